@@ -1,0 +1,1 @@
+"""Classifiers with a posterior over a skorch net, and what strategies may ask of one."""

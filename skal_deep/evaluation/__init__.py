@@ -1,0 +1,1 @@
+"""Simulated annotation, paired comparison and its report."""

@@ -1,0 +1,1 @@
+"""The mathematics of acquisition and selection: tensors in, tensors out."""

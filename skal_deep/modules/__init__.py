@@ -1,0 +1,1 @@
+"""Parts made of torch.nn: reference nets and the machinery of dropout."""

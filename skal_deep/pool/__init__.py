@@ -1,0 +1,1 @@
+"""Query strategies for a pool of unlabelled data, and rules that form a batch."""
