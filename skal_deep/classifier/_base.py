@@ -1,0 +1,248 @@
+"""What all classifiers over a skorch net share."""
+
+import copy
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from skactiveml.base import SkactivemlClassifier
+from skactiveml.utils import check_n_features, is_labeled
+from sklearn.metrics import accuracy_score
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import validate_parameter_constraints
+from sklearn.utils.validation import check_is_fitted
+from skorch import NeuralNet
+from torch import Tensor
+
+_N_SHOWN_ROWS = 16
+
+
+def as_seed(random_state: int | np.random.RandomState | None) -> int:
+    """Return a seed; ``None`` gives a fresh one and moves no global generator."""
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
+    if isinstance(random_state, np.random.RandomState):
+        return int(copy.deepcopy(random_state).randint(2**31 - 1))
+    return int(random_state)
+
+
+def derived_seed(*key: int) -> int:
+    """Return a seed that is independent for each key."""
+    return int(np.random.SeedSequence(key).generate_state(1)[0] >> 1)
+
+
+class NetClassifier(SkactivemlClassifier, ABC):
+    """A classifier made of one or several copies of a skorch net.
+
+    A subclass says how the copies are fitted and how they answer. Fitting leaves out
+    the rows without a label; with no label at all the nets are initialised and
+    predict from their random weights.
+    """
+
+    _parameter_constraints: dict[str, Any] = {
+        "net": [NeuralNet],
+        "embedding_layer": [str, None],
+        "random_state": ["random_state"],
+    }
+
+    def fit(self, X, y, sample_weight=None):
+        """Fit the net to the labelled rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Inputs: vectors, images (n, c, h, w) or what the net's data set takes.
+        y : array-like of shape (n_samples,)
+            Labels; rows at ``missing_label`` are left out.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the loss. Their scale does not matter.
+
+        Returns
+        -------
+        self : object
+            The fitted classifier.
+        """
+        return self._fit(X, y, sample_weight, start_from=None)
+
+    def fit_from(self, previous, X, y, sample_weight=None):
+        """Fit as :meth:`fit` does, but start from the weights of a fitted classifier.
+
+        Parameters
+        ----------
+        previous : object
+            A fitted classifier of the same class and net.
+        X : array-like of shape (n_samples, ...)
+            Inputs.
+        y : array-like of shape (n_samples,)
+            Labels; rows at ``missing_label`` are left out.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the loss.
+
+        Returns
+        -------
+        self : object
+            The fitted classifier.
+        """
+        check_is_fitted(previous)
+        return self._fit(X, y, sample_weight, start_from=previous.nets_)
+
+    def _fit(self, X, y, sample_weight, start_from):
+        """Fit from scratch or from given nets."""
+        validate_parameter_constraints(
+            self._parameter_constraints,
+            self.get_params(deep=False),
+            type(self).__name__,
+        )
+        # scikit-activeml changes the dictionary, hence one for each call
+        rows = {"allow_nd": True, "ensure_min_samples": 0, "ensure_min_features": 0}
+        X, y, sample_weight = self._validate_data(
+            X, y, sample_weight, check_X_dict=rows
+        )
+        if sample_weight is not None and (np.asarray(sample_weight) < 0).any():
+            raise ValueError("sample_weight must not be negative.")
+        seed = as_seed(self.random_state)
+        self.random_state_ = np.random.RandomState(seed % 2**32)
+        self.seed_ = seed
+        self.row_shape_ = X.shape[1:]
+        labeled = is_labeled(y, missing_label=-1)
+        weight = None if sample_weight is None else sample_weight[labeled].astype(float)
+        self.nets_ = self._fit_nets(
+            X=X[labeled],
+            y=y[labeled].astype(np.int64),
+            sample_weight=weight,
+            shown=X[:_N_SHOWN_ROWS],
+            start_from=start_from,
+        )
+        return self
+
+    @abstractmethod
+    def _fit_nets(
+        self, *, start_from: list[NeuralNet] | None, **data
+    ) -> list[NeuralNet]:
+        """Return fitted clones of ``self.net``; data are arguments of ``fit_net``."""
+
+    @abstractmethod
+    def answer(
+        self, X: NDArray[Any], embeddings: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
+
+    def predict_proba(self, X, return_embeddings=False):
+        """Return class probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Inputs.
+        return_embeddings : bool, default=False
+            Also return the embeddings.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            Probabilities, columns as in ``classes_``.
+        embeddings : ndarray of shape (n_samples, n_dims)
+            The input of the last linear layer; only if ``return_embeddings``.
+        """
+        proba_NC, embedding_ND = self.answer(self._check_rows(X), return_embeddings)
+        if embedding_ND is None:
+            return proba_NC.numpy(force=True)
+        return proba_NC.numpy(force=True), embedding_ND.numpy(force=True)
+
+    def embed(self, X):
+        """Return embeddings: the input of the last linear layer.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Inputs.
+
+        Returns
+        -------
+        embeddings : ndarray of shape (n_samples, n_dims)
+            Embeddings, of all nets side by side where there are several.
+        """
+        return self.predict_proba(X, return_embeddings=True)[1]
+
+    def score(self, X, y, sample_weight=None):
+        """Return the accuracy on the labelled rows.
+
+        Rows at ``missing_label`` do not count, so that searches over partly labelled
+        data score what is known.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Inputs.
+        y : array-like of shape (n_samples,)
+            True labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            Accuracy; NaN if no row has a label.
+        """
+        labeled = is_labeled(y, self.missing_label)
+        if not labeled.any():
+            return float("nan")
+        weight = None if sample_weight is None else np.asarray(sample_weight)[labeled]
+        truth = np.asarray(y)[labeled]
+        return accuracy_score(truth, self.predict(X)[labeled], sample_weight=weight)
+
+    def _check_rows(self, X: Any) -> NDArray[Any]:
+        """Return inputs that look like those of fit."""
+        check_is_fitted(self)
+        X = check_array(X, allow_nd=True)
+        check_n_features(self, X, reset=False)
+        if X.shape[1:] != self.row_shape_:
+            raise ValueError(
+                f"The rows of X have shape {X.shape[1:]}, but {type(self).__name__} "
+                f"was fitted with rows of shape {self.row_shape_}."
+            )
+        return X
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "nets_")
+
+
+class PosteriorClassifier(NetClassifier, ABC):
+    """A classifier whose prediction is the mean over draws from a posterior.
+
+    A subclass says where the draws come from.
+    """
+
+    @abstractmethod
+    def draw(self, X: NDArray[Any], n_samples: int | None, seed: int) -> Tensor:
+        """Return coupled draws of the class probabilities as a tensor (S, N, C)."""
+
+    def sample_proba(self, X, n_samples=None, random_state=None):
+        """Return class probabilities under draws from the posterior.
+
+        Draws are coupled: draw s is one network for all rows, whatever the size of
+        the mini-batches and however a pool is cut into chunks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Inputs.
+        n_samples : int, default=None
+            Number of draws; ``None`` is the classifier's own number.
+        random_state : int, RandomState or None, default=None
+            Seed of the draws; ``None`` gives the draws that ``predict_proba``
+            averages.
+
+        Returns
+        -------
+        samples : ndarray of shape (n_draws, n_samples, n_classes)
+            Probabilities.
+        """
+        X = self._check_rows(X)
+        seed = self._draw_seed() if random_state is None else as_seed(random_state)
+        return self.draw(X, n_samples, seed).numpy(force=True)
+
+    def _draw_seed(self) -> int:
+        """Return the seed of the draws that predictions average."""
+        return derived_seed(self.seed_, 1)

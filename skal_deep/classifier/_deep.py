@@ -1,0 +1,93 @@
+"""A neural net as a scikit-activeml classifier."""
+
+from skal_deep.classifier._base import NetClassifier
+from skal_deep.classifier._inference import net_proba, with_embeddings
+from skal_deep.classifier._net import fit_net
+
+
+class DeepClassifier(NetClassifier):
+    """Neural net with a point estimate of its weights.
+
+    Makes a skorch net a scikit-activeml classifier: it takes labels with gaps, can
+    be asked before the first label, knows classes that no label shows yet, and
+    gives equal results for equal seeds without touching a global generator. Every
+    setting of the net is reached as ``net__...`` by a grid search.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNetClassifier
+        The net, fully configured; it is cloned in ``fit``. Its module returns one
+        column a class, logits or probabilities. Constructor parameters of the module
+        named ``n_features``, ``n_channels`` or ``n_classes`` are set from the data
+        unless given as ``module__...``.
+    embedding_layer : str, default=None
+        Name of the layer of the module whose input is the embedding. ``None`` is the
+        linear layer that runs last.
+    classes : array-like of shape (n_classes,), default=None
+        All classes. ``None`` takes those that the labels show.
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row without a label.
+    cost_matrix : array-like of shape (n_classes, n_classes), default=None
+        Costs ``[i, j]`` of predicting class j for class i.
+    random_state : int, RandomState or None, default=None
+        Seed of initial weights, batch order and training noise.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        All classes, sorted.
+    nets_ : list of skorch.NeuralNetClassifier
+        The fitted net.
+    n_features_in_ : int
+        Size of the second axis of X.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skorch import NeuralNetClassifier
+    >>> from skal_deep.classifier import DeepClassifier
+    >>> from skal_deep.modules import MLP
+    >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> net = NeuralNetClassifier(MLP, train_split=None, verbose=0)
+    >>> clf = DeepClassifier(net, random_state=0).fit(X, [0, -1, -1, 1])
+    >>> clf.predict_proba(X).shape
+    (4, 2)
+    """
+
+    def __init__(
+        self,
+        net,
+        embedding_layer=None,
+        classes=None,
+        missing_label=-1,
+        cost_matrix=None,
+        random_state=None,
+    ):
+        super().__init__(
+            classes=classes,
+            missing_label=missing_label,
+            cost_matrix=cost_matrix,
+            random_state=random_state,
+        )
+        self.net = net
+        self.embedding_layer = embedding_layer
+
+    def _fit_nets(self, *, start_from, **data):
+        return [
+            fit_net(
+                self.net,
+                n_classes=len(self.classes_),
+                seed=self.seed_,
+                start_from=start_from[0] if start_from else None,
+                **data,
+            )
+        ]
+
+    def answer(self, X, embeddings=False):
+        """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
+        [net] = self.nets_
+        if not embeddings:
+            return net_proba(net, X), None
+        return with_embeddings(
+            lambda: net_proba(net, X), net.module_, self.embedding_layer
+        )

@@ -1,0 +1,194 @@
+"""What a fitted skorch net answers: probabilities, coupled draws, embeddings."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skorch import NeuralNet
+from skorch.dataset import Dataset
+from torch import Tensor, nn
+
+from skal_deep.classifier._capabilities import CapabilityError
+from skal_deep.modules import (
+    FunctionalDropout,
+    coupled_dropout,
+    dropout_layers,
+    eval_mode,
+    isolated_rng,
+    unreachable_dropout,
+)
+
+# The largest number of draws that are looked at before a posterior is called dead:
+# with p = 0.01 and ten units, 64 draws are all alike once in 600.
+_N_PROBE_DRAWS = 64
+
+
+def as_input(net: NeuralNet, X: NDArray[Any]) -> NDArray[Any]:
+    """Return rows in the number type that the module computes in.
+
+    Rows stay as they are for a data set class of the user's (they may be indices)
+    and for a module that looks up embeddings (they are tokens).
+    """
+    if net.dataset is not Dataset:
+        return X
+    if any(
+        isinstance(m, nn.Embedding | nn.EmbeddingBag) for m in net.module_.modules()
+    ):
+        return X
+    parameter = next((p for p in net.module_.parameters()), None)
+    if parameter is None or not parameter.dtype.is_floating_point:
+        return X.astype(np.float32, copy=False)
+    return X.astype(torch.empty(0, dtype=parameter.dtype).numpy().dtype, copy=False)
+
+
+def _batches(net: NeuralNet, X: NDArray[Any]) -> Iterator[Any]:
+    """Yield the mini-batches of prediction, as the net makes them."""
+    yield from net.get_iterator(net.get_dataset(as_input(net, X)), training=False)
+
+
+def _first(output: Any) -> Tensor:
+    """Return the first output of a module that may return several."""
+    return output[0] if isinstance(output, tuple) else output
+
+
+def module_output(net: NeuralNet, X: NDArray[Any]) -> Tensor:
+    """Return what the module returns in eval mode, of shape (N, ...)."""
+    with isolated_rng(), eval_mode(net.module_):
+        return torch.cat([_first(net.evaluation_step(b)) for b in _batches(net, X)])
+
+
+def net_proba(net: NeuralNet, X: NDArray[Any]) -> Tensor:
+    """Return class probabilities of shape (N, C)."""
+    proba_NC = net._get_predict_nonlinearity()(module_output(net, X))
+    return _finite(proba_NC)
+
+
+def dropout_proba(net: NeuralNet, X: NDArray[Any], n_samples: int, seed: int) -> Tensor:
+    """Return class probabilities under coupled dropout masks, of shape (S, N, C).
+
+    Each mini-batch is run through all draws before the next one is loaded.
+    """
+    to_proba = net._get_predict_nonlinearity()
+    with isolated_rng(), coupled_dropout(net.module_, seed) as masks:
+        chunks = []
+        for batch in _batches(net, X):
+            draws = []
+            for draw in range(n_samples):
+                masks.use(draw)
+                draws.append(to_proba(_first(net.evaluation_step(batch))))
+            chunks.append(torch.stack(draws))
+    return _finite(torch.cat(chunks, dim=1))
+
+
+def _finite(proba: Tensor) -> Tensor:
+    """Return probabilities, or say that training went wrong."""
+    if not torch.isfinite(proba).all():
+        raise ValueError(
+            "The net predicts NaN or infinite values: its training has diverged. Lower "
+            "`net__lr` or scale the inputs."
+        )
+    return proba
+
+
+@contextmanager
+def recorded_inputs(module: nn.Module, layer: str | None) -> Iterator[list[Tensor]]:
+    """Record the embedding of each forward pass that happens inside.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The module whose forward passes are watched.
+    layer : str or None
+        Name of the layer whose input is the embedding; ``None`` is the linear layer
+        that runs last.
+    """
+    if layer is None:
+        layers = [m for m in module.modules() if isinstance(m, nn.Linear)]
+    else:
+        named = dict(module.named_modules())
+        if layer not in named:
+            names = ", ".join(name for name in named if name)
+            raise ValueError(f"embedding_layer={layer!r} is none of: {names}.")
+        layers = [named[layer]]
+    recorded: list[Tensor] = []
+    last: list[Tensor] = []
+
+    def start(*_: Any) -> None:
+        last.clear()
+
+    def keep(_layer: nn.Module, inputs: Any) -> None:
+        last[:] = [inputs[0].detach()]
+
+    def finish(*_: Any) -> None:
+        if not last:
+            raise CapabilityError(
+                f"No linear layer ran in {type(module).__name__}. Name the layer whose "
+                "input is the embedding: embedding_layer='...'."
+            )
+        recorded.append(last[0].flatten(1))
+
+    handles = [module.register_forward_pre_hook(start)]
+    handles += [part.register_forward_pre_hook(keep) for part in layers]
+    handles += [module.register_forward_hook(finish)]
+    try:
+        yield recorded
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def with_embeddings(
+    predict: Callable[[], Any], module: nn.Module, layer: str | None
+) -> tuple[Any, Tensor]:
+    """Return what a prediction returns and the embeddings (N, D) it computed."""
+    with recorded_inputs(module, layer) as recorded:
+        answer = predict()
+    return answer, torch.cat(recorded)
+
+
+def check_dropout(net: NeuralNet, X: NDArray[Any]) -> None:
+    """Refuse a net whose dropout is no posterior: dead, hidden or not coupled.
+
+    Raises
+    ------
+    CapabilityError
+        If draws are all alike, if some dropout cannot be sampled, or if equal rows
+        of one draw differ. The message names the likely cause.
+    """
+    module, name = net.module_, type(net.module_).__name__
+    if hidden := unreachable_dropout(module):
+        raise CapabilityError(
+            f"{name} has dropout that cannot be sampled: " + "; ".join(hidden) + "."
+        )
+    with FunctionalDropout(module) as functional:
+        module_output(net, X[:1])
+    if functional.n_calls:
+        raise CapabilityError(
+            f"{name} calls dropout as a function (F.dropout), which is off in "
+            "predictions. Use nn.Dropout layers instead."
+        )
+    if not dropout_layers(module):
+        raise CapabilityError(
+            f"{name} has no dropout layer with p > 0, so all Monte Carlo samples would "
+            "be equal. Add nn.Dropout to the module, or use DeepEnsembleClassifier."
+        )
+    X_twice = np.concatenate([X[:4], X[:4]])
+    for n_draws in (2, _N_PROBE_DRAWS):
+        proba_SNC = dropout_proba(net, X_twice, n_draws, seed=0)
+        if (proba_SNC != proba_SNC[:1]).any():
+            break
+    else:
+        raise CapabilityError(
+            f"The dropout layers of {name} change nothing: {_N_PROBE_DRAWS} Monte "
+            "Carlo samples are equal. Do they run in `forward`? Are all their inputs "
+            "zero?"
+        )
+    first_SNC, second_SNC = proba_SNC.chunk(2, dim=1)
+    if not torch.allclose(first_SNC, second_SNC, atol=1e-4):
+        raise CapabilityError(
+            f"Equal rows get different dropout masks in {name}, so its draws are no "
+            "functions. Keep the rows on the first axis (batch_first=True)."
+        )

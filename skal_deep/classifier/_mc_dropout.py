@@ -1,0 +1,113 @@
+"""Dropout at prediction time as a posterior."""
+
+from numbers import Integral
+
+from sklearn.utils._param_validation import Interval
+
+from skal_deep.classifier._base import PosteriorClassifier
+from skal_deep.classifier._inference import (
+    check_dropout,
+    dropout_proba,
+    net_proba,
+    with_embeddings,
+)
+from skal_deep.classifier._net import fit_net
+
+
+class MCDropoutClassifier(PosteriorClassifier):
+    """Neural net with Monte Carlo dropout as its posterior.
+
+    Each draw keeps a random part of the units, with one mask for all rows; the
+    prediction is the mean over draws [1]_, [2]_. Shared masks make a draw one
+    function, as joint methods such as BatchBALD need [3]_. Only dropout is switched
+    on: batch normalisation stays as trained. A net whose draws would all be equal
+    is refused by ``fit``.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNetClassifier
+        The net, fully configured, with ``nn.Dropout`` layers in its module; it is
+        cloned in ``fit``. See :class:`DeepClassifier`.
+    n_samples : int, default=50
+        Number of draws that a prediction averages.
+    embedding_layer : str, default=None
+        Name of the layer of the module whose input, without dropout, is the
+        embedding. ``None`` is the linear layer that runs last.
+    classes : array-like of shape (n_classes,), default=None
+        All classes. ``None`` takes those that the labels show.
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row without a label.
+    cost_matrix : array-like of shape (n_classes, n_classes), default=None
+        Costs ``[i, j]`` of predicting class j for class i.
+    random_state : int, RandomState or None, default=None
+        Seed of initial weights, batch order, training noise and draws.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        All classes, sorted.
+    nets_ : list of skorch.NeuralNetClassifier
+        The fitted net.
+    n_features_in_ : int
+        Size of the second axis of X.
+
+    References
+    ----------
+    .. [1] Y. Gal, Z. Ghahramani. Dropout as a Bayesian Approximation: Representing
+       Model Uncertainty in Deep Learning. ICML, 2016.
+    .. [2] Y. Gal, R. Islam, Z. Ghahramani. Deep Bayesian Active Learning with Image
+       Data. ICML, 2017.
+    .. [3] A. Kirsch, J. van Amersfoort, Y. Gal. BatchBALD: Efficient and Diverse
+       Batch Acquisition for Deep Bayesian Active Learning. NeurIPS, 2019.
+    """
+
+    _parameter_constraints = {
+        **PosteriorClassifier._parameter_constraints,
+        "n_samples": [Interval(Integral, 2, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        net,
+        n_samples=50,
+        embedding_layer=None,
+        classes=None,
+        missing_label=-1,
+        cost_matrix=None,
+        random_state=None,
+    ):
+        super().__init__(
+            classes=classes,
+            missing_label=missing_label,
+            cost_matrix=cost_matrix,
+            random_state=random_state,
+        )
+        self.net = net
+        self.n_samples = n_samples
+        self.embedding_layer = embedding_layer
+
+    def _fit_nets(self, *, start_from, **data):
+        net = fit_net(
+            self.net,
+            n_classes=len(self.classes_),
+            seed=self.seed_,
+            start_from=start_from[0] if start_from else None,
+            **data,
+        )
+        check_dropout(net, data["shown"])
+        return [net]
+
+    def draw(self, X, n_samples, seed):
+        """Return coupled draws of the class probabilities as a tensor (S, N, C)."""
+        return dropout_proba(self.nets_[0], X, n_samples or self.n_samples, seed)
+
+    def answer(self, X, embeddings=False):
+        """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
+        proba_NC = self.draw(X, self.n_samples, self._draw_seed()).mean(0)
+        if not embeddings:
+            return proba_NC, None
+        [net] = self.nets_
+        _, embedding_ND = with_embeddings(
+            lambda: net_proba(net, X), net.module_, self.embedding_layer
+        )
+        return proba_NC, embedding_ND
