@@ -1,6 +1,6 @@
 """Classifiers over a skorch net, and what strategies may ask of a classifier."""
 
-from skal_deep.classifier._access import Model, as_model, check_fitted, fit_on_labeled
+from skal_deep.classifier._access import Model, as_model
 from skal_deep.classifier._base import as_seed, derived_seed
 from skal_deep.classifier._capabilities import (
     CapabilityError,
@@ -10,6 +10,7 @@ from skal_deep.classifier._capabilities import (
 )
 from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier._deep_ensemble import DeepEnsembleClassifier
+from skal_deep.classifier._fitting import check_needs, fit_on_labeled, fitted
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
 
 __all__ = [
@@ -23,7 +24,8 @@ __all__ = [
     "SamplesProba",
     "as_model",
     "as_seed",
-    "check_fitted",
+    "check_needs",
     "derived_seed",
     "fit_on_labeled",
+    "fitted",
 ]

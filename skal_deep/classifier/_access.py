@@ -7,15 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skactiveml.base import SkactivemlClassifier
 from skactiveml.classifier import SklearnClassifier, SkorchClassifier
-from skactiveml.utils import check_equal_missing_label, is_labeled
-from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import BaggingClassifier
 from sklearn.ensemble._forest import ForestClassifier
-from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 from torch import Tensor
 
@@ -195,71 +190,3 @@ def _member_draws(
         member_NC = member.predict_proba(X_s)
         draws_SNC[s][:, seen[np.asarray(member.classes_, dtype=int)]] = member_NC
     return torch.as_tensor(draws_SNC)
-
-
-def fit_on_labeled(
-    clf: BaseEstimator,
-    X: NDArray[Any],
-    y: NDArray[Any],
-    missing_label: Any = -1,
-    sample_weight: NDArray[Any] | None = None,
-) -> Any:
-    """Return a fitted clone of a classifier of any kind.
-
-    scikit-activeml's classifiers, ours among them, are given all rows and leave out
-    the unlabelled ones themselves; all others are given the labelled rows. The
-    earlier steps of a Pipeline see what its last step sees.
-
-    Parameters
-    ----------
-    clf : object
-        Any classifier that :func:`as_model` knows.
-    X : ndarray of shape (n_samples, ...)
-        Inputs.
-    y : ndarray of shape (n_samples,)
-        Labels.
-    missing_label : scalar, str, nan or None, default=-1
-        Marks a row without a label.
-    sample_weight : ndarray of shape (n_samples,), default=None
-        Weights of the rows.
-    """
-    last = clf[-1] if isinstance(clf, Pipeline) else clf
-    clf, labeled = clone(clf), is_labeled(y, missing_label)
-    if isinstance(last, SkactivemlClassifier):
-        check_equal_missing_label(last.missing_label, missing_label)
-        labeled = np.ones_like(labeled)
-    elif isinstance(last, NeuralNet) and not labeled.any():
-        if isinstance(clf, Pipeline):
-            raise ValueError("A Pipeline with a plain skorch net needs a first label.")
-        return clf.initialize()
-    elif not labeled.any():
-        raise ValueError(
-            f"{type(last).__name__} cannot be fitted without a label. Label some rows "
-            "first, or use a classifier of skal_deep with `classes` given."
-        )
-    y_fit = y[labeled]
-    if isinstance(last, NeuralNet):
-        y_fit = y_fit.astype(np.int64)
-    if sample_weight is None:
-        return clf.fit(X[labeled], y_fit)
-    name = "sample_weight"
-    if isinstance(clf, Pipeline):
-        name = f"{clf.steps[-1][0]}__sample_weight"
-    return clf.fit(X[labeled], y_fit, **{name: np.asarray(sample_weight)[labeled]})
-
-
-def check_fitted(clf: Any) -> None:
-    """Raise ``NotFittedError`` if a classifier of any kind is not fitted."""
-    last = clf[-1] if isinstance(clf, Pipeline) else clf
-    if isinstance(last, NeuralNet):
-        fitted = getattr(last, "initialized_", False)
-    elif isinstance(last, SkorchClassifier):
-        fitted = hasattr(last, "neural_net_") and hasattr(last, "classes_")
-    else:
-        check_is_fitted(last)
-        return
-    if not fitted:
-        raise NotFittedError(
-            f"This {type(last).__name__} is not fitted yet. Call `fit`, or pass "
-            "fit_clf=True."
-        )

@@ -1,1 +1,35 @@
 """Query strategies for a pool of unlabelled data, and rules that form a batch."""
+
+from skal_deep.pool._badge import Badge
+from skal_deep.pool._bald import BALD
+from skal_deep.pool._base import DeepQueryStrategy, ScoreQueryStrategy
+from skal_deep.pool._batch_bald import BatchBALD
+from skal_deep.pool._core_set import CoreSet
+from skal_deep.pool._least_confidence import LeastConfidence
+from skal_deep.pool._margin_sampling import MarginSampling
+from skal_deep.pool._mean_std import MeanStd
+from skal_deep.pool._pool import Pool, Rows
+from skal_deep.pool._predictive_entropy import PredictiveEntropy
+from skal_deep.pool._selection import Power, SelectionRule, Softmax, SoftRank, TopK
+from skal_deep.pool._variation_ratio import VariationRatio
+
+__all__ = [
+    "BALD",
+    "Badge",
+    "BatchBALD",
+    "CoreSet",
+    "DeepQueryStrategy",
+    "LeastConfidence",
+    "MarginSampling",
+    "MeanStd",
+    "Pool",
+    "Power",
+    "PredictiveEntropy",
+    "Rows",
+    "ScoreQueryStrategy",
+    "SelectionRule",
+    "SoftRank",
+    "Softmax",
+    "TopK",
+    "VariationRatio",
+]

@@ -1,0 +1,41 @@
+"""Badge: diverse gradients."""
+
+from torch import Tensor
+
+from skal_deep.classifier import Embeds, PredictsProba
+from skal_deep.functional import badge, squared_gradient_norms
+from skal_deep.pool._base import DeepQueryStrategy
+from skal_deep.pool._pool import Pool
+
+
+class Badge(DeepQueryStrategy):
+    """Batch Active learning by Diverse Gradient Embeddings (BADGE).
+
+    Describes a row by the gradient that its most probable label would cause in the
+    last layer, ``(p - onehot(argmax p)) (x) h``: long where the net is unsure, and
+    pointing where it would move. A batch is drawn by k-means++ seeding, which
+    prefers long and different gradients [1]_. The first pick is the longest
+    gradient, as in the authors' code.
+
+    The utilities are probabilities: row 0 is the share of each squared gradient norm
+    in their sum, a later row the distribution that its pick was drawn from. For
+    candidates given as inputs, row 0 is relative to the unlabelled rows of ``X``, so
+    that a pool may be scored in parts.
+
+    Parameters
+    ----------
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row without a label.
+    random_state : int, RandomState or None, default=None
+        Seed of training, draws and tie breaking.
+
+    References
+    ----------
+    .. [1] J. T. Ash, C. Zhang, A. Krishnamurthy, J. Langford, A. Agarwal. Deep Batch
+       Active Learning by Diverse, Uncertain Gradient Lower Bounds. ICLR, 2020.
+    """
+
+    _needs = (PredictsProba, Embeds)
+
+    def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
+        return badge(*pool.predict_and_embed(), batch_size, pool.generator)

@@ -1,0 +1,209 @@
+"""The two abstract strategies: everything about a query but the method itself."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skactiveml.base import SingleAnnotatorPoolQueryStrategy
+from skactiveml.utils import is_labeled
+from sklearn.utils._param_validation import validate_parameter_constraints
+from torch import Tensor
+
+from skal_deep.classifier import as_model, as_seed, check_needs, fitted
+from skal_deep.modules import isolated_rng
+from skal_deep.pool._checks import (
+    as_batch_size,
+    as_candidates,
+    check_unlabeled_left,
+    checked_picks,
+    checked_utilities,
+)
+from skal_deep.pool._order import canonical_order, shuffled
+from skal_deep.pool._pool import Pool, Rows
+from skal_deep.pool._selection import SelectionRule, TopK
+
+
+class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
+    """A strategy that chooses a batch as a whole.
+
+    A subclass names the capabilities it needs of a classifier in ``_needs`` and
+    implements ``_select``. Everything else about a query is done here, once. Inside
+    a strategy an index is a position among the candidates.
+
+    Parameters
+    ----------
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row without a label.
+    random_state : int, RandomState or None, default=None
+        Seed of training, draws and tie breaking.
+    """
+
+    _needs: ClassVar[tuple[type, ...]] = ()
+    # Whether raw inputs do where there is no classifier that offers what is needed.
+    _works_on_inputs: ClassVar[bool] = False
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "missing_label": "no_validation",
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, missing_label=-1, random_state=None):
+        super().__init__(missing_label=missing_label, random_state=random_state)
+
+    @abstractmethod
+    def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
+        """Choose a batch among the candidates.
+
+        Parameters
+        ----------
+        pool : Pool
+            The candidates, the labelled rows, the model's answers, the generator.
+        batch_size : int
+            At most the number of candidates N.
+
+        Returns
+        -------
+        indices : Tensor of shape (batch_size,)
+            Distinct positions among the candidates.
+        utilities : Tensor of shape (batch_size, N) or (N,)
+            Row t holds the utilities, high = query, that decided pick t. One row
+            stands for all.
+        """
+
+    def query(
+        self,
+        X,
+        y,
+        clf=None,
+        fit_clf=True,
+        sample_weight=None,
+        candidates=None,
+        batch_size=1,
+        return_utilities=False,
+    ):
+        """Determine for which candidates labels are to be queried.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            All inputs, labelled and unlabelled: vectors, images (n, c, h, w), or
+            whatever the classifier takes.
+        y : array-like of shape (n_samples,)
+            Labels; unlabelled rows hold ``missing_label``.
+        clf : object, default=None
+            The classifier: one of ours, a skorch net, a classifier of
+            scikit-activeml or scikit-learn, or a Pipeline that ends in one. ``None``
+            where the strategy works on raw inputs.
+        fit_clf : bool, default=True
+            Whether to fit a clone of the classifier on the labelled rows first. If
+            ``False``, the classifier is used as it is and must be fitted.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows when fitting.
+        candidates : array-like, default=None
+            ``None`` are all unlabelled rows; integers of shape (n_candidates,) are
+            rows of ``X``; an array of shape (n_candidates, ...) holds inputs.
+        batch_size : int, default=1
+            Number of labels to query. With fewer candidates than that, all of them
+            are returned, with a warning.
+        return_utilities : bool, default=False
+            Whether to return the utilities too.
+
+        Returns
+        -------
+        query_indices : ndarray of shape (batch_size,)
+            Distinct rows of ``X`` (of ``candidates``, if these are inputs).
+        utilities : ndarray of shape (batch_size, n_samples or n_candidates)
+            Row t holds the utilities that decided pick t, given the picks before.
+            NaN for rows that are no candidates and for earlier picks. Only if
+            ``return_utilities``.
+
+        Raises
+        ------
+        CapabilityError
+            If the classifier cannot answer what the strategy asks.
+        ValueError
+            If there is nothing to query or the input is malformed.
+        """
+        name = type(self).__name__
+        validate_parameter_constraints(
+            self._parameter_constraints, self.get_params(deep=False), name
+        )
+        batch_size, candidates = as_batch_size(batch_size), as_candidates(candidates)
+        if candidates is None:
+            check_unlabeled_left(y, self.missing_label)
+        X, y, candidates, batch_size, return_utilities = self._validate_data(
+            X, y, candidates, batch_size, return_utilities, reset=True
+        )
+        clf = check_needs(name, clf, self._needs, self._works_on_inputs)
+        if self.random_state is None:  # upstream would draw from numpy's global state
+            self.random_state_ = np.random.RandomState(as_seed(None))
+        seed = int(self.random_state_.randint(2**31 - 1))
+        with isolated_rng(seed):
+            if clf is not None:
+                clf = fitted(clf, fit_clf, X, y, self.missing_label_, sample_weight)
+            pool, rows = self._look(X, y, candidates, clf, seed)
+            with torch.no_grad():
+                picks, utilities = self._select(pool, batch_size)
+        picks = checked_picks(name, picks, batch_size, len(pool))
+        if not return_utilities:
+            return rows[picks]
+        utilities = checked_utilities(name, utilities, picks, len(pool))
+        inputs_given = candidates is not None and candidates.ndim > 1
+        all_utilities = np.full((batch_size, len(pool if inputs_given else X)), np.nan)
+        all_utilities[:, rows] = utilities
+        return rows[picks], all_utilities
+
+    def _look(
+        self, X: NDArray[Any], y: NDArray[Any], candidates: Any, clf: Any, seed: int
+    ) -> tuple[Pool, NDArray[np.intp]]:
+        """Return the pool of a query and which rows its candidates are."""
+        generator = torch.Generator().manual_seed(seed)
+        model, is_known = as_model(clf), is_labeled(y, self.missing_label_)
+        known, unknown = (
+            canonical_order(X, np.flatnonzero(mask)) for mask in (is_known, ~is_known)
+        )
+        unlabeled = None if candidates is None else Rows(X, unknown, model, seed)
+        data = X
+        if candidates is None:
+            rows = unknown
+        elif candidates.ndim == 1:
+            rows = canonical_order(X, candidates)
+        else:
+            data, rows = (
+                candidates,
+                canonical_order(candidates, np.arange(len(candidates))),
+            )
+        rows = shuffled(rows, generator)
+        pool = Pool(
+            data,
+            rows,
+            model,
+            seed,
+            labeled=Rows(X, known, model, seed),
+            y_labeled=y[known],
+            unlabeled=unlabeled,
+            generator=generator,
+        )
+        return pool, rows
+
+
+class ScoreQueryStrategy(DeepQueryStrategy, ABC):
+    """A strategy that scores each candidate by itself.
+
+    A subclass implements ``_score``; the parameter ``selection`` says how the scores
+    become a batch.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **DeepQueryStrategy._parameter_constraints,
+        "selection": [SelectionRule, None],
+    }
+
+    @abstractmethod
+    def _score(self, pool: Pool) -> Tensor:
+        """Return one finite score for each candidate, of shape (N,); high = query."""
+
+    def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
+        rule = TopK() if self.selection is None else self.selection
+        return rule.select(self._score(pool), batch_size, pool.generator)

@@ -1,0 +1,58 @@
+"""Standard deviation over draws."""
+
+from numbers import Integral
+from typing import Any, ClassVar
+
+from sklearn.utils._param_validation import Interval
+from torch import Tensor
+
+from skal_deep.classifier import SamplesProba
+from skal_deep.functional import mean_std
+from skal_deep.pool._base import ScoreQueryStrategy
+from skal_deep.pool._pool import Pool
+
+
+class MeanStd(ScoreQueryStrategy):
+    """Mean standard deviation (mean STD).
+
+    Asks for the rows whose predicted probabilities vary most among the posterior
+    draws: ``mean_c std_s p_sc`` [1]_, [2]_ with the standard deviation over all draws
+    (divided by S), between 0 and 1/2.
+
+    Parameters
+    ----------
+    n_samples : int, default=None
+        Number of posterior draws; ``None`` is the classifier's own number, 20 where
+        it has none. Ensembles use all their members instead.
+    selection : SelectionRule, default=None
+        How to form a batch from the scores; ``None`` is :class:`TopK`, and
+        :class:`Power` gives its stochastic form.
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row without a label.
+    random_state : int, RandomState or None, default=None
+        Seed of training, draws and tie breaking.
+
+    References
+    ----------
+    .. [1] M. Kampffmeyer, A.-B. Salberg, R. Jenssen. Semantic Segmentation of Small
+       Objects and Modeling of Uncertainty in Urban Remote Sensing Images Using Deep
+       Convolutional Neural Networks. CVPR Workshops, 2016.
+    .. [2] Y. Gal, R. Islam, Z. Ghahramani. Deep Bayesian Active Learning with Image
+       Data. ICML, 2017.
+    """
+
+    _needs = (SamplesProba,)
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **ScoreQueryStrategy._parameter_constraints,
+        "n_samples": [Interval(Integral, 2, None, closed="left"), None],
+    }
+
+    def __init__(
+        self, n_samples=None, selection=None, missing_label=-1, random_state=None
+    ):
+        super().__init__(missing_label=missing_label, random_state=random_state)
+        self.n_samples = n_samples
+        self.selection = selection
+
+    def _score(self, pool: Pool) -> Tensor:
+        return mean_std(pool.sample_proba(self.n_samples))

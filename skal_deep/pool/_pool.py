@@ -1,0 +1,120 @@
+"""What one query may look at."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from skal_deep.classifier import Model
+
+# Rows are handed to the model in chunks of about this size, so that a pool that is
+# mapped from a file need never be in memory as a whole.
+_CHUNK_BYTES = 2**28
+
+
+class Rows:
+    """Some rows of the data, seen through the model; each answer is computed once.
+
+    Parameters
+    ----------
+    data : ndarray of shape (n_samples, ...)
+        All inputs.
+    positions : ndarray of shape (N,)
+        Which of them.
+    model : Model
+        Answers for them.
+    seed : int
+        Seed of posterior draws; equal seeds give coupled draws.
+    """
+
+    def __init__(
+        self, data: NDArray[Any], positions: NDArray[np.intp], model: Model, seed: int
+    ):
+        self._data = data
+        self._positions = positions
+        self._model = model
+        self._seed = seed
+        self._answers: dict[Any, Tensor] = {}
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    @property
+    def X(self) -> NDArray[Any]:
+        """The inputs, of shape (N, ...)."""
+        return self._data[self._positions]
+
+    def predict_proba(self) -> Tensor:
+        """Return class probabilities of shape (N, C)."""
+        return self._answer("predict_proba")
+
+    def embed(self) -> Tensor:
+        """Return embeddings of shape (N, D)."""
+        return self._answer("embed")
+
+    def predict_and_embed(self) -> tuple[Tensor, Tensor]:
+        """Return probabilities (N, C) and embeddings (N, D), in one pass."""
+        if hasattr(self._model, "predict_and_embed") and not self._answers:
+            both = self._by_chunk("predict_and_embed")
+            for name, chunks in zip(
+                ("predict_proba", "embed"), zip(*both, strict=True), strict=True
+            ):
+                self._answers[name] = torch.cat(chunks)
+        return self.predict_proba(), self.embed()
+
+    def sample_proba(self, n_samples: int | None) -> Tensor:
+        """Return coupled posterior draws of shape (S, N, C)."""
+        return self._answer("sample_proba", n_samples, self._seed, dim=1)
+
+    def _answer(self, name: str, *args: Any, dim: int = 0) -> Tensor:
+        """Return the model's answer for all rows, the same one each time."""
+        key = (name, *args)
+        if key not in self._answers:
+            self._answers[key] = torch.cat(self._by_chunk(name, *args), dim=dim)
+        return self._answers[key]
+
+    def _by_chunk(self, name: str, *args: Any) -> list[Any]:
+        """Return the model's answers chunk by chunk."""
+        method = getattr(self._model, name)
+        size = max(1, _CHUNK_BYTES // max(1, self._data[:1].nbytes))
+        return [
+            method(self._data[self._positions[start : start + size]], *args)
+            for start in range(0, len(self), size)
+        ]
+
+
+class Pool(Rows):
+    """The candidates of one query, and what is known beside them.
+
+    Attributes
+    ----------
+    labeled : Rows
+        The labelled rows.
+    y_labeled : ndarray of shape (M,)
+        Their labels.
+    unlabeled : Rows
+        The unlabelled rows of the data, candidates or not. Equal to the candidates
+        in most queries, and then the same object.
+    generator : torch.Generator
+        The one source of randomness, on the CPU.
+    """
+
+    def __init__(
+        self,
+        data: NDArray[Any],
+        positions: NDArray[np.intp],
+        model: Model,
+        seed: int,
+        *,
+        labeled: Rows,
+        y_labeled: NDArray[Any],
+        unlabeled: Rows | None,
+        generator: torch.Generator,
+    ):
+        super().__init__(data, positions, model, seed)
+        self.labeled = labeled
+        self.y_labeled = y_labeled
+        self.unlabeled = self if unlabeled is None else unlabeled
+        self.generator = generator

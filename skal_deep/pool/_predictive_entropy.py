@@ -1,0 +1,44 @@
+"""Entropy of the prediction."""
+
+from torch import Tensor
+
+from skal_deep.classifier import PredictsProba
+from skal_deep.functional import entropy
+from skal_deep.pool._base import ScoreQueryStrategy
+from skal_deep.pool._pool import Pool
+
+
+class PredictiveEntropy(ScoreQueryStrategy):
+    """Predictive entropy (maximum entropy sampling).
+
+    Asks for the rows whose predicted class is least certain: the entropy of the
+    predicted probabilities in nats [1]_, between 0 and ``log C``. With a posterior
+    the prediction is the mean over its draws [2]_; unlike :class:`BALD`, noise in the
+    labels counts too.
+
+    Parameters
+    ----------
+    selection : SelectionRule, default=None
+        How to form a batch from the scores; ``None`` is :class:`TopK`, and
+        :class:`Power` gives its stochastic form.
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row without a label.
+    random_state : int, RandomState or None, default=None
+        Seed of training, draws and tie breaking.
+
+    References
+    ----------
+    .. [1] C. E. Shannon. A Mathematical Theory of Communication. Bell System
+       Technical Journal, 1948.
+    .. [2] Y. Gal, R. Islam, Z. Ghahramani. Deep Bayesian Active Learning with Image
+       Data. ICML, 2017.
+    """
+
+    _needs = (PredictsProba,)
+
+    def __init__(self, selection=None, missing_label=-1, random_state=None):
+        super().__init__(missing_label=missing_label, random_state=random_state)
+        self.selection = selection
+
+    def _score(self, pool: Pool) -> Tensor:
+        return entropy(pool.predict_proba())

@@ -1,0 +1,143 @@
+"""Rules that turn scores into a batch."""
+
+from abc import ABC, abstractmethod
+from numbers import Real
+from typing import Any, ClassVar
+
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, validate_parameter_constraints
+from torch import Tensor
+
+from skal_deep.functional import (
+    power_sample,
+    softmax_sample,
+    softrank_sample,
+    top_k,
+)
+
+
+class SelectionRule(BaseEstimator, ABC):
+    """A rule that turns scores into a batch."""
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {}
+
+    def select(
+        self, scores: Tensor, batch_size: int, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Return distinct positions (b,) and the utilities (b, N) or (N,) behind them.
+
+        Parameters
+        ----------
+        scores : Tensor of shape (N,)
+            Finite scores, high = query.
+        batch_size : int
+            Number of picks, at most N.
+        generator : torch.Generator
+            Source of randomness.
+        """
+        validate_parameter_constraints(
+            self._parameter_constraints, self.get_params(False), type(self).__name__
+        )
+        return self._select(scores, batch_size, generator)
+
+    @abstractmethod
+    def _select(
+        self, scores: Tensor, batch_size: int, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Return positions and utilities."""
+
+
+class TopK(SelectionRule):
+    """Take the candidates with the highest scores.
+
+    Ties are broken at random. Candidates with much the same information get much
+    the same score, so a batch may repeat itself.
+    """
+
+    def _select(self, scores, batch_size, generator):  # noqa: ARG002
+        return top_k(scores, batch_size)
+
+
+_COLDNESS: dict[str, Any] = {"coldness": [Interval(Real, 0, None, closed="left")]}
+
+
+class Power(SelectionRule):
+    """Draw candidates with probabilities proportional to score ** coldness.
+
+    Draws are made one after another without replacement. With BALD this is PowerBALD
+    [1]_: about as good as methods that model the batch, at the cost of a sort.
+    Scores must not be negative; candidates with score 0 come last.
+
+    Parameters
+    ----------
+    coldness : float, default=1.0
+        0 is random sampling, infinity the highest scores. The paper uses 1.
+
+    References
+    ----------
+    .. [1] A. Kirsch, S. Farquhar, P. Atighehchian, A. Jesson, F. Branchaud-Charron,
+       Y. Gal. Stochastic Batch Acquisition: A Simple Baseline for Deep Active
+       Learning. TMLR, 2023.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = _COLDNESS
+
+    def __init__(self, coldness=1.0):
+        self.coldness = coldness
+
+    def _select(self, scores, batch_size, generator):
+        return power_sample(scores, batch_size, self.coldness, generator)
+
+
+class Softmax(SelectionRule):
+    """Draw candidates with probabilities proportional to exp(coldness * score).
+
+    Draws are made one after another without replacement [1]_.
+
+    Parameters
+    ----------
+    coldness : float, default=1.0
+        0 is random sampling, infinity the highest scores. The paper uses 1.
+
+    References
+    ----------
+    .. [1] A. Kirsch, S. Farquhar, P. Atighehchian, A. Jesson, F. Branchaud-Charron,
+       Y. Gal. Stochastic Batch Acquisition: A Simple Baseline for Deep Active
+       Learning. TMLR, 2023.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = _COLDNESS
+
+    def __init__(self, coldness=1.0):
+        self.coldness = coldness
+
+    def _select(self, scores, batch_size, generator):
+        return softmax_sample(scores, batch_size, self.coldness, generator)
+
+
+class SoftRank(SelectionRule):
+    """Draw candidates with probabilities proportional to rank ** -coldness.
+
+    The highest score has rank 1. Only the order of the scores matters. Draws are
+    made one after another without replacement [1]_.
+
+    Parameters
+    ----------
+    coldness : float, default=1.0
+        0 is random sampling, infinity the highest scores. The paper uses 1.
+
+    References
+    ----------
+    .. [1] A. Kirsch, S. Farquhar, P. Atighehchian, A. Jesson, F. Branchaud-Charron,
+       Y. Gal. Stochastic Batch Acquisition: A Simple Baseline for Deep Active
+       Learning. TMLR, 2023.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = _COLDNESS
+
+    def __init__(self, coldness=1.0):
+        self.coldness = coldness
+
+    def _select(self, scores, batch_size, generator):
+        return softrank_sample(scores, batch_size, self.coldness, generator)

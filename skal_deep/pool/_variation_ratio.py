@@ -1,0 +1,67 @@
+"""Disagreement of votes."""
+
+from numbers import Integral
+from typing import Any, ClassVar
+
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import Tensor
+
+from skal_deep.classifier import SamplesProba
+from skal_deep.functional import variation_ratio
+from skal_deep.pool._base import ScoreQueryStrategy
+from skal_deep.pool._pool import Pool
+
+
+class VariationRatio(ScoreQueryStrategy):
+    """Variation ratio.
+
+    Asks for the rows on whose class the posterior draws agree least. With votes it is
+    the share of draws that do not vote for the commonest class [1]_; with
+    probabilities it is ``1 - max_c mean_s p_sc`` [2]_. The paper prints the second and
+    its code computes the first; votes are the default, since the second is the same as
+    :class:`LeastConfidence`.
+
+    Parameters
+    ----------
+    n_samples : int, default=None
+        Number of posterior draws; ``None`` is the classifier's own number, 20 where
+        it has none. Ensembles use all their members instead.
+    kind : {"votes", "proba"}, default="votes"
+        What is compared among the draws.
+    selection : SelectionRule, default=None
+        How to form a batch from the scores; ``None`` is :class:`TopK`, and
+        :class:`Power` gives its stochastic form.
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row without a label.
+    random_state : int, RandomState or None, default=None
+        Seed of training, draws and tie breaking.
+
+    References
+    ----------
+    .. [1] L. C. Freeman. Elementary Applied Statistics. Wiley, 1965.
+    .. [2] Y. Gal, R. Islam, Z. Ghahramani. Deep Bayesian Active Learning with Image
+       Data. ICML, 2017.
+    """
+
+    _needs = (SamplesProba,)
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **ScoreQueryStrategy._parameter_constraints,
+        "n_samples": [Interval(Integral, 2, None, closed="left"), None],
+        "kind": [StrOptions({"votes", "proba"})],
+    }
+
+    def __init__(
+        self,
+        n_samples=None,
+        kind="votes",
+        selection=None,
+        missing_label=-1,
+        random_state=None,
+    ):
+        super().__init__(missing_label=missing_label, random_state=random_state)
+        self.n_samples = n_samples
+        self.kind = kind
+        self.selection = selection
+
+    def _score(self, pool: Pool) -> Tensor:
+        return variation_ratio(pool.sample_proba(self.n_samples), self.kind)
