@@ -7,5 +7,7 @@ from hypothesis import settings
 mpl.use("Agg")
 torch.set_num_threads(1)  # tiny nets: a second thread costs more than it gives
 
-settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=50)
+settings.register_profile(
+    "repeatable", deadline=None, derandomize=True, max_examples=50
+)
 settings.load_profile("repeatable")

@@ -1,0 +1,205 @@
+"""Strategies see classifiers of any kind through one door."""
+
+import numpy as np
+import pytest
+import torch
+from skactiveml.classifier import (
+    ParzenWindowClassifier,
+    SklearnClassifier,
+    SkorchClassifier,
+)
+from sklearn.ensemble import BaggingClassifier, RandomForestClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+from support import make_net
+from torch import nn
+
+from skal_deep.classifier import (
+    CapabilityError,
+    DeepClassifier,
+    DeepEnsembleClassifier,
+    Embeds,
+    MCDropoutClassifier,
+    PredictsProba,
+    SamplesProba,
+    as_model,
+    check_needs,
+    fit_on_labeled,
+    fitted,
+)
+from skal_deep.modules import MLP
+
+CLASSES = [0, 1, 2]
+
+
+def skorch_wrapper():
+    return SkorchClassifier(
+        MLP,
+        forward_outputs={"proba": (0, nn.Softmax(dim=-1))},
+        classes=CLASSES,
+        missing_label=-1,
+        neural_net_param_dict={
+            "module__n_features": 2,
+            "module__n_classes": 3,
+            "train_split": None,
+            "verbose": 0,
+        },
+    )
+
+
+def ours(kind, **params):
+    return kind(make_net(), classes=CLASSES, random_state=0, **params)
+
+
+EVERYTHING = {"predict_proba", "sample_proba", "embed"}
+OFFERS = {
+    "deep": (lambda: ours(DeepClassifier), {"predict_proba", "embed"}),
+    "dropout": (lambda: ours(MCDropoutClassifier, n_samples=5), EVERYTHING),
+    "ensemble": (lambda: ours(DeepEnsembleClassifier, n_estimators=3), EVERYTHING),
+    "skorch": (lambda: make_net(module__n_features=2, module__n_classes=3), EVERYTHING),
+    "skorch wrapper": (skorch_wrapper, EVERYTHING),
+    "parzen": (
+        lambda: ParzenWindowClassifier(
+            classes=CLASSES, missing_label=-1, class_prior=1.0
+        ),
+        {"predict_proba", "sample_proba"},
+    ),
+    "logistic": (LogisticRegression, {"predict_proba"}),
+    "forest": (
+        lambda: RandomForestClassifier(4, random_state=0),
+        {"predict_proba", "sample_proba"},
+    ),
+    "bagging": (
+        lambda: BaggingClassifier(
+            LogisticRegression(), 4, max_features=1, random_state=0
+        ),
+        {"predict_proba", "sample_proba"},
+    ),
+    "wrapped forest": (
+        lambda: SklearnClassifier(
+            RandomForestClassifier(4, random_state=0), classes=CLASSES, missing_label=-1
+        ),
+        {"predict_proba", "sample_proba"},
+    ),
+    "svc": (LinearSVC, set()),
+}
+CAPABILITIES = {
+    "predict_proba": PredictsProba,
+    "sample_proba": SamplesProba,
+    "embed": Embeds,
+}
+
+
+@pytest.fixture(params=OFFERS)
+def offer(request):
+    make, offers = OFFERS[request.param]
+    return make(), offers
+
+
+@pytest.mark.parametrize("piped", [False, True])
+def test_models_have_the_methods_they_can_honour(offer, partly, piped):
+    clf, offers = offer
+    if piped:
+        clf = make_pipeline(StandardScaler(), clf)
+    model = as_model(clf)
+    for method, capability in CAPABILITIES.items():
+        assert isinstance(model, capability) == (method in offers)
+    X, y = partly
+    model = as_model(fit_on_labeled(clf, X, y))
+    state = torch.get_rng_state(), np.random.get_state()[1].copy()
+    if "predict_proba" in offers:
+        assert model.predict_proba(X).shape == (60, 3)
+    if "embed" in offers:
+        proba, embedding = model.predict_and_embed(X)
+        torch.testing.assert_close(proba, model.predict_proba(X))
+        torch.testing.assert_close(embedding, model.embed(X))
+        assert embedding.shape[0] == 60
+    if "sample_proba" in offers:
+        samples = model.sample_proba(X, 4, 0)
+        assert samples.shape[1:] == (60, 3)
+        torch.testing.assert_close(
+            samples.sum(-1).double(), torch.ones(samples.shape[:2]).double()
+        )
+        torch.testing.assert_close(samples, model.sample_proba(X, 4, 0))
+        assert not torch.equal(samples[0], samples[1])
+    assert torch.equal(state[0], torch.get_rng_state())
+    assert np.array_equal(state[1], np.random.get_state()[1])
+
+
+def test_members_that_saw_fewer_classes_keep_their_columns(blobs):
+    X, y = blobs
+    y = np.where(np.arange(60) < 20, y, -1)
+    y[y == 1] = -1
+    forest = SklearnClassifier(
+        RandomForestClassifier(4, random_state=0), classes=CLASSES, missing_label=-1
+    )
+    samples = as_model(forest.fit(X, y)).sample_proba(X, None, 0)
+    assert (samples[..., 1] == 0).all()
+    torch.testing.assert_close(
+        samples.mean(0), torch.as_tensor(forest.predict_proba(X)), atol=1e-6, rtol=0
+    )
+
+
+def test_no_classifier_embeds_inputs(blobs):
+    X, _ = blobs
+    assert torch.equal(as_model(None).embed(X), torch.as_tensor(X))
+    assert as_model(None).embed(np.zeros((3, 1, 2, 2), int)).dtype == torch.float64
+
+
+def test_draws_of_a_plain_net_without_dropout_are_refused(partly):
+    net = make_net(module__n_features=2, module__n_classes=3, module__dropout=0.0)
+    model = as_model(fit_on_labeled(net, *partly))
+    with pytest.raises(CapabilityError, match="no dropout layer"):
+        model.sample_proba(partly[0], 4, 0)
+
+
+def test_missing_capabilities_are_named():
+    with pytest.raises(
+        CapabilityError,
+        match="BALD needs sample_proba of clf; LogisticRegression offers only "
+        "predict_proba. Pass a classifier with a posterior: MCDropoutClassifier",
+    ):
+        check_needs("BALD", LogisticRegression(), (SamplesProba,), False)
+    with pytest.raises(CapabilityError, match="BALD needs a classifier: pass `clf`"):
+        check_needs("BALD", None, (SamplesProba,), False)
+    assert check_needs("CoreSet", LogisticRegression(), (Embeds,), True) is None
+
+
+def test_fitting_leaves_the_classifier_of_the_caller_alone(offer, partly):
+    clf, _ = offer
+    before = set(vars(clf))
+    fit_on_labeled(clf, *partly, sample_weight=None)
+    assert set(vars(clf)) == before
+
+
+def test_weights_reach_the_last_step(partly):
+    X, y = partly
+    pipe = make_pipeline(StandardScaler(), LogisticRegression())
+    weight = np.where(y == 0, 100.0, 0.01)
+    tilted = fit_on_labeled(pipe, X, y, sample_weight=weight).predict(X)
+    assert (tilted == 0).mean() > (fit_on_labeled(pipe, X, y).predict(X) == 0).mean()
+
+
+def test_cold_start(blobs):
+    X, _ = blobs
+    y = np.full(60, -1)
+    net = make_net(module__n_features=2, module__n_classes=3)
+    assert as_model(fit_on_labeled(net, X, y)).predict_proba(X).shape == (60, 3)
+    with pytest.raises(ValueError, match="cannot be fitted without a label"):
+        fit_on_labeled(LogisticRegression(), X, y)
+
+
+def test_unfitted_classifiers_are_refused(offer, partly):
+    clf, _ = offer
+    for unfitted in (clf, make_pipeline(StandardScaler(), clf)):
+        with pytest.raises(NotFittedError):
+            fitted(unfitted, False, *partly, -1, None)
+
+
+def test_missing_labels_must_agree(partly):
+    clf = ours(DeepClassifier, missing_label=-2)
+    with pytest.raises(ValueError, match="missing_label"):
+        fitted(clf, True, *partly, -1, None)
