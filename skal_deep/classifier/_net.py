@@ -121,7 +121,7 @@ def _train(
         if len(y) == 1:  # batch statistics of one row do not exist
             X, y = np.repeat(X, 2, axis=0), np.repeat(y, 2)
             weight = None if weight is None else np.repeat(weight, 2)
-        net.set_params(**_no_batch_of_one(net, len(y)))
+        _avoid_batch_of_one(net, len(y))
     _drop_impossible_split(net, X, y)
     target = y.astype(np.float32 if isinstance(net, NeuralNetBinaryClassifier) else int)
     if weight is None:
@@ -132,13 +132,14 @@ def _train(
         net.partial_fit(dataset, target)
 
 
-def _no_batch_of_one(net: NeuralNet, n_rows: int) -> dict[str, int]:
-    """Return the batch size, enlarged until no batch is left with a single row."""
+def _avoid_batch_of_one(net: NeuralNet, n_rows: int) -> None:
+    """Enlarge the batch size until no batch is left with a single row."""
     size = net.get_params_for("iterator_train").get("batch_size", net.batch_size)
     size = n_rows if size == -1 else max(size, 2)
     while n_rows % size == 1:
         size += 1
-    return {"iterator_train__batch_size": size}
+    # the parameter as skorch stores it; set_params refuses it once initialised
+    net.iterator_train__batch_size = size
 
 
 def _drop_impossible_split(net: NeuralNet, X: NDArray[Any], y: NDArray[Any]) -> None:

@@ -159,8 +159,8 @@ def test_draws_of_a_plain_net_without_dropout_are_refused(partly):
 def test_missing_capabilities_are_named():
     with pytest.raises(
         CapabilityError,
-        match="BALD needs sample_proba of clf; LogisticRegression offers only "
-        "predict_proba. Pass a classifier with a posterior: MCDropoutClassifier",
+        match=r"BALD needs sample_proba of clf; LogisticRegression offers only "
+        r"predict_proba. Pass a classifier with a posterior: MCDropoutClassifier",
     ):
         check_needs("BALD", LogisticRegression(), (SamplesProba,), False)
     with pytest.raises(CapabilityError, match="BALD needs a classifier: pass `clf`"):

@@ -18,6 +18,7 @@ INHERITED = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @pytest.mark.parametrize("kind", MAKERS)
 def test_check_estimator(kind):
     net = make_net(lr=0.02, max_epochs=40, optimizer=torch.optim.Adam)
