@@ -107,6 +107,8 @@ class NetClassifier(SkactivemlClassifier, ABC):
         self.row_shape_ = X.shape[1:]
         labeled = is_labeled(y, missing_label=-1)
         weight = None if sample_weight is None else sample_weight[labeled].astype(float)
+        if weight is not None and len(weight) and not weight.any():
+            raise ValueError("sample_weight is zero for every labelled row.")
         self.nets_ = self._fit_nets(
             X=X[labeled],
             y=y[labeled].astype(np.int64),

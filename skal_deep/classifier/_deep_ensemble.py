@@ -92,7 +92,7 @@ class DeepEnsembleClassifier(PosteriorClassifier):
             )
             for member in range(self.n_estimators)
         ]
-        if len(data["shown"]):
+        if len(data["shown"]) and len(self.classes_) > 1:
             proba_SNC = torch.stack([net_proba(net, data["shown"]) for net in nets])
             if (proba_SNC == proba_SNC[:1]).all():
                 raise CapabilityError(

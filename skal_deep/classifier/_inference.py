@@ -38,10 +38,9 @@ def as_input(net: NeuralNet, X: NDArray[Any]) -> NDArray[Any]:
         isinstance(m, nn.Embedding | nn.EmbeddingBag) for m in net.module_.modules()
     ):
         return X
-    parameter = next((p for p in net.module_.parameters()), None)
-    if parameter is None or not parameter.dtype.is_floating_point:
-        return X.astype(np.float32, copy=False)
-    return X.astype(torch.empty(0, dtype=parameter.dtype).numpy().dtype, copy=False)
+    dtypes = (p.dtype for p in net.module_.parameters() if p.is_floating_point())
+    dtype = torch.empty(0, dtype=next(dtypes, torch.float32)).numpy().dtype
+    return X.astype(dtype, copy=not X.flags.writeable)  # torch wants to own its arrays
 
 
 def _batches(net: NeuralNet, X: NDArray[Any]) -> Iterator[Any]:

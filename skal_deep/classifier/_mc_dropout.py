@@ -94,7 +94,8 @@ class MCDropoutClassifier(PosteriorClassifier):
             start_from=start_from[0] if start_from else None,
             **data,
         )
-        check_dropout(net, data["shown"])
+        if len(self.classes_) > 1:  # a lone class has probability 1 in every draw
+            check_dropout(net, data["shown"])
         return [net]
 
     def draw(self, X, n_samples, seed):

@@ -38,4 +38,12 @@ class Badge(DeepQueryStrategy):
     _needs = (PredictsProba, Embeds)
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
-        return badge(*pool.predict_and_embed(), batch_size, pool.generator)
+        picks, utilities = badge(*pool.predict_and_embed(), batch_size, pool.generator)
+        if pool.is_foreign:
+            norm_N, norm_U = (
+                squared_gradient_norms(*rows.predict_and_embed())
+                for rows in (pool, pool.unlabeled)
+            )
+            if norm_U.any():
+                utilities[0] = norm_N / norm_U.sum()
+        return picks, utilities

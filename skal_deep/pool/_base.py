@@ -149,8 +149,8 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         if not return_utilities:
             return rows[picks]
         utilities = checked_utilities(name, utilities, picks, len(pool))
-        inputs_given = candidates is not None and candidates.ndim > 1
-        all_utilities = np.full((batch_size, len(pool if inputs_given else X)), np.nan)
+        width = len(pool) if pool.is_foreign else len(X)
+        all_utilities = np.full((batch_size, width), np.nan)
         all_utilities[:, rows] = utilities
         return rows[picks], all_utilities
 
@@ -159,30 +159,26 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
     ) -> tuple[Pool, NDArray[np.intp]]:
         """Return the pool of a query and which rows its candidates are."""
         generator = torch.Generator().manual_seed(seed)
-        model, is_known = as_model(clf), is_labeled(y, self.missing_label_)
-        known, unknown = (
-            canonical_order(X, np.flatnonzero(mask)) for mask in (is_known, ~is_known)
+        model, has_label = as_model(clf), is_labeled(y, self.missing_label_)
+        labeled, unlabeled = (
+            canonical_order(X, np.flatnonzero(mask)) for mask in (has_label, ~has_label)
         )
-        unlabeled = None if candidates is None else Rows(X, unknown, model, seed)
-        data = X
-        if candidates is None:
-            rows = unknown
-        elif candidates.ndim == 1:
-            rows = canonical_order(X, candidates)
+        is_foreign = candidates is not None and candidates.ndim > 1
+        data = candidates if is_foreign else X
+        if is_foreign:
+            rows = canonical_order(data, np.arange(len(data)))
         else:
-            data, rows = (
-                candidates,
-                canonical_order(candidates, np.arange(len(candidates))),
-            )
+            rows = unlabeled if candidates is None else canonical_order(X, candidates)
         rows = shuffled(rows, generator)
         pool = Pool(
             data,
             rows,
             model,
             seed,
-            labeled=Rows(X, known, model, seed),
-            y_labeled=y[known],
-            unlabeled=unlabeled,
+            labeled=Rows(X, labeled, model, seed),
+            y_labeled=y[labeled],
+            unlabeled=None if candidates is None else Rows(X, unlabeled, model, seed),
+            is_foreign=is_foreign,
             generator=generator,
         )
         return pool, rows

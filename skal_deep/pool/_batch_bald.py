@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from skal_deep.classifier import SamplesProba
-from skal_deep.functional import batch_bald
+from skal_deep.functional import batch_bald, n_informed_picks
 from skal_deep.pool._base import DeepQueryStrategy
 from skal_deep.pool._pool import Pool
 
@@ -68,6 +68,15 @@ class BatchBALD(DeepQueryStrategy):
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         samples_SNC = pool.sample_proba(self.n_samples)
-        return batch_bald(
+        picks, utilities = batch_bald(
             samples_SNC, batch_size, self.n_configurations, pool.generator
         )
+        n_informed = n_informed_picks(utilities, picks, len(samples_SNC))
+        if n_informed < batch_size:
+            warnings.warn(
+                f"{len(samples_SNC)} posterior draws are used up after {n_informed} of "
+                f"{batch_size} picks; the others follow the order of BALD. Raise "
+                "`n_samples` or lower `batch_size`.",
+                stacklevel=3,
+            )
+        return picks, utilities

@@ -97,6 +97,8 @@ class Pool(Rows):
     unlabeled : Rows
         The unlabelled rows of the data, candidates or not. Equal to the candidates
         in most queries, and then the same object.
+    is_foreign : bool
+        Whether the candidates were given as inputs, not as rows of the data.
     generator : torch.Generator
         The one source of randomness, on the CPU.
     """
@@ -111,10 +113,12 @@ class Pool(Rows):
         labeled: Rows,
         y_labeled: NDArray[Any],
         unlabeled: Rows | None,
+        is_foreign: bool,
         generator: torch.Generator,
     ):
         super().__init__(data, positions, model, seed)
         self.labeled = labeled
         self.y_labeled = y_labeled
         self.unlabeled = self if unlabeled is None else unlabeled
+        self.is_foreign = is_foreign
         self.generator = generator

@@ -196,7 +196,9 @@ def test_images(make):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(40, 1, 8, 8)).astype(np.float32)
     y = (X.mean((1, 2, 3)) > 0).astype(int)
-    clf = make(make_net(ConvNet, module__n_hidden=8, lr=0.003), classes=[0, 1]).fit(X, y)
+    clf = make(make_net(ConvNet, module__n_hidden=8, lr=0.003), classes=[0, 1]).fit(
+        X, y
+    )
     assert clf.predict_proba(X).shape == (40, 2)
     assert clf.embed(X).ndim == 2
     with pytest.raises(ValueError, match="shape"):

@@ -1,0 +1,85 @@
+"""Scores of uncertainty that are no entropies."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+
+def least_confidence(samples: Tensor) -> Tensor:
+    """Return one minus the largest mean probability.
+
+    Parameters
+    ----------
+    samples : Tensor of shape (S, N, C)
+        Posterior draws of the class probabilities.
+
+    Returns
+    -------
+    scores : Tensor of shape (N,)
+        ``1 - max_c mean_s p_sc``, between 0 and 1 - 1/C.
+    """
+    return (1 - samples.mean(0).amax(-1)).clamp_min(0)
+
+
+def margin(samples: Tensor) -> Tensor:
+    """Return one minus the gap between the two largest mean probabilities.
+
+    Parameters
+    ----------
+    samples : Tensor of shape (S, N, C)
+        Posterior draws of the class probabilities.
+
+    Returns
+    -------
+    scores : Tensor of shape (N,)
+        Between 0 and 1; 0 if there is one class only.
+    """
+    if samples.shape[-1] == 1:
+        return samples.new_zeros(samples.shape[1])
+    first_two_N2 = samples.mean(0).topk(2, dim=-1).values
+    return 1 - (first_two_N2[:, 0] - first_two_N2[:, 1])
+
+
+def variation_ratio(samples: Tensor, kind: str = "proba") -> Tensor:
+    """Return how little the draws agree on one class.
+
+    Parameters
+    ----------
+    samples : Tensor of shape (S, N, C)
+        Posterior draws of the class probabilities.
+    kind : {"proba", "votes"}, default="proba"
+        "proba" is ``1 - max_c mean_s p_sc``, as printed by Gal et al.; "votes" is the
+        share of draws that do not vote for the commonest class, as in their code.
+
+    Returns
+    -------
+    scores : Tensor of shape (N,)
+        Between 0 and 1 - 1/C.
+
+    References
+    ----------
+    Y. Gal, R. Islam, Z. Ghahramani. Deep Bayesian Active Learning with Image Data.
+    ICML, 2017.
+    """
+    if kind == "proba":
+        return least_confidence(samples)
+    if kind != "votes":
+        raise ValueError(f"kind must be 'proba' or 'votes', not {kind!r}.")
+    votes_NC = one_hot(samples.argmax(-1), samples.shape[-1]).sum(0)
+    return 1 - votes_NC.amax(-1).to(samples.dtype) / len(samples)
+
+
+def mean_std(samples: Tensor) -> Tensor:
+    """Return the standard deviation over draws, averaged over classes.
+
+    Parameters
+    ----------
+    samples : Tensor of shape (S, N, C)
+        Posterior draws of the class probabilities.
+
+    Returns
+    -------
+    scores : Tensor of shape (N,)
+        ``mean_c sqrt(mean_s (p_sc - mean_s p_sc)^2)``, between 0 and 1/2.
+    """
+    return torch.std(samples, dim=0, correction=0).mean(-1)
