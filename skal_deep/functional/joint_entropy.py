@@ -164,7 +164,8 @@ def _gains(
     samples_SNC: Tensor, entropy_SN: Tensor, pi_M: Tensor, weight_MS: Tensor
 ) -> Tensor:
     """Return the gain of each candidate, of shape (N,), never below 0."""
-    (n_draws, n, n_classes), n_rows = samples_SNC.shape, len(weight_MS)
+    n_draws, _, n_classes = samples_SNC.shape
+    n_rows = len(weight_MS)
     weight_MS, pi_M = weight_MS.to(samples_SNC.dtype), pi_M.to(samples_SNC.dtype)
     size = max(1, _MEMORY_BUDGET // (n_rows * n_classes))
     known_N = (pi_M @ weight_MS) @ entropy_SN

@@ -134,7 +134,7 @@ def _plackett_luce(
     log_weight_TN = rows_TN.nan_to_num(-math.inf, neginf=-math.inf)
     left_TN = ~rows_TN.isnan()
     exhausted_T = torch.isneginf(log_weight_TN).all(-1)
-    log_weight_TN[exhausted_T] = torch.where(left_TN[exhausted_T], 0.0, -math.inf)
+    log_weight_TN[exhausted_T[:, None] & left_TN] = 0.0
     proba_TN = log_weight_TN.softmax(-1)
     proba_TN[~left_TN] = math.nan
     return indices, proba_TN.to(scores.dtype)

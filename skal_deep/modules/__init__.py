@@ -10,14 +10,23 @@ from skal_deep.modules._dropout import (
 )
 from skal_deep.modules._mlp import MLP
 from skal_deep.modules._rng import isolated_rng
+from skal_deep.modules._training import Minibatches, train
+from skal_deep.modules._vaal import LabeledScorer, train_vaal
+from skal_deep.modules._vae import VAE, Discriminator
 
 __all__ = [
-    "ConvNet",
-    "FunctionalDropout",
     "MLP",
+    "VAE",
+    "ConvNet",
+    "Discriminator",
+    "FunctionalDropout",
+    "LabeledScorer",
+    "Minibatches",
     "coupled_dropout",
     "dropout_layers",
     "eval_mode",
     "isolated_rng",
+    "train",
+    "train_vaal",
     "unreachable_dropout",
 ]

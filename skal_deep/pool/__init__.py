@@ -11,6 +11,7 @@ from skal_deep.pool._mean_std import MeanStd
 from skal_deep.pool._pool import Pool, Rows
 from skal_deep.pool._predictive_entropy import PredictiveEntropy
 from skal_deep.pool._selection import Power, SelectionRule, Softmax, SoftRank, TopK
+from skal_deep.pool._vaal import VAAL
 from skal_deep.pool._variation_ratio import VariationRatio
 
 __all__ = [
@@ -31,5 +32,6 @@ __all__ = [
     "SoftRank",
     "Softmax",
     "TopK",
+    "VAAL",
     "VariationRatio",
 ]

@@ -1,0 +1,97 @@
+"""Losses of a variational autoencoder and of its adversary."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+
+def kl_to_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
+    """Return ``KL(N(mu, diag exp(logvar)) || N(0, I))`` in nats.
+
+    Parameters
+    ----------
+    mu, logvar : Tensor of shape (N, L)
+        Means and logarithms of the variances.
+
+    Returns
+    -------
+    divergences : Tensor of shape (N,)
+        At least 0; 0 for the standard normal only.
+    """
+    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(-1)
+
+
+def negative_elbo(
+    x: Tensor,
+    reconstruction: Tensor,
+    mu: Tensor,
+    logvar: Tensor,
+    beta: float = 1.0,
+    scaling: str = "elbo",
+) -> Tensor:
+    """Return the loss of a beta variational autoencoder.
+
+    Parameters
+    ----------
+    x, reconstruction : Tensor of shape (N, ...)
+        Inputs, and what the decoder makes of their codes.
+    mu, logvar : Tensor of shape (N, L)
+        What the encoder says of them.
+    beta : float, default=1.0
+        Weight of the divergence.
+    scaling : {"elbo", "official"}, default="elbo"
+        "elbo" sums squared errors over the features of a row and averages over rows,
+        as it does the divergence. "official" is the scaling of the published code of
+        VAAL and its ports: squared errors averaged over rows and features, against a
+        divergence summed over rows. Its effective beta is rows times features, and
+        the code collapses: the means no longer depend on the inputs.
+
+    Returns
+    -------
+    loss : Tensor of shape ()
+        The loss.
+
+    References
+    ----------
+    S. Sinha, S. Ebrahimi, T. Darrell. Variational Adversarial Active Learning. ICCV,
+    2019.
+    """
+    squared_error = (x - reconstruction).square()
+    divergence_N = kl_to_standard_normal(mu, logvar)
+    if scaling == "official":
+        return squared_error.mean() + beta * divergence_N.sum()
+    if scaling != "elbo":
+        raise ValueError(f"scaling must be 'elbo' or 'official', not {scaling!r}.")
+    return squared_error.flatten(1).sum(1).mean() + beta * divergence_N.mean()
+
+
+def adversarial_loss(logit_labeled: Tensor, logit_unlabeled: Tensor) -> Tensor:
+    """Return the encoder's loss: that the discriminator finds both pools labelled.
+
+    ``- mean log D(labelled) - mean log D(unlabelled)``, with D the sigmoid of the
+    logits; 2 log 2 if D is 1/2 everywhere.
+
+    Parameters
+    ----------
+    logit_labeled, logit_unlabeled : Tensor of shape (N,)
+        The discriminator's logits of "labelled".
+    """
+    return _cross_entropy(logit_labeled, 1.0) + _cross_entropy(logit_unlabeled, 1.0)
+
+
+def discriminator_loss(logit_labeled: Tensor, logit_unlabeled: Tensor) -> Tensor:
+    """Return the discriminator's loss: that it tells the two pools apart.
+
+    ``- mean log D(labelled) - mean log(1 - D(unlabelled))``; 2 log 2 if D is 1/2
+    everywhere.
+
+    Parameters
+    ----------
+    logit_labeled, logit_unlabeled : Tensor of shape (N,)
+        The discriminator's logits of "labelled".
+    """
+    return _cross_entropy(logit_labeled, 1.0) + _cross_entropy(logit_unlabeled, 0.0)
+
+
+def _cross_entropy(logit: Tensor, target: float) -> Tensor:
+    return binary_cross_entropy_with_logits(logit, torch.full_like(logit, target))

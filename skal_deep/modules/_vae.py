@@ -1,0 +1,106 @@
+"""A variational autoencoder for vectors and for images, and its discriminator."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class VAE(nn.Module):
+    """Variational autoencoder.
+
+    Vectors go through layers of 128 and 64 units; images, of any size, through two
+    convolutions with stride 2. The decoder mirrors the encoder.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of a row: (d,) or (c, h, w). Rows of other shapes are flattened.
+    latent_dim : int, default=32
+        Size of the code.
+    """
+
+    def __init__(self, shape: tuple[int, ...], latent_dim: int = 32):
+        super().__init__()
+        self.shape = shape
+        if len(shape) == 3:
+            channels, height, width = shape
+            half, quarter = (
+                (math.ceil(height / s), math.ceil(width / s)) for s in (2, 4)
+            )
+            n_flat = 64 * quarter[0] * quarter[1]
+            self.encoder: nn.Module = nn.Sequential(
+                nn.Conv2d(channels, 32, 3, stride=2, padding=1),
+                nn.ReLU(),
+                nn.Conv2d(32, 64, 3, stride=2, padding=1),
+                nn.ReLU(),
+                nn.Flatten(),
+                nn.Linear(n_flat, 2 * latent_dim),
+            )
+            self.decoder: nn.Module = nn.Sequential(
+                nn.Linear(latent_dim, n_flat),
+                nn.ReLU(),
+                nn.Unflatten(1, (64, *quarter)),
+                nn.Upsample(half),
+                nn.Conv2d(64, 32, 3, padding=1),
+                nn.ReLU(),
+                nn.Upsample((height, width)),
+                nn.Conv2d(32, channels, 3, padding=1),
+            )
+        else:
+            n_features = math.prod(shape)
+            self.encoder = nn.Sequential(
+                nn.Flatten(),
+                nn.Linear(n_features, 128),
+                nn.ReLU(),
+                nn.Linear(128, 64),
+                nn.ReLU(),
+                nn.Linear(64, 2 * latent_dim),
+            )
+            self.decoder = nn.Sequential(
+                nn.Linear(latent_dim, 64),
+                nn.ReLU(),
+                nn.Linear(64, 128),
+                nn.ReLU(),
+                nn.Linear(128, n_features),
+                nn.Unflatten(1, shape),
+            )
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return means and log-variances of the codes, each of shape (N, L)."""
+        mu, logvar = self.encoder(x).chunk(2, dim=1)
+        return mu, logvar
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return a reconstruction from a random code, and the code's mu and logvar."""
+        mu, logvar = self.encode(x)
+        # the global generator: training happens inside isolated_rng
+        code = mu + torch.randn_like(mu) * (0.5 * logvar).exp()
+        return self.decoder(code), mu, logvar
+
+
+class Discriminator(nn.Module):
+    """Tells from a code whether its row is labelled.
+
+    Parameters
+    ----------
+    n_features : int
+        Size of the code.
+    n_hidden : int, default=512
+        Units of each of the two hidden layers.
+    """
+
+    def __init__(self, n_features: int, n_hidden: int = 512):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(n_features, n_hidden),
+            nn.ReLU(),
+            nn.Linear(n_hidden, n_hidden),
+            nn.ReLU(),
+            nn.Linear(n_hidden, 1),
+        )
+
+    def forward(self, code: Tensor) -> Tensor:
+        """Return the logit of "labelled" for each code, of shape (N,)."""
+        logits: Tensor = self.layers(code)[:, 0]
+        return logits

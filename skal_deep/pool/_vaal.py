@@ -1,0 +1,133 @@
+"""VAAL: ask for what does not look labelled."""
+
+import warnings
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import torch
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import Tensor
+
+from skal_deep.modules import train_vaal
+from skal_deep.pool._base import ScoreQueryStrategy
+from skal_deep.pool._pool import Pool
+
+_POSITIVE_INT = [Interval(Integral, 1, None, closed="left")]
+_POSITIVE = [Interval(Real, 0, None, closed="neither")]
+_NOT_NEGATIVE = [Interval(Real, 0, None, closed="left")]
+
+
+class VAAL(ScoreQueryStrategy):
+    """Variational Adversarial Active Learning (VAAL).
+
+    Trains a variational autoencoder on all inputs, and a discriminator D that tells
+    labelled from unlabelled codes while the encoder tries to fool it. Asks for the
+    rows that look least labelled: the score is ``1 - D(mu(x))``, between 0 and 1 [1]_.
+    It looks at the inputs alone; a classifier may be given and is not used.
+
+    The losses have the scale of the evidence lower bound: squared errors are summed
+    over the features of a row. The published code averages them, which makes the
+    codes collapse and the choice random; ``loss_scaling="official"`` reproduces it.
+    Vectors are standardised feature by feature, images as a whole.
+
+    Before the first label there is nothing to tell apart: all scores are equal, so
+    the draw is random, and a warning says so.
+
+    Parameters
+    ----------
+    latent_dim : int, default=32
+        Size of the codes, as in the authors' code.
+    beta : float, default=1.0
+        Weight of the divergence of the autoencoder.
+    adversary_weight : float, default=1.0
+        Weight of the encoder's adversarial loss.
+    n_iterations : int, default=300
+        Iterations of training, enough for some thousand rows. The authors make 100
+        passes through the data; raise it for large pools of images.
+    n_vae_steps : int, default=2
+        Steps of the autoencoder for one of the discriminator.
+    train_batch_size : int, default=64
+        Rows of a mini-batch from each of the two pools.
+    lr : float, default=5e-4
+        Learning rate of both optimisers (Adam).
+    loss_scaling : {"elbo", "official"}, default="elbo"
+        Scale of the losses, see above.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+    selection : SelectionRule, default=None
+        How to form a batch from the scores; ``None`` is :class:`TopK`, as in the
+        paper.
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row without a label.
+    random_state : int, RandomState or None, default=None
+        Seed of training, draws and tie breaking.
+
+    References
+    ----------
+    .. [1] S. Sinha, S. Ebrahimi, T. Darrell. Variational Adversarial Active Learning.
+       ICCV, 2019.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **ScoreQueryStrategy._parameter_constraints,
+        "latent_dim": _POSITIVE_INT,
+        "beta": _NOT_NEGATIVE,
+        "adversary_weight": _NOT_NEGATIVE,
+        "n_iterations": _POSITIVE_INT,
+        "n_vae_steps": _POSITIVE_INT,
+        "train_batch_size": _POSITIVE_INT,
+        "lr": _POSITIVE,
+        "loss_scaling": [StrOptions({"elbo", "official"})],
+        "verbose": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        latent_dim=32,
+        beta=1.0,
+        adversary_weight=1.0,
+        n_iterations=300,
+        n_vae_steps=2,
+        train_batch_size=64,
+        lr=5e-4,
+        loss_scaling="elbo",
+        verbose=False,
+        selection=None,
+        missing_label=-1,
+        random_state=None,
+    ):
+        super().__init__(missing_label=missing_label, random_state=random_state)
+        self.latent_dim = latent_dim
+        self.beta = beta
+        self.adversary_weight = adversary_weight
+        self.n_iterations = n_iterations
+        self.n_vae_steps = n_vae_steps
+        self.train_batch_size = train_batch_size
+        self.lr = lr
+        self.loss_scaling = loss_scaling
+        self.verbose = verbose
+        self.selection = selection
+
+    def _score(self, pool: Pool) -> Tensor:
+        if not len(pool.labeled) or not len(pool.unlabeled):
+            warnings.warn(
+                "VAAL tells labelled from unlabelled rows; with only one of the two it "
+                "draws at random.",
+                stacklevel=4,
+            )
+            return torch.ones(len(pool))
+        scorer = train_vaal(
+            pool.labeled.X,
+            pool.unlabeled.X,
+            latent_dim=self.latent_dim,
+            beta=self.beta,
+            adversary_weight=self.adversary_weight,
+            n_iterations=self.n_iterations,
+            n_vae_steps=self.n_vae_steps,
+            batch_size=self.train_batch_size,
+            lr=self.lr,
+            loss_scaling=self.loss_scaling,
+            generator=pool.generator,
+            verbose=self.verbose,
+        )
+        return 1 - scorer.proba(pool.X)
