@@ -1,1 +1,6 @@
 """Real data sets for comparisons."""
+
+from skal_deep.datasets._idx import read_idx
+from skal_deep.datasets._load import NAMES, Data, load
+
+__all__ = ["NAMES", "Data", "load", "read_idx"]

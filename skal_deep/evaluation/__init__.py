@@ -1,1 +1,24 @@
 """Simulated annotation, paired comparison and its report."""
+
+from skal_deep.evaluation._comparison import Comparison, compare_strategies
+from skal_deep.evaluation._plots import plot_curves
+from skal_deep.evaluation._simulation import SimulatedActiveLearner
+from skal_deep.evaluation._statistics import (
+    PairedDifference,
+    area_under_curve,
+    paired_difference,
+    penalty_matrix,
+)
+from skal_deep.evaluation._table import Table
+
+__all__ = [
+    "Comparison",
+    "PairedDifference",
+    "SimulatedActiveLearner",
+    "Table",
+    "area_under_curve",
+    "compare_strategies",
+    "paired_difference",
+    "penalty_matrix",
+    "plot_curves",
+]

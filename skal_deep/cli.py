@@ -1,0 +1,239 @@
+"""The command line."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from skorch import NeuralNetClassifier
+from torch import nn
+
+from skal_deep import pool
+from skal_deep.classifier import MCDropoutClassifier
+from skal_deep.datasets import NAMES, load
+from skal_deep.evaluation import Comparison, compare_strategies
+from skal_deep.modules import MLP, ConvNet
+
+_EXAMPLES = """\
+examples:
+  compare on the digits that come with scikit-learn:
+    python -m skal_deep compare
+  two strategies on images, ten repeats:
+    python -m skal_deep compare --data fashion-mnist --pool-size 10000 \\
+        --strategies bald,badge --repeats 10
+  your own table, with the labels in the column "species":
+    python -m skal_deep compare --data birds.csv --label species
+"""
+
+
+def _known_strategies() -> dict[str, type]:
+    """Return the strategies of the package by the names that users type."""
+    return {
+        _plain(name): value
+        for name, value in vars(pool).items()
+        if isinstance(value, type)
+        and issubclass(value, pool.DeepQueryStrategy)
+        and not getattr(value, "__abstractmethods__", None)
+    }
+
+
+def _plain(name: str) -> str:
+    """Return a name without case, hyphens and underscores."""
+    return name.lower().replace("-", "").replace("_", "")
+
+
+def _strategies(text: str) -> dict[str, Any]:
+    """Return strategies by the names of a comma-separated list."""
+    known, chosen = _known_strategies(), {}
+    for name in filter(None, map(str.strip, text.split(","))):
+        if _plain(name) == "random":
+            continue  # always there
+        if _plain(name) not in known:
+            raise argparse.ArgumentTypeError(
+                f"no strategy {name!r}; choose from random, {', '.join(sorted(known))}"
+            )
+        chosen[name] = known[_plain(name)]()
+    return chosen
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m skal_deep",
+        description="Deep active learning, compared honestly.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    compare = commands.add_parser(
+        "compare",
+        help="compare strategies on a data set and write a report",
+        description=(
+            "Play active learning through with several strategies on the same data, "
+            "the same splits, the same first labels and the same initial weights, and "
+            "write a report of how they compare with random sampling."
+        ),
+        epilog=_EXAMPLES,
+        formatter_class=_HelpFormatter,
+    )
+    data = compare.add_argument_group("data")
+    data.add_argument(
+        "--data",
+        default="digits",
+        metavar="NAME|PATH",
+        help=f"{', '.join(NAMES)}, an .npz or .csv file, or a folder with IDX files",
+    )
+    data.add_argument(
+        "--label", help="column of a .csv file with the labels (the last)"
+    )
+    data.add_argument(
+        "--pool-size", type=int, metavar="N", help="use N rows, drawn at random (all)"
+    )
+    data.add_argument(
+        "--test-size",
+        type=float,
+        default=0.25,
+        metavar="SHARE",
+        help="share of the rows to score on, where the data come without test data",
+    )
+    learning = compare.add_argument_group("active learning")
+    learning.add_argument(
+        "--strategies",
+        type=_strategies,
+        default="random,bald,batchbald,badge,coreset,vaal",
+        metavar="LIST",
+        help=f"from: random, {', '.join(sorted(_known_strategies()))}",
+    )
+    learning.add_argument("--repeats", type=int, default=5, metavar="N", help="repeats")
+    learning.add_argument(
+        "--n-initial", type=int, default=20, metavar="N", help="labels at the start"
+    )
+    learning.add_argument(
+        "--batch-size", type=int, default=10, metavar="N", help="labels of a query"
+    )
+    learning.add_argument("--cycles", type=int, default=10, metavar="N", help="queries")
+    model = compare.add_argument_group("model")
+    model.add_argument(
+        "--model",
+        choices=("auto", "mlp", "cnn"),
+        default="auto",
+        help="net; auto takes a cnn for images",
+    )
+    model.add_argument(
+        "--epochs", type=int, default=100, metavar="N", help="passes of a training"
+    )
+    model.add_argument(
+        "--lr", type=float, default=1e-3, metavar="RATE", help="learning rate of Adam"
+    )
+    model.add_argument(
+        "--dropout", type=float, default=0.25, metavar="P", help="share dropped"
+    )
+    model.add_argument(
+        "--samples", type=int, default=50, metavar="S", help="Monte Carlo samples"
+    )
+    model.add_argument("--device", default="cpu", help="where torch computes")
+    running = compare.add_argument_group("running")
+    running.add_argument(
+        "--out", type=Path, default=Path("report"), metavar="DIR", help="for the report"
+    )
+    running.add_argument(
+        "--jobs", type=int, default=-1, metavar="N", help="processes; -1 is one a core"
+    )
+    running.add_argument("--seed", type=int, default=0, help="seed of everything")
+    running.add_argument("--quiet", action="store_true", help="no progress bar")
+    return parser
+
+
+class _HelpFormatter(
+    argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter
+):
+    """Shows defaults, leaves the examples as they are written."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default in (None, False) or action.dest == "help":
+            return action.help
+        return super()._get_help_string(action)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, default=None
+        Arguments; ``None`` takes those of the process.
+
+    Returns
+    -------
+    code : int
+        0 on success.
+    """
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    try:
+        comparison = _compare(args)
+    except ValueError as error:
+        parser.exit(2, f"{parser.prog}: error: {error}\n")
+    _write(comparison, args.out)
+    print(comparison.summary())
+    print(f"\nThe report is in {args.out / 'report.html'}")
+    return 0
+
+
+def _compare(args: argparse.Namespace) -> Comparison:
+    """Run the comparison that the arguments describe."""
+    data = load(args.data, args.label)
+    X, y = data.X, data.y
+    if args.pool_size is not None and args.pool_size < len(y):
+        rows = np.random.default_rng(args.seed).permutation(len(y))[: args.pool_size]
+        X, y = X[rows], y[rows]
+    comparison = compare_strategies(
+        args.strategies,
+        _estimator(args, X),
+        X,
+        y,
+        X_test=data.X_test,
+        y_test=data.y_test,
+        n_repeats=args.repeats,
+        n_initial=args.n_initial,
+        batch_size=args.batch_size,
+        n_cycles=args.cycles,
+        test_size=args.test_size,
+        n_jobs=args.jobs,
+        progress=not args.quiet,
+        random_state=args.seed,
+    )
+    comparison.settings["data"] = data.name
+    return comparison
+
+
+def _estimator(args: argparse.Namespace, X: np.ndarray) -> MCDropoutClassifier:
+    """Return the classifier that the arguments describe."""
+    is_conv = args.model == "cnn" or (args.model == "auto" and X.ndim == 4)
+    if is_conv and X.ndim != 4:
+        raise ValueError("--model cnn needs images (n, c, h, w); use --model mlp.")
+    net = NeuralNetClassifier(
+        ConvNet if is_conv else MLP,
+        module__dropout=args.dropout,
+        criterion=nn.CrossEntropyLoss,
+        optimizer=torch.optim.Adam,
+        lr=args.lr,
+        max_epochs=args.epochs,
+        batch_size=16,
+        iterator_train__shuffle=True,
+        iterator_valid__batch_size=512,
+        train_split=None,
+        verbose=0,
+        device=args.device,
+    )
+    return MCDropoutClassifier(net, n_samples=args.samples)
+
+
+def _write(comparison: Comparison, folder: Path) -> None:
+    """Write everything a comparison can show into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    comparison.to_html(folder / "report.html")
+    comparison.to_csv(folder / "curves.csv")
+    comparison.summary().to_csv(folder / "summary.csv")
+    comparison.to_json(folder / "results.json")
+    comparison.plot().figure.savefig(folder / "curves.png", dpi=150)
