@@ -25,6 +25,9 @@ from skal_deep.modules import (
 # with p = 0.01 and ten units, 64 draws are all alike once in 600.
 _N_PROBE_DRAWS = 64
 
+# Inputs of a mini-batch of prediction take about this much, activations many times it.
+_INPUT_BYTES = 2**21
+
 
 def as_input(net: NeuralNet, X: NDArray[Any]) -> NDArray[Any]:
     """Return rows in the number type that the module computes in.
@@ -44,8 +47,18 @@ def as_input(net: NeuralNet, X: NDArray[Any]) -> NDArray[Any]:
 
 
 def _batches(net: NeuralNet, X: NDArray[Any]) -> Iterator[Any]:
-    """Yield the mini-batches of prediction, as the net makes them."""
-    yield from net.get_iterator(net.get_dataset(as_input(net, X)), training=False)
+    """Yield the mini-batches of prediction.
+
+    Without a word of the user's on their size, they are larger than those of
+    training, which are often too small to keep a processor busy.
+    """
+    params = net.get_params_for("iterator_valid")
+    if "batch_size" not in params:
+        n_rows = max(net.batch_size, _INPUT_BYTES // max(1, X[:1].nbytes))
+        params["batch_size"] = len(X) if net.batch_size == -1 else n_rows
+    elif params["batch_size"] == -1:
+        params["batch_size"] = len(X)
+    yield from net.iterator_valid(net.get_dataset(as_input(net, X)), **params)
 
 
 def _first(output: Any) -> Tensor:

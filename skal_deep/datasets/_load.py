@@ -1,6 +1,7 @@
 """Data sets by name or by path."""
 
 import csv
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,8 +166,6 @@ def _from_csv(path: Path, label: str | None) -> Data:
             f"{path} must hold numbers in every column but {label!r}: {error}."
         ) from error
     classes, y = np.unique([line[at] for line in lines], return_inverse=True)
-    try:
+    with suppress(ValueError):  # words keep their positions in alphabetical order
         y = classes.astype(np.int64)[y]
-    except ValueError:
-        pass  # words: their positions in alphabetical order
     return Data(path.stem, X, y)

@@ -28,7 +28,8 @@ _PAGE = Template("""<!doctype html>
   --paper: #16181d; --line: #30343c; --good: #4fd1a0; --bad: #ff9f5e;
   --card: #1e2127; } }
 body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink);
-  background: var(--paper); max-width: 60rem; margin: 0 auto; padding: 2.5rem 1.25rem 4rem; }
+  background: var(--paper); max-width: 60rem; margin: 0 auto;
+  padding: 2.5rem 1.25rem 4rem; }
 h1 { font-size: 1.7rem; margin: 0 0 .25rem; }
 h2 { font-size: 1.15rem; margin: 2.5rem 0 .75rem; }
 p { margin: .4rem 0; } .soft { color: var(--soft); }

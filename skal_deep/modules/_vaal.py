@@ -50,7 +50,7 @@ def train_vaal(
     latent_dim: int = 32,
     beta: float = 1.0,
     adversary_weight: float = 1.0,
-    n_iterations: int = 300,
+    n_iterations: int = 200,
     n_vae_steps: int = 2,
     batch_size: int = 64,
     lr: float = 5e-4,

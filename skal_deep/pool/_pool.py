@@ -61,7 +61,7 @@ class Rows:
             for name, chunks in zip(
                 ("predict_proba", "embed"), zip(*both, strict=True), strict=True
             ):
-                self._answers[name] = torch.cat(chunks)
+                self._answers[(name,)] = torch.cat(chunks)
         return self.predict_proba(), self.embed()
 
     def sample_proba(self, n_samples: int | None) -> Tensor:

@@ -41,7 +41,7 @@ class VAAL(ScoreQueryStrategy):
         Weight of the divergence of the autoencoder.
     adversary_weight : float, default=1.0
         Weight of the encoder's adversarial loss.
-    n_iterations : int, default=300
+    n_iterations : int, default=200
         Iterations of training, enough for some thousand rows. The authors make 100
         passes through the data; raise it for large pools of images.
     n_vae_steps : int, default=2
@@ -86,7 +86,7 @@ class VAAL(ScoreQueryStrategy):
         latent_dim=32,
         beta=1.0,
         adversary_weight=1.0,
-        n_iterations=300,
+        n_iterations=200,
         n_vae_steps=2,
         train_batch_size=64,
         lr=5e-4,

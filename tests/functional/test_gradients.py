@@ -1,0 +1,130 @@
+"""Badge against the gradient embedding written out."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn.functional import cross_entropy
+
+from skal_deep.functional import badge, squared_gradient_norms
+
+GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "embeddings.npz")
+P, H = torch.as_tensor(GOLDEN["P"]), torch.as_tensor(GOLDEN["H"])
+UNLABELED = GOLDEN["unlabeled"]
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def written_out(proba, embedding):
+    error = proba.clone()
+    error[range(len(error)), proba.argmax(-1)] -= 1
+    return (error[:, :, None] * embedding[:, None, :]).flatten(1)
+
+
+def test_golden_norms():
+    np.testing.assert_allclose(
+        squared_gradient_norms(P, H), GOLDEN["badge_sqnorm"], atol=1e-12
+    )
+
+
+def test_golden_distances_and_second_pick():
+    gradients = written_out(P, H)
+    np.testing.assert_allclose(
+        torch.cdist(gradients, gradients).square(), GOLDEN["badge_sqdist"], atol=1e-9
+    )
+    picks, utilities = badge(P[UNLABELED], H[UNLABELED], 2, generator())
+    assert UNLABELED[picks[0]] == GOLDEN["badge_idx"][0]
+    expected = GOLDEN["badge_second_probs"].copy()
+    expected[picks[0]] = math.nan
+    np.testing.assert_allclose(utilities[1], expected, atol=1e-9)
+
+
+def test_norms_are_those_of_the_gradient():
+    weight = torch.as_tensor(GOLDEN["W"]).clone().requires_grad_()
+    for h, norm in zip(H[:5], squared_gradient_norms(P, H)[:5], strict=True):
+        logits = weight @ h
+        loss = cross_entropy(logits[None], logits.argmax()[None])
+        (gradient,) = torch.autograd.grad(loss, weight)
+        torch.testing.assert_close(gradient.square().sum(), norm)
+
+
+def test_the_most_probable_label_has_the_shortest_gradient():
+    for label in range(4):
+        error = P - torch.eye(4).double()[label]
+        norm = error.square().sum(-1) * H.square().sum(-1)
+        assert (squared_gradient_norms(P, H) <= norm + 1e-12).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_rows_are_the_kmeans_plus_plus_probabilities(seed):
+    picks, utilities = badge(P, H, 6, generator(seed))
+    gradients = written_out(P, H)
+    assert int(picks[0]) == int(gradients.norm(dim=1).argmax())
+    for step in range(1, 6):
+        distance = torch.cdist(gradients, gradients[picks[:step]]).square().amin(1)
+        expected = distance / distance.sum()
+        left = ~torch.isin(torch.arange(60), picks[:step])
+        torch.testing.assert_close(
+            utilities[step, left], expected[left], atol=1e-9, rtol=1e-6
+        )
+        assert utilities[step, ~left].isnan().all()
+
+
+def test_law_of_the_second_pick():
+    n_trials, source = 4_000, generator()
+    counts = torch.zeros(54)
+    for _ in range(n_trials):
+        picks, utilities = badge(P[UNLABELED], H[UNLABELED], 2, source)
+        counts[picks[1]] += 1
+    expected = utilities[1].nan_to_num() * n_trials
+    likely = expected >= 5
+    chi2 = ((counts - expected)[likely].square() / expected[likely]).sum()
+    assert float(chi2) < 2 * int(likely.sum())
+    assert counts[picks[0]] == 0
+
+
+@given(
+    st.integers(0, 100),
+    st.integers(1, 9),
+    st.integers(1, 4),
+    st.integers(1, 5),
+    st.sampled_from([torch.float32, torch.float64]),
+)
+def test_rows_sum_to_one_and_picks_are_distinct(seed, n, n_classes, n_dims, dtype):
+    rng = np.random.default_rng(seed)
+    proba = torch.as_tensor(rng.dirichlet(np.ones(n_classes), n)).to(dtype)
+    embedding = torch.as_tensor(rng.standard_normal((n, n_dims))).to(dtype)
+    embedding[n // 2 :] = embedding[n // 2].clone()  # copies
+    proba[n // 2 :] = proba[n // 2].clone()
+    picks, utilities = badge(proba, embedding, n, generator(seed))
+    assert sorted(picks.tolist()) == list(range(n))
+    assert utilities.dtype == dtype
+    torch.testing.assert_close(utilities.nansum(-1), torch.ones(n, dtype=dtype))
+    assert all(float(row[pick]) > 0 for row, pick in zip(utilities, picks, strict=True))
+
+
+def test_without_gradients_the_draw_is_uniform():
+    picks, utilities = badge(torch.ones(4, 1), torch.ones(4, 2), 3, generator())
+    assert len(set(picks.tolist())) == 3
+    torch.testing.assert_close(utilities[0], torch.full((4,), 0.25))
+
+
+def test_inputs_and_global_generator_are_untouched():
+    before, state = (P.clone(), H.clone()), torch.get_rng_state()
+    badge(P, H, 5)
+    assert torch.equal(P, before[0])
+    assert torch.equal(H, before[1])
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match="embeddings holds NaN"):
+        badge(P, torch.full_like(H, math.nan), 1)
+    with pytest.raises(ValueError, match="batch_size"):
+        badge(P, H, 61)

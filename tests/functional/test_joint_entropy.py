@@ -1,0 +1,213 @@
+"""BatchBALD against enumeration."""
+
+import math
+from itertools import combinations, product
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skal_deep.functional import bald, batch_bald, entropy, n_informed_picks
+from skal_deep.functional.joint_entropy import _gains, _Labels
+
+GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "batch_bald.npz")
+P = torch.as_tensor(GOLDEN["B_P"])
+
+
+def joint_information(samples, rows):
+    """Enumerate all label configurations, as the definition says."""
+    n_draws, _, n_classes = samples.shape
+    total = 0.0
+    for labels in product(range(n_classes), repeat=len(rows)):
+        joint = torch.ones(n_draws, dtype=samples.dtype)
+        for row, label in zip(rows, labels, strict=True):
+            joint = joint * samples[:, row, label]
+        total += float(torch.special.entr(joint.mean()))
+    return total - float(entropy(samples)[:, list(rows)].mean(0).sum())
+
+
+def random_draws(seed, n_draws=6, n=7, n_classes=3, scale=3.0):
+    noise = np.random.default_rng(seed).standard_normal((n_draws, n, n_classes))
+    return torch.as_tensor(scale * noise).softmax(-1)
+
+
+def test_golden():
+    picks, utilities = batch_bald(P, 4)
+    assert picks.tolist() == GOLDEN["B_indices"].tolist()
+    np.testing.assert_allclose(
+        utilities[range(4), picks], GOLDEN["B_scores"], atol=1e-9
+    )
+    is_left = ~utilities.isnan().numpy()
+    np.testing.assert_allclose(
+        utilities.numpy()[is_left], GOLDEN["B_score_matrix"][is_left], atol=1e-9
+    )
+
+
+def test_golden_float32():
+    picks, utilities = batch_bald(P.float(), 4)
+    assert picks.tolist() == GOLDEN["B_indices"].tolist()
+    assert utilities.dtype == torch.float32
+    np.testing.assert_allclose(
+        utilities[range(4), picks], GOLDEN["B_scores"], atol=1e-5
+    )
+
+
+def test_golden_with_a_duplicate():
+    picks, utilities = batch_bald(torch.as_tensor(GOLDEN["B_dup_P"]), 3)
+    assert picks[1] == 3
+    assert {int(picks[0]), int(picks[2])} == {0, 6}
+    np.testing.assert_allclose(
+        utilities[range(3), picks], GOLDEN["B_dup_scores"], atol=1e-9
+    )
+
+
+def test_golden_of_all_dropout_masks():
+    picks, utilities = batch_bald(torch.as_tensor(GOLDEN["L_P_all_masks"]), 2)
+    assert picks.tolist() == GOLDEN["L_batchbald_indices"].tolist()
+    np.testing.assert_allclose(
+        utilities[range(2), picks], GOLDEN["L_batchbald_scores"], atol=1e-9
+    )
+
+
+def test_golden_of_the_sampled_estimate():
+    labels = torch.as_tensor(GOLDEN["B_mc_choices"])  # (picks, draws, samples)
+    log_joint = torch.zeros(30, 6, dtype=torch.float64)
+    for row, label_SE in zip(GOLDEN["B_mc_selected"], labels, strict=True):
+        log_joint += P[:, row].log().T[label_SE.flatten()]
+    pi = torch.full((30,), 1 / 30, dtype=torch.float64)
+    gains = _gains(P, entropy(P), pi, log_joint.softmax(-1))
+    np.testing.assert_allclose(gains, GOLDEN["B_mc_gain_cv"], atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_picks_and_utilities_equal_exhaustive_evaluation(seed):
+    samples = random_draws(seed)
+    picks, utilities = batch_bald(samples, 3)
+    for step in range(3):
+        before = picks[:step].tolist()
+        values = {
+            row: joint_information(samples, [*before, row])
+            for row in range(7)
+            if row not in before
+        }
+        assert int(picks[step]) == max(values, key=values.get)
+        for row, value in values.items():
+            assert float(utilities[step, row]) == pytest.approx(value, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_greedy_guarantee(seed):
+    samples = random_draws(seed)
+    picks, utilities = batch_bald(samples, 3)
+    best = max(joint_information(samples, rows) for rows in combinations(range(7), 3))
+    assert float(utilities[2, picks[2]]) >= (1 - 1 / math.e) * best
+
+
+def test_first_row_is_bald():
+    torch.testing.assert_close(batch_bald(P, 1)[1][0], bald(P))
+
+
+@given(st.integers(0, 200), st.sampled_from([8, 10_000]))
+def test_gains_shrink_and_stay_below_their_bounds(seed, n_configurations):
+    samples = random_draws(seed, n_draws=5)
+    picks, utilities = batch_bald(
+        samples, 4, n_configurations, torch.Generator().manual_seed(seed)
+    )
+    reached = utilities[range(4), picks]
+    assert (reached.diff() >= 0).all()
+    assert reached[-1] <= math.log(5) + 1e-9
+    assert reached[-1] <= bald(samples)[picks].sum() + 1e-9
+    if n_configurations > 81:
+        gains = reached.diff(prepend=reached.new_zeros(1))
+        assert (gains.diff() <= 1e-9).all()
+
+
+@given(st.integers(0, 50), st.randoms(use_true_random=False))
+def test_order_does_not_matter(seed, random):
+    samples = random_draws(seed)
+    s, n, c = (random.sample(range(k), k) for k in samples.shape)
+    picks, utilities = batch_bald(samples, 3)
+    permuted_picks, permuted = batch_bald(samples[s][:, n][..., c], 3)
+    assert [n[i] for i in permuted_picks] == picks.tolist()
+    torch.testing.assert_close(utilities[:, n], permuted, equal_nan=True)
+
+
+def test_sampled_is_close_to_exact():
+    samples = random_draws(3, n_draws=6, n=8, n_classes=5)
+    exact_picks, exact = batch_bald(samples, 4, 10_000)
+    picks, sampled = batch_bald(samples, 4, 120, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(sampled[:3], exact[:3], equal_nan=True)
+    assert picks[:3].tolist() == exact_picks[:3].tolist()
+    assert 0 < float((sampled[3] - exact[3]).nan_to_num().abs().max()) < 0.05
+
+
+def test_sampled_weights_average_to_the_prior():
+    labels = _Labels(6, 2, torch.device("cpu"))
+    source = torch.Generator().manual_seed(0)
+    labels.learn(P[:, 6], source)
+    labels.learn(P[:, 3], source)
+    pi, weight = labels.posterior()
+    assert len(weight) == 6
+    torch.testing.assert_close(pi.sum(), torch.tensor(1.0).double())
+    torch.testing.assert_close(weight.sum(-1), torch.ones(6).double())
+
+
+def test_draws_that_agree_carry_no_information():
+    samples = P[:1].repeat(4, 1, 1)
+    picks, utilities = batch_bald(samples, 3)
+    assert len(set(picks.tolist())) == 3
+    assert float(utilities.nan_to_num().max()) < 1e-12
+
+
+def test_certain_draws_gain_nothing_from_a_copy():
+    samples = torch.as_tensor(GOLDEN["B_det_P"])
+    twice = torch.cat([samples, samples[:, :1]], dim=1)
+    single = joint_information(samples, [0])
+    assert joint_information(twice, [0, 3]) == pytest.approx(single)
+    _, utilities = batch_bald(twice[:, [0, 3]], 2)
+    assert float(utilities[1].nansum()) == pytest.approx(single)
+
+
+def test_long_batches_stay_finite_and_below_the_ceiling():
+    samples = random_draws(0, n_draws=20, n=60, n_classes=4, scale=6.0).float()
+    picks, utilities = batch_bald(samples, 40, 400, torch.Generator().manual_seed(0))
+    assert len(set(picks.tolist())) == 40
+    assert int(utilities.isnan().sum()) == sum(range(40))
+    assert float(utilities.nan_to_num().max()) <= math.log(20) + 1e-5
+    n_informed = n_informed_picks(utilities, picks, 20)
+    assert 1 < n_informed < 40
+    rest = bald(samples)[picks[n_informed:]]
+    assert (rest.diff() <= 1e-6).all()  # the order of BALD
+    assert n_informed_picks(*reversed(batch_bald(P, 3)), 6) == 3
+
+
+def test_identical_rows_are_never_picked_twice():
+    samples = P[:, :1].repeat(1, 5, 1)
+    assert batch_bald(samples, 5)[0].tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 2), (3, 1, 2), (3, 3, 1)])
+def test_degenerate_shapes(shape):
+    samples = torch.ones(shape).softmax(-1)
+    picks, utilities = batch_bald(samples, shape[1])
+    assert sorted(picks.tolist()) == list(range(shape[1]))
+    assert torch.isfinite(utilities[0]).all()
+
+
+def test_zeros_are_fine():
+    samples = torch.tensor([[[1.0, 0.0], [0.5, 0.5]], [[0.0, 1.0], [1.0, 0.0]]])
+    _, utilities = batch_bald(samples, 2)
+    assert float(utilities[0, 0]) == pytest.approx(math.log(2))
+    assert float(utilities[1].nansum()) == pytest.approx(
+        joint_information(samples, [0, 1]), abs=1e-6
+    )
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match="samples holds NaN"):
+        batch_bald(torch.full((2, 2, 2), math.nan), 1)
+    with pytest.raises(ValueError, match="batch_size"):
+        batch_bald(P, 8)

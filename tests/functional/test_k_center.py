@@ -1,0 +1,113 @@
+"""Greedy k-centre against farthest-first written out."""
+
+import math
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skal_deep.functional import k_center_greedy
+
+GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "embeddings.npz")
+H = torch.as_tensor(GOLDEN["H"])
+LABELED, UNLABELED = GOLDEN["labeled"], GOLDEN["unlabeled"]
+
+
+def farthest_first(points, centers, batch_size):
+    picks, rows = [], []
+    for _ in range(batch_size):
+        distance = torch.cdist(points, torch.cat([centers, points[picks]])).amin(1)
+        rows.append(distance.clone())
+        distance[picks] = -math.inf
+        picks.append(int(distance.argmax()))
+    return picks, torch.stack(rows)
+
+
+def test_golden():
+    picks, utilities = k_center_greedy(H[UNLABELED], H[LABELED], 8)
+    assert UNLABELED[picks].tolist() == GOLDEN["coreset_greedy_idx"].tolist()
+    distance = torch.cdist(H, torch.cat([H[LABELED], H[UNLABELED][picks]]))
+    radius = [
+        float(distance[:, : len(LABELED) + step].amin(1).max()) for step in range(1, 9)
+    ]
+    np.testing.assert_allclose(radius, GOLDEN["coreset_greedy_radius"], atol=1e-5)
+    assert (utilities[range(8), picks].diff() <= 0).all()
+
+
+def test_golden_from_a_given_first_point():
+    picks, _ = k_center_greedy(H, H[:1], 5)
+    assert [0, *picks.tolist()] == GOLDEN["coreset_cold_first0"].tolist()
+
+
+@given(st.integers(0, 300), st.integers(1, 12), st.integers(1, 4), st.integers(1, 5))
+def test_equals_farthest_first(seed, n, n_centers, n_dims):
+    rng = np.random.default_rng(seed)
+    points = torch.as_tensor(rng.standard_normal((n, n_dims)) + 100)
+    centers = torch.as_tensor(rng.standard_normal((n_centers, n_dims)) + 100)
+    picks, utilities = k_center_greedy(points, centers, n)
+    expected, rows = farthest_first(points, centers, n)
+    assert picks.tolist() == expected
+    left = ~utilities.isnan()
+    torch.testing.assert_close(utilities[left], rows[left], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_within_twice_the_optimum(seed):
+    points = torch.randn(10, 2, generator=torch.Generator().manual_seed(seed)).double()
+    picks, _ = k_center_greedy(points[1:], points[:1], 2)
+
+    def radius(rows):
+        return float(torch.cdist(points, points[[0, *rows]]).amin(1).max())
+
+    best = min(radius(rows) for rows in combinations(range(1, 10), 2))
+    assert best <= radius((picks + 1).tolist()) <= 2 * best
+
+
+def test_moving_turning_and_scaling():
+    turn = torch.linalg.qr(
+        torch.randn(5, 5, generator=torch.Generator().manual_seed(0)).double()
+    )
+    moved = 3 * (H @ turn.Q + 7)
+    picks, utilities = k_center_greedy(H[UNLABELED], H[LABELED], 6)
+    moved_picks, scaled = k_center_greedy(moved[UNLABELED], moved[LABELED], 6)
+    assert picks.tolist() == moved_picks.tolist()
+    torch.testing.assert_close(3 * utilities, scaled, equal_nan=True)
+
+
+def test_distances_do_not_depend_on_the_other_candidates():
+    offset = (H + 50).float()
+    whole = k_center_greedy(offset[UNLABELED], offset[LABELED], 1)[1][0]
+    half = k_center_greedy(offset[UNLABELED][::2], offset[LABELED], 1)[1][0]
+    torch.testing.assert_close(whole[::2], half, rtol=1e-5, atol=0)
+
+
+def test_cold_start_begins_in_the_middle():
+    points = torch.tensor([[0.0], [4.0], [10.0], [5.0]])
+    picks, utilities = k_center_greedy(points, points[:0], 3)
+    assert picks.tolist() == [3, 0, 2]
+    torch.testing.assert_close(utilities[0], torch.tensor([-4.75, -0.75, -5.25, -0.25]))
+    assert utilities[1, [0, 1, 2]].tolist() == [5.0, 1.0, 5.0]
+
+
+def test_float32_far_from_the_origin_keeps_its_digits():
+    points = torch.randn(50, 8, generator=torch.Generator().manual_seed(0))
+    _, near = k_center_greedy(points[5:], points[:5], 3)
+    _, far = k_center_greedy(points[5:] + 1000, points[:5] + 1000, 3)
+    torch.testing.assert_close(near, far, atol=1e-2, rtol=0, equal_nan=True)
+
+
+def test_copies_are_picked_once_each():
+    picks, utilities = k_center_greedy(torch.zeros(4, 2), torch.zeros(1, 2), 4)
+    assert picks.tolist() == [0, 1, 2, 3]
+    assert utilities.nan_to_num().eq(0).all()
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match="centers holds NaN"):
+        k_center_greedy(H, torch.full((1, 5), math.nan), 1)
+    with pytest.raises(ValueError, match="batch_size"):
+        k_center_greedy(H, H[:1], 0)

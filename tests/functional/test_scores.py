@@ -1,0 +1,117 @@
+"""Point-wise scores: goldens, closed forms, invariances."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from skal_deep.functional import (
+    bald,
+    entropy,
+    least_confidence,
+    margin,
+    mean_std,
+    predictive_entropy,
+    variation_ratio,
+)
+
+GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "scores.npz")
+SCORES = {
+    "predictive_entropy": predictive_entropy,
+    "bald": bald,
+    "variation_ratio_proba": variation_ratio,
+    "variation_ratio_votes": lambda samples: variation_ratio(samples, "votes"),
+    "mean_std": mean_std,
+    "margin": margin,
+    "least_confidence": least_confidence,
+}
+
+
+@pytest.mark.parametrize("name", SCORES)
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 2e-6)]
+)
+def test_golden(name, dtype, tolerance):
+    for samples, values in (("A_P", f"A_{name}"), ("A_P_edge", f"A_edge_{name}")):
+        scores = SCORES[name](torch.as_tensor(GOLDEN[samples]).to(dtype))
+        assert scores.dtype == dtype
+        np.testing.assert_allclose(scores, GOLDEN[values], atol=tolerance)
+
+
+def test_expected_entropy_is_the_mean_of_entropies():
+    samples = torch.as_tensor(GOLDEN["A_P"])
+    np.testing.assert_allclose(
+        entropy(samples).mean(0), GOLDEN["A_expected_entropy"], atol=1e-12
+    )
+
+
+def test_bald_of_a_column_by_hand():
+    # two draws, each certain, of different classes: ln 2; two that agree: 0
+    samples = torch.tensor([[[1.0, 0.0], [0.5, 0.5]], [[0.0, 1.0], [0.5, 0.5]]])
+    torch.testing.assert_close(bald(samples), torch.tensor([math.log(2), 0.0]))
+
+
+@st.composite
+def draws(draw):
+    shape = tuple(draw(st.integers(1, n)) for n in (6, 7, 5))
+    weights = draw(arrays(np.float64, shape, elements=st.floats(0, 1)))
+    weights[..., 0] += 1e-3 * (weights.sum(-1) == 0)
+    return torch.as_tensor(weights / weights.sum(-1, keepdims=True))
+
+
+@given(draws())
+def test_bounds(samples):
+    n_draws, _, n_classes = samples.shape
+    upper = {
+        "predictive_entropy": math.log(n_classes),
+        "bald": math.log(min(n_draws, n_classes)),
+        "variation_ratio_proba": 1 - 1 / n_classes,
+        "variation_ratio_votes": 1 - 1 / min(n_draws, n_classes),
+        "mean_std": 0.5,
+        "margin": 1.0,
+        "least_confidence": 1 - 1 / n_classes,
+    }
+    for name, score in SCORES.items():
+        values = score(samples)
+        assert torch.isfinite(values).all()
+        assert values.min() >= -1e-12
+        assert values.max() <= upper[name] + 1e-9
+
+
+@given(draws(), st.randoms(use_true_random=False))
+def test_order_of_draws_rows_and_classes_does_not_matter(samples, random):
+    s, n, c = (random.sample(range(k), k) for k in samples.shape)
+    for name, score in SCORES.items():
+        permuted = samples[s][:, n]
+        if name != "variation_ratio_votes":  # ties go to the first class
+            permuted = permuted[..., c]
+        torch.testing.assert_close(score(samples)[n], score(permuted))
+
+
+@given(draws())
+def test_bald_is_the_mean_divergence_from_the_consensus(samples):
+    mean = samples.mean(0)
+    ratio = torch.where(samples > 0, samples / mean, 1.0)
+    divergence = torch.special.xlogy(samples, ratio).sum(-1).mean(0)
+    torch.testing.assert_close(bald(samples), divergence, atol=1e-9, rtol=0)
+    torch.testing.assert_close(
+        bald(samples), bald(torch.cat([samples, samples])), atol=1e-9, rtol=0
+    )
+
+
+def test_inputs_are_not_changed():
+    samples = torch.as_tensor(GOLDEN["A_P_edge"])
+    before = samples.clone()
+    for score in SCORES.values():
+        score(samples)
+    assert torch.equal(samples, before)
+
+
+def test_kind_is_checked():
+    with pytest.raises(ValueError, match="'proba' or 'votes'"):
+        variation_ratio(torch.ones(1, 1, 1), "mean")

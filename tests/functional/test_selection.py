@@ -1,0 +1,142 @@
+"""Rules that turn scores into batches."""
+
+import math
+from itertools import permutations
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skal_deep.functional import power_sample, softmax_sample, softrank_sample, top_k
+
+GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "sampling.npz")
+SCORES = torch.as_tensor(GOLDEN["C_scores"])
+SAMPLERS = {
+    "power": power_sample,
+    "softmax": softmax_sample,
+    "softrank": softrank_sample,
+}
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_golden_probabilities_of_the_first_pick(name):
+    _, utilities = SAMPLERS[name](SCORES, 2, 4.0, generator())
+    np.testing.assert_allclose(
+        utilities[0], GOLDEN[f"C_first_pick_{name}_b4"], atol=1e-9
+    )
+
+
+def test_golden_inclusion_probabilities():
+    counts = np.zeros(5)
+    n_trials, source = 20_000, generator()
+    for _ in range(n_trials):
+        counts[power_sample(SCORES, 2, 1.0, source)[0]] += 1
+    expected = GOLDEN["C_inclusion_power_beta1_b2"]
+    error = np.sqrt(expected * (1 - expected) / n_trials)
+    assert (np.abs(counts / n_trials - expected) <= 4 * error + 1e-12).all()
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_law_of_ordered_batches(name):
+    """Batches follow the product of the probabilities that utilities report."""
+    n_trials, counts = 6_000, dict.fromkeys(permutations(range(4), 2), 0)
+    probability = dict.fromkeys(counts, 0.0)
+    scores, source = torch.tensor([0.1, 0.5, 0.2, 0.9]).double(), generator()
+    for _ in range(n_trials):
+        picks, utilities = SAMPLERS[name](scores, 2, 1.5, source)
+        batch = tuple(picks.tolist())
+        counts[batch] += 1
+        probability[batch] = float(utilities[0, batch[0]] * utilities[1, batch[1]])
+    assert abs(sum(probability.values()) - 1) < 1e-9
+    chi2 = sum(
+        (counts[b] - n_trials * p) ** 2 / (n_trials * p) for b, p in probability.items()
+    )
+    assert chi2 < 31.3  # the 99.9 % quantile for 11 degrees of freedom
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@given(
+    scores=st.lists(st.floats(0, 5), min_size=1, max_size=8),
+    coldness=st.sampled_from([0.0, 0.5, 1.0, 8.0]),
+    seed=st.integers(0, 9),
+)
+def test_rows_are_distributions_over_what_is_left(name, scores, coldness, seed):
+    n = len(scores)
+    picks, utilities = SAMPLERS[name](
+        torch.tensor(scores), n, coldness, generator(seed)
+    )
+    assert sorted(picks.tolist()) == list(range(n))
+    for step, row in enumerate(utilities):
+        assert torch.isnan(row).nonzero().flatten().tolist() == sorted(
+            picks[:step].tolist()
+        )
+        assert abs(float(row.nansum()) - 1) < 1e-5
+        assert row[picks[step]] > 0
+
+
+def test_zeros_are_drawn_last_and_uniformly():
+    scores, first = torch.tensor([0.0, 0.0, 1.0, 0.0]), []
+    for seed in range(300):
+        picks, utilities = power_sample(scores, 4, 1.0, generator(seed))
+        assert picks[0] == 2
+        torch.testing.assert_close(utilities[1, [0, 1, 3]], torch.full((3,), 1 / 3))
+        first.append(int(picks[1]))
+    assert min(first.count(k) for k in (0, 1, 3)) > 60
+
+
+def test_invariances():
+    scores = torch.rand(6, generator=generator()).double()
+
+    def first(sample, values):
+        return sample(values, 1, 2.0, generator())[1][0]
+
+    torch.testing.assert_close(
+        first(power_sample, scores), first(power_sample, 7 * scores)
+    )
+    torch.testing.assert_close(
+        first(softmax_sample, scores), first(softmax_sample, scores - 3)
+    )
+    torch.testing.assert_close(
+        first(softrank_sample, scores), first(softrank_sample, scores.exp())
+    )
+
+
+def test_coldness_runs_from_uniform_to_top_k():
+    scores = torch.tensor([0.3, 0.0, 0.9, 0.5])
+    for sample in SAMPLERS.values():
+        _, uniform = sample(scores, 1, 0.0, generator())
+        torch.testing.assert_close(uniform[0], torch.full((4,), 0.25))
+        picks, _ = sample(scores, 3, 5_000.0, generator())
+        assert picks.tolist() == [2, 3, 0]
+
+
+def test_top_k_takes_the_lowest_position_among_ties():
+    picks, utilities = top_k(torch.tensor([1.0, 3.0, 3.0, 2.0]), 3)
+    assert picks.tolist() == [1, 2, 3]
+    assert utilities[0].tolist() == [1, 3, 3, 2]
+    assert math.isnan(utilities[1, 1])
+    assert int(utilities.isnan().sum()) == 3
+
+
+@pytest.mark.parametrize("sample", [top_k, *SAMPLERS.values()])
+def test_bad_input(sample):
+    with pytest.raises(ValueError, match="scores holds NaN"):
+        sample(torch.tensor([1.0, math.nan]), 1)
+    for batch_size in (0, 3):
+        with pytest.raises(ValueError, match="batch_size"):
+            sample(torch.ones(2), batch_size)
+
+
+@pytest.mark.parametrize("sample", SAMPLERS.values())
+def test_no_generator_means_a_fresh_one(sample):
+    state = torch.get_rng_state()
+    picks = {tuple(sample(torch.ones(30), 5)[0].tolist()) for _ in range(5)}
+    assert len(picks) > 1
+    assert torch.equal(state, torch.get_rng_state())
