@@ -1,6 +1,7 @@
 """Simulated annotation, paired comparison and its report."""
 
 from skal_deep.evaluation._comparison import Comparison, compare_strategies
+from skal_deep.evaluation._conformance import ConformanceReport, check_query_strategy
 from skal_deep.evaluation._plots import plot_curves
 from skal_deep.evaluation._simulation import SimulatedActiveLearner
 from skal_deep.evaluation._statistics import (
@@ -13,10 +14,12 @@ from skal_deep.evaluation._table import Table
 
 __all__ = [
     "Comparison",
+    "ConformanceReport",
     "PairedDifference",
     "SimulatedActiveLearner",
     "Table",
     "area_under_curve",
+    "check_query_strategy",
     "compare_strategies",
     "paired_difference",
     "penalty_matrix",

@@ -11,7 +11,7 @@ from skactiveml.utils import is_labeled
 from sklearn.utils._param_validation import validate_parameter_constraints
 from torch import Tensor
 
-from skal_deep.classifier import as_model, as_seed, check_needs, fitted
+from skal_deep.classifier import as_model, as_seed, check_needs, derived_seed, fitted
 from skal_deep.modules import isolated_rng
 from skal_deep.pool._checks import (
     as_batch_size,
@@ -158,7 +158,6 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         self, X: NDArray[Any], y: NDArray[Any], candidates: Any, clf: Any, seed: int
     ) -> tuple[Pool, NDArray[np.intp]]:
         """Return the pool of a query and which rows its candidates are."""
-        generator = torch.Generator().manual_seed(seed)
         model, has_label = as_model(clf), is_labeled(y, self.missing_label_)
         labeled, unlabeled = (
             canonical_order(X, np.flatnonzero(mask)) for mask in (has_label, ~has_label)
@@ -169,7 +168,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             rows = canonical_order(data, np.arange(len(data)))
         else:
             rows = unlabeled if candidates is None else canonical_order(X, candidates)
-        rows = shuffled(rows, generator)
+        rows = shuffled(rows, derived_seed(seed, 0))
         pool = Pool(
             data,
             rows,
@@ -177,9 +176,9 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             seed,
             labeled=Rows(X, labeled, model, seed),
             y_labeled=y[labeled],
-            unlabeled=None if candidates is None else Rows(X, unlabeled, model, seed),
+            unlabeled=Rows(X, unlabeled, model, seed),
             is_foreign=is_foreign,
-            generator=generator,
+            generator=torch.Generator().manual_seed(seed),
         )
         return pool, rows
 

@@ -39,4 +39,6 @@ class CoreSet(DeepQueryStrategy):
     _works_on_inputs: ClassVar[bool] = True
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
-        return k_center_greedy(pool.embed(), pool.labeled.embed(), batch_size)
+        points_ND = pool.embed()
+        centers_MD = pool.labeled.embed() if len(pool.labeled) else points_ND[:0]
+        return k_center_greedy(points_ND, centers_MD, batch_size)

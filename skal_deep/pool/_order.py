@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 _CHUNK_ELEMENTS = 2**22
@@ -35,6 +34,6 @@ def canonical_order(data: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[np.in
     return rows[np.argsort(keys, kind="stable")]
 
 
-def shuffled(rows: NDArray[np.intp], generator: torch.Generator) -> NDArray[np.intp]:
+def shuffled(rows: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
     """Return the rows in random order, which makes "first among ties" a fair draw."""
-    return rows[torch.randperm(len(rows), generator=generator).numpy()]
+    return np.random.default_rng(seed).permutation(rows)

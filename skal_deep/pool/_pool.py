@@ -95,8 +95,7 @@ class Pool(Rows):
     y_labeled : ndarray of shape (M,)
         Their labels.
     unlabeled : Rows
-        The unlabelled rows of the data, candidates or not. Equal to the candidates
-        in most queries, and then the same object.
+        The unlabelled rows of the data, candidates or not.
     is_foreign : bool
         Whether the candidates were given as inputs, not as rows of the data.
     generator : torch.Generator
@@ -112,13 +111,13 @@ class Pool(Rows):
         *,
         labeled: Rows,
         y_labeled: NDArray[Any],
-        unlabeled: Rows | None,
+        unlabeled: Rows,
         is_foreign: bool,
         generator: torch.Generator,
     ):
         super().__init__(data, positions, model, seed)
         self.labeled = labeled
         self.y_labeled = y_labeled
-        self.unlabeled = self if unlabeled is None else unlabeled
+        self.unlabeled = unlabeled
         self.is_foreign = is_foreign
         self.generator = generator

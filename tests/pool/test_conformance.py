@@ -1,0 +1,70 @@
+"""The promises of a query, for every strategy on vectors and images."""
+
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from strategies import STRATEGIES, WITH_RULES
+
+from skal_deep.classifier import DeepClassifier, DeepEnsembleClassifier, SamplesProba
+from skal_deep.evaluation._strategy_case import Case, small_classifier
+from skal_deep.evaluation._strategy_checks import CHECKS
+
+ALL = STRATEGIES | WITH_RULES
+BY_NAME = {check.__name__.removeprefix("check_"): check for check in CHECKS}
+
+
+@pytest.mark.parametrize("check", BY_NAME)
+@pytest.mark.parametrize("is_image", [False, True], ids=["vectors", "images"])
+@pytest.mark.parametrize("name", ALL)
+def test_promise(name, is_image, check):
+    BY_NAME[check](Case(ALL[name], is_image))
+
+
+def deep(is_image, missing_label=-1, classes=(0, 1, 2)):
+    net = small_classifier(is_image).net
+    return DeepClassifier(
+        net, classes=list(classes), missing_label=missing_label, random_state=0
+    )
+
+
+def ensemble(is_image, missing_label=-1, classes=(0, 1, 2)):
+    return DeepEnsembleClassifier(
+        small_classifier(is_image).net,
+        n_estimators=3,
+        classes=list(classes),
+        missing_label=missing_label,
+        random_state=0,
+    )
+
+
+def piped(is_image, missing_label=-1, classes=(0, 1, 2)):
+    return make_pipeline(
+        StandardScaler(), small_classifier(is_image, missing_label, classes)
+    )
+
+
+def forest(is_image, missing_label=-1, classes=(0, 1, 2)):
+    return RandomForestClassifier(5, random_state=0)
+
+
+CORE = (
+    "output",
+    "forms_of_candidates",
+    "fitting_first",
+    "generators",
+    "inputs_untouched",
+    "order_of_the_pool",
+)
+
+
+@pytest.mark.parametrize("make", [deep, ensemble, piped, forest])
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_core_promises_with_other_classifiers(name, make):
+    strategy = STRATEGIES[name]
+    if SamplesProba in strategy._needs and make is deep:
+        pytest.skip("a point estimate has no posterior to sample")
+    if name == "Badge" and make is forest:
+        pytest.skip("a forest has no embeddings")
+    for check in CORE:
+        BY_NAME[check](Case(strategy, False, make))
