@@ -1,45 +1,23 @@
 """Active learning played through on labels that are known."""
 
-import time
 from numbers import Integral, Real
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from skactiveml.base import QueryStrategy
 from skactiveml.pool import RandomSampling
-from skactiveml.utils import call_func, is_labeled
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.metrics import get_scorer
-from sklearn.model_selection import train_test_split
-from sklearn.pipeline import Pipeline
+from skactiveml.utils import is_labeled
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils import check_array, check_consistent_length
-from sklearn.utils._param_validation import (
-    HasMethods,
-    Interval,
-    StrOptions,
-    validate_parameter_constraints,
-)
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skal_deep.classifier import as_seed, derived_seed, fit_on_labeled
+from skal_deep.classifier import as_seed
+from skal_deep.evaluation._cycle import check_warm
+from skal_deep.evaluation._play import Rules, play
+from skal_deep.evaluation._scoring import named_scorers, scores_of
+from skal_deep.evaluation._start import first_rows, set_aside
 from skal_deep.evaluation._statistics import area_under_curve
-
-# Purposes of random numbers. Each has a stream of its own, so that what one takes
-# does not change another.
-_SPLIT, _START, _MODEL, _STRATEGY = range(4)
-
-
-def seeded(estimator: Any, seed: int) -> Any:
-    """Return a clone whose every ``random_state`` is derived from a seed."""
-    names = sorted(
-        name
-        for name in estimator.get_params()
-        if name == "random_state" or name.endswith("__random_state")
-    )
-    seeds = {name: derived_seed(seed, i) for i, name in enumerate(names)}
-    return clone(estimator).set_params(**seeds)
 
 
 def _predicts_proba(learner: "SimulatedActiveLearner") -> bool:
@@ -73,7 +51,7 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         How the first rows are drawn: as many of each class as possible, or at random.
     retrain : {"scratch", "warm"}, default="scratch"
         Whether each fit starts from new weights or from those of the cycle before.
-    scoring : str, callable or sequence of these, default="accuracy"
+    scoring : str, callable, list or dict of these, default="accuracy"
         Metrics of the learning curve, as in scikit-learn. :meth:`score` uses the first.
     score_by : {"final", "area"}, default="final"
         Whether :meth:`score` is the metric at the end, or its mean over the budget:
@@ -91,7 +69,8 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
     Attributes
     ----------
     learning_curve_ : dict of str to ndarray of shape (n_stages,)
-        "n_labels", one entry for each metric, "seconds_fit", "seconds_query".
+        "n_labels"; one entry for each metric; "seconds_fit" and "seconds_query", the
+        time of a stage's fit and of the query that came before it.
     query_indices_ : list of ndarray
         Rows of X in the order of labelling; the first entry is the start.
     test_indices_ : ndarray
@@ -125,7 +104,7 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         "n_cycles": [Interval(Integral, 0, None, closed="left")],
         "initial": [StrOptions({"stratified", "random"})],
         "retrain": [StrOptions({"scratch", "warm"})],
-        "scoring": [str, callable, list, tuple],
+        "scoring": [str, callable, list, tuple, dict],
         "score_by": [StrOptions({"final", "area"})],
         "test_size": [
             Interval(Real, 0, 1, closed="neither"),
@@ -183,162 +162,67 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         self : object
             The fitted learner.
         """
-        validate_parameter_constraints(
-            self._parameter_constraints,
-            self.get_params(deep=False),
-            type(self).__name__,
-        )
+        self._validate_params()
         X, y = check_array(X, allow_nd=True), np.asarray(y)
         check_consistent_length(X, y)
+        if (X_test is None) != (y_test is None):
+            raise ValueError("X_test and y_test go together: give both or neither.")
+        if self.retrain == "warm":
+            check_warm(self.estimator)
+        self._metrics = named_scorers(self.scoring)
+        known = np.flatnonzero(is_labeled(y, self.missing_label))
+        if not len(known):
+            raise ValueError(
+                f"Every label is {self.missing_label!r}, that is, unknown: there is "
+                "nothing to simulate with."
+            )
         self.n_features_in_ = X.shape[1]
-        is_known = is_labeled(y, self.missing_label)
-        self.classes_ = np.unique(y[is_known])
-        if not len(self.classes_):
-            raise ValueError("y holds no label: there is nothing to simulate with.")
+        self.classes_ = np.unique(y[known])
         self._seed = as_seed(self.random_state)
-        self._prepare_estimator()
-        pool, self.test_indices_ = self._split(y, np.flatnonzero(is_known))
+        test_size = self.test_size if X_test is None else None
+        pool, self.test_indices_ = set_aside(y, known, test_size, self._seed)
         if X_test is None:
             X_test, y_test = X[self.test_indices_], y[self.test_indices_]
-        visible = np.ones(len(X), dtype=bool)
-        visible[self.test_indices_] = False
-        self._play(X, y, np.flatnonzero(visible), pool, X_test, y_test)
+        visible = np.setdiff1d(np.arange(len(X)), self.test_indices_)
+        y, pool = y[visible], np.searchsorted(visible, pool)
+        random = RandomSampling()
+        rules = Rules(
+            estimator=self.estimator,
+            strategy=random if self.query_strategy is None else self.query_strategy,
+            classes=self.classes_,
+            batch_size=self.batch_size,
+            n_cycles=self.n_cycles,
+            warm=self.retrain == "warm",
+            missing_label=self.missing_label,
+            seed=self._seed,
+        )
+        X_seen = X if len(visible) == len(X) else X[visible]
+        start = first_rows(y, pool, self.n_initial, self.initial, self._seed)
+        stages = play(rules, X_seen, y, pool, start)
+        self._keep(stages, visible, X_test, y_test)
         return self
 
-    def _prepare_estimator(self) -> None:
-        """Check what can be checked before time is spent."""
-        last = self._last(self.estimator)
-        if self.retrain == "warm" and not hasattr(last, "fit_from"):
-            raise ValueError(
-                f"retrain='warm' needs a classifier with `fit_from`, as those of "
-                f"skal_deep.classifier; {type(last).__name__} has none."
+    def _keep(self, stages, visible, X_test, y_test) -> None:
+        """Go through the stages, score each, and keep what they leave."""
+        self.query_indices_, self.stages_, points = [], [], []
+        for stage in stages:
+            self.query_indices_.append(visible[stage.new])
+            self.stages_.append(stage.estimator)
+            points.append(
+                {
+                    "n_labels": stage.n_labels,
+                    **self._scores(stage.estimator, X_test, y_test),
+                    "seconds_fit": stage.seconds_fit,
+                    "seconds_query": stage.seconds_query,
+                }
             )
-        if self.retrain == "warm" and isinstance(self.estimator, Pipeline):
-            raise ValueError(
-                "retrain='warm' does not work inside a Pipeline, whose earlier steps "
-                "would change under the weights. Put the Pipeline around the learner."
-            )
-
-    @staticmethod
-    def _last(estimator: Any) -> Any:
-        return estimator[-1] if isinstance(estimator, Pipeline) else estimator
-
-    def _split(
-        self, y: NDArray[Any], known: NDArray[np.intp]
-    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Return the rows that can be queried, and those that are set aside."""
-        if self.test_size is None:
-            return known, known[:0]
-        seed = derived_seed(self._seed, _SPLIT)
-        counts = np.unique(y[known], return_counts=True)[1]
-        stratify = y[known] if counts.min() > 1 else None
-        try:
-            pool, test = train_test_split(
-                known, test_size=self.test_size, stratify=stratify, random_state=seed
-            )
-        except ValueError:  # fewer test rows than classes
-            pool, test = train_test_split(
-                known, test_size=self.test_size, random_state=seed
-            )
-        return np.sort(pool), np.sort(test)
-
-    def _start(self, y: NDArray[Any], pool: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Return the rows that are labelled first."""
-        rng = np.random.default_rng(derived_seed(self._seed, _START))
-        rows = rng.permutation(pool)
-        if self.initial == "stratified":
-            rank = np.zeros(len(rows), dtype=int)
-            for label in self.classes_:
-                of_class = y[rows] == label
-                rank[of_class] = np.arange(of_class.sum())
-            rows = rows[np.argsort(rank, kind="stable")]
-        return rows[: self.n_initial]
-
-    def _play(self, X, y, visible, pool, X_test, y_test):
-        """Label, fit, score, query, again and again."""
-        hidden = y.copy()
-        hidden[:] = self.missing_label
-        new = self._start(y, pool)
-        self.query_indices_, self.stages_ = [], []
-        stages = []
-        for cycle in range(self.n_cycles + 1):
-            hidden[new] = y[new]
-            pool = np.setdiff1d(pool, new)
-            self.query_indices_.append(new)
-            started = time.perf_counter()
-            self.estimator_ = self._fitted(X[visible], hidden[visible], cycle)
-            stage = {
-                "n_labels": sum(map(len, self.query_indices_)),
-                **self._scores(self.estimator_, X_test, y_test),
-                "seconds_fit": time.perf_counter() - started,
-                "seconds_query": 0.0,
-            }
-            self.stages_.append(self.estimator_)
-            stages.append(stage)
-            if cycle == self.n_cycles or not len(pool):
-                break
-            started = time.perf_counter()
-            new = self._query(X, hidden, visible, pool, cycle)
-            stage["seconds_query"] = time.perf_counter() - started
+        self.estimator_ = self.stages_[-1]
         self.learning_curve_ = {
-            name: np.array([stage[name] for stage in stages]) for name in stages[0]
-        }
-
-    def _fitted(self, X, y, cycle):
-        """Return the classifier of one cycle."""
-        estimator = seeded(self.estimator, derived_seed(self._seed, _MODEL, cycle))
-        last = self._last(estimator)
-        known = last.get_params(deep=False)
-        if "missing_label" in known:
-            last.set_params(missing_label=self.missing_label)
-        if "classes" in known and known["classes"] is None:
-            last.set_params(classes=self.classes_)
-        if self.retrain == "warm" and cycle:
-            return estimator.fit_from(self.stages_[-1], X, y)
-        return fit_on_labeled(estimator, X, y, self.missing_label)
-
-    def _query(self, X, y, visible, pool, cycle):
-        """Return the rows to label next."""
-        strategy = (
-            RandomSampling() if self.query_strategy is None else (self.query_strategy)
-        )
-        strategy = seeded(strategy, derived_seed(self._seed, _STRATEGY, cycle))
-        strategy.set_params(missing_label=self.missing_label)
-        candidates = np.searchsorted(visible, pool)
-        y_visible = y[visible]
-        n_unlabeled = len(visible) - is_labeled(y_visible, self.missing_label).sum()
-        indices = call_func(
-            strategy.query,
-            X=X[visible],
-            y=y_visible,
-            clf=self.estimator_,
-            fit_clf=False,
-            ensemble=self.estimator_,
-            fit_ensemble=False,
-            estimator=self.estimator_,
-            fit_estimator=False,
-            candidates=None if len(candidates) == n_unlabeled else candidates,
-            batch_size=min(self.batch_size, len(pool)),
-        )
-        return visible[np.asarray(indices)]
-
-    def _metrics(self) -> dict[str, Any]:
-        """Return the metrics by name, the one of :meth:`score` first."""
-        several = isinstance(self.scoring, list | tuple)
-        metrics = self.scoring if several else [self.scoring]
-        return {
-            metric if isinstance(metric, str) else metric.__name__: (
-                get_scorer(metric) if isinstance(metric, str) else metric
-            )
-            for metric in metrics
+            name: np.array([point[name] for point in points]) for name in points[0]
         }
 
     def _scores(self, estimator, X, y) -> dict[str, float]:
-        """Return each metric of a fitted classifier; NaN without test data."""
-        return {
-            name: float(metric(estimator, X, y)) if len(y) else float("nan")
-            for name, metric in self._metrics().items()
-        }
+        return scores_of(self._metrics, estimator, X, y, self.missing_label)
 
     def predict(self, X):
         """Predict with the classifier of the last stage.
@@ -389,8 +273,8 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
             The learning curve, against ``learning_curve_["n_labels"]``.
         """
         check_is_fitted(self)
-        metric = next(iter(self._metrics().values()))
-        return np.array([metric(stage, X, y) for stage in self.stages_])
+        name = next(iter(self._metrics))
+        return np.array([self._scores(stage, X, y)[name] for stage in self.stages_])
 
     def score(self, X, y):
         """Return the first metric at the end, or its mean over the budget.
@@ -408,13 +292,8 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
             The higher the better.
         """
         check_is_fitted(self)
-        is_known = is_labeled(y, self.missing_label)
-        X, y = np.asarray(X)[is_known], np.asarray(y)[is_known]
         if self.score_by == "final":
-            return float(next(iter(self._metrics().values()))(self.estimator_, X, y))
+            return next(iter(self._scores(self.estimator_, X, y).values()))
         return area_under_curve(
             self.learning_curve_["n_labels"], self.staged_score(X, y)
         )
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "learning_curve_")

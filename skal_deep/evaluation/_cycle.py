@@ -1,0 +1,135 @@
+"""One cycle of active learning: the classifier is fitted, the strategy asks."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from skactiveml.utils import call_func
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+
+from skal_deep.classifier import fit_on_labeled
+from skal_deep.pool import DeepQueryStrategy
+
+
+def last_step(estimator: Any) -> Any:
+    """Return the classifier: the last step of a Pipeline, or the estimator itself."""
+    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
+
+
+def check_warm(estimator: Any) -> None:
+    """Raise unless training can go on from the weights of a fitted classifier."""
+    last = last_step(estimator)
+    if not hasattr(last, "fit_from"):
+        raise ValueError(
+            "retrain='warm' needs a classifier with `fit_from`, as those of "
+            f"skal_deep.classifier have; {type(last).__name__} has none. Use "
+            "retrain='scratch', or a classifier of skal_deep."
+        )
+
+
+def with_classes(estimator: Any, classes: NDArray[Any]) -> Any:
+    """Tell the classifier all classes, if it asks for them, and return the estimator.
+
+    So a class that no label shows yet has its column.
+    """
+    last = last_step(estimator)
+    params = last.get_params(deep=False)
+    if "classes" in params and params["classes"] is None:
+        last.set_params(classes=classes)
+    return estimator
+
+
+def fitted_from(estimator: Any, previous: Any, X: NDArray[Any], y: NDArray[Any]) -> Any:
+    """Return a fitted clone that starts from the weights of a fitted one.
+
+    The earlier steps of a Pipeline are fitted anew.
+
+    Parameters
+    ----------
+    estimator : object
+        What to fit.
+    previous : object
+        The same, fitted.
+    X : ndarray of shape (n_samples, ...)
+        Inputs.
+    y : ndarray of shape (n_samples,)
+        Labels, with missing ones.
+    """
+    estimator = clone(estimator)
+    if not isinstance(estimator, Pipeline):
+        return estimator.fit_from(previous, X, y)
+    if len(estimator) > 1:
+        earlier = estimator[:-1]
+        X = earlier.fit_transform(X, y)
+        estimator.steps[:-1] = earlier.steps
+    estimator[-1].fit_from(previous[-1], X, y)
+    return estimator
+
+
+def fitted(
+    estimator: Any, previous: Any, X: NDArray[Any], y: NDArray[Any], missing_label: Any
+) -> Any:
+    """Return a fitted clone, warm if there is something to start from.
+
+    Parameters
+    ----------
+    estimator : object
+        What to fit.
+    previous : object or None
+        The same, fitted; ``None`` starts from scratch.
+    X : ndarray of shape (n_samples, ...)
+        Inputs.
+    y : ndarray of shape (n_samples,)
+        Labels, with missing ones.
+    missing_label : scalar, str, nan or None
+        Marks a row without a label.
+    """
+    if previous is None:
+        return fit_on_labeled(estimator, X, y, missing_label)
+    return fitted_from(estimator, previous, X, y)
+
+
+def queried(
+    strategy: Any,
+    estimator: Any,
+    X: NDArray[Any],
+    y: NDArray[Any],
+    candidates: NDArray[np.intp] | None,
+    batch_size: int,
+) -> NDArray[np.intp]:
+    """Return the rows that a strategy, ours or of scikit-activeml, asks for.
+
+    Parameters
+    ----------
+    strategy : QueryStrategy
+        Who asks.
+    estimator : object
+        The fitted classifier.
+    X : ndarray of shape (n_samples, ...)
+        Inputs.
+    y : ndarray of shape (n_samples,)
+        Labels, with missing ones.
+    candidates : ndarray of shape (n_candidates,) or None
+        Rows that can be queried; ``None`` is all without a label.
+    batch_size : int
+        How many to ask for.
+    """
+    if isinstance(estimator, Pipeline) and not isinstance(strategy, DeepQueryStrategy):
+        if len(estimator) > 1:  # scikit-activeml's strategies know no Pipeline
+            X = estimator[:-1].transform(X)
+        estimator = estimator[-1]
+    picks = call_func(
+        strategy.query,
+        X=X,
+        y=y,
+        clf=estimator,
+        fit_clf=False,
+        ensemble=estimator,
+        fit_ensemble=False,
+        estimator=estimator,
+        fit_estimator=False,
+        candidates=candidates,
+        batch_size=batch_size,
+    )
+    return np.asarray(picks)

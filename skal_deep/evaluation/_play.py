@@ -1,0 +1,147 @@
+"""The loop of active learning: label, fit, query, and again."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from skactiveml.utils import is_labeled
+
+from skal_deep.evaluation._cycle import fitted, queried, with_classes
+from skal_deep.evaluation._streams import Purpose, prepared
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How active learning is played.
+
+    Attributes
+    ----------
+    estimator : object
+        The classifier.
+    strategy : QueryStrategy
+        Who asks.
+    classes : ndarray of shape (n_classes,)
+        All classes.
+    batch_size : int
+        Number of labels a query asks for.
+    n_cycles : int
+        Number of queries.
+    warm : bool
+        Whether a fit starts from the weights of the one before.
+    missing_label : scalar, str, nan or None
+        Marks a row without a label.
+    seed : int
+        Seed of the classifier and the strategy.
+    """
+
+    estimator: Any
+    strategy: Any
+    classes: NDArray[Any]
+    batch_size: int
+    n_cycles: int
+    warm: bool
+    missing_label: Any
+    seed: int
+
+
+@dataclass
+class Stage:
+    """What one cycle leaves.
+
+    Attributes
+    ----------
+    new : ndarray of shape (n_new,)
+        Rows that were labelled for it.
+    estimator : object
+        The classifier, fitted to all labels so far.
+    n_labels : int
+        Number of labels so far.
+    seconds_fit, seconds_query : float
+        Time of the fit, and of the query that came before it.
+    """
+
+    new: NDArray[np.intp]
+    estimator: Any
+    n_labels: int
+    seconds_fit: float
+    seconds_query: float
+
+
+def play(
+    rules: Rules,
+    X: NDArray[Any],
+    y: NDArray[Any],
+    pool: NDArray[np.intp],
+    new: NDArray[np.intp],
+) -> Iterator[Stage]:
+    """Yield the stages, the start first, until the queries or the pool run out.
+
+    Parameters
+    ----------
+    rules : Rules
+        How to play.
+    X : ndarray of shape (n_samples, ...)
+        Inputs that classifier and strategy may see.
+    y : ndarray of shape (n_samples,)
+        What the annotator knows.
+    pool : ndarray of shape (n_pool,)
+        Rows that can be labelled.
+    new : ndarray of shape (n_new,)
+        Rows that are labelled first.
+    """
+    dtype = np.result_type(y, np.array(rules.missing_label))
+    y_shown = np.full_like(y, rules.missing_label, dtype)
+    estimator, n_labels, seconds_query = None, 0, 0.0
+    for cycle in range(rules.n_cycles + 1):
+        if cycle:
+            started = time.perf_counter()
+            new = _query(rules, estimator, X, y_shown, pool, cycle)
+            seconds_query = time.perf_counter() - started
+        y_shown[new] = y[new]
+        n_labels += len(new)
+        pool = np.setdiff1d(pool, new)
+        started = time.perf_counter()
+        estimator = _fit(rules, estimator, X, y_shown, cycle)
+        seconds_fit = time.perf_counter() - started
+        yield Stage(new, estimator, n_labels, seconds_fit, seconds_query)
+        if not len(pool):
+            return
+
+
+def _fit(
+    rules: Rules, previous: Any, X: NDArray[Any], y: NDArray[Any], cycle: int
+) -> Any:
+    """Return the classifier of one cycle."""
+    key = (rules.seed, Purpose.MODEL, cycle)
+    estimator = prepared(rules.estimator, rules.missing_label, *key)
+    return fitted(
+        with_classes(estimator, rules.classes),
+        previous if rules.warm else None,
+        X,
+        y,
+        rules.missing_label,
+    )
+
+
+def _query(
+    rules: Rules,
+    estimator: Any,
+    X: NDArray[Any],
+    y: NDArray[Any],
+    pool: NDArray[np.intp],
+    cycle: int,
+) -> NDArray[np.intp]:
+    """Return the rows to label next."""
+    key = (rules.seed, Purpose.STRATEGY, cycle)
+    is_all = len(pool) == len(y) - is_labeled(y, rules.missing_label).sum()
+    return queried(
+        prepared(rules.strategy, rules.missing_label, *key),
+        estimator,
+        X,
+        y,
+        None if is_all else pool,
+        min(rules.batch_size, len(pool)),
+    )
