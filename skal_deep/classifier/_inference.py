@@ -8,12 +8,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from skorch import NeuralNet
-from skorch.dataset import Dataset
+from skorch.dataset import Dataset, unpack_data
+from skorch.utils import to_tensor
 from torch import Tensor, nn
 
 from skal_deep.classifier._capabilities import CapabilityError
 from skal_deep.modules import (
+    CoupledDropout,
     FunctionalDropout,
+    SharedPrefix,
     coupled_dropout,
     dropout_layers,
     eval_mode,
@@ -85,14 +88,45 @@ def dropout_proba(net: NeuralNet, X: NDArray[Any], n_samples: int, seed: int) ->
     """
     to_proba = net._get_predict_nonlinearity()
     with isolated_rng(), coupled_dropout(net.module_, seed) as masks:
-        chunks = []
-        for batch in _batches(net, X):
-            draws = []
-            for draw in range(n_samples):
-                masks.use(draw)
-                draws.append(to_proba(_first(net.evaluation_step(batch))))
-            chunks.append(torch.stack(draws))
+        run = _draws_of_batch(net, masks, n_samples)
+        chunks = [
+            torch.stack([to_proba(_first(output)) for output in run(batch)])
+            for batch in _batches(net, X)
+        ]
     return _finite(torch.cat(chunks, dim=1))
+
+
+def _draws_of_batch(
+    net: NeuralNet, masks: CoupledDropout, n_samples: int
+) -> Callable[[Any], Iterator[Any]]:
+    """Return a function that yields the module's output of each draw for a batch.
+
+    What comes before the first dropout is computed once, where the module can be
+    traced and the net predicts in skorch's own way.
+    """
+
+    def whole(batch: Any) -> Iterator[Any]:
+        for draw in range(n_samples):
+            masks.use(draw)
+            yield net.evaluation_step(batch)
+
+    if (type(net).infer, type(net).evaluation_step) != (
+        NeuralNet.infer,
+        NeuralNet.evaluation_step,
+    ):
+        return whole
+    try:
+        shared = SharedPrefix(net.module_)
+    except ValueError:
+        return whole
+
+    def split(batch: Any) -> Iterator[Any]:
+        x = to_tensor(unpack_data(batch)[0], device=net.device)
+        if not isinstance(x, Tensor):
+            return whole(batch)
+        return shared.draws(x, masks, n_samples)
+
+    return split
 
 
 def _finite(proba: Tensor) -> Tensor:

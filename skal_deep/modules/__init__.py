@@ -2,6 +2,7 @@
 
 from skal_deep.modules._conv_net import ConvNet
 from skal_deep.modules._dropout import (
+    CoupledDropout,
     FunctionalDropout,
     coupled_dropout,
     dropout_layers,
@@ -9,6 +10,7 @@ from skal_deep.modules._dropout import (
     unreachable_dropout,
 )
 from skal_deep.modules._mlp import MLP
+from skal_deep.modules._prefix import SharedPrefix
 from skal_deep.modules._rng import isolated_rng
 from skal_deep.modules._training import Minibatches, train
 from skal_deep.modules._vaal import LabeledScorer, train_vaal
@@ -18,10 +20,12 @@ __all__ = [
     "MLP",
     "VAE",
     "ConvNet",
+    "CoupledDropout",
     "Discriminator",
     "FunctionalDropout",
     "LabeledScorer",
     "Minibatches",
+    "SharedPrefix",
     "coupled_dropout",
     "dropout_layers",
     "eval_mode",
