@@ -1,8 +1,9 @@
 """Simulated annotation, paired comparison and its report."""
 
-from skal_deep.evaluation._comparison import Comparison, compare_strategies
+from skal_deep.evaluation._comparison import compare_strategies
 from skal_deep.evaluation._conformance import ConformanceReport, check_query_strategy
 from skal_deep.evaluation._plots import plot_curves
+from skal_deep.evaluation._result import Comparison
 from skal_deep.evaluation._simulation import SimulatedActiveLearner
 from skal_deep.evaluation._statistics import (
     PairedDifference,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from skal_deep.evaluation._statistics import mean_and_band
 
 if TYPE_CHECKING:
-    from skal_deep.evaluation._comparison import Comparison
+    from skal_deep.evaluation._result import Comparison
 
 # Okabe and Ito's colours, which people with a colour vision deficiency can tell apart.
 PALETTE = (

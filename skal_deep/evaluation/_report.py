@@ -9,10 +9,10 @@ from importlib.metadata import version
 from string import Template
 from typing import TYPE_CHECKING
 
-from skal_deep.evaluation._comparison import BASELINE
+from skal_deep.evaluation._result import BASELINE
 
 if TYPE_CHECKING:
-    from skal_deep.evaluation._comparison import Comparison
+    from skal_deep.evaluation._result import Comparison
     from skal_deep.evaluation._table import Table
 
 _PAGE = Template("""<!doctype html>
@@ -145,19 +145,29 @@ def _figure(comparison: Comparison) -> str:
 
 def _table(table: Table) -> str:
     """Return a table as HTML."""
-    head = "".join(f"<th>{escape(column)}</th>" for column in table.columns)
+    head = "".join(
+        f'<th class="{_align(table, column)}">{escape(column)}</th>'
+        for column in table.columns
+    )
     body = "".join(
         "<tr>"
         + "".join(
-            f'<td class="{escape(row[c])}">{escape(row[c])}</td>'
-            if c == "verdict"
-            else f"<td>{escape(row[c])}</td>"
+            f'<td class="{_align(table, c)} {_css(row[c])}">{escape(row[c])}</td>'
             for c in table.columns
         )
         + "</tr>"
-        for row in table.rows
+        for row in table.shown()
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _align(table: Table, column: str) -> str:
+    return "text" if table.is_text(column) else "number"
+
+
+def _css(words: str) -> str:
+    """Return the class that colours a verdict."""
+    return words if words in ("better", "worse") else "open"
 
 
 def _matrix(comparison: Comparison) -> str:

@@ -1,33 +1,55 @@
 """A small table that prints well."""
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Table:
-    """Rows of text with the same columns.
+    """Rows of numbers and words with the same columns.
 
     Attributes
     ----------
     rows : list of dict
-        Text by column.
+        Values by column; ``None`` leaves a cell empty.
+    formats : dict of str to str
+        How the numbers of a column are shown; three decimals where nothing is said.
     """
 
-    rows: list[dict[str, str]]
+    rows: list[dict[str, Any]]
+    formats: dict[str, str] = field(default_factory=dict)
 
     @property
     def columns(self) -> list[str]:
         """Names of the columns."""
         return list(self.rows[0])
 
+    def shown(self) -> list[dict[str, str]]:
+        """Return the rows as they are shown."""
+        return [
+            {column: self._shown(column, row[column]) for column in self.columns}
+            for row in self.rows
+        ]
+
+    def _shown(self, column: str, value: Any) -> str:
+        if value is None or value != value:  # NaN: nothing to say
+            return ""
+        if isinstance(value, float):
+            return format(value, self.formats.get(column, ".3f"))
+        return str(value)
+
+    def is_text(self, column: str) -> bool:
+        """Return whether a column holds words, which are aligned to the left."""
+        return any(isinstance(row[column], str) for row in self.rows)
+
     def __repr__(self) -> str:
-        lines = [{column: column for column in self.columns}, *self.rows]
+        lines = [{column: column for column in self.columns}, *self.shown()]
         width = {c: max(len(line[c]) for line in lines) for c in self.columns}
         text = [
             "  ".join(
-                line[c].ljust(width[c]) if self._is_text(c) else line[c].rjust(width[c])
+                line[c].ljust(width[c]) if self.is_text(c) else line[c].rjust(width[c])
                 for c in self.columns
             ).rstrip()
             for line in lines
@@ -35,19 +57,15 @@ class Table:
         rule = "  ".join("-" * width[c] for c in self.columns)
         return "\n".join([text[0], rule, *text[1:]])
 
-    def _is_text(self, column: str) -> bool:
-        """Return whether a column holds words, which are aligned to the left."""
-        return any(row[column][:1].isalpha() for row in self.rows)
-
     def to_csv(self, path: str | Path) -> None:
-        """Write the table.
+        """Write the table, numbers in full.
 
         Parameters
         ----------
         path : str or Path
             Where to.
         """
-        with Path(path).open("w", newline="") as file:
+        with Path(path).open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
             writer.writerows(self.rows)
