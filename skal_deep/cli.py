@@ -58,6 +58,36 @@ def _strategies(text: str) -> dict[str, Any]:
     return chosen
 
 
+def _count(text: str) -> int:
+    """Return a number that is at least one."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number from 1 up, not {text!r}")
+    return int(text)
+
+
+def _positive(text: str) -> float:
+    """Return a number above zero."""
+    value = _number(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"a number above 0, not {text!r}")
+    return value
+
+
+def _share(text: str) -> float:
+    """Return a number between zero and one."""
+    value = _number(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"a number between 0 and 1, not {text!r}")
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
@@ -87,11 +117,14 @@ def build_parser() -> argparse.ArgumentParser:
         "--label", help="column of a .csv file with the labels (the last)"
     )
     data.add_argument(
-        "--pool-size", type=int, metavar="N", help="use N rows, drawn at random (all)"
+        "--pool-size",
+        type=_count,
+        metavar="N",
+        help="use N rows, drawn at random (all)",
     )
     data.add_argument(
         "--test-size",
-        type=float,
+        type=_share,
         default=0.25,
         metavar="SHARE",
         help="share of the rows to score on, where the data come without test data",
@@ -104,14 +137,22 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="LIST",
         help=f"from: random, {', '.join(sorted(_known_strategies()))}",
     )
-    learning.add_argument("--repeats", type=int, default=5, metavar="N", help="repeats")
     learning.add_argument(
-        "--n-initial", type=int, default=20, metavar="N", help="labels at the start"
+        "--repeats",
+        type=_count,
+        default=5,
+        metavar="N",
+        help="paired repeats; ten and more show smaller differences",
     )
     learning.add_argument(
-        "--batch-size", type=int, default=10, metavar="N", help="labels of a query"
+        "--n-initial", type=_count, default=20, metavar="N", help="labels at the start"
     )
-    learning.add_argument("--cycles", type=int, default=10, metavar="N", help="queries")
+    learning.add_argument(
+        "--batch-size", type=_count, default=10, metavar="N", help="labels of a query"
+    )
+    learning.add_argument(
+        "--cycles", type=_count, default=8, metavar="N", help="queries"
+    )
     model = compare.add_argument_group("model")
     model.add_argument(
         "--model",
@@ -120,16 +161,24 @@ def build_parser() -> argparse.ArgumentParser:
         help="net; auto takes a cnn for images",
     )
     model.add_argument(
-        "--epochs", type=int, default=100, metavar="N", help="passes of a training"
+        "--epochs", type=_count, default=80, metavar="N", help="passes of a training"
     )
     model.add_argument(
-        "--lr", type=float, default=1e-3, metavar="RATE", help="learning rate of Adam"
+        "--lr",
+        type=_positive,
+        default=0.003,
+        metavar="RATE",
+        help="learning rate of Adam",
     )
     model.add_argument(
-        "--dropout", type=float, default=0.25, metavar="P", help="share dropped"
+        "--dropout",
+        type=_share,
+        default=0.25,
+        metavar="P",
+        help="share of units dropped",
     )
     model.add_argument(
-        "--samples", type=int, default=50, metavar="S", help="Monte Carlo samples"
+        "--samples", type=_count, default=50, metavar="S", help="Monte Carlo samples"
     )
     model.add_argument("--device", default="cpu", help="where torch computes")
     running = compare.add_argument_group("running")
@@ -176,7 +225,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
     _write(comparison, args.out)
     print(comparison.summary())
-    print(f"\nThe report is in {args.out / 'report.html'}")
+    print(f"\nReport: {args.out / 'report.html'}")
     return 0
 
 
@@ -219,14 +268,14 @@ def _estimator(args: argparse.Namespace, X: np.ndarray) -> MCDropoutClassifier:
         optimizer=torch.optim.Adam,
         lr=args.lr,
         max_epochs=args.epochs,
-        batch_size=16,
+        batch_size=32,
         iterator_train__shuffle=True,
         iterator_valid__batch_size=512,
         train_split=None,
         verbose=0,
         device=args.device,
     )
-    return MCDropoutClassifier(net, n_samples=args.samples)
+    return MCDropoutClassifier(net, n_samples=args.samples)  # type: ignore[no-untyped-call]
 
 
 def _write(comparison: Comparison, folder: Path) -> None:

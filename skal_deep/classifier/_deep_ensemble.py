@@ -1,5 +1,6 @@
 """Independently trained nets as a posterior."""
 
+from functools import partial
 from numbers import Integral
 
 import torch
@@ -116,7 +117,7 @@ class DeepEnsembleClassifier(PosteriorClassifier):
             return self.draw(X).mean(0), None
         answers = [
             with_embeddings(
-                lambda net=net: net_proba(net, X), net.module_, self.embedding_layer
+                partial(net_proba, net, X), net.module_, self.embedding_layer
             )
             for net in self.nets_
         ]

@@ -164,7 +164,7 @@ class _Weighted(torch.utils.data.Dataset[Any]):
 
     def __init__(self, dataset: Dataset, weight: NDArray[Any]):
         self._dataset = dataset
-        self._weight = (weight / weight.mean()).astype(np.float32)
+        self._weight = weight / weight.mean()
 
     def __len__(self) -> int:
         return len(self._weight)

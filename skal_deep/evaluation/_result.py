@@ -117,7 +117,7 @@ class Comparison:
         """
         return penalty_matrix([self.curve(name) for name in self.strategies])
 
-    def plot(self, ax=None, metric=None):
+    def plot(self, ax: Any = None, metric: str | None = None) -> Any:
         """Draw the mean learning curves with their 95 % bands.
 
         Parameters
@@ -136,7 +136,7 @@ class Comparison:
 
         return plot_curves(self, ax, metric)
 
-    def to_csv(self, path) -> None:
+    def to_csv(self, path: str | Path) -> None:
         """Write the curves, one row for each strategy, repeat and stage.
 
         Parameters
@@ -144,12 +144,12 @@ class Comparison:
         path : str or Path
             Where to.
         """
-        with Path(path).open("w", newline="") as file:
+        with Path(path).open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(self.curves[0]))
             writer.writeheader()
             writer.writerows(self.curves)
 
-    def to_json(self, path) -> None:
+    def to_json(self, path: str | Path) -> None:
         """Write settings, curves and verdicts.
 
         Parameters
@@ -171,9 +171,9 @@ class Comparison:
             "area_difference_to_random": verdicts,
             "curves": self.curves,
         }
-        Path(path).write_text(json.dumps(content, indent=1, default=str))
+        Path(path).write_text(json.dumps(content, indent=1, default=str), "utf-8")
 
-    def to_html(self, path) -> None:
+    def to_html(self, path: str | Path) -> None:
         """Write a report: one page that needs no other file.
 
         Parameters

@@ -17,7 +17,8 @@ def entropy(probas: Tensor) -> Tensor:
     entropies : Tensor of shape (...)
         ``- sum_c p_c log p_c``, between 0 and log C.
     """
-    return torch.special.entr(probas).sum(-1)
+    entropies: Tensor = torch.special.entr(probas).sum(-1)
+    return entropies
 
 
 def predictive_entropy(samples: Tensor) -> Tensor:

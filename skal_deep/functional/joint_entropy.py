@@ -72,7 +72,9 @@ def batch_bald(
     ceiling = math.log(n_draws)
     known = _Labels(n_draws, n_configurations, samples.device)
     left = torch.ones(n, dtype=torch.bool, device=samples.device)
-    reached, indices, rows = 0.0, [], []
+    reached = 0.0
+    indices: list[int] = []
+    rows: list[Tensor] = []
     for step in range(batch_size):
         if reached >= _CEILING * ceiling:
             gain_N = bald_N * ((ceiling - reached) / ceiling if ceiling else 1.0)

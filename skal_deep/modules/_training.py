@@ -1,71 +1,105 @@
 """The training loop of auxiliary nets."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm.auto import trange
 
 
 class Minibatches:
-    """Endless random mini-batches of some rows, standardised.
+    """Endless random mini-batches of the rows of some arrays, as tensors.
 
-    Rows are drawn without replacement within a mini-batch, with replacement where
-    there are fewer rows than it takes.
+    The rows are shuffled and dealt out; when too few are left for a mini-batch they
+    are shuffled again. Where there are fewer rows than a mini-batch takes, they are
+    drawn with replacement. Only the rows of a mini-batch are ever converted, so the
+    arrays may be mapped from files.
 
     Parameters
     ----------
-    X : ndarray of shape (N, ...)
-        Rows; they may be mapped from a file.
+    *arrays : ndarray or Tensor of shape (N, ...)
+        Arrays of equally many rows, such as inputs and targets.
     batch_size : int
         Rows of a mini-batch.
-    scale : callable
-        Turns an array of rows into a tensor.
     generator : torch.Generator
-        Source of randomness.
+        Decides which rows; on the CPU.
+    scale : callable, default=torch.as_tensor
+        Turns rows of the first array into a tensor.
+    device : torch.device or str, default="cpu"
+        Where the mini-batches go.
     """
 
     def __init__(
         self,
-        X: NDArray[Any],
+        *arrays: NDArray[Any] | Tensor,
         batch_size: int,
-        scale: Callable[[NDArray[Any]], Tensor],
         generator: torch.Generator,
+        scale: Callable[[Any], Tensor] = torch.as_tensor,
+        device: torch.device | str = "cpu",
     ):
-        self._X, self._batch_size, self._scale = X, batch_size, scale
-        self._generator = generator
+        lengths = {len(array) for array in arrays}
+        if len(lengths) != 1 or 0 in lengths:
+            raise ValueError(
+                "Minibatches needs arrays of equally many rows, and at least one row; "
+                f"got {[len(array) for array in arrays]} rows."
+            )
+        self._arrays, self._n_rows = arrays, lengths.pop()
+        self._batch_size, self._generator = batch_size, generator
+        self._scale, self._device = scale, device
+        self._order = torch.empty(0, dtype=torch.int64)
 
-    def __iter__(self) -> Iterator[Tensor]:
+    def __iter__(self) -> "Minibatches":
         return self
 
-    def __next__(self) -> Tensor:
-        n, size = len(self._X), self._batch_size
+    def __next__(self) -> tuple[Tensor, ...]:
+        # in order: neighbouring rows of a mapped file are read together
+        rows = self._draw().sort().values.numpy()
+        first, *others = (array[rows] for array in self._arrays)
+        tensors = self._scale(first), *(torch.as_tensor(other) for other in others)
+        return tuple(tensor.to(self._device) for tensor in tensors)
+
+    def _draw(self) -> Tensor:
+        """Return the row numbers of the next mini-batch."""
+        n, size = self._n_rows, self._batch_size
         if n < size:
-            rows = torch.randint(n, (size,), generator=self._generator)
-        else:
-            rows = torch.randperm(n, generator=self._generator)[:size]
-        return self._scale(self._X[np.sort(rows.numpy())])
+            return torch.randint(n, (size,), generator=self._generator)
+        if len(self._order) < size:
+            self._order = torch.randperm(n, generator=self._generator)
+        rows, self._order = self._order[:size], self._order[size:]
+        return rows
 
 
 def train(
-    step: Callable[[], None], n_iterations: int, *, name: str, verbose: bool
+    modules: Sequence[nn.Module],
+    step: Callable[[], None],
+    n_iterations: int,
+    *,
+    name: str,
+    verbose: bool = False,
 ) -> None:
     """Repeat a training step, with gradients on and a progress bar if verbose.
 
     Parameters
     ----------
+    modules : sequence of nn.Module
+        What is trained: in train mode meanwhile, in eval mode after.
     step : callable
         Draws mini-batches and updates parameters.
     n_iterations : int
         How often.
     name : str
         What the progress bar says.
-    verbose : bool
+    verbose : bool, default=False
         Whether to show it.
     """
-    with torch.enable_grad():
-        for _ in trange(n_iterations, desc=name, leave=False, disable=not verbose):
-            step()
+    for module in modules:
+        module.train()
+    try:
+        with torch.enable_grad():
+            for _ in trange(n_iterations, desc=name, leave=False, disable=not verbose):
+                step()
+    finally:
+        for module in modules:
+            module.eval()

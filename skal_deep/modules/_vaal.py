@@ -1,9 +1,7 @@
 """Training of the selector of VAAL."""
 
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -13,34 +11,51 @@ from skal_deep.functional.variational import (
     discriminator_loss,
     negative_elbo,
 )
+from skal_deep.modules._discriminator import Discriminator
 from skal_deep.modules._rng import isolated_rng
+from skal_deep.modules._standardizer import Standardizer, row_chunks
 from skal_deep.modules._training import Minibatches, train
-from skal_deep.modules._vae import VAE, Discriminator
-
-_CHUNK_ROWS = 1024
+from skal_deep.modules._vae import VAE
 
 
 class LabeledScorer:
-    """Says how labelled a row looks to a trained encoder and discriminator."""
+    """Says how labelled a row looks to a trained encoder and discriminator.
+
+    Parameters
+    ----------
+    vae : VAE
+        Trained, in eval mode.
+    discriminator : Discriminator
+        Trained, in eval mode.
+    scale : Standardizer
+        Fitted to the rows that both were trained on.
+    device : torch.device or str, default="cpu"
+        Where the two are.
+    """
 
     def __init__(
         self,
         vae: VAE,
         discriminator: Discriminator,
-        scale: Callable[[NDArray[Any]], Tensor],
+        scale: Standardizer,
+        device: torch.device | str = "cpu",
     ):
-        self._vae, self._discriminator = vae.eval(), discriminator.eval()
-        self._scale = scale
+        self._vae, self._discriminator = vae, discriminator
+        self._scale, self._device = scale, device
 
     @torch.no_grad()
     def proba(self, X: NDArray[Any]) -> Tensor:
-        """Return the probability of each row to be a labelled one, of shape (N,)."""
-        chunks = [X[i : i + _CHUNK_ROWS] for i in range(0, len(X), _CHUNK_ROWS)]
-        logits = [
-            self._discriminator(self._vae.encode(self._scale(chunk))[0])
-            for chunk in chunks
-        ]
-        return torch.cat(logits).double().sigmoid()
+        """Return the probability D of each row to be a labelled one, of shape (N,).
+
+        On the CPU and in double precision: there ``1 - D`` still tells apart rows
+        whose logits go down to -36, where single precision ends at -16. Logits of a
+        discriminator that has learnt its labelled rows by heart pass that.
+        """
+        logits = []
+        for chunk in row_chunks(X):
+            mu, _ = self._vae.encode(self._scale(chunk).to(self._device))
+            logits.append(self._discriminator(mu))
+        return torch.cat(logits).cpu().double().sigmoid()
 
 
 def train_vaal(
@@ -56,6 +71,7 @@ def train_vaal(
     lr: float = 5e-4,
     loss_scaling: str = "elbo",
     generator: torch.Generator,
+    device: torch.device | str = "cpu",
     verbose: bool = False,
 ) -> LabeledScorer:
     """Train an autoencoder against a discriminator of labelled and unlabelled codes.
@@ -71,64 +87,53 @@ def train_vaal(
     loss_scaling, verbose
         See :class:`skal_deep.pool.VAAL`.
     generator : torch.Generator
-        Decides initial weights, mini-batches and codes.
+        Decides initial weights, mini-batches and codes; on the CPU.
+    device : torch.device or str, default="cpu"
+        Where to train and score.
 
     Returns
     -------
     scorer : LabeledScorer
         In eval mode.
     """
-    scale = _scaling(X_labeled, X_unlabeled)
+    scale = Standardizer(X_labeled, X_unlabeled)
     labeled, unlabeled = (
-        Minibatches(X, batch_size, scale, generator) for X in (X_labeled, X_unlabeled)
+        Minibatches(
+            X, batch_size=batch_size, generator=generator, scale=scale, device=device
+        )
+        for X in (X_labeled, X_unlabeled)
     )
     with isolated_rng(int(torch.randint(2**31, (1,), generator=generator))):
-        vae = VAE(X_labeled.shape[1:], latent_dim)
-        discriminator = Discriminator(latent_dim)
-        vae_optimizer = torch.optim.Adam(vae.parameters(), lr=lr)
-        optimizer = torch.optim.Adam(discriminator.parameters(), lr=lr)
+        vae = VAE(X_labeled.shape[1:], latent_dim).to(device, torch.float32)
+        discriminator = Discriminator(latent_dim).to(device, torch.float32)
+    vae_optimizer = torch.optim.Adam(vae.parameters(), lr=lr)
+    optimizer = torch.optim.Adam(discriminator.parameters(), lr=lr)
 
-        def step() -> None:
-            for _ in range(n_vae_steps):
-                codes, loss = [], torch.zeros(())
-                for x in (next(labeled), next(unlabeled)):
-                    reconstruction, mu, logvar = vae(x)
-                    codes.append(mu)
-                    loss = loss + negative_elbo(
-                        x, reconstruction, mu, logvar, beta, loss_scaling
-                    )
-                fooled = adversarial_loss(*(discriminator(mu) for mu in codes))
-                vae_optimizer.zero_grad()
-                (loss + adversary_weight * fooled).backward()  # type: ignore[no-untyped-call]
-                vae_optimizer.step()
-            with torch.no_grad():
-                codes = [vae.encode(next(pool))[0] for pool in (labeled, unlabeled)]
-            told = discriminator_loss(*(discriminator(mu) for mu in codes))
-            optimizer.zero_grad()
-            told.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+    def step_vae() -> None:
+        codes, losses = [], []
+        for (x,) in (next(labeled), next(unlabeled)):
+            reconstruction, mu, logvar = vae(x, generator)
+            codes.append(mu)
+            losses.append(
+                negative_elbo(x, reconstruction, mu, logvar, beta, loss_scaling)
+            )
+        fooled = adversarial_loss(*(discriminator(mu) for mu in codes))
+        vae_optimizer.zero_grad()
+        (sum(losses) + adversary_weight * fooled).backward()
+        vae_optimizer.step()
 
-        train(step, n_iterations, name="VAAL", verbose=verbose)
-    return LabeledScorer(vae, discriminator, scale)
+    def step_discriminator() -> None:
+        with torch.no_grad():
+            codes = [vae.encode(x)[0] for (x,) in (next(labeled), next(unlabeled))]
+        told = discriminator_loss(*(discriminator(mu) for mu in codes))
+        optimizer.zero_grad()
+        told.backward()
+        optimizer.step()
 
+    def step() -> None:
+        for _ in range(n_vae_steps):
+            step_vae()
+        step_discriminator()
 
-def _scaling(*pools: NDArray[Any]) -> Callable[[NDArray[Any]], Tensor]:
-    """Return a function that standardises rows by the statistics of the pools.
-
-    Vectors are standardised feature by feature, images as a whole.
-    """
-    axes = 0 if pools[0].ndim == 2 else None
-    n = sum(len(X) if axes == 0 else X.size for X in pools)
-    mean = sum(np.sum(X, axis=axes, dtype=np.float64) for X in pools) / n
-    square = sum(
-        np.square(chunk - mean).sum(axis=axes)
-        for X in pools
-        for chunk in (X[i : i + _CHUNK_ROWS] for i in range(0, len(X), _CHUNK_ROWS))
-    )
-    std = np.sqrt(square / n)
-    std = np.where(std > 0, std, 1.0)  # a constant feature stays constant
-
-    def scale(X: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(((X - mean) / std).astype(np.float32))
-
-    return scale
+    train((vae, discriminator), step, n_iterations, name="VAAL", verbose=verbose)
+    return LabeledScorer(vae, discriminator, scale, device)

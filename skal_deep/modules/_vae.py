@@ -1,4 +1,4 @@
-"""A variational autoencoder for vectors and for images, and its discriminator."""
+"""A variational autoencoder for vectors and for images."""
 
 import math
 
@@ -71,36 +71,14 @@ class VAE(nn.Module):
         mu, logvar = self.encoder(x).chunk(2, dim=1)
         return mu, logvar
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return a reconstruction from a random code, and the code's mu and logvar."""
+    def forward(
+        self, x: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return a reconstruction from a random code, and the code's mu and logvar.
+
+        The noise is drawn on the CPU, so that a seed means the same on any device.
+        """
         mu, logvar = self.encode(x)
-        # the global generator: training happens inside isolated_rng
-        code = mu + torch.randn_like(mu) * (0.5 * logvar).exp()
+        noise = torch.randn(mu.shape, generator=generator).to(mu)
+        code = mu + noise * (0.5 * logvar).exp()
         return self.decoder(code), mu, logvar
-
-
-class Discriminator(nn.Module):
-    """Tells from a code whether its row is labelled.
-
-    Parameters
-    ----------
-    n_features : int
-        Size of the code.
-    n_hidden : int, default=512
-        Units of each of the two hidden layers.
-    """
-
-    def __init__(self, n_features: int, n_hidden: int = 512):
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(n_features, n_hidden),
-            nn.ReLU(),
-            nn.Linear(n_hidden, n_hidden),
-            nn.ReLU(),
-            nn.Linear(n_hidden, 1),
-        )
-
-    def forward(self, code: Tensor) -> Tensor:
-        """Return the logit of "labelled" for each code, of shape (N,)."""
-        logits: Tensor = self.layers(code)[:, 0]
-        return logits

@@ -145,14 +145,13 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             pool, rows = self._look(X, y, candidates, clf, seed)
             with torch.no_grad():
                 picks, utilities = self._select(pool, batch_size)
-        picks = checked_picks(name, picks, batch_size, len(pool))
+        picked = checked_picks(name, picks, batch_size, len(pool))
         if not return_utilities:
-            return rows[picks]
-        utilities = checked_utilities(name, utilities, picks, len(pool))
+            return rows[picked]
         width = len(pool) if pool.is_foreign else len(X)
         all_utilities = np.full((batch_size, width), np.nan)
-        all_utilities[:, rows] = utilities
-        return rows[picks], all_utilities
+        all_utilities[:, rows] = checked_utilities(name, utilities, picked, len(pool))
+        return rows[picked], all_utilities
 
     def _look(
         self, X: NDArray[Any], y: NDArray[Any], candidates: Any, clf: Any, seed: int

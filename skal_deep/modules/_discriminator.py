@@ -1,0 +1,30 @@
+"""A discriminator of labelled and unlabelled codes."""
+
+from torch import Tensor, nn
+
+
+class Discriminator(nn.Module):
+    """Tells from a code whether its row is labelled.
+
+    Parameters
+    ----------
+    n_features : int
+        Size of the code.
+    n_hidden : int, default=512
+        Units of each of the two hidden layers.
+    """
+
+    def __init__(self, n_features: int, n_hidden: int = 512):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(n_features, n_hidden),
+            nn.ReLU(),
+            nn.Linear(n_hidden, n_hidden),
+            nn.ReLU(),
+            nn.Linear(n_hidden, 1),
+        )
+
+    def forward(self, code: Tensor) -> Tensor:
+        """Return the logit of "labelled" for each code, of shape (N,)."""
+        logits: Tensor = self.layers(code)[:, 0]
+        return logits

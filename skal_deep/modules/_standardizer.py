@@ -1,0 +1,51 @@
+"""Inputs at the scale that auxiliary nets train well at."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+# At most so many numbers at a time: 32 MiB in double precision, and some 100 MiB of
+# activations where a net looks at them.
+_CHUNK_NUMBERS = 2**22
+_CHUNK_ROWS = 1024
+
+
+class Standardizer:
+    """Shifts and scales rows to mean 0 and variance 1.
+
+    Vectors are standardised feature by feature, rows of other shapes, such as images,
+    as a whole. A feature that never varies is shifted only. The pools are read in
+    chunks, so they may be mapped from files.
+
+    Parameters
+    ----------
+    *pools : ndarray of shape (N, ...)
+        The rows that set the scale, all pools together.
+    """
+
+    def __init__(self, *pools: NDArray[Any]):
+        axes = 0 if pools[0].ndim == 2 else None
+        n = sum(len(X) if axes == 0 else X.size for X in pools)
+        chunks = [chunk for X in pools for chunk in row_chunks(X)]
+        low = np.min([chunk.min(axis=axes) for chunk in chunks], axis=0)
+        high = np.max([chunk.max(axis=axes) for chunk in chunks], axis=0)
+        self.mean = sum(chunk.sum(axis=axes, dtype=np.float64) for chunk in chunks) / n
+        square = sum(np.square(chunk - self.mean).sum(axis=axes) for chunk in chunks)
+        # The mean of equal numbers is off by round-off, so that their standard
+        # deviation may be 1e-17 instead of 0: ask whether they are equal.
+        self.std = np.where(high > low, np.sqrt(square / n), 1.0)
+
+    def __call__(self, X: NDArray[Any]) -> Tensor:
+        """Return standardised rows in single precision."""
+        return torch.from_numpy(((X - self.mean) / self.std).astype(np.float32))
+
+
+def row_chunks(X: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Yield views of some rows at a time; what is mapped from a file stays there."""
+    size = min(_CHUNK_ROWS, max(1, _CHUNK_NUMBERS // max(1, X[:1].size)))
+    for start in range(0, len(X), size):
+        yield X[start : start + size]
