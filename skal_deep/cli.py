@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from inspect import isabstract, isclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,14 @@ from torch import nn
 from skal_deep import pool
 from skal_deep.classifier import MCDropoutClassifier
 from skal_deep.datasets import NAMES, load
-from skal_deep.evaluation import Comparison, compare_strategies
+from skal_deep.evaluation import BASELINE, Comparison, compare_strategies
 from skal_deep.modules import MLP, ConvNet
 
+_DESCRIPTION = """\
+Play active learning through with several strategies, on the same splits, the same
+first labels and the same initial weights, and report how they compare with random
+sampling: report.html, curves.png, summary.csv, curves.csv, results.json.
+"""
 _EXAMPLES = """\
 examples:
   compare on the digits that come with scikit-learn:
@@ -29,13 +35,14 @@ examples:
 
 
 def _known_strategies() -> dict[str, type]:
-    """Return the strategies of the package by the names that users type."""
+    """Return the strategies of the package by name."""
+    public = {name: getattr(pool, name) for name in pool.__all__}
     return {
-        _plain(name): value
-        for name, value in vars(pool).items()
-        if isinstance(value, type)
+        name: value
+        for name, value in sorted(public.items(), key=lambda item: item[0].lower())
+        if isclass(value)
         and issubclass(value, pool.DeepQueryStrategy)
-        and not getattr(value, "__abstractmethods__", None)
+        and not isabstract(value)
     }
 
 
@@ -46,15 +53,17 @@ def _plain(name: str) -> str:
 
 def _strategies(text: str) -> dict[str, Any]:
     """Return strategies by the names of a comma-separated list."""
-    known, chosen = _known_strategies(), {}
+    known = _known_strategies()
+    by_plain = {_plain(name): strategy for name, strategy in known.items()}
+    chosen = {}
     for name in filter(None, map(str.strip, text.split(","))):
-        if _plain(name) == "random":
+        if _plain(name) == BASELINE:
             continue  # always there
-        if _plain(name) not in known:
+        if _plain(name) not in by_plain:
             raise argparse.ArgumentTypeError(
-                f"no strategy {name!r}; choose from random, {', '.join(sorted(known))}"
+                f"no strategy {name!r}; choose from {BASELINE}, {', '.join(known)}"
             )
-        chosen[name] = known[_plain(name)]()
+        chosen[name] = by_plain[_plain(name)]()
     return chosen
 
 
@@ -98,11 +107,8 @@ def build_parser() -> argparse.ArgumentParser:
     compare = commands.add_parser(
         "compare",
         help="compare strategies on a data set and write a report",
-        description=(
-            "Play active learning through with several strategies on the same data, "
-            "the same splits, the same first labels and the same initial weights, and "
-            "write a report of how they compare with random sampling."
-        ),
+        usage="python -m skal_deep compare [options]",
+        description=_DESCRIPTION,
         epilog=_EXAMPLES,
         formatter_class=_HelpFormatter,
     )
@@ -135,7 +141,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=_strategies,
         default="random,bald,batchbald,badge,coreset,vaal",
         metavar="LIST",
-        help=f"from: random, {', '.join(sorted(_known_strategies()))}",
+        help=f"any of {', '.join([BASELINE, *_known_strategies()])}",
     )
     learning.add_argument(
         "--repeats",
@@ -199,7 +205,7 @@ class _HelpFormatter(
     """Shows defaults, leaves the examples as they are written."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        if action.default in (None, False) or action.dest == "help":
+        if action.default is None or action.default is False:
             return action.help
         return super()._get_help_string(action)
 
@@ -275,7 +281,7 @@ def _estimator(args: argparse.Namespace, X: np.ndarray) -> MCDropoutClassifier:
         verbose=0,
         device=args.device,
     )
-    return MCDropoutClassifier(net, n_samples=args.samples)  # type: ignore[no-untyped-call]
+    return MCDropoutClassifier(net, n_samples=args.samples)
 
 
 def _write(comparison: Comparison, folder: Path) -> None:
@@ -285,4 +291,4 @@ def _write(comparison: Comparison, folder: Path) -> None:
     comparison.to_csv(folder / "curves.csv")
     comparison.summary().to_csv(folder / "summary.csv")
     comparison.to_json(folder / "results.json")
-    comparison.plot().figure.savefig(folder / "curves.png", dpi=150)
+    comparison.figure().savefig(folder / "curves.png", dpi=150)

@@ -2,8 +2,8 @@
 
 from skal_deep.evaluation._comparison import compare_strategies
 from skal_deep.evaluation._conformance import ConformanceReport, check_query_strategy
-from skal_deep.evaluation._plots import plot_curves
-from skal_deep.evaluation._result import Comparison
+from skal_deep.evaluation._plots import plot_curves, plot_differences
+from skal_deep.evaluation._result import BASELINE, Comparison
 from skal_deep.evaluation._simulation import SimulatedActiveLearner
 from skal_deep.evaluation._statistics import (
     PairedDifference,
@@ -14,6 +14,7 @@ from skal_deep.evaluation._statistics import (
 from skal_deep.evaluation._table import Table
 
 __all__ = [
+    "BASELINE",
     "Comparison",
     "ConformanceReport",
     "PairedDifference",
@@ -25,4 +26,5 @@ __all__ = [
     "paired_difference",
     "penalty_matrix",
     "plot_curves",
+    "plot_differences",
 ]

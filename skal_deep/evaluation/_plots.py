@@ -9,7 +9,7 @@ from skal_deep.evaluation._statistics import mean_and_band
 if TYPE_CHECKING:
     from skal_deep.evaluation._result import Comparison
 
-# Okabe and Ito's colours, which people with a colour vision deficiency can tell apart.
+# Okabe and Ito's colours and two more, for people with any colour vision.
 PALETTE = (
     "#0072B2",
     "#D55E00",
@@ -20,7 +20,7 @@ PALETTE = (
     "#8C6D1F",
     "#5B3A8E",
 )
-_BASELINE_COLOUR = "#555555"
+_BASELINE_COLOUR = "#6b6b6b"
 _MARKERS = "os^Dv<>P"
 
 
@@ -28,6 +28,8 @@ def plot_curves(
     comparison: Comparison, ax: Any = None, metric: str | None = None
 ) -> Any:
     """Draw mean learning curves with 95 % bands, random sampling dashed.
+
+    The legend is in the order of the final scores.
 
     Parameters
     ----------
@@ -43,32 +45,114 @@ def plot_curves(
     ax : matplotlib.axes.Axes
         The axes.
     """
+    ax = _axes(ax)
+    lines = {}
+    for name in comparison.strategies:
+        mean, low, high = mean_and_band(comparison.curve(name, metric))
+        n_labels = comparison.curve(name, "n_labels")[0]
+        style = _style(comparison, name)
+        (line,) = ax.plot(n_labels, mean, label=name, **style)
+        ax.fill_between(n_labels, low, high, color=style["color"], alpha=0.08, lw=0)
+        lines[line] = mean[-1]
+    ax.set_title(_title(comparison, "Score"), loc="left", fontsize=10)
+    ax.set_ylabel(_words(metric or comparison.metrics[0]))
+    _tidy(ax)
+    best_first = sorted(lines, key=lambda line: -lines[line])
+    ax.legend(handles=best_first, frameon=False, loc="lower right")
+    return ax
+
+
+def plot_differences(
+    comparison: Comparison, ax: Any = None, metric: str | None = None
+) -> Any:
+    """Draw the mean paired differences to random sampling with 95 % bands.
+
+    What the repeats share cancels out, so these bands, not those of the curves, show
+    whether a strategy helps: where a band leaves zero.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What to draw.
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw; ``None`` makes a figure.
+    metric : str, default=None
+        Which metric; ``None`` is the first.
+
+    Returns
+    -------
+    ax : matplotlib.axes.Axes
+        The axes.
+    """
+    ax = _axes(ax)
+    baseline, *others = comparison.strategies
+    ax.axhline(0, **_style(comparison, baseline))
+    for name in others:
+        difference = comparison.curve(name, metric) - comparison.curve(baseline, metric)
+        mean, low, high = mean_and_band(difference)
+        n_labels = comparison.curve(name, "n_labels")[0]
+        style = _style(comparison, name)
+        ax.plot(n_labels, mean, label=name, **style)
+        ax.fill_between(n_labels, low, high, color=style["color"], alpha=0.08, lw=0)
+    ax.set_title(_title(comparison, "Paired difference to random"), loc="left", size=10)
+    ax.set_ylabel(f"{_words(metric or comparison.metrics[0])}, difference")
+    _tidy(ax)
+    return ax
+
+
+def draw_both(comparison: Comparison) -> Any:
+    """Return a figure of the curves, and beside them the paired differences.
+
+    It belongs to no window: nothing has to be closed.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What to draw.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    plot_curves(comparison, left)
+    plot_differences(comparison, right)
+    return figure
+
+
+def _axes(ax: Any) -> Any:
+    """Return the axes, new ones if there are none."""
+    if ax is not None:
+        return ax
     import matplotlib.pyplot as plt
 
-    if ax is None:
-        ax = plt.subplots(figsize=(8.5, 5), layout="constrained")[1]
-    baseline, *others = comparison.strategies
-    for i, name in enumerate([*others, baseline]):
-        n_labels = comparison.curve(name, "n_labels")[0]
-        mean, low, high = mean_and_band(comparison.curve(name, metric))
-        is_baseline = name == baseline
-        colour = _BASELINE_COLOUR if is_baseline else PALETTE[i % len(PALETTE)]
-        ax.plot(
-            n_labels,
-            mean,
-            color=colour,
-            linestyle="--" if is_baseline else "-",
-            marker=None if is_baseline else _MARKERS[i % len(_MARKERS)],
-            markersize=4.5,
-            linewidth=2,
-            label=name,
-        )
-        ax.fill_between(n_labels, low, high, color=colour, alpha=0.12, linewidth=0)
+    return plt.subplots(figsize=(8, 5), layout="constrained")[1]
+
+
+def _style(comparison: Comparison, name: str) -> dict[str, Any]:
+    """Return the line style of a strategy, the same in every figure."""
+    position = comparison.strategies.index(name) - 1
+    if position < 0:  # random sampling
+        return {"color": _BASELINE_COLOUR, "linestyle": "--", "linewidth": 2}
+    return {
+        "color": PALETTE[position % len(PALETTE)],
+        "marker": _MARKERS[position % len(_MARKERS)],
+        "markersize": 4.5,
+        "linewidth": 2,
+    }
+
+
+def _title(comparison: Comparison, what: str) -> str:
+    n = comparison.settings["n_repeats"]
+    if n == 1:
+        return f"{what}, one repeat"
+    return f"{what}, mean of {n} paired repeats and 95 % band"
+
+
+def _words(metric: str) -> str:
+    return metric.replace("_", " ")
+
+
+def _tidy(ax: Any) -> None:
     ax.set_xlabel("labels")
-    ax.set_ylabel((metric or comparison.metrics[0]).replace("_", " "))
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(alpha=0.25)
-    ax.legend(frameon=False, loc="lower right")
-    n = comparison.settings["n_repeats"]
-    ax.set_title(f"mean of {n} paired repeats, 95 % band", loc="left", fontsize=10)
-    return ax

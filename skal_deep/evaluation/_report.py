@@ -7,13 +7,16 @@ import json
 from html import escape
 from importlib.metadata import version
 from string import Template
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from skal_deep.evaluation._result import BASELINE
 
 if TYPE_CHECKING:
     from skal_deep.evaluation._result import Comparison
     from skal_deep.evaluation._table import Table
+
+# A colour that occurs nowhere else, to be replaced by that of the page.
+_INK = "#010203"
 
 _PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -23,12 +26,12 @@ _PAGE = Template("""<!doctype html>
 <title>$title</title>
 <style>
 :root { --ink: #1d1f23; --soft: #5c6370; --paper: #fff; --line: #e3e5e9;
-  --good: #00764f; --bad: #b3470a; --card: #f7f8fa; }
+  --good: #00764f; --bad: #b3470a; --card: #f7f8fa; color-scheme: light dark; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8eaee; --soft: #a3abb8;
   --paper: #16181d; --line: #30343c; --good: #4fd1a0; --bad: #ff9f5e;
   --card: #1e2127; } }
 body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink);
-  background: var(--paper); max-width: 60rem; margin: 0 auto;
+  background: var(--paper); max-width: 68rem; margin: 0 auto;
   padding: 2.5rem 1.25rem 4rem; }
 h1 { font-size: 1.7rem; margin: 0 0 .25rem; }
 h2 { font-size: 1.15rem; margin: 2.5rem 0 .75rem; }
@@ -38,15 +41,15 @@ ul.verdict li { padding: .45rem .8rem; border-left: 4px solid var(--line);
   background: var(--card); margin-bottom: .35rem; border-radius: 0 6px 6px 0; }
 ul.verdict li.better { border-color: var(--good); }
 ul.verdict li.worse { border-color: var(--bad); }
-figure { margin: 0; background: #fff; border: 1px solid var(--line); border-radius: 8px;
-  padding: .75rem; }
+figure { margin: 0; background: var(--card); border: 1px solid var(--line);
+  border-radius: 8px; padding: .75rem; }
 figure svg { width: 100%; height: auto; display: block; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .4rem .7rem; border-bottom: 1px solid var(--line); text-align: right;
   white-space: nowrap; }
 th { color: var(--soft); font-weight: 600; }
-th:first-child, td:first-child { text-align: left; }
+th.text, td.text, th:first-child, td:first-child { text-align: left; }
 td.better { color: var(--good); } td.worse { color: var(--bad); }
 pre { background: var(--card); padding: 1rem; border-radius: 8px; overflow-x: auto;
   font-size: .85rem; }
@@ -60,8 +63,9 @@ pre { background: var(--card); padding: 1rem; border-radius: 8px; overflow-x: au
 <h2>Summary</h2>
 <div class="wide">$table</div>
 <p class="soft">Area: mean $metric over the labels spent. Its difference to random
-sampling is paired by repeat; intervals are Student's t at 95&nbsp;%. They are not
-corrected for the number of strategies. Seconds are for one repeat.</p>
+sampling is paired by repeat; low and high bound its 95&nbsp;% interval (Student's t),
+not corrected for the number of strategies. Seconds are for all queries, and all fits,
+of one repeat.</p>
 <h2>Who beats whom</h2>
 <div class="wide">$matrix</div>
 <p class="soft">Share of stages at which the strategy of the row is significantly better
@@ -130,17 +134,25 @@ def _verdict(comparison: Comparison, name: str) -> str:
 
 
 def _figure(comparison: Comparison) -> str:
-    """Return the learning curves as inline SVG."""
+    """Return the curves as inline SVG, in the colours of the page."""
     import matplotlib as mpl
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 5), layout="constrained")
-    comparison.plot(figure.subplots())
     drawn = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "skal_deep", "svg.fonttype": "none"}):
-        figure.savefig(drawn, format="svg", metadata={"Date": None})
+    ink: Any = dict.fromkeys(
+        (
+            "text.color",
+            "axes.labelcolor",
+            "axes.edgecolor",
+            "xtick.color",
+            "ytick.color",
+        ),
+        _INK,
+    )
+    with mpl.rc_context({"svg.hashsalt": "skal_deep", "svg.fonttype": "none", **ink}):
+        figure = comparison.figure()
+        figure.savefig(drawn, format="svg", metadata={"Date": None}, transparent=True)
     svg = drawn.getvalue()
-    return svg[svg.index("<svg") :]
+    return svg[svg.index("<svg") :].replace(_INK, "var(--ink)")
 
 
 def _table(table: Table) -> str:

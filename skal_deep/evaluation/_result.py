@@ -136,6 +136,12 @@ class Comparison:
 
         return plot_curves(self, ax, metric)
 
+    def figure(self) -> Any:
+        """Return a figure of the curves and of the paired differences to random."""
+        from skal_deep.evaluation._plots import draw_both
+
+        return draw_both(self)
+
     def to_csv(self, path: str | Path) -> None:
         """Write the curves, one row for each strategy, repeat and stage.
 
