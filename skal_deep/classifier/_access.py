@@ -104,7 +104,7 @@ def as_model(clf: Any) -> Model:
 
 def _flat(X: NDArray[Any]) -> Tensor:
     """Return rows as vectors."""
-    rows_ND = torch.as_tensor(np.ascontiguousarray(X)).flatten(1)
+    rows_ND = torch.tensor(X).flatten(1)
     return rows_ND if rows_ND.is_floating_point() else rows_ND.double()
 
 
@@ -135,7 +135,7 @@ def _net_draws(
 
 def _proba(clf: Any, X: NDArray[Any]) -> Tensor:
     with isolated_rng():
-        return torch.as_tensor(np.asarray(clf.predict_proba(X)))
+        return torch.tensor(clf.predict_proba(X))
 
 
 def _wrapped_net_both(clf: SkorchClassifier, X: NDArray[Any]) -> tuple[Tensor, Tensor]:
@@ -160,7 +160,7 @@ def _own_draws(clf: Any, X: NDArray[Any], n_samples: int | None, seed: int) -> T
         samples = clf.sample_proba(
             X, n_samples=n_samples or _DEFAULT_N_SAMPLES, random_state=seed
         )
-    return torch.as_tensor(np.asarray(samples))
+    return torch.tensor(samples)
 
 
 def _unwrapped(clf: Any) -> Any:

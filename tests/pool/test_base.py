@@ -1,0 +1,162 @@
+"""The one query: what the conformance checks do not see."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from strategies import STRATEGIES
+
+from skal_deep import pool as package
+from skal_deep.classifier import CapabilityError, Embeds, PredictsProba
+from skal_deep.evaluation._strategy_case import Case, small_classifier
+from skal_deep.pool import BALD, Badge, CoreSet, DeepQueryStrategy, ScoreQueryStrategy
+from skal_deep.pool._order import canonical_order
+
+
+@pytest.fixture
+def case():
+    return Case(BALD())
+
+
+def test_there_is_one_query():
+    for name in STRATEGIES:
+        assert "query" not in vars(getattr(package, name))
+    assert "query" in vars(DeepQueryStrategy)
+    assert "query" not in vars(ScoreQueryStrategy)
+
+
+def test_missing_capabilities_are_named(case):
+    with pytest.raises(
+        CapabilityError, match=r"BALD needs sample_proba of clf; LogisticRegression"
+    ):
+        BALD().query(case.X, case.y, LogisticRegression())
+    with pytest.raises(CapabilityError, match="Badge needs embed of clf"):
+        Badge().query(case.X, case.y, LogisticRegression())
+    with pytest.raises(CapabilityError, match="pass `clf`"):
+        BALD().query(case.X, case.y)
+
+
+def test_missing_capabilities_are_noticed_before_training(case):
+    class Untrainable(LogisticRegression):
+        def fit(self, X, y, sample_weight=None):
+            raise AssertionError("trained in vain")
+
+    with pytest.raises(CapabilityError):
+        BALD().query(case.X, case.y, Untrainable())
+
+
+def test_missing_labels_must_agree(case):
+    with pytest.raises(ValueError, match="missing_label"):
+        BALD().query(case.X, case.y, small_classifier(False, missing_label=-2))
+
+
+def test_raw_inputs_serve_where_embeddings_are_missing(case):
+    strategy = CoreSet(random_state=0)
+    plain = strategy.query(case.X, case.y, batch_size=4)
+    given = strategy.query(case.X, case.y, LogisticRegression(), batch_size=4)
+    np.testing.assert_array_equal(plain, given)
+
+
+def test_no_seed_means_fresh_draws_that_move_no_global_generator(case):
+    X, y = np.ones((40, 2), np.float32), np.where(np.arange(40) < 3, case.y_true[0], -1)
+    before = np.random.get_state()[1].copy()
+    picks = {int(CoreSet().query(X, y)[0]) for _ in range(8)}
+    assert len(picks) > 1
+    np.testing.assert_array_equal(before, np.random.get_state()[1])
+
+
+def test_ties_are_broken_fairly():
+    X, y = np.ones((8, 2), np.float32), np.full(8, -1)
+    y[0] = 0
+    counts = np.zeros(8)
+    for seed in range(200):
+        counts[CoreSet(random_state=seed).query(X, y)] += 1
+    assert counts[0] == 0
+    assert counts[1:].min() > 10
+
+
+class OnePass(DeepQueryStrategy):
+    _needs = (PredictsProba, Embeds)
+
+    def _select(self, pool, batch_size):
+        first = pool.predict_and_embed()
+        assert pool.predict_and_embed()[1] is first[1]
+        assert pool.embed() is first[1]
+        assert pool.predict_proba() is first[0]
+        return torch.arange(batch_size), torch.ones(len(pool))
+
+
+def test_answers_are_computed_once(case, monkeypatch):
+    calls = []
+    clf = case.fitted()
+    answer = type(clf).answer
+
+    def counted(self, X, embeddings=False):
+        calls.append(len(X))
+        return answer(self, X, embeddings)
+
+    monkeypatch.setattr(type(clf), "answer", counted)
+    OnePass().query(case.X, case.y, clf, fit_clf=False, batch_size=2)
+    assert len(calls) == 1
+
+
+def test_large_rows_are_handed_over_in_chunks(case, monkeypatch):
+    clf = case.fitted()
+    expected = BALD(random_state=0).query(
+        case.X, case.y, clf, fit_clf=False, batch_size=4, return_utilities=True
+    )
+    monkeypatch.setattr("skal_deep.pool._pool._CHUNK_BYTES", 5 * case.X[0].nbytes)
+    chunked = BALD(random_state=0).query(
+        case.X, case.y, clf, fit_clf=False, batch_size=4, return_utilities=True
+    )
+    np.testing.assert_array_equal(expected[0], chunked[0])
+    np.testing.assert_allclose(expected[1], chunked[1], rtol=1e-4, atol=1e-7)
+
+
+def test_pools_mapped_from_a_file(case, tmp_path):
+    mapped = np.memmap(tmp_path / "X", np.float32, "w+", shape=case.X.shape)
+    mapped[:] = case.X
+    mapped.flush()
+    read_only = np.memmap(tmp_path / "X", np.float32, "r", shape=case.X.shape)
+    np.testing.assert_array_equal(
+        case.query(X=read_only, batch_size=3), case.query(batch_size=3)
+    )
+
+
+class Broken(DeepQueryStrategy):
+    def __init__(self, picks=None, utilities=None, missing_label=-1, random_state=None):
+        super().__init__(missing_label=missing_label, random_state=random_state)
+        self.picks, self.utilities = picks, utilities
+
+    _parameter_constraints = {
+        **DeepQueryStrategy._parameter_constraints,
+        "picks": "no_validation",
+        "utilities": "no_validation",
+    }
+
+    def _select(self, pool, batch_size):
+        utilities = torch.ones(len(pool)) if self.utilities is None else self.utilities
+        return torch.tensor(self.picks), utilities
+
+
+@pytest.mark.parametrize("picks", [[0, 0], [0], [0, 99], [-1, 0]])
+def test_wrong_picks_of_a_strategy_are_noticed(case, picks):
+    with pytest.raises(ValueError, match="Broken._select must return 2 distinct"):
+        Broken(picks).query(case.X, case.y, batch_size=2)
+
+
+def test_utilities_that_are_no_numbers_are_noticed(case):
+    utilities = torch.full((int((case.y == -1).sum()),), float("nan"))
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        Broken([0, 1], utilities).query(
+            case.X, case.y, batch_size=2, return_utilities=True
+        )
+
+
+@pytest.mark.parametrize("shape", [(50, 3), (50, 1, 4, 4)])
+def test_canonical_order_does_not_depend_on_storage(shape):
+    rng = np.random.default_rng(0)
+    X, order = rng.normal(size=shape), rng.permutation(50)
+    first = X[canonical_order(X, np.arange(50))]
+    second = X[order][canonical_order(X[order], np.arange(50))]
+    np.testing.assert_array_equal(first, second)

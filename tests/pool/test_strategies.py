@@ -1,0 +1,139 @@
+"""Each strategy asks its model and its kernel for the right thing."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from skal_deep import functional
+from skal_deep.evaluation._strategy_case import Case
+from skal_deep.pool import (
+    BALD,
+    Badge,
+    BatchBALD,
+    CoreSet,
+    LeastConfidence,
+    MarginSampling,
+    MeanStd,
+    Power,
+    PredictiveEntropy,
+    VariationRatio,
+)
+
+
+@pytest.fixture
+def case():
+    return Case(BALD())
+
+
+@pytest.mark.parametrize(
+    ("strategy", "score"),
+    [
+        (PredictiveEntropy(), lambda p: functional.entropy(p)),
+        (LeastConfidence(), lambda p: 1 - p.amax(-1)),
+        (MarginSampling(), lambda p: 1 - p.topk(2).values @ torch.tensor([1.0, -1.0])),
+    ],
+)
+def test_scores_of_the_prediction(case, strategy, score):
+    clf = case.fitted()
+    _, utilities = case.query(strategy, clf=clf, fit_clf=False, return_utilities=True)
+    expected = score(torch.as_tensor(clf.predict_proba(case.X))).numpy()
+    left = case.y == -1
+    np.testing.assert_allclose(utilities[0, left], expected[left], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "score"),
+    [
+        (BALD(n_samples=2_000), functional.bald),
+        (MeanStd(n_samples=2_000), functional.mean_std),
+        (
+            VariationRatio(n_samples=2_000),
+            lambda s: functional.variation_ratio(s, "votes"),
+        ),
+        (VariationRatio(n_samples=2_000, kind="proba"), functional.least_confidence),
+        (BatchBALD(n_samples=2_000), functional.bald),
+    ],
+)
+def test_scores_of_the_draws(case, strategy, score):
+    clf = case.fitted()
+    _, utilities = case.query(strategy, clf=clf, fit_clf=False, return_utilities=True)
+    expected = score(torch.as_tensor(clf.sample_proba(case.X, 2_000, 1))).numpy()
+    left = case.y == -1
+    np.testing.assert_allclose(utilities[0, left], expected[left], atol=0.05)
+    assert utilities[0, left].std() > 0
+
+
+def test_number_of_draws_is_the_classifiers_own_by_default(case, monkeypatch):
+    asked = []
+    clf = case.fitted()
+    draw = type(clf).draw
+
+    def recorded(self, X, n_samples, seed):
+        answer = draw(self, X, n_samples, seed)
+        asked.append(len(answer))
+        return answer
+
+    monkeypatch.setattr(type(clf), "draw", recorded)
+    case.query(BALD(), clf=clf, fit_clf=False)
+    case.query(BALD(n_samples=5), clf=clf, fit_clf=False)
+    assert asked == [8, 5]
+
+
+def test_selection_rules_compose(case):
+    _, utilities = case.query(
+        BALD(selection=Power(coldness=2.0), random_state=0),
+        batch_size=3,
+        return_utilities=True,
+    )
+    _, scores = case.query(BALD(random_state=0), return_utilities=True)
+    left = case.y == -1
+    expected = scores[0, left] ** 2 / (scores[0, left] ** 2).sum()
+    np.testing.assert_allclose(utilities[0, left], expected, rtol=1e-4)
+    nested = BALD(selection=Power()).set_params(selection__coldness=3.0)
+    assert nested.selection.coldness == 3.0
+    with pytest.raises(ValueError, match="'coldness' parameter"):
+        case.query(BALD(selection=Power(coldness=-1.0)))
+
+
+def test_core_set_measures_distances_of_embeddings(case):
+    clf = case.fitted()
+    _, utilities = case.query(CoreSet(), clf=clf, fit_clf=False, return_utilities=True)
+    embedding = torch.as_tensor(clf.embed(case.X))
+    left = case.y == -1
+    expected = torch.cdist(embedding[left], embedding[~left]).amin(1)
+    np.testing.assert_allclose(utilities[0, left], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_badge_uses_probabilities_and_embeddings(case):
+    clf = case.fitted()
+    _, utilities = case.query(
+        Badge(), clf=clf, fit_clf=False, batch_size=3, return_utilities=True
+    )
+    norm = functional.squared_gradient_norms(
+        *map(torch.as_tensor, clf.predict_proba(case.X, return_embeddings=True))
+    ).numpy()
+    left = case.y == -1
+    np.testing.assert_allclose(
+        utilities[0, left], norm[left] / norm[left].sum(), rtol=1e-3
+    )
+    np.testing.assert_allclose(np.nansum(utilities, axis=1), 1, rtol=1e-6)
+
+
+class Certain(ClassifierMixin, BaseEstimator):
+    """Two draws that are sure of different classes: one row tells all."""
+
+    def fit(self, X, y):
+        self.classes_ = [0, 1]
+        return self
+
+    def predict_proba(self, X):
+        return np.full((len(X), 2), 0.5)
+
+    def sample_proba(self, X, n_samples, random_state):
+        return np.broadcast_to(np.eye(2)[:, None], (2, len(X), 2))
+
+
+def test_batch_bald_says_when_the_draws_are_used_up(case):
+    with pytest.warns(UserWarning, match="2 posterior draws are used up after 1 of 3"):
+        case.loud_query(BatchBALD(random_state=0), clf=Certain(), batch_size=3)
