@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import joblib
+from skactiveml.pool import RandomSampling
 from tqdm.auto import tqdm
 
 from skal_deep.classifier import as_seed
@@ -73,7 +74,11 @@ def compare_strategies(
     comparison : Comparison
         Curves, table, figure and report.
     """
-    named = _named(strategies)
+    if n_repeats < 1:
+        raise ValueError(f"n_repeats must be at least 1, not {n_repeats}.")
+    if X_test is None and test_size is None:
+        raise ValueError("Nothing to score on: give X_test and y_test, or a test_size.")
+    named, metrics = _named(strategies), tuple(named_scorers(scoring))
     seed = as_seed(random_state)
     learner = SimulatedActiveLearner(
         estimator,
@@ -100,27 +105,43 @@ def compare_strategies(
     outcomes.sort(key=lambda outcome: (outcome.repeat, order.index(outcome.strategy)))
     check_paired(outcomes)
     settings = {
-        "strategies": {name: str(strategy) for name, strategy in named.items()},
+        "estimator": repr(estimator),
+        "strategies": {name: repr(strategy) for name, strategy in named.items()},
         "n_rows": len(y),
         "n_repeats": n_repeats,
+        "n_initial": n_initial,
+        "batch_size": batch_size,
+        "n_cycles": n_cycles,
+        "initial": initial,
+        "retrain": retrain,
+        "scoring": metrics,
+        "test_size": test_size if X_test is None else len(y_test),
         "random_state": seed,
-        **{
-            name: str(value) if name == "estimator" else value
-            for name, value in learner.get_params(deep=False).items()
-            if name not in ("query_strategy", "random_state", "score_by")
-        },
     }
     rows = [row for outcome in outcomes for row in outcome.rows]
-    return Comparison(rows, tuple(named_scorers(scoring)), settings)
+    return Comparison(rows, metrics, settings)
 
 
 def _named(strategies: Mapping[str, Any] | Sequence[Any]) -> dict[str, Any]:
     """Return strategies by name, random sampling first."""
     if not isinstance(strategies, Mapping):
-        names = [type(strategy).__name__ for strategy in strategies]
+        names = [
+            BASELINE if _is_random(strategy) else type(strategy).__name__
+            for strategy in strategies
+        ]
         if len(set(names)) < len(names):
             raise ValueError(
                 "Strategies of the same class need names: pass a dict {name: strategy}."
             )
         strategies = dict(zip(names, strategies, strict=True))
-    return {BASELINE: None} | dict(strategies)
+    if not _is_random(strategies.get(BASELINE)):
+        raise ValueError(
+            f"The name {BASELINE!r} is for random sampling, with which all are "
+            f"compared; give {strategies[BASELINE]!r} another name."
+        )
+    named = {BASELINE: RandomSampling()} | dict(strategies)
+    return {n: RandomSampling() if s is None else s for n, s in named.items()}
+
+
+def _is_random(strategy: Any) -> bool:
+    return strategy is None or isinstance(strategy, RandomSampling)
