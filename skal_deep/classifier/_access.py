@@ -75,7 +75,7 @@ def as_model(clf: Any) -> Model:
     if isinstance(clf, Pipeline):
         return as_model(clf[-1]).after(partial(_through, clf))
     if isinstance(clf, PosteriorClassifier):
-        return Model(**_ours(clf), sample_proba=clf.draw)
+        return Model(**_ours(clf), sample_proba=clf._draw)
     if isinstance(clf, NetClassifier):
         return Model(**_ours(clf))
     if isinstance(clf, NeuralNet):
@@ -116,9 +116,9 @@ def _through(pipeline: Pipeline, X: NDArray[Any]) -> Any:
 def _ours(clf: NetClassifier) -> dict[str, Callable[..., Any]]:
     """Return what all our classifiers answer."""
     return {
-        "predict_proba": lambda X: clf.answer(X)[0],
-        "embed": lambda X: clf.answer(X, embeddings=True)[1],
-        "predict_and_embed": partial(clf.answer, embeddings=True),
+        "predict_proba": lambda X: clf._answer(X)[0],
+        "embed": lambda X: clf._answer(X, embeddings=True)[1],
+        "predict_and_embed": partial(clf._answer, embeddings=True),
     }
 
 

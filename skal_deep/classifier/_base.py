@@ -125,7 +125,7 @@ class NetClassifier(SkactivemlClassifier, ABC):
         """Return fitted clones of ``self.net``; data are arguments of ``fit_net``."""
 
     @abstractmethod
-    def answer(
+    def _answer(
         self, X: NDArray[Any], embeddings: bool = False
     ) -> tuple[Tensor, Tensor | None]:
         """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
@@ -147,7 +147,7 @@ class NetClassifier(SkactivemlClassifier, ABC):
         embeddings : ndarray of shape (n_samples, n_dims)
             The input of the last linear layer; only if ``return_embeddings``.
         """
-        proba_NC, embedding_ND = self.answer(self._check_rows(X), return_embeddings)
+        proba_NC, embedding_ND = self._answer(self._check_rows(X), return_embeddings)
         if embedding_ND is None:
             return proba_NC.numpy(force=True)
         return proba_NC.numpy(force=True), embedding_ND.numpy(force=True)
@@ -217,7 +217,7 @@ class PosteriorClassifier(NetClassifier, ABC):
     """
 
     @abstractmethod
-    def draw(self, X: NDArray[Any], n_samples: int | None, seed: int) -> Tensor:
+    def _draw(self, X: NDArray[Any], n_samples: int | None, seed: int) -> Tensor:
         """Return coupled draws of the class probabilities as a tensor (S, N, C)."""
 
     def sample_proba(self, X, n_samples=None, random_state=None):
@@ -243,7 +243,7 @@ class PosteriorClassifier(NetClassifier, ABC):
         """
         X = self._check_rows(X)
         seed = self._draw_seed() if random_state is None else as_seed(random_state)
-        return self.draw(X, n_samples, seed).numpy(force=True)
+        return self._draw(X, n_samples, seed).numpy(force=True)
 
     def _draw_seed(self) -> int:
         """Return the seed of the draws that predictions average."""

@@ -83,7 +83,7 @@ class DeepClassifier(NetClassifier):
             )
         ]
 
-    def answer(self, X, embeddings=False):
+    def _answer(self, X, embeddings=False):
         """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
         [net] = self.nets_
         if not embeddings:

@@ -103,7 +103,7 @@ class DeepEnsembleClassifier(PosteriorClassifier):
                 )
         return nets
 
-    def draw(self, X, n_samples=None, seed=0):  # noqa: ARG002
+    def _draw(self, X, n_samples=None, seed=0):  # noqa: ARG002
         """Return the members' class probabilities as a tensor (S, N, C).
 
         The members are all the draws there are: ``n_samples`` and ``seed`` do not
@@ -111,10 +111,10 @@ class DeepEnsembleClassifier(PosteriorClassifier):
         """
         return torch.stack([net_proba(net, X) for net in self.nets_])
 
-    def answer(self, X, embeddings=False):
+    def _answer(self, X, embeddings=False):
         """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
         if not embeddings:
-            return self.draw(X).mean(0), None
+            return self._draw(X).mean(0), None
         answers = [
             with_embeddings(
                 partial(net_proba, net, X), net.module_, self.embedding_layer

@@ -98,13 +98,13 @@ class MCDropoutClassifier(PosteriorClassifier):
             check_dropout(net, data["shown"])
         return [net]
 
-    def draw(self, X, n_samples, seed):
+    def _draw(self, X, n_samples, seed):
         """Return coupled draws of the class probabilities as a tensor (S, N, C)."""
         return dropout_proba(self.nets_[0], X, n_samples or self.n_samples, seed)
 
-    def answer(self, X, embeddings=False):
+    def _answer(self, X, embeddings=False):
         """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
-        proba_NC = self.draw(X, self.n_samples, self._draw_seed()).mean(0)
+        proba_NC = self._draw(X, self.n_samples, self._draw_seed()).mean(0)
         if not embeddings:
             return proba_NC, None
         [net] = self.nets_

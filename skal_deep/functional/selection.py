@@ -86,7 +86,29 @@ def softmax_sample(
 ) -> tuple[Tensor, Tensor]:
     """Draw a batch with probabilities proportional to ``exp(coldness * scores)``.
 
-    Parameters and returns are those of :func:`power_sample`; scores may be negative.
+    Parameters
+    ----------
+    scores : Tensor of shape (N,)
+        Scores, of either sign.
+    batch_size : int
+        Number of picks b.
+    coldness : float, default=1.0
+        0 is uniform, infinity the highest scores.
+    generator : torch.Generator, optional
+        Source of randomness; ``None`` is a fresh one.
+
+    Returns
+    -------
+    indices : Tensor of shape (b,)
+        Picks in the order of the draws.
+    utilities : Tensor of shape (b, N)
+        Row t holds the probabilities of draw t; NaN at earlier picks.
+
+    References
+    ----------
+    A. Kirsch, S. Farquhar, P. Atighehchian, A. Jesson, F. Branchaud-Charron, Y. Gal.
+    Stochastic Batch Acquisition: A Simple Baseline for Deep Active Learning.
+    TMLR, 2023.
     """
     return _plackett_luce(scores, coldness * scores.double(), batch_size, generator)
 
@@ -99,8 +121,31 @@ def softrank_sample(
 ) -> tuple[Tensor, Tensor]:
     """Draw a batch with probabilities proportional to ``rank ** -coldness``.
 
-    The highest score has rank 1; the lowest position wins a tie. Parameters and
-    returns are those of :func:`power_sample`; scores may be negative.
+    The highest score has rank 1; the lowest position wins a tie.
+
+    Parameters
+    ----------
+    scores : Tensor of shape (N,)
+        Scores, of either sign.
+    batch_size : int
+        Number of picks b.
+    coldness : float, default=1.0
+        0 is uniform, infinity the highest scores.
+    generator : torch.Generator, optional
+        Source of randomness; ``None`` is a fresh one.
+
+    Returns
+    -------
+    indices : Tensor of shape (b,)
+        Picks in the order of the draws.
+    utilities : Tensor of shape (b, N)
+        Row t holds the probabilities of draw t; NaN at earlier picks.
+
+    References
+    ----------
+    A. Kirsch, S. Farquhar, P. Atighehchian, A. Jesson, F. Branchaud-Charron, Y. Gal.
+    Stochastic Batch Acquisition: A Simple Baseline for Deep Active Learning.
+    TMLR, 2023.
     """
     order = torch.sort(scores, descending=True, stable=True).indices
     rank = torch.empty_like(scores, dtype=torch.float64)

@@ -185,8 +185,15 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
 class ScoreQueryStrategy(DeepQueryStrategy, ABC):
     """A strategy that scores each candidate by itself.
 
-    A subclass implements ``_score``; the parameter ``selection`` says how the scores
-    become a batch.
+    A subclass implements ``_score`` and has a parameter ``selection``, the rule that
+    turns scores into a batch.
+
+    Parameters
+    ----------
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row without a label.
+    random_state : int, RandomState or None, default=None
+        Seed of training, draws and tie breaking.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {

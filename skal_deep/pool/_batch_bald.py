@@ -31,8 +31,8 @@ class BatchBALD(DeepQueryStrategy):
     Parameters
     ----------
     n_samples : int, default=None
-        Number of posterior draws S; ``None`` is the classifier's own number, 20
-        where it has none. Ensembles use all their members instead.
+        Number of posterior draws; ``None`` is the classifier's own number, 20 where
+        it has none. Ensembles use all their members instead.
     n_configurations : int, default=2000
         Largest number of label configurations of the batch; the paper uses 40,000.
         Here each stands for more, since it carries the whole posterior that it

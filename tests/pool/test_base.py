@@ -89,13 +89,13 @@ class OnePass(DeepQueryStrategy):
 def test_answers_are_computed_once(case, monkeypatch):
     calls = []
     clf = case.fitted()
-    answer = type(clf).answer
+    answer = type(clf)._answer
 
     def counted(self, X, embeddings=False):
         calls.append(len(X))
         return answer(self, X, embeddings)
 
-    monkeypatch.setattr(type(clf), "answer", counted)
+    monkeypatch.setattr(type(clf), "_answer", counted)
     OnePass().query(case.X, case.y, clf, fit_clf=False, batch_size=2)
     assert len(calls) == 1
 
@@ -141,7 +141,7 @@ class Broken(DeepQueryStrategy):
 
 @pytest.mark.parametrize("picks", [[0, 0], [0], [0, 99], [-1, 0]])
 def test_wrong_picks_of_a_strategy_are_noticed(case, picks):
-    with pytest.raises(ValueError, match="Broken._select must return 2 distinct"):
+    with pytest.raises(ValueError, match="must return 2 distinct"):
         Broken(picks).query(case.X, case.y, batch_size=2)
 
 

@@ -67,14 +67,14 @@ def test_scores_of_the_draws(case, strategy, score):
 def test_number_of_draws_is_the_classifiers_own_by_default(case, monkeypatch):
     asked = []
     clf = case.fitted()
-    draw = type(clf).draw
+    draw = type(clf)._draw
 
     def recorded(self, X, n_samples, seed):
         answer = draw(self, X, n_samples, seed)
         asked.append(len(answer))
         return answer
 
-    monkeypatch.setattr(type(clf), "draw", recorded)
+    monkeypatch.setattr(type(clf), "_draw", recorded)
     case.query(BALD(), clf=clf, fit_clf=False)
     case.query(BALD(n_samples=5), clf=clf, fit_clf=False)
     assert asked == [8, 5]

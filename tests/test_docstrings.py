@@ -1,0 +1,44 @@
+"""Every public name is documented the numpydoc way."""
+
+import importlib
+import inspect
+
+import pytest
+from numpydoc.validate import validate
+
+# Examples, see-also and extended summaries are welcome, not required; a summary that
+# begins with "Return" says what is returned, and attributes describe a result.
+OPTIONAL = {"EX01", "SA01", "ES01", "GL01", "GL02", "RT01", "RT02", "RT03", "PR04"}
+ATTRIBUTES = {"Comparison", "ConformanceReport", "PairedDifference", "Table", "Data"}
+
+
+def public_names():
+    """Yield what users call: strategies, classifiers, kernels, evaluation."""
+    for package in ("functional", "classifier", "pool", "evaluation", "datasets"):
+        module = importlib.import_module(f"skal_deep.{package}")
+        for name in module.__all__:
+            value = getattr(module, name)
+            if package == "classifier" and not name.endswith("Classifier"):
+                continue
+            if package == "pool" and not hasattr(value, "get_params"):
+                continue
+            if inspect.isfunction(value) or inspect.isclass(value):
+                yield f"skal_deep.{package}.{name}"
+
+
+@pytest.mark.parametrize("name", list(public_names()))
+def test_docstring(name):
+    problems = {
+        code: text for code, text in validate(name)["errors"] if code not in OPTIONAL
+    }
+    if name.split(".")[-1] in ATTRIBUTES:
+        problems.pop("PR01", None)
+    assert not problems
+
+
+def test_query_is_documented():
+    assert not [
+        code
+        for code, _ in validate("skal_deep.pool.BALD.query")["errors"]
+        if code not in OPTIONAL
+    ]

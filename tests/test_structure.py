@@ -1,0 +1,145 @@
+"""The structure of the package and its texts."""
+
+import ast
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from strategies import STRATEGIES
+
+import skal_deep
+from skal_deep import pool
+from skal_deep.pool._base import DeepQueryStrategy
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted((ROOT / "skal_deep").rglob("*.py"))
+LAYERS = {
+    "functional": 1,
+    "modules": 2,
+    "datasets": 2,
+    "classifier": 3,
+    "pool": 4,
+    "evaluation": 5,
+    "cli.py": 6,
+    "__main__.py": 7,
+}
+
+
+def layer(path):
+    return LAYERS.get(path.relative_to(ROOT / "skal_deep").parts[0], 0)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_imports_point_downwards(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+            "skal_deep."
+        ):
+            part = node.module.split(".")[1]
+            assert LAYERS.get(part, LAYERS.get(f"{part}.py")) <= layer(path)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_files_are_short(path):
+    assert len(path.read_text().splitlines()) <= 300
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_no_global_randomness(path):
+    drawn = re.findall(
+        r"np\.random\.(?:rand|randn|randint|choice|shuffle|permutation)\(",
+        path.read_text(),
+    )
+    assert not drawn
+
+
+def test_strategy_files_are_thin():
+    for name in STRATEGIES:
+        source = inspect.getsource(
+            getattr(pool, name)._score
+            if hasattr(getattr(pool, name), "_score")
+            else getattr(pool, name)._select
+        )
+        assert len(source.splitlines()) <= 35
+
+
+def test_parameters_end_alike():
+    for name in STRATEGIES:
+        parameters = list(inspect.signature(getattr(pool, name)).parameters)
+        assert parameters[-2:] == ["missing_label", "random_state"]
+
+
+def test_repeated_parameters_are_described_alike():
+    described = {}
+    for name in STRATEGIES:
+        text = inspect.getdoc(getattr(pool, name))
+        for parameter in ("missing_label", "random_state", "n_samples"):
+            if found := re.search(rf"^{parameter} : .*\n(?:    .*\n)+", text, re.M):
+                described.setdefault(parameter, set()).add(found[0])
+    assert all(len(texts) == 1 for texts in described.values()), described
+
+
+def test_importing_does_not_import_what_is_slow():
+    code = (
+        "import sys, skal_deep.pool, skal_deep.evaluation; "
+        "assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def strategy_table():
+    """Return the README's table, made from the docstrings."""
+    lines = [
+        "| strategy | what it is | asks the classifier for | paper |",
+        "|---|---|---|---|",
+    ]
+    for name in sorted(STRATEGIES, key=str.lower):
+        cls = getattr(pool, name)
+        text = inspect.getdoc(cls)
+        needs = " and ".join(
+            f"`{method}`"
+            for need in cls._needs
+            for method in vars(need)
+            if not method.startswith("_")
+        )
+        first = re.search(r"\[1\] (?:[A-Z]\.[- ]?)+ ?([^,.]+)([,.])", text)
+        year = re.search(r"\[1\](?:.|\n)*?\b((?:19|20)\d\d)\.", text)[1]
+        who = first[1] + (" et al." if first[2] == "," else "")
+        lines.append(
+            f"| `{name}` | {text.splitlines()[0].rstrip('.')} | {needs or 'nothing'} "
+            f"| {who}, {year} |"
+        )
+    return "\n".join(lines)
+
+
+def test_the_readmes_table_is_the_docstrings():
+    assert strategy_table() in (ROOT / "README.md").read_text()
+
+
+def test_constraints_pin_every_dependency():
+    pinned = {
+        line.split("==")[0].lower().replace("_", "-")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if "==" in line
+    }
+    text = (ROOT / "pyproject.toml").read_text()
+    declared = re.search(r"^dependencies = \[(.*?)^\]", text, re.S | re.M)[1]
+    names = {n.lower() for n in re.findall(r'"([A-Za-z-]+)', declared)}
+    assert names <= pinned
+
+
+def test_every_module_has_a_purpose_in_its_first_line():
+    for path in SOURCES:
+        first = ast.get_docstring(ast.parse(path.read_text()))
+        assert first, path
+        assert first.splitlines()[0].endswith("."), path
+
+
+def test_the_version_is_one():
+    assert skal_deep.__version__
+    assert "attr: skal_deep.__version__" in (ROOT / "setup.cfg").read_text()
+    assert issubclass(importlib.import_module("skal_deep.pool").BALD, DeepQueryStrategy)
