@@ -1,0 +1,75 @@
+"""What a data set is, and how arrays of a user become one."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_CHANNELS = (1, 3, 4)
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    X : ndarray of shape (n, ...)
+        Inputs in float32: vectors, or images (n, c, h, w) between 0 and 1.
+    y : ndarray of shape (n,)
+        Labels, whole numbers.
+    X_test, y_test : ndarray or None
+        Test data, where the data set comes with a split.
+    class_names : tuple of str or None
+        What the labels stand for, where they were words.
+    """
+
+    name: str
+    X: NDArray[np.float32]
+    y: NDArray[np.int64]
+    X_test: NDArray[np.float32] | None = None
+    y_test: NDArray[np.int64] | None = None
+    class_names: tuple[str, ...] | None = None
+
+
+def as_inputs(X: NDArray[Any]) -> NDArray[np.float32]:
+    """Return vectors or images in float32.
+
+    Images get a channel axis in front of height and width; bytes become numbers
+    between 0 and 1.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, ...)
+        Vectors, or images with no channel axis or one before or after the others.
+    """
+    if X.dtype.kind not in "buif":
+        raise ValueError(f"Inputs must be numbers, not {X.dtype}.")
+    if X.ndim == 3:
+        X = X[:, None]
+    elif X.ndim == 4 and X.shape[-1] in _CHANNELS and X.shape[1] not in _CHANNELS:
+        X = np.moveaxis(X, -1, 1)
+    scale = 255 if X.dtype == np.uint8 and X.ndim == 4 else 1
+    return np.ascontiguousarray(X, np.float32) / np.float32(scale)
+
+
+def as_labels(y: NDArray[Any]) -> tuple[NDArray[np.int64], tuple[str, ...] | None]:
+    """Return labels as whole numbers, and what they stand for where they are words.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,) or (n, 1)
+        Whole numbers, or words, which become positions in alphabetical order.
+    """
+    y = y.ravel()
+    try:
+        numbers = y.astype(np.float64)
+    except ValueError:
+        numbers = None
+    if numbers is not None and (numbers == numbers.round()).all():
+        return numbers.astype(np.int64), None
+    names, positions = np.unique(y.astype(str), return_inverse=True)
+    return positions.astype(np.int64), tuple(names.tolist())
