@@ -1,7 +1,8 @@
 """The command line."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from inspect import isabstract, isclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ examples:
 """
 
 
-def _known_strategies() -> dict[str, type]:
+def known_strategies() -> dict[str, type]:
     """Return the strategies of the package by name."""
     public = {name: getattr(pool, name) for name in pool.__all__}
     return {
@@ -51,12 +52,21 @@ def _plain(name: str) -> str:
     return name.lower().replace("-", "").replace("_", "")
 
 
-def _strategies(text: str) -> dict[str, Any]:
-    """Return strategies by the names of a comma-separated list."""
-    known = _known_strategies()
+def strategies(text: str) -> dict[str, Any]:
+    """Return strategies by the names of a comma-separated list.
+
+    Parameters
+    ----------
+    text : str
+        Names, with any case and hyphens; "random" is always there and can be left out.
+    """
+    known = known_strategies()
+    names = [name for name in map(str.strip, text.split(",")) if name]
+    if not names:
+        raise argparse.ArgumentTypeError("name at least one strategy")
     by_plain = {_plain(name): strategy for name, strategy in known.items()}
     chosen = {}
-    for name in filter(None, map(str.strip, text.split(","))):
+    for name in names:
         if _plain(name) == BASELINE:
             continue  # always there
         if _plain(name) not in by_plain:
@@ -67,34 +77,26 @@ def _strategies(text: str) -> dict[str, Any]:
     return chosen
 
 
-def _count(text: str) -> int:
-    """Return a number that is at least one."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a whole number from 1 up, not {text!r}")
-    return int(text)
+def _checked(
+    convert: Callable[[str], Any], is_allowed: Callable[[Any], bool], wanted: str
+) -> Callable[[str], Any]:
+    """Return a type of arguments that says what it wants."""
+
+    def check(text: str) -> Any:
+        with suppress(ValueError):
+            value = convert(text)
+            if is_allowed(value):
+                return value
+        raise argparse.ArgumentTypeError(f"{wanted}, not {text!r}")
+
+    return check
 
 
-def _positive(text: str) -> float:
-    """Return a number above zero."""
-    value = _number(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"a number above 0, not {text!r}")
-    return value
-
-
-def _share(text: str) -> float:
-    """Return a number between zero and one."""
-    value = _number(text)
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"a number between 0 and 1, not {text!r}")
-    return value
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return float("nan")
+_count = _checked(int, lambda n: n >= 1, "a whole number from 1 up")
+_jobs = _checked(int, lambda n: n >= 1 or n == -1, "-1 or a whole number from 1 up")
+_seed = _checked(int, lambda n: n >= 0, "a whole number from 0 up")
+_positive = _checked(float, lambda x: 0 < x < float("inf"), "a number above 0")
+_share = _checked(float, lambda x: 0 < x < 1, "a number between 0 and 1")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -120,83 +122,61 @@ def build_parser() -> argparse.ArgumentParser:
         help=f"{', '.join(NAMES)}, an .npz or .csv file, or a folder with IDX files",
     )
     data.add_argument(
-        "--label", help="column of a .csv file with the labels (the last)"
+        "--label",
+        metavar="NAME",
+        help="column of a .csv file that holds the labels (default: the last)",
     )
     data.add_argument(
         "--pool-size",
         type=_count,
         metavar="N",
-        help="use N rows, drawn at random (all)",
+        help="use N rows, drawn at random (default: all)",
     )
-    data.add_argument(
-        "--test-size",
-        type=_share,
-        default=0.25,
-        metavar="SHARE",
-        help="share of the rows to score on, where the data come without test data",
-    )
+    what = "share of the rows to score on, where the data come without test data"
+    _add(data, "--test-size", _share, 0.25, "SHARE", what)
     learning = compare.add_argument_group("active learning")
     learning.add_argument(
         "--strategies",
-        type=_strategies,
+        type=strategies,
         default="random,bald,batchbald,badge,coreset,vaal",
         metavar="LIST",
-        help=f"any of {', '.join([BASELINE, *_known_strategies()])}",
+        help=f"any of {', '.join([BASELINE, *known_strategies()])}",
     )
-    learning.add_argument(
-        "--repeats",
-        type=_count,
-        default=5,
-        metavar="N",
-        help="paired repeats; ten and more show smaller differences",
-    )
-    learning.add_argument(
-        "--n-initial", type=_count, default=20, metavar="N", help="labels at the start"
-    )
-    learning.add_argument(
-        "--batch-size", type=_count, default=10, metavar="N", help="labels of a query"
-    )
-    learning.add_argument(
-        "--cycles", type=_count, default=8, metavar="N", help="queries"
-    )
+    what = "paired repeats; ten and more show smaller differences"
+    _add(learning, "--repeats", _count, 5, "N", what)
+    _add(learning, "--n-initial", _count, 20, "N", "labels at the start")
+    _add(learning, "--batch-size", _count, 10, "N", "labels a query asks for")
+    _add(learning, "--cycles", _count, 8, "N", "queries")
     model = compare.add_argument_group("model")
     model.add_argument(
         "--model",
         choices=("auto", "mlp", "cnn"),
         default="auto",
-        help="net; auto takes a cnn for images",
+        help="the net; auto is a cnn for images, an mlp for vectors",
     )
-    model.add_argument(
-        "--epochs", type=_count, default=80, metavar="N", help="passes of a training"
-    )
-    model.add_argument(
-        "--lr",
-        type=_positive,
-        default=0.003,
-        metavar="RATE",
-        help="learning rate of Adam",
-    )
-    model.add_argument(
-        "--dropout",
-        type=_share,
-        default=0.25,
-        metavar="P",
-        help="share of units dropped",
-    )
-    model.add_argument(
-        "--samples", type=_count, default=50, metavar="S", help="Monte Carlo samples"
-    )
-    model.add_argument("--device", default="cpu", help="where torch computes")
+    _add(model, "--epochs", _count, 80, "N", "passes through the labels in a training")
+    _add(model, "--lr", _positive, 0.003, "RATE", "learning rate of Adam")
+    _add(model, "--dropout", _share, 0.25, "P", "share of units dropped")
+    _add(model, "--samples", _count, 50, "S", "Monte Carlo samples of a prediction")
+    _add(model, "--device", str, "cpu", "NAME", "where torch computes")
     running = compare.add_argument_group("running")
-    running.add_argument(
-        "--out", type=Path, default=Path("report"), metavar="DIR", help="for the report"
-    )
-    running.add_argument(
-        "--jobs", type=int, default=-1, metavar="N", help="processes; -1 is one a core"
-    )
-    running.add_argument("--seed", type=int, default=0, help="seed of everything")
+    _add(running, "--out", Path, Path("report"), "DIR", "folder for the report")
+    _add(running, "--jobs", _jobs, -1, "N", "processes; -1 is one for each core")
+    _add(running, "--seed", _seed, 0, "N", "seed of everything")
     running.add_argument("--quiet", action="store_true", help="no progress bar")
     return parser
+
+
+def _add(
+    group: argparse._ArgumentGroup,
+    name: str,
+    convert: Callable[[str], Any],
+    default: Any,
+    metavar: str,
+    text: str,
+) -> None:
+    """Add an option that has a value."""
+    group.add_argument(name, type=convert, default=default, metavar=metavar, help=text)
 
 
 class _HelpFormatter(
@@ -237,6 +217,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _compare(args: argparse.Namespace) -> Comparison:
     """Run the comparison that the arguments describe."""
+    if args.label is not None and not args.data.endswith(".csv"):
+        raise ValueError("--label names a column of a .csv file; --data is none.")
     data = load(args.data, args.label)
     X, y = data.X, data.y
     if args.pool_size is not None and args.pool_size < len(y):
@@ -244,7 +226,7 @@ def _compare(args: argparse.Namespace) -> Comparison:
         X, y = X[rows], y[rows]
     comparison = compare_strategies(
         args.strategies,
-        _estimator(args, X),
+        estimator(args, X),
         X,
         y,
         X_test=data.X_test,
@@ -262,8 +244,16 @@ def _compare(args: argparse.Namespace) -> Comparison:
     return comparison
 
 
-def _estimator(args: argparse.Namespace, X: np.ndarray) -> MCDropoutClassifier:
-    """Return the classifier that the arguments describe."""
+def estimator(args: argparse.Namespace, X: np.ndarray) -> MCDropoutClassifier:
+    """Return the classifier that the arguments describe.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Parsed arguments.
+    X : ndarray of shape (n_samples, ...)
+        Inputs, whose shape decides on the net.
+    """
     is_conv = args.model == "cnn" or (args.model == "auto" and X.ndim == 4)
     if is_conv and X.ndim != 4:
         raise ValueError("--model cnn needs images (n, c, h, w); use --model mlp.")

@@ -1,0 +1,155 @@
+"""The command line, from arguments to report."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from skorch import NeuralNetClassifier
+
+from skal_deep import cli, pool
+from skal_deep.modules import MLP, ConvNet
+
+TINY = [
+    *("--repeats", "2", "--cycles", "2", "--epochs", "2", "--samples", "4"),
+    *("--n-initial", "6", "--batch-size", "3", "--jobs", "1", "--quiet"),
+]
+FILES = {"report.html", "curves.png", "summary.csv", "curves.csv", "results.json"}
+
+
+@pytest.fixture
+def images(tmp_path):
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 256, (60, 10, 10), dtype=np.uint8), np.arange(60) % 3
+    np.savez(tmp_path / "images.npz", X=X[:40], y=y[:40], X_test=X[40:], y_test=y[40:])
+    return tmp_path / "images.npz"
+
+
+def run(*args):
+    return cli.main(["compare", *map(str, args)])
+
+
+def refused(capsys, *args):
+    """Return what the command line says when it ends with an error."""
+    with pytest.raises(SystemExit) as caught:
+        run(*args)
+    assert caught.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_end_to_end(tmp_path, capsys):
+    out = tmp_path / "report"
+    assert run(*TINY, "--strategies", "random,BALD,core-set", "--out", out) == 0
+    printed = capsys.readouterr().out
+    assert "core-set" in printed
+    assert str(out / "report.html") in printed
+    assert {path.name for path in out.iterdir()} == FILES
+    with (out / "summary.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["strategy"] for row in rows] == ["random", "BALD", "core-set"]
+    assert float(rows[1]["low"]) <= float(rows[1]["high"])
+    content = json.loads((out / "results.json").read_text())
+    assert content["settings"]["data"] == "digits"
+    assert content["settings"]["n_repeats"] == 2
+    assert "digits" in (out / "report.html").read_text("utf-8")
+    assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_equal_seeds_give_equal_curves(tmp_path, images):
+    def curves(name, seed):
+        out = tmp_path / name
+        run(
+            *TINY,
+            "--data",
+            images,
+            "--strategies",
+            "badge",
+            "--seed",
+            seed,
+            "--out",
+            out,
+        )
+        rows = json.loads((out / "results.json").read_text())["curves"]
+        return [(row["n_labels"], row["accuracy"]) for row in rows]
+
+    assert curves("a", 0) == curves("b", 0)
+
+
+def test_a_table_of_the_user(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [
+        f"{'owl' if i % 2 else 'jay'},{i % 2 + rng.random()},{i}" for i in range(60)
+    ]
+    (tmp_path / "birds.csv").write_text("\n".join(["species,wing,row", *rows]))
+    args = ("--data", tmp_path / "birds.csv", "--label", "species", "--pool-size", 40)
+    run(*TINY, *args, "--strategies", "random", "--out", tmp_path / "out")
+    settings = json.loads((tmp_path / "out/results.json").read_text())["settings"]
+    assert settings["data"] == "birds"
+    assert settings["n_rows"] == 40
+
+
+def test_help_shows_groups_defaults_and_examples(capsys):
+    with pytest.raises(SystemExit) as caught:
+        run("--help")
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    for part in ("data:", "active learning:", "model:", "running:", "examples:"):
+        assert part in text
+    words = " ".join(text.split())
+    assert "(default: digits)" in words
+    assert "(default: 0)" in words
+    assert "BatchBALD" in words
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_strategies_are_those_of_the_package():
+    known = cli.known_strategies()
+    assert {"BALD", "BatchBALD", "Badge", "CoreSet", "VAAL"} <= set(known)
+    assert set(known) <= set(pool.__all__)
+    for name in known:
+        for spelling in (name, name.lower(), name.upper(), f"{name[0]}-{name[1:]}"):
+            assert type(cli.strategies(spelling)[spelling]) is known[name]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (
+            ("--strategies", "bald,magic"),
+            "'magic'; choose from random, Badge",
+        ),
+        (("--strategies", ","), "at least one"),
+        (("--data", "nowhere"), "digits, fashion-mnist"),
+        (("--model", "transformer"), "auto"),
+        (("--model", "cnn"), "--model mlp"),
+        (("--repeats", "0"), "from 1 up"),
+        (("--epochs", "many"), "from 1 up"),
+        (("--lr", "-1"), "above 0"),
+        (("--dropout", "1"), "between 0 and 1"),
+        (("--test-size", "x"), "between 0 and 1"),
+        (("--label", "a"), ".csv"),
+        (("--jobs", "0"), "-1 or a whole number"),
+        (("--seed", "-1"), "from 0 up"),
+    ],
+    ids=" ".join,
+)
+def test_bad_arguments_say_what_is_allowed(capsys, args, message):
+    assert message in refused(capsys, *args)
+
+
+def test_the_net_follows_the_shape_of_the_data():
+    args = cli.build_parser().parse_args(["compare"])
+    assert isinstance(cli.estimator(args, np.zeros((2, 64))).net, NeuralNetClassifier)
+    assert cli.estimator(args, np.zeros((2, 64))).net.module is MLP
+    assert cli.estimator(args, np.zeros((2, 1, 8, 8))).net.module is ConvNet
+    args = cli.build_parser().parse_args(["compare", "--model", "mlp"])
+    assert cli.estimator(args, np.zeros((2, 1, 8, 8))).net.module is MLP
+
+
+def test_python_m(tmp_path):
+    command = [sys.executable, "-m", "skal_deep"]
+    result = subprocess.run([*command, "--help"], capture_output=True, text=True)
+    assert result.returncode == 0
+    assert "compare" in result.stdout
