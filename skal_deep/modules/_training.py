@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from tqdm.auto import trange
+from tqdm import trange
 
 
 class Minibatches:
