@@ -14,10 +14,11 @@ from torch import nn
 
 from skal_deep import pool
 from skal_deep.classifier import MCDropoutClassifier
-from skal_deep.datasets import NAMES, load
+from skal_deep.datasets import NAMES, load, some_rows
 from skal_deep.evaluation import BASELINE, Comparison, compare_strategies
 from skal_deep.modules import MLP, ConvNet
 
+_MAX_TEST_ROWS = 2000  # more cost time at every stage and say little more
 _DESCRIPTION = """\
 Play active learning through with several strategies, on the same splits, the same
 first labels and the same initial weights, and report how they compare with random
@@ -96,6 +97,11 @@ _count = _checked(int, lambda n: n >= 1, "a whole number from 1 up")
 _jobs = _checked(int, lambda n: n >= 1 or n == -1, "-1 or a whole number from 1 up")
 _seed = _checked(int, lambda n: n >= 0, "a whole number from 0 up")
 _positive = _checked(float, lambda x: 0 < x < float("inf"), "a number above 0")
+_size = _checked(
+    lambda text: int(text) if text.isdecimal() else float(text),
+    lambda x: 0 < x < 1 or (isinstance(x, int) and x > 0),
+    "a number between 0 and 1, or a whole number from 1 up",
+)
 _share = _checked(float, lambda x: 0 < x < 1, "a number between 0 and 1")
 
 
@@ -132,8 +138,13 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="use N rows, drawn at random (default: all)",
     )
-    what = "share of the rows to score on, where the data come without test data"
-    _add(data, "--test-size", _share, 0.25, "SHARE", what)
+    data.add_argument(
+        "--test-size",
+        type=_size,
+        metavar="SHARE|N",
+        help="rows to score on, of the test data where there are any (default: a "
+        f"quarter of the rows, or up to {_MAX_TEST_ROWS:,} of the test data)",
+    )
     learning = compare.add_argument_group("active learning")
     learning.add_argument(
         "--strategies",
@@ -220,22 +231,25 @@ def _compare(args: argparse.Namespace) -> Comparison:
     if args.label is not None and not args.data.endswith(".csv"):
         raise ValueError("--label names a column of a .csv file; --data is none.")
     data = load(args.data, args.label)
-    X, y = data.X, data.y
-    if args.pool_size is not None and args.pool_size < len(y):
-        rows = np.random.default_rng(args.seed).permutation(len(y))[: args.pool_size]
-        X, y = X[rows], y[rows]
+    rng = np.random.default_rng(args.seed)
+    X, y = some_rows(data.X, data.y, args.pool_size, rng)
+    X_test, y_test = data.X_test, data.y_test
+    if X_test is not None and y_test is not None:
+        n_test = args.test_size or _MAX_TEST_ROWS
+        n_test = int(np.ceil(n_test * len(X_test))) if n_test < 1 else n_test
+        X_test, y_test = some_rows(X_test, y_test, n_test, rng)
     comparison = compare_strategies(
         args.strategies,
         estimator(args, X),
         X,
         y,
-        X_test=data.X_test,
-        y_test=data.y_test,
+        X_test=X_test,
+        y_test=y_test,
         n_repeats=args.repeats,
         n_initial=args.n_initial,
         batch_size=args.batch_size,
         n_cycles=args.cycles,
-        test_size=args.test_size,
+        test_size=args.test_size or 0.25,
         n_jobs=args.jobs,
         progress=not args.quiet,
         random_state=args.seed,

@@ -73,3 +73,25 @@ def as_labels(y: NDArray[Any]) -> tuple[NDArray[np.int64], tuple[str, ...] | Non
         return numbers.astype(np.int64), None
     names, positions = np.unique(y.astype(str), return_inverse=True)
     return positions.astype(np.int64), tuple(names.tolist())
+
+
+def some_rows(
+    X: NDArray[Any], y: NDArray[Any], n_rows: int | None, rng: np.random.Generator
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return rows drawn at random, or all if there are no more.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, ...)
+        Inputs.
+    y : ndarray of shape (n,)
+        Labels.
+    n_rows : int or None
+        How many; ``None`` is all.
+    rng : numpy.random.Generator
+        Who draws.
+    """
+    if n_rows is None or n_rows >= len(y):
+        return X, y
+    rows = rng.permutation(len(y))[:n_rows]
+    return X[rows], y[rows]

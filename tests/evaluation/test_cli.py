@@ -90,6 +90,15 @@ def test_a_table_of_the_user(tmp_path):
     assert settings["n_rows"] == 40
 
 
+def test_test_data_are_used_and_can_be_limited(tmp_path, images):
+    for limit, n_test in (((), 20), (("--test-size", 5), 5), (("--test-size", 0.3), 6)):
+        args = ("--data", images, "--strategies", "random", *limit)
+        run(*TINY, *args, "--out", tmp_path / "out")
+        results = json.loads((tmp_path / "out/results.json").read_text())
+        assert results["settings"]["test_size"] == n_test
+        assert results["settings"]["n_rows"] == 40
+
+
 def test_help_shows_groups_defaults_and_examples(capsys):
     with pytest.raises(SystemExit) as caught:
         run("--help")
