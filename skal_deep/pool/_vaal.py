@@ -30,8 +30,8 @@ class VAAL(ScoreQueryStrategy):
     codes collapse and the choice random; ``loss_scaling="official"`` reproduces it.
     Vectors are standardised feature by feature, images as a whole.
 
-    Before the first label there is nothing to tell apart: all scores are equal, so
-    the draw is random, and a warning says so.
+    With fewer than two labelled rows there is nothing to tell apart: all scores are
+    equal, so the draw is random, and a warning says so.
 
     Parameters
     ----------
@@ -109,10 +109,10 @@ class VAAL(ScoreQueryStrategy):
         self.selection = selection
 
     def _score(self, pool: Pool) -> Tensor:
-        if not len(pool.labeled) or not len(pool.unlabeled):
+        if len(pool.labeled) < 2 or not len(pool.unlabeled):
             warnings.warn(
-                "VAAL tells labelled from unlabelled rows; with only one of the two it "
-                "draws at random.",
+                "VAAL tells labelled from unlabelled rows; with fewer than two labelled "
+                "or no unlabelled ones it draws at random.",
                 stacklevel=4,
             )
             return torch.ones(len(pool))
