@@ -5,7 +5,7 @@ from typing import Any
 
 import joblib
 from skactiveml.pool import RandomSampling
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from skal_deep.classifier import as_seed
 from skal_deep.evaluation._jobs import check_paired, run_job
