@@ -111,8 +111,8 @@ class VAAL(ScoreQueryStrategy):
     def _score(self, pool: Pool) -> Tensor:
         if len(pool.labeled) < 2 or not len(pool.unlabeled):
             warnings.warn(
-                "VAAL tells labelled from unlabelled rows; with fewer than two labelled "
-                "or no unlabelled ones it draws at random.",
+                "VAAL tells labelled from unlabelled rows; with fewer than two labelled"
+                " or no unlabelled ones it draws at random.",
                 stacklevel=4,
             )
             return torch.ones(len(pool))
