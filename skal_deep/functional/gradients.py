@@ -68,7 +68,7 @@ def badge(
         Picks in order.
     utilities : Tensor of shape (b, N)
         Row 0 holds squared gradient norms over their sum; row t the probabilities of
-        draw t, NaN at earlier picks. Each row sums to 1. Where all that is left
+        draw t, 0 at earlier picks. Each row sums to 1. Where all that is left
         coincides with a pick, the draw is uniform.
 
     References

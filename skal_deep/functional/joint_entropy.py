@@ -56,7 +56,7 @@ def batch_bald(
         Picks in order; the lowest position wins a tie.
     utilities : Tensor of shape (b, N)
         Row t holds the joint mutual information, in nats, of the picks before t
-        together with each candidate; NaN at those picks.
+        together with each candidate; 0 at those picks.
 
     References
     ----------

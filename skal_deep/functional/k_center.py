@@ -36,7 +36,7 @@ def k_center_greedy(
         Picks in order; the lowest position wins a tie.
     utilities : Tensor of shape (b, N)
         Row t holds the Euclidean distance of each candidate to its nearest centre
-        before pick t, NaN at earlier picks. Without centres, row 0 holds minus the
+        before pick t, 0 at earlier picks. Without centres, row 0 holds minus the
         distance to the mean.
 
     References

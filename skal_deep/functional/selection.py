@@ -8,7 +8,7 @@ from torch import Tensor
 from skal_deep.functional._checks import check_batch_size, check_finite, own_generator
 
 
-def top_k(scores: Tensor, batch_size: int) -> tuple[Tensor, Tensor]:
+def top_k(scores: Tensor, batch_size: int) -> Tensor:
     """Return the positions of the highest scores; the lowest position wins a tie.
 
     Parameters
@@ -22,19 +22,16 @@ def top_k(scores: Tensor, batch_size: int) -> tuple[Tensor, Tensor]:
     -------
     indices : Tensor of shape (b,)
         Picks, the highest score first.
-    utilities : Tensor of shape (b, N)
-        The scores; NaN at the picks of earlier rows.
     """
     check_batch_size(batch_size, len(scores))
     check_finite(scores=scores)
-    indices = torch.sort(scores, descending=True, stable=True).indices[:batch_size]
-    return indices, without_earlier(scores.repeat(batch_size, 1), indices)
+    return torch.sort(scores, descending=True, stable=True).indices[:batch_size]
 
 
 def without_earlier(utilities: Tensor, indices: Tensor) -> Tensor:
-    """Write NaN into row t at the picks before t; return the same tensor."""
+    """Write 0 into row t at the picks before t; return the same tensor."""
     for step, pick in enumerate(indices[:-1].tolist()):
-        utilities[step + 1 :, pick] = math.nan
+        utilities[step + 1 :, pick] = 0
     return utilities
 
 
@@ -64,7 +61,7 @@ def power_sample(
     indices : Tensor of shape (b,)
         Picks in the order of the draws.
     utilities : Tensor of shape (b, N)
-        Row t holds the probabilities of draw t; NaN at earlier picks.
+        Row t holds the probabilities of draw t; 0 at earlier picks.
 
     References
     ----------
@@ -102,7 +99,7 @@ def softmax_sample(
     indices : Tensor of shape (b,)
         Picks in the order of the draws.
     utilities : Tensor of shape (b, N)
-        Row t holds the probabilities of draw t; NaN at earlier picks.
+        Row t holds the probabilities of draw t; 0 at earlier picks.
 
     References
     ----------
@@ -139,7 +136,7 @@ def softrank_sample(
     indices : Tensor of shape (b,)
         Picks in the order of the draws.
     utilities : Tensor of shape (b, N)
-        Row t holds the probabilities of draw t; NaN at earlier picks.
+        Row t holds the probabilities of draw t; 0 at earlier picks.
 
     References
     ----------
@@ -175,11 +172,9 @@ def _plackett_luce(
     perturbed = (log_weight + gumbel)[by_noise]
     order = torch.sort(perturbed, descending=True, stable=True).indices
     indices = by_noise[order][:batch_size]
-    rows_TN = without_earlier(log_weight.repeat(batch_size, 1), indices)
-    log_weight_TN = rows_TN.nan_to_num(-math.inf, neginf=-math.inf)
-    left_TN = ~rows_TN.isnan()
+    left_TN = torch.ones(batch_size, len(scores), dtype=torch.bool).to(scores.device)
+    left_TN = without_earlier(left_TN, indices)
+    log_weight_TN = torch.where(left_TN, log_weight, -math.inf)
     exhausted_T = torch.isneginf(log_weight_TN).all(-1)
     log_weight_TN[exhausted_T[:, None] & left_TN] = 0.0
-    proba_TN = log_weight_TN.softmax(-1)
-    proba_TN[~left_TN] = math.nan
-    return indices, proba_TN.to(scores.dtype)
+    return indices, log_weight_TN.softmax(-1).to(scores.dtype)

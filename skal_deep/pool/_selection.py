@@ -56,7 +56,7 @@ class TopK(SelectionRule):
     """
 
     def _select(self, scores, batch_size, generator):  # noqa: ARG002
-        return top_k(scores, batch_size)
+        return top_k(scores, batch_size), scores
 
 
 _COLDNESS: dict[str, Any] = {"coldness": [Interval(Real, 0, None, closed="left")]}

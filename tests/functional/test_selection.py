@@ -74,10 +74,8 @@ def test_rows_are_distributions_over_what_is_left(name, scores, coldness, seed):
     )
     assert sorted(picks.tolist()) == list(range(n))
     for step, row in enumerate(utilities):
-        assert torch.isnan(row).nonzero().flatten().tolist() == sorted(
-            picks[:step].tolist()
-        )
-        assert abs(float(row.nansum()) - 1) < 1e-5
+        assert (row[picks[:step]] == 0).all()
+        assert abs(float(row.sum()) - 1) < 1e-5
         assert row[picks[step]] > 0
 
 
@@ -118,11 +116,7 @@ def test_coldness_runs_from_uniform_to_top_k():
 
 
 def test_top_k_takes_the_lowest_position_among_ties():
-    picks, utilities = top_k(torch.tensor([1.0, 3.0, 3.0, 2.0]), 3)
-    assert picks.tolist() == [1, 2, 3]
-    assert utilities[0].tolist() == [1, 3, 3, 2]
-    assert math.isnan(utilities[1, 1])
-    assert int(utilities.isnan().sum()) == 3
+    assert top_k(torch.tensor([1.0, 3.0, 3.0, 2.0]), 3).tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("sample", [top_k, *SAMPLERS.values()])
