@@ -21,6 +21,25 @@ def entropy(probas: Tensor) -> Tensor:
     return entropies
 
 
+def plogp(probas: Tensor, out: Tensor) -> Tensor:
+    """Return ``p log p``, exact at 0, without a new array.
+
+    Parameters
+    ----------
+    probas : Tensor
+        Probabilities.
+    out : Tensor
+        Where to, of the same shape.
+
+    Returns
+    -------
+    out : Tensor
+        0 where p is 0: the smallest positive number stands in under the logarithm.
+    """
+    torch.clamp_min(probas, torch.finfo(probas.dtype).tiny, out=out)
+    return out.log_().mul_(probas)
+
+
 def predictive_entropy(samples: Tensor) -> Tensor:
     """Return the entropy of the mean prediction.
 
@@ -57,9 +76,10 @@ def bald(samples: Tensor) -> Tensor:
     """
     mean_NC = torch.zeros_like(samples[0], dtype=torch.float64)
     expected_N = mean_NC.new_zeros(samples.shape[1])
+    scratch_NC = torch.empty_like(samples[0])
     for draw_NC in samples:  # a draw at a time: nothing of the size of all draws
         mean_NC += draw_NC
-        expected_N += entropy(draw_NC)
+        expected_N -= plogp(draw_NC, scratch_NC).sum(-1)
     n_draws = len(samples)
     scores = entropy(mean_NC / n_draws) - expected_N / n_draws
     return scores.clamp_min(0).to(samples.dtype)  # rounding can go below

@@ -182,8 +182,8 @@ def test_long_batches_stay_finite_and_below_the_ceiling():
 
 
 def test_identical_rows_are_never_picked_twice():
-    samples = P[:, :1].repeat(1, 5, 1)
-    assert batch_bald(samples, 5)[0].tolist() == [0, 1, 2, 3, 4]
+    samples = P[:, :1].repeat(1, 5, 1)  # gains are equal up to round-off
+    assert sorted(batch_bald(samples, 5)[0].tolist()) == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 2), (3, 1, 2), (3, 3, 1)])

@@ -19,6 +19,7 @@ from skal_deep.functional import (
     predictive_entropy,
     variation_ratio,
 )
+from skal_deep.functional.information import plogp
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "scores.npz")
 SCORES = {
@@ -115,3 +116,12 @@ def test_inputs_are_not_changed():
 def test_kind_is_checked():
     with pytest.raises(ValueError, match="'proba' or 'votes'"):
         variation_ratio(torch.ones(1, 1, 1), "mean")
+
+
+@given(arrays(np.float64, 20, elements=st.floats(0, 1)))
+def test_plogp_is_exact_at_zero_and_changes_only_its_output(values):
+    proba = torch.as_tensor(values)
+    before = proba.clone()
+    result = plogp(proba, torch.empty_like(proba))
+    torch.testing.assert_close(-result, torch.special.entr(proba))
+    assert torch.equal(proba, before)
