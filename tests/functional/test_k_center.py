@@ -54,6 +54,20 @@ def test_equals_farthest_first(seed, n, n_centers, n_dims):
     torch.testing.assert_close(utilities, rows, atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("front_size", [1, 2, 7, 40])
+@pytest.mark.parametrize("n_centers", [0, 5])
+def test_the_size_of_the_front_does_not_matter(monkeypatch, front_size, n_centers):
+    points = torch.randn(200, 4, generator=torch.Generator().manual_seed(0)).double()
+    expected = k_center_greedy(points[5:], points[:n_centers], 150)
+    monkeypatch.setattr("skal_deep.functional.k_center._FRONT_SIZE", front_size)
+    monkeypatch.setattr("skal_deep.functional.k_center._MEMORY_BUDGET", 2_000)
+    picks, utilities = k_center_greedy(points[5:], points[:n_centers], 150)
+    assert picks.tolist() == expected[0].tolist()
+    torch.testing.assert_close(utilities, expected[1])
+    plain = farthest_first(points[5:], points[:n_centers], 150) if n_centers else None
+    assert plain is None or picks.tolist() == plain[0]
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_within_twice_the_optimum(seed):
     points = torch.randn(10, 2, generator=torch.Generator().manual_seed(seed)).double()
