@@ -1,13 +1,15 @@
 """Badge: k-means++ seeding on the gradients of the last layer."""
 
-import math
-
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
 from skal_deep.functional._checks import check_batch_size, check_finite, own_generator
-from skal_deep.functional.selection import without_earlier
+
+# Elements of the largest temporary array: 64 MiB in float32.
+_MEMORY_BUDGET = 2**24
+# Candidates drawn for one block of picks.
+_DRAWS_AHEAD = 64
 
 
 def squared_gradient_norms(probas: Tensor, embeddings: Tensor) -> Tensor:
@@ -49,7 +51,8 @@ def badge(
 
     so a pick costs N (C + D) operations instead of N C D. The first pick is the
     longest gradient, as in the authors' code; each later one is drawn with
-    probability proportional to the squared distance to the nearest pick.
+    probability proportional to the squared distance to the nearest pick. Picks are
+    drawn in blocks, by the same law, so that all rows are looked at once a block.
 
     Parameters
     ----------
@@ -80,21 +83,41 @@ def badge(
     check_batch_size(batch_size, n)
     check_finite(probas=probas, embeddings=embeddings)
     generator = own_generator(generator)
-    error_NC, norm_N = _error(probas), squared_gradient_norms(probas, embeddings)
+    gradients = _Gradients(_error(probas), embeddings)
+    norm_N = gradients.norm_N
     left = torch.ones(n, dtype=torch.bool, device=probas.device)
-    rows = [_shares(norm_N, left)]
-    indices = [int(norm_N.argmax())]
-    nearest_N = torch.full_like(norm_N, math.inf)
-    for _ in range(1, batch_size):
-        pick = indices[-1]
-        left[pick] = False
-        inner_N = (error_NC @ error_NC[pick]) * (embeddings @ embeddings[pick])
-        distance_N = norm_N + norm_N[pick] - 2 * inner_N
-        nearest_N = torch.minimum(nearest_N, distance_N.clamp_min(0))
-        rows.append(_shares(nearest_N, left))
-        indices.append(_draw(rows[-1], generator))
-    picks = torch.tensor(indices, device=probas.device)
-    return picks, without_earlier(torch.stack(rows), picks)
+    utilities = norm_N.new_empty(batch_size, n)
+    utilities[0] = _shares(norm_N, left)
+    picks = [int(norm_N.argmax())]
+    left[picks] = False
+    nearest_N = gradients.distances(picks)[0]
+    while len(picks) < batch_size:
+        shares_N = _shares(nearest_N, left)
+        n_ahead = min(batch_size - len(picks), max(1, _MEMORY_BUDGET // n))
+        block = _draw_ahead(gradients, shares_N, nearest_N, n_ahead, generator)
+        for pick, distance_N in zip(block, gradients.distances(block), strict=True):
+            utilities[len(picks)] = _shares(nearest_N, left)
+            nearest_N = torch.minimum(nearest_N, distance_N)
+            left[pick] = False
+            picks.append(pick)
+    return torch.tensor(picks, device=probas.device), utilities
+
+
+class _Gradients:
+    """Outer products ``a (x) h`` of some rows, kept as their factors."""
+
+    def __init__(self, error_NC: Tensor, embedding_ND: Tensor):
+        self._error_NC, self._embedding_ND = error_NC, embedding_ND
+        self.norm_N = error_NC.square().sum(-1) * embedding_ND.square().sum(-1)
+
+    def distances(self, rows: list[int], among: list[int] | None = None) -> Tensor:
+        """Return squared distances of some rows to all, or to some others."""
+        error, embedding, norm = self._error_NC, self._embedding_ND, self.norm_N
+        if among is not None:
+            error, embedding, norm = error[among], embedding[among], norm[among]
+        inner = self._error_NC[rows] @ error.T
+        inner *= self._embedding_ND[rows] @ embedding.T
+        return (self.norm_N[rows, None] + norm - 2 * inner).clamp_min_(0)
 
 
 def _shares(weight_N: Tensor, left_N: Tensor) -> Tensor:
@@ -105,12 +128,45 @@ def _shares(weight_N: Tensor, left_N: Tensor) -> Tensor:
     return weight_N / weight_N.sum()
 
 
-def _draw(proba_N: Tensor, generator: torch.Generator) -> int:
-    """Draw a position by the inverse of the distribution function.
+def _draw_ahead(
+    gradients: _Gradients,
+    shares_N: Tensor,
+    nearest_N: Tensor,
+    n_picks: int,
+    generator: torch.Generator,
+) -> list[int]:
+    """Draw the next picks, as many as one look at all rows allows, at least one.
+
+    Candidates are drawn at once from the distribution of the first pick. Each later
+    one is accepted with probability new / stale distance to the nearest pick: that
+    is rejection sampling, and exactly the law of drawing from the new distances. A
+    row that is picked already has new distance 0.
+    """
+    n_ahead = 1 if n_picks == 1 else _DRAWS_AHEAD
+    drawn = _draw(shares_N, n_ahead, generator)
+    accept = torch.rand(n_ahead, dtype=torch.float64, generator=generator).tolist()
+    picks = drawn[:1]
+    stale_A = nearest_N[drawn].double()
+    if n_ahead == 1 or not float(stale_A[0]) > 0:  # nothing but copies left: uniform
+        return picks
+    between_AA = gradients.distances(drawn, among=drawn).double()
+    new_A = torch.minimum(stale_A, between_AA[0])
+    for i in range(1, n_ahead):
+        if len(picks) == n_picks:
+            break
+        if drawn[i] not in picks and accept[i] * float(stale_A[i]) < float(new_A[i]):
+            picks.append(drawn[i])
+            new_A = torch.minimum(new_A, between_AA[i])
+    return picks
+
+
+def _draw(proba_N: Tensor, n_draws: int, generator: torch.Generator) -> list[int]:
+    """Draw positions, with replacement, by the inverse of the distribution function.
 
     ``torch.multinomial`` takes no more than 2^24 categories.
     """
     cdf_N = proba_N.double().cumsum(0)
-    uniform = torch.rand(1, dtype=torch.float64, generator=generator)
+    uniform = torch.rand(n_draws, dtype=torch.float64, generator=generator)
     target = uniform.to(cdf_N.device) * cdf_N[-1]
-    return int(torch.searchsorted(cdf_N, target, right=True).clamp_max(len(cdf_N) - 1))
+    found: list[int] = torch.searchsorted(cdf_N, target, right=True).tolist()
+    return [min(position, len(cdf_N) - 1) for position in found]

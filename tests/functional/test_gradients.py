@@ -89,6 +89,32 @@ def test_law_of_the_second_pick():
     assert counts[picks[0]] == 0
 
 
+@pytest.mark.parametrize("ahead", [1, 2, 64])
+def test_law_of_ordered_picks_does_not_depend_on_the_block(monkeypatch, ahead):
+    monkeypatch.setattr("skal_deep.functional.gradients._DRAWS_AHEAD", ahead)
+    proba, embedding = P[:6], H[:6]
+    gradients = written_out(proba, embedding)
+    squared = torch.cdist(gradients, gradients).square()
+    first = int(gradients.norm(dim=1).argmax())
+    expected = {}
+    for second in set(range(6)) - {first}:
+        p_second = squared[first, second] / squared[first].sum()
+        nearest = torch.minimum(squared[first], squared[second])
+        for third in set(range(6)) - {first, second}:
+            expected[second, third] = float(p_second * nearest[third] / nearest.sum())
+    n_trials, source = 5_000, generator()
+    counts = dict.fromkeys(expected, 0)
+    for _ in range(n_trials):
+        picks, _ = badge(proba, embedding, 3, source)
+        counts[tuple(picks[1:].tolist())] += 1
+    assert sum(expected.values()) == pytest.approx(1)
+    chi2 = sum(
+        (counts[pair] - n_trials * p) ** 2 / (n_trials * p)
+        for pair, p in expected.items()
+    )
+    assert chi2 < 43.8  # the 99.9 % quantile for 19 degrees of freedom
+
+
 @given(
     st.integers(0, 100),
     st.integers(1, 9),
