@@ -1,6 +1,6 @@
 """How much of a batch says the same thing twice: BALD's top ten against BatchBALD's.
 
-    python -m benchmarks.redundancy --data fashion-mnist --pool-size 10000
+    python -m benchmarks redundancy --data fashion-mnist --pool-size 10000
 
 The redundancy of a batch is the share of its rows' information about the weights that
 they have in common: ``1 - I(y_1 ... y_b; w) / sum_i I(y_i; w)``. It is measured on
@@ -77,7 +77,3 @@ def main():
         f"BALD - BatchBALD: {difference.mean:+.3f} "
         f"({difference.low:+.3f} ... {difference.high:+.3f}), {difference.n} repeats"
     )
-
-
-if __name__ == "__main__":
-    main()

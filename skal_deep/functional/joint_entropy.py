@@ -6,11 +6,9 @@ import torch
 from torch import Tensor
 
 from skal_deep.functional._checks import check_batch_size, check_finite, own_generator
-from skal_deep.functional.information import bald, entropy, plogp
+from skal_deep.functional.information import CHUNK_ELEMENTS, bald, entropy, plogp
 from skal_deep.functional.selection import without_earlier
 
-# Elements of a temporary array: 2 MiB in float32, which a processor's cache holds.
-_CHUNK_ELEMENTS = 2**19
 # Share of log S at which S draws are used up: a published run with S = 100 gets there
 # with its eighth pick, and chooses by round-off from then on.
 _CEILING = 0.99
@@ -174,7 +172,7 @@ def _gains(
     weight_MS, pi_M = weight_MS.to(samples_SNC.dtype), pi_M.to(samples_SNC.dtype)
     proba_SF = samples_SNC.reshape(n_draws, n * n_classes)
     joint_F = proba_SF.new_empty(n * n_classes)
-    size = max(1, _CHUNK_ELEMENTS // len(weight_MS))
+    size = max(1, CHUNK_ELEMENTS // len(weight_MS))
     mean_Mf = proba_SF.new_empty(len(weight_MS), min(size, len(joint_F)))
     scratch_Mf = torch.empty_like(mean_Mf)
     for start in range(0, len(joint_F), size):
