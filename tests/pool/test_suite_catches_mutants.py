@@ -1,5 +1,8 @@
 """The conformance checks are themselves checked: broken strategies must fail them."""
 
+import functools
+import inspect
+
 import numpy as np
 import pytest
 import torch
@@ -23,162 +26,112 @@ class Entropy(ScoreQueryStrategy):
         return entropy(pool.predict_proba())
 
 
-class ReturnsList(Entropy):
+class Mutant(Entropy):
+    """Breaks what a correct query is asked, or what it answers."""
+
+    @functools.wraps(Entropy.query)
     def query(self, *args, **kwargs):
-        answer = super().query(*args, **kwargs)
-        if isinstance(answer, tuple):
-            return answer[0].tolist(), answer[1]
-        return answer.tolist()
+        call = inspect.signature(Entropy.query).bind(self, *args, **kwargs)
+        call.apply_defaults()
+        asked = dict(call.arguments)
+        with_utilities = asked["return_utilities"]
+        self.before(asked)
+        asked["return_utilities"] = True
+        answer = self.after(asked, *Entropy.query(**asked))
+        return answer if with_utilities else answer[0]
+
+    def before(self, asked):
+        """Change what is asked."""
+
+    def after(self, asked, picks, utilities):
+        """Change what is answered."""
+        return picks, utilities
 
 
-class OneIndexTwice(Entropy):
-    def query(
-        self,
-        X,
-        y,
-        clf=None,
-        fit_clf=True,
-        sample_weight=None,
-        candidates=None,
-        batch_size=1,
-        return_utilities=False,
-    ):
-        answer = super().query(
-            X, y, clf, fit_clf, sample_weight, candidates, batch_size, return_utilities
-        )
-        picks = answer[0] if return_utilities else answer
+class Harmless(Mutant):
+    """Breaks nothing: the harness itself is no mutation."""
+
+
+class ReturnsList(Mutant):
+    def after(self, asked, picks, utilities):
+        return picks.tolist(), utilities
+
+
+class OneIndexTwice(Mutant):
+    def after(self, asked, picks, utilities):
         picks[-1] = picks[0]
-        return answer
+        return picks, utilities
 
 
-class ShiftedIndices(Entropy):
-    def query(
-        self,
-        X,
-        y,
-        clf=None,
-        fit_clf=True,
-        sample_weight=None,
-        candidates=None,
-        batch_size=1,
-        return_utilities=False,
-    ):
-        answer = super().query(
-            X, y, clf, fit_clf, sample_weight, candidates, batch_size, return_utilities
-        )
-        picks = answer[0] if return_utilities else answer
-        picks += 2
-        return answer
+class ShiftedIndices(Mutant):
+    def after(self, asked, picks, utilities):
+        return picks + 2, utilities
 
 
-class FitsTheCallersClassifier(Entropy):
-    def query(
-        self,
-        X,
-        y,
-        clf=None,
-        fit_clf=True,
-        sample_weight=None,
-        candidates=None,
-        batch_size=1,
-        return_utilities=False,
-    ):
-        if fit_clf:
-            clf.fit(X, y)
-        return super().query(
-            X, y, clf, False, None, candidates, batch_size, return_utilities
-        )
+class FitsTheCallersClassifier(Mutant):
+    def before(self, asked):
+        if asked["fit_clf"]:
+            asked["clf"].fit(asked["X"], asked["y"])
+            asked["fit_clf"] = False
 
 
-class ForgetsTheNaN(Entropy):
-    def query(
-        self,
-        X,
-        y,
-        clf=None,
-        fit_clf=True,
-        sample_weight=None,
-        candidates=None,
-        batch_size=1,
-        return_utilities=False,
-    ):
-        answer = super().query(
-            X, y, clf, fit_clf, sample_weight, candidates, batch_size, return_utilities
-        )
-        if return_utilities:
-            return answer[0], np.nan_to_num(answer[1])
-        return answer
+class ForgetsTheNaN(Mutant):
+    def after(self, asked, picks, utilities):
+        return picks, np.nan_to_num(utilities)
 
 
-class DrawsFromNumpysGlobalGenerator(Entropy):
-    def query(self, *args, **kwargs):
+class DrawsFromNumpysGlobalGenerator(Mutant):
+    def before(self, asked):
         np.random.rand()
-        return super().query(*args, **kwargs)
 
 
-class DrawsFromTorchsGlobalGenerator(Entropy):
-    def query(self, *args, **kwargs):
+class DrawsFromTorchsGlobalGenerator(Mutant):
+    def before(self, asked):
         torch.rand(1)
-        return super().query(*args, **kwargs)
 
 
-class DependsOnTheOrder(Entropy):
-    def query(
-        self,
-        X,
-        y,
-        clf=None,
-        fit_clf=True,
-        sample_weight=None,
-        candidates=None,
-        batch_size=1,
-        return_utilities=False,
-    ):
-        _, utilities = super().query(
-            X, y, clf, fit_clf, sample_weight, candidates, batch_size, True
-        )
-        first = np.flatnonzero(~np.isnan(utilities[0]))[:batch_size]
-        for step in range(batch_size):
-            utilities[step, first[step]] = 9.0 - step
-        return (first, utilities) if return_utilities else first
+class DependsOnTheOrder(Mutant):
+    def after(self, asked, picks, utilities):
+        first = np.flatnonzero(~np.isnan(utilities[0]))[: len(picks)]
+        scores = utilities[0]
+        for step, row in enumerate(utilities):
+            row[:] = scores
+            row[first[:step]] = np.nan
+            row[first[step]] = 9.0
+        return first, utilities
 
 
-class ChangesItsInput(Entropy):
-    def query(self, X, *args, **kwargs):
-        answer = super().query(X, *args, **kwargs)
-        X[0] += 1
-        return answer
+class ChangesItsInput(Mutant):
+    def after(self, asked, picks, utilities):
+        asked["X"][0] += 1
+        return picks, utilities
 
 
-class KeepsState(Entropy):
-    def query(self, X, *args, **kwargs):
-        self.pool_ = X
-        return super().query(X, *args, **kwargs)
+class KeepsState(Mutant):
+    def before(self, asked):
+        self.pool_ = asked["X"]
 
 
-MUTANTS = [
-    ReturnsList,
-    OneIndexTwice,
-    ShiftedIndices,
-    FitsTheCallersClassifier,
-    ForgetsTheNaN,
-    DrawsFromNumpysGlobalGenerator,
-    DrawsFromTorchsGlobalGenerator,
-    DependsOnTheOrder,
-    ChangesItsInput,
-    KeepsState,
-]
+class TakesMasks(Mutant):
+    def before(self, asked):
+        candidates = np.asarray(asked["candidates"])
+        if candidates.dtype == bool:
+            asked["candidates"] = np.flatnonzero(candidates)
 
 
-def test_a_correct_strategy_passes():
-    report = check_query_strategy(Entropy())
+BROKEN = [mutant for mutant in Mutant.__subclasses__() if mutant is not Harmless]
+
+
+@pytest.mark.parametrize("strategy", [Entropy(), Harmless()])
+def test_a_correct_strategy_passes(strategy):
+    report = check_query_strategy(strategy)
     assert not report.failures
     assert repr(report).endswith(
         f"{report.n_checks} of {report.n_checks} checks passed"
     )
 
 
-@pytest.mark.parametrize("mutant", MUTANTS)
+@pytest.mark.parametrize("mutant", BROKEN)
 def test_mutants_fail(mutant):
     report = check_query_strategy(mutant(), data=("vectors",), raise_on_failure=False)
     assert report.failures
