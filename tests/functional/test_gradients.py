@@ -45,6 +45,33 @@ def test_golden_distances_and_second_pick():
     np.testing.assert_allclose(utilities[1], expected, atol=1e-9)
 
 
+def test_golden_norms_with_a_bias():
+    with_bias = torch.cat([H, torch.ones(60, 1).double()], dim=1)
+    np.testing.assert_allclose(
+        squared_gradient_norms(P, with_bias), GOLDEN["badge_sqnorm_bias"], atol=1e-12
+    )
+
+
+def test_golden_picks_for_given_uniforms(monkeypatch):
+    monkeypatch.setattr("skal_deep.functional.gradients._DRAWS_AHEAD", 1)
+    uniforms = iter(GOLDEN["badge_uniforms"])
+    n_calls = iter(range(99))
+
+    def rand(*_, **__):  # every other call decides on acceptance, always given here
+        value = next(uniforms) if next(n_calls) % 2 == 0 else 0.0
+        return torch.tensor([value], dtype=torch.float64)
+
+    monkeypatch.setattr(torch, "rand", rand)
+    picks, _ = badge(P[UNLABELED], H[UNLABELED], 8)
+    assert UNLABELED[picks].tolist() == GOLDEN["badge_idx"].tolist()
+    gradients = written_out(P[UNLABELED], H[UNLABELED])
+    potential = [
+        float(torch.cdist(gradients, gradients[picks[:t]]).square().amin(1).sum())
+        for t in range(1, 8)
+    ]
+    np.testing.assert_allclose(potential, GOLDEN["badge_potential"], atol=1e-6)
+
+
 def test_norms_are_those_of_the_gradient():
     weight = torch.as_tensor(GOLDEN["W"]).clone().requires_grad_()
     for h, norm in zip(H[:5], squared_gradient_norms(P, H)[:5], strict=True):

@@ -79,6 +79,29 @@ def test_golden_of_the_sampled_estimate():
     np.testing.assert_allclose(gains, GOLDEN["B_mc_gain_cv"], atol=1e-9)
 
 
+def test_golden_pairs_and_best_subsets():
+    for i, j in combinations(range(7), 2):
+        picks, utilities = batch_bald(P[:, [i, j]], 2)
+        assert float(utilities[1, picks[1]]) == pytest.approx(
+            GOLDEN["B_pair_mi"][i, j], abs=1e-9
+        )
+    for size in (2, 3, 4):
+        best = max(
+            combinations(range(7), size), key=lambda rows: joint_information(P, rows)
+        )
+        assert sorted(best) == sorted(GOLDEN[f"B_best_subset_{size}"].tolist())
+    value = joint_information(P, GOLDEN["B_best_subset_4"])
+    assert value == pytest.approx(float(GOLDEN["B_best_value_4"]), abs=1e-9)
+
+
+def test_golden_exact_gains_after_two_picks():
+    labels = _Labels(6, 10_000, torch.device("cpu"))
+    for row in GOLDEN["B_mc_selected"]:
+        labels.learn(P[:, row], torch.Generator())
+    gains = _gains(P, entropy(P), *labels.posterior())
+    np.testing.assert_allclose(gains, GOLDEN["B_exact_gain_after2"], atol=1e-9)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_picks_and_utilities_equal_exhaustive_evaluation(seed):
     samples = random_draws(seed)

@@ -33,6 +33,15 @@ def test_golden_probabilities_of_the_first_pick(name):
     )
 
 
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("coldness", [1, 4])
+def test_golden_picks_for_given_noise(monkeypatch, name, coldness):
+    uniform = torch.as_tensor(np.exp(-np.exp(-GOLDEN["C_gumbel"])))
+    monkeypatch.setattr(torch, "rand", lambda *_, **__: uniform)
+    picks, _ = SAMPLERS[name](SCORES, 3, float(coldness))
+    assert picks.tolist() == GOLDEN[f"C_{name}_beta{coldness}_top3"].tolist()
+
+
 def test_golden_inclusion_probabilities():
     counts = np.zeros(5)
     n_trials, source = 20_000, generator()
