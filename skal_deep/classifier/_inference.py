@@ -53,14 +53,14 @@ def _batches(net: NeuralNet, X: NDArray[Any]) -> Iterator[Any]:
     """Yield the mini-batches of prediction.
 
     Without a word of the user's on their size, they are larger than those of
-    training, which are often too small to keep a processor busy.
+    training, which are often too small to keep a processor busy; but not where a data
+    set of the user's makes inputs of unknown size from rows.
     """
     params = net.get_params_for("iterator_valid")
-    if "batch_size" not in params:
-        n_rows = max(net.batch_size, _INPUT_BYTES // max(1, X[:1].nbytes))
-        params["batch_size"] = len(X) if net.batch_size == -1 else n_rows
-    elif params["batch_size"] == -1:
-        params["batch_size"] = len(X)
+    size = params.get("batch_size", net.batch_size)
+    if "batch_size" not in params and net.dataset is Dataset:
+        size = max(size, _INPUT_BYTES // max(1, X[:1].nbytes)) if size > 0 else size
+    params["batch_size"] = len(X) if size == -1 else size
     yield from net.iterator_valid(net.get_dataset(as_input(net, X)), **params)
 
 

@@ -75,7 +75,9 @@ def _sizes(net: NeuralNet, X: NDArray[Any], n_classes: int) -> dict[str, int]:
     if not inspect.isclass(net.module):
         return {}
     sizes = {"n_classes": n_classes}
-    if X.ndim == 2:
+    if net.dataset is not Dataset:
+        pass  # the user's data set makes inputs of its own from rows
+    elif X.ndim == 2:
         sizes["n_features"] = X.shape[1]
     elif X.ndim == 4:
         sizes["n_channels"] = X.shape[1]
