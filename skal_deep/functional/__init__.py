@@ -1,5 +1,6 @@
 """The mathematics of acquisition and selection: tensors in, tensors out."""
 
+from skal_deep.functional.fisher import bait, bait_regression, softmax_factors
 from skal_deep.functional.gradients import badge, squared_gradient_norms
 from skal_deep.functional.information import bald, entropy, predictive_entropy
 from skal_deep.functional.joint_entropy import batch_bald, n_informed_picks
@@ -19,6 +20,8 @@ from skal_deep.functional.uncertainty import (
 
 __all__ = [
     "badge",
+    "bait",
+    "bait_regression",
     "bald",
     "batch_bald",
     "entropy",
@@ -30,6 +33,7 @@ __all__ = [
     "power_sample",
     "predictive_entropy",
     "softmax_sample",
+    "softmax_factors",
     "softrank_sample",
     "squared_gradient_norms",
     "top_k",

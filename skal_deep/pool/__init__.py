@@ -1,6 +1,7 @@
 """Query strategies for a pool of unlabelled data, and rules that form a batch."""
 
 from skal_deep.pool._badge import Badge
+from skal_deep.pool._bait import Bait
 from skal_deep.pool._bald import BALD
 from skal_deep.pool._base import DeepQueryStrategy, ScoreQueryStrategy
 from skal_deep.pool._batch_bald import BatchBALD
@@ -17,6 +18,7 @@ from skal_deep.pool._variation_ratio import VariationRatio
 __all__ = [
     "BALD",
     "Badge",
+    "Bait",
     "BatchBALD",
     "CoreSet",
     "DeepQueryStrategy",

@@ -38,8 +38,10 @@ class Badge(DeepQueryStrategy):
     _needs = (PredictsProba, Embeds)
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
-        picks, utilities = badge(*pool.predict_and_embed(), batch_size, pool.generator)
-        if pool.is_foreign:
+        picks, utilities = badge(
+            *pool.predict_and_embed(), batch_size, pool.generator, pool.with_utilities
+        )
+        if pool.is_foreign and pool.with_utilities:
             norm_N, norm_U = (
                 squared_gradient_norms(*rows.predict_and_embed())
                 for rows in (pool, pool.unlabeled)

@@ -68,7 +68,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             Distinct positions among the candidates.
         utilities : Tensor of shape (batch_size, N) or (N,)
             Row t holds the utilities, high = query, that decided pick t. One row
-            stands for all.
+            stands for all. They are not looked at unless ``pool.with_utilities``.
         """
 
     def query(
@@ -142,7 +142,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         with isolated_rng(seed):
             if clf is not None:
                 clf = fitted(clf, fit_clf, X, y, self.missing_label_, sample_weight)
-            pool, rows = self._look(X, y, candidates, clf, seed)
+            pool, rows = self._look(X, y, candidates, clf, seed, return_utilities)
             with torch.no_grad():
                 picks, utilities = self._select(pool, batch_size)
         picked = checked_picks(name, picks, batch_size, len(pool))
@@ -154,7 +154,13 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         return rows[picked], all_utilities
 
     def _look(
-        self, X: NDArray[Any], y: NDArray[Any], candidates: Any, clf: Any, seed: int
+        self,
+        X: NDArray[Any],
+        y: NDArray[Any],
+        candidates: Any,
+        clf: Any,
+        seed: int,
+        with_utilities: bool,
     ) -> tuple[Pool, NDArray[np.intp]]:
         """Return the pool of a query and which rows its candidates are."""
         model, has_label = as_model(clf), is_labeled(y, self.missing_label_)
@@ -178,6 +184,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             unlabeled=Rows(X, unlabeled, model, seed),
             is_foreign=is_foreign,
             generator=torch.Generator().manual_seed(seed),
+            with_utilities=with_utilities,
         )
         return pool, rows
 

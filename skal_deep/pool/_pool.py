@@ -100,6 +100,8 @@ class Pool(Rows):
         Whether the candidates were given as inputs, not as rows of the data.
     generator : torch.Generator
         The one source of randomness, on the CPU.
+    with_utilities : bool
+        Whether the utilities will be looked at. A strategy may save computing them.
     """
 
     def __init__(
@@ -114,6 +116,7 @@ class Pool(Rows):
         unlabeled: Rows,
         is_foreign: bool,
         generator: torch.Generator,
+        with_utilities: bool,
     ):
         super().__init__(data, positions, model, seed)
         self.labeled = labeled
@@ -121,3 +124,4 @@ class Pool(Rows):
         self.unlabeled = unlabeled
         self.is_foreign = is_foreign
         self.generator = generator
+        self.with_utilities = with_utilities
