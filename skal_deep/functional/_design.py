@@ -79,8 +79,8 @@ class Design:
     """The trace ``tr(M^-1 F)`` of a design, and how rows would change it.
 
     ``M = regularization 1 + of_labeled mean_labeled I + of_new sum_added I``, and F is
-    the mean of I over everything and the labelled rows. ``inner_NRR`` holds ``V M^-1 V'`` and ``outer_NRR``
-    ``V M^-1 F M^-1 V'`` of each row, where ``I = V' V``.
+    the mean of I over everything and the labelled rows. With ``I = V' V``,
+    ``inner_NRR`` holds ``V M^-1 V'`` and ``outer_NRR`` ``V M^-1 F M^-1 V'`` of each row.
 
     Adding a row (sign = 1; removing: -1) changes ``M^-1`` by ``- sign U' U`` with
     ``U = L^-1 V M^-1``, ``L L' = 1 / of_new + sign V M^-1 V'`` (Woodbury), so
@@ -179,12 +179,12 @@ class Design:
         image_RW -= sign / 2 * (seen_RW @ change_RW.T) @ change_RW
         self._covariance = self._covariance - sign * change_RW.T @ change_RW
         n_rows, n_factors = factor_RK.shape
-        both = torch.cat([change_RW, image_RW]).unflatten(1, (n_factors, -1))
-        both = both.flatten(0, 1).to(self._rows.embedding_ND.dtype)
+        embedding_ND = self._rows.embedding_ND
+        both = torch.cat([change_RW, image_RW]).to(embedding_ND.dtype)
+        both = both.reshape(2 * n_rows * n_factors, embedding_ND.shape[1])
         for part in self._rows.parts(len(both)):
-            forms = (self._rows.embedding_ND[part] @ both.T).unflatten(
-                1, (-1, n_factors)
-            )
+            forms = embedding_ND[part] @ both.T
+            forms = forms.reshape(len(forms), 2 * n_rows, n_factors)
             both_BRR = (self._rows.factor_NRK[part] @ forms.mT).double()
             a_BRR, b_BRR = both_BRR.split(n_rows, dim=-1)
             ab_BRR = a_BRR @ b_BRR.mT

@@ -190,11 +190,14 @@ def bait_regression(
     J. T. Ash, S. Goel, A. Krishnamurthy, S. Kakade. Gone Fishing: Neural Active
     Learning with Fisher Embeddings. NeurIPS, 2021.
     """
+    candidates, labeled = (
+        Factored(rows_ND.new_ones(len(rows_ND), 1, 1), rows_ND)
+        for rows_ND in (embeddings, labeled_embeddings)
+    )
     return _forward_backward(
-        Factored(embeddings.new_ones(len(embeddings), 1, 1), embeddings),
-        Factored(
-            embeddings.new_ones(len(labeled_embeddings), 1, 1), labeled_embeddings
-        ),
+        candidates,
+        labeled,
+        candidates,
         batch_size,
         regularization,
         weighting,
