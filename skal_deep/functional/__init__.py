@@ -1,15 +1,24 @@
 """The mathematics of acquisition and selection: tensors in, tensors out."""
 
+from skal_deep.functional.coverage import max_herding, prob_cover, purity_radius
 from skal_deep.functional.gradients import badge, squared_gradient_norms
 from skal_deep.functional.information import bald, entropy, predictive_entropy
 from skal_deep.functional.joint_entropy import batch_bald, n_informed_picks
 from skal_deep.functional.k_center import k_center_greedy
+from skal_deep.functional.neighbors import (
+    closest_pair,
+    nearest_centers,
+    nearest_neighbors,
+    squared_distances,
+    unit_rows,
+)
 from skal_deep.functional.selection import (
     power_sample,
     softmax_sample,
     softrank_sample,
     top_k,
 )
+from skal_deep.functional.typicality import typi_clust, typicality
 from skal_deep.functional.uncertainty import (
     least_confidence,
     margin,
@@ -21,17 +30,27 @@ __all__ = [
     "badge",
     "bald",
     "batch_bald",
+    "closest_pair",
     "entropy",
     "k_center_greedy",
     "least_confidence",
     "margin",
+    "max_herding",
     "mean_std",
     "n_informed_picks",
+    "nearest_centers",
+    "nearest_neighbors",
     "power_sample",
     "predictive_entropy",
+    "prob_cover",
+    "purity_radius",
     "softmax_sample",
     "softrank_sample",
+    "squared_distances",
     "squared_gradient_norms",
     "top_k",
+    "typi_clust",
+    "typicality",
+    "unit_rows",
     "variation_ratio",
 ]

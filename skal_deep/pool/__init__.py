@@ -7,10 +7,14 @@ from skal_deep.pool._batch_bald import BatchBALD
 from skal_deep.pool._core_set import CoreSet
 from skal_deep.pool._least_confidence import LeastConfidence
 from skal_deep.pool._margin_sampling import MarginSampling
+from skal_deep.pool._max_herding import MaxHerding
 from skal_deep.pool._mean_std import MeanStd
 from skal_deep.pool._pool import Pool, Rows
 from skal_deep.pool._predictive_entropy import PredictiveEntropy
+from skal_deep.pool._prob_cover import ProbCover
 from skal_deep.pool._selection import Power, SelectionRule, Softmax, SoftRank, TopK
+from skal_deep.pool._typi_clust import TypiClust
+from skal_deep.pool._uncertainty_herding import UncertaintyHerding
 from skal_deep.pool._vaal import VAAL
 from skal_deep.pool._variation_ratio import VariationRatio
 
@@ -22,16 +26,20 @@ __all__ = [
     "DeepQueryStrategy",
     "LeastConfidence",
     "MarginSampling",
+    "MaxHerding",
     "MeanStd",
     "Pool",
     "Power",
     "PredictiveEntropy",
+    "ProbCover",
     "Rows",
     "ScoreQueryStrategy",
     "SelectionRule",
     "SoftRank",
     "Softmax",
     "TopK",
+    "TypiClust",
+    "UncertaintyHerding",
     "VAAL",
     "VariationRatio",
 ]

@@ -1,0 +1,76 @@
+"""Embeddings and their clusters, as several strategies use them."""
+
+import warnings
+
+import torch
+from sklearn.cluster import KMeans, MiniBatchKMeans, kmeans_plusplus
+from sklearn.exceptions import ConvergenceWarning
+from torch import Tensor
+
+from skal_deep.functional import unit_rows
+from skal_deep.pool._pool import Pool
+
+# Up to that many clusters are found by k-means proper, more by mini-batches of that
+# many rows, as in TypiClust's code.
+_MOST_CLUSTERS = 50
+_MINI_BATCH = 5_000
+
+
+def features(pool: Pool, normalize: bool) -> tuple[Tensor, Tensor]:
+    """Return embeddings of the candidates (N, D), and of all data (M, D).
+
+    Of the data, the labelled rows come first.
+
+    Parameters
+    ----------
+    pool : Pool
+        What the query may look at.
+    normalize : bool
+        Whether to scale rows to unit length.
+    """
+    points_ND, data_MD = pool.embed(), pool.embed_data()
+    if normalize:
+        return unit_rows(points_ND), unit_rows(data_MD)
+    return points_ND, data_MD
+
+
+def k_means(
+    points_ND: Tensor,
+    n_clusters: int,
+    generator: torch.Generator,
+    weights_N: Tensor | None = None,
+) -> Tensor:
+    """Return centroids of shape (K, D), by k-means++ and Lloyd's iterations.
+
+    Parameters
+    ----------
+    points_ND : Tensor of shape (N, D)
+        Rows; with fewer than ``n_clusters``, each is a cluster.
+    n_clusters : int
+        Number of clusters K.
+    generator : torch.Generator
+        Source of the seed.
+    weights_N : Tensor of shape (N,), optional
+        Weights of the rows.
+    """
+    n_clusters = min(n_clusters, len(points_ND))
+    origin_D = points_ND.mean(0)  # distances stay, digits are saved
+    centered_ND = (points_ND - origin_D).numpy(force=True)
+    weights = None if weights_N is None else weights_N.numpy(force=True)
+    # One trial a centre: the best of several is often a tie that rounding breaks.
+    seeds_KD, _ = kmeans_plusplus(
+        centered_ND,
+        n_clusters,
+        sample_weight=weights,
+        random_state=int(torch.randint(2**31 - 1, (), generator=generator)),
+        n_local_trials=1,
+    )
+    options = {"init": seeds_KD, "n_init": 1, "random_state": 0}
+    if n_clusters <= _MOST_CLUSTERS:
+        clusterer = KMeans(n_clusters, **options)
+    else:
+        clusterer = MiniBatchKMeans(n_clusters, batch_size=_MINI_BATCH, **options)
+    with warnings.catch_warnings():  # fewer distinct rows than clusters: no harm
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        clusterer.fit(centered_ND, sample_weight=weights)
+    return torch.as_tensor(clusterer.cluster_centers_).to(points_ND) + origin_D
