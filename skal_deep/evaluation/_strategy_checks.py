@@ -70,9 +70,10 @@ def check_picks_follow_utilities(case: Case) -> None:
 def check_batch_begins_with_the_single_pick(case: Case) -> None:
     """The first row of utilities does not depend on the size of the batch.
 
-    But for strategies that plan the batch as a whole, by ``_plans_batch``.
+    Strategies and rules that plan the batch as a whole say so by ``_plans_batch``.
     """
-    if getattr(case.template, "_plans_batch", False):
+    rule = getattr(case.template, "selection", None)
+    if any(getattr(part, "_plans_batch", False) for part in (case.template, rule)):
         return
     _, one = case.query(batch_size=1, return_utilities=True)
     _, many = case.query(batch_size=4, return_utilities=True)

@@ -4,7 +4,13 @@ from skal_deep.pool._badge import Badge
 from skal_deep.pool._bald import BALD
 from skal_deep.pool._base import DeepQueryStrategy, ScoreQueryStrategy
 from skal_deep.pool._batch_bald import BatchBALD
+from skal_deep.pool._clue import Clue
+from skal_deep.pool._cluster_margin import ClusterMargin
+from skal_deep.pool._cluster_rounds import ClusterRounds
+from skal_deep.pool._contrastive_al import ContrastiveAL
 from skal_deep.pool._core_set import CoreSet
+from skal_deep.pool._density_weighted_diversity import DensityWeightedDiversity
+from skal_deep.pool._falcun import Falcun
 from skal_deep.pool._least_confidence import LeastConfidence
 from skal_deep.pool._margin_sampling import MarginSampling
 from skal_deep.pool._max_herding import MaxHerding
@@ -19,11 +25,17 @@ from skal_deep.pool._vaal import VAAL
 from skal_deep.pool._variation_ratio import VariationRatio
 
 __all__ = [
-    "BALD",
     "Badge",
+    "BALD",
     "BatchBALD",
+    "Clue",
+    "ClusterMargin",
+    "ClusterRounds",
+    "ContrastiveAL",
     "CoreSet",
     "DeepQueryStrategy",
+    "DensityWeightedDiversity",
+    "Falcun",
     "LeastConfidence",
     "MarginSampling",
     "MaxHerding",
@@ -35,8 +47,8 @@ __all__ = [
     "Rows",
     "ScoreQueryStrategy",
     "SelectionRule",
-    "SoftRank",
     "Softmax",
+    "SoftRank",
     "TopK",
     "TypiClust",
     "UncertaintyHerding",

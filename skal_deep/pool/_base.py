@@ -209,4 +209,4 @@ class ScoreQueryStrategy(DeepQueryStrategy, ABC):
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         rule = TopK() if self.selection is None else self.selection
-        return rule.select(self._score(pool), batch_size, pool.generator)
+        return rule.select(self._score(pool), batch_size, pool)

@@ -3,17 +3,20 @@
 import warnings
 
 import torch
+from skactiveml.exceptions import MappingError
 from sklearn.cluster import KMeans, MiniBatchKMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from skal_deep.functional import unit_rows
-from skal_deep.pool._pool import Pool
+from skal_deep.functional import average_linkage, nearest_neighbors, unit_rows
+from skal_deep.pool._pool import Pool, Rows
 
 # Up to that many clusters are found by k-means proper, more by mini-batches of that
 # many rows, as in TypiClust's code.
 _MOST_CLUSTERS = 50
 _MINI_BATCH = 5_000
+# Rows of which all distances are held at once: 100 MiB.
+_MOST_LINKED = 5_000
 
 
 def features(pool: Pool, normalize: bool) -> tuple[Tensor, Tensor]:
@@ -74,3 +77,38 @@ def k_means(
         warnings.simplefilter("ignore", ConvergenceWarning)
         clusterer.fit(centered_ND, sample_weight=weights)
     return torch.as_tensor(clusterer.cluster_centers_).to(points_ND) + origin_D
+
+
+def check_rows(pool: Pool, name: str) -> None:
+    """Raise ``MappingError`` if the candidates are inputs, not rows of the data."""
+    if pool.is_foreign:
+        raise MappingError(
+            f"{name} looks at candidates together with all other rows. Pass them as "
+            "integers, the rows of X, not as inputs."
+        )
+
+
+def linkage_clusters(pool: Pool, cluster_size: int) -> Tensor:
+    """Return the cluster of each candidate, by average linkage of all data.
+
+    Of large data a random sample is linked, and any other row belongs with the
+    nearest row of the sample.
+
+    Parameters
+    ----------
+    pool : Pool
+        What the query may look at.
+    cluster_size : int
+        Mean number of rows of a cluster.
+    """
+    sample_MD = pool.embed_data()
+    if len(sample_MD) > _MOST_LINKED:
+        drawn = torch.randperm(len(sample_MD), generator=pool.generator)
+        sample_MD = sample_MD[drawn[:_MOST_LINKED].to(sample_MD.device)]
+    cluster_M = average_linkage(sample_MD, max(1, len(sample_MD) // cluster_size))
+    return cluster_M[nearest_neighbors(pool.embed(), sample_MD, 1)[1][:, 0]]
+
+
+def crowd(pool: Pool) -> Rows:
+    """Return what batches represent: the unlabelled rows, candidates or not."""
+    return pool.unlabeled if len(pool.unlabeled) else pool
