@@ -1,5 +1,6 @@
 """The mathematics of acquisition and selection: tensors in, tensors out."""
 
+from skal_deep.functional.alfa_mix import disagreements, flipping_mix
 from skal_deep.functional.coverage import max_herding, prob_cover, purity_radius
 from skal_deep.functional.density_weighting import density, density_k_center
 from skal_deep.functional.falcun_sampling import falcun, log_relevance
@@ -41,8 +42,10 @@ __all__ = [
     "contrast",
     "density",
     "density_k_center",
+    "disagreements",
     "entropy",
     "falcun",
+    "flipping_mix",
     "k_center_greedy",
     "least_confidence",
     "log_relevance",

@@ -1,5 +1,6 @@
 """Query strategies for a pool of unlabelled data, and rules that form a batch."""
 
+from skal_deep.pool._alfa_mix import AlfaMix
 from skal_deep.pool._badge import Badge
 from skal_deep.pool._bald import BALD
 from skal_deep.pool._base import DeepQueryStrategy, ScoreQueryStrategy
@@ -10,6 +11,7 @@ from skal_deep.pool._cluster_rounds import ClusterRounds
 from skal_deep.pool._contrastive_al import ContrastiveAL
 from skal_deep.pool._core_set import CoreSet
 from skal_deep.pool._density_weighted_diversity import DensityWeightedDiversity
+from skal_deep.pool._drop_query import DropQuery
 from skal_deep.pool._falcun import Falcun
 from skal_deep.pool._least_confidence import LeastConfidence
 from skal_deep.pool._margin_sampling import MarginSampling
@@ -25,8 +27,9 @@ from skal_deep.pool._vaal import VAAL
 from skal_deep.pool._variation_ratio import VariationRatio
 
 __all__ = [
-    "Badge",
+    "AlfaMix",
     "BALD",
+    "Badge",
     "BatchBALD",
     "Clue",
     "ClusterMargin",
@@ -35,6 +38,7 @@ __all__ = [
     "CoreSet",
     "DeepQueryStrategy",
     "DensityWeightedDiversity",
+    "DropQuery",
     "Falcun",
     "LeastConfidence",
     "MarginSampling",
@@ -47,8 +51,8 @@ __all__ = [
     "Rows",
     "ScoreQueryStrategy",
     "SelectionRule",
-    "Softmax",
     "SoftRank",
+    "Softmax",
     "TopK",
     "TypiClust",
     "UncertaintyHerding",

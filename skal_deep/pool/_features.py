@@ -8,7 +8,12 @@ from sklearn.cluster import KMeans, MiniBatchKMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from skal_deep.functional import average_linkage, nearest_neighbors, unit_rows
+from skal_deep.functional import (
+    average_linkage,
+    nearest_distinct,
+    nearest_neighbors,
+    unit_rows,
+)
 from skal_deep.pool._pool import Pool, Rows
 
 # Up to that many clusters are found by k-means proper, more by mini-batches of that
@@ -112,3 +117,31 @@ def linkage_clusters(pool: Pool, cluster_size: int) -> Tensor:
 def crowd(pool: Pool) -> Rows:
     """Return what batches represent: the unlabelled rows, candidates or not."""
     return pool.unlabeled if len(pool.unlabeled) else pool
+
+
+def representatives(
+    pool: Pool, chosen_N: Tensor, chosen_U: Tensor, batch_size: int
+) -> tuple[Tensor, Tensor]:
+    """Return the candidates closest to centres of chosen rows, and utilities.
+
+    Directions of chosen rows are grouped into as many clusters as there are picks,
+    those of all rows if none is chosen. Utilities are minus the distances to the
+    centre, less 2 for candidates that are not chosen: no two rows of unit length are
+    farther apart, so these come last.
+
+    Parameters
+    ----------
+    pool : Pool
+        What the query may look at.
+    chosen_N : Tensor of shape (N,)
+        Which candidates are chosen.
+    chosen_U : Tensor of shape (U,)
+        Which rows of :func:`crowd` are chosen.
+    batch_size : int
+        Number of picks.
+    """
+    rows_ND, rows_UD = unit_rows(pool.embed()), unit_rows(crowd(pool).embed())
+    grouped = rows_UD[chosen_U] if chosen_U.any() else rows_UD
+    centroids_KD = k_means(grouped, batch_size, pool.generator)
+    handicap_N = torch.where(chosen_N, 0.0, 2.0).to(rows_ND)
+    return nearest_distinct(rows_ND, centroids_KD, batch_size, handicap_N)

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skal_deep.classifier import Embeds, Model, as_model
+from skal_deep.classifier import Embeds, Model
 
 # Rows are handed to the model in chunks of about this size, so that a pool that is
 # mapped from a file need never be in memory as a whole.
@@ -60,8 +60,15 @@ class Rows:
     def embed(self) -> Tensor:
         """Return embeddings of shape (N, D), the inputs where the model has none."""
         if not isinstance(self._model, Embeds):
-            return as_model(None).embed(self.X)  # type: ignore[attr-defined]
+            return self._answer("inputs")
         return self._answer("embed")
+
+    def linear_head(self) -> tuple[Tensor, Tensor]:
+        """Return the weights (C, D) and biases (C,) that make logits of embeddings."""
+        rows = self._data[self._positions[:1]]
+        head: tuple[Tensor, Tensor] = self._model.linear_head(rows)  # type: ignore[attr-defined]
+        weight_CD, bias_C = (part.to(self.embed()) for part in head)
+        return weight_CD, bias_C
 
     def predict_and_embed(self) -> tuple[Tensor, Tensor]:
         """Return probabilities (N, C) and embeddings (N, D), in one pass."""
