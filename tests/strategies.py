@@ -1,7 +1,15 @@
 """Every strategy, small enough to be checked many times."""
 
 from skal_deep import pool
-from skal_deep.pool import BALD, VAAL, DeepQueryStrategy, Power, Softmax, SoftRank
+from skal_deep.pool import (
+    BALD,
+    VAAL,
+    ClusterRounds,
+    DeepQueryStrategy,
+    Power,
+    Softmax,
+    SoftRank,
+)
 
 # Strategies whose defaults are too slow to be queried hundreds of times.
 _SMALL = {"VAAL": VAAL(n_iterations=3, train_batch_size=8, latent_dim=4)}
@@ -15,5 +23,5 @@ STRATEGIES = {
 }
 WITH_RULES = {
     f"BALD with {type(rule).__name__}": BALD(selection=rule)
-    for rule in (Power(), Softmax(), SoftRank())
+    for rule in (Power(), Softmax(), SoftRank(), ClusterRounds())
 }

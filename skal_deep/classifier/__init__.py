@@ -5,6 +5,7 @@ from skal_deep.classifier._base import as_seed, derived_seed
 from skal_deep.classifier._capabilities import (
     CapabilityError,
     Embeds,
+    HasLinearHead,
     PredictsProba,
     SamplesProba,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "DeepClassifier",
     "DeepEnsembleClassifier",
     "Embeds",
+    "HasLinearHead",
     "MCDropoutClassifier",
     "Model",
     "PredictsProba",

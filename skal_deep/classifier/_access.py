@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 from skactiveml.classifier import SklearnClassifier, SkorchClassifier
 from sklearn.ensemble import BaggingClassifier
 from sklearn.ensemble._forest import ForestClassifier
+from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.pipeline import Pipeline
 from skorch import NeuralNet
 from torch import Tensor
 
 from skal_deep.classifier._base import NetClassifier, PosteriorClassifier
+from skal_deep.classifier._deep import DeepClassifier
+from skal_deep.classifier._head import linear_classifier_head, net_head
 from skal_deep.classifier._inference import (
     as_input,
     check_dropout,
@@ -22,6 +25,7 @@ from skal_deep.classifier._inference import (
     net_proba,
     with_embeddings,
 )
+from skal_deep.classifier._mc_dropout import MCDropoutClassifier
 from skal_deep.modules import coupled_dropout, isolated_rng
 
 _DEFAULT_N_SAMPLES = 20
@@ -38,12 +42,17 @@ class Model:
     def __init__(self, **methods: Callable[..., Any]):
         vars(self).update(methods)
 
+    def inputs(self, X: NDArray[Any]) -> Tensor:
+        """Return rows as vectors, as the classifier sees them."""
+        return _flat(X)
+
     def after(self, transform: Callable[[Any], Any]) -> "Model":
         """Return the model that sees transformed rows."""
+        methods = {"inputs": self.inputs, **vars(self)}
         return Model(
             **{
                 name: partial(_transformed, method, transform)
-                for name, method in vars(self).items()
+                for name, method in methods.items()
             }
         )
 
@@ -67,8 +76,8 @@ def as_model(clf: Any) -> Model:
     Returns
     -------
     model : Model
-        An object with some of the methods ``predict_proba``, ``sample_proba`` and
-        ``embed``.
+        An object with some of the methods ``predict_proba``, ``sample_proba``,
+        ``embed`` and ``linear_head``.
     """
     if clf is None:
         return Model(embed=_flat)
@@ -84,6 +93,7 @@ def as_model(clf: Any) -> Model:
             sample_proba=partial(_net_draws, clf),
             embed=lambda X: _net_both(clf, X)[1],
             predict_and_embed=partial(_net_both, clf),
+            linear_head=partial(net_head, clf),
         )
     if isinstance(clf, SkorchClassifier):
         return Model(
@@ -97,6 +107,10 @@ def as_model(clf: Any) -> Model:
     model = Model(predict_proba=partial(_proba, clf))
     if callable(getattr(clf, "sample_proba", None)):
         model.sample_proba = partial(_own_draws, clf)  # type: ignore[attr-defined]
+    elif isinstance(_unwrapped(clf), LinearClassifierMixin):
+        model.linear_head = partial(  # type: ignore[attr-defined]
+            linear_classifier_head, _unwrapped(clf)
+        )
     elif isinstance(_unwrapped(clf), ForestClassifier | BaggingClassifier):
         model.sample_proba = partial(_member_draws, clf)  # type: ignore[attr-defined]
     return model
@@ -115,11 +129,16 @@ def _through(pipeline: Pipeline, X: NDArray[Any]) -> Any:
 
 def _ours(clf: NetClassifier) -> dict[str, Callable[..., Any]]:
     """Return what all our classifiers answer."""
-    return {
+    answers: dict[str, Callable[..., Any]] = {
         "predict_proba": lambda X: clf._answer(X)[0],
         "embed": lambda X: clf._answer(X, embeddings=True)[1],
         "predict_and_embed": partial(clf._answer, embeddings=True),
     }
+    if isinstance(clf, DeepClassifier | MCDropoutClassifier):
+        answers["linear_head"] = lambda X: net_head(
+            clf.nets_[0], X, clf.embedding_layer
+        )
+    return answers
 
 
 def _net_both(net: NeuralNet, X: NDArray[Any]) -> tuple[Tensor, Tensor]:

@@ -36,6 +36,14 @@ class Embeds(Protocol):
         """Return the input of the last linear layer, of shape (N, D)."""
 
 
+@runtime_checkable
+class HasLinearHead(Protocol):
+    """A linear last layer."""
+
+    def linear_head(self, X: ArrayLike) -> tuple[Tensor, Tensor]:
+        """Return weights (C, D) and biases (C,) that make logits of embeddings of X."""
+
+
 # What to tell a user whose classifier lacks a capability.
 REMEDIES: dict[type, str] = {
     PredictsProba: "Pass a classifier with `predict_proba`.",
@@ -44,6 +52,9 @@ REMEDIES: dict[type, str] = {
         "DeepEnsembleClassifier, a random forest or bagging."
     ),
     Embeds: "Pass a neural net: DeepClassifier or a skorch net.",
+    HasLinearHead: (
+        "Pass a single net, as DeepClassifier, or a linear classifier of scikit-learn."
+    ),
 }
 
 

@@ -80,7 +80,8 @@ class Design:
 
     ``M = regularization 1 + of_labeled mean_labeled I + of_new sum_added I``, and F is
     the mean of I over everything and the labelled rows. With ``I = V' V``,
-    ``inner_NRR`` holds ``V M^-1 V'`` and ``outer_NRR`` ``V M^-1 F M^-1 V'`` of each row.
+    ``inner_NRR`` holds ``V M^-1 V'`` of each row and ``outer_NRR``
+    ``V M^-1 F M^-1 V'``.
 
     Adding a row (sign = 1; removing: -1) changes ``M^-1`` by ``- sign U' U`` with
     ``U = L^-1 V M^-1``, ``L L' = 1 / of_new + sign V M^-1 V'`` (Woodbury), so

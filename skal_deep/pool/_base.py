@@ -43,6 +43,8 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
     _needs: ClassVar[tuple[type, ...]] = ()
     # Whether raw inputs do where there is no classifier that offers what is needed.
     _works_on_inputs: ClassVar[bool] = False
+    # Whether even the first pick depends on the size of the batch.
+    _plans_batch: ClassVar[bool] = False
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "missing_label": "no_validation",
         "random_state": ["random_state"],
@@ -214,4 +216,4 @@ class ScoreQueryStrategy(DeepQueryStrategy, ABC):
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         rule = TopK() if self.selection is None else self.selection
-        return rule.select(self._score(pool), batch_size, pool.generator)
+        return rule.select(self._score(pool), batch_size, pool)

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skal_deep.classifier import Model
+from skal_deep.classifier import Embeds, Model
 
 # Rows are handed to the model in chunks of about this size, so that a pool that is
 # mapped from a file need never be in memory as a whole.
@@ -37,6 +37,7 @@ class Rows:
         self._model = model
         self._seed = seed
         self._answers: dict[Any, Tensor] = {}
+        self._others: tuple[Rows, NDArray[np.intp]] | None = None
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -46,17 +47,34 @@ class Rows:
         """The inputs, of shape (N, ...)."""
         return self._data[self._positions]
 
+    def take_answers_of(self, others: "Rows") -> None:
+        """Look answers up in those of other rows, which these are among."""
+        order = np.argsort(others._positions)
+        at = np.searchsorted(others._positions, self._positions, sorter=order)
+        self._others = others, order[at]
+
     def predict_proba(self) -> Tensor:
         """Return class probabilities of shape (N, C)."""
         return self._answer("predict_proba")
 
     def embed(self) -> Tensor:
-        """Return embeddings of shape (N, D)."""
+        """Return embeddings of shape (N, D), the inputs where the model has none."""
+        if not isinstance(self._model, Embeds):
+            return self._answer("inputs")
         return self._answer("embed")
+
+    def linear_head(self) -> tuple[Tensor, Tensor]:
+        """Return the weights (C, D) and biases (C,) that make logits of embeddings."""
+        rows = self._data[self._positions[:1]]
+        head: tuple[Tensor, Tensor] = self._model.linear_head(rows)  # type: ignore[attr-defined]
+        weight_CD, bias_C = (part.to(self.embed()) for part in head)
+        return weight_CD, bias_C
 
     def predict_and_embed(self) -> tuple[Tensor, Tensor]:
         """Return probabilities (N, C) and embeddings (N, D), in one pass."""
-        if hasattr(self._model, "predict_and_embed") and not self._answers:
+        if self._others is not None:
+            self._others[0].predict_and_embed()
+        elif hasattr(self._model, "predict_and_embed") and not self._answers:
             both = self._by_chunk("predict_and_embed")
             for name, chunks in zip(
                 ("predict_proba", "embed"), zip(*both, strict=True), strict=True
@@ -71,6 +89,11 @@ class Rows:
     def _answer(self, name: str, *args: Any, dim: int = 0) -> Tensor:
         """Return the model's answer for all rows, the same one each time."""
         key = (name, *args)
+        if key not in self._answers and self._others is not None:
+            others, at = self._others
+            answer = others._answer(name, *args, dim=dim)
+            at_N = torch.as_tensor(at, device=answer.device)
+            self._answers[key] = answer.index_select(dim, at_N)
         if key not in self._answers:
             self._answers[key] = torch.cat(self._by_chunk(name, *args), dim=dim)
         return self._answers[key]
@@ -125,3 +148,12 @@ class Pool(Rows):
         self.is_foreign = is_foreign
         self.generator = generator
         self.with_utilities = with_utilities
+        if not is_foreign and np.array_equal(
+            np.sort(positions), np.sort(unlabeled._positions)
+        ):
+            unlabeled.take_answers_of(self)
+
+    def embed_data(self) -> Tensor:
+        """Return embeddings of all rows of the data, the labelled ones first."""
+        parts = (self.labeled, self.unlabeled)
+        return torch.cat([rows.embed() for rows in parts if len(rows)])

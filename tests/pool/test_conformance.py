@@ -6,7 +6,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from strategies import STRATEGIES, WITH_RULES
 
-from skal_deep.classifier import DeepClassifier, DeepEnsembleClassifier, SamplesProba
+from skal_deep.classifier import DeepClassifier, DeepEnsembleClassifier, as_model
 from skal_deep.evaluation._strategy_case import Case, small_classifier
 from skal_deep.evaluation._strategy_checks import CHECKS
 
@@ -62,9 +62,10 @@ CORE = (
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_core_promises_with_other_classifiers(name, make):
     strategy = STRATEGIES[name]
-    if SamplesProba in strategy._needs and make is deep:
-        pytest.skip("a point estimate has no posterior to sample")
-    if name == "Badge" and make is forest:
-        pytest.skip("a forest has no embeddings")
+    model = as_model(make(False))
+    if not strategy._works_on_inputs and not all(
+        isinstance(model, need) for need in strategy._needs
+    ):
+        pytest.skip("it lacks a capability")
     for check in CORE:
         BY_NAME[check](Case(strategy, False, make))
