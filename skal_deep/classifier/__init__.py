@@ -10,7 +10,12 @@ from skal_deep.classifier._capabilities import (
 )
 from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier._deep_ensemble import DeepEnsembleClassifier
-from skal_deep.classifier._fitting import check_needs, fit_on_labeled, fitted
+from skal_deep.classifier._fitting import (
+    check_needs,
+    fit_on_labeled,
+    fitted,
+    given_model,
+)
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
 
 __all__ = [
@@ -28,4 +33,5 @@ __all__ = [
     "derived_seed",
     "fit_on_labeled",
     "fitted",
+    "given_model",
 ]

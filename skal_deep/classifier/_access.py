@@ -1,4 +1,4 @@
-"""The one door between strategies and classifiers of any kind."""
+"""The one door between strategies and models of any kind."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from skactiveml.classifier import SklearnClassifier, SkorchClassifier
+from skactiveml.regressor import SkorchRegressor
+from sklearn.base import RegressorMixin
 from sklearn.ensemble import BaggingClassifier
 from sklearn.ensemble._forest import ForestClassifier
 from sklearn.pipeline import Pipeline
@@ -19,6 +21,7 @@ from skal_deep.classifier._inference import (
     as_input,
     check_dropout,
     dropout_proba,
+    module_output,
     net_proba,
     with_embeddings,
 )
@@ -28,9 +31,9 @@ _DEFAULT_N_SAMPLES = 20
 
 
 class Model:
-    """A classifier as strategies see it: tensors out, one method a capability.
+    """A model as strategies see it: tensors out, one method a capability.
 
-    An instance has exactly the methods that its classifier can honour, so that
+    An instance has exactly the methods that what it stands for can honour, so that
     ``isinstance(model, SamplesProba)`` says whether to ask. A model that can tell
     probabilities and embeddings from one pass has ``predict_and_embed`` too.
     """
@@ -55,14 +58,14 @@ def _transformed(
 
 
 def as_model(clf: Any) -> Model:
-    """Return what a strategy may ask of a classifier.
+    """Return what a strategy may ask of a classifier or regressor.
 
     Parameters
     ----------
     clf : object or None
-        One of our classifiers, a skorch net, a classifier of scikit-activeml or
-        scikit-learn, or a Pipeline that ends in any of these. It may be unfitted as
-        long as nothing is asked. ``None`` embeds rows as they are.
+        One of our classifiers, a skorch net, a classifier or regressor of
+        scikit-activeml or scikit-learn, or a Pipeline that ends in any of these. It
+        may be unfitted as long as nothing is asked. ``None`` embeds rows as they are.
 
     Returns
     -------
@@ -74,6 +77,8 @@ def as_model(clf: Any) -> Model:
         return Model(embed=_flat)
     if isinstance(clf, Pipeline):
         return as_model(clf[-1]).after(partial(_through, clf))
+    if isinstance(clf, RegressorMixin):
+        return _regressor(clf)
     if isinstance(clf, PosteriorClassifier):
         return Model(**_ours(clf), sample_proba=clf._draw)
     if isinstance(clf, NetClassifier):
@@ -111,6 +116,19 @@ def _flat(X: NDArray[Any]) -> Tensor:
 def _through(pipeline: Pipeline, X: NDArray[Any]) -> Any:
     """Apply the steps of a pipeline before the last."""
     return pipeline[:-1].transform(X) if len(pipeline) > 1 else X
+
+
+def _regressor(reg: Any) -> Model:
+    """Return what a regressor answers: embeddings, if it is a net."""
+    if isinstance(reg, NeuralNet):
+        return Model(embed=partial(_net_embedding, reg))
+    if isinstance(reg, SkorchRegressor):
+        return Model(embed=lambda X: _net_embedding(reg.neural_net_, X))
+    return Model()
+
+
+def _net_embedding(net: NeuralNet, X: NDArray[Any]) -> Tensor:
+    return with_embeddings(lambda: module_output(net, X), net.module_, None)[1]
 
 
 def _ours(clf: NetClassifier) -> dict[str, Callable[..., Any]]:
