@@ -1,9 +1,12 @@
 """The mathematics of acquisition and selection: tensors in, tensors out."""
 
+from skal_deep.functional.determinant import max_det
+from skal_deep.functional.features import last_layer_features, sketched_outer
 from skal_deep.functional.gradients import badge, squared_gradient_norms
 from skal_deep.functional.information import bald, entropy, predictive_entropy
 from skal_deep.functional.joint_entropy import batch_bald, n_informed_picks
 from skal_deep.functional.k_center import k_center_greedy
+from skal_deep.functional.largest_cluster import lcmd
 from skal_deep.functional.selection import (
     power_sample,
     softmax_sample,
@@ -23,12 +26,16 @@ __all__ = [
     "batch_bald",
     "entropy",
     "k_center_greedy",
+    "last_layer_features",
+    "lcmd",
     "least_confidence",
     "margin",
+    "max_det",
     "mean_std",
     "n_informed_picks",
     "power_sample",
     "predictive_entropy",
+    "sketched_outer",
     "softmax_sample",
     "softrank_sample",
     "squared_gradient_norms",

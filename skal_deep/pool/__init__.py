@@ -5,8 +5,10 @@ from skal_deep.pool._bald import BALD
 from skal_deep.pool._base import DeepQueryStrategy, ScoreQueryStrategy
 from skal_deep.pool._batch_bald import BatchBALD
 from skal_deep.pool._core_set import CoreSet
+from skal_deep.pool._lcmd import LCMD
 from skal_deep.pool._least_confidence import LeastConfidence
 from skal_deep.pool._margin_sampling import MarginSampling
+from skal_deep.pool._max_det import MaxDet
 from skal_deep.pool._mean_std import MeanStd
 from skal_deep.pool._pool import Pool, Rows
 from skal_deep.pool._predictive_entropy import PredictiveEntropy
@@ -20,8 +22,10 @@ __all__ = [
     "BatchBALD",
     "CoreSet",
     "DeepQueryStrategy",
+    "LCMD",
     "LeastConfidence",
     "MarginSampling",
+    "MaxDet",
     "MeanStd",
     "Pool",
     "Power",

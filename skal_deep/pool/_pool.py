@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skal_deep.classifier import Model
+from skal_deep.classifier import Model, derived_seed
+from skal_deep.functional import last_layer_features
 
 # Rows are handed to the model in chunks of about this size, so that a pool that is
 # mapped from a file need never be in memory as a whole.
@@ -63,6 +64,17 @@ class Rows:
             ):
                 self._answers[(name,)] = torch.cat(chunks)
         return self.predict_proba(), self.embed()
+
+    def gradient_features(self, n_features: int) -> Tensor:
+        """Return features (N, n_features or less) of gradients in the last layer.
+
+        Those of a classifier's loss, of a regressor's output, and the inputs with a
+        constant where there is neither. All rows of a query are sketched alike.
+        """
+        sketch = torch.Generator().manual_seed(derived_seed(self._seed, 2))
+        if hasattr(self._model, "predict_proba"):
+            return last_layer_features(*self.predict_and_embed(), n_features, sketch)
+        return last_layer_features(None, self.embed(), n_features, sketch)
 
     def sample_proba(self, n_samples: int | None) -> Tensor:
         """Return coupled posterior draws of shape (S, N, C)."""
@@ -121,3 +133,10 @@ class Pool(Rows):
         self.unlabeled = unlabeled
         self.is_foreign = is_foreign
         self.generator = generator
+
+    def features_beside_labeled(self, n_features: int) -> tuple[Tensor, Tensor]:
+        """Return the gradient features of candidates and of labelled rows."""
+        features_NP = self.gradient_features(n_features)
+        if not len(self.labeled):
+            return features_NP, features_NP[:0]
+        return features_NP, self.labeled.gradient_features(n_features)
