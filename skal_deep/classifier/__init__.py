@@ -12,6 +12,7 @@ from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier._deep_ensemble import DeepEnsembleClassifier
 from skal_deep.classifier._fitting import (
     check_needs,
+    class_positions,
     fit_on_labeled,
     fitted,
     given_model,
@@ -30,6 +31,7 @@ __all__ = [
     "as_model",
     "as_seed",
     "check_needs",
+    "class_positions",
     "derived_seed",
     "fit_on_labeled",
     "fitted",

@@ -142,6 +142,14 @@ def fitted(
     return clf
 
 
+def class_positions(clf: Any, y: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the columns that labels have in what a fitted classifier predicts."""
+    last = last_step(clf)
+    if isinstance(last, NeuralNet):
+        return y.astype(np.int64)
+    return np.searchsorted(last.classes_, y)
+
+
 def check_needs(
     name: str, clf: Any, needs: tuple[type, ...], works_on_inputs: bool
 ) -> Any:

@@ -1,5 +1,6 @@
 """The mathematics of acquisition and selection: tensors in, tensors out."""
 
+from skal_deep.functional.calibration import fit_temperature, temperature_scaled
 from skal_deep.functional.determinant import max_det
 from skal_deep.functional.features import last_layer_features, sketched_outer
 from skal_deep.functional.gradients import badge, squared_gradient_norms
@@ -25,6 +26,7 @@ __all__ = [
     "bald",
     "batch_bald",
     "entropy",
+    "fit_temperature",
     "k_center_greedy",
     "last_layer_features",
     "lcmd",
@@ -39,6 +41,7 @@ __all__ = [
     "softmax_sample",
     "softrank_sample",
     "squared_gradient_norms",
+    "temperature_scaled",
     "top_k",
     "variation_ratio",
 ]

@@ -1,5 +1,6 @@
 """Query strategies for a pool of unlabelled data, and rules that form a batch."""
 
+from skal_deep.pool._ask_n_learn import AskNLearn
 from skal_deep.pool._badge import Badge
 from skal_deep.pool._bald import BALD
 from skal_deep.pool._base import DeepQueryStrategy, ScoreQueryStrategy
@@ -17,6 +18,7 @@ from skal_deep.pool._vaal import VAAL
 from skal_deep.pool._variation_ratio import VariationRatio
 
 __all__ = [
+    "AskNLearn",
     "BALD",
     "Badge",
     "BatchBALD",

@@ -16,6 +16,7 @@ from skal_deep.classifier import (
     as_seed,
     check_needs,
     derived_seed,
+    fit_on_labeled,
     fitted,
     given_model,
 )
@@ -159,7 +160,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         with isolated_rng(seed):
             if clf is not None:
                 clf = fitted(clf, fit_clf, X, y, self.missing_label_, sample_weight)
-            pool, rows = self._look(X, y, candidates, clf, seed)
+            pool, rows = self._look(X, y, candidates, clf, seed, sample_weight)
             with torch.no_grad():
                 picks, utilities = self._select(pool, batch_size)
         picked = checked_picks(name, picks, batch_size, len(pool))
@@ -171,7 +172,13 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         return rows[picked], all_utilities
 
     def _look(
-        self, X: NDArray[Any], y: NDArray[Any], candidates: Any, clf: Any, seed: int
+        self,
+        X: NDArray[Any],
+        y: NDArray[Any],
+        candidates: Any,
+        clf: Any,
+        seed: int,
+        sample_weight: NDArray[Any] | None,
     ) -> tuple[Pool, NDArray[np.intp]]:
         """Return the pool of a query and which rows its candidates are."""
         model, has_label = as_model(clf), is_labeled(y, self.missing_label_)
@@ -185,6 +192,16 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         else:
             rows = unlabeled if candidates is None else canonical_order(X, candidates)
         rows = shuffled(rows, derived_seed(seed, 0))
+        weight = None if sample_weight is None else np.asarray(sample_weight)[labeled]
+
+        def without(hidden: NDArray[np.intp]) -> Any:
+            y_known = y[labeled]
+            y_known[hidden] = self.missing_label_
+            with isolated_rng(derived_seed(seed, 3)), torch.enable_grad():
+                return fit_on_labeled(
+                    clf, X[labeled], y_known, self.missing_label_, weight
+                )
+
         pool = Pool(
             data,
             rows,
@@ -194,6 +211,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             y_labeled=y[labeled],
             unlabeled=Rows(X, unlabeled, model, seed),
             is_foreign=is_foreign,
+            without=without,
             generator=torch.Generator().manual_seed(seed),
         )
         return pool, rows

@@ -1,5 +1,6 @@
 """What one query may look at."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skal_deep.classifier import Model, derived_seed
+from skal_deep.classifier import Model, as_model, class_positions, derived_seed
 from skal_deep.functional import last_layer_features
 
 # Rows are handed to the model in chunks of about this size, so that a pool that is
@@ -46,6 +47,10 @@ class Rows:
     def X(self) -> NDArray[Any]:
         """The inputs, of shape (N, ...)."""
         return self._data[self._positions]
+
+    def seen_by(self, model: Model, some: NDArray[np.intp]) -> "Rows":
+        """Return some of these rows, seen through another model."""
+        return Rows(self._data, self._positions[some], model, self._seed)
 
     def predict_proba(self) -> Tensor:
         """Return class probabilities of shape (N, C)."""
@@ -125,6 +130,7 @@ class Pool(Rows):
         y_labeled: NDArray[Any],
         unlabeled: Rows,
         is_foreign: bool,
+        without: Callable[[NDArray[np.intp]], Any],
         generator: torch.Generator,
     ):
         super().__init__(data, positions, model, seed)
@@ -132,6 +138,7 @@ class Pool(Rows):
         self.y_labeled = y_labeled
         self.unlabeled = unlabeled
         self.is_foreign = is_foreign
+        self._without = without
         self.generator = generator
 
     def features_beside_labeled(self, n_features: int) -> tuple[Tensor, Tensor]:
@@ -140,3 +147,24 @@ class Pool(Rows):
         if not len(self.labeled):
             return features_NP, features_NP[:0]
         return features_NP, self.labeled.gradient_features(n_features)
+
+    def held_out(self, hidden: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
+        """Return honest predictions for labelled rows, at the cost of another fit.
+
+        Parameters
+        ----------
+        hidden : ndarray of shape (H,)
+            Positions among the labelled rows.
+
+        Returns
+        -------
+        proba : Tensor of shape (H, C)
+            Class probabilities by a clone of the classifier that is fitted without
+            the labels of these rows.
+        columns : Tensor of shape (H,)
+            The columns of their labels.
+        """
+        clf = self._without(hidden)
+        rows = self.labeled.seen_by(as_model(clf), hidden)
+        columns = class_positions(clf, self.y_labeled[hidden])
+        return rows.predict_proba(), torch.as_tensor(columns)

@@ -6,7 +6,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from strategies import STRATEGIES, WITH_RULES
 
-from skal_deep.classifier import DeepClassifier, DeepEnsembleClassifier, SamplesProba
+from skal_deep.classifier import (
+    DeepClassifier,
+    DeepEnsembleClassifier,
+    Embeds,
+    SamplesProba,
+)
 from skal_deep.evaluation._strategy_case import Case, small_classifier
 from skal_deep.evaluation._strategy_checks import CHECKS
 
@@ -64,7 +69,8 @@ def test_core_promises_with_other_classifiers(name, make):
     strategy = STRATEGIES[name]
     if SamplesProba in strategy._needs and make is deep:
         pytest.skip("a point estimate has no posterior to sample")
-    if name == "Badge" and make is forest:
+    needs_net = Embeds in strategy._needs and not strategy._works_on_inputs
+    if needs_net and make is forest:
         pytest.skip("a forest has no embeddings")
     for check in CORE:
         BY_NAME[check](Case(strategy, False, make))
