@@ -5,6 +5,7 @@ from skal_deep.classifier._base import as_seed, derived_seed
 from skal_deep.classifier._capabilities import (
     CapabilityError,
     Embeds,
+    HasSlopes,
     PredictsProba,
     SamplesProba,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "DeepClassifier",
     "DeepEnsembleClassifier",
     "Embeds",
+    "HasSlopes",
     "MCDropoutClassifier",
     "Model",
     "PredictsProba",

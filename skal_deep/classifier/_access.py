@@ -25,6 +25,7 @@ from skal_deep.classifier._inference import (
     net_proba,
     with_embeddings,
 )
+from skal_deep.classifier._jacobian import net_jacobian
 from skal_deep.modules import coupled_dropout, isolated_rng
 
 _DEFAULT_N_SAMPLES = 20
@@ -70,8 +71,8 @@ def as_model(clf: Any) -> Model:
     Returns
     -------
     model : Model
-        An object with some of the methods ``predict_proba``, ``sample_proba`` and
-        ``embed``.
+        An object with some of the methods ``predict_proba``, ``sample_proba``,
+        ``embed`` and ``jacobian``.
     """
     if clf is None:
         return Model(embed=_flat)
@@ -89,6 +90,7 @@ def as_model(clf: Any) -> Model:
             sample_proba=partial(_net_draws, clf),
             embed=lambda X: _net_both(clf, X)[1],
             predict_and_embed=partial(_net_both, clf),
+            jacobian=partial(_net_jacobian, clf),
         )
     if isinstance(clf, SkorchClassifier):
         return Model(
@@ -96,6 +98,7 @@ def as_model(clf: Any) -> Model:
             sample_proba=partial(_wrapped_net_draws, clf),
             embed=lambda X: _wrapped_net_both(clf, X)[1],
             predict_and_embed=partial(_wrapped_net_both, clf),
+            jacobian=lambda *args: _net_jacobian(clf.neural_net_, *args),
         )
     if not callable(getattr(clf, "predict_proba", None)):
         return Model()
@@ -119,11 +122,16 @@ def _through(pipeline: Pipeline, X: NDArray[Any]) -> Any:
 
 
 def _regressor(reg: Any) -> Model:
-    """Return what a regressor answers: embeddings, if it is a net."""
+    """Return what a regressor answers: what it has learned, if it is a net."""
     if isinstance(reg, NeuralNet):
-        return Model(embed=partial(_net_embedding, reg))
+        return Model(
+            embed=partial(_net_embedding, reg), jacobian=partial(_net_jacobian, reg)
+        )
     if isinstance(reg, SkorchRegressor):
-        return Model(embed=lambda X: _net_embedding(reg.neural_net_, X))
+        return Model(
+            embed=lambda X: _net_embedding(reg.neural_net_, X),
+            jacobian=lambda *args: _net_jacobian(reg.neural_net_, *args),
+        )
     return Model()
 
 
@@ -137,7 +145,25 @@ def _ours(clf: NetClassifier) -> dict[str, Callable[..., Any]]:
         "predict_proba": lambda X: clf._answer(X)[0],
         "embed": lambda X: clf._answer(X, embeddings=True)[1],
         "predict_and_embed": partial(clf._answer, embeddings=True),
+        "jacobian": partial(_our_jacobian, clf),
     }
+
+
+def _our_jacobian(
+    clf: NetClassifier, X: NDArray[Any], n_features: int, seed: int
+) -> Tensor:
+    """Return the slopes of all nets side by side, with a share of the features each."""
+    share = max(1, n_features // len(clf.nets_))
+    return torch.cat(
+        [net_jacobian(net, X, clf.embedding_layer, share, seed) for net in clf.nets_],
+        dim=1,
+    )
+
+
+def _net_jacobian(
+    net: NeuralNet, X: NDArray[Any], n_features: int, seed: int
+) -> Tensor:
+    return net_jacobian(net, X, None, n_features, seed)
 
 
 def _net_both(net: NeuralNet, X: NDArray[Any]) -> tuple[Tensor, Tensor]:

@@ -36,6 +36,14 @@ class Embeds(Protocol):
         """Return the input of the last linear layer, of shape (N, D)."""
 
 
+@runtime_checkable
+class HasSlopes(Protocol):
+    """Derivatives of the outputs by the inputs."""
+
+    def jacobian(self, X: ArrayLike, n_features: int, seed: int) -> Tensor:
+        """Return derivatives, or sketches of them, of shape (N, n_features or less)."""
+
+
 # What to tell a user whose classifier lacks a capability.
 REMEDIES: dict[type, str] = {
     PredictsProba: "Pass a classifier with `predict_proba`.",
@@ -44,6 +52,7 @@ REMEDIES: dict[type, str] = {
         "DeepEnsembleClassifier, a random forest or bagging."
     ),
     Embeds: "Pass a neural net: DeepClassifier or a skorch net.",
+    HasSlopes: "Pass a neural net: DeepClassifier or a skorch net.",
 }
 
 

@@ -6,6 +6,7 @@ from skal_deep.pool._bald import BALD
 from skal_deep.pool._base import DeepQueryStrategy, ScoreQueryStrategy
 from skal_deep.pool._batch_bald import BatchBALD
 from skal_deep.pool._core_set import CoreSet
+from skal_deep.pool._dami import DAMI
 from skal_deep.pool._lcmd import LCMD
 from skal_deep.pool._least_confidence import LeastConfidence
 from skal_deep.pool._margin_sampling import MarginSampling
@@ -23,6 +24,7 @@ __all__ = [
     "Badge",
     "BatchBALD",
     "CoreSet",
+    "DAMI",
     "DeepQueryStrategy",
     "LCMD",
     "LeastConfidence",

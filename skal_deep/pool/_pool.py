@@ -81,6 +81,10 @@ class Rows:
             return last_layer_features(*self.predict_and_embed(), n_features, sketch)
         return last_layer_features(None, self.embed(), n_features, sketch)
 
+    def jacobian(self, n_features: int) -> Tensor:
+        """Return slopes of the net of shape (N, n_features or less), sketched alike."""
+        return self._answer("jacobian", n_features, derived_seed(self._seed, 2))
+
     def sample_proba(self, n_samples: int | None) -> Tensor:
         """Return coupled posterior draws of shape (S, N, C)."""
         return self._answer("sample_proba", n_samples, self._seed, dim=1)

@@ -22,6 +22,7 @@ from skal_deep.classifier import (
     DeepClassifier,
     DeepEnsembleClassifier,
     Embeds,
+    HasSlopes,
     MCDropoutClassifier,
     PredictsProba,
     SamplesProba,
@@ -54,9 +55,9 @@ def ours(kind, **params):
     return kind(make_net(), classes=CLASSES, random_state=0, **params)
 
 
-EVERYTHING = {"predict_proba", "sample_proba", "embed"}
+EVERYTHING = {"predict_proba", "sample_proba", "embed", "jacobian"}
 OFFERS = {
-    "deep": (lambda: ours(DeepClassifier), {"predict_proba", "embed"}),
+    "deep": (lambda: ours(DeepClassifier), {"predict_proba", "embed", "jacobian"}),
     "dropout": (lambda: ours(MCDropoutClassifier, n_samples=5), EVERYTHING),
     "ensemble": (lambda: ours(DeepEnsembleClassifier, n_estimators=3), EVERYTHING),
     "skorch": (lambda: make_net(module__n_features=2, module__n_classes=3), EVERYTHING),
@@ -90,6 +91,7 @@ CAPABILITIES = {
     "predict_proba": PredictsProba,
     "sample_proba": SamplesProba,
     "embed": Embeds,
+    "jacobian": HasSlopes,
 }
 
 
@@ -117,6 +119,8 @@ def test_models_have_the_methods_they_can_honour(offer, partly, piped):
         torch.testing.assert_close(proba, model.predict_proba(X))
         torch.testing.assert_close(embedding, model.embed(X))
         assert embedding.shape[0] == 60
+    if "jacobian" in offers:
+        assert model.jacobian(X, 6, 0).shape == (60, 6)
     if "sample_proba" in offers:
         samples = model.sample_proba(X, 4, 0)
         assert samples.shape[1:] == (60, 3)

@@ -10,6 +10,7 @@ from skal_deep.classifier import (
     DeepClassifier,
     DeepEnsembleClassifier,
     Embeds,
+    HasSlopes,
     SamplesProba,
 )
 from skal_deep.evaluation._strategy_case import Case, small_classifier
@@ -69,8 +70,8 @@ def test_core_promises_with_other_classifiers(name, make):
     strategy = STRATEGIES[name]
     if SamplesProba in strategy._needs and make is deep:
         pytest.skip("a point estimate has no posterior to sample")
-    needs_net = Embeds in strategy._needs and not strategy._works_on_inputs
-    if needs_net and make is forest:
-        pytest.skip("a forest has no embeddings")
+    needs_net = {Embeds, HasSlopes} & set(strategy._needs)
+    if needs_net and not strategy._works_on_inputs and make is forest:
+        pytest.skip("a forest is no net")
     for check in CORE:
         BY_NAME[check](Case(strategy, False, make))
