@@ -8,6 +8,7 @@ from skal_deep.functional.information import bald, entropy, predictive_entropy
 from skal_deep.functional.joint_entropy import batch_bald, n_informed_picks
 from skal_deep.functional.k_center import k_center_greedy
 from skal_deep.functional.largest_cluster import lcmd
+from skal_deep.functional.robust_k_center import robust_k_center
 from skal_deep.functional.selection import (
     power_sample,
     softmax_sample,
@@ -37,6 +38,7 @@ __all__ = [
     "n_informed_picks",
     "power_sample",
     "predictive_entropy",
+    "robust_k_center",
     "sketched_outer",
     "softmax_sample",
     "softrank_sample",

@@ -52,11 +52,11 @@ def lcmd(
     check_finite(features=features, centers=centers)
     # Distances stay the same and lose fewer digits near the origin.
     origin_D = (centers if len(centers) else features).mean(0)
-    candidates = _Clusters(features - origin_D, centers - origin_D)
+    candidates = Clusters(features - origin_D, centers - origin_D)
     everything = candidates
     if mass is not None:
         check_finite(mass=mass)
-        everything = _Clusters(mass - origin_D, centers - origin_D)
+        everything = Clusters(mass - origin_D, centers - origin_D)
     left_N = torch.ones(len(features), dtype=torch.bool, device=features.device)
     rows_TN = features.new_empty(batch_size, len(features))
     picks: list[int] = []
@@ -86,7 +86,7 @@ def lcmd(
     return indices, without_earlier(rows_TN, indices)
 
 
-class _Clusters:
+class Clusters:
     """Points, each with its nearest centre and the squared distance to it.
 
     The nearest centre is found by a matrix product; its distance is then computed

@@ -14,6 +14,7 @@ from skal_deep.pool._max_det import MaxDet
 from skal_deep.pool._mean_std import MeanStd
 from skal_deep.pool._pool import Pool, Rows
 from skal_deep.pool._predictive_entropy import PredictiveEntropy
+from skal_deep.pool._robust_core_set import RobustCoreSet
 from skal_deep.pool._selection import Power, SelectionRule, Softmax, SoftRank, TopK
 from skal_deep.pool._vaal import VAAL
 from skal_deep.pool._variation_ratio import VariationRatio
@@ -34,6 +35,7 @@ __all__ = [
     "Pool",
     "Power",
     "PredictiveEntropy",
+    "RobustCoreSet",
     "Rows",
     "ScoreQueryStrategy",
     "SelectionRule",

@@ -20,7 +20,7 @@ class CoreSet(DeepQueryStrategy):
     no embeddings, or none, makes it work on the inputs themselves.
 
     The utilities are distances. The paper's robust variant, which may leave out
-    outliers, is another strategy.
+    outliers, is :class:`RobustCoreSet`.
 
     Parameters
     ----------
