@@ -6,12 +6,19 @@ from skal_deep.classifier._capabilities import (
     CapabilityError,
     Embeds,
     HasLinearHead,
+    HasSlopes,
     PredictsProba,
     SamplesProba,
 )
 from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier._deep_ensemble import DeepEnsembleClassifier
-from skal_deep.classifier._fitting import check_needs, fit_on_labeled, fitted
+from skal_deep.classifier._fitting import (
+    check_needs,
+    class_positions,
+    fit_on_labeled,
+    fitted,
+    given_model,
+)
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
 
 __all__ = [
@@ -20,6 +27,7 @@ __all__ = [
     "DeepEnsembleClassifier",
     "Embeds",
     "HasLinearHead",
+    "HasSlopes",
     "MCDropoutClassifier",
     "Model",
     "PredictsProba",
@@ -27,7 +35,9 @@ __all__ = [
     "as_model",
     "as_seed",
     "check_needs",
+    "class_positions",
     "derived_seed",
     "fit_on_labeled",
     "fitted",
+    "given_model",
 ]

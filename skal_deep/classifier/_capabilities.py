@@ -44,6 +44,14 @@ class HasLinearHead(Protocol):
         """Return weights (C, D) and biases (C,) that make logits of embeddings of X."""
 
 
+@runtime_checkable
+class HasSlopes(Protocol):
+    """Derivatives of the outputs by the inputs."""
+
+    def jacobian(self, X: ArrayLike, n_features: int, seed: int) -> Tensor:
+        """Return derivatives, or sketches of them, of shape (N, n_features or less)."""
+
+
 # What to tell a user whose classifier lacks a capability.
 REMEDIES: dict[type, str] = {
     PredictsProba: "Pass a classifier with `predict_proba`.",
@@ -55,6 +63,7 @@ REMEDIES: dict[type, str] = {
     HasLinearHead: (
         "Pass a single net, as DeepClassifier, or a linear classifier of scikit-learn."
     ),
+    HasSlopes: "Pass a neural net: DeepClassifier or a skorch net.",
 }
 
 

@@ -49,7 +49,7 @@ def as_input(net: NeuralNet, X: NDArray[Any]) -> NDArray[Any]:
     return X.astype(dtype, copy=not X.flags.writeable)  # torch wants to own its arrays
 
 
-def _batches(net: NeuralNet, X: NDArray[Any]) -> Iterator[Any]:
+def batches(net: NeuralNet, X: NDArray[Any]) -> Iterator[Any]:
     """Yield the mini-batches of prediction.
 
     Without a word of the user's on their size, they are larger than those of
@@ -72,7 +72,7 @@ def _first(output: Any) -> Tensor:
 def module_output(net: NeuralNet, X: NDArray[Any]) -> Tensor:
     """Return what the module returns in eval mode, of shape (N, ...)."""
     with isolated_rng(), eval_mode(net.module_):
-        return torch.cat([_first(net.evaluation_step(b)) for b in _batches(net, X)])
+        return torch.cat([_first(net.evaluation_step(b)) for b in batches(net, X)])
 
 
 def net_proba(net: NeuralNet, X: NDArray[Any]) -> Tensor:
@@ -91,7 +91,7 @@ def dropout_proba(net: NeuralNet, X: NDArray[Any], n_samples: int, seed: int) ->
         run = _draws_of_batch(net, masks, n_samples)
         chunks = [
             torch.stack([to_proba(_first(output)) for output in run(batch)])
-            for batch in _batches(net, X)
+            for batch in batches(net, X)
         ]
     return _finite(torch.cat(chunks, dim=1))
 
@@ -139,6 +139,17 @@ def _finite(proba: Tensor) -> Tensor:
     return proba
 
 
+def embedding_layers(module: nn.Module, name: str | None) -> list[nn.Module]:
+    """Return the layer of a name; all linear ones, of which the last counts."""
+    if name is None:
+        return [m for m in module.modules() if isinstance(m, nn.Linear)]
+    named = dict(module.named_modules())
+    if name not in named:
+        names = ", ".join(other for other in named if other)
+        raise ValueError(f"embedding_layer={name!r} is none of: {names}.")
+    return [named[name]]
+
+
 @contextmanager
 def recorded_inputs(module: nn.Module, layer: str | None) -> Iterator[list[Tensor]]:
     """Record the embedding of each forward pass that happens inside.
@@ -151,14 +162,7 @@ def recorded_inputs(module: nn.Module, layer: str | None) -> Iterator[list[Tenso
         Name of the layer whose input is the embedding; ``None`` is the linear layer
         that runs last.
     """
-    if layer is None:
-        layers = [m for m in module.modules() if isinstance(m, nn.Linear)]
-    else:
-        named = dict(module.named_modules())
-        if layer not in named:
-            names = ", ".join(name for name in named if name)
-            raise ValueError(f"embedding_layer={layer!r} is none of: {names}.")
-        layers = [named[layer]]
+    layers = embedding_layers(module, layer)
     recorded: list[Tensor] = []
     last: list[Tensor] = []
 

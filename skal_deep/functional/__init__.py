@@ -1,17 +1,18 @@
 """The mathematics of acquisition and selection: tensors in, tensors out."""
 
-<<<<<<< HEAD
-from skal_deep.functional.fisher import bait, bait_regression, softmax_factors
-=======
 from skal_deep.functional.alfa_mix import disagreements, flipping_mix
+from skal_deep.functional.calibration import fit_temperature, temperature_scaled
 from skal_deep.functional.coverage import max_herding, prob_cover, purity_radius
 from skal_deep.functional.density_weighting import density, density_k_center
+from skal_deep.functional.determinant import max_det
 from skal_deep.functional.falcun_sampling import falcun, log_relevance
->>>>>>> clustering
+from skal_deep.functional.features import last_layer_features, sketched_outer
+from skal_deep.functional.fisher import bait, bait_regression, softmax_factors
 from skal_deep.functional.gradients import badge, squared_gradient_norms
 from skal_deep.functional.information import bald, entropy, predictive_entropy
 from skal_deep.functional.joint_entropy import batch_bald, n_informed_picks
 from skal_deep.functional.k_center import k_center_greedy
+from skal_deep.functional.largest_cluster import lcmd
 from skal_deep.functional.neighbor_contrast import contrast
 from skal_deep.functional.neighbors import (
     closest_pair,
@@ -21,6 +22,7 @@ from skal_deep.functional.neighbors import (
     unit_rows,
 )
 from skal_deep.functional.representatives import nearest_distinct, tempered
+from skal_deep.functional.robust_k_center import robust_k_center
 from skal_deep.functional.rounds import average_linkage, cluster_rounds
 from skal_deep.functional.selection import (
     power_sample,
@@ -52,11 +54,15 @@ __all__ = [
     "entropy",
     "falcun",
     "flipping_mix",
+    "fit_temperature",
     "k_center_greedy",
+    "last_layer_features",
+    "lcmd",
     "least_confidence",
     "log_relevance",
     "margin",
     "max_herding",
+    "max_det",
     "mean_std",
     "n_informed_picks",
     "nearest_centers",
@@ -66,12 +72,15 @@ __all__ = [
     "predictive_entropy",
     "prob_cover",
     "purity_radius",
+    "robust_k_center",
+    "sketched_outer",
     "softmax_sample",
     "softmax_factors",
     "softrank_sample",
     "squared_distances",
     "squared_gradient_norms",
     "tempered",
+    "temperature_scaled",
     "top_k",
     "typi_clust",
     "typicality",

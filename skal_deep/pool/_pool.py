@@ -1,5 +1,6 @@
 """What one query may look at."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skal_deep.classifier import Embeds, Model
+from skal_deep.classifier import (
+    Embeds,
+    Model,
+    as_model,
+    class_positions,
+    derived_seed,
+)
+from skal_deep.functional import last_layer_features
 
 # Rows are handed to the model in chunks of about this size, so that a pool that is
 # mapped from a file need never be in memory as a whole.
@@ -53,6 +61,10 @@ class Rows:
         at = np.searchsorted(others._positions, self._positions, sorter=order)
         self._others = others, order[at]
 
+    def seen_by(self, model: Model, some: NDArray[np.intp]) -> "Rows":
+        """Return some of these rows, seen through another model."""
+        return Rows(self._data, self._positions[some], model, self._seed)
+
     def predict_proba(self) -> Tensor:
         """Return class probabilities of shape (N, C)."""
         return self._answer("predict_proba")
@@ -81,6 +93,21 @@ class Rows:
             ):
                 self._answers[(name,)] = torch.cat(chunks)
         return self.predict_proba(), self.embed()
+
+    def gradient_features(self, n_features: int) -> Tensor:
+        """Return features (N, n_features or less) of gradients in the last layer.
+
+        Those of a classifier's loss, of a regressor's output, and the inputs with a
+        constant where there is neither. All rows of a query are sketched alike.
+        """
+        sketch = torch.Generator().manual_seed(derived_seed(self._seed, 2))
+        if hasattr(self._model, "predict_proba"):
+            return last_layer_features(*self.predict_and_embed(), n_features, sketch)
+        return last_layer_features(None, self.embed(), n_features, sketch)
+
+    def jacobian(self, n_features: int) -> Tensor:
+        """Return slopes of the net of shape (N, n_features or less), sketched alike."""
+        return self._answer("jacobian", n_features, derived_seed(self._seed, 2))
 
     def sample_proba(self, n_samples: int | None) -> Tensor:
         """Return coupled posterior draws of shape (S, N, C)."""
@@ -138,6 +165,7 @@ class Pool(Rows):
         y_labeled: NDArray[Any],
         unlabeled: Rows,
         is_foreign: bool,
+        without: Callable[[NDArray[np.intp]], Any],
         generator: torch.Generator,
         with_utilities: bool,
     ):
@@ -146,6 +174,7 @@ class Pool(Rows):
         self.y_labeled = y_labeled
         self.unlabeled = unlabeled
         self.is_foreign = is_foreign
+        self._without = without
         self.generator = generator
         self.with_utilities = with_utilities
         if not is_foreign and np.array_equal(
@@ -157,3 +186,31 @@ class Pool(Rows):
         """Return embeddings of all rows of the data, the labelled ones first."""
         parts = (self.labeled, self.unlabeled)
         return torch.cat([rows.embed() for rows in parts if len(rows)])
+
+    def features_beside_labeled(self, n_features: int) -> tuple[Tensor, Tensor]:
+        """Return the gradient features of candidates and of labelled rows."""
+        features_NP = self.gradient_features(n_features)
+        if not len(self.labeled):
+            return features_NP, features_NP[:0]
+        return features_NP, self.labeled.gradient_features(n_features)
+
+    def held_out(self, hidden: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
+        """Return honest predictions for labelled rows, at the cost of another fit.
+
+        Parameters
+        ----------
+        hidden : ndarray of shape (H,)
+            Positions among the labelled rows.
+
+        Returns
+        -------
+        proba : Tensor of shape (H, C)
+            Class probabilities by a clone of the classifier that is fitted without
+            the labels of these rows.
+        columns : Tensor of shape (H,)
+            The columns of their labels.
+        """
+        clf = self._without(hidden)
+        rows = self.labeled.seen_by(as_model(clf), hidden)
+        columns = class_positions(clf, self.y_labeled[hidden])
+        return rows.predict_proba(), torch.as_tensor(columns)
