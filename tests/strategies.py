@@ -1,6 +1,8 @@
 """Every strategy, small enough to be checked many times."""
 
 from skal_deep import pool
+from skal_deep.classifier import DeepClassifier, PredictsEvidence
+from skal_deep.evaluation._strategy_case import small_classifier
 from skal_deep.pool import BALD, VAAL, DeepQueryStrategy, Power, Softmax, SoftRank
 
 # Strategies whose defaults are too slow to be queried hundreds of times.
@@ -17,3 +19,24 @@ WITH_RULES = {
     f"BALD with {type(rule).__name__}": BALD(selection=rule)
     for rule in (Power(), Softmax(), SoftRank())
 }
+
+
+class Evidential(DeepClassifier):
+    """A stand-in: the probabilities times ten as evidence."""
+
+    def predict_evidence(self, X):
+        return 10 * self.predict_proba(X)
+
+
+def evidential(is_image, missing_label=-1, classes=(0, 1, 2)):
+    return Evidential(
+        small_classifier(is_image).net,
+        classes=list(classes),
+        missing_label=missing_label,
+        random_state=0,
+    )
+
+
+def maker(strategy):
+    """Return who makes a small classifier that offers what a strategy needs."""
+    return evidential if PredictsEvidence in strategy._needs else small_classifier

@@ -5,6 +5,7 @@ from skal_deep.classifier._base import as_seed, derived_seed
 from skal_deep.classifier._capabilities import (
     CapabilityError,
     Embeds,
+    PredictsEvidence,
     PredictsProba,
     SamplesProba,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "Embeds",
     "MCDropoutClassifier",
     "Model",
+    "PredictsEvidence",
     "PredictsProba",
     "SamplesProba",
     "as_model",

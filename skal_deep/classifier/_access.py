@@ -77,7 +77,10 @@ def as_model(clf: Any) -> Model:
     if isinstance(clf, PosteriorClassifier):
         return Model(**_ours(clf), sample_proba=clf._draw)
     if isinstance(clf, NetClassifier):
-        return Model(**_ours(clf))
+        model = Model(**_ours(clf))
+        if callable(getattr(clf, "predict_evidence", None)):
+            model.predict_evidence = partial(_evidence, clf)  # type: ignore[attr-defined]
+        return model
     if isinstance(clf, NeuralNet):
         return Model(
             predict_proba=partial(net_proba, clf),
@@ -136,6 +139,10 @@ def _net_draws(
 def _proba(clf: Any, X: NDArray[Any]) -> Tensor:
     with isolated_rng():
         return torch.tensor(clf.predict_proba(X))
+
+
+def _evidence(clf: Any, X: NDArray[Any]) -> Tensor:
+    return torch.tensor(clf.predict_evidence(X))
 
 
 def _wrapped_net_both(clf: SkorchClassifier, X: NDArray[Any]) -> tuple[Tensor, Tensor]:

@@ -29,6 +29,14 @@ class SamplesProba(Protocol):
 
 
 @runtime_checkable
+class PredictsEvidence(Protocol):
+    """Evidence for each class."""
+
+    def predict_evidence(self, X: ArrayLike) -> Tensor:
+        """Return evidence >= 0 of shape (N, C); 0 is none."""
+
+
+@runtime_checkable
 class Embeds(Protocol):
     """Learned features."""
 
@@ -43,6 +51,7 @@ REMEDIES: dict[type, str] = {
         "Pass a classifier with a posterior: MCDropoutClassifier, "
         "DeepEnsembleClassifier, a random forest or bagging."
     ),
+    PredictsEvidence: "Pass an EvidentialClassifier.",
     Embeds: "Pass a neural net: DeepClassifier or a skorch net.",
 }
 

@@ -1,9 +1,16 @@
 """The mathematics of acquisition and selection: tensors in, tensors out."""
 
+from skal_deep.functional.disagreement import consensus_kl, vote_entropy
+from skal_deep.functional.evidence import (
+    dirichlet_information,
+    dirichlet_mean,
+    vacuity,
+)
 from skal_deep.functional.gradients import badge, squared_gradient_norms
 from skal_deep.functional.information import bald, entropy, predictive_entropy
 from skal_deep.functional.joint_entropy import batch_bald, n_informed_picks
 from skal_deep.functional.k_center import k_center_greedy
+from skal_deep.functional.prediction_information import class_weights, epig
 from skal_deep.functional.selection import (
     power_sample,
     softmax_sample,
@@ -15,13 +22,19 @@ from skal_deep.functional.uncertainty import (
     margin,
     mean_std,
     variation_ratio,
+    vote_shares,
 )
 
 __all__ = [
     "badge",
     "bald",
     "batch_bald",
+    "class_weights",
+    "consensus_kl",
+    "dirichlet_information",
+    "dirichlet_mean",
     "entropy",
+    "epig",
     "k_center_greedy",
     "least_confidence",
     "margin",
@@ -33,5 +46,8 @@ __all__ = [
     "softrank_sample",
     "squared_gradient_norms",
     "top_k",
+    "vacuity",
     "variation_ratio",
+    "vote_entropy",
+    "vote_shares",
 ]

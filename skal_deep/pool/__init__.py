@@ -4,7 +4,10 @@ from skal_deep.pool._badge import Badge
 from skal_deep.pool._bald import BALD
 from skal_deep.pool._base import DeepQueryStrategy, ScoreQueryStrategy
 from skal_deep.pool._batch_bald import BatchBALD
+from skal_deep.pool._consensus_kl import ConsensusKL
 from skal_deep.pool._core_set import CoreSet
+from skal_deep.pool._deal import DEAL
+from skal_deep.pool._epig import EPIG
 from skal_deep.pool._least_confidence import LeastConfidence
 from skal_deep.pool._margin_sampling import MarginSampling
 from skal_deep.pool._mean_std import MeanStd
@@ -13,13 +16,17 @@ from skal_deep.pool._predictive_entropy import PredictiveEntropy
 from skal_deep.pool._selection import Power, SelectionRule, Softmax, SoftRank, TopK
 from skal_deep.pool._vaal import VAAL
 from skal_deep.pool._variation_ratio import VariationRatio
+from skal_deep.pool._vote_entropy import VoteEntropy
 
 __all__ = [
     "BALD",
     "Badge",
     "BatchBALD",
+    "ConsensusKL",
     "CoreSet",
+    "DEAL",
     "DeepQueryStrategy",
+    "EPIG",
     "LeastConfidence",
     "MarginSampling",
     "MeanStd",
@@ -34,4 +41,5 @@ __all__ = [
     "TopK",
     "VAAL",
     "VariationRatio",
+    "VoteEntropy",
 ]
