@@ -5,13 +5,20 @@ from skal_deep.classifier._base import as_seed, derived_seed
 from skal_deep.classifier._capabilities import (
     CapabilityError,
     Embeds,
+    MeasuresGradients,
     PredictsEvidence,
+    PredictsLogits,
     PredictsProba,
     SamplesProba,
 )
 from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier._deep_ensemble import DeepEnsembleClassifier
-from skal_deep.classifier._fitting import check_needs, fit_on_labeled, fitted
+from skal_deep.classifier._fitting import (
+    check_fitted,
+    check_needs,
+    fit_on_labeled,
+    fitted,
+)
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
 
 __all__ = [
@@ -20,12 +27,15 @@ __all__ = [
     "DeepEnsembleClassifier",
     "Embeds",
     "MCDropoutClassifier",
+    "MeasuresGradients",
     "Model",
     "PredictsEvidence",
+    "PredictsLogits",
     "PredictsProba",
     "SamplesProba",
     "as_model",
     "as_seed",
+    "check_fitted",
     "check_needs",
     "derived_seed",
     "fit_on_labeled",

@@ -15,6 +15,7 @@ from skorch import NeuralNet
 from torch import Tensor
 
 from skal_deep.classifier._base import NetClassifier, PosteriorClassifier
+from skal_deep.classifier._gradient_lengths import gradient_lengths
 from skal_deep.classifier._inference import (
     as_input,
     check_dropout,
@@ -22,6 +23,7 @@ from skal_deep.classifier._inference import (
     net_proba,
     with_embeddings,
 )
+from skal_deep.classifier._logits import differentiable_logits
 from skal_deep.modules import coupled_dropout, isolated_rng
 
 _DEFAULT_N_SAMPLES = 20
@@ -67,8 +69,9 @@ def as_model(clf: Any) -> Model:
     Returns
     -------
     model : Model
-        An object with some of the methods ``predict_proba``, ``sample_proba`` and
-        ``embed``.
+        An object with some of the methods ``predict_proba``, ``sample_proba``,
+        ``predict_evidence``, ``embed``, ``differentiable_logits`` and
+        ``gradient_lengths``.
     """
     if clf is None:
         return Model(embed=_flat)
@@ -87,6 +90,8 @@ def as_model(clf: Any) -> Model:
             sample_proba=partial(_net_draws, clf),
             embed=lambda X: _net_both(clf, X)[1],
             predict_and_embed=partial(_net_both, clf),
+            differentiable_logits=partial(differentiable_logits, [clf]),
+            gradient_lengths=partial(gradient_lengths, [clf]),
         )
     if isinstance(clf, SkorchClassifier):
         return Model(
@@ -122,6 +127,8 @@ def _ours(clf: NetClassifier) -> dict[str, Callable[..., Any]]:
         "predict_proba": lambda X: clf._answer(X)[0],
         "embed": lambda X: clf._answer(X, embeddings=True)[1],
         "predict_and_embed": partial(clf._answer, embeddings=True),
+        "differentiable_logits": lambda X: differentiable_logits(clf.nets_, X),
+        "gradient_lengths": lambda X, words: gradient_lengths(clf.nets_, X, words),
     }
 
 

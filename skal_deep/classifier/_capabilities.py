@@ -1,5 +1,6 @@
 """What a strategy may ask of a classifier, one method each."""
 
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 from numpy.typing import ArrayLike
@@ -44,6 +45,27 @@ class Embeds(Protocol):
         """Return the input of the last linear layer, of shape (N, D)."""
 
 
+@runtime_checkable
+class PredictsLogits(Protocol):
+    """Differentiable logits."""
+
+    def differentiable_logits(
+        self, X: ArrayLike
+    ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """Return rows as the net sees them, (N, ...), and a function of such rows.
+
+        The function returns logits (N, C), up to a constant for each row.
+        """
+
+
+@runtime_checkable
+class MeasuresGradients(Protocol):
+    """Lengths of the gradients that labels would cause."""
+
+    def gradient_lengths(self, X: ArrayLike, words: bool = False) -> Tensor:
+        """Return lengths of shape (N, W, C), of all weights or of W words."""
+
+
 # What to tell a user whose classifier lacks a capability.
 REMEDIES: dict[type, str] = {
     PredictsProba: "Pass a classifier with `predict_proba`.",
@@ -53,6 +75,8 @@ REMEDIES: dict[type, str] = {
     ),
     PredictsEvidence: "Pass an EvidentialClassifier.",
     Embeds: "Pass a neural net: DeepClassifier or a skorch net.",
+    PredictsLogits: "Pass a neural net: DeepClassifier or a skorch net.",
+    MeasuresGradients: "Pass a neural net: DeepClassifier or a skorch net.",
 }
 
 

@@ -1,10 +1,15 @@
 """The mathematics of acquisition and selection: tensors in, tensors out."""
 
+from skal_deep.functional.adversarial import deepfool, iterated_sign_attack, nearness
 from skal_deep.functional.disagreement import consensus_kl, vote_entropy
 from skal_deep.functional.evidence import (
     dirichlet_information,
     dirichlet_mean,
     vacuity,
+)
+from skal_deep.functional.gradient_length import (
+    expected_gradient_length,
+    last_layer_gradient_lengths,
 )
 from skal_deep.functional.gradients import badge, squared_gradient_norms
 from skal_deep.functional.information import bald, entropy, predictive_entropy
@@ -31,15 +36,20 @@ __all__ = [
     "batch_bald",
     "class_weights",
     "consensus_kl",
+    "deepfool",
     "dirichlet_information",
     "dirichlet_mean",
     "entropy",
     "epig",
+    "expected_gradient_length",
+    "iterated_sign_attack",
     "k_center_greedy",
+    "last_layer_gradient_lengths",
     "least_confidence",
     "margin",
     "mean_std",
     "n_informed_picks",
+    "nearness",
     "power_sample",
     "predictive_entropy",
     "softmax_sample",

@@ -1,5 +1,6 @@
 """Query strategies for a pool of unlabelled data, and rules that form a batch."""
 
+from skal_deep.pool._adversarial_bim import AdversarialBIM
 from skal_deep.pool._badge import Badge
 from skal_deep.pool._bald import BALD
 from skal_deep.pool._base import DeepQueryStrategy, ScoreQueryStrategy
@@ -7,6 +8,8 @@ from skal_deep.pool._batch_bald import BatchBALD
 from skal_deep.pool._consensus_kl import ConsensusKL
 from skal_deep.pool._core_set import CoreSet
 from skal_deep.pool._deal import DEAL
+from skal_deep.pool._dfal import DFAL
+from skal_deep.pool._egl import EGL
 from skal_deep.pool._epig import EPIG
 from skal_deep.pool._least_confidence import LeastConfidence
 from skal_deep.pool._margin_sampling import MarginSampling
@@ -19,13 +22,16 @@ from skal_deep.pool._variation_ratio import VariationRatio
 from skal_deep.pool._vote_entropy import VoteEntropy
 
 __all__ = [
+    "AdversarialBIM",
     "BALD",
     "Badge",
     "BatchBALD",
     "ConsensusKL",
     "CoreSet",
     "DEAL",
+    "DFAL",
     "DeepQueryStrategy",
+    "EGL",
     "EPIG",
     "LeastConfidence",
     "MarginSampling",

@@ -77,6 +77,17 @@ class Rows:
         """Return coupled posterior draws of shape (S, N, C)."""
         return self._answer("sample_proba", n_samples, self._seed, dim=1)
 
+    def gradient_lengths(self, words: bool) -> Tensor:
+        """Return lengths (N, W, C) of the gradients that each label would cause."""
+        return self._answer("gradient_lengths", words)
+
+    def score_logits(
+        self, kernel: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]
+    ) -> Tensor:
+        """Return scores (N,) of a kernel that takes logits as a function, and rows."""
+        chunks = self._by_chunk("differentiable_logits")
+        return torch.cat([kernel(logits, x) for x, logits in chunks])
+
     def score_samples(
         self, kernel: Callable[[Tensor], Tensor], n_samples: int | None
     ) -> Tensor:
