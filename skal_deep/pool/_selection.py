@@ -59,7 +59,10 @@ class TopK(SelectionRule):
         return top_k(scores, batch_size), scores
 
 
-_COLDNESS: dict[str, Any] = {"coldness": [Interval(Real, 0, None, closed="left")]}
+_DRAWS: dict[str, Any] = {
+    "coldness": [Interval(Real, 0, None, closed="left")],
+    "epsilon": [Interval(Real, 0, 1, closed="both")],
+}
 
 
 class Power(SelectionRule):
@@ -73,6 +76,10 @@ class Power(SelectionRule):
     ----------
     coldness : float, default=1.0
         0 is random sampling, infinity the highest scores. The paper uses 1.
+    epsilon : float, default=0.0
+        Share of each draw's probability that is spread evenly over what is left.
+        Above 0 any candidate can be drawn, which unbiased estimates of the risk
+        need: see :func:`~skal_deep.evaluation.lure_weights`.
 
     References
     ----------
@@ -81,13 +88,14 @@ class Power(SelectionRule):
        Learning. TMLR, 2023.
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = _COLDNESS
+    _parameter_constraints: ClassVar[dict[str, Any]] = _DRAWS
 
-    def __init__(self, coldness=1.0):
+    def __init__(self, coldness=1.0, epsilon=0.0):
         self.coldness = coldness
+        self.epsilon = epsilon
 
     def _select(self, scores, batch_size, generator):
-        return power_sample(scores, batch_size, self.coldness, generator)
+        return power_sample(scores, batch_size, self.coldness, generator, self.epsilon)
 
 
 class Softmax(SelectionRule):
@@ -99,6 +107,10 @@ class Softmax(SelectionRule):
     ----------
     coldness : float, default=1.0
         0 is random sampling, infinity the highest scores. The paper uses 1.
+    epsilon : float, default=0.0
+        Share of each draw's probability that is spread evenly over what is left.
+        Above 0 any candidate can be drawn, which unbiased estimates of the risk
+        need: see :func:`~skal_deep.evaluation.lure_weights`.
 
     References
     ----------
@@ -107,13 +119,16 @@ class Softmax(SelectionRule):
        Learning. TMLR, 2023.
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = _COLDNESS
+    _parameter_constraints: ClassVar[dict[str, Any]] = _DRAWS
 
-    def __init__(self, coldness=1.0):
+    def __init__(self, coldness=1.0, epsilon=0.0):
         self.coldness = coldness
+        self.epsilon = epsilon
 
     def _select(self, scores, batch_size, generator):
-        return softmax_sample(scores, batch_size, self.coldness, generator)
+        return softmax_sample(
+            scores, batch_size, self.coldness, generator, self.epsilon
+        )
 
 
 class SoftRank(SelectionRule):
@@ -126,6 +141,10 @@ class SoftRank(SelectionRule):
     ----------
     coldness : float, default=1.0
         0 is random sampling, infinity the highest scores. The paper uses 1.
+    epsilon : float, default=0.0
+        Share of each draw's probability that is spread evenly over what is left.
+        Above 0 any candidate can be drawn, which unbiased estimates of the risk
+        need: see :func:`~skal_deep.evaluation.lure_weights`.
 
     References
     ----------
@@ -134,10 +153,13 @@ class SoftRank(SelectionRule):
        Learning. TMLR, 2023.
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = _COLDNESS
+    _parameter_constraints: ClassVar[dict[str, Any]] = _DRAWS
 
-    def __init__(self, coldness=1.0):
+    def __init__(self, coldness=1.0, epsilon=0.0):
         self.coldness = coldness
+        self.epsilon = epsilon
 
     def _select(self, scores, batch_size, generator):
-        return softrank_sample(scores, batch_size, self.coldness, generator)
+        return softrank_sample(
+            scores, batch_size, self.coldness, generator, self.epsilon
+        )
