@@ -3,7 +3,18 @@
 from skal_deep import pool
 from skal_deep.classifier import DeepClassifier, PredictsEvidence
 from skal_deep.evaluation._strategy_case import small_classifier
-from skal_deep.pool import BALD, VAAL, DeepQueryStrategy, Power, Softmax, SoftRank
+from skal_deep.pool import (
+    BALD,
+    DFAL,
+    EGL,
+    ICAL,
+    VAAL,
+    ConsensusKL,
+    DeepQueryStrategy,
+    Power,
+    Softmax,
+    SoftRank,
+)
 
 # Strategies whose defaults are too slow to be queried hundreds of times.
 _SMALL = {"VAAL": VAAL(n_iterations=3, train_batch_size=8, latent_dim=4)}
@@ -15,9 +26,16 @@ STRATEGIES = {
     and issubclass(cls, DeepQueryStrategy)
     and not cls.__abstractmethods__
 }
-WITH_RULES = {
-    f"BALD with {type(rule).__name__}": BALD(selection=rule)
-    for rule in (Power(), Softmax(), SoftRank())
+# The same with settings that take another way through the code.
+VARIANTS = {
+    "BALD with Power": BALD(selection=Power()),
+    "BALD with Softmax": BALD(selection=Softmax()),
+    "BALD with SoftRank": BALD(selection=SoftRank()),
+    "BALD with a mixture": BALD(selection=Power(epsilon=0.1)),
+    "ConsensusKL, largest": ConsensusKL(kind="max"),
+    "DFAL by coordinate": DFAL(norm="linf"),
+    "EGL of all weights": EGL(weights="all"),
+    "ICAL, pointwise": ICAL(n_probes=5),
 }
 
 

@@ -1,6 +1,7 @@
 """The mathematics of acquisition and selection: tensors in, tensors out."""
 
 from skal_deep.functional.adversarial import deepfool, iterated_sign_attack, nearness
+from skal_deep.functional.dependence import ical
 from skal_deep.functional.disagreement import consensus_kl, vote_entropy
 from skal_deep.functional.evidence import (
     dirichlet_information,
@@ -42,6 +43,7 @@ __all__ = [
     "entropy",
     "epig",
     "expected_gradient_length",
+    "ical",
     "iterated_sign_attack",
     "k_center_greedy",
     "last_layer_gradient_lengths",

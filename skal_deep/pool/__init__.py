@@ -11,6 +11,7 @@ from skal_deep.pool._deal import DEAL
 from skal_deep.pool._dfal import DFAL
 from skal_deep.pool._egl import EGL
 from skal_deep.pool._epig import EPIG
+from skal_deep.pool._ical import ICAL
 from skal_deep.pool._least_confidence import LeastConfidence
 from skal_deep.pool._margin_sampling import MarginSampling
 from skal_deep.pool._mean_std import MeanStd
@@ -33,6 +34,7 @@ __all__ = [
     "DeepQueryStrategy",
     "EGL",
     "EPIG",
+    "ICAL",
     "LeastConfidence",
     "MarginSampling",
     "MeanStd",

@@ -82,8 +82,7 @@ class EPIG(ScoreQueryStrategy):
 
     def _score(self, pool: Pool) -> Tensor:
         if self.X_target is None:
-            unlabeled = pool.unlabeled if len(pool.unlabeled) else pool
-            targets = unlabeled.draw(self.n_targets, pool.generator)
+            targets = pool.population.draw(self.n_targets, pool.generator)
         else:
             targets = pool.others(self.X_target)
         target_SMC = targets.sample_proba(self.n_samples)

@@ -179,3 +179,8 @@ class Pool(Rows):
         self.unlabeled = unlabeled
         self.is_foreign = is_foreign
         self.generator = generator
+
+    @property
+    def population(self) -> Rows:
+        """What candidates are taken from: the unlabelled rows, if there are any."""
+        return self.unlabeled if len(self.unlabeled) else self
