@@ -102,7 +102,7 @@ def strategy_table():
         text = inspect.getdoc(cls)
         needs = " and ".join(
             f"`{method}`"
-            for need in cls._needs
+            for need in STRATEGIES[name]._needs
             for method in vars(need)
             if not method.startswith("_")
         )

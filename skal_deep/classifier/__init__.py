@@ -7,12 +7,16 @@ from skal_deep.classifier._capabilities import (
     Embeds,
     HasLinearHead,
     HasSlopes,
+    MeasuresGradients,
+    PredictsEvidence,
+    PredictsLogits,
     PredictsProba,
     SamplesProba,
 )
 from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier._deep_ensemble import DeepEnsembleClassifier
 from skal_deep.classifier._fitting import (
+    check_fitted,
     check_needs,
     class_positions,
     fit_on_labeled,
@@ -29,11 +33,15 @@ __all__ = [
     "HasLinearHead",
     "HasSlopes",
     "MCDropoutClassifier",
+    "MeasuresGradients",
     "Model",
+    "PredictsEvidence",
+    "PredictsLogits",
     "PredictsProba",
     "SamplesProba",
     "as_model",
     "as_seed",
+    "check_fitted",
     "check_needs",
     "class_positions",
     "derived_seed",

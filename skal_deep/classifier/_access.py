@@ -19,6 +19,7 @@ from torch import Tensor
 
 from skal_deep.classifier._base import NetClassifier, PosteriorClassifier
 from skal_deep.classifier._deep import DeepClassifier
+from skal_deep.classifier._gradient_lengths import gradient_lengths
 from skal_deep.classifier._head import linear_classifier_head, net_head
 from skal_deep.classifier._inference import (
     as_input,
@@ -29,6 +30,7 @@ from skal_deep.classifier._inference import (
     with_embeddings,
 )
 from skal_deep.classifier._jacobian import net_jacobian
+from skal_deep.classifier._logits import differentiable_logits
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
 from skal_deep.modules import coupled_dropout, isolated_rng
 
@@ -81,7 +83,8 @@ def as_model(clf: Any) -> Model:
     -------
     model : Model
         An object with some of the methods ``predict_proba``, ``sample_proba``,
-        ``embed``, ``linear_head`` and ``jacobian``.
+        ``predict_evidence``, ``embed``, ``linear_head``, ``jacobian``,
+        ``differentiable_logits`` and ``gradient_lengths``.
     """
     if clf is None:
         return Model(embed=_flat)
@@ -92,7 +95,10 @@ def as_model(clf: Any) -> Model:
     if isinstance(clf, PosteriorClassifier):
         return Model(**_ours(clf), sample_proba=clf._draw)
     if isinstance(clf, NetClassifier):
-        return Model(**_ours(clf))
+        model = Model(**_ours(clf))
+        if callable(getattr(clf, "predict_evidence", None)):
+            model.predict_evidence = partial(_evidence, clf)  # type: ignore[attr-defined]
+        return model
     if isinstance(clf, NeuralNet):
         return Model(
             predict_proba=partial(net_proba, clf),
@@ -101,6 +107,8 @@ def as_model(clf: Any) -> Model:
             predict_and_embed=partial(_net_both, clf),
             linear_head=partial(net_head, clf),
             jacobian=partial(_net_jacobian, clf),
+            differentiable_logits=partial(differentiable_logits, [clf]),
+            gradient_lengths=partial(gradient_lengths, [clf]),
         )
     if isinstance(clf, SkorchClassifier):
         return Model(
@@ -160,6 +168,8 @@ def _ours(clf: NetClassifier) -> dict[str, Callable[..., Any]]:
         "embed": lambda X: clf._answer(X, embeddings=True)[1],
         "predict_and_embed": partial(clf._answer, embeddings=True),
         "jacobian": partial(_our_jacobian, clf),
+        "differentiable_logits": lambda X: differentiable_logits(clf.nets_, X),
+        "gradient_lengths": lambda X, words: gradient_lengths(clf.nets_, X, words),
     }
     if isinstance(clf, DeepClassifier | MCDropoutClassifier):
         answers["linear_head"] = lambda X: net_head(
@@ -199,6 +209,10 @@ def _net_draws(
 def _proba(clf: Any, X: NDArray[Any]) -> Tensor:
     with isolated_rng():
         return torch.tensor(clf.predict_proba(X))
+
+
+def _evidence(clf: Any, X: NDArray[Any]) -> Tensor:
+    return torch.tensor(clf.predict_evidence(X))
 
 
 def _wrapped_net_both(clf: SkorchClassifier, X: NDArray[Any]) -> tuple[Tensor, Tensor]:

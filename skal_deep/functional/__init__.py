@@ -1,13 +1,25 @@
 """The mathematics of acquisition and selection: tensors in, tensors out."""
 
+from skal_deep.functional.adversarial import deepfool, iterated_sign_attack, nearness
 from skal_deep.functional.alfa_mix import disagreements, flipping_mix
 from skal_deep.functional.calibration import fit_temperature, temperature_scaled
 from skal_deep.functional.coverage import max_herding, prob_cover, purity_radius
 from skal_deep.functional.density_weighting import density, density_k_center
+from skal_deep.functional.dependence import ical
 from skal_deep.functional.determinant import max_det
+from skal_deep.functional.disagreement import consensus_kl, vote_entropy
+from skal_deep.functional.evidence import (
+    dirichlet_information,
+    dirichlet_mean,
+    vacuity,
+)
 from skal_deep.functional.falcun_sampling import falcun, log_relevance
 from skal_deep.functional.features import last_layer_features, sketched_outer
 from skal_deep.functional.fisher import bait, bait_regression, softmax_factors
+from skal_deep.functional.gradient_length import (
+    expected_gradient_length,
+    last_layer_gradient_lengths,
+)
 from skal_deep.functional.gradients import badge, squared_gradient_norms
 from skal_deep.functional.information import bald, entropy, predictive_entropy
 from skal_deep.functional.joint_entropy import batch_bald, n_informed_picks
@@ -21,6 +33,7 @@ from skal_deep.functional.neighbors import (
     squared_distances,
     unit_rows,
 )
+from skal_deep.functional.prediction_information import class_weights, epig
 from skal_deep.functional.representatives import nearest_distinct, tempered
 from skal_deep.functional.robust_k_center import robust_k_center
 from skal_deep.functional.rounds import average_linkage, cluster_rounds
@@ -36,6 +49,7 @@ from skal_deep.functional.uncertainty import (
     margin,
     mean_std,
     variation_ratio,
+    vote_shares,
 )
 
 __all__ = [
@@ -58,6 +72,16 @@ __all__ = [
     "k_center_greedy",
     "last_layer_features",
     "lcmd",
+    "class_weights",
+    "consensus_kl",
+    "deepfool",
+    "dirichlet_information",
+    "dirichlet_mean",
+    "epig",
+    "expected_gradient_length",
+    "ical",
+    "iterated_sign_attack",
+    "last_layer_gradient_lengths",
     "least_confidence",
     "log_relevance",
     "margin",
@@ -68,6 +92,7 @@ __all__ = [
     "nearest_centers",
     "nearest_distinct",
     "nearest_neighbors",
+    "nearness",
     "power_sample",
     "predictive_entropy",
     "prob_cover",
@@ -85,5 +110,8 @@ __all__ = [
     "typi_clust",
     "typicality",
     "unit_rows",
+    "vacuity",
     "variation_ratio",
+    "vote_entropy",
+    "vote_shares",
 ]

@@ -1,5 +1,6 @@
 """Query strategies for a pool of unlabelled data, and rules that form a batch."""
 
+from skal_deep.pool._adversarial_bim import AdversarialBIM
 from skal_deep.pool._alfa_mix import AlfaMix
 from skal_deep.pool._ask_n_learn import AskNLearn
 from skal_deep.pool._badge import Badge
@@ -10,12 +11,18 @@ from skal_deep.pool._batch_bald import BatchBALD
 from skal_deep.pool._clue import Clue
 from skal_deep.pool._cluster_margin import ClusterMargin
 from skal_deep.pool._cluster_rounds import ClusterRounds
+from skal_deep.pool._consensus_kl import ConsensusKL
 from skal_deep.pool._contrastive_al import ContrastiveAL
 from skal_deep.pool._core_set import CoreSet
 from skal_deep.pool._dami import DAMI
+from skal_deep.pool._deal import DEAL
 from skal_deep.pool._density_weighted_diversity import DensityWeightedDiversity
+from skal_deep.pool._dfal import DFAL
 from skal_deep.pool._drop_query import DropQuery
+from skal_deep.pool._egl import EGL
+from skal_deep.pool._epig import EPIG
 from skal_deep.pool._falcun import Falcun
+from skal_deep.pool._ical import ICAL
 from skal_deep.pool._lcmd import LCMD
 from skal_deep.pool._least_confidence import LeastConfidence
 from skal_deep.pool._margin_sampling import MarginSampling
@@ -31,10 +38,12 @@ from skal_deep.pool._typi_clust import TypiClust
 from skal_deep.pool._uncertainty_herding import UncertaintyHerding
 from skal_deep.pool._vaal import VAAL
 from skal_deep.pool._variation_ratio import VariationRatio
+from skal_deep.pool._vote_entropy import VoteEntropy
 
 __all__ = [
     "AlfaMix",
     "AskNLearn",
+    "AdversarialBIM",
     "BALD",
     "Badge",
     "Bait",
@@ -49,6 +58,12 @@ __all__ = [
     "DensityWeightedDiversity",
     "DropQuery",
     "Falcun",
+    "ConsensusKL",
+    "DEAL",
+    "DFAL",
+    "EGL",
+    "EPIG",
+    "ICAL",
     "LeastConfidence",
     "MarginSampling",
     "MaxHerding",
@@ -70,4 +85,5 @@ __all__ = [
     "UncertaintyHerding",
     "VAAL",
     "VariationRatio",
+    "VoteEntropy",
 ]
