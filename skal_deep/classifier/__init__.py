@@ -5,23 +5,35 @@ from skal_deep.classifier._base import as_seed, derived_seed
 from skal_deep.classifier._capabilities import (
     CapabilityError,
     Embeds,
+    PredictsEvidence,
     PredictsProba,
     SamplesProba,
 )
 from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier._deep_ensemble import DeepEnsembleClassifier
+from skal_deep.classifier._evidential import EvidentialClassifier
 from skal_deep.classifier._fitting import check_needs, fit_on_labeled, fitted
+from skal_deep.classifier._laplace import LaplaceClassifier
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
+from skal_deep.classifier._multi_head import MultiHeadClassifier
+from skal_deep.classifier._snapshot_ensemble import SnapshotEnsembleClassifier
+from skal_deep.classifier._swag import SWAGClassifier
 
 __all__ = [
     "CapabilityError",
     "DeepClassifier",
     "DeepEnsembleClassifier",
     "Embeds",
+    "EvidentialClassifier",
+    "LaplaceClassifier",
     "MCDropoutClassifier",
     "Model",
+    "MultiHeadClassifier",
+    "PredictsEvidence",
     "PredictsProba",
+    "SWAGClassifier",
     "SamplesProba",
+    "SnapshotEnsembleClassifier",
     "as_model",
     "as_seed",
     "check_needs",

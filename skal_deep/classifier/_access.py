@@ -14,7 +14,8 @@ from sklearn.pipeline import Pipeline
 from skorch import NeuralNet
 from torch import Tensor
 
-from skal_deep.classifier._base import NetClassifier, PosteriorClassifier
+from skal_deep.classifier._base import NetClassifier
+from skal_deep.classifier._evidential import EvidentialClassifier
 from skal_deep.classifier._inference import (
     as_input,
     check_dropout,
@@ -22,6 +23,7 @@ from skal_deep.classifier._inference import (
     net_proba,
     with_embeddings,
 )
+from skal_deep.classifier._posterior import PosteriorClassifier
 from skal_deep.modules import coupled_dropout, isolated_rng
 
 _DEFAULT_N_SAMPLES = 20
@@ -67,8 +69,8 @@ def as_model(clf: Any) -> Model:
     Returns
     -------
     model : Model
-        An object with some of the methods ``predict_proba``, ``sample_proba`` and
-        ``embed``.
+        An object with some of the methods ``predict_proba``, ``sample_proba``,
+        ``embed`` and ``predict_evidence``.
     """
     if clf is None:
         return Model(embed=_flat)
@@ -76,6 +78,8 @@ def as_model(clf: Any) -> Model:
         return as_model(clf[-1]).after(partial(_through, clf))
     if isinstance(clf, PosteriorClassifier):
         return Model(**_ours(clf), sample_proba=clf._draw)
+    if isinstance(clf, EvidentialClassifier):
+        return Model(**_ours(clf), predict_evidence=clf._evidence)
     if isinstance(clf, NetClassifier):
         return Model(**_ours(clf))
     if isinstance(clf, NeuralNet):

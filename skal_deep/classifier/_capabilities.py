@@ -36,6 +36,14 @@ class Embeds(Protocol):
         """Return the input of the last linear layer, of shape (N, D)."""
 
 
+@runtime_checkable
+class PredictsEvidence(Protocol):
+    """Evidence: a Dirichlet distribution of the class probabilities of each row."""
+
+    def predict_evidence(self, X: ArrayLike) -> Tensor:
+        """Return evidence of shape (N, C), at least 0; concentrations less 1."""
+
+
 # What to tell a user whose classifier lacks a capability.
 REMEDIES: dict[type, str] = {
     PredictsProba: "Pass a classifier with `predict_proba`.",
@@ -44,6 +52,7 @@ REMEDIES: dict[type, str] = {
         "DeepEnsembleClassifier, a random forest or bagging."
     ),
     Embeds: "Pass a neural net: DeepClassifier or a skorch net.",
+    PredictsEvidence: "Pass an EvidentialClassifier.",
 }
 
 

@@ -1,18 +1,11 @@
 """Independently trained nets as a posterior."""
 
-from functools import partial
-from numbers import Integral
-
-import torch
-from sklearn.utils._param_validation import Interval
-
-from skal_deep.classifier._base import PosteriorClassifier, derived_seed
-from skal_deep.classifier._capabilities import CapabilityError
-from skal_deep.classifier._inference import net_proba, with_embeddings
+from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier._net import fit_net
+from skal_deep.classifier._posterior import EnsembleClassifier
 
 
-class DeepEnsembleClassifier(PosteriorClassifier):
+class DeepEnsembleClassifier(EnsembleClassifier):
     """Ensemble of neural nets trained from independent initial weights.
 
     The members differ in initial weights, batch order and training noise; each is
@@ -57,11 +50,6 @@ class DeepEnsembleClassifier(PosteriorClassifier):
        for Active Learning in Image Classification. CVPR, 2018.
     """
 
-    _parameter_constraints = {
-        **PosteriorClassifier._parameter_constraints,
-        "n_estimators": [Interval(Integral, 2, None, closed="left")],
-    }
-
     def __init__(
         self,
         net,
@@ -83,7 +71,7 @@ class DeepEnsembleClassifier(PosteriorClassifier):
         self.embedding_layer = embedding_layer
 
     def _fit_nets(self, *, start_from, **data):
-        nets = [
+        return [
             fit_net(
                 self.net,
                 n_classes=len(self.classes_),
@@ -93,33 +81,10 @@ class DeepEnsembleClassifier(PosteriorClassifier):
             )
             for member in range(self.n_estimators)
         ]
-        if len(data["shown"]) and len(self.classes_) > 1:
-            proba_SNC = torch.stack([net_proba(net, data["shown"]) for net in nets])
-            if (proba_SNC == proba_SNC[:1]).all():
-                raise CapabilityError(
-                    "All members of the ensemble predict the same, so it is no "
-                    "posterior. Pass the module as a class, not an instance, and draw "
-                    "its initial weights from torch's global generator."
-                )
-        return nets
 
-    def _draw(self, X, n_samples=None, seed=0):  # noqa: ARG002
-        """Return the members' class probabilities as a tensor (S, N, C).
-
-        The members are all the draws there are: ``n_samples`` and ``seed`` do not
-        matter.
-        """
-        return torch.stack([net_proba(net, X) for net in self.nets_])
-
-    def _answer(self, X, embeddings=False):
-        """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
-        if not embeddings:
-            return self._draw(X).mean(0), None
-        answers = [
-            with_embeddings(
-                partial(net_proba, net, X), net.module_, self.embedding_layer
-            )
-            for net in self.nets_
-        ]
-        proba_SNC = torch.stack([proba_NC for proba_NC, _ in answers])
-        return proba_SNC.mean(0), torch.cat([e_ND for _, e_ND in answers], dim=1)
+    def _check_fit(self, shown):
+        self._check_draws(
+            shown,
+            "Pass the module as a class, not an instance, and draw its initial weights "
+            "from torch's global generator.",
+        )

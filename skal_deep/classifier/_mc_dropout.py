@@ -4,17 +4,13 @@ from numbers import Integral
 
 from sklearn.utils._param_validation import Interval
 
-from skal_deep.classifier._base import PosteriorClassifier
-from skal_deep.classifier._inference import (
-    check_dropout,
-    dropout_proba,
-    net_proba,
-    with_embeddings,
-)
+from skal_deep.classifier._inference import check_dropout, dropout_proba
 from skal_deep.classifier._net import fit_net
+from skal_deep.classifier._posterior import SingleNetPosterior
+from skal_deep.modules import dropout_sites
 
 
-class MCDropoutClassifier(PosteriorClassifier):
+class MCDropoutClassifier(SingleNetPosterior):
     """Neural net with Monte Carlo dropout as its posterior.
 
     Each draw keeps a random part of the units, with one mask for all rows; the
@@ -62,7 +58,7 @@ class MCDropoutClassifier(PosteriorClassifier):
     """
 
     _parameter_constraints = {
-        **PosteriorClassifier._parameter_constraints,
+        **SingleNetPosterior._parameter_constraints,
         "n_samples": [Interval(Integral, 2, None, closed="left")],
     }
 
@@ -87,28 +83,24 @@ class MCDropoutClassifier(PosteriorClassifier):
         self.embedding_layer = embedding_layer
 
     def _fit_nets(self, *, start_from, **data):
-        net = fit_net(
-            self.net,
-            n_classes=len(self.classes_),
-            seed=self.seed_,
-            start_from=start_from[0] if start_from else None,
-            **data,
-        )
+        return [
+            fit_net(
+                self.net,
+                n_classes=len(self.classes_),
+                seed=self.seed_,
+                start_from=start_from[0] if start_from else None,
+                **data,
+            )
+        ]
+
+    def _check_fit(self, shown):
         if len(self.classes_) > 1:  # a lone class has probability 1 in every draw
-            check_dropout(net, data["shown"])
-        return [net]
+            check_dropout(self.nets_[0], shown)
+
+    def _sites(self):
+        """Say in words what differs from draw to draw."""
+        return dropout_sites(self.nets_[0].module_)
 
     def _draw(self, X, n_samples, seed):
         """Return coupled draws of the class probabilities as a tensor (S, N, C)."""
         return dropout_proba(self.nets_[0], X, n_samples or self.n_samples, seed)
-
-    def _answer(self, X, embeddings=False):
-        """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
-        proba_NC = self._draw(X, self.n_samples, self._draw_seed()).mean(0)
-        if not embeddings:
-            return proba_NC, None
-        [net] = self.nets_
-        _, embedding_ND = with_embeddings(
-            lambda: net_proba(net, X), net.module_, self.embedding_layer
-        )
-        return proba_NC, embedding_ND

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.dropout import _DropoutNd
 from torch.overrides import TorchFunctionMode
+
+from skal_deep.modules._rng import draw_generator
 
 _PER_CHANNEL = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.FeatureAlphaDropout)
 _ALPHA = (nn.AlphaDropout, nn.FeatureAlphaDropout)
@@ -33,6 +34,14 @@ def dropout_layers(module: nn.Module) -> dict[str, _DropoutNd]:
         for name, layer in module.named_modules()
         if isinstance(layer, _DropoutNd) and layer.p > 0
     }
+
+
+def dropout_sites(module: nn.Module) -> list[str]:
+    """Say in words where dropout layers drop units."""
+    return [
+        f"{type(layer).__name__}(p={layer.p:g}) {name!r}"
+        for name, layer in dropout_layers(module).items()
+    ]
 
 
 def unreachable_dropout(module: nn.Module) -> list[str]:
@@ -100,8 +109,7 @@ class CoupledDropout:
     def _generator(self) -> torch.Generator:
         """Return the generator of this draw."""
         if self._draw not in self._generators:
-            state = np.random.SeedSequence((self._seed, self._draw)).generate_state(1)
-            self._generators[self._draw] = torch.Generator().manual_seed(int(state[0]))
+            self._generators[self._draw] = draw_generator(self._seed, self._draw)
         return self._generators[self._draw]
 
     def __call__(self, layer: _DropoutNd, _inputs: Any, output: Tensor) -> Tensor:

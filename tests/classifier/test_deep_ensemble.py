@@ -31,5 +31,5 @@ def test_embeddings_stand_side_by_side(partly):
 
 def test_members_that_do_not_differ_are_refused(partly):
     X, _ = partly
-    with pytest.raises(CapabilityError, match="members of the ensemble predict"):
+    with pytest.raises(CapabilityError, match="All draws of DeepEnsembleClassifier"):
         fit(make_net(MLP(2, 3)), X, np.full(60, -1))
