@@ -9,7 +9,14 @@ from numpydoc.validate import validate
 # Examples, see-also and extended summaries are welcome, not required; a summary that
 # begins with "Return" says what is returned, and attributes describe a result.
 OPTIONAL = {"EX01", "SA01", "ES01", "GL01", "GL02", "RT01", "RT02", "RT03", "PR04"}
-ATTRIBUTES = {"Comparison", "ConformanceReport", "PairedDifference", "Table", "Data"}
+ATTRIBUTES = {
+    "Comparison",
+    "ConformanceReport",
+    "PairedDifference",
+    "PosteriorReport",
+    "Table",
+    "Data",
+}
 
 
 def public_names():

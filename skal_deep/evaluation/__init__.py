@@ -3,6 +3,7 @@
 from skal_deep.evaluation._comparison import compare_strategies
 from skal_deep.evaluation._conformance import ConformanceReport, check_query_strategy
 from skal_deep.evaluation._plots import plot_curves, plot_differences
+from skal_deep.evaluation._posterior_check import PosteriorReport, check_posterior
 from skal_deep.evaluation._result import BASELINE, Comparison
 from skal_deep.evaluation._simulation import SimulatedActiveLearner
 from skal_deep.evaluation._statistics import (
@@ -18,9 +19,11 @@ __all__ = [
     "Comparison",
     "ConformanceReport",
     "PairedDifference",
+    "PosteriorReport",
     "SimulatedActiveLearner",
     "Table",
     "area_under_curve",
+    "check_posterior",
     "check_query_strategy",
     "compare_strategies",
     "paired_difference",
