@@ -71,7 +71,7 @@ def test_a_skorch_wrapper_in_train_mode_is_sampled_soundly():
     ).fit(X, Y)
     clf.neural_net_.module_.train()
     report = check_posterior(clf, X)
-    assert report.failures.keys() <= {"nothing moves"}
+    assert report.verdict == "sound", report
     assert report.n_distinct == 20
 
 
