@@ -47,6 +47,16 @@ class MCDropoutClassifier(SingleNetPosterior):
     n_features_in_ : int
         Size of the second axis of X.
 
+    Notes
+    -----
+    All dropout layers of torch are sampled, the attention dropout of
+    ``nn.MultiheadAttention`` and the weights of
+    :class:`~skal_deep.modules.DropConnectLinear` (DropConnect). In sequences
+    ``nn.Dropout`` has a mask for each position, so rows need one length;
+    ``nn.Dropout1d`` over (rows, features, positions) has one for all positions, as
+    variational dropout [4]_. Refused are ``F.dropout`` and the dropout between the
+    layers of torch's recurrent nets.
+
     References
     ----------
     .. [1] Y. Gal, Z. Ghahramani. Dropout as a Bayesian Approximation: Representing
@@ -55,6 +65,8 @@ class MCDropoutClassifier(SingleNetPosterior):
        Data. ICML, 2017.
     .. [3] A. Kirsch, J. van Amersfoort, Y. Gal. BatchBALD: Efficient and Diverse
        Batch Acquisition for Deep Bayesian Active Learning. NeurIPS, 2019.
+    .. [4] Y. Gal, Z. Ghahramani. A Theoretically Grounded Application of Dropout in
+       Recurrent Neural Networks. NeurIPS, 2016.
     """
 
     _parameter_constraints = {

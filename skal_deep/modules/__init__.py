@@ -2,6 +2,7 @@
 
 from skal_deep.modules._conv_net import ConvNet
 from skal_deep.modules._discriminator import Discriminator
+from skal_deep.modules._drop_connect import DropConnectLinear
 from skal_deep.modules._dropout import (
     CoupledDropout,
     FunctionalDropout,
@@ -32,6 +33,7 @@ __all__ = [
     "ConvNet",
     "CoupledDropout",
     "Discriminator",
+    "DropConnectLinear",
     "EvidentialLoss",
     "FunctionalDropout",
     "LabeledScorer",
