@@ -1,7 +1,7 @@
 """Every strategy, small enough to be checked many times."""
 
 from skal_deep import pool
-from skal_deep.classifier import DeepClassifier, PredictsEvidence
+from skal_deep.classifier import EvidentialClassifier, PredictsEvidence
 from skal_deep.evaluation._strategy_case import small_classifier
 from skal_deep.pool import (
     BALD,
@@ -41,15 +41,8 @@ VARIANTS = {
 }
 
 
-class Evidential(DeepClassifier):
-    """A stand-in: the probabilities times ten as evidence."""
-
-    def predict_evidence(self, X):
-        return 10 * self.predict_proba(X)
-
-
 def evidential(is_image, missing_label=-1, classes=(0, 1, 2)):
-    return Evidential(
+    return EvidentialClassifier(
         small_classifier(is_image).net,
         classes=list(classes),
         missing_label=missing_label,

@@ -14,6 +14,7 @@ ATTRIBUTES = {
     "ConformanceReport",
     "PairedDifference",
     "RiskEstimate",
+    "PosteriorReport",
     "Table",
     "Data",
 }

@@ -15,6 +15,7 @@ from skal_deep.classifier._capabilities import (
 )
 from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier._deep_ensemble import DeepEnsembleClassifier
+from skal_deep.classifier._evidential import EvidentialClassifier
 from skal_deep.classifier._fitting import (
     check_fitted,
     check_needs,
@@ -23,7 +24,11 @@ from skal_deep.classifier._fitting import (
     fitted,
     given_model,
 )
+from skal_deep.classifier._laplace import LaplaceClassifier
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
+from skal_deep.classifier._multi_head import MultiHeadClassifier
+from skal_deep.classifier._snapshot_ensemble import SnapshotEnsembleClassifier
+from skal_deep.classifier._swag import SWAGClassifier
 
 __all__ = [
     "CapabilityError",
@@ -32,13 +37,18 @@ __all__ = [
     "Embeds",
     "HasLinearHead",
     "HasSlopes",
+    "EvidentialClassifier",
+    "LaplaceClassifier",
     "MCDropoutClassifier",
     "MeasuresGradients",
     "Model",
     "PredictsEvidence",
     "PredictsLogits",
+    "MultiHeadClassifier",
     "PredictsProba",
+    "SWAGClassifier",
     "SamplesProba",
+    "SnapshotEnsembleClassifier",
     "as_model",
     "as_seed",
     "check_fitted",

@@ -17,8 +17,9 @@ from sklearn.pipeline import Pipeline
 from skorch import NeuralNet
 from torch import Tensor
 
-from skal_deep.classifier._base import NetClassifier, PosteriorClassifier
+from skal_deep.classifier._base import NetClassifier
 from skal_deep.classifier._deep import DeepClassifier
+from skal_deep.classifier._evidential import EvidentialClassifier
 from skal_deep.classifier._gradient_lengths import gradient_lengths
 from skal_deep.classifier._head import linear_classifier_head, net_head
 from skal_deep.classifier._inference import (
@@ -32,6 +33,7 @@ from skal_deep.classifier._inference import (
 from skal_deep.classifier._jacobian import net_jacobian
 from skal_deep.classifier._logits import differentiable_logits
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
+from skal_deep.classifier._posterior import PosteriorClassifier
 from skal_deep.modules import coupled_dropout, isolated_rng
 
 _DEFAULT_N_SAMPLES = 20
@@ -94,11 +96,10 @@ def as_model(clf: Any) -> Model:
         return _regressor(clf)
     if isinstance(clf, PosteriorClassifier):
         return Model(**_ours(clf), sample_proba=clf._draw)
+    if isinstance(clf, EvidentialClassifier):
+        return Model(**_ours(clf), predict_evidence=clf._evidence)
     if isinstance(clf, NetClassifier):
-        model = Model(**_ours(clf))
-        if callable(getattr(clf, "predict_evidence", None)):
-            model.predict_evidence = partial(_evidence, clf)  # type: ignore[attr-defined]
-        return model
+        return Model(**_ours(clf))
     if isinstance(clf, NeuralNet):
         return Model(
             predict_proba=partial(net_proba, clf),
@@ -209,10 +210,6 @@ def _net_draws(
 def _proba(clf: Any, X: NDArray[Any]) -> Tensor:
     with isolated_rng():
         return torch.tensor(clf.predict_proba(X))
-
-
-def _evidence(clf: Any, X: NDArray[Any]) -> Tensor:
-    return torch.tensor(clf.predict_evidence(X))
 
 
 def _wrapped_net_both(clf: SkorchClassifier, X: NDArray[Any]) -> tuple[Tensor, Tensor]:

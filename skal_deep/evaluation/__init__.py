@@ -4,6 +4,7 @@ from skal_deep.evaluation._active_testing import active_testing
 from skal_deep.evaluation._comparison import compare_strategies
 from skal_deep.evaluation._conformance import ConformanceReport, check_query_strategy
 from skal_deep.evaluation._plots import plot_curves, plot_differences
+from skal_deep.evaluation._posterior_check import PosteriorReport, check_posterior
 from skal_deep.evaluation._result import BASELINE, Comparison
 from skal_deep.evaluation._risk import (
     RiskEstimate,
@@ -27,10 +28,12 @@ __all__ = [
     "ConformanceReport",
     "PairedDifference",
     "RiskEstimate",
+    "PosteriorReport",
     "SimulatedActiveLearner",
     "Table",
     "active_testing",
     "area_under_curve",
+    "check_posterior",
     "check_query_strategy",
     "compare_strategies",
     "draw_probabilities",

@@ -21,7 +21,7 @@ from skactiveml.visualization import (
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from strategies import STRATEGIES, maker
-from support import MAKERS, make_net
+from support import MAKERS, WITHOUT_POSTERIOR, make_net
 
 from skal_deep.evaluation._strategy_case import small_classifier
 from skal_deep.pool import BALD, BatchBALD
@@ -172,8 +172,8 @@ def draws(**params):
     ],
 )
 def test_upstreams_strategies_take_our_classifiers(kind, name, params, argument):
-    if argument == "ensemble" and kind == "deep":
-        pytest.skip("a point estimate has no posterior to sample")
+    if argument == "ensemble" and kind in WITHOUT_POSTERIOR:
+        pytest.skip("no posterior to sample")
     clf = MAKERS[kind](
         make_net(), classes=[0, 1, 2], missing_label=np.nan, random_state=0
     )
