@@ -1,30 +1,64 @@
 """Simulated annotation, paired comparison and its report."""
 
+from skal_deep.evaluation._across import AcrossDataSets
 from skal_deep.evaluation._comparison import compare_strategies
 from skal_deep.evaluation._conformance import ConformanceReport, check_query_strategy
-from skal_deep.evaluation._plots import plot_curves, plot_differences
-from skal_deep.evaluation._result import BASELINE, Comparison
-from skal_deep.evaluation._simulation import SimulatedActiveLearner
-from skal_deep.evaluation._statistics import (
+from skal_deep.evaluation._friedman import Ranking, friedman
+from skal_deep.evaluation._holm import holm
+from skal_deep.evaluation._paired import (
     PairedDifference,
-    area_under_curve,
+    effect_size,
     paired_difference,
-    penalty_matrix,
 )
+from skal_deep.evaluation._penalty import penalty_matrix
+from skal_deep.evaluation._plot_ranks import plot_ranks
+from skal_deep.evaluation._plots import plot_curves, plot_differences
+from skal_deep.evaluation._power import (
+    detectable_effect,
+    paired_power,
+    repeats_needed,
+)
+from skal_deep.evaluation._result import BASELINE, Comparison
+from skal_deep.evaluation._savings import (
+    LabelsNeeded,
+    labels_needed,
+    labels_to_reach,
+)
+from skal_deep.evaluation._sign_flip import sign_flip_test
+from skal_deep.evaluation._signed_rank import Posterior, signed_rank
+from skal_deep.evaluation._simulation import SimulatedActiveLearner
+from skal_deep.evaluation._statistics import area_under_curve
 from skal_deep.evaluation._table import Table
+from skal_deep.evaluation._verdict import Verdict
 
 __all__ = [
+    "AcrossDataSets",
     "BASELINE",
     "Comparison",
     "ConformanceReport",
+    "LabelsNeeded",
     "PairedDifference",
+    "Posterior",
+    "Ranking",
     "SimulatedActiveLearner",
     "Table",
+    "Verdict",
     "area_under_curve",
     "check_query_strategy",
     "compare_strategies",
+    "detectable_effect",
+    "effect_size",
+    "friedman",
+    "holm",
+    "labels_needed",
+    "labels_to_reach",
     "paired_difference",
+    "paired_power",
     "penalty_matrix",
     "plot_curves",
     "plot_differences",
+    "plot_ranks",
+    "repeats_needed",
+    "sign_flip_test",
+    "signed_rank",
 ]

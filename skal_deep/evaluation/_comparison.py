@@ -116,6 +116,7 @@ def compare_strategies(
         "retrain": retrain,
         "scoring": metrics,
         "test_size": test_size if X_test is None else len(y_test),
+        "test_is_given": X_test is not None,
         "random_state": seed,
     }
     rows = [row for outcome in outcomes for row in outcome.rows]
