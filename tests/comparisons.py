@@ -15,7 +15,6 @@ def made_comparison(
     shared=0.0,
     test_is_given=True,
     n_stages=4,
-    **columns,
 ):
     """Return a comparison in which each strategy gains what is said.
 
@@ -29,8 +28,6 @@ def made_comparison(
     shared : float
         Standard deviation of what all repeats of a strategy share, in that of what
         each has for itself.
-    columns : callable
-        Makes a further column of (strategy, repeat, stage).
     """
     rng = np.random.default_rng(seed)
     gains = {"random": 0.0} | gains
@@ -48,7 +45,6 @@ def made_comparison(
             + (stage > 0) * ((gain or 0) + noise[0 if gain is None else i, repeat]),
             "seconds_fit": 0.1,
             "seconds_query": 0.01 * i,
-            **{key: make(name, repeat, stage) for key, make in columns.items()},
         }
         for repeat in range(n_repeats)
         for i, (name, gain) in enumerate(gains.items())
@@ -64,4 +60,10 @@ def made_comparison(
         "test_is_given": test_is_given,
         "random_state": 0,
     }
-    return Comparison(rows, ("accuracy",), settings)
+    keys = ("strategy", "repeat", "stage")
+    picks = [
+        {key: row[key] for key in keys}
+        | {"indices": rng.choice(300, size=10, replace=False).tolist()}
+        for row in rows
+    ]
+    return Comparison(rows, ("accuracy",), settings, picks)

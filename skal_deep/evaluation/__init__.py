@@ -1,8 +1,10 @@
 """Simulated annotation, paired comparison and its report."""
 
 from skal_deep.evaluation._across import AcrossDataSets
+from skal_deep.evaluation._answer import Answer
 from skal_deep.evaluation._comparison import compare_strategies
 from skal_deep.evaluation._conformance import ConformanceReport, check_query_strategy
+from skal_deep.evaluation._does_al_help import does_al_help
 from skal_deep.evaluation._friedman import Ranking, friedman
 from skal_deep.evaluation._holm import holm
 from skal_deep.evaluation._paired import (
@@ -29,10 +31,12 @@ from skal_deep.evaluation._signed_rank import Posterior, signed_rank
 from skal_deep.evaluation._simulation import SimulatedActiveLearner
 from skal_deep.evaluation._statistics import area_under_curve
 from skal_deep.evaluation._table import Table
+from skal_deep.evaluation._tuning import Tuning
 from skal_deep.evaluation._verdict import Verdict
 
 __all__ = [
     "AcrossDataSets",
+    "Answer",
     "BASELINE",
     "Comparison",
     "ConformanceReport",
@@ -42,11 +46,13 @@ __all__ = [
     "Ranking",
     "SimulatedActiveLearner",
     "Table",
+    "Tuning",
     "Verdict",
     "area_under_curve",
     "check_query_strategy",
     "compare_strategies",
     "detectable_effect",
+    "does_al_help",
     "effect_size",
     "friedman",
     "holm",

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +27,20 @@ class Comparison:
     ----------
     curves : list of dict
         One row for each strategy, repeat and stage: what
-        ``SimulatedActiveLearner.learning_curve_`` holds and, where they were kept, in
-        "indices" the rows of the data that were labelled for the stage.
+        ``SimulatedActiveLearner.learning_curve_`` holds.
     metrics : tuple of str
         Names of the metrics; the first is the one that is compared.
     settings : dict
         How the comparison was made.
+    picks : list of dict
+        For each row of the curves, in the same order, the strategy, the repeat, the
+        stage and "indices", the rows of X that were labelled for it.
     """
 
     curves: list[dict[str, Any]]
     metrics: tuple[str, ...]
     settings: dict[str, Any]
+    picks: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def strategies(self) -> list[str]:
@@ -63,17 +66,17 @@ class Comparison:
                 by_repeat.setdefault(row["repeat"], []).append(row[column])
         return np.array([by_repeat[repeat] for repeat in sorted(by_repeat)])
 
-    def picks(self, strategy: str) -> list[list[NDArray[np.intp]]]:
-        """Return the rows a strategy had labelled: a list of stages for each repeat.
+    def picked(self, strategy: str) -> list[list[NDArray[np.intp]]]:
+        """Return the rows a strategy had labelled: for each repeat a list of stages.
 
         Parameters
         ----------
         strategy : str
-            Name of the strategy. The list is empty if rows were not kept.
+            Name of the strategy. The list is empty if picks were not kept.
         """
         by_repeat: dict[int, list[NDArray[np.intp]]] = {}
-        for row in self.curves:
-            if row["strategy"] == strategy and "indices" in row:
+        for row in self.picks:
+            if row["strategy"] == strategy:
                 indices = np.asarray(row["indices"], np.intp)
                 by_repeat.setdefault(row["repeat"], []).append(indices)
         return [by_repeat[repeat] for repeat in sorted(by_repeat)]
@@ -140,7 +143,7 @@ class Comparison:
     @property
     def warning(self) -> str | None:
         """What to say if there are too few repeats, else nothing."""
-        return too_few(self.settings["n_repeats"], len(self.strategies) - 1)
+        return too_few(len(self.curve(BASELINE)), len(self.strategies) - 1)
 
     def summary(self) -> Table:
         """Return a table with one row for each strategy.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from skal_deep.evaluation._holm import holm
 from skal_deep.evaluation._paired import LEVEL, PairedDifference
 from skal_deep.evaluation._power import detectable_effect, fewest_repeats
+from skal_deep.evaluation._wording import sized
 
 
 @dataclass(frozen=True)
@@ -42,23 +43,6 @@ class Verdict:
             f"{self.word}; {self.difference.n} repeats could only detect "
             f"{sized(self.detectable, self.is_share)}"
         )
-
-
-def sized(value: float, is_share: bool, sign: str = "") -> str:
-    """Return a difference of scores in words.
-
-    Parameters
-    ----------
-    value : float
-        The difference.
-    is_share : bool
-        Whether scores are shares: then it is given in points, that is, hundredths.
-    sign : {"", "+"}, default=""
-        Whether a plus is written.
-    """
-    number = 100 * value if is_share else value
-    digits = format(number, f"{sign}.1f" if abs(number) >= 1 else f"{sign}.2g")
-    return f"{digits} points" if is_share else digits
 
 
 def verdicts(

@@ -11,7 +11,7 @@ from skactiveml.pool import RandomSampling
 from sklearn.datasets import load_iris
 
 from skal_deep.evaluation import compare_strategies, holm, paired_power
-from skal_deep.evaluation._verdict import sized
+from skal_deep.evaluation._wording import sized
 
 
 def test_words():
