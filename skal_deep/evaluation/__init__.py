@@ -13,6 +13,8 @@ from skal_deep.evaluation._paired import (
     paired_difference,
 )
 from skal_deep.evaluation._penalty import penalty_matrix
+from skal_deep.evaluation._plot_costs import plot_savings, plot_seconds
+from skal_deep.evaluation._plot_picks import plot_classes, plot_gallery, plot_map
 from skal_deep.evaluation._plot_ranks import plot_ranks
 from skal_deep.evaluation._plots import plot_curves, plot_differences
 from skal_deep.evaluation._power import (
@@ -61,9 +63,14 @@ __all__ = [
     "paired_difference",
     "paired_power",
     "penalty_matrix",
+    "plot_classes",
     "plot_curves",
     "plot_differences",
+    "plot_gallery",
+    "plot_map",
     "plot_ranks",
+    "plot_savings",
+    "plot_seconds",
     "repeats_needed",
     "sign_flip_test",
     "signed_rank",

@@ -89,7 +89,7 @@ class AcrossDataSets:
                 strict=True,
             )
         ]
-        return Table(rows, {"mean rank": ".2f"})
+        return Table(rows, {"mean rank": ".2f", "p": ".2g"})
 
     def penalty_matrix(self) -> NDArray[np.float64]:
         """Return the penalty matrices of the data sets, summed.

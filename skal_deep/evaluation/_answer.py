@@ -1,6 +1,7 @@
 """The answer to whether active learning helps."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -162,3 +163,21 @@ class Answer:
                 *(f"- {text}" for text in self.advice()),
             ]
         )
+
+    def to_html(
+        self, path: str | Path, image_shape: tuple[int, ...] | None = None
+    ) -> None:
+        """Write a report: one page that needs no other file.
+
+        Parameters
+        ----------
+        path : str or Path
+            Where to.
+        image_shape : tuple of int, default=None
+            Shape of an image, ``(h, w)`` or ``(c, h, w)``, where rows of X are images
+            written as vectors.
+        """
+        from skal_deep.evaluation._report import html_report
+
+        text = html_report(self.comparison, self.X, self.y, image_shape, self)
+        Path(path).write_text(text, encoding="utf-8")

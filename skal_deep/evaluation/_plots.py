@@ -89,7 +89,7 @@ def plot_differences(
     ax.axhline(0, **_style(comparison, baseline))
     for name in others:
         difference = comparison.curve(name, metric) - comparison.curve(baseline, metric)
-        mean, low, high = mean_and_band(difference)
+        mean, low, high = mean_and_band(difference, comparison.overlap)
         n_labels = comparison.curve(name, "n_labels")[0]
         style = _style(comparison, name)
         ax.plot(n_labels, mean, label=name, **style)
@@ -98,25 +98,6 @@ def plot_differences(
     ax.set_ylabel(f"{_words(metric or comparison.metrics[0])}, difference")
     _tidy(ax)
     return ax
-
-
-def draw_both(comparison: Comparison) -> Any:
-    """Return a figure of the curves, and beside them the paired differences.
-
-    It belongs to no window: nothing has to be closed.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        What to draw.
-    """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12, 5), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    plot_curves(comparison, left)
-    plot_differences(comparison, right)
-    return figure
 
 
 def _axes(ax: Any) -> Any:

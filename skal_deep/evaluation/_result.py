@@ -208,9 +208,9 @@ class Comparison:
 
     def figure(self) -> Any:
         """Return a figure of the curves and of the paired differences to random."""
-        from skal_deep.evaluation._plots import draw_both
+        from skal_deep.evaluation._figures import curves_figure
 
-        return draw_both(self)
+        return curves_figure(self)
 
     def to_csv(self, path: str | Path) -> None:
         """Write the curves, one row for each strategy, repeat and stage.
@@ -250,14 +250,26 @@ class Comparison:
         }
         Path(path).write_text(json.dumps(content, indent=1, default=str), "utf-8")
 
-    def to_html(self, path: str | Path) -> None:
+    def to_html(
+        self,
+        path: str | Path,
+        X: Any = None,
+        y: Any = None,
+        image_shape: tuple[int, ...] | None = None,
+    ) -> None:
         """Write a report: one page that needs no other file.
 
         Parameters
         ----------
         path : str or Path
             Where to.
+        X, y : array-like, default=None
+            What was compared on, for pictures of what was labelled: of images
+            ``(n, c, h, w)`` the images, of other rows a map.
+        image_shape : tuple of int, default=None
+            Shape of an image, ``(h, w)`` or ``(c, h, w)``, where rows of X are images
+            written as vectors.
         """
         from skal_deep.evaluation._report import html_report
 
-        Path(path).write_text(html_report(self), encoding="utf-8")
+        Path(path).write_text(html_report(self, X, y, image_shape), encoding="utf-8")

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from skal_deep.evaluation._paired import LEVEL
+from skal_deep.evaluation._paired import LEVEL, error_factor
 
 
 def area_under_curve(n_labels: ArrayLike, scores: ArrayLike) -> float:
@@ -31,7 +31,7 @@ def area_under_curve(n_labels: ArrayLike, scores: ArrayLike) -> float:
 
 
 def mean_and_band(
-    curves: NDArray[np.float64],
+    curves: NDArray[np.float64], overlap: float = 0.0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return the mean of curves and its pointwise 95 % band.
 
@@ -39,6 +39,8 @@ def mean_and_band(
     ----------
     curves : ndarray of shape (n_repeats, n_stages)
         One curve a repeat.
+    overlap : float, default=0.0
+        See :func:`paired_difference`.
 
     Returns
     -------
@@ -48,5 +50,6 @@ def mean_and_band(
     n, mean = len(curves), curves.mean(axis=0)
     if n < 2:
         return mean, mean, mean
-    half = stats.t.isf(LEVEL / 2, n - 1) * curves.std(axis=0, ddof=1) / np.sqrt(n)
+    error = curves.std(axis=0, ddof=1) * error_factor(n, overlap)
+    half = stats.t.isf(LEVEL / 2, n - 1) * error
     return mean, mean - half, mean + half

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _SIGNED = dict.fromkeys(("vs random", "low", "high", "log area"), "+.3f")
 _EFFECTS = dict.fromkeys(("effect", "effect low", "effect high"), "+.2f")
+_P_VALUES = dict.fromkeys(
+    ("p", "p t", "p signs", "p Wilcoxon", "p Holm", "p log area"), ".2g"
+)
 _LABELS = ("random needs", "random low", "random high", "needs itself", "low", "high")
 
 
@@ -53,7 +56,7 @@ def summary_table(comparison: Comparison) -> Table:
             }
         rows.append(row)
     seconds = dict.fromkeys(("s query", "s fit"), ".1f")
-    return Table(rows, _SIGNED | seconds, comparison.warning)
+    return Table(rows, _SIGNED | _P_VALUES | seconds, comparison.warning)
 
 
 def _seconds(comparison: Comparison, strategy: str, column: str) -> float:
@@ -93,7 +96,7 @@ def tests_table(comparison: Comparison) -> Table:
                 "p log area": log_area.p_value,
             }
         )
-    return Table(rows, _SIGNED | _EFFECTS, comparison.warning)
+    return Table(rows, _SIGNED | _P_VALUES | _EFFECTS, comparison.warning)
 
 
 def savings_table(comparison: Comparison) -> Table:

@@ -64,8 +64,8 @@ def sentence(verdict: Verdict) -> str:
         return f"{verdict.word} than random sampling: {found}."
     reach = sized(verdict.detectable, verdict.is_share)
     return (
-        f"no difference detected; {difference.n} repeats could only detect {reach} "
-        f"({found})."
+        f"no difference detected; {difference.n} repeats could only detect {reach}. "
+        f"Seen: {found}."
     )
 
 
