@@ -58,7 +58,6 @@ def made_comparison(
         "n_rows": 400,
         "test_size": 100,
         "test_is_given": test_is_given,
-        "random_state": 0,
     }
     keys = ("strategy", "repeat", "stage")
     picks = [

@@ -131,7 +131,7 @@ class Answer:
         if not self._is_share or len(curve) < 3:
             return None
         enough = int(np.argmax(curve >= _SATURATED * curve[-1]))
-        if enough > len(curve) // 2:
+        if labels[enough] > (labels[0] + labels[-1]) / 2:
             return None
         return (
             f"Random sampling is within 1 % of its final score after "

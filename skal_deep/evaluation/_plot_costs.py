@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skal_deep.evaluation._plots import _axes, _style, _tidy
-from skal_deep.evaluation._savings import labels_needed
+from skal_deep.evaluation._savings import SEED, labels_needed
 
 if TYPE_CHECKING:
     from skal_deep.evaluation._result import Comparison
@@ -34,7 +34,7 @@ def plot_savings(comparison: Comparison, ax: Any = None) -> Any:
     """
     ax = _axes(ax)
     baseline, *others = comparison.strategies
-    rng = np.random.default_rng(comparison.settings["random_state"])
+    rng = np.random.default_rng(SEED)
     labels = comparison.curve(baseline, "n_labels")[0]
     most = labels[-1]
     ax.plot(labels, labels, label=baseline, **_style(comparison, baseline))

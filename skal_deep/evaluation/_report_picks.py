@@ -18,6 +18,7 @@ from skal_deep.evaluation._plot_picks import (
     plot_map,
     project,
 )
+from skal_deep.evaluation._savings import SEED
 from skal_deep.evaluation._table import Table
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def picks_sections(
         Shape of an image, where rows of X are images written as vectors.
     """
     X, y, names = np.asarray(X), np.asarray(y), comparison.strategies
-    rng = np.random.default_rng(comparison.settings["random_state"])
+    rng = np.random.default_rng(SEED)
     rows_ND = X.reshape(len(X), -1)
     radius = usual_distance(rows_ND, rng)
     picks = {name: comparison.picked(name) for name in names}

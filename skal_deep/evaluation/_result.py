@@ -91,7 +91,7 @@ class Comparison:
         allow sharper statements, which are about these test data.
         """
         size = self.settings["test_size"]
-        if self.settings["test_is_given"]:
+        if self.settings.get("test_is_given", False):  # unsaid: the careful case
             return 0.0
         return size / ((1 if size < 1 else self.settings["n_rows"]) - size)
 

@@ -9,6 +9,7 @@ from scipy.optimize import isotonic_regression
 from skal_deep.evaluation._paired import LEVEL
 
 _N_RESAMPLES = 1000
+SEED = 0  # a table of the same comparison is the same each time
 
 
 @dataclass(frozen=True)

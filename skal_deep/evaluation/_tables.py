@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from skal_deep.evaluation._paired import effect_size
-from skal_deep.evaluation._savings import labels_needed
+from skal_deep.evaluation._savings import SEED, labels_needed
 from skal_deep.evaluation._sign_flip import sign_flip_test
 from skal_deep.evaluation._table import Table
 
@@ -72,7 +72,7 @@ def tests_table(comparison: Comparison) -> Table:
         What to test.
     """
     baseline = comparison.areas(comparison.strategies[0])
-    rng = np.random.default_rng(comparison.settings["random_state"])
+    rng = np.random.default_rng(SEED)
     rows = []
     for name, verdict in comparison.verdicts().items():
         gains = comparison.areas(name) - baseline
@@ -108,7 +108,7 @@ def savings_table(comparison: Comparison) -> Table:
         What to count labels of.
     """
     baseline, *others = comparison.strategies
-    rng = np.random.default_rng(comparison.settings["random_state"])
+    rng = np.random.default_rng(SEED)
     labels = comparison.curve(baseline, "n_labels")[0]
     random = comparison.curve(baseline)
     rows = []
