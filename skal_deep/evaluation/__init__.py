@@ -15,6 +15,7 @@ from skal_deep.evaluation._paired import (
 from skal_deep.evaluation._penalty import penalty_matrix
 from skal_deep.evaluation._plot_costs import plot_savings, plot_seconds
 from skal_deep.evaluation._plot_picks import plot_classes, plot_gallery, plot_map
+from skal_deep.evaluation._plot_projection import plot_projection
 from skal_deep.evaluation._plot_ranks import plot_ranks
 from skal_deep.evaluation._plots import plot_curves, plot_differences
 from skal_deep.evaluation._power import (
@@ -22,6 +23,7 @@ from skal_deep.evaluation._power import (
     paired_power,
     repeats_needed,
 )
+from skal_deep.evaluation._projection import Projection
 from skal_deep.evaluation._result import BASELINE, Comparison
 from skal_deep.evaluation._savings import (
     LabelsNeeded,
@@ -32,6 +34,7 @@ from skal_deep.evaluation._sign_flip import sign_flip_test
 from skal_deep.evaluation._signed_rank import Posterior, signed_rank
 from skal_deep.evaluation._simulation import SimulatedActiveLearner
 from skal_deep.evaluation._statistics import area_under_curve
+from skal_deep.evaluation._stopping import Signal, StoppingAdvice, stopping_advice
 from skal_deep.evaluation._table import Table
 from skal_deep.evaluation._tuning import Tuning
 from skal_deep.evaluation._verdict import Verdict
@@ -45,8 +48,11 @@ __all__ = [
     "LabelsNeeded",
     "PairedDifference",
     "Posterior",
+    "Projection",
     "Ranking",
+    "Signal",
     "SimulatedActiveLearner",
+    "StoppingAdvice",
     "Table",
     "Tuning",
     "Verdict",
@@ -68,10 +74,12 @@ __all__ = [
     "plot_differences",
     "plot_gallery",
     "plot_map",
+    "plot_projection",
     "plot_ranks",
     "plot_savings",
     "plot_seconds",
     "repeats_needed",
     "sign_flip_test",
     "signed_rank",
+    "stopping_advice",
 ]
