@@ -106,6 +106,7 @@ def compare_strategies(
     check_paired(outcomes)
     settings = {
         "estimator": repr(estimator),
+        "test_is_given": X_test is not None,
         "strategies": {name: repr(strategy) for name, strategy in named.items()},
         "n_rows": len(y),
         "n_repeats": n_repeats,
@@ -116,7 +117,6 @@ def compare_strategies(
         "retrain": retrain,
         "scoring": metrics,
         "test_size": test_size if X_test is None else len(y_test),
-        "test_is_given": X_test is not None,
         "random_state": seed,
     }
     rows = [row for outcome in outcomes for row in outcome.rows]

@@ -48,7 +48,11 @@ def picks_sections(
     rng = np.random.default_rng(SEED)
     rows_ND = X.reshape(len(X), -1)
     radius = usual_distance(rows_ND, rng)
-    picks = {name: comparison.picked(name) for name in names}
+    picks = {
+        # Copies of a row, where there are, come after all rows, in the same order.
+        name: [[rows % len(X) for rows in stages] for stages in comparison.picked(name)]
+        for name in names
+    }
     counts = {name: class_counts(stages, y)[1:] for name, stages in picks.items()}
     highest = max(float(count.max()) for count in counts.values())
     yield "<h2>What was labelled</h2>"

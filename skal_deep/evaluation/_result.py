@@ -35,12 +35,16 @@ class Comparison:
     picks : list of dict
         For each row of the curves, in the same order, the strategy, the repeat, the
         stage and "indices", the rows of X that were labelled for it.
+    references : list of dict
+        Rows like those of the curves for each reference line, whose name is in the
+        place of the strategy's.
     """
 
     curves: list[dict[str, Any]]
     metrics: tuple[str, ...]
     settings: dict[str, Any]
     picks: list[dict[str, Any]] = field(default_factory=list)
+    references: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def strategies(self) -> list[str]:
@@ -54,14 +58,14 @@ class Comparison:
         Parameters
         ----------
         strategy : str
-            Name of the strategy.
+            Name of the strategy, or of a reference line.
         column : str, default=None
             A metric, "n_labels", "seconds_fit" or "seconds_query"; ``None`` is the
             first metric.
         """
         column = self.metrics[0] if column is None else column
         by_repeat: dict[int, list[float]] = {}
-        for row in self.curves:
+        for row in (*self.curves, *self.references):
             if row["strategy"] == strategy:
                 by_repeat.setdefault(row["repeat"], []).append(row[column])
         return np.array([by_repeat[repeat] for repeat in sorted(by_repeat)])

@@ -1,5 +1,6 @@
 """The report: one page, complete, that needs no other file."""
 
+from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -12,6 +13,7 @@ from skal_deep.evaluation import (
     Answer,
     Tuning,
     paired_difference,
+    plot_curves,
     plot_savings,
     plot_seconds,
 )
@@ -154,3 +156,14 @@ class TestPlots:
         fits, queries = ax.containers
         assert [bar.get_width() for bar in fits] == pytest.approx([0.4] * 4)
         assert queries[-1].get_width() == 0
+
+    def test_reference_lines(self, comparison):
+        row = {"strategy": "all", "repeat": 0, "n_labels": 300, "accuracy": 0.9}
+        lines = [
+            row,
+            *({**row, "strategy": "probe", "n_labels": n} for n in (10, 20, 30)),
+        ]
+        ax = plot_curves(replace(comparison, references=lines), Figure().subplots())
+        drawn = {line.get_label(): line for line in ax.lines}
+        assert list(drawn["all (300 labels)"].get_ydata()) == [0.9, 0.9]
+        assert list(drawn["probe"].get_xdata()) == [10, 20, 30]
