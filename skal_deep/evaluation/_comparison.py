@@ -106,6 +106,7 @@ def compare_strategies(
     check_paired(outcomes)
     settings = {
         "estimator": repr(estimator),
+        "test_is_given": X_test is not None,
         "strategies": {name: repr(strategy) for name, strategy in named.items()},
         "n_rows": len(y),
         "n_repeats": n_repeats,
