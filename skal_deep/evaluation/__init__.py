@@ -3,6 +3,7 @@
 from skal_deep.evaluation._comparison import compare_strategies
 from skal_deep.evaluation._conformance import ConformanceReport, check_query_strategy
 from skal_deep.evaluation._plots import plot_curves, plot_differences
+from skal_deep.evaluation._replay import replay
 from skal_deep.evaluation._result import BASELINE, Comparison
 from skal_deep.evaluation._simulation import SimulatedActiveLearner
 from skal_deep.evaluation._statistics import (
@@ -27,4 +28,5 @@ __all__ = [
     "penalty_matrix",
     "plot_curves",
     "plot_differences",
+    "replay",
 ]

@@ -1,7 +1,7 @@
 """The loop of active learning: label, fit, query, and again."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ from skactiveml.utils import is_labeled
 
 from skal_deep.evaluation._cycle import fitted, queried, with_classes
 from skal_deep.evaluation._streams import Purpose, prepared
+
+Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Stage:
         Time of the fit, and of the query that came before it.
     """
 
-    new: NDArray[np.intp]
+    new: Rows
     estimator: Any
     n_labels: int
     seconds_fit: float
@@ -74,8 +76,9 @@ def play(
     rules: Rules,
     X: NDArray[Any],
     y: NDArray[Any],
-    pool: NDArray[np.intp],
-    new: NDArray[np.intp],
+    pool: Rows,
+    past: Sequence[Rows],
+    n_finished: int = 0,
 ) -> Iterator[Stage]:
     """Yield the stages, the start first, until the queries or the pool run out.
 
@@ -89,24 +92,36 @@ def play(
         What the annotator knows.
     pool : ndarray of shape (n_pool,)
         Rows that can be labelled.
-    new : ndarray of shape (n_new,)
-        Rows that are labelled first.
+    past : sequence of ndarray
+        Rows that are labelled without a query in each of the first cycles: those of
+        the start, and of queries that were made earlier.
+    n_finished : int, default=0
+        Stages that are not wanted again. Their classifier is fitted only if the game
+        goes on from it.
     """
     dtype = np.result_type(y, np.array(rules.missing_label))
     y_shown = np.full_like(y, rules.missing_label, dtype)
-    estimator, n_labels, seconds_query = None, 0, 0.0
+    goes_on = len(past) <= rules.n_cycles and sum(map(len, past)) < len(pool)
+    estimator, n_labels = None, 0
     for cycle in range(rules.n_cycles + 1):
-        if cycle:
-            started = time.perf_counter()
-            new = _query(rules, estimator, X, y_shown, pool, cycle)
-            seconds_query = time.perf_counter() - started
+        started = time.perf_counter()
+        is_query = cycle >= len(past)
+        new = (
+            _query(rules, estimator, X, y_shown, pool, cycle)
+            if is_query
+            else past[cycle]
+        )
+        seconds_query = time.perf_counter() - started if is_query else 0.0
         y_shown[new] = y[new]
         n_labels += len(new)
         pool = np.setdiff1d(pool, new)
-        started = time.perf_counter()
-        estimator = _fit(rules, estimator, X, y_shown, cycle)
-        seconds_fit = time.perf_counter() - started
-        yield Stage(new, estimator, n_labels, seconds_fit, seconds_query)
+        is_wanted = cycle >= n_finished
+        if is_wanted or (goes_on and (rules.warm or cycle == n_finished - 1)):
+            started = time.perf_counter()
+            estimator = _fit(rules, estimator, X, y_shown, cycle)
+            seconds_fit = time.perf_counter() - started
+        if is_wanted:
+            yield Stage(new, estimator, n_labels, seconds_fit, seconds_query)
         if not len(pool):
             return
 
@@ -131,9 +146,9 @@ def _query(
     estimator: Any,
     X: NDArray[Any],
     y: NDArray[Any],
-    pool: NDArray[np.intp],
+    pool: Rows,
     cycle: int,
-) -> NDArray[np.intp]:
+) -> Rows:
     """Return the rows to label next."""
     key = (rules.seed, Purpose.STRATEGY, cycle)
     is_all = len(pool) == len(y) - is_labeled(y, rules.missing_label).sum()

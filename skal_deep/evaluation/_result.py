@@ -2,7 +2,7 @@
 
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,15 @@ class Comparison:
         Names of the metrics; the first is the one that is compared.
     settings : dict
         How the comparison was made.
+    picks : list of dict
+        For each row of the curves, in the same order, the strategy, the repeat, the
+        stage and "indices", the rows of X that were labelled for it.
     """
 
     curves: list[dict[str, Any]]
     metrics: tuple[str, ...]
     settings: dict[str, Any]
+    picks: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def strategies(self) -> list[str]:

@@ -4,19 +4,15 @@ from numbers import Integral, Real
 
 import numpy as np
 from skactiveml.base import QueryStrategy
-from skactiveml.pool import RandomSampling
-from skactiveml.utils import is_labeled
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
-from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skal_deep.classifier import as_seed
-from skal_deep.evaluation._cycle import check_warm
-from skal_deep.evaluation._play import Rules, play
+from skal_deep.evaluation._rounds import rounds
 from skal_deep.evaluation._scoring import named_scorers, scores_of
-from skal_deep.evaluation._start import first_rows, set_aside
+from skal_deep.evaluation._start import start_of
 from skal_deep.evaluation._statistics import area_under_curve
 
 
@@ -70,7 +66,9 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
     ----------
     learning_curve_ : dict of str to ndarray of shape (n_stages,)
         "n_labels"; one entry for each metric; "seconds_fit" and "seconds_query", the
-        time of a stage's fit and of the query that came before it.
+        time of a stage's fit and of the query that came before it; "peak_megabytes",
+        the highest memory of the process in that time (since its start, where the
+        system does not tell: elsewhere than on Linux).
     query_indices_ : list of ndarray
         Rows of X in the order of labelling; the first entry is the start.
     test_indices_ : ndarray
@@ -162,67 +160,21 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         self : object
             The fitted learner.
         """
-        self._validate_params()
-        X, y = check_array(X, allow_nd=True), np.asarray(y)
-        check_consistent_length(X, y)
-        if (X_test is None) != (y_test is None):
-            raise ValueError("X_test and y_test go together: give both or neither.")
-        if self.retrain == "warm":
-            check_warm(self.estimator)
         self._metrics = named_scorers(self.scoring)
-        known = np.flatnonzero(is_labeled(y, self.missing_label))
-        if not len(known):
-            raise ValueError(
-                f"Every label is {self.missing_label!r}, that is, unknown: there is "
-                "nothing to simulate with."
-            )
-        self.n_features_in_ = X.shape[1]
-        self.classes_ = np.unique(y[known])
-        self._seed = as_seed(self.random_state)
-        test_size = self.test_size if X_test is None else None
-        pool, self.test_indices_ = set_aside(y, known, test_size, self._seed)
-        if X_test is None:
-            X_test, y_test = X[self.test_indices_], y[self.test_indices_]
-        visible = np.setdiff1d(np.arange(len(X)), self.test_indices_)
-        y, pool = y[visible], np.searchsorted(visible, pool)
-        random = RandomSampling()
-        rules = Rules(
-            estimator=self.estimator,
-            strategy=random if self.query_strategy is None else self.query_strategy,
-            classes=self.classes_,
-            batch_size=self.batch_size,
-            n_cycles=self.n_cycles,
-            warm=self.retrain == "warm",
-            missing_label=self.missing_label,
-            seed=self._seed,
-        )
-        X_seen = X if len(visible) == len(X) else X[visible]
-        start = first_rows(y, pool, self.n_initial, self.initial, self._seed)
-        stages = play(rules, X_seen, y, pool, start)
-        self._keep(stages, visible, X_test, y_test)
-        return self
-
-    def _keep(self, stages, visible, X_test, y_test) -> None:
-        """Go through the stages, score each, and keep what they leave."""
+        seed = as_seed(self.random_state)
+        start = start_of(self, seed, X, y, X_test, y_test)
+        self.n_features_in_ = start.X.shape[1]
+        self.classes_, self.test_indices_ = start.classes, start.test_rows
         self.query_indices_, self.stages_, points = [], [], []
-        for stage in stages:
-            self.query_indices_.append(visible[stage.new])
-            self.stages_.append(stage.estimator)
-            points.append(
-                {
-                    "n_labels": stage.n_labels,
-                    **self._scores(stage.estimator, X_test, y_test),
-                    "seconds_fit": stage.seconds_fit,
-                    "seconds_query": stage.seconds_query,
-                }
-            )
+        for played in rounds(self, seed, start):
+            self.query_indices_.append(played.indices)
+            self.stages_.append(played.estimator)
+            points.append(played.point)
         self.estimator_ = self.stages_[-1]
         self.learning_curve_ = {
             name: np.array([point[name] for point in points]) for name in points[0]
         }
-
-    def _scores(self, estimator, X, y) -> dict[str, float]:
-        return scores_of(self._metrics, estimator, X, y, self.missing_label)
+        return self
 
     def predict(self, X):
         """Predict with the classifier of the last stage.
@@ -256,6 +208,9 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         """
         check_is_fitted(self)
         return self.estimator_.predict_proba(X)
+
+    def _scores(self, estimator, X, y) -> dict[str, float]:
+        return scores_of(self._metrics, estimator, X, y, self.missing_label)
 
     def staged_score(self, X, y):
         """Return the first metric of each stage on data of the caller.

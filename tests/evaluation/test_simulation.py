@@ -53,11 +53,13 @@ class TestCurve:
             "balanced_accuracy",
             "seconds_fit",
             "seconds_query",
+            "peak_megabytes",
         ]
         np.testing.assert_array_equal(curve["n_labels"], [10, 15, 20])
         assert (curve["seconds_fit"] > 0).all()
         assert curve["seconds_query"][0] == 0
         assert (curve["seconds_query"][1:] > 0).all()
+        assert (curve["peak_megabytes"] > 1).all()
         assert [len(rows) for rows in fitted.query_indices_] == [10, 5, 5]
 
     def test_scores_are_those_of_rows_set_aside(self):
