@@ -12,6 +12,7 @@ from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier._deep_ensemble import DeepEnsembleClassifier
 from skal_deep.classifier._fitting import check_needs, fit_on_labeled, fitted
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
+from skal_deep.classifier._shrink import shrunk
 
 __all__ = [
     "CapabilityError",
@@ -28,4 +29,5 @@ __all__ = [
     "derived_seed",
     "fit_on_labeled",
     "fitted",
+    "shrunk",
 ]

@@ -8,15 +8,11 @@ import joblib
 from skactiveml.pool import RandomSampling
 
 from skal_deep.classifier import as_seed
-from skal_deep.evaluation._configuration import (
-    configuration_of,
-    described,
-    fingerprint,
-)
 from skal_deep.evaluation._gather import collected, play_jobs
 from skal_deep.evaluation._jobs import run_job
+from skal_deep.evaluation._references import reference_jobs
 from skal_deep.evaluation._result import BASELINE, Comparison
-from skal_deep.evaluation._run_directory import RunDirectory
+from skal_deep.evaluation._run_directory import RunDirectory, begin
 from skal_deep.evaluation._scoring import named_scorers
 from skal_deep.evaluation._simulation import SimulatedActiveLearner
 
@@ -37,7 +33,12 @@ def compare_strategies(
     retrain: str = "scratch",
     scoring: Any = "accuracy",
     test_size: float | int | None = 0.25,
+    label_noise: float = 0.0,
+    n_copies: int = 1,
+    copy_noise: float = 0.1,
     missing_label: Any = -1,
+    cost: Any = None,
+    references: Mapping[str, Any] | None = None,
     run_dir: str | Path | None = None,
     n_jobs: int | None = None,
     progress: bool = True,
@@ -70,8 +71,17 @@ def compare_strategies(
     n_repeats : int or iterable of int, default=5
         Number of paired repeats. Five cannot show small differences: use more. Given
         as numbers, just these are played, such as one in each task of a cluster.
-    n_initial, batch_size, n_cycles, initial, retrain, scoring, test_size, missing_label
+    n_initial, batch_size, n_cycles, initial, retrain, scoring, test_size
         See :class:`SimulatedActiveLearner`.
+    label_noise, n_copies, copy_noise, missing_label
+        See :class:`SimulatedActiveLearner`.
+    cost : array-like of shape (n_samples,), default=None
+        What each label costs, to have what was spent among the columns of the curves.
+    references : dict of str to classifier, default=None
+        Lines that strategies should be seen beside: classifiers fitted to the labels
+        that random sampling buys, such as a logistic regression on the inputs, or one
+        that learns from the rows without a label, as in ``sklearn.semi_supervised``.
+        ``None`` in place of a classifier is ``estimator`` fitted to the whole pool.
     run_dir : str or Path, default=None
         Where to keep what was played, a line for each round: indices, scores, times,
         memory, seeds, versions. A comparison that was killed goes on from there when
@@ -106,22 +116,35 @@ def compare_strategies(
         retrain=retrain,
         scoring=scoring,
         test_size=test_size,
+        label_noise=label_noise,
+        n_copies=n_copies,
+        copy_noise=copy_noise,
         missing_label=missing_label,
     )
-    data = {"X": X, "y": y, "X_test": X_test, "y_test": y_test}
+    data = {"X": X, "y": y, "X_test": X_test, "y_test": y_test, "cost": cost}
     run = None
     if run_dir is not None:
         run = RunDirectory(Path(run_dir).resolve())
-        random_state = _begin(run, learner, named, data, random_state)
-    seed = as_seed(random_state)
+        random_state = begin(run, learner, named, data, random_state)
+    seed, references = as_seed(random_state), dict(references or {})
     outcomes = play_jobs(
         [
             joblib.delayed(run_job)(
-                learner, name, strategy, repeat, seed, run, *data.values()
+                learner, name, strategy, repeat, seed, run, None, *data.values()
             )
             for repeat in repeats
             for name, strategy in named.items()
         ],
+        n_jobs,
+        progress,
+    )
+    random_picks = {
+        outcome.repeat: [row["indices"] for row in outcome.rows]
+        for outcome in outcomes
+        if outcome.strategy == BASELINE
+    }
+    lines = play_jobs(
+        reference_jobs(references, learner, random_picks, seed, run, data),
         n_jobs,
         progress,
     )
@@ -137,30 +160,13 @@ def compare_strategies(
         "retrain": retrain,
         "scoring": metrics,
         "test_size": test_size if X_test is None else len(y_test),
+        "label_noise": label_noise,
+        "n_copies": n_copies,
+        "copy_noise": copy_noise,
+        "references": {name: repr(each) for name, each in references.items()},
         "random_state": seed,
     }
-    return collected(outcomes, list(named), metrics, settings)
-
-
-def _begin(
-    run: RunDirectory,
-    learner: SimulatedActiveLearner,
-    named: dict[str, Any],
-    data: dict[str, Any],
-    random_state: Any,
-) -> int:
-    """Write down what decides a run, or check that it is the same; return its seed."""
-    stored = run.configuration()
-    if random_state is None and stored is not None:
-        random_state = stored["random_state"]
-    seed = as_seed(random_state)
-    prints = {
-        name: None if value is None else fingerprint(value)
-        for name, value in data.items()
-    }
-    common = configuration_of(learner) | prints | {"random_state": seed}
-    run.agree(common, {name: described(strategy) for name, strategy in named.items()})
-    return seed
+    return collected(outcomes, list(named), metrics, settings, lines)
 
 
 def _named(strategies: Mapping[str, Any] | Sequence[Any]) -> dict[str, Any]:

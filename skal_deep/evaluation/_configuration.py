@@ -40,9 +40,11 @@ def described(estimator: Any) -> dict[str, Any]:
 
     Parameters
     ----------
-    estimator : object
+    estimator : object or None
         With ``get_params``, as in scikit-learn.
     """
+    if estimator is None:
+        return {}
     return {"class": _name(type(estimator)), **configuration_of(estimator)}
 
 

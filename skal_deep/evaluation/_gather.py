@@ -7,11 +7,13 @@ from tqdm import tqdm
 
 from skal_deep.evaluation._jobs import Outcome
 from skal_deep.evaluation._result import Comparison
-from skal_deep.evaluation._scoring import MEASURED
+
+_KEY = ("strategy", "repeat", "stage")
+_ELSEWHERE = ("indices", "seeds", "configuration", "versions")
 
 
 def play_jobs(jobs: list[Any], n_jobs: int | None, progress: bool) -> list[Outcome]:
-    """Run jobs where joblib is told to, and check that they are paired.
+    """Run jobs where joblib is told to.
 
     Parameters
     ----------
@@ -23,11 +25,9 @@ def play_jobs(jobs: list[Any], n_jobs: int | None, progress: bool) -> list[Outco
         Whether to show a progress bar.
     """
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-    outcomes = list(
+    return list(
         tqdm(parallel(jobs), total=len(jobs), desc="compare", disable=not progress)
     )
-    check_paired(outcomes)
-    return outcomes
 
 
 def collected(
@@ -35,8 +35,9 @@ def collected(
     names: list[str],
     metrics: tuple[str, ...],
     settings: dict[str, Any],
+    references: list[Outcome],
 ) -> Comparison:
-    """Return what jobs returned, in order.
+    """Return what jobs returned, in order, if their starts are paired.
 
     Parameters
     ----------
@@ -48,14 +49,21 @@ def collected(
         Names of the metrics.
     settings : dict
         How the comparison was made.
+    references : list of Outcome
+        Reference lines.
     """
+    check_paired(outcomes)
     outcomes.sort(key=lambda outcome: (outcome.repeat, names.index(outcome.strategy)))
+    references.sort(key=lambda outcome: (outcome.repeat, outcome.strategy))
     rows = [row for outcome in outcomes for row in outcome.rows]
-    key = ("strategy", "repeat", "stage")
-    columns = (*key, "n_labels", *metrics, *MEASURED)
-    curves = [{name: row[name] for name in columns} for row in rows]
-    picks = [{name: row[name] for name in (*key, "indices")} for row in rows]
-    return Comparison(curves, metrics, settings, picks)
+    picks = [{name: row[name] for name in (*_KEY, "indices")} for row in rows]
+    lines = [_point(row) for outcome in references for row in outcome.rows]
+    return Comparison([_point(row) for row in rows], metrics, settings, picks, lines)
+
+
+def _point(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of a row that belongs to a curve."""
+    return {name: value for name, value in row.items() if name not in _ELSEWHERE}
 
 
 def check_paired(outcomes: list[Outcome]) -> None:

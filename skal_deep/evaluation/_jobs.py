@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from skal_deep import __version__
 from skal_deep.classifier import derived_seed
-from skal_deep.evaluation._rounds import Round, rounds
+from skal_deep.evaluation._rounds import rounds
 from skal_deep.evaluation._run_directory import RunDirectory
 from skal_deep.evaluation._scoring import named_scorers
 from skal_deep.evaluation._start import Start, start_of
@@ -41,7 +41,7 @@ class Outcome:
         Number of the repeat.
     start : str
         Hash of what the strategies of a repeat share: the rows set aside, the first
-        labels, the scores of the first classifier.
+        rows and their labels, the scores of the first classifier.
     rows : list of dict
         One row for each round.
     """
@@ -59,6 +59,7 @@ def run_job(
     repeat: int,
     seed: int,
     run: RunDirectory | None,
+    picks: list[list[int]] | None,
     *data: Any,
 ) -> Outcome:
     """Play one strategy through one repeat, on one thread.
@@ -80,28 +81,36 @@ def run_job(
         Seed of the comparison.
     run : RunDirectory or None
         Where rounds are stored, and where those played earlier are found.
+    picks : list of list of int, or None
+        What is labelled in each round, if it is given and nobody asks.
     *data : array-like
-        X, y, X_test, y_test.
+        X, y, X_test, y_test, cost.
     """
     learner = clone(learner).set_params(query_strategy=strategy)
     seed = derived_seed(seed, repeat)
-    with one_thread():
+    with _one_thread():
         start = start_of(learner, seed, *data)
         rows = [] if run is None else run.resume(name, repeat)
         rows = rows[: learner.n_cycles + 1]
         provenance = {} if run is None else _provenance(run.hash_of(name))
-        past = [row["indices"] for row in rows]
+        past = [row["indices"] for row in rows] if picks is None else picks
         for played in rounds(learner, seed, start, past, len(rows)):
-            row = row_of(name, repeat, len(rows), played)
+            row = {
+                "strategy": name,
+                "repeat": repeat,
+                "stage": len(rows),
+                **played.point,
+                "indices": played.indices.tolist(),
+            }
             if run is not None:
                 row |= {"seeds": _seeds(seed, len(rows)), **provenance}
                 run.append(row)
             rows.append(row)
-    return Outcome(name, repeat, start_hash(learner, start, rows[0]), rows)
+    return Outcome(name, repeat, _start_hash(learner, start, rows[0]), rows)
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def _one_thread() -> Iterator[None]:
     """Keep other jobs of the process waiting, and libraries on one thread."""
     with _TURN:
         n_threads = torch.get_num_threads()
@@ -111,17 +120,6 @@ def one_thread() -> Iterator[None]:
                 yield
         finally:
             torch.set_num_threads(n_threads)
-
-
-def row_of(name: str, repeat: int, stage: int, played: Round) -> dict[str, Any]:
-    """Return what is kept of a round."""
-    return {
-        "strategy": name,
-        "repeat": repeat,
-        "stage": stage,
-        **played.point,
-        "indices": played.indices.tolist(),
-    }
 
 
 def _seeds(seed: int, stage: int) -> dict[str, int]:
@@ -149,11 +147,12 @@ def _versions() -> dict[str, str]:
     }
 
 
-def start_hash(learner: Any, start: Start, first: dict[str, Any]) -> str:
+def _start_hash(learner: Any, start: Start, first: dict[str, Any]) -> str:
     """Return a hash of the start; scores are rounded, as machines may differ."""
     hashed = hashlib.sha256()
     for rows in (start.test_rows, start.visible[start.first]):
         hashed.update(rows.tobytes())
+    hashed.update(repr(start.y[start.first].tolist()).encode())
     for metric in named_scorers(learner.scoring):
         hashed.update(f"{metric}={first[metric]:.6g};".encode())
     return hashed.hexdigest()

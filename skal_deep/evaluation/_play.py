@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skactiveml.utils import is_labeled
 
-from skal_deep.evaluation._cycle import fitted, queried, with_classes
+from skal_deep.classifier import derived_seed
+from skal_deep.evaluation._cycle import fitted, forgetful, queried, with_classes
 from skal_deep.evaluation._streams import Purpose, prepared
 
 Rows = NDArray[np.intp]
@@ -31,8 +32,8 @@ class Rules:
         Number of labels a query asks for.
     n_cycles : int
         Number of queries.
-    warm : bool
-        Whether a fit starts from the weights of the one before.
+    retrain : {"scratch", "warm", "shrink_perturb"}
+        What a fit starts from.
     missing_label : scalar, str, nan or None
         Marks a row without a label.
     seed : int
@@ -44,7 +45,7 @@ class Rules:
     classes: NDArray[Any]
     batch_size: int
     n_cycles: int
-    warm: bool
+    retrain: str
     missing_label: Any
     seed: int
 
@@ -102,6 +103,7 @@ def play(
     dtype = np.result_type(y, np.array(rules.missing_label))
     y_shown = np.full_like(y, rules.missing_label, dtype)
     goes_on = len(past) <= rules.n_cycles and sum(map(len, past)) < len(pool)
+    is_chain = rules.retrain != "scratch"
     estimator, n_labels = None, 0
     for cycle in range(rules.n_cycles + 1):
         started = time.perf_counter()
@@ -116,7 +118,7 @@ def play(
         n_labels += len(new)
         pool = np.setdiff1d(pool, new)
         is_wanted = cycle >= n_finished
-        if is_wanted or (goes_on and (rules.warm or cycle == n_finished - 1)):
+        if is_wanted or (goes_on and (is_chain or cycle == n_finished - 1)):
             started = time.perf_counter()
             estimator = _fit(rules, estimator, X, y_shown, cycle)
             seconds_fit = time.perf_counter() - started
@@ -130,11 +132,15 @@ def _fit(
     rules: Rules, previous: Any, X: NDArray[Any], y: NDArray[Any], cycle: int
 ) -> Any:
     """Return the classifier of one cycle."""
+    if rules.retrain == "scratch":
+        previous = None
+    elif rules.retrain == "shrink_perturb" and previous is not None:
+        previous = forgetful(previous, derived_seed(rules.seed, Purpose.PERTURB, cycle))
     key = (rules.seed, Purpose.MODEL, cycle)
     estimator = prepared(rules.estimator, rules.missing_label, *key)
     return fitted(
         with_classes(estimator, rules.classes),
-        previous if rules.warm else None,
+        previous,
         X,
         y,
         rules.missing_label,

@@ -4,21 +4,25 @@ from pathlib import Path
 from typing import Any
 
 import joblib
-from sklearn.base import clone
 
-from skal_deep.classifier import derived_seed
 from skal_deep.evaluation._configuration import fingerprint
 from skal_deep.evaluation._gather import collected, play_jobs
-from skal_deep.evaluation._jobs import Outcome, one_thread, row_of, start_hash
+from skal_deep.evaluation._jobs import run_job
 from skal_deep.evaluation._result import Comparison
-from skal_deep.evaluation._rounds import rounds
 from skal_deep.evaluation._run_directory import RunDirectory
 from skal_deep.evaluation._scoring import named_scorers
 from skal_deep.evaluation._simulation import SimulatedActiveLearner
-from skal_deep.evaluation._start import start_of
 
 # Parameters of the learner that decide split, start and labels.
-_KEPT = ("n_initial", "initial", "test_size", "missing_label")
+_KEPT = (
+    "n_initial",
+    "initial",
+    "test_size",
+    "label_noise",
+    "n_copies",
+    "copy_noise",
+    "missing_label",
+)
 
 
 def replay(
@@ -31,6 +35,7 @@ def replay(
     retrain: str = "scratch",
     X_test: Any = None,
     y_test: Any = None,
+    cost: Any = None,
     n_jobs: int | None = None,
     progress: bool = True,
 ) -> Comparison:
@@ -54,12 +59,14 @@ def replay(
         The classifier, see :class:`SimulatedActiveLearner`.
     scoring : str, callable, list or dict of these, default="accuracy"
         Metrics, as in scikit-learn; the first is compared.
-    retrain : {"scratch", "warm"}, default="scratch"
-        Whether each fit starts from new weights or from those of the round before.
+    retrain : {"scratch", "warm", "shrink_perturb"}, default="scratch"
+        What each fit starts from, see :class:`SimulatedActiveLearner`.
     X_test : array-like of shape (n_test_samples, ...), default=None
         Inputs to score on; ``None`` are the rows that the run had set aside.
     y_test : array-like of shape (n_test_samples,), default=None
         Their labels.
+    cost : array-like of shape (n_samples,), default=None
+        What each label costs.
     n_jobs : int, default=None
         Number of jobs at a time, as in joblib.
     progress : bool, default=True
@@ -84,55 +91,43 @@ def replay(
             f"y is not that of the run in {run_dir}, whose selections are rows of it: "
             f"{configuration['y']} in the run, {fingerprint(y)} now."
         )
-    lengths = {job: len(run.rows(*job)) for job in run.jobs()}
-    if len(set(lengths.values())) > 1:
+    picked = {
+        job: [row["indices"] for row in run.rows(*job)] for job in sorted(run.jobs())
+    }
+    lengths = sorted({len(picks) for picks in picked.values()})
+    if len(lengths) > 1:
         raise ValueError(
-            f"The run in {run_dir} is not finished, its jobs have played "
-            f"{sorted(set(lengths.values()))} rounds. Call compare_strategies again."
+            f"The run in {run_dir} is not finished, its jobs have played {lengths} "
+            "rounds. Call compare_strategies again."
         )
     learner = SimulatedActiveLearner(
         estimator,
         scoring=scoring,
         retrain=retrain,
+        n_cycles=lengths[0] - 1,
         **{name: configuration[name] for name in _KEPT},
     )
-    seed = configuration["random_state"]
+    seed, data = configuration["random_state"], (X, y, X_test, y_test, cost)
     outcomes = play_jobs(
         [
-            joblib.delayed(_replay_job)(
-                learner, name, repeat, seed, run, X, y, X_test, y_test
+            joblib.delayed(run_job)(
+                learner, name, None, repeat, seed, None, picks, *data
             )
-            for name, repeat in run.jobs()
+            for (name, repeat), picks in picked.items()
         ],
         n_jobs,
         progress,
     )
-    names = list(dict.fromkeys(name for name, _ in run.jobs()))
+    names = list(dict.fromkeys(name for name, _ in picked))
     metrics = tuple(named_scorers(scoring))
     settings = {
         "replayed": str(run_dir),
         "estimator": repr(estimator),
         "scoring": metrics,
         "retrain": retrain,
-        "n_repeats": len({repeat for _, repeat in run.jobs()}),
-        "n_cycles": min(lengths.values()) - 1,
+        "n_repeats": len({repeat for _, repeat in picked}),
+        "n_cycles": lengths[0] - 1,
         "run": configuration,
         **{name: configuration[name] for name in (*_KEPT, "batch_size")},
     }
-    return collected(outcomes, names, metrics, settings)
-
-
-def _replay_job(
-    learner: Any, name: str, repeat: int, seed: int, run: RunDirectory, *data: Any
-) -> Outcome:
-    """Fit and score the classifier on the labels of each round of a job."""
-    past = [row["indices"] for row in run.rows(name, repeat)]
-    learner = clone(learner).set_params(n_cycles=len(past) - 1)
-    seed = derived_seed(seed, repeat)
-    with one_thread():
-        start = start_of(learner, seed, *data)
-        rows = [
-            row_of(name, repeat, stage, played)
-            for stage, played in enumerate(rounds(learner, seed, start, past))
-        ]
-    return Outcome(name, repeat, start_hash(learner, start, rows[0]), rows)
+    return collected(outcomes, names, metrics, settings, [])

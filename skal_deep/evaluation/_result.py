@@ -39,12 +39,16 @@ class Comparison:
     picks : list of dict
         For each row of the curves, in the same order, the strategy, the repeat, the
         stage and "indices", the rows of X that were labelled for it.
+    references : list of dict
+        Rows like those of the curves for each reference line, whose name is in the
+        place of the strategy's.
     """
 
     curves: list[dict[str, Any]]
     metrics: tuple[str, ...]
     settings: dict[str, Any]
     picks: list[dict[str, Any]] = field(default_factory=list)
+    references: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def strategies(self) -> list[str]:

@@ -1,5 +1,6 @@
 """The rounds of a simulation: what is labelled in each, and what it scores."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -63,23 +64,29 @@ def rounds(
         classes=start.classes,
         batch_size=learner.batch_size,
         n_cycles=learner.n_cycles,
-        warm=learner.retrain == "warm",
+        retrain=learner.retrain,
         missing_label=learner.missing_label,
         seed=seed,
     )
     picks = [np.searchsorted(start.visible, np.asarray(rows)) for rows in past]
+    cost = np.zeros(len(start.y)) if start.cost is None else start.cost
+    spent = float(sum(cost[rows].sum() for rows in picks[:n_finished]))
     reset_peak()
     for stage in play(
         rules, start.X, start.y, start.pool, picks or [start.first], n_finished
     ):
-        scores = scores_of(
+        point: dict[str, float] = {"n_labels": stage.n_labels}
+        spent += float(cost[stage.new].sum())
+        if start.cost is not None:
+            point["cost"] = spent
+        started = time.perf_counter()
+        point |= scores_of(
             metrics, stage.estimator, start.X_test, start.y_test, learner.missing_label
         )
-        point = {
-            "n_labels": stage.n_labels,
-            **scores,
+        point |= {
             "seconds_fit": stage.seconds_fit,
             "seconds_query": stage.seconds_query,
+            "seconds_score": time.perf_counter() - started,
             "peak_megabytes": peak_megabytes(),
         }
         yield Round(start.visible[stage.new], point, stage.estimator)

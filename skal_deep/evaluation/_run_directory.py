@@ -18,7 +18,14 @@ from typing import Any
 from urllib.parse import quote, unquote
 from uuid import uuid4
 
-from skal_deep.evaluation._configuration import difference, digest
+from skal_deep.classifier import as_seed
+from skal_deep.evaluation._configuration import (
+    configuration_of,
+    described,
+    difference,
+    digest,
+    fingerprint,
+)
 
 _COMMON, _STRATEGY = "configuration.json", "strategy.json"
 
@@ -152,6 +159,41 @@ class RunDirectory:
 
     def _job(self, name: str, repeat: int) -> Path:
         return self._of(name) / f"{repeat}.jsonl"
+
+
+def begin(
+    run: RunDirectory,
+    learner: Any,
+    named: dict[str, Any],
+    data: dict[str, Any],
+    random_state: Any,
+) -> int:
+    """Write down what decides a run, or check that it is the same; return its seed.
+
+    Parameters
+    ----------
+    run : RunDirectory
+        Where it is kept.
+    learner : SimulatedActiveLearner
+        How it is played.
+    named : dict of str to object
+        Strategies, or what else has rounds of its own.
+    data : dict of str to array-like
+        On what it is played.
+    random_state : int, RandomState or None
+        Its seed; ``None`` is that of the run, or a fresh one.
+    """
+    stored = run.configuration()
+    if random_state is None and stored is not None:
+        random_state = stored["random_state"]
+    seed = as_seed(random_state)
+    prints = {
+        name: None if value is None else fingerprint(value)
+        for name, value in data.items()
+    }
+    common = configuration_of(learner) | prints | {"random_state": seed}
+    run.agree(common, {name: described(each) for name, each in named.items()})
+    return seed
 
 
 def _whole_lines(content: bytes) -> bytes:

@@ -10,7 +10,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_consistent_length
 
 from skal_deep.classifier import derived_seed
-from skal_deep.evaluation._cycle import check_warm
+from skal_deep.evaluation._conditions import as_cost, noisy, with_copies
+from skal_deep.evaluation._cycle import check_retrain
 from skal_deep.evaluation._streams import Purpose
 
 Rows = NDArray[np.intp]
@@ -40,6 +41,8 @@ class Start:
         Inputs to score on.
     y_test : array-like of shape (n_test,)
         Their labels.
+    cost : ndarray of shape (n_visible,) or None
+        What each label costs.
     """
 
     X: NDArray[Any]
@@ -51,10 +54,17 @@ class Start:
     test_rows: Rows
     X_test: Any
     y_test: Any
+    cost: NDArray[Any] | None
 
 
 def start_of(
-    learner: Any, seed: int, X: Any, y: Any, X_test: Any = None, y_test: Any = None
+    learner: Any,
+    seed: int,
+    X: Any,
+    y: Any,
+    X_test: Any = None,
+    y_test: Any = None,
+    cost: Any = None,
 ) -> Start:
     """Return where a simulation starts.
 
@@ -72,10 +82,11 @@ def start_of(
         Inputs to score on, instead of rows set aside.
     y_test : array-like of shape (n_test,), default=None
         Their labels.
+    cost : array-like of shape (n_samples,), default=None
+        What each label costs.
     """
     learner._validate_params()
-    if learner.retrain == "warm":
-        check_warm(learner.estimator)
+    check_retrain(learner.estimator, learner.retrain)
     X, y = check_array(X, allow_nd=True), np.asarray(y)
     check_consistent_length(X, y)
     if (X_test is None) != (y_test is None):
@@ -90,9 +101,12 @@ def start_of(
     pool, test_rows = set_aside(y, known, test_size, seed)
     if X_test is None:
         X_test, y_test = X[test_rows], y[test_rows]
-    visible = np.setdiff1d(np.arange(len(X)), test_rows)
-    classes = np.unique(y[known])
-    y, pool = y[visible], np.searchsorted(visible, pool)
+    n_rows, classes = len(X), np.unique(y[known])
+    first_copies = n_rows * np.arange(learner.n_copies)[:, None]
+    X = with_copies(X, learner.n_copies, learner.copy_noise, seed)
+    visible = np.setdiff1d(np.arange(len(X)), first_copies + test_rows)
+    pool = np.searchsorted(visible, (first_copies + pool).ravel())
+    y = noisy(y[visible % n_rows], pool, classes, learner.label_noise, seed)
     return Start(
         X=X if len(visible) == len(X) else X[visible],
         y=y,
@@ -103,6 +117,7 @@ def start_of(
         test_rows=test_rows,
         X_test=X_test,
         y_test=y_test,
+        cost=None if cost is None else as_cost(cost, n_rows)[visible % n_rows],
     )
 
 

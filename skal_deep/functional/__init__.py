@@ -1,5 +1,6 @@
 """The mathematics of acquisition and selection: tensors in, tensors out."""
 
+from skal_deep.functional.calibration import expected_calibration_error
 from skal_deep.functional.gradients import badge, squared_gradient_norms
 from skal_deep.functional.information import bald, entropy, predictive_entropy
 from skal_deep.functional.joint_entropy import batch_bald, n_informed_picks
@@ -22,6 +23,7 @@ __all__ = [
     "bald",
     "batch_bald",
     "entropy",
+    "expected_calibration_error",
     "k_center_greedy",
     "least_confidence",
     "margin",
