@@ -3,6 +3,7 @@
 from typing import Any
 
 import joblib
+from joblib.parallel import get_active_backend
 from tqdm import tqdm
 
 from skal_deep.evaluation._jobs import Outcome
@@ -24,7 +25,11 @@ def play_jobs(jobs: list[Any], n_jobs: int | None, progress: bool) -> list[Outco
     progress : bool
         Whether to show a progress bar.
     """
-    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+    backend, _ = get_active_backend()
+    # multiprocessing, and ray that builds on it, return everything at the end
+    is_lazy = backend.supports_return_generator
+    return_as = "generator_unordered" if is_lazy else "list"
+    parallel = joblib.Parallel(n_jobs=n_jobs, return_as=return_as)
     return list(
         tqdm(parallel(jobs), total=len(jobs), desc="compare", disable=not progress)
     )

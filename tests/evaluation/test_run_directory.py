@@ -172,7 +172,7 @@ class TestResume:
             compare(tmp_path, {}, n_repeats=1)
 
     def test_on_every_backend(self, tmp_path, whole):
-        for backend in ("threading", "loky"):
+        for backend in ("threading", "loky", "multiprocessing"):
             with joblib.parallel_config(backend=backend, n_jobs=2):
                 assert results(compare(tmp_path / backend)) == results(whole[0])
 
