@@ -25,6 +25,7 @@ from skal_deep.evaluation import (
     plot_curves,
     plot_differences,
 )
+from skal_deep.evaluation._scoring import MEASURED
 from skal_deep.pool import BALD, CoreSet
 
 X, y = load_iris(return_X_y=True)
@@ -39,9 +40,9 @@ def compare(strategies, estimator=None, **params):
 
 
 def scores(comparison):
-    """The curves without the seconds."""
+    """The curves without times and memory."""
     return [
-        {key: value for key, value in row.items() if not key.startswith("seconds")}
+        {key: value for key, value in row.items() if key not in MEASURED}
         for row in comparison.curves
     ]
 
