@@ -16,9 +16,9 @@ from skal_deep.classifier._capabilities import CapabilityError
 from skal_deep.modules import (
     CoupledDropout,
     FunctionalDropout,
-    SharedPrefix,
     batch_norms,
     coupled_dropout,
+    draw_passes,
     dropout_layers,
     eval_mode,
     isolated_rng,
@@ -120,8 +120,8 @@ def _draws_of_batch(
 ) -> Callable[[Any], Iterator[Any]]:
     """Return a function that yields the module's output of each draw for a batch.
 
-    What comes before the first dropout is computed once, where the module can be
-    traced and the net predicts in skorch's own way.
+    What a draw shares with others or drops is not computed again, where the module
+    can be traced and the net predicts in skorch's own way.
     """
 
     def whole(batch: Any) -> Iterator[Any]:
@@ -135,7 +135,7 @@ def _draws_of_batch(
     ):
         return whole
     try:
-        shared = SharedPrefix(net.module_)
+        passes = draw_passes(net.module_)
     except ValueError:
         return whole
 
@@ -143,7 +143,7 @@ def _draws_of_batch(
         x = to_tensor(unpack_data(batch)[0], device=net.device)
         if not isinstance(x, Tensor):
             return whole(batch)
-        return shared.draws(x, masks, n_samples)
+        return passes.draws(x, masks, n_samples)
 
     return split
 

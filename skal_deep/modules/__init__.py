@@ -18,6 +18,7 @@ from skal_deep.modules._prefix import SharedPrefix
 from skal_deep.modules._rng import draw_generator, isolated_rng
 from skal_deep.modules._split_linear import SplitLinear, heads_apart, split_linear
 from skal_deep.modules._standardizer import Standardizer
+from skal_deep.modules._thinned import ThinnedDraws, draw_passes
 from skal_deep.modules._training import Minibatches, train
 from skal_deep.modules._vaal import LabeledScorer, train_vaal
 from skal_deep.modules._vae import VAE
@@ -40,6 +41,8 @@ __all__ = [
     "MLP",
     "Minibatches",
     "SharedPrefix",
+    "ThinnedDraws",
+    "draw_passes",
     "SplitLinear",
     "Standardizer",
     "VAE",
