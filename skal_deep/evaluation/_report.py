@@ -9,7 +9,12 @@ from html import escape
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from skal_deep.evaluation._figures import as_svg, costs_figure, curves_figure
+from skal_deep.evaluation._figures import (
+    as_svg,
+    costs_figure,
+    curves_figure,
+    metrics_figure,
+)
 from skal_deep.evaluation._page import (
     folded,
     matrix_html,
@@ -102,6 +107,9 @@ def _numbers(comparison: Comparison) -> Iterator[str]:
     metric = comparison.metrics[0].replace("_", " ")
     yield "<h2>Learning curves</h2>"
     yield as_svg(partial(curves_figure, comparison), "curves")
+    if len(comparison.metrics) > 1:
+        yield paragraph("The same by other metrics, with the same colours.")
+        yield as_svg(partial(metrics_figure, comparison), "metrics")
     yield table_html(comparison.summary())
     yield paragraph(
         f"Area: mean {metric} over the labels spent. Its difference to random sampling "

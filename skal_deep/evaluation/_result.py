@@ -2,7 +2,7 @@
 
 import csv
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,19 @@ class Comparison:
         """Names of the strategies, random sampling first."""
         names = list(dict.fromkeys(row["strategy"] for row in self.curves))
         return sorted(names, key=lambda name: name != BASELINE)
+
+    def by(self, metric: str) -> "Comparison":
+        """Return the same comparison by another of its metrics.
+
+        Parameters
+        ----------
+        metric : str
+            The metric that is compared.
+        """
+        if metric not in self.metrics:
+            raise ValueError(f"There is no {metric!r}, but {', '.join(self.metrics)}.")
+        others = (name for name in self.metrics if name != metric)
+        return replace(self, metrics=(metric, *others))
 
     def curve(self, strategy: str, column: str | None = None) -> NDArray[np.float64]:
         """Return a column of the curves of a strategy, of shape (n_repeats, n_stages).
