@@ -2,7 +2,7 @@
 
 import csv
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +62,10 @@ class Comparison:
         """
         if metric not in self.metrics:
             raise ValueError(f"There is no {metric!r}, but {', '.join(self.metrics)}.")
-        others = (name for name in self.metrics if name != metric)
-        return replace(self, metrics=(metric, *others))
+        metrics = (metric, *(name for name in self.metrics if name != metric))
+        return Comparison(
+            self.curves, metrics, self.settings, self.picks, self.references
+        )
 
     def curve(self, strategy: str, column: str | None = None) -> NDArray[np.float64]:
         """Return a column of the curves of a strategy, of shape (n_repeats, n_stages).
