@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from skal_deep.evaluation._holm import holm
 from skal_deep.evaluation._paired import LEVEL, PairedDifference, paired_difference
 from skal_deep.evaluation._power import repeats_needed
 from skal_deep.evaluation._result import BASELINE, Comparison
@@ -90,6 +91,13 @@ class Answer:
             return f"Let {self.best} choose what to label."
         if verdict.word == "worse":
             return "Label rows at random."
+        if self._holds_on_these_rows():
+            return (
+                f"Try {self.best}: on these very rows its gain is more than chance "
+                "(flips of signs). For other rows that is not shown, as repeats that "
+                "split the same data overlap; with test data of your own (X_test, "
+                "y_test) fewer repeats show more."
+            )
         why = (
             "Label rows at random: it is simpler, and such labels are also good for an "
             "unbiased estimate of the score."
@@ -109,6 +117,14 @@ class Answer:
         )
         seen = sized(abs(difference.mean), verdict.is_share)
         return f"{why} To detect a difference as small as the {seen} seen, {need}."
+
+    def _holds_on_these_rows(self) -> bool:
+        """Return whether the best is ahead beyond chance, were repeats independent."""
+        rows = self.comparison.tests().rows
+        p_values = holm([row["p signs"] for row in rows])
+        found = {row["strategy"]: p for row, p in zip(rows, p_values, strict=True)}
+        ahead = self.comparison.difference(self.best).mean > 0
+        return bool(ahead and self.comparison.overlap and found[self.best] < LEVEL)
 
     def _on_tuning(self) -> str:
         if self.tuning is None:

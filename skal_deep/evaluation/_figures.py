@@ -42,6 +42,21 @@ def curves_figure(comparison: Comparison) -> Any:
     return figure
 
 
+def metrics_figure(comparison: Comparison) -> Any:
+    """Return a figure of the curves of all metrics after the first.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What to draw.
+    """
+
+    def draw(metric: str, ax: Any) -> None:
+        plot_curves(comparison, ax, metric).get_legend().remove()
+
+    return small_multiples(list(comparison.metrics[1:]), draw, 0.75)
+
+
 def costs_figure(comparison: Comparison) -> Any:
     """Return a figure of the labels saved, and beside them the seconds spent.
 
@@ -59,12 +74,12 @@ def costs_figure(comparison: Comparison) -> Any:
 def small_multiples(
     names: list[str], draw: Callable[[str, Any], None], height: float
 ) -> Any:
-    """Return a figure with a picture for each strategy, up to four side by side.
+    """Return a figure of small pictures, up to four side by side.
 
     Parameters
     ----------
     names : list of str
-        Names of the strategies.
+        Names of the strategies, or of what else there are pictures of.
     draw : callable
         Is called with a name and its axes.
     height : float

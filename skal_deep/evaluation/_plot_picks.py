@@ -106,6 +106,17 @@ def plot_map(
     return ax
 
 
+def shown_queries(n_queries: int) -> NDArray[np.intp]:
+    """Return up to six queries, evenly spread, of which a gallery shows images.
+
+    Parameters
+    ----------
+    n_queries : int
+        Number of queries.
+    """
+    return np.unique(np.linspace(1, n_queries, _N_ROWS).round().astype(np.intp))
+
+
 def plot_gallery(
     images: NDArray[Any], stages: Sequence[NDArray[np.intp]], ax: Any = None
 ) -> Any:
@@ -126,7 +137,7 @@ def plot_gallery(
         The axes.
     """
     ax = _axes(ax)
-    queries = np.unique(np.linspace(1, len(stages) - 1, _N_ROWS).round().astype(int))
+    queries = shown_queries(len(stages) - 1)
     n_columns = min(_N_COLUMNS, max(len(stages[query]) for query in queries))
     height, width = images.shape[-2:]
     gap = max(1, height // 16)

@@ -9,7 +9,12 @@ from html import escape
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from skal_deep.evaluation._figures import as_svg, costs_figure, curves_figure
+from skal_deep.evaluation._figures import (
+    as_svg,
+    costs_figure,
+    curves_figure,
+    metrics_figure,
+)
 from skal_deep.evaluation._page import (
     folded,
     matrix_html,
@@ -58,9 +63,11 @@ def html_report(
     ]
     if answer is not None:
         parts.append(paragraph(answer.headline, "answer"))
-    parts.extend(_verdicts(comparison))
+    parts.append(_verdicts(comparison))
     if answer is not None:
         parts.extend(_answer(answer))
+    elif comparison.warning:
+        parts.append(paragraph(comparison.warning, "warning"))
     parts.extend(_numbers(comparison))
     if X is not None and y is not None and comparison.picks and settings["n_cycles"]:
         parts.extend(picks_sections(comparison, X, y, image_shape))
@@ -68,20 +75,19 @@ def html_report(
     return page(f"Active learning on {settings.get('data', 'your data')}", parts)
 
 
-def _verdicts(comparison: Comparison) -> Iterator[str]:
+def _verdicts(comparison: Comparison) -> str:
+    """Return a sentence on each strategy."""
     savings = {row["strategy"]: row for row in comparison.label_savings().rows}
     items = [
         f'<li class="{word_class(verdict.word)}"><b>{escape(name)}</b>: '
         f"{escape(sentence(verdict) + saved(verdict, savings[name]))}</li>"
         for name, verdict in comparison.verdicts().items()
     ]
-    yield f'<ul class="verdict">{"".join(items)}</ul>'
-    if comparison.warning:
-        yield paragraph(comparison.warning, "warning")
+    return f'<ul class="verdict">{"".join(items)}</ul>'
 
 
 def _answer(answer: Answer) -> Iterator[str]:
-    """Yield the effects side by side, and the advice."""
+    """Yield the effects side by side, and the advice, warnings among it."""
     is_share = answer.comparison.verdicts()[answer.best].is_share
     rows = "".join(
         f'<tr><td>{escape(name)}</td><td class="number">'
@@ -102,6 +108,9 @@ def _numbers(comparison: Comparison) -> Iterator[str]:
     metric = comparison.metrics[0].replace("_", " ")
     yield "<h2>Learning curves</h2>"
     yield as_svg(partial(curves_figure, comparison), "curves")
+    if len(comparison.metrics) > 1:
+        yield paragraph("The same by other metrics, with the same colours.")
+        yield as_svg(partial(metrics_figure, comparison), "metrics")
     yield table_html(comparison.summary())
     yield paragraph(
         f"Area: mean {metric} over the labels spent. Its difference to random sampling "

@@ -17,6 +17,7 @@ from skal_deep.evaluation._plot_picks import (
     plot_gallery,
     plot_map,
     project,
+    shown_queries,
 )
 from skal_deep.evaluation._savings import SEED
 from skal_deep.evaluation._table import Table
@@ -98,10 +99,17 @@ def _classes_figure(
 
 
 def _gallery_figure(picks: dict[str, Any], images: NDArray[Any]) -> Any:
+    stages = next(iter(picks.values()))[0]
+    n_rows, n_columns = len(shown_queries(len(stages) - 1)), min(10, len(stages[1]))
+    height, width = images.shape[-2:]
+    room = 0.12  # for the name
+
     def draw(name: str, ax: Any) -> None:
         plot_gallery(images, picks[name][0], ax)
 
-    return small_multiples(list(picks), draw, 0.66)
+    return small_multiples(
+        list(picks), draw, n_rows * height / (n_columns * width) + room
+    )
 
 
 def _map_figure(picks: dict[str, Any], points: NDArray[np.float64]) -> Any:

@@ -52,6 +52,21 @@ class Comparison:
         names = list(dict.fromkeys(row["strategy"] for row in self.curves))
         return sorted(names, key=lambda name: name != BASELINE)
 
+    def by(self, metric: str) -> "Comparison":
+        """Return the same comparison by another of its metrics.
+
+        Parameters
+        ----------
+        metric : str
+            The metric that is compared.
+        """
+        if metric not in self.metrics:
+            raise ValueError(f"There is no {metric!r}, but {', '.join(self.metrics)}.")
+        metrics = (metric, *(name for name in self.metrics if name != metric))
+        return Comparison(
+            self.curves, metrics, self.settings, self.picks, self.references
+        )
+
     def curve(self, strategy: str, column: str | None = None) -> NDArray[np.float64]:
         """Return a column of the curves of a strategy, of shape (n_repeats, n_stages).
 

@@ -65,7 +65,8 @@ def tuning_effect(
         Those of the comparison.
     """
     n_labels = int(comparison.curve(BASELINE, "n_labels")[:, -1].min())
-    options.pop("run_dir", None)  # it is for runs of the one model
+    others = ("run_dir", "references")  # they are about the model as it was given
+    options = {name: value for name, value in options.items() if name not in others}
     options |= {
         "n_initial": n_labels,
         "n_cycles": 0,

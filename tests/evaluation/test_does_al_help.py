@@ -90,6 +90,18 @@ def test_nothing_found_comes_with_what_could_be_found():
     assert "do not suffice" in replace(answer, comparison=overlapping).advice()[0]
 
 
+def test_a_gain_on_these_rows_is_told_from_one_on_others():
+    """Splits that overlap: the gain is no chance here, but may be one elsewhere."""
+    answer = made({"good": 0.01}, seed=1)
+    settings = answer.comparison.settings | {"test_is_given": False}
+    overlapping = replace(
+        answer, comparison=replace(answer.comparison, settings=settings)
+    )
+    assert answer.word == "better"
+    assert overlapping.word == "no difference detected"
+    assert "on these very rows" in overlapping.advice()[0]
+
+
 @pytest.mark.parametrize(
     ("tuned", "words"),
     [(0.3, "Tune the model first (lr=0.1)"), (0.01, "Tune the model, too"), (-0.1, "")],

@@ -98,6 +98,15 @@ def test_picks_are_shown_where_data_are_given(comparison, tmp_path, image_shape)
     assert is_gallery != ("principal components" in page.text)
 
 
+def test_other_metrics_are_shown(comparison, tmp_path):
+    for row in comparison.curves:
+        row["error"] = 1 - row["accuracy"]
+    two = replace(comparison, metrics=("accuracy", "error"))
+    page = page_of(two, tmp_path)
+    assert page.tags.count("svg") == 3
+    assert "error" in page.text
+
+
 def test_nothing_is_loaded_from_elsewhere(comparison, tmp_path):
     page = page_of(comparison, tmp_path, X, y)
     assert not set(page.tags) & {"script", "link", "iframe", "img"}

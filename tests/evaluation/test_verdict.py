@@ -1,6 +1,7 @@
 """Verdicts of whole comparisons: wording, correction, calibration."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -71,6 +72,18 @@ def test_all_tests_are_told():
     labels = comparison.curve("good", "n_labels")[0]
     expected = np.trapezoid(comparison.curve("good"), np.log(labels)) / np.log(4)
     np.testing.assert_allclose(comparison.areas("good", log=True), expected)
+
+
+def test_another_metric_can_be_compared():
+    comparison = made_comparison({"good": 0.1})
+    for row in comparison.curves:
+        row["error"] = 1 - row["accuracy"]
+    two = replace(comparison, metrics=("accuracy", "error"))
+    assert two.by("error").metrics == ("error", "accuracy")
+    assert two.by("error").verdicts()["good"].word == "worse"
+    assert two.by("accuracy").verdicts() == comparison.verdicts()
+    with pytest.raises(ValueError, match="no 'f1', but accuracy, error"):
+        two.by("f1")
 
 
 def test_a_strategy_like_random_in_every_repeat():
