@@ -1,9 +1,9 @@
-"""Run ``python -m benchmarks kernels`` or ``python -m benchmarks redundancy``."""
+"""Run ``python -m benchmarks NAME``: kernels, overhead or redundancy."""
 
 import importlib
 import sys
 
-NAMES = ("kernels", "redundancy")
+NAMES = ("kernels", "overhead", "redundancy")
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in NAMES:

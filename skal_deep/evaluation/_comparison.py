@@ -160,6 +160,7 @@ def compare_strategies(
         "retrain": retrain,
         "scoring": metrics,
         "test_size": test_size if X_test is None else len(y_test),
+        "test_is_given": X_test is not None,
         "label_noise": label_noise,
         "n_copies": n_copies,
         "copy_noise": copy_noise,

@@ -369,6 +369,23 @@ class TestReplay:
         with pytest.raises(ValueError, match="y is not that of the run"):
             replay(whole[1], X[:-1], y[:-1], **params)
 
+    def test_test_data_are_needed_again(self, tmp_path):
+        clf, data = LogisticRegression(), {"X_test": X[::2], "y_test": y[::2]}
+        first = compare(tmp_path, [CoreSet()], clf, **data)
+        with pytest.raises(ValueError, match="give X_test"):
+            replay(tmp_path, X, y, estimator=clf, progress=False)
+        again = replay(tmp_path, X, y, estimator=clf, progress=False, **data)
+        np.testing.assert_array_equal(again.curve("CoreSet"), first.curve("CoreSet"))
+
+    def test_harder_conditions_are_those_of_the_run(self, tmp_path):
+        clf = LogisticRegression()
+        first = compare(tmp_path, [CoreSet()], clf, n_copies=2, label_noise=0.3)
+        again = replay(tmp_path, X, y, estimator=clf, progress=False)
+        np.testing.assert_array_equal(again.curve("CoreSet"), first.curve("CoreSet"))
+        assert max(max(pick["indices"]) for pick in first.picks) < 150
+        rows = RunDirectory(tmp_path).rows("CoreSet", 0)
+        assert max(max(row["indices"]) for row in rows) >= 150
+
     def test_what_cannot_be_replayed(self, tmp_path):
         params = {"estimator": LogisticRegression(), "progress": False}
         with pytest.raises(ValueError, match="no run"):
