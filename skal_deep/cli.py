@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from inspect import isabstract, isclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from torch import nn
 
 from skal_deep import pool
 from skal_deep.classifier import MCDropoutClassifier
-from skal_deep.datasets import NAMES, load, some_rows
+from skal_deep.datasets import NAMES, Data, load, some_rows
 from skal_deep.evaluation import BASELINE, Comparison, compare_strategies
 from skal_deep.evaluation._configuration import digest
 from skal_deep.modules import MLP, ConvNet
@@ -208,19 +209,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = (parser := build_parser()).parse_args(argv)
     try:
-        comparison = _compare(args)
+        comparison, data = _compare(args)
     except ValueError as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
     except KeyboardInterrupt:
         parser.exit(130, "\nInterrupted. The same command goes on from here.\n")
-    _write(comparison, args.out)
+    _write(comparison, data, args.out)
     print(comparison.summary())
     print(f"\nReport: {args.out / 'report.html'}")
     return 0
 
 
-def _compare(args: argparse.Namespace) -> Comparison:
-    """Run the comparison that the arguments describe."""
+def _compare(args: argparse.Namespace) -> tuple[Comparison, Data]:
+    """Run the comparison that the arguments describe; return its data, too."""
     if args.label is not None and not args.data.endswith(".csv"):
         raise ValueError("--label names a column of a .csv file; --data is none.")
     data = load(args.data, args.label)
@@ -249,7 +250,7 @@ def _compare(args: argparse.Namespace) -> Comparison:
         random_state=args.seed,
     )
     comparison.settings["data"] = data.name
-    return comparison
+    return comparison, replace(data, X=X, y=y)
 
 
 def _run_name(args: argparse.Namespace) -> str:
@@ -288,10 +289,11 @@ def estimator(args: argparse.Namespace, X: np.ndarray) -> MCDropoutClassifier:
     return MCDropoutClassifier(net, n_samples=args.samples)
 
 
-def _write(comparison: Comparison, folder: Path) -> None:
+def _write(comparison: Comparison, data: Data, folder: Path) -> None:
     """Write everything a comparison can show into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    comparison.to_html(folder / "report.html")
+    y = data.y if data.class_names is None else np.array(data.class_names)[data.y]
+    comparison.to_html(folder / "report.html", data.X, y)
     comparison.to_csv(folder / "curves.csv")
     comparison.summary().to_csv(folder / "summary.csv")
     comparison.to_json(folder / "results.json")

@@ -158,7 +158,7 @@ def test_strategies_are_those_of_the_package():
     [
         (
             ("--strategies", "bald,magic"),
-            "'magic'; choose from random, Badge",
+            "'magic'; choose from random, A",
         ),
         (("--strategies", ","), "at least one"),
         (("--data", "nowhere"), "digits, fashion-mnist"),
