@@ -212,6 +212,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         comparison, data = _compare(args)
     except ValueError as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, "\nInterrupted. The same command goes on from here.\n")
     _write(comparison, data, args.out)
     print(comparison.summary())
     print(f"\nReport: {args.out / 'report.html'}")

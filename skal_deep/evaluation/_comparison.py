@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 from skactiveml.pool import RandomSampling
 
 from skal_deep.classifier import as_seed
@@ -101,9 +102,13 @@ def compare_strategies(
     comparison : Comparison
         Curves, table, figure and report.
     """
-    repeats = list(range(n_repeats) if isinstance(n_repeats, int) else n_repeats)
+    if isinstance(n_repeats, int | np.integer):
+        n_repeats = range(n_repeats)
+    repeats = list(n_repeats)
     if not repeats or min(repeats) < 0:
-        raise ValueError(f"n_repeats must be at least 1, not {n_repeats}.")
+        raise ValueError(
+            f"n_repeats must be at least 1, or numbers from 0 up, not {n_repeats}."
+        )
     if X_test is None and test_size is None:
         raise ValueError("Nothing to score on: give X_test and y_test, or a test_size.")
     named, metrics = _named(strategies), tuple(named_scorers(scoring))
@@ -150,7 +155,6 @@ def compare_strategies(
     )
     settings = {
         "estimator": repr(estimator),
-        "test_is_given": X_test is not None,
         "strategies": {name: repr(strategy) for name, strategy in named.items()},
         "n_rows": len(y),
         "n_repeats": len(repeats),
@@ -161,6 +165,7 @@ def compare_strategies(
         "retrain": retrain,
         "scoring": metrics,
         "test_size": test_size if X_test is None else len(y_test),
+        "test_is_given": X_test is not None,
         "label_noise": label_noise,
         "n_copies": n_copies,
         "copy_noise": copy_noise,

@@ -9,7 +9,6 @@ from tqdm import tqdm
 from skal_deep.evaluation._jobs import Outcome
 from skal_deep.evaluation._result import Comparison
 
-_KEY = ("strategy", "repeat", "stage")
 _ELSEWHERE = ("indices", "seeds", "configuration", "versions")
 
 
@@ -61,7 +60,7 @@ def collected(
     outcomes.sort(key=lambda outcome: (outcome.repeat, names.index(outcome.strategy)))
     references.sort(key=lambda outcome: (outcome.repeat, outcome.strategy))
     rows = [row for outcome in outcomes for row in outcome.rows]
-    picks = [{name: row[name] for name in (*_KEY, "indices")} for row in rows]
+    picks = [_pick(row, settings["n_rows"]) for row in rows]
     lines = [_point(row) for outcome in references for row in outcome.rows]
     return Comparison([_point(row) for row in rows], metrics, settings, picks, lines)
 
@@ -69,6 +68,12 @@ def collected(
 def _point(row: dict[str, Any]) -> dict[str, Any]:
     """Return the part of a row that belongs to a curve."""
     return {name: value for name, value in row.items() if name not in _ELSEWHERE}
+
+
+def _pick(row: dict[str, Any], n_rows: int) -> dict[str, Any]:
+    """Return which rows of X were labelled, also where it was a copy of them."""
+    key = {name: row[name] for name in ("strategy", "repeat", "stage")}
+    return key | {"indices": [index % n_rows for index in row["indices"]]}
 
 
 def check_paired(outcomes: list[Outcome]) -> None:

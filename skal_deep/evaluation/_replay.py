@@ -91,6 +91,8 @@ def replay(
             f"y is not that of the run in {run_dir}, whose selections are rows of it: "
             f"{configuration['y']} in the run, {fingerprint(y)} now."
         )
+    if X_test is None and configuration["X_test"] is not None:
+        raise ValueError("The run was scored on test data: give X_test and y_test.")
     picked = {
         job: [row["indices"] for row in run.rows(*job)] for job in sorted(run.jobs())
     }
@@ -127,7 +129,10 @@ def replay(
         "retrain": retrain,
         "n_repeats": len({repeat for _, repeat in picked}),
         "n_cycles": lengths[0] - 1,
+        "n_rows": len(y),
         "run": configuration,
         **{name: configuration[name] for name in (*_KEPT, "batch_size")},
+        "test_size": configuration["test_size"] if X_test is None else len(y_test),
+        "test_is_given": X_test is not None,
     }
     return collected(outcomes, names, metrics, settings, [])

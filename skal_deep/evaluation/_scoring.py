@@ -1,5 +1,6 @@
 """Metrics by name."""
 
+import copy
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
@@ -104,27 +105,30 @@ def _name(metric: Any) -> str:
     return str(getattr(wrapped, "__name__", type(wrapped).__name__))
 
 
-class _Asked:
-    """A classifier that answers each question about some rows once."""
+def _asked(estimator: Any, X: Any) -> Any:
+    """Return a copy of a classifier that answers each question about X once.
 
-    def __init__(self, estimator: Any, X: Any):
-        self._estimator, self._X = estimator, X
-        self._answers: dict[str, Any] = {}
+    A ``predict`` that asks ``predict_proba`` shares its answer.
+    """
+    asked = copy.copy(estimator)
+    for name in ("predict", "predict_proba"):
+        if hasattr(asked, name):
+            setattr(asked, name, _once(getattr(asked, name), X))
+    return asked
 
-    def __getattr__(self, name: str) -> Any:
-        answer = getattr(self._estimator, name)
-        if name not in ("predict", "predict_proba"):
-            return answer
 
-        @wraps(answer)
-        def once(X: Any) -> Any:
-            if X is not self._X:
-                return answer(X)
-            if name not in self._answers:
-                self._answers[name] = answer(X)
-            return self._answers[name]
+def _once(method: Callable[[Any], Any], about: Any) -> Callable[[Any], Any]:
+    answers: list[Any] = []
 
-        return once
+    @wraps(method)
+    def answer(X: Any) -> Any:
+        if X is not about:
+            return method(X)
+        if not answers:
+            answers.append(method(X))
+        return answers[0]
+
+    return answer
 
 
 def scores_of(
@@ -153,5 +157,5 @@ def scores_of(
     if not is_known.all():
         X, y = X[is_known], y[is_known]
     if len(metrics) > 1:
-        estimator = _Asked(estimator, X)
+        estimator = _asked(estimator, X)
     return {name: float(metric(estimator, X, y)) for name, metric in metrics.items()}

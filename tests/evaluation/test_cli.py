@@ -119,6 +119,17 @@ def test_the_same_command_goes_on_and_another_starts_anew(tmp_path, images):
     assert len(list((tmp_path / "runs").iterdir())) == 2
 
 
+def test_an_interruption_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+    def interrupt(*args, **params):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "compare_strategies", interrupt)
+    with pytest.raises(SystemExit) as caught:
+        run("--out", tmp_path)
+    assert caught.value.code == 130
+    assert "same command goes on" in capsys.readouterr().err
+
+
 def test_help_shows_groups_defaults_and_examples(capsys):
     with pytest.raises(SystemExit) as caught:
         run("--help")
@@ -147,7 +158,7 @@ def test_strategies_are_those_of_the_package():
     [
         (
             ("--strategies", "bald,magic"),
-            "'magic'; choose from random, Badge",
+            "'magic'; choose from random, A",
         ),
         (("--strategies", ","), "at least one"),
         (("--data", "nowhere"), "digits, fashion-mnist"),

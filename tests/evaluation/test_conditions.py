@@ -112,11 +112,6 @@ class TestMetrics:
                 Counted.asked += 1
                 return super().predict_proba(X)
 
-            def predict(self, X):
-                return self.classes_[
-                    ParzenWindowClassifier.predict_proba(self, X).argmax(1)
-                ]
-
         names = [
             "neg_ece",
             "accuracy",
@@ -128,8 +123,26 @@ class TestMetrics:
         together = scores_of(named_scorers(names), fitted, X, y, -1)
         assert Counted.asked == 1
         assert list(together) == names
+        assert "predict" not in vars(fitted)
         for name, metric in named_scorers(names).items():
             assert together[name] == scores_of({name: metric}, fitted, X, y, -1)[name]
+
+    @pytest.mark.parametrize(
+        "estimator",
+        [
+            make_net(max_epochs=1, module__n_features=4, module__n_classes=3),
+            make_pipeline(StandardScaler(), MAKERS["dropout"](make_net(max_epochs=1))),
+            MAKERS["ensemble"](make_net(max_epochs=1)),
+            LogisticRegression(max_iter=1000),
+        ],
+        ids=["skorch", "pipeline", "ensemble", "scikit-learn"],
+    )
+    def test_several_metrics_of_classifiers_of_any_kind(self, estimator):
+        fitted = learner(estimator, n_cycles=1).fit(X, y).estimator_
+        metrics = named_scorers(["neg_log_loss", "accuracy", "neg_ece"])
+        together = scores_of(metrics, fitted, X, y, -1)
+        for name, metric in metrics.items():
+            assert together[name] == metric(fitted, X, y)
 
     def test_all_are_columns_of_the_curves(self):
         names = ["accuracy", "balanced_accuracy", "neg_log_loss", "neg_ece"]

@@ -19,7 +19,12 @@ from support import MAKERS, make_net
 from torch import nn
 
 from skal_deep.evaluation import compare_strategies, replay
-from skal_deep.evaluation._configuration import fingerprint, plain
+from skal_deep.evaluation._configuration import (
+    configuration_of,
+    digest,
+    fingerprint,
+    plain,
+)
 from skal_deep.evaluation._run_directory import RunDirectory
 from skal_deep.evaluation._scoring import MEASURED
 from skal_deep.pool import BALD, CoreSet
@@ -217,17 +222,15 @@ class TestRefusal:
             "from support import *; from skal_deep.evaluation._configuration import *;"
             "print(digest(configuration_of(MAKERS['dropout'](make_net()))))"
         )
-        printed = {
-            subprocess.run(
-                [sys.executable, "-c", code],
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout
-            for _ in range(2)
-        }
-        assert len(printed) == 1
+        printed = subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        here = digest(configuration_of(MAKERS["dropout"](make_net())))
+        assert printed.strip() == here
 
     def test_values_decide_a_description(self):
         layer = nn.Linear(2, 2)
@@ -368,6 +371,23 @@ class TestReplay:
         assert replay(whole[1], X[:, :2], y, **params).curves
         with pytest.raises(ValueError, match="y is not that of the run"):
             replay(whole[1], X[:-1], y[:-1], **params)
+
+    def test_test_data_are_needed_again(self, tmp_path):
+        clf, data = LogisticRegression(), {"X_test": X[::2], "y_test": y[::2]}
+        first = compare(tmp_path, [CoreSet()], clf, **data)
+        with pytest.raises(ValueError, match="give X_test"):
+            replay(tmp_path, X, y, estimator=clf, progress=False)
+        again = replay(tmp_path, X, y, estimator=clf, progress=False, **data)
+        np.testing.assert_array_equal(again.curve("CoreSet"), first.curve("CoreSet"))
+
+    def test_harder_conditions_are_those_of_the_run(self, tmp_path):
+        clf = LogisticRegression()
+        first = compare(tmp_path, [CoreSet()], clf, n_copies=2, label_noise=0.3)
+        again = replay(tmp_path, X, y, estimator=clf, progress=False)
+        np.testing.assert_array_equal(again.curve("CoreSet"), first.curve("CoreSet"))
+        assert max(max(pick["indices"]) for pick in first.picks) < 150
+        rows = RunDirectory(tmp_path).rows("CoreSet", 0)
+        assert max(max(row["indices"]) for row in rows) >= 150
 
     def test_what_cannot_be_replayed(self, tmp_path):
         params = {"estimator": LogisticRegression(), "progress": False}
