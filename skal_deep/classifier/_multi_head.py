@@ -1,6 +1,9 @@
 """Several heads on one trunk as a posterior."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from skorch import NeuralNet
 
 from skal_deep.classifier._base import derived_seed
@@ -101,7 +104,7 @@ class MultiHeadClassifier(SingleNetPosterior):
             name = last_linear(net, shown)
             net.module_ = split_linear(net.module_, name, self.n_estimators)
             net.initialize_optimizer()  # the one there is knows the layer that was
-            _check_rows(net, shown, self.n_estimators)
+            _check_split(net, shown, self.n_estimators)
 
         return [
             fit_net(
@@ -146,20 +149,16 @@ class MultiHeadClassifier(SingleNetPosterior):
         return proba.unflatten(0, (-1, self.n_estimators)).transpose(0, 1)
 
 
-def _check_rows(net: NeuralNet, shown, n_heads: int) -> None:
+def _check_split(net: NeuralNet, shown: NDArray[Any], n_heads: int) -> None:
     """Refuse a module that mixes rows after its last linear layer."""
-    if not len(shown):
-        return
     try:
         with heads_apart(net.module_):
-            n_outputs = len(module_output(net, shown))
-    except RuntimeError as error:
-        raise CapabilityError(_MIXES.format(type(net.module_).__name__)) from error
+            n_outputs = len(module_output(net, shown)) if len(shown) else 0
+    except RuntimeError:
+        n_outputs = -1
     if n_outputs != len(shown) * n_heads:
-        raise CapabilityError(_MIXES.format(type(net.module_).__name__))
-
-
-_MIXES = (
-    "{} does more after its last linear layer than treat rows one by one, so that it "
-    "cannot be split into heads. Use DeepEnsembleClassifier."
-)
+        raise CapabilityError(
+            f"{type(net.module_).__name__} does more after its last linear layer than "
+            "treat rows one by one, so that it cannot be split into heads. Use "
+            "DeepEnsembleClassifier."
+        )

@@ -176,13 +176,16 @@ class SWAGClassifier(SingleNetPosterior):
         """Return coupled draws of the class probabilities as a tensor (S, N, C)."""
         [net] = self.nets_
         n_weights, rank = self.moments_.deviations_PL.shape
+        device = self.moments_.mean.device
         draws = []
         with restored_state(net.module_):
             for draw in range(n_samples or self.n_samples):
                 generator = draw_generator(seed, draw)
                 noise_P = torch.randn(n_weights, generator=generator)
                 noise_L = torch.randn(rank, generator=generator)
-                weights_P = swag_weights(self.moments_, noise_P, noise_L)
+                weights_P = swag_weights(
+                    self.moments_, noise_P.to(device), noise_L.to(device)
+                )
                 set_trained_weights(net.module_, weights_P)
                 refresh_statistics(net, self._labeled_rows)
                 draws.append(net_proba(net, X))
