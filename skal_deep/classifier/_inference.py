@@ -82,18 +82,42 @@ def net_proba(net: NeuralNet, X: NDArray[Any]) -> Tensor:
 
 
 def dropout_proba(net: NeuralNet, X: NDArray[Any], n_samples: int, seed: int) -> Tensor:
-    """Return class probabilities under coupled dropout masks, of shape (S, N, C).
+    """Return class probabilities under coupled dropout masks, of shape (S, N, C)."""
+    chunks = _by_batch(net, X, n_samples, seed, torch.stack)
+    return _finite(torch.cat(chunks, dim=1))
+
+
+def mean_dropout_proba(
+    net: NeuralNet, X: NDArray[Any], n_samples: int, seed: int
+) -> Tensor:
+    """Return the mean of :func:`dropout_proba` over the draws, of shape (N, C).
+
+    The draws exist for one mini-batch at a time.
+    """
+    chunks = _by_batch(
+        net, X, n_samples, seed, lambda draws: torch.stack(draws).mean(0)
+    )
+    return _finite(torch.cat(chunks))
+
+
+def _by_batch(
+    net: NeuralNet,
+    X: NDArray[Any],
+    n_samples: int,
+    seed: int,
+    combine: Callable[[list[Tensor]], Tensor],
+) -> list[Tensor]:
+    """Return what is made of the draws, S times (n, C), of each mini-batch.
 
     Each mini-batch is run through all draws before the next one is loaded.
     """
     to_proba = net._get_predict_nonlinearity()
     with isolated_rng(), coupled_dropout(net.module_, seed) as masks:
         run = _draws_of_batch(net, masks, n_samples)
-        chunks = [
-            torch.stack([to_proba(_first(output)) for output in run(batch)])
+        return [
+            combine([to_proba(_first(output)) for output in run(batch)])
             for batch in _batches(net, X)
         ]
-    return _finite(torch.cat(chunks, dim=1))
 
 
 def _draws_of_batch(

@@ -8,6 +8,7 @@ from skal_deep.classifier._base import PosteriorClassifier
 from skal_deep.classifier._inference import (
     check_dropout,
     dropout_proba,
+    mean_dropout_proba,
     net_proba,
     with_embeddings,
 )
@@ -104,10 +105,10 @@ class MCDropoutClassifier(PosteriorClassifier):
 
     def _answer(self, X, embeddings=False):
         """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
-        proba_NC = self._draw(X, self.n_samples, self._draw_seed()).mean(0)
+        [net] = self.nets_
+        proba_NC = mean_dropout_proba(net, X, self.n_samples, self._draw_seed())
         if not embeddings:
             return proba_NC, None
-        [net] = self.nets_
         _, embedding_ND = with_embeddings(
             lambda: net_proba(net, X), net.module_, self.embedding_layer
         )

@@ -16,6 +16,7 @@ from skal_deep.functional.gradients import badge, squared_gradient_norms
 from skal_deep.functional.information import bald, entropy, predictive_entropy
 from skal_deep.functional.joint_entropy import batch_bald, n_informed_picks
 from skal_deep.functional.k_center import k_center_greedy
+from skal_deep.functional.mixture import rescaled, stage_weights
 from skal_deep.functional.prediction_information import class_weights, epig
 from skal_deep.functional.selection import (
     power_sample,
@@ -54,9 +55,11 @@ __all__ = [
     "nearness",
     "power_sample",
     "predictive_entropy",
+    "rescaled",
     "softmax_sample",
     "softrank_sample",
     "squared_gradient_norms",
+    "stage_weights",
     "top_k",
     "vacuity",
     "variation_ratio",

@@ -15,6 +15,7 @@ from skal_deep.pool._ical import ICAL
 from skal_deep.pool._least_confidence import LeastConfidence
 from skal_deep.pool._margin_sampling import MarginSampling
 from skal_deep.pool._mean_std import MeanStd
+from skal_deep.pool._mixed_score import MixedScore
 from skal_deep.pool._pool import Pool, Rows
 from skal_deep.pool._predictive_entropy import PredictiveEntropy
 from skal_deep.pool._selection import Power, SelectionRule, Softmax, SoftRank, TopK
@@ -38,6 +39,7 @@ __all__ = [
     "LeastConfidence",
     "MarginSampling",
     "MeanStd",
+    "MixedScore",
     "Pool",
     "Power",
     "PredictiveEntropy",

@@ -184,3 +184,26 @@ class Pool(Rows):
     def population(self) -> Rows:
         """What candidates are taken from: the unlabelled rows, if there are any."""
         return self.unlabeled if len(self.unlabeled) else self
+
+    def whole(self) -> "Pool":
+        """Return the pool that scores of the candidates are compared in.
+
+        For candidates that were given as inputs these are the unlabelled rows of the
+        data, so that a pool may be scored in parts; else it is the candidates. Draws
+        from the generator of the one are those from that of the other.
+        """
+        if not self.is_foreign or not len(self.unlabeled):
+            return self
+        generator = torch.Generator()
+        generator.set_state(self.generator.get_state())
+        return Pool(
+            self.unlabeled._data,
+            self.unlabeled._positions,
+            self._model,
+            self._seed,
+            labeled=self.labeled,
+            y_labeled=self.y_labeled,
+            unlabeled=self.unlabeled,
+            is_foreign=False,
+            generator=generator,
+        )

@@ -108,3 +108,17 @@ def test_transformers_without_attention_dropout_are_sampled(partly):
 def test_a_single_sample_is_refused(partly):
     with pytest.raises(ValueError, match="'n_samples' parameter"):
         fit(make_net(), *partly, n_samples=1)
+
+
+def test_a_prediction_holds_the_draws_of_one_mini_batch_at_a_time(partly, monkeypatch):
+    clf = fit(make_net(iterator_valid__batch_size=25), *partly, n_samples=7)
+    shapes = []
+    mean = torch.Tensor.mean
+
+    def recorded(draws, *args):
+        shapes.append(tuple(draws.shape))
+        return mean(draws, *args)
+
+    monkeypatch.setattr(torch.Tensor, "mean", recorded)
+    clf.predict_proba(partly[0])
+    assert shapes == [(7, 25, 3), (7, 25, 3), (7, 10, 3)]
