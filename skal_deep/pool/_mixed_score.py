@@ -92,10 +92,10 @@ class MixedScore(ScoreQueryStrategy):
         early = self._checked_weights("weights", [1.0] * len(self.scores))
         late = self._checked_weights("late_weights", early)
         weights = stage_weights(early, late, len(pool.labeled) / self.n_late)
-        mixed = torch.zeros(len(pool), dtype=torch.float64)
+        mixed, whole = torch.zeros(len(pool), dtype=torch.float64), pool.whole()
         for weight, strategy in zip(weights.tolist(), self.scores, strict=True):
             if weight > 0:
-                mixed += weight * _on_one_scale(strategy, pool)
+                mixed += weight * _on_one_scale(strategy, pool, whole)
         return mixed
 
     def _check_scores(self) -> None:
@@ -128,9 +128,8 @@ class MixedScore(ScoreQueryStrategy):
         return weights
 
 
-def _on_one_scale(strategy: ScoreQueryStrategy, pool: Pool) -> Tensor:
-    """Return the scores of a strategy on a scale from 0 to 1, of shape (N,)."""
-    whole = pool.whole()
+def _on_one_scale(strategy: ScoreQueryStrategy, pool: Pool, whole: Pool) -> Tensor:
+    """Return scores of shape (N,) on a scale from 0 to 1 over a whole pool."""
     scores = strategy._score(pool).double().cpu()
     if whole is pool:
         return rescaled(scores, scores)
