@@ -1,7 +1,7 @@
 """Every strategy, small enough to be checked many times."""
 
 from skal_deep import pool
-from skal_deep.classifier import DeepClassifier, PredictsEvidence
+from skal_deep.classifier import EvidentialClassifier, PredictsEvidence
 from skal_deep.evaluation._strategy_case import small_classifier
 from skal_deep.pool import (
     BALD,
@@ -9,6 +9,7 @@ from skal_deep.pool import (
     EGL,
     ICAL,
     VAAL,
+    ClusterRounds,
     ConsensusKL,
     DeepQueryStrategy,
     MarginSampling,
@@ -35,6 +36,7 @@ VARIANTS = {
     "BALD with Power": BALD(selection=Power()),
     "BALD with Softmax": BALD(selection=Softmax()),
     "BALD with SoftRank": BALD(selection=SoftRank()),
+    "BALD with ClusterRounds": BALD(selection=ClusterRounds()),
     "BALD with a mixture": BALD(selection=Power(epsilon=0.1)),
     "ConsensusKL, largest": ConsensusKL(kind="max"),
     "DFAL by coordinate": DFAL(norm="linf"),
@@ -43,15 +45,8 @@ VARIANTS = {
 }
 
 
-class Evidential(DeepClassifier):
-    """A stand-in: the probabilities times ten as evidence."""
-
-    def predict_evidence(self, X):
-        return 10 * self.predict_proba(X)
-
-
 def evidential(is_image, missing_label=-1, classes=(0, 1, 2)):
-    return Evidential(
+    return EvidentialClassifier(
         small_classifier(is_image).net,
         classes=list(classes),
         missing_label=missing_label,

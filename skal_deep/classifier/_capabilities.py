@@ -46,6 +46,22 @@ class Embeds(Protocol):
 
 
 @runtime_checkable
+class HasLinearHead(Protocol):
+    """A linear last layer."""
+
+    def linear_head(self, X: ArrayLike) -> tuple[Tensor, Tensor]:
+        """Return weights (C, D) and biases (C,) that make logits of embeddings of X."""
+
+
+@runtime_checkable
+class HasSlopes(Protocol):
+    """Derivatives of the outputs by the inputs."""
+
+    def jacobian(self, X: ArrayLike, n_features: int, seed: int) -> Tensor:
+        """Return derivatives, or sketches of them, of shape (N, n_features or less)."""
+
+
+@runtime_checkable
 class PredictsLogits(Protocol):
     """Differentiable logits."""
 
@@ -75,6 +91,10 @@ REMEDIES: dict[type, str] = {
     ),
     PredictsEvidence: "Pass an EvidentialClassifier.",
     Embeds: "Pass a neural net: DeepClassifier or a skorch net.",
+    HasLinearHead: (
+        "Pass a single net, as DeepClassifier, or a linear classifier of scikit-learn."
+    ),
+    HasSlopes: "Pass a neural net: DeepClassifier or a skorch net.",
     PredictsLogits: "Pass a neural net: DeepClassifier or a skorch net.",
     MeasuresGradients: "Pass a neural net: DeepClassifier or a skorch net.",
 }

@@ -10,7 +10,7 @@ from torch.func import functional_call, grad, vmap
 from torch.nn.functional import cross_entropy
 
 from skal_deep.classifier._capabilities import CapabilityError
-from skal_deep.classifier._inference import _first
+from skal_deep.classifier._inference import first_output
 from skal_deep.classifier._logits import as_logits, seen_by_module
 from skal_deep.modules import eval_mode
 
@@ -52,7 +52,7 @@ def _weight_lengths(net: NeuralNet, x: Tensor) -> Tensor:
     }
 
     def loss(weights: dict[str, Tensor], x: Tensor, label: Tensor) -> Tensor:
-        output = _first(functional_call(net.module_, weights, (x[None],)))
+        output = first_output(functional_call(net.module_, weights, (x[None],)))
         return cross_entropy(as_logits(net, output), label[None])
 
     def lengths(x: Tensor, label: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ def _weight_lengths(net: NeuralNet, x: Tensor) -> Tensor:
 
     size = max(1, _MEMORY_BUDGET // sum(w.numel() for w in weights.values()))
     with eval_mode(net.module_):
-        labels = torch.arange(as_logits(net, _first(net.infer(x[:1]))).shape[1])
+        labels = torch.arange(as_logits(net, first_output(net.infer(x[:1]))).shape[1])
         return torch.cat(
             [
                 torch.stack([lengths(part, c) for c in labels.to(x.device)], dim=-1)
@@ -103,7 +103,7 @@ def _word_lengths(net: NeuralNet, x: Tensor) -> Tensor:
     try:
         with eval_mode(net.module_), torch.enable_grad():
             for word_NL in x.split(size):
-                logit_NC = as_logits(net, _first(net.infer(word_NL)))
+                logit_NC = as_logits(net, first_output(net.infer(word_NL)))
                 lengths.append(_lengths_by_word(logit_NC, word_NL, made[0]))
     finally:
         handle.remove()

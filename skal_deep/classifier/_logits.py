@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import log_softmax, pad
 
 from skal_deep.classifier._capabilities import CapabilityError
-from skal_deep.classifier._inference import _batches, _first
+from skal_deep.classifier._inference import batches, first_output
 from skal_deep.modules import eval_mode, isolated_rng
 
 
@@ -41,7 +41,7 @@ def differentiable_logits(
         each = []
         for net in nets:
             with eval_mode(net.module_):
-                each.append(as_logits(net, _first(net.infer(x))))
+                each.append(as_logits(net, first_output(net.infer(x))))
         if len(each) == 1:
             return each[0]
         log_proba_SNC = log_softmax(torch.stack(each), -1)
@@ -54,7 +54,7 @@ def seen_by_module(net: NeuralNet, X: NDArray[Any]) -> Tensor:
     """Return rows as the tensor that the module sees."""
     with isolated_rng():
         inputs = [
-            to_tensor(unpack_data(b)[0], device=net.device) for b in _batches(net, X)
+            to_tensor(unpack_data(b)[0], device=net.device) for b in batches(net, X)
         ]
     if not isinstance(inputs[0], Tensor):
         raise CapabilityError(

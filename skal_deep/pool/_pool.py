@@ -1,6 +1,7 @@
 """What one query may look at."""
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,14 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from skal_deep.classifier import Model
+from skal_deep.classifier import (
+    Embeds,
+    Model,
+    as_model,
+    class_positions,
+    derived_seed,
+)
+from skal_deep.functional import last_layer_features
 
 # Rows are handed to the model in chunks of about this size, so that a pool that is
 # mapped from a file need never be in memory as a whole.
@@ -42,6 +50,7 @@ class Rows:
         self._model = model
         self._seed = seed
         self._answers: dict[Any, Tensor] = {}
+        self._others: tuple[Rows, NDArray[np.intp]] | None = None
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -50,6 +59,16 @@ class Rows:
     def X(self) -> NDArray[Any]:
         """The inputs, of shape (N, ...)."""
         return self._data[self._positions]
+
+    def take_answers_of(self, others: "Rows") -> None:
+        """Look answers up in those of other rows, which these are among."""
+        order = np.argsort(others._positions)
+        at = np.searchsorted(others._positions, self._positions, sorter=order)
+        self._others = others, order[at]
+
+    def seen_by(self, model: Model, some: NDArray[np.intp]) -> "Rows":
+        """Return some of these rows, seen through another model."""
+        return Rows(self._data, self._positions[some], model, self._seed)
 
     def predict_proba(self) -> Tensor:
         """Return class probabilities of shape (N, C)."""
@@ -60,18 +79,44 @@ class Rows:
         return self._answer("predict_evidence")
 
     def embed(self) -> Tensor:
-        """Return embeddings of shape (N, D)."""
+        """Return embeddings of shape (N, D), the inputs where the model has none."""
+        if not isinstance(self._model, Embeds):
+            return self._answer("inputs")
         return self._answer("embed")
+
+    def linear_head(self) -> tuple[Tensor, Tensor]:
+        """Return the weights (C, D) and biases (C,) that make logits of embeddings."""
+        rows = self._data[self._positions[:1]]
+        head: tuple[Tensor, Tensor] = self._model.linear_head(rows)  # type: ignore[attr-defined]
+        weight_CD, bias_C = (part.to(self.embed()) for part in head)
+        return weight_CD, bias_C
 
     def predict_and_embed(self) -> tuple[Tensor, Tensor]:
         """Return probabilities (N, C) and embeddings (N, D), in one pass."""
-        if hasattr(self._model, "predict_and_embed") and not self._answers:
+        if self._others is not None:
+            self._others[0].predict_and_embed()
+        elif hasattr(self._model, "predict_and_embed") and not self._answers:
             both = self._by_chunk("predict_and_embed")
             for name, chunks in zip(
                 ("predict_proba", "embed"), zip(*both, strict=True), strict=True
             ):
                 self._answers[(name,)] = torch.cat(chunks)
         return self.predict_proba(), self.embed()
+
+    def gradient_features(self, n_features: int) -> Tensor:
+        """Return features (N, n_features or less) of gradients in the last layer.
+
+        Those of a classifier's loss, of a regressor's output, and the inputs with a
+        constant where there is neither. All rows of a query are sketched alike.
+        """
+        sketch = torch.Generator().manual_seed(derived_seed(self._seed, 2))
+        if hasattr(self._model, "predict_proba"):
+            return last_layer_features(*self.predict_and_embed(), n_features, sketch)
+        return last_layer_features(None, self.embed(), n_features, sketch)
+
+    def jacobian(self, n_features: int) -> Tensor:
+        """Return slopes of the net of shape (N, n_features or less), sketched alike."""
+        return self._answer("jacobian", n_features, derived_seed(self._seed, 2))
 
     def sample_proba(self, n_samples: int | None) -> Tensor:
         """Return coupled posterior draws of shape (S, N, C)."""
@@ -128,6 +173,11 @@ class Rows:
     def _answer(self, name: str, *args: Any, dim: int = 0) -> Tensor:
         """Return the model's answer for all rows, the same one each time."""
         key = (name, *args)
+        if key not in self._answers and self._others is not None:
+            others, at = self._others
+            answer = others._answer(name, *args, dim=dim)
+            at_N = torch.as_tensor(at, device=answer.device)
+            self._answers[key] = answer.index_select(dim, at_N)
         if key not in self._answers:
             self._answers[key] = torch.cat(list(self._by_chunk(name, *args)), dim=dim)
         return self._answers[key]
@@ -158,6 +208,8 @@ class Pool(Rows):
         Whether the candidates were given as inputs, not as rows of the data.
     generator : torch.Generator
         The one source of randomness, on the CPU.
+    with_utilities : bool
+        Whether the utilities will be looked at. A strategy may save computing them.
     """
 
     def __init__(
@@ -171,14 +223,55 @@ class Pool(Rows):
         y_labeled: NDArray[Any],
         unlabeled: Rows,
         is_foreign: bool,
+        without: Callable[[NDArray[np.intp]], Any],
         generator: torch.Generator,
+        with_utilities: bool,
     ):
         super().__init__(data, positions, model, seed)
         self.labeled = labeled
         self.y_labeled = y_labeled
         self.unlabeled = unlabeled
         self.is_foreign = is_foreign
+        self._without = without
         self.generator = generator
+        self.with_utilities = with_utilities
+        if not is_foreign and np.array_equal(
+            np.sort(positions), np.sort(unlabeled._positions)
+        ):
+            unlabeled.take_answers_of(self)
+
+    def embed_data(self) -> Tensor:
+        """Return embeddings of all rows of the data, the labelled ones first."""
+        parts = (self.labeled, self.unlabeled)
+        return torch.cat([rows.embed() for rows in parts if len(rows)])
+
+    def features_beside_labeled(self, n_features: int) -> tuple[Tensor, Tensor]:
+        """Return the gradient features of candidates and of labelled rows."""
+        features_NP = self.gradient_features(n_features)
+        if not len(self.labeled):
+            return features_NP, features_NP[:0]
+        return features_NP, self.labeled.gradient_features(n_features)
+
+    def held_out(self, hidden: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
+        """Return honest predictions for labelled rows, at the cost of another fit.
+
+        Parameters
+        ----------
+        hidden : ndarray of shape (H,)
+            Positions among the labelled rows.
+
+        Returns
+        -------
+        proba : Tensor of shape (H, C)
+            Class probabilities by a clone of the classifier that is fitted without
+            the labels of these rows.
+        columns : Tensor of shape (H,)
+            The columns of their labels.
+        """
+        clf = self._without(hidden)
+        rows = self.labeled.seen_by(as_model(clf), hidden)
+        columns = class_positions(clf, self.y_labeled[hidden])
+        return rows.predict_proba(), torch.as_tensor(columns)
 
     @property
     def population(self) -> Rows:
@@ -194,16 +287,9 @@ class Pool(Rows):
         """
         if not self.is_foreign or not len(self.unlabeled):
             return self
-        generator = torch.Generator()
-        generator.set_state(self.generator.get_state())
-        return Pool(
-            self.unlabeled._data,
-            self.unlabeled._positions,
-            self._model,
-            self._seed,
-            labeled=self.labeled,
-            y_labeled=self.y_labeled,
-            unlabeled=self.unlabeled,
-            is_foreign=False,
-            generator=generator,
-        )
+        whole = copy(self)
+        whole._data, whole._positions = self.unlabeled._data, self.unlabeled._positions
+        whole._answers, whole.is_foreign = {}, False
+        whole.generator = torch.Generator()
+        whole.generator.set_state(self.generator.get_state())
+        return whole

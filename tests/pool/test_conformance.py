@@ -66,6 +66,6 @@ def test_core_promises_with_other_classifiers(name, make):
     if not strategy._works_on_inputs and not all(
         isinstance(model, need) for need in strategy._needs
     ):
-        pytest.skip("the classifier does not offer what the strategy needs")
+        pytest.skip("it lacks a capability")
     for check in CORE:
         BY_NAME[check](Case(strategy, False, make))
