@@ -22,9 +22,10 @@ from skal_deep.functional import last_layer_features
 # mapped from a file need never be in memory as a whole.
 _CHUNK_BYTES = 2**28
 
-# Draws of that many numbers, 128 MiB in float32, are kept for whoever asks next; more
-# are scored chunk by chunk.
+# Draws of that many numbers, 128 MiB in float32, or for that many rows, are kept for
+# whoever asks next; more are scored chunk by chunk.
 _KEPT_DRAWS = 2**25
+_KEPT_ROWS = 2**10
 
 
 class Rows:
@@ -148,7 +149,7 @@ class Rows:
             Number of draws; ``None`` is the model's own.
         """
         asked = "sample_proba", n_samples, self._seed
-        if asked not in self._answers:
+        if asked not in self._answers and len(self) > _KEPT_ROWS:
             one_S1C = next(self._by_chunk(*asked, size=1))
             size = max(1, _KEPT_DRAWS // one_S1C.numel())
             if size < len(self):
