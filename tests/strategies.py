@@ -12,6 +12,8 @@ from skal_deep.pool import (
     ClusterRounds,
     ConsensusKL,
     DeepQueryStrategy,
+    MarginSampling,
+    MixedScore,
     Power,
     Softmax,
     SoftRank,
@@ -19,6 +21,8 @@ from skal_deep.pool import (
 
 # Strategies whose defaults are too slow to be queried hundreds of times.
 _SMALL = {"VAAL": VAAL(n_iterations=3, train_batch_size=8, latent_dim=4)}
+# Strategies that cannot be made without being told something.
+_SMALL["MixedScore"] = MixedScore([BALD(), MarginSampling()], late_weights=[1, 3])
 
 STRATEGIES = {
     name: _SMALL.get(name) or cls()

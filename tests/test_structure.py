@@ -106,6 +106,8 @@ def strategy_table():
             for method in vars(need)
             if not method.startswith("_")
         )
+        if name == "MixedScore":
+            needs = "what its scores ask for"
         first = re.search(r"\[1\] (?:[A-Z]\.[- ]?)+ ?([^,.]+)([,.])", text)
         year = re.search(r"\[1\](?:.|\n)*?[ \n]((?:19|20)\d\d)\.", text)[1]
         who = first[1] + (" et al." if first[2] == "," else "")

@@ -14,6 +14,10 @@ from skal_deep.classifier._base import NetClassifier, as_seed, derived_seed
 from skal_deep.classifier._capabilities import CapabilityError
 from skal_deep.classifier._inference import net_answer, net_proba, with_embeddings
 
+# Predictions of many rows are made of the draws for some of them at a time: a draw for
+# so many numbers, 4 MiB in float32.
+_NUMBERS_OF_A_DRAW = 2**20
+
 
 class PosteriorClassifier(NetClassifier, ABC):
     """A classifier whose prediction is the mean over draws from a posterior.
@@ -79,7 +83,13 @@ class SingleNetPosterior(PosteriorClassifier, ABC):
 
     def _answer(self, X, embeddings=False):
         """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
-        proba_NC = self._draw(X, None, self._draw_seed()).mean(0)
+        size = max(1, _NUMBERS_OF_A_DRAW // len(self.classes_))
+        proba_NC = torch.cat(
+            [
+                self._draw(X[start : start + size], None, self._draw_seed()).mean(0)
+                for start in range(0, len(X), size)
+            ]
+        )
         if not embeddings:
             return proba_NC, None
         return proba_NC, net_answer(self.nets_[0], X, self.embedding_layer, True)[1]

@@ -72,6 +72,10 @@ from skal_deep.functional.k_center import (
 from skal_deep.functional.largest_cluster import (
     lcmd,
 )
+from skal_deep.functional.mixture import (
+    rescaled,
+    stage_weights,
+)
 from skal_deep.functional.neighbor_contrast import (
     contrast,
 )
@@ -165,6 +169,7 @@ __all__ = [
     "predictive_entropy",
     "prob_cover",
     "purity_radius",
+    "rescaled",
     "robust_k_center",
     "sketched_outer",
     "softmax_factors",
@@ -172,6 +177,7 @@ __all__ = [
     "softrank_sample",
     "squared_distances",
     "squared_gradient_norms",
+    "stage_weights",
     "temperature_scaled",
     "tempered",
     "top_k",

@@ -29,6 +29,7 @@ from skal_deep.pool._margin_sampling import MarginSampling
 from skal_deep.pool._max_det import MaxDet
 from skal_deep.pool._max_herding import MaxHerding
 from skal_deep.pool._mean_std import MeanStd
+from skal_deep.pool._mixed_score import MixedScore
 from skal_deep.pool._pool import Pool, Rows
 from skal_deep.pool._predictive_entropy import PredictiveEntropy
 from skal_deep.pool._prob_cover import ProbCover
@@ -70,6 +71,7 @@ __all__ = [
     "LCMD",
     "MaxDet",
     "MeanStd",
+    "MixedScore",
     "Pool",
     "Power",
     "PredictiveEntropy",

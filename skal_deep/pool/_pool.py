@@ -1,6 +1,7 @@
 """What one query may look at."""
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,10 @@ from skal_deep.functional import last_layer_features
 # mapped from a file need never be in memory as a whole.
 _CHUNK_BYTES = 2**28
 
-# Draws of that many numbers, 128 MiB in float32, are kept for whoever asks next; more
-# are scored chunk by chunk.
+# Draws of that many numbers, 128 MiB in float32, or for that many rows, are kept for
+# whoever asks next; more are scored chunk by chunk.
 _KEPT_DRAWS = 2**25
+_KEPT_ROWS = 2**10
 
 
 class Rows:
@@ -147,7 +149,7 @@ class Rows:
             Number of draws; ``None`` is the model's own.
         """
         asked = "sample_proba", n_samples, self._seed
-        if asked not in self._answers:
+        if asked not in self._answers and len(self) > _KEPT_ROWS:
             one_S1C = next(self._by_chunk(*asked, size=1))
             size = max(1, _KEPT_DRAWS // one_S1C.numel())
             if size < len(self):
@@ -276,3 +278,19 @@ class Pool(Rows):
     def population(self) -> Rows:
         """What candidates are taken from: the unlabelled rows, if there are any."""
         return self.unlabeled if len(self.unlabeled) else self
+
+    def whole(self) -> "Pool":
+        """Return the pool that scores of the candidates are compared in.
+
+        For candidates that were given as inputs these are the unlabelled rows of the
+        data, so that a pool may be scored in parts; else it is the candidates. Draws
+        from the generator of the one are those from that of the other.
+        """
+        if not self.is_foreign or not len(self.unlabeled):
+            return self
+        whole = copy(self)
+        whole._data, whole._positions = self.unlabeled._data, self.unlabeled._positions
+        whole._answers, whole.is_foreign = {}, False
+        whole.generator = torch.Generator()
+        whole.generator.set_state(self.generator.get_state())
+        return whole

@@ -119,3 +119,18 @@ def test_transformers_are_sampled(partly, attention, others):
 def test_a_single_sample_is_refused(partly):
     with pytest.raises(ValueError, match="'n_samples' parameter"):
         fit(make_net(), *partly, n_samples=1)
+
+
+def test_a_prediction_holds_the_draws_of_some_rows_at_a_time(partly, monkeypatch):
+    clf = fit(make_net(), *partly, n_samples=7)
+    whole, sizes = clf.predict_proba(partly[0]), []
+    draw = MCDropoutClassifier._draw
+
+    def recorded(self, X, *args):
+        sizes.append(len(X))
+        return draw(self, X, *args)
+
+    monkeypatch.setattr(MCDropoutClassifier, "_draw", recorded)
+    monkeypatch.setattr("skal_deep.classifier._posterior._NUMBERS_OF_A_DRAW", 75)
+    np.testing.assert_allclose(clf.predict_proba(partly[0]), whole, atol=1e-6)
+    assert sizes == [25, 25, 10]
