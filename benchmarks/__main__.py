@@ -1,12 +1,12 @@
-"""Run ``python -m benchmarks kernels`` or ``python -m benchmarks redundancy``."""
+"""Run ``python -m benchmarks NAME``: kernels, low-budget or redundancy."""
 
 import importlib
 import sys
 
-NAMES = ("kernels", "redundancy")
+NAMES = ("kernels", "low-budget", "redundancy")
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in NAMES:
         sys.exit(f"usage: python -m benchmarks {{{','.join(NAMES)}}} [options]")
     name = sys.argv.pop(1)
-    importlib.import_module(f"benchmarks.{name}").main()
+    importlib.import_module(f"benchmarks.{name.replace('-', '_')}").main()

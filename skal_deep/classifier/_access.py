@@ -12,11 +12,16 @@ from skactiveml.regressor import SkorchRegressor
 from sklearn.base import RegressorMixin
 from sklearn.ensemble import BaggingClassifier
 from sklearn.ensemble._forest import ForestClassifier
+from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.pipeline import Pipeline
 from skorch import NeuralNet
 from torch import Tensor
 
-from skal_deep.classifier._base import NetClassifier, PosteriorClassifier
+from skal_deep.classifier._base import NetClassifier
+from skal_deep.classifier._deep import DeepClassifier
+from skal_deep.classifier._evidential import EvidentialClassifier
+from skal_deep.classifier._gradient_lengths import gradient_lengths
+from skal_deep.classifier._head import linear_classifier_head, net_head
 from skal_deep.classifier._inference import (
     as_input,
     check_dropout,
@@ -26,6 +31,9 @@ from skal_deep.classifier._inference import (
     with_embeddings,
 )
 from skal_deep.classifier._jacobian import net_jacobian
+from skal_deep.classifier._logits import differentiable_logits
+from skal_deep.classifier._mc_dropout import MCDropoutClassifier
+from skal_deep.classifier._posterior import PosteriorClassifier
 from skal_deep.modules import coupled_dropout, isolated_rng
 
 _DEFAULT_N_SAMPLES = 20
@@ -42,12 +50,17 @@ class Model:
     def __init__(self, **methods: Callable[..., Any]):
         vars(self).update(methods)
 
+    def inputs(self, X: NDArray[Any]) -> Tensor:
+        """Return rows as vectors, as the classifier sees them."""
+        return _flat(X)
+
     def after(self, transform: Callable[[Any], Any]) -> "Model":
         """Return the model that sees transformed rows."""
+        methods = {"inputs": self.inputs, **vars(self)}
         return Model(
             **{
                 name: partial(_transformed, method, transform)
-                for name, method in vars(self).items()
+                for name, method in methods.items()
             }
         )
 
@@ -72,7 +85,8 @@ def as_model(clf: Any) -> Model:
     -------
     model : Model
         An object with some of the methods ``predict_proba``, ``sample_proba``,
-        ``embed`` and ``jacobian``.
+        ``predict_evidence``, ``embed``, ``linear_head``, ``jacobian``,
+        ``differentiable_logits`` and ``gradient_lengths``.
     """
     if clf is None:
         return Model(embed=_flat)
@@ -82,6 +96,8 @@ def as_model(clf: Any) -> Model:
         return _regressor(clf)
     if isinstance(clf, PosteriorClassifier):
         return Model(**_ours(clf), sample_proba=clf._draw)
+    if isinstance(clf, EvidentialClassifier):
+        return Model(**_ours(clf), predict_evidence=clf._evidence)
     if isinstance(clf, NetClassifier):
         return Model(**_ours(clf))
     if isinstance(clf, NeuralNet):
@@ -90,7 +106,10 @@ def as_model(clf: Any) -> Model:
             sample_proba=partial(_net_draws, clf),
             embed=lambda X: _net_both(clf, X)[1],
             predict_and_embed=partial(_net_both, clf),
+            linear_head=partial(net_head, clf),
             jacobian=partial(_net_jacobian, clf),
+            differentiable_logits=partial(differentiable_logits, [clf]),
+            gradient_lengths=partial(gradient_lengths, [clf]),
         )
     if isinstance(clf, SkorchClassifier):
         return Model(
@@ -105,6 +124,10 @@ def as_model(clf: Any) -> Model:
     model = Model(predict_proba=partial(_proba, clf))
     if callable(getattr(clf, "sample_proba", None)):
         model.sample_proba = partial(_own_draws, clf)  # type: ignore[attr-defined]
+    elif isinstance(_unwrapped(clf), LinearClassifierMixin):
+        model.linear_head = partial(  # type: ignore[attr-defined]
+            linear_classifier_head, _unwrapped(clf)
+        )
     elif isinstance(_unwrapped(clf), ForestClassifier | BaggingClassifier):
         model.sample_proba = partial(_member_draws, clf)  # type: ignore[attr-defined]
     return model
@@ -141,12 +164,19 @@ def _net_embedding(net: NeuralNet, X: NDArray[Any]) -> Tensor:
 
 def _ours(clf: NetClassifier) -> dict[str, Callable[..., Any]]:
     """Return what all our classifiers answer."""
-    return {
+    answers: dict[str, Callable[..., Any]] = {
         "predict_proba": lambda X: clf._answer(X)[0],
         "embed": lambda X: clf._answer(X, embeddings=True)[1],
         "predict_and_embed": partial(clf._answer, embeddings=True),
         "jacobian": partial(_our_jacobian, clf),
+        "differentiable_logits": lambda X: differentiable_logits(clf.nets_, X),
+        "gradient_lengths": lambda X, words: gradient_lengths(clf.nets_, X, words),
     }
+    if isinstance(clf, DeepClassifier | MCDropoutClassifier):
+        answers["linear_head"] = lambda X: net_head(
+            clf.nets_[0], X, clf.embedding_layer
+        )
+    return answers
 
 
 def _our_jacobian(

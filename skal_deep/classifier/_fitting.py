@@ -172,7 +172,9 @@ def check_needs(
         raise CapabilityError(
             f"{name} needs a classifier: pass `clf`. " + _remedy(missing)
         )
-    offered = ", ".join(vars(model)) or "none of what strategies ask for"
+    offered = (
+        ", ".join(vars(model).keys() - {"inputs"}) or "none of what strategies ask for"
+    )
     raise CapabilityError(
         f"{name} needs {' and '.join(method_name(need) for need in missing)} of "
         f"{_argument(clf)}; {type(clf).__name__} offers only {offered}. "

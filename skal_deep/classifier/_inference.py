@@ -17,10 +17,12 @@ from skal_deep.modules import (
     CoupledDropout,
     FunctionalDropout,
     SharedPrefix,
+    batch_norms,
     coupled_dropout,
     dropout_layers,
     eval_mode,
     isolated_rng,
+    refresh_batch_norm,
     unreachable_dropout,
 )
 
@@ -64,7 +66,7 @@ def batches(net: NeuralNet, X: NDArray[Any]) -> Iterator[Any]:
     yield from net.iterator_valid(net.get_dataset(as_input(net, X)), **params)
 
 
-def _first(output: Any) -> Tensor:
+def first_output(output: Any) -> Tensor:
     """Return the first output of a module that may return several."""
     return output[0] if isinstance(output, tuple) else output
 
@@ -72,13 +74,30 @@ def _first(output: Any) -> Tensor:
 def module_output(net: NeuralNet, X: NDArray[Any]) -> Tensor:
     """Return what the module returns in eval mode, of shape (N, ...)."""
     with isolated_rng(), eval_mode(net.module_):
-        return torch.cat([_first(net.evaluation_step(b)) for b in batches(net, X)])
+        return torch.cat(
+            [first_output(net.evaluation_step(b)) for b in batches(net, X)]
+        )
 
 
 def net_proba(net: NeuralNet, X: NDArray[Any]) -> Tensor:
     """Return class probabilities of shape (N, C)."""
     proba_NC = net._get_predict_nonlinearity()(module_output(net, X))
-    return _finite(proba_NC)
+    return check_finite_proba(proba_NC)
+
+
+def refresh_statistics(net: NeuralNet, X: NDArray[Any]) -> None:
+    """Estimate batch normalisation anew from the mini-batches of training."""
+    if not len(X) or not batch_norms(net.module_):
+        return
+    X = np.repeat(X, 2, axis=0) if len(X) == 1 else X  # one row has no variance
+    dataset = net.get_dataset(as_input(net, X))
+
+    def run() -> None:
+        for batch in net.get_iterator(dataset, training=True):
+            net.infer(unpack_data(batch)[0])
+
+    with isolated_rng(0), eval_mode(net.module_), torch.no_grad():
+        refresh_batch_norm(net.module_, run)
 
 
 def dropout_proba(net: NeuralNet, X: NDArray[Any], n_samples: int, seed: int) -> Tensor:
@@ -90,10 +109,10 @@ def dropout_proba(net: NeuralNet, X: NDArray[Any], n_samples: int, seed: int) ->
     with isolated_rng(), coupled_dropout(net.module_, seed) as masks:
         run = _draws_of_batch(net, masks, n_samples)
         chunks = [
-            torch.stack([to_proba(_first(output)) for output in run(batch)])
+            torch.stack([to_proba(first_output(output)) for output in run(batch)])
             for batch in batches(net, X)
         ]
-    return _finite(torch.cat(chunks, dim=1))
+    return check_finite_proba(torch.cat(chunks, dim=1))
 
 
 def _draws_of_batch(
@@ -129,7 +148,7 @@ def _draws_of_batch(
     return split
 
 
-def _finite(proba: Tensor) -> Tensor:
+def check_finite_proba(proba: Tensor) -> Tensor:
     """Return probabilities, or say that training went wrong."""
     if not torch.isfinite(proba).all():
         raise ValueError(
@@ -197,6 +216,42 @@ def with_embeddings(
     with recorded_inputs(module, layer) as recorded:
         answer = predict()
     return answer, torch.cat(recorded)
+
+
+def net_answer(
+    net: NeuralNet, X: NDArray[Any], layer: str | None, embeddings: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Return probabilities (N, C) and, if asked, embeddings (N, D) of the same pass."""
+    if not embeddings:
+        return net_proba(net, X), None
+    return with_embeddings(lambda: net_proba(net, X), net.module_, layer)
+
+
+def last_linear(net: NeuralNet, X: NDArray[Any]) -> str:
+    """Return the name of the linear layer that runs last.
+
+    With no rows to run the module on, it is the one that stands last.
+    """
+    layers = [
+        (name, layer)
+        for name, layer in net.module_.named_modules()
+        if isinstance(layer, nn.Linear)
+    ]
+    ran = [name for name, _ in layers]
+    handles = [
+        layer.register_forward_pre_hook(lambda *_, name=name: ran.append(name))
+        for name, layer in layers
+    ]
+    try:
+        if len(X):
+            ran.clear()
+            module_output(net, X[:1])
+    finally:
+        for handle in handles:
+            handle.remove()
+    if not ran:
+        raise CapabilityError(f"No linear layer ran in {type(net.module_).__name__}.")
+    return ran[-1]
 
 
 def check_dropout(net: NeuralNet, X: NDArray[Any]) -> None:

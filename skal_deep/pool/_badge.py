@@ -50,8 +50,10 @@ def badge_at(pool: Pool, batch_size: int, temperature: float) -> tuple[Tensor, T
             proba_NC = temperature_scaled(proba_NC, temperature)
         return proba_NC, embedding_ND
 
-    picks, utilities = badge(*factors(pool), batch_size, pool.generator)
-    if pool.is_foreign:
+    picks, utilities = badge(
+        *factors(pool), batch_size, pool.generator, pool.with_utilities
+    )
+    if pool.is_foreign and pool.with_utilities:
         norm_N, norm_U = (
             squared_gradient_norms(*factors(rows)) for rows in (pool, pool.unlabeled)
         )

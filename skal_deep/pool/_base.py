@@ -51,6 +51,8 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
     _needs: ClassVar[tuple[type, ...]] = ()
     # Whether raw inputs do where there is no model that offers what is needed.
     _works_on_inputs: ClassVar[bool] = False
+    # Whether even the first pick depends on the size of the batch.
+    _plans_batch: ClassVar[bool] = False
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "missing_label": "no_validation",
         "random_state": ["random_state"],
@@ -76,7 +78,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             Distinct positions among the candidates.
         utilities : Tensor of shape (batch_size, N) or (N,)
             Row t holds the utilities, high = query, that decided pick t. One row
-            stands for all.
+            stands for all. They are not looked at unless ``pool.with_utilities``.
         """
 
     def query(
@@ -160,7 +162,9 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         with isolated_rng(seed):
             if clf is not None:
                 clf = fitted(clf, fit_clf, X, y, self.missing_label_, sample_weight)
-            pool, rows = self._look(X, y, candidates, clf, seed, sample_weight)
+            pool, rows = self._look(
+                X, y, candidates, clf, seed, sample_weight, return_utilities
+            )
             with torch.no_grad():
                 picks, utilities = self._select(pool, batch_size)
         picked = checked_picks(name, picks, batch_size, len(pool))
@@ -179,6 +183,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         clf: Any,
         seed: int,
         sample_weight: NDArray[Any] | None,
+        with_utilities: bool,
     ) -> tuple[Pool, NDArray[np.intp]]:
         """Return the pool of a query and which rows its candidates are."""
         model, has_label = as_model(clf), is_labeled(y, self.missing_label_)
@@ -213,6 +218,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             is_foreign=is_foreign,
             without=without,
             generator=torch.Generator().manual_seed(seed),
+            with_utilities=with_utilities,
         )
         return pool, rows
 
@@ -242,4 +248,4 @@ class ScoreQueryStrategy(DeepQueryStrategy, ABC):
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         rule = TopK() if self.selection is None else self.selection
-        return rule.select(self._score(pool), batch_size, pool.generator)
+        return rule.select(self._score(pool), batch_size, pool)

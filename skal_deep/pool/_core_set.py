@@ -41,4 +41,6 @@ class CoreSet(DeepQueryStrategy):
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         points_ND = pool.embed()
         centers_MD = pool.labeled.embed() if len(pool.labeled) else points_ND[:0]
-        return k_center_greedy(points_ND, centers_MD, batch_size)
+        return k_center_greedy(
+            points_ND, centers_MD, batch_size, with_utilities=pool.with_utilities
+        )

@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from numbers import Real
 from typing import Any, ClassVar
 
-import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 from torch import Tensor
@@ -15,15 +14,18 @@ from skal_deep.functional import (
     softrank_sample,
     top_k,
 )
+from skal_deep.pool._pool import Pool
 
 
 class SelectionRule(BaseEstimator, ABC):
     """A rule that turns scores into a batch."""
 
+    # Whether even the first pick depends on the size of the batch.
+    _plans_batch: ClassVar[bool] = False
     _parameter_constraints: ClassVar[dict[str, Any]] = {}
 
     def select(
-        self, scores: Tensor, batch_size: int, generator: torch.Generator
+        self, scores: Tensor, batch_size: int, pool: Pool
     ) -> tuple[Tensor, Tensor]:
         """Return distinct positions (b,) and the utilities (b, N) or (N,) behind them.
 
@@ -33,17 +35,17 @@ class SelectionRule(BaseEstimator, ABC):
             Finite scores, high = query.
         batch_size : int
             Number of picks, at most N.
-        generator : torch.Generator
-            Source of randomness.
+        pool : Pool
+            The candidates, their embeddings and the source of randomness.
         """
         validate_parameter_constraints(
             self._parameter_constraints, self.get_params(False), type(self).__name__
         )
-        return self._select(scores, batch_size, generator)
+        return self._select(scores, batch_size, pool)
 
     @abstractmethod
     def _select(
-        self, scores: Tensor, batch_size: int, generator: torch.Generator
+        self, scores: Tensor, batch_size: int, pool: Pool
     ) -> tuple[Tensor, Tensor]:
         """Return positions and utilities."""
 
@@ -55,11 +57,14 @@ class TopK(SelectionRule):
     the same score, so a batch may repeat itself.
     """
 
-    def _select(self, scores, batch_size, generator):  # noqa: ARG002
+    def _select(self, scores, batch_size, pool):  # noqa: ARG002
         return top_k(scores, batch_size), scores
 
 
-_COLDNESS: dict[str, Any] = {"coldness": [Interval(Real, 0, None, closed="left")]}
+_DRAWS: dict[str, Any] = {
+    "coldness": [Interval(Real, 0, None, closed="left")],
+    "epsilon": [Interval(Real, 0, 1, closed="both")],
+}
 
 
 class Power(SelectionRule):
@@ -73,6 +78,10 @@ class Power(SelectionRule):
     ----------
     coldness : float, default=1.0
         0 is random sampling, infinity the highest scores. The paper uses 1.
+    epsilon : float, default=0.0
+        Share of each draw's probability that is spread evenly over what is left.
+        Above 0 any candidate can be drawn, which unbiased estimates of the risk
+        need: see :func:`~skal_deep.evaluation.lure_weights`.
 
     References
     ----------
@@ -81,13 +90,16 @@ class Power(SelectionRule):
        Learning. TMLR, 2023.
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = _COLDNESS
+    _parameter_constraints: ClassVar[dict[str, Any]] = _DRAWS
 
-    def __init__(self, coldness=1.0):
+    def __init__(self, coldness=1.0, epsilon=0.0):
         self.coldness = coldness
+        self.epsilon = epsilon
 
-    def _select(self, scores, batch_size, generator):
-        return power_sample(scores, batch_size, self.coldness, generator)
+    def _select(self, scores, batch_size, pool):
+        return power_sample(
+            scores, batch_size, self.coldness, pool.generator, self.epsilon
+        )
 
 
 class Softmax(SelectionRule):
@@ -99,6 +111,10 @@ class Softmax(SelectionRule):
     ----------
     coldness : float, default=1.0
         0 is random sampling, infinity the highest scores. The paper uses 1.
+    epsilon : float, default=0.0
+        Share of each draw's probability that is spread evenly over what is left.
+        Above 0 any candidate can be drawn, which unbiased estimates of the risk
+        need: see :func:`~skal_deep.evaluation.lure_weights`.
 
     References
     ----------
@@ -107,13 +123,16 @@ class Softmax(SelectionRule):
        Learning. TMLR, 2023.
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = _COLDNESS
+    _parameter_constraints: ClassVar[dict[str, Any]] = _DRAWS
 
-    def __init__(self, coldness=1.0):
+    def __init__(self, coldness=1.0, epsilon=0.0):
         self.coldness = coldness
+        self.epsilon = epsilon
 
-    def _select(self, scores, batch_size, generator):
-        return softmax_sample(scores, batch_size, self.coldness, generator)
+    def _select(self, scores, batch_size, pool):
+        return softmax_sample(
+            scores, batch_size, self.coldness, pool.generator, self.epsilon
+        )
 
 
 class SoftRank(SelectionRule):
@@ -126,6 +145,10 @@ class SoftRank(SelectionRule):
     ----------
     coldness : float, default=1.0
         0 is random sampling, infinity the highest scores. The paper uses 1.
+    epsilon : float, default=0.0
+        Share of each draw's probability that is spread evenly over what is left.
+        Above 0 any candidate can be drawn, which unbiased estimates of the risk
+        need: see :func:`~skal_deep.evaluation.lure_weights`.
 
     References
     ----------
@@ -134,10 +157,13 @@ class SoftRank(SelectionRule):
        Learning. TMLR, 2023.
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = _COLDNESS
+    _parameter_constraints: ClassVar[dict[str, Any]] = _DRAWS
 
-    def __init__(self, coldness=1.0):
+    def __init__(self, coldness=1.0, epsilon=0.0):
         self.coldness = coldness
+        self.epsilon = epsilon
 
-    def _select(self, scores, batch_size, generator):
-        return softrank_sample(scores, batch_size, self.coldness, generator)
+    def _select(self, scores, batch_size, pool):
+        return softrank_sample(
+            scores, batch_size, self.coldness, pool.generator, self.epsilon
+        )

@@ -22,6 +22,7 @@ from skal_deep.classifier import (
     DeepClassifier,
     DeepEnsembleClassifier,
     Embeds,
+    HasLinearHead,
     HasSlopes,
     MCDropoutClassifier,
     PredictsProba,
@@ -55,20 +56,21 @@ def ours(kind, **params):
     return kind(make_net(), classes=CLASSES, random_state=0, **params)
 
 
-EVERYTHING = {"predict_proba", "sample_proba", "embed", "jacobian"}
+MOST = {"predict_proba", "sample_proba", "embed", "jacobian"}
+EVERYTHING = MOST | {"linear_head"}
 OFFERS = {
-    "deep": (lambda: ours(DeepClassifier), {"predict_proba", "embed", "jacobian"}),
+    "deep": (lambda: ours(DeepClassifier), EVERYTHING - {"sample_proba"}),
     "dropout": (lambda: ours(MCDropoutClassifier, n_samples=5), EVERYTHING),
-    "ensemble": (lambda: ours(DeepEnsembleClassifier, n_estimators=3), EVERYTHING),
+    "ensemble": (lambda: ours(DeepEnsembleClassifier, n_estimators=3), MOST),
     "skorch": (lambda: make_net(module__n_features=2, module__n_classes=3), EVERYTHING),
-    "skorch wrapper": (skorch_wrapper, EVERYTHING),
+    "skorch wrapper": (skorch_wrapper, MOST),
     "parzen": (
         lambda: ParzenWindowClassifier(
             classes=CLASSES, missing_label=-1, class_prior=1.0
         ),
         {"predict_proba", "sample_proba"},
     ),
-    "logistic": (LogisticRegression, {"predict_proba"}),
+    "logistic": (LogisticRegression, {"predict_proba", "linear_head"}),
     "forest": (
         lambda: RandomForestClassifier(4, random_state=0),
         {"predict_proba", "sample_proba"},
@@ -91,6 +93,7 @@ CAPABILITIES = {
     "predict_proba": PredictsProba,
     "sample_proba": SamplesProba,
     "embed": Embeds,
+    "linear_head": HasLinearHead,
     "jacobian": HasSlopes,
 }
 
@@ -153,6 +156,43 @@ def test_no_classifier_embeds_inputs(blobs):
     assert as_model(None).embed(np.zeros((3, 1, 2, 2), int)).dtype == torch.float64
 
 
+@pytest.mark.parametrize("piped", [False, True])
+def test_the_head_makes_logits_of_embeddings(offer, partly, piped):
+    clf, offers = offer
+    if "linear_head" not in offers:
+        pytest.skip("it has no linear head")
+    if piped:
+        clf = make_pipeline(StandardScaler(), clf)
+    clf = fit_on_labeled(clf, *partly)
+    model, X = as_model(clf), partly[0]
+    weight, bias = model.linear_head(X[:1])
+    rows = model.embed(X) if "embed" in offers else model.inputs(X).to(weight)
+    proba = (rows @ weight.T + bias).softmax(-1)
+    if not isinstance(offer[0], MCDropoutClassifier):  # that answers by mean draws
+        torch.testing.assert_close(proba, model.predict_proba(X), atol=1e-5, rtol=0)
+    assert proba.shape == (60, 3)
+
+
+def test_two_classes_of_a_linear_classifier(partly):
+    X, y = partly
+    clf = LogisticRegression().fit(X.astype(float), y == 1)
+    weight, bias = as_model(clf).linear_head(X)
+    proba = (torch.as_tensor(X).to(weight) @ weight.T + bias).softmax(-1)
+    np.testing.assert_allclose(proba, clf.predict_proba(X), atol=1e-6)
+
+
+def test_a_head_that_is_not_linear_is_refused(partly):
+    class Squared(MLP):
+        def forward(self, x):
+            return super().forward(x) ** 2
+
+    net = make_net(Squared, module__n_features=2, module__n_classes=3)
+    for clf in (net, ours(DeepClassifier).set_params(embedding_layer="layers.4")):
+        model = as_model(fit_on_labeled(clf, *partly))
+        with pytest.raises(CapabilityError, match="last linear layer"):
+            model.linear_head(partly[0])
+
+
 def test_draws_of_a_plain_net_without_dropout_are_refused(partly):
     net = make_net(module__n_features=2, module__n_classes=3, module__dropout=0.0)
     model = as_model(fit_on_labeled(net, *partly))
@@ -164,7 +204,7 @@ def test_missing_capabilities_are_named():
     with pytest.raises(
         CapabilityError,
         match=r"BALD needs sample_proba of clf; LogisticRegression offers only "
-        r"predict_proba. Pass a classifier with a posterior: MCDropoutClassifier",
+        r".*predict_proba.* Pass a classifier with a posterior: MCDropoutClassifier",
     ):
         check_needs("BALD", LogisticRegression(), (SamplesProba,), False)
     with pytest.raises(CapabilityError, match="BALD needs a classifier: pass `clf`"):

@@ -16,7 +16,14 @@ TINY = [
     *("--repeats", "2", "--cycles", "2", "--epochs", "2", "--samples", "4"),
     *("--n-initial", "6", "--batch-size", "3", "--jobs", "1", "--quiet"),
 ]
-FILES = {"report.html", "curves.png", "summary.csv", "curves.csv", "results.json"}
+FILES = {
+    "report.html",
+    "curves.png",
+    "summary.csv",
+    "curves.csv",
+    "results.json",
+    "runs",
+}
 
 
 @pytest.fixture
@@ -97,6 +104,19 @@ def test_test_data_are_used_and_can_be_limited(tmp_path, images):
         results = json.loads((tmp_path / "out/results.json").read_text())
         assert results["settings"]["test_size"] == n_test
         assert results["settings"]["n_rows"] == 40
+
+
+def test_the_same_command_goes_on_and_another_starts_anew(tmp_path, images):
+    args = (*TINY, "--data", images, "--out", tmp_path)
+    run(*args, "--strategies", "random")
+    [folder] = (tmp_path / "runs").iterdir()
+    stored = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    run(*args, "--strategies", "core-set", "--repeats", 3)
+    assert [folder] == list((tmp_path / "runs").iterdir())
+    assert {path: path.read_bytes() for path in stored} == stored
+    assert len(list(folder.glob("*/*.jsonl"))) == 6
+    run(*args, "--strategies", "random", "--lr", 0.1)
+    assert len(list((tmp_path / "runs").iterdir())) == 2
 
 
 def test_help_shows_groups_defaults_and_examples(capsys):

@@ -4,19 +4,13 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from strategies import STRATEGIES, WITH_RULES
+from strategies import STRATEGIES, VARIANTS, maker
 
-from skal_deep.classifier import (
-    DeepClassifier,
-    DeepEnsembleClassifier,
-    Embeds,
-    HasSlopes,
-    SamplesProba,
-)
+from skal_deep.classifier import DeepClassifier, DeepEnsembleClassifier, as_model
 from skal_deep.evaluation._strategy_case import Case, small_classifier
 from skal_deep.evaluation._strategy_checks import CHECKS
 
-ALL = STRATEGIES | WITH_RULES
+ALL = STRATEGIES | VARIANTS
 BY_NAME = {check.__name__.removeprefix("check_"): check for check in CHECKS}
 
 
@@ -24,7 +18,7 @@ BY_NAME = {check.__name__.removeprefix("check_"): check for check in CHECKS}
 @pytest.mark.parametrize("is_image", [False, True], ids=["vectors", "images"])
 @pytest.mark.parametrize("name", ALL)
 def test_promise(name, is_image, check):
-    BY_NAME[check](Case(ALL[name], is_image))
+    BY_NAME[check](Case(ALL[name], is_image, maker(ALL[name])))
 
 
 def deep(is_image, missing_label=-1, classes=(0, 1, 2)):
@@ -68,10 +62,10 @@ CORE = (
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_core_promises_with_other_classifiers(name, make):
     strategy = STRATEGIES[name]
-    if SamplesProba in strategy._needs and make is deep:
-        pytest.skip("a point estimate has no posterior to sample")
-    needs_net = {Embeds, HasSlopes} & set(strategy._needs)
-    if needs_net and not strategy._works_on_inputs and make is forest:
-        pytest.skip("a forest is no net")
+    model = as_model(make(False))
+    if not strategy._works_on_inputs and not all(
+        isinstance(model, need) for need in strategy._needs
+    ):
+        pytest.skip("it lacks a capability")
     for check in CORE:
         BY_NAME[check](Case(strategy, False, make))

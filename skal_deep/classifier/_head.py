@@ -1,0 +1,66 @@
+"""The linear layer that turns embeddings into logits."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skorch import NeuralNet
+from torch import Tensor, nn
+
+from skal_deep.classifier._capabilities import CapabilityError
+from skal_deep.classifier._inference import net_proba, with_embeddings
+
+
+def net_head(
+    net: NeuralNet, X: NDArray[Any], embedding_layer: str | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return weights (C, D) and biases (C,) of the linear layer that runs last.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        A fitted net.
+    X : ndarray of shape (N, ...)
+        Rows to make sure that the layer turns embeddings into the prediction.
+    embedding_layer : str or None
+        The layer whose input is the embedding.
+    """
+    module, ran = net.module_, list[nn.Linear]()
+    handles = [
+        part.register_forward_hook(lambda layer, *_: ran.append(layer))
+        for part in module.modules()
+        if isinstance(part, nn.Linear)
+    ]
+    try:
+        proba_NC, embedding_ND = with_embeddings(
+            lambda: net_proba(net, X), module, embedding_layer
+        )
+    finally:
+        for handle in handles:
+            handle.remove()
+    weight_CD = ran[-1].weight.data
+    bias_C = weight_CD.new_zeros(len(weight_CD))
+    if ran[-1].bias is not None:
+        bias_C = ran[-1].bias.data
+    if embedding_ND.shape[1] == weight_CD.shape[1]:
+        logits_NC = embedding_ND @ weight_CD.T + bias_C
+        if logits_NC.shape == proba_NC.shape and torch.allclose(
+            logits_NC.softmax(-1), proba_NC, atol=1e-4
+        ):
+            return weight_CD, bias_C
+    raise CapabilityError(
+        f"{type(module).__name__} does not predict the softmax of what its last linear "
+        "layer makes of the embedding. Let it return the logits of that layer, and "
+        "leave embedding_layer=None."
+    )
+
+
+def linear_classifier_head(clf: Any, X: NDArray[Any]) -> tuple[Tensor, Tensor]:  # noqa: ARG001
+    """Return weights (C, D) and biases (C,) of a linear classifier of scikit-learn."""
+    weight_CD = np.atleast_2d(clf.coef_)
+    bias_C = np.broadcast_to(clf.intercept_, len(weight_CD))
+    if len(weight_CD) == 1:  # of two classes, the first has logit 0
+        weight_CD = np.concatenate([np.zeros_like(weight_CD), weight_CD])
+        bias_C = np.concatenate([np.zeros_like(bias_C), bias_C])
+    return torch.tensor(weight_CD), torch.tensor(bias_C)

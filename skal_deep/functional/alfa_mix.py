@@ -1,0 +1,114 @@
+"""ALFA-Mix: rows whose prediction a small move towards other classes flips."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from skal_deep.functional._checks import check_finite
+from skal_deep.functional.neighbors import squared_distances
+
+# Elements of the largest temporary array: 16 MiB in float32.
+_MEMORY_BUDGET = 2**22
+
+
+def flipping_mix(
+    embeddings: Tensor, anchors: Tensor, weight: Tensor, bias: Tensor
+) -> Tensor:
+    """Return how much of an anchor must be mixed in for the prediction to flip.
+
+    The paper mixes an embedding z with an anchor a, coordinate by coordinate, in
+    shares that maximise the loss of the predicted label to first order, under a bound
+    epsilon on their length. Put in, its closed form is the step
+
+    ``z + epsilon |a - z| g / |g|``, with the gradient g of that loss in z,
+
+    along a direction that no anchor changes. For a linear head each class overtakes
+    the predicted one at most once along it, so that the farthest anchor decides and
+    the smallest epsilon that flips the prediction is known:
+
+    ``min_c (l_y - l_c) / (s_c - s_y) / max_a |a - z|``
+
+    with logits l and their slopes s along the step, over classes c that gain on the
+    predicted class y.
+
+    Parameters
+    ----------
+    embeddings : Tensor of shape (N, D)
+        Inputs of the head.
+    anchors : Tensor of shape (K, D)
+        Mean embeddings of labelled classes, at least one.
+    weight : Tensor of shape (C, D)
+        Weights of the head.
+    bias : Tensor of shape (C,)
+        Biases of the head.
+
+    Returns
+    -------
+    epsilons : Tensor of shape (N,)
+        The prediction flips where the bound is larger than this; infinity where it
+        never does.
+
+    References
+    ----------
+    A. Parvaneh, E. Abbasnejad, D. Teney, R. Haffari, A. van den Hengel, J. Q. Shi.
+    Active Learning by Feature Mixing. CVPR, 2022.
+    """
+    check_finite(embeddings=embeddings, anchors=anchors, weight=weight, bias=bias)
+    gram_CC = weight @ weight.T
+    origin_D = anchors.mean(0)
+    epsilons = []
+    for rows in embeddings.split(max(1, _MEMORY_BUDGET // len(weight))):
+        logits = rows @ weight.T + bias
+        predicted = logits.argmax(-1, keepdim=True)
+        error = logits.softmax(-1) - one_hot(predicted[:, 0], len(weight))
+        slope = error @ gram_CC  # of the logits along the gradient
+        length = (error * slope).sum(-1).clamp_min(0).sqrt()  # of the gradient
+        reach = squared_distances(rows - origin_D, anchors - origin_D).amax(-1).sqrt()
+        gap = logits.gather(1, predicted) - logits
+        gain = slope - slope.gather(1, predicted)
+        steps = torch.where(gain > 0, gap / gain, math.inf)
+        steps.scatter_(1, predicted, math.inf)
+        epsilons.append(
+            (steps.amin(-1) * length / reach).nan_to_num(math.inf, math.inf)
+        )
+    return torch.cat(epsilons)
+
+
+def disagreements(
+    embeddings: Tensor, weight: Tensor, bias: Tensor, kept: Tensor, rate: float
+) -> Tensor:
+    """Return how often dropout on the input of a linear head changes the prediction.
+
+    Parameters
+    ----------
+    embeddings : Tensor of shape (N, D)
+        Inputs of the head.
+    weight : Tensor of shape (C, D)
+        Weights of the head.
+    bias : Tensor of shape (C,)
+        Biases of the head.
+    kept : Tensor of shape (M, N, D) or (M, 1, D)
+        Which inputs each of M masks keeps, of each row or of all alike.
+    rate : float
+        Probability with which inputs were dropped; what is kept is divided by one
+        minus it, as dropout does.
+
+    Returns
+    -------
+    counts : Tensor of shape (N,)
+        Number of masks under which the prediction is another, 0 ... M.
+
+    References
+    ----------
+    S. R. Gupte, J. Aklilu, J. J. Nirschl, S. Yeung-Levy. Revisiting Active Learning in
+    the Era of Vision Foundation Models. TMLR, 2024.
+    """
+    check_finite(embeddings=embeddings, weight=weight, bias=bias)
+    predicted = (embeddings @ weight.T + bias).argmax(-1)
+    counts = torch.zeros_like(predicted)
+    for mask in kept:
+        dropped = embeddings * mask.to(embeddings.dtype) / (1 - rate)
+        counts += (dropped @ weight.T + bias).argmax(-1) != predicted
+    return counts

@@ -1,0 +1,216 @@
+"""Coverage: picks that have as much of the data as possible close by."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from skal_deep.functional._checks import check_batch_size, check_finite
+from skal_deep.functional.neighbors import nearest_centers, squared_distances
+from skal_deep.functional.selection import without_earlier
+
+# Elements of the largest temporary array: 16 MiB in float32.
+_MEMORY_BUDGET = 2**22
+
+
+def max_herding(
+    embeddings: Tensor,
+    data: Tensor,
+    centers: Tensor,
+    batch_size: int,
+    bandwidth: float = 1.0,
+    weights: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Choose greedily what raises generalised coverage most.
+
+    The coverage of a set S of centres is ``mean_m w_m max_{s in S} k(x_m, s)`` over
+    all data x, with the kernel ``k(x, s) = exp(-|x - s|^2 / bandwidth^2)``. It is
+    submodular, so greedy picks reach at least 1 - 1/e of the best coverage gain.
+
+    All gains are exact at every pick. They are not computed anew: a pick changes the
+    coverage of those rows only that are closer to it than to any centre, about M/t of
+    them at pick t, and only their contributions are taken back. So b picks cost
+    ``O(N M D (1 + log b))`` operations, and memory stays linear in N + M: neither a
+    queue of stale gains nor an N x M matrix.
+
+    Parameters
+    ----------
+    embeddings : Tensor of shape (N, D)
+        Candidates.
+    data : Tensor of shape (M, D)
+        What is to be covered.
+    centers : Tensor of shape (L, D)
+        Points that cover already, possibly none.
+    batch_size : int
+        Number of picks b.
+    bandwidth : float, default=1.0
+        Width of the kernel; 1 is the paper's, for embeddings of unit length.
+    weights : Tensor of shape (M,), optional
+        How much each row of the data counts (UHerding: its uncertainty); ``None``
+        counts all by 1.
+
+    Returns
+    -------
+    indices : Tensor of shape (b,)
+        Picks in order; the lowest position wins a tie.
+    utilities : Tensor of shape (b, N)
+        Row t holds the gain in coverage of each candidate at pick t, between 0 and
+        the mean weight; 0 at earlier picks.
+
+    References
+    ----------
+    W. Bae, J. Noh, D. J. Sutherland. Generalized Coverage for More Robust Low-Budget
+    Active Learning. ECCV, 2024.
+
+    W. Bae, D. J. Sutherland, G. L. Oliveira. Uncertainty Herding: One Active Learning
+    Method for All Label Budgets. ICLR, 2025.
+    """
+
+    def gaussian(squared: Tensor) -> Tensor:
+        return squared.div_(-(bandwidth**2)).exp_()
+
+    weights = data.new_ones(len(data)) if weights is None else weights
+    indices, gains = _greedy_coverage(
+        embeddings, data, centers, batch_size, gaussian, weights
+    )
+    return indices, gains / len(data)
+
+
+def prob_cover(
+    embeddings: Tensor, data: Tensor, centers: Tensor, batch_size: int, radius: float
+) -> tuple[Tensor, Tensor]:
+    """Choose greedily the balls that hold most of the data not yet covered.
+
+    A row is covered if a centre is closer than ``radius``. Greedy picks cover at
+    least 1 - 1/e of what the best batch of the same size could add. Rows that a pick
+    covers are taken off the gains of the candidates around, so that each row of the
+    data is looked at twice in all: ``O(N M D)`` operations for any number of picks,
+    and memory linear in N + M, where a stored graph may have N M edges.
+
+    Parameters
+    ----------
+    embeddings : Tensor of shape (N, D)
+        Candidates.
+    data : Tensor of shape (M, D)
+        What is to be covered.
+    centers : Tensor of shape (L, D)
+        Points that cover already, possibly none.
+    batch_size : int
+        Number of picks b.
+    radius : float
+        Of the balls, in units of the embeddings.
+
+    Returns
+    -------
+    indices : Tensor of shape (b,)
+        Picks in order; the lowest position wins a tie.
+    utilities : Tensor of shape (b, N)
+        Row t holds how many rows each candidate would newly cover at pick t; 0 at
+        earlier picks.
+
+    References
+    ----------
+    O. Yehuda, A. Dekel, G. Hacohen, D. Weinshall. Active Learning Through a Covering
+    Lens. NeurIPS, 2022.
+    """
+
+    def ball(squared: Tensor) -> Tensor:
+        return (squared < radius**2).to(squared.dtype)
+
+    weights = data.new_ones(len(data))
+    return _greedy_coverage(embeddings, data, centers, batch_size, ball, weights)
+
+
+def purity_radius(data: Tensor, labels: Tensor, purity: float = 0.95) -> float:
+    """Return the largest radius at which enough balls hold a single label.
+
+    The ball around a row is pure if every row closer than the radius has its label,
+    that is, if the nearest row of another label is no closer than the radius. So the
+    radius is an order statistic of those nearest distances: no grid is searched.
+
+    Parameters
+    ----------
+    data : Tensor of shape (M, D)
+        Embeddings.
+    labels : Tensor of shape (M,)
+        Labels, or clusters in their place.
+    purity : float, default=0.95
+        Smallest share of pure balls.
+
+    Returns
+    -------
+    radius : float
+        Infinity if there is one label only.
+
+    References
+    ----------
+    O. Yehuda, A. Dekel, G. Hacohen, D. Weinshall. Active Learning Through a Covering
+    Lens. NeurIPS, 2022.
+    """
+    check_finite(data=data)
+    points_MD = data - data.mean(0)
+    size = max(1, _MEMORY_BUDGET // len(data))
+    nearest = []
+    for start in range(0, len(data), size):
+        rows = slice(start, start + size)
+        squared = squared_distances(points_MD[rows], points_MD)
+        squared[labels[rows, None] == labels] = math.inf
+        nearest.append(squared.amin(1))
+    n_impure = len(data) - math.ceil(purity * len(data))
+    return float(torch.cat(nearest).sort().values[n_impure].sqrt())
+
+
+def _greedy_coverage(
+    embeddings: Tensor,
+    data: Tensor,
+    centers: Tensor,
+    batch_size: int,
+    similarity: Callable[[Tensor], Tensor],
+    weights: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Choose what raises ``sum_m w_m max_s k(x_m, s)`` most, again and again.
+
+    ``similarity`` turns squared distances, which it may overwrite, into k, which
+    falls with them and lies between 0 and 1.
+    """
+    check_batch_size(batch_size, len(embeddings))
+    check_finite(embeddings=embeddings, data=data, centers=centers, weights=weights)
+    origin_D = data.mean(0)  # distances stay, digits are saved
+    points_ND, data_MD = embeddings - origin_D, data - origin_D
+    covered_M = data.new_zeros(len(data))
+    if len(centers):
+        covered_M = similarity(nearest_centers(data_MD, centers - origin_D)[0])
+
+    def contributions(rows_M: Tensor, low_M: Tensor, high_M: Tensor) -> Tensor:
+        """Return, for each candidate, the sum of ``w (min(max(k, low), high) - low)``.
+
+        That is what it gains where rows are covered by ``low``, less what it gains
+        where they are covered by ``high``.
+        """
+        total_N = points_ND.new_zeros(len(points_ND), dtype=torch.float64)
+        for chunk_m in rows_M.split(max(1, _MEMORY_BUDGET // len(points_ND))):
+            kernel_Nm = similarity(squared_distances(points_ND, data_MD[chunk_m]))
+            low_m = low_M[chunk_m]
+            kernel_Nm.clamp_(low_m, high_M[chunk_m]).sub_(low_m)
+            total_N += kernel_Nm @ weights[chunk_m].to(kernel_Nm.dtype)
+        return total_N
+
+    rows_M = torch.arange(len(data), device=data.device)
+    gain_N = contributions(rows_M, covered_M, torch.ones_like(covered_M))
+    left_N = torch.ones_like(gain_N, dtype=torch.bool)
+    picks: list[int] = []
+    utilities = embeddings.new_empty(batch_size, len(embeddings))
+    for step in range(batch_size):
+        utilities[step] = gain_N.clamp_min(0)  # rounding can go below
+        pick = int(torch.where(left_N, gain_N, -math.inf).argmax())
+        left_N[pick] = False
+        picks.append(pick)
+        if step + 1 < batch_size:
+            to_pick_M = squared_distances(data_MD, points_ND[pick : pick + 1])[:, 0]
+            new_M = torch.maximum(covered_M, similarity(to_pick_M))
+            changed = (new_M > covered_M).nonzero()[:, 0]
+            gain_N -= contributions(changed, covered_M, new_M)
+            covered_M = new_M
+    indices = torch.tensor(picks, device=embeddings.device)
+    return indices, without_earlier(utilities, indices)

@@ -1,0 +1,104 @@
+"""Density times distance: diverse rows of crowded regions."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from skal_deep.functional._checks import check_batch_size, check_finite
+from skal_deep.functional.neighbors import nearest_centers, squared_distances
+from skal_deep.functional.selection import without_earlier
+
+# Elements of the largest temporary array: 16 MiB in float32.
+_MEMORY_BUDGET = 2**22
+
+
+def density(embeddings: Tensor, data: Tensor, bandwidth: float | None = None) -> Tensor:
+    """Return the mean similarity of each row to all data.
+
+    Parameters
+    ----------
+    embeddings : Tensor of shape (N, D)
+        Rows.
+    data : Tensor of shape (M, D)
+        Data.
+    bandwidth : float, optional
+        Width of the kernel ``exp(-d^2 / bandwidth^2)``; ``None`` is the root mean
+        square of all distances within the data.
+
+    Returns
+    -------
+    densities : Tensor of shape (N,)
+        Between 0 and 1.
+    """
+    check_finite(embeddings=embeddings, data=data)
+    origin_D = data.mean(0)
+    points_ND, data_MD = embeddings - origin_D, data - origin_D
+    # the mean squared distance of two rows is twice the total variance
+    width2 = float(2 * data_MD.square().sum(-1).mean())
+    if bandwidth is not None:
+        width2 = bandwidth**2
+    if width2 == 0:  # all data coincide
+        return embeddings.new_ones(len(embeddings))
+    size = max(1, _MEMORY_BUDGET // len(data))
+    return torch.cat(
+        [
+            squared_distances(chunk_nD, data_MD).div_(-width2).exp_().mean(-1)
+            for chunk_nD in points_ND.split(size)
+        ]
+    )
+
+
+def density_k_center(
+    embeddings: Tensor,
+    centers: Tensor,
+    densities: Tensor,
+    batch_size: int,
+    beta: float = 1.0,
+) -> tuple[Tensor, Tensor]:
+    """Choose the largest ``density^beta * distance to the nearest centre``, repeatedly.
+
+    Each pick becomes a centre. ``O(N D (M + b))`` operations and memory linear in N.
+
+    Parameters
+    ----------
+    embeddings : Tensor of shape (N, D)
+        Candidates.
+    centers : Tensor of shape (M, D)
+        Points that are centres already. With none, the first pick is the densest
+        candidate.
+    densities : Tensor of shape (N,)
+        Not negative.
+    batch_size : int
+        Number of picks b.
+    beta : float, default=1.0
+        Weight of density; 0 is greedy k-centre.
+
+    Returns
+    -------
+    indices : Tensor of shape (b,)
+        Picks in order; the lowest position wins a tie.
+    utilities : Tensor of shape (b, N)
+        Row t holds the products before pick t, 0 at earlier picks. Without centres,
+        row 0 holds densities.
+    """
+    check_batch_size(batch_size, len(embeddings))
+    check_finite(embeddings=embeddings, centers=centers, densities=densities)
+    points_ND = embeddings - embeddings.mean(0)
+    weight_N = densities**beta
+    nearest_N = None
+    if len(centers):
+        nearest_N = nearest_centers(embeddings, centers)[0]
+    left_N = torch.ones_like(densities, dtype=torch.bool)
+    utilities = embeddings.new_empty(batch_size, len(embeddings))
+    picks: list[int] = []
+    for step in range(batch_size):
+        score_N = densities if nearest_N is None else weight_N * nearest_N.sqrt()
+        utilities[step] = score_N
+        pick = int(torch.where(left_N, score_N, -math.inf).argmax())
+        left_N[pick] = False
+        picks.append(pick)
+        to_pick_N = squared_distances(points_ND, points_ND[pick : pick + 1])[:, 0]
+        nearest_N = to_pick_N if nearest_N is None else nearest_N.minimum(to_pick_N)
+    indices = torch.tensor(picks, device=embeddings.device)
+    return indices, without_earlier(utilities, indices)

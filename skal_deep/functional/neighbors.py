@@ -1,0 +1,127 @@
+"""Distances and nearest neighbours, in chunks."""
+
+import torch
+from torch import Tensor
+
+from skal_deep.functional._checks import check_finite
+
+# Elements of the largest temporary array: 16 MiB in float32.
+_MEMORY_BUDGET = 2**22
+
+
+def unit_rows(embeddings: Tensor) -> Tensor:
+    """Return rows scaled to length 1; rows of zeros stay as they are.
+
+    Parameters
+    ----------
+    embeddings : Tensor of shape (N, D)
+        Rows.
+
+    Returns
+    -------
+    directions : Tensor of shape (N, D)
+        Rows of length 1.
+    """
+    norm_N1 = torch.linalg.vector_norm(embeddings, dim=-1, keepdim=True)
+    return embeddings / torch.where(norm_N1 > 0, norm_N1, 1)
+
+
+def squared_distances(left: Tensor, right: Tensor) -> Tensor:
+    """Return squared Euclidean distances by one matrix product.
+
+    Centre the rows first: where they are far from the origin, digits are lost.
+
+    Parameters
+    ----------
+    left : Tensor of shape (N, D)
+        Rows.
+    right : Tensor of shape (M, D)
+        Rows.
+
+    Returns
+    -------
+    squared : Tensor of shape (N, M)
+        Not negative.
+    """
+    inner = torch.addmm(right.square().sum(-1), left, right.T, alpha=-2)
+    return inner.add_(left.square().sum(-1)[:, None]).clamp_min_(0)
+
+
+def nearest_centers(embeddings: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the squared distance to the nearest centre, and which one it is.
+
+    Parameters
+    ----------
+    embeddings : Tensor of shape (N, D)
+        Rows.
+    centers : Tensor of shape (K, D)
+        At least one centre.
+
+    Returns
+    -------
+    squared : Tensor of shape (N,)
+        Squared Euclidean distances.
+    positions : Tensor of shape (N,)
+        Of the nearest centres; the lowest wins a tie.
+    """
+    origin_D = centers.mean(0)
+    rows_ND, centers_KD = embeddings - origin_D, centers - origin_D
+    nearest = [
+        squared_distances(chunk_nD, centers_KD).min(-1)
+        for chunk_nD in rows_ND.split(max(1, _MEMORY_BUDGET // len(centers)))
+    ]
+    return torch.cat([n.values for n in nearest]), torch.cat(
+        [n.indices for n in nearest]
+    )
+
+
+def nearest_neighbors(
+    embeddings: Tensor, data: Tensor, n_neighbors: int
+) -> tuple[Tensor, Tensor]:
+    """Return the nearest rows of the data, in chunks.
+
+    Takes ``N M D`` operations and never holds N x M distances.
+
+    Parameters
+    ----------
+    embeddings : Tensor of shape (N, D)
+        Rows.
+    data : Tensor of shape (M, D)
+        Among which neighbours are sought.
+    n_neighbors : int
+        Number of neighbours k, at most M.
+
+    Returns
+    -------
+    distances : Tensor of shape (N, k)
+        Euclidean distances, the nearest first.
+    positions : Tensor of shape (N, k)
+        Of the neighbours in the data.
+    """
+    check_finite(embeddings=embeddings, data=data)
+    origin_D = data.mean(0)
+    rows_ND, data_MD = embeddings - origin_D, data - origin_D
+    nearest = [
+        squared_distances(chunk_nD, data_MD).topk(n_neighbors, largest=False)
+        for chunk_nD in rows_ND.split(max(1, _MEMORY_BUDGET // len(data)))
+    ]
+    squared_Nk = torch.cat([n.values for n in nearest])
+    return squared_Nk.sqrt(), torch.cat([n.indices for n in nearest])
+
+
+def closest_pair(embeddings: Tensor) -> float:
+    """Return the smallest distance between two rows that differ, 1 if none do.
+
+    Parameters
+    ----------
+    embeddings : Tensor of shape (N, D)
+        Rows; all N (N - 1) / 2 distances are held.
+
+    Returns
+    -------
+    distance : float
+        Not 0.
+    """
+    distances = torch.pdist(embeddings)
+    distances = distances[distances > 0]
+    return float(distances.min()) if len(distances) else 1.0

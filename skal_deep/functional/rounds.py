@@ -1,0 +1,92 @@
+"""Cluster-Margin: rounds through clusters, the small ones first."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import fcluster, linkage
+from torch import Tensor
+
+from skal_deep.functional._checks import check_batch_size, check_finite
+from skal_deep.functional.selection import top_k, without_earlier
+
+
+def average_linkage(embeddings: Tensor, n_clusters: int) -> Tensor:
+    """Return clusters by agglomeration: the two closest on average merge, repeatedly.
+
+    Holds all N (N - 1) / 2 distances, so give it a sample of a large pool.
+
+    Parameters
+    ----------
+    embeddings : Tensor of shape (N, D)
+        Rows.
+    n_clusters : int
+        Largest number of clusters; fewer where merges tie.
+
+    Returns
+    -------
+    clusters : Tensor of shape (N,)
+        Cluster of each row, from 0 on.
+    """
+    labels: NDArray[np.int64] = np.zeros(len(embeddings), dtype=np.int64)
+    if len(embeddings) > 1:
+        tree = linkage(embeddings.double().numpy(force=True), method="average")
+        labels = fcluster(tree, n_clusters, criterion="maxclust") - 1
+    return torch.as_tensor(labels, dtype=torch.long, device=embeddings.device)
+
+
+def cluster_rounds(
+    scores: Tensor, clusters: Tensor, batch_size: int, n_considered: int
+) -> tuple[Tensor, Tensor]:
+    """Choose by turns from the clusters of the highest scores, small clusters first.
+
+    The ``n_considered`` highest scores are grouped by cluster. In each round every
+    group that has a row left gives its highest score, the smallest group first. The
+    paper takes a random row of the group instead.
+
+    Parameters
+    ----------
+    scores : Tensor of shape (N,)
+        Finite scores, high = query.
+    clusters : Tensor of shape (N,)
+        Cluster of each candidate.
+    batch_size : int
+        Number of picks b.
+    n_considered : int
+        Number of highest scores that may be picked; at least b and at most N are.
+
+    Returns
+    -------
+    indices : Tensor of shape (b,)
+        Picks in order.
+    utilities : Tensor of shape (b, N)
+        Row t holds the scores of the cluster whose turn it is and the lowest of all
+        scores elsewhere; 0 at earlier picks.
+
+    References
+    ----------
+    G. Citovsky, G. DeSalvo, C. Gentile, L. Karydas, A. Rajagopalan, A. Rostamizadeh,
+    S. Kumar. Batch Active Learning at Scale. NeurIPS, 2021.
+    """
+    check_batch_size(batch_size, len(scores))
+    check_finite(scores=scores)
+    considered = top_k(scores, min(max(n_considered, batch_size), len(scores)))
+    _, group, size = clusters[considered].unique(
+        return_inverse=True, return_counts=True
+    )
+    # rows of a group are in order of their scores: the r-th has its turn in round r
+    by_group = torch.sort(group, stable=True).indices
+    start = size.cumsum(0) - size
+    turn = torch.empty_like(group)
+    turn[by_group] = torch.arange(len(group), device=group.device)
+    turn -= start[group]
+    # groups of a size take turns in the order of their best scores
+    best = torch.full_like(size, len(group)).scatter_reduce(
+        0, group, torch.arange(len(group), device=group.device), "amin"
+    )
+    order = np.lexsort([k.numpy(force=True) for k in (best[group], size[group], turn)])
+    indices = considered[torch.as_tensor(order[:batch_size], device=scores.device)]
+    in_turn = clusters[indices][:, None] == clusters
+    is_considered = torch.zeros_like(scores, dtype=torch.bool)
+    is_considered[considered] = True
+    utilities = torch.where(in_turn & is_considered, scores, scores.min())
+    return indices, without_earlier(utilities, indices)

@@ -1,0 +1,63 @@
+"""Clue: centres of what is uncertain."""
+
+from numbers import Real
+from typing import Any, ClassVar
+
+import torch
+from sklearn.utils._param_validation import Interval
+from torch import Tensor
+
+from skal_deep.classifier import PredictsProba
+from skal_deep.functional import entropy, nearest_distinct, tempered
+from skal_deep.pool._base import DeepQueryStrategy
+from skal_deep.pool._features import crowd, k_means
+from skal_deep.pool._pool import Pool
+
+
+class Clue(DeepQueryStrategy):
+    """Clustering Uncertainty-weighted Embeddings (CLUE).
+
+    Groups the unlabelled rows into as many clusters as labels are asked for, by
+    k-means on embeddings in which a row weighs as much as the entropy of its
+    prediction, and asks for the row closest to each centre [1]_. Embeddings are the
+    inputs where the classifier has none.
+
+    Unlike scikit-activeml's, its clusters are seeded, so equal seeds give equal picks.
+    Rows that are no candidates count in the clusters. The utilities of row t are minus
+    the distances to centre t; centres depend on the batch size, so the first pick may.
+    A query of b of N rows takes about ``N b D`` operations an iteration.
+
+    Parameters
+    ----------
+    temperature : float, default=1.0
+        Divides the logits before the entropy; small ones let certain rows count
+        less. The authors take 1 for digits and 0.1 for DomainNet.
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row without a label.
+    random_state : int, RandomState or None, default=None
+        Seed of training, draws and tie breaking.
+
+    References
+    ----------
+    .. [1] V. Prabhu, A. Chandrasekaran, K. Saenko, J. Hoffman. Active Domain
+       Adaptation via Clustering Uncertainty-weighted Embeddings. ICCV, 2021.
+    """
+
+    _needs = (PredictsProba,)
+    _plans_batch: ClassVar[bool] = True
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **DeepQueryStrategy._parameter_constraints,
+        "temperature": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(self, temperature=1.0, missing_label=-1, random_state=None):
+        super().__init__(missing_label=missing_label, random_state=random_state)
+        self.temperature = temperature
+
+    def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
+        proba_UC, rows_UD = crowd(pool).predict_and_embed()
+        weights = entropy(tempered(proba_UC, self.temperature))
+        if not weights.any():  # nothing is uncertain
+            weights = torch.ones_like(weights)
+        centroids_KD = k_means(rows_UD, batch_size, pool.generator, weights)
+        return nearest_distinct(pool.embed(), centroids_KD, batch_size)

@@ -1,0 +1,57 @@
+"""A rule that takes high scores from many clusters."""
+
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+from sklearn.utils._param_validation import Interval
+
+from skal_deep.functional import cluster_rounds
+from skal_deep.pool._features import check_rows, linkage_clusters
+from skal_deep.pool._selection import SelectionRule
+
+_CONSTRAINTS: dict[str, Any] = {
+    "oversampling": [Interval(Real, 1, None, closed="left")],
+    "cluster_size": [Interval(Integral, 1, None, closed="left")],
+}
+
+
+class ClusterRounds(SelectionRule):
+    """Take the highest scores by turns from clusters, small clusters first.
+
+    The highest scores, several for each pick, are grouped by clusters of embeddings.
+    In each round every group that has a row left gives its highest score, the
+    smallest group first [1]_. So the batch is spread over what is uncertain. With the
+    margin as score it is :class:`ClusterMargin`. Embeddings are the inputs where the
+    classifier has none.
+
+    Clusters are those of average linkage on all data, cut so that they have
+    ``cluster_size`` rows on average; of more than 5,000 rows a random sample is
+    linked, and the others belong with the nearest of the sample. Candidates must be
+    rows of ``X``.
+
+    Parameters
+    ----------
+    oversampling : float, default=10.0
+        Number of highest scores that are considered for each pick. The paper takes 10
+        for a large batch and 1.25 for small data, as others report it.
+    cluster_size : int, default=10
+        Mean number of rows of a cluster.
+
+    References
+    ----------
+    .. [1] G. Citovsky, G. DeSalvo, C. Gentile, L. Karydas, A. Rajagopalan, A.
+       Rostamizadeh, S. Kumar. Batch Active Learning at Scale. NeurIPS, 2021.
+    """
+
+    _plans_batch: ClassVar[bool] = True
+    _parameter_constraints: ClassVar[dict[str, Any]] = _CONSTRAINTS
+
+    def __init__(self, oversampling=10.0, cluster_size=10):
+        self.oversampling = oversampling
+        self.cluster_size = cluster_size
+
+    def _select(self, scores, batch_size, pool):
+        check_rows(pool, type(self).__name__)
+        clusters = linkage_clusters(pool, self.cluster_size)
+        n_considered = round(self.oversampling * batch_size)
+        return cluster_rounds(scores, clusters, batch_size, n_considered)

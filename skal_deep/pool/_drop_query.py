@@ -1,0 +1,85 @@
+"""DropQuery: predictions that change when features are dropped."""
+
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import torch
+from sklearn.utils._param_validation import Interval
+from torch import Tensor
+
+from skal_deep.classifier import HasLinearHead
+from skal_deep.functional import disagreements
+from skal_deep.pool._base import DeepQueryStrategy
+from skal_deep.pool._features import crowd, representatives
+from skal_deep.pool._pool import Pool
+
+# While fewer rows than that for each label change, fewer changes do; as the authors.
+_ROWS_PER_PICK = 25
+
+
+class DropQuery(DeepQueryStrategy):
+    """DropQuery: predictions that change when features are dropped.
+
+    Drops features of the embedding at random, several times, and looks which
+    predictions change in most of them. Such rows are grouped by k-means on embeddings
+    of unit length, into as many clusters as labels are asked for, and the row closest
+    to each centre is asked for [1]_. Made for linear classifiers on the embeddings of
+    a foundation model: a linear classifier of scikit-learn with these as ``X`` will
+    do.
+
+    Unlike scikit-activeml's, it drops features of the embedding, not of the input,
+    divides what is kept by one minus the rate, and has seeded clusters. A mask is one
+    for all rows, so that a row's answer does not depend on the others; the authors
+    draw one for each. While fewer than 25 rows for each label change in most masks,
+    rows that change in fewer count too, as in the authors' code. Other rows come last,
+    the ones closest to a centre first, where the authors draw at random.
+
+    The utilities of row t are minus the distances to centre t, less 2 for rows that
+    do not change; centres depend on the batch size, so the first pick may. Finding
+    the rows takes ``O(M N C D)`` operations for M masks.
+
+    Parameters
+    ----------
+    n_masks : int, default=3
+        Number of masks; the paper's.
+    rate : float, default=0.75
+        Probability of dropping a feature; the paper's.
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row without a label.
+    random_state : int, RandomState or None, default=None
+        Seed of training, draws and tie breaking.
+
+    References
+    ----------
+    .. [1] S. R. Gupte, J. Aklilu, J. J. Nirschl, S. Yeung-Levy. Revisiting Active
+       Learning in the Era of Vision Foundation Models. TMLR, 2024.
+    """
+
+    _needs = (HasLinearHead,)
+    _plans_batch: ClassVar[bool] = True
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **DeepQueryStrategy._parameter_constraints,
+        "n_masks": [Interval(Integral, 1, None, closed="left")],
+        "rate": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    def __init__(self, n_masks=3, rate=0.75, missing_label=-1, random_state=None):
+        super().__init__(missing_label=missing_label, random_state=random_state)
+        self.n_masks = n_masks
+        self.rate = rate
+
+    def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
+        rows_ND, rows_UD = pool.embed(), crowd(pool).embed()
+        shape = (self.n_masks, 1, rows_ND.shape[1])
+        kept_M1D = torch.rand(shape, generator=pool.generator) >= self.rate
+        head = pool.linear_head()
+        changes_N, changes_U = (
+            disagreements(rows, *head, kept_M1D.to(rows.device), self.rate)
+            for rows in (rows_ND, rows_UD)
+        )
+        enough = self.n_masks // 2 + 1
+        while enough > 1 and (changes_U >= enough).sum() < _ROWS_PER_PICK * batch_size:
+            enough -= 1
+        return representatives(
+            pool, changes_N >= enough, changes_U >= enough, batch_size
+        )

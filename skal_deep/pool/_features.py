@@ -1,0 +1,147 @@
+"""Embeddings and their clusters, as several strategies use them."""
+
+import warnings
+
+import torch
+from skactiveml.exceptions import MappingError
+from sklearn.cluster import KMeans, MiniBatchKMeans, kmeans_plusplus
+from sklearn.exceptions import ConvergenceWarning
+from torch import Tensor
+
+from skal_deep.functional import (
+    average_linkage,
+    nearest_distinct,
+    nearest_neighbors,
+    unit_rows,
+)
+from skal_deep.pool._pool import Pool, Rows
+
+# Up to that many clusters are found by k-means proper, more by mini-batches of that
+# many rows, as in TypiClust's code.
+_MOST_CLUSTERS = 50
+_MINI_BATCH = 5_000
+# Rows of which all distances are held at once: 100 MiB.
+_MOST_LINKED = 5_000
+
+
+def features(pool: Pool, normalize: bool) -> tuple[Tensor, Tensor]:
+    """Return embeddings of the candidates (N, D), and of all data (M, D).
+
+    Of the data, the labelled rows come first.
+
+    Parameters
+    ----------
+    pool : Pool
+        What the query may look at.
+    normalize : bool
+        Whether to scale rows to unit length.
+    """
+    points_ND, data_MD = pool.embed(), pool.embed_data()
+    if normalize:
+        return unit_rows(points_ND), unit_rows(data_MD)
+    return points_ND, data_MD
+
+
+def k_means(
+    points_ND: Tensor,
+    n_clusters: int,
+    generator: torch.Generator,
+    weights_N: Tensor | None = None,
+) -> Tensor:
+    """Return centroids of shape (K, D), by k-means++ and Lloyd's iterations.
+
+    Parameters
+    ----------
+    points_ND : Tensor of shape (N, D)
+        Rows; with fewer than ``n_clusters``, each is a cluster.
+    n_clusters : int
+        Number of clusters K.
+    generator : torch.Generator
+        Source of the seed.
+    weights_N : Tensor of shape (N,), optional
+        Weights of the rows.
+    """
+    n_clusters = min(n_clusters, len(points_ND))
+    origin_D = points_ND.mean(0)  # distances stay, digits are saved
+    centered_ND = (points_ND - origin_D).numpy(force=True)
+    weights = None if weights_N is None else weights_N.numpy(force=True)
+    # One trial a centre: the best of several is often a tie that rounding breaks.
+    seeds_KD, _ = kmeans_plusplus(
+        centered_ND,
+        n_clusters,
+        sample_weight=weights,
+        random_state=int(torch.randint(2**31 - 1, (), generator=generator)),
+        n_local_trials=1,
+    )
+    options = {"init": seeds_KD, "n_init": 1, "random_state": 0}
+    if n_clusters <= _MOST_CLUSTERS:
+        clusterer = KMeans(n_clusters, **options)
+    else:
+        clusterer = MiniBatchKMeans(n_clusters, batch_size=_MINI_BATCH, **options)
+    with warnings.catch_warnings():  # fewer distinct rows than clusters: no harm
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        clusterer.fit(centered_ND, sample_weight=weights)
+    return torch.as_tensor(clusterer.cluster_centers_).to(points_ND) + origin_D
+
+
+def check_rows(pool: Pool, name: str) -> None:
+    """Raise ``MappingError`` if the candidates are inputs, not rows of the data."""
+    if pool.is_foreign:
+        raise MappingError(
+            f"{name} looks at candidates together with all other rows. Pass them as "
+            "integers, the rows of X, not as inputs."
+        )
+
+
+def linkage_clusters(pool: Pool, cluster_size: int) -> Tensor:
+    """Return the cluster of each candidate, by average linkage of all data.
+
+    Of large data a random sample is linked, and any other row belongs with the
+    nearest row of the sample.
+
+    Parameters
+    ----------
+    pool : Pool
+        What the query may look at.
+    cluster_size : int
+        Mean number of rows of a cluster.
+    """
+    sample_MD = pool.embed_data()
+    if len(sample_MD) > _MOST_LINKED:
+        drawn = torch.randperm(len(sample_MD), generator=pool.generator)
+        sample_MD = sample_MD[drawn[:_MOST_LINKED].to(sample_MD.device)]
+    cluster_M = average_linkage(sample_MD, max(1, len(sample_MD) // cluster_size))
+    return cluster_M[nearest_neighbors(pool.embed(), sample_MD, 1)[1][:, 0]]
+
+
+def crowd(pool: Pool) -> Rows:
+    """Return what batches represent: the unlabelled rows, candidates or not."""
+    return pool.unlabeled if len(pool.unlabeled) else pool
+
+
+def representatives(
+    pool: Pool, chosen_N: Tensor, chosen_U: Tensor, batch_size: int
+) -> tuple[Tensor, Tensor]:
+    """Return the candidates closest to centres of chosen rows, and utilities.
+
+    Directions of chosen rows are grouped into as many clusters as there are picks,
+    those of all rows if none is chosen. Utilities are minus the distances to the
+    centre, less 2 for candidates that are not chosen: no two rows of unit length are
+    farther apart, so these come last.
+
+    Parameters
+    ----------
+    pool : Pool
+        What the query may look at.
+    chosen_N : Tensor of shape (N,)
+        Which candidates are chosen.
+    chosen_U : Tensor of shape (U,)
+        Which rows of :func:`crowd` are chosen.
+    batch_size : int
+        Number of picks.
+    """
+    rows_ND, rows_UD = unit_rows(pool.embed()), unit_rows(crowd(pool).embed())
+    grouped = rows_UD[chosen_U] if chosen_U.any() else rows_UD
+    centroids_KD = k_means(grouped, batch_size, pool.generator)
+    handicap_N = torch.where(chosen_N, 0.0, 2.0).to(rows_ND)
+    return nearest_distinct(rows_ND, centroids_KD, batch_size, handicap_N)

@@ -1,0 +1,69 @@
+"""MaxHerding: cover the data softly."""
+
+from numbers import Real
+from typing import Any, ClassVar
+
+from sklearn.utils._param_validation import Interval
+from torch import Tensor
+
+from skal_deep.classifier import Embeds
+from skal_deep.functional import max_herding
+from skal_deep.pool._base import DeepQueryStrategy
+from skal_deep.pool._features import features
+from skal_deep.pool._pool import Pool
+
+
+class MaxHerding(DeepQueryStrategy):
+    """MaxHerding: greedy generalised coverage, for the first few labels.
+
+    A labelled row covers another by ``exp(-d^2 / bandwidth^2)``, with d the distance
+    of their embeddings. Asks again and again for the row that raises the mean
+    coverage of all rows most [1]_. It is :class:`ProbCover` with soft balls, and
+    depends less on their width. The coverage that a batch adds is at least 1 - 1/e of
+    the best possible.
+
+    Embeddings should be good without labels: precomputed ones as ``X`` with
+    ``clf=None``, as of a self-supervised net. A classifier that has no embeddings, or
+    none, makes it work on the inputs themselves.
+
+    The utilities are gains in coverage, between 0 and 1, all of them exact. Rows that
+    are no candidates count as rows to cover. Picking b of N rows takes about
+    ``N^2 D (1 + log b)`` operations and memory linear in N, where scikit-activeml's
+    keeps an N x N matrix.
+
+    Parameters
+    ----------
+    bandwidth : float, default=1.0
+        Width of the kernel; the paper's, for embeddings of unit length.
+    normalize : bool, default=True
+        Whether to scale embeddings to unit length first, as the paper does.
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row without a label.
+    random_state : int, RandomState or None, default=None
+        Seed of training, draws and tie breaking.
+
+    References
+    ----------
+    .. [1] W. Bae, J. Noh, D. J. Sutherland. Generalized Coverage for More Robust
+       Low-Budget Active Learning. ECCV, 2024.
+    """
+
+    _needs = (Embeds,)
+    _works_on_inputs: ClassVar[bool] = True
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **DeepQueryStrategy._parameter_constraints,
+        "bandwidth": [Interval(Real, 0, None, closed="neither")],
+        "normalize": ["boolean"],
+    }
+
+    def __init__(
+        self, bandwidth=1.0, normalize=True, missing_label=-1, random_state=None
+    ):
+        super().__init__(missing_label=missing_label, random_state=random_state)
+        self.bandwidth = bandwidth
+        self.normalize = normalize
+
+    def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
+        points_ND, data_MD = features(pool, self.normalize)
+        centers_LD = data_MD[: len(pool.labeled)]
+        return max_herding(points_ND, data_MD, centers_LD, batch_size, self.bandwidth)

@@ -1,0 +1,94 @@
+"""ProbCover: balls that hold as much of the data as possible."""
+
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.utils._param_validation import Interval
+from torch import Tensor
+
+from skal_deep.classifier import Embeds
+from skal_deep.functional import nearest_centers, prob_cover, purity_radius
+from skal_deep.pool._base import DeepQueryStrategy
+from skal_deep.pool._features import features, k_means
+from skal_deep.pool._pool import Pool
+
+
+class ProbCover(DeepQueryStrategy):
+    """Probability coverage (ProbCover), for the first few labels.
+
+    Covers as many rows as possible by balls of one radius around the labelled ones:
+    asks again and again for the row whose ball holds most rows that no ball holds yet
+    [1]_. The coverage that a batch adds is at least 1 - 1/e of the best possible.
+
+    The radius decides. By default it is the largest at which 95 % of the balls are
+    pure, that is, hold rows of one cluster only, with as many clusters as classes;
+    the paper searches a grid for it, here it is exact. Where clusters are no classes,
+    the radius may be far too large: look at another method, or at
+    :class:`MaxHerding`, which depends less on its width.
+
+    Embeddings should be good without labels: precomputed ones as ``X`` with
+    ``clf=None``, as of a self-supervised net. A classifier that has no embeddings, or
+    none, makes it work on the inputs themselves.
+
+    The utilities are numbers of rows that a pick would newly cover. Rows that are no
+    candidates count as rows to cover. A query takes ``O(N^2 D)`` operations for N
+    rows, whatever the batch size, and memory linear in N: no graph is stored.
+
+    Parameters
+    ----------
+    radius : float, default=None
+        Of the balls, in units of the embeddings; ``None`` chooses it by purity.
+    n_classes : int, default=None
+        Number of clusters that stand for classes in the choice of the radius;
+        ``None`` is the number of classes that are labelled, at least 2.
+    purity : float, default=0.95
+        Smallest share of pure balls; the paper's.
+    normalize : bool, default=True
+        Whether to scale embeddings to unit length first, as the paper does.
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row without a label.
+    random_state : int, RandomState or None, default=None
+        Seed of training, draws and tie breaking.
+
+    References
+    ----------
+    .. [1] O. Yehuda, A. Dekel, G. Hacohen, D. Weinshall. Active Learning Through a
+       Covering Lens. NeurIPS, 2022.
+    """
+
+    _needs = (Embeds,)
+    _works_on_inputs: ClassVar[bool] = True
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **DeepQueryStrategy._parameter_constraints,
+        "radius": [Interval(Real, 0, None, closed="neither"), None],
+        "n_classes": [Interval(Integral, 2, None, closed="left"), None],
+        "purity": [Interval(Real, 0, 1, closed="right")],
+        "normalize": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        radius=None,
+        n_classes=None,
+        purity=0.95,
+        normalize=True,
+        missing_label=-1,
+        random_state=None,
+    ):
+        super().__init__(missing_label=missing_label, random_state=random_state)
+        self.radius = radius
+        self.n_classes = n_classes
+        self.purity = purity
+        self.normalize = normalize
+
+    def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
+        points_ND, data_MD = features(pool, self.normalize)
+        radius = self.radius
+        if radius is None:
+            n_classes = self.n_classes or max(2, len(np.unique(pool.y_labeled)))
+            centroids_KD = k_means(data_MD, n_classes, pool.generator)
+            cluster_M = nearest_centers(data_MD, centroids_KD)[1]
+            radius = purity_radius(data_MD, cluster_M, self.purity)
+        centers_LD = data_MD[: len(pool.labeled)]
+        return prob_cover(points_ND, data_MD, centers_LD, batch_size, radius)

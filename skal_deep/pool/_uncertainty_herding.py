@@ -1,0 +1,80 @@
+"""UHerding: cover softly what the classifier is unsure of."""
+
+from numbers import Real
+from typing import Any, ClassVar
+
+import torch
+from sklearn.utils._param_validation import Interval
+from torch import Tensor
+
+from skal_deep.classifier import PredictsProba
+from skal_deep.functional import closest_pair, margin, max_herding
+from skal_deep.pool._base import DeepQueryStrategy
+from skal_deep.pool._features import features
+from skal_deep.pool._pool import Pool
+
+
+class UncertaintyHerding(DeepQueryStrategy):
+    """Uncertainty herding (UHerding), for small and large budgets.
+
+    :class:`MaxHerding` in which a row counts by how unsure the classifier is of it:
+    one minus the gap between its two most probable classes [1]_. The kernel is as
+    wide as the two closest labelled rows are apart. So with few labels it covers the
+    data, and with many, when balls are small, it asks for what is most uncertain.
+    Without a label all rows count alike.
+
+    Embeddings are the classifier's, or the inputs where it has none. The paper scales
+    the probabilities by a temperature that is fitted to labels held out; here they
+    are taken as the classifier gives them.
+
+    The utilities are gains in weighted coverage, between 0 and 1. Picking b of N rows
+    takes about ``N^2 D (1 + log b)`` operations, and memory linear in N.
+
+    Parameters
+    ----------
+    bandwidth : float, default=None
+        Width of the kernel; ``None`` is the smallest distance between two labelled
+        rows that is not 0, as in the paper, and 1 where there is none.
+    normalize : bool, default=True
+        Whether to scale embeddings to unit length first, as the paper does.
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row without a label.
+    random_state : int, RandomState or None, default=None
+        Seed of training, draws and tie breaking.
+
+    References
+    ----------
+    .. [1] W. Bae, D. J. Sutherland, G. L. Oliveira. Uncertainty Herding: One Active
+       Learning Method for All Label Budgets. ICLR, 2025.
+    """
+
+    _needs = (PredictsProba,)
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **DeepQueryStrategy._parameter_constraints,
+        "bandwidth": [Interval(Real, 0, None, closed="neither"), None],
+        "normalize": ["boolean"],
+    }
+
+    def __init__(
+        self, bandwidth=None, normalize=True, missing_label=-1, random_state=None
+    ):
+        super().__init__(missing_label=missing_label, random_state=random_state)
+        self.bandwidth = bandwidth
+        self.normalize = normalize
+
+    def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
+        points_ND, data_MD = features(pool, self.normalize)
+        n_labeled = len(pool.labeled)
+        weights = torch.ones(len(data_MD))
+        if n_labeled:
+            rows = (pool.labeled, pool.unlabeled)
+            proba_MC = torch.cat([r.predict_proba() for r in rows if len(r)])
+            weights = margin(proba_MC[None])
+        return max_herding(
+            points_ND,
+            data_MD,
+            data_MD[:n_labeled],
+            batch_size,
+            self.bandwidth or closest_pair(data_MD[:n_labeled]),
+            weights.to(data_MD),
+        )

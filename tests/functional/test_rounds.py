@@ -1,0 +1,70 @@
+"""Rounds through clusters against the turns written out."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skal_deep.functional import average_linkage, cluster_rounds, margin, top_k
+
+GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "clustering.npz")
+H, P = torch.as_tensor(GOLDEN["H"]), torch.as_tensor(GOLDEN["P"])
+UNLABELED = GOLDEN["unlabeled"]
+SCORES = margin(P[UNLABELED][None])
+
+
+def turns(scores, clusters, batch_size, n_considered):
+    """The paper's loop, with the best row of a cluster for a random one."""
+    groups = {}
+    for row in sorted(range(len(scores)), key=lambda i: -scores[i])[:n_considered]:
+        groups.setdefault(clusters[row], []).append(row)
+    order = sorted(groups.values(), key=len)
+    picks = []
+    while len(picks) < batch_size:
+        picks += [group.pop(0) for group in order if group]
+    return picks[:batch_size]
+
+
+def test_golden():
+    clusters = torch.as_tensor(GOLDEN["hac_labels"])[UNLABELED]
+    picks, _ = cluster_rounds(SCORES, clusters, 8, 20)
+    # clusters of a size tie: ours take turns by their best scores, not by their names
+    assert sorted(UNLABELED[picks]) == sorted(GOLDEN["clustermargin_idx"])
+    assert set(UNLABELED[picks[:3]]) == set(GOLDEN["clustermargin_idx"][:3])
+
+
+def test_golden_clusters():
+    ours = average_linkage(H, 24)
+    pairs = set(zip(ours.tolist(), GOLDEN["hac_labels"].tolist(), strict=True))
+    assert len(pairs) == 24
+
+
+@given(st.integers(0, 300), st.integers(1, 30), st.integers(1, 6), st.integers(0, 30))
+def test_equals_the_loop(seed, n, n_clusters, n_considered):
+    rng = np.random.default_rng(seed)
+    scores, clusters = rng.random(n), rng.integers(n_clusters, size=n)
+    batch_size = int(rng.integers(1, n + 1))
+    picks, utilities = cluster_rounds(
+        torch.as_tensor(scores), torch.as_tensor(clusters), batch_size, n_considered
+    )
+    n_considered = max(n_considered, batch_size)
+    assert picks.tolist() == turns(scores, clusters, batch_size, n_considered)
+    for step, pick in enumerate(picks):
+        left = np.setdiff1d(np.arange(n), picks[:step])
+        assert utilities[step, pick] == utilities[step, left].max() == scores[pick]
+
+
+def test_one_cluster_singletons_or_no_more_than_the_batch_are_the_top_scores():
+    expected = top_k(SCORES, 8).tolist()
+    n = len(SCORES)
+    same, alone = torch.zeros(n), torch.arange(n)
+    assert cluster_rounds(SCORES, same, 8, 20)[0].tolist() == expected
+    assert cluster_rounds(SCORES, alone, 8, 20)[0].tolist() == expected
+    some = alone % 5
+    assert set(cluster_rounds(SCORES, some, 8, 8)[0].tolist()) == set(expected)
+
+
+def test_linkage_of_one_row():
+    assert average_linkage(H[:1], 3).tolist() == [0]

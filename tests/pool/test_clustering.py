@@ -1,0 +1,127 @@
+"""Strategies that combine predictions with clusters and neighbours."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.cluster import KMeans
+from sklearn.datasets import make_blobs
+from sklearn.linear_model import LogisticRegression
+
+from skal_deep import functional
+from skal_deep.pool import (
+    BALD,
+    Clue,
+    ClusterMargin,
+    ClusterRounds,
+    ContrastiveAL,
+    CoreSet,
+    DensityWeightedDiversity,
+    Falcun,
+    MarginSampling,
+)
+from skal_deep.pool._features import k_means
+
+X, Y = make_blobs(200, n_features=4, centers=4, cluster_std=2.0, random_state=0)
+X = X.astype(np.float32)
+Y_SOME = np.where(np.arange(200) < 20, Y, -1)
+CLF = LogisticRegression().fit(X[:20], Y[:20])
+PROBA = torch.as_tensor(CLF.predict_proba(X))
+
+
+def query(strategy, batch_size=5, **change):
+    arguments = {"X": X, "y": Y_SOME, "clf": CLF, "fit_clf": False}
+    return strategy.set_params(random_state=0).query(
+        **(arguments | change), batch_size=batch_size, return_utilities=True
+    )
+
+
+def test_k_means_is_scikit_learns():
+    """Well separated clusters have one solution; weights move the centres."""
+    centers = np.array([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]])
+    points, _ = make_blobs(90, centers=centers, random_state=0)
+    weights = np.random.default_rng(0).random(90)
+    found = k_means(
+        torch.as_tensor(points),
+        3,
+        torch.Generator().manual_seed(0),
+        torch.as_tensor(weights),
+    )
+    expected = KMeans(3, n_init=5, random_state=0).fit(points, sample_weight=weights)
+    np.testing.assert_allclose(
+        np.sort(found, axis=0), np.sort(expected.cluster_centers_, axis=0), rtol=1e-6
+    )
+    assert len(k_means(torch.zeros(4, 2), 9, torch.Generator())) == 4
+    many = torch.randn(400, 3, generator=torch.Generator().manual_seed(0))
+    centroids = k_means(many, 60, torch.Generator().manual_seed(0))
+    assert centroids.dtype == torch.float32
+    spread = functional.nearest_centers(many, centroids)[0].mean()
+    best = KMeans(60, n_init=3, random_state=0).fit(many).inertia_ / 400
+    assert spread < 1.3 * best
+
+
+def test_cluster_margin_is_margin_sampling_with_rounds():
+    picks, utilities = query(ClusterMargin(oversampling=3, cluster_size=20))
+    rule = ClusterRounds(oversampling=3, cluster_size=20)
+    same, theirs = query(MarginSampling(selection=rule))
+    assert picks.tolist() == same.tolist()
+    np.testing.assert_allclose(utilities, theirs, equal_nan=True)
+    margins = functional.margin(PROBA[None]).numpy()
+    highest = np.argsort(-np.where(Y_SOME == -1, margins, -1))[:15]
+    assert np.isin(picks, highest).all()
+    np.testing.assert_allclose(utilities[range(5), picks], margins[picks], rtol=1e-6)
+
+
+def test_rounds_are_a_parameter_of_any_score():
+    strategy = BALD(selection=ClusterRounds())
+    strategy.set_params(selection__cluster_size=3)
+    assert strategy.get_params()["selection__oversampling"] == 10.0
+    assert strategy.selection.cluster_size == 3
+
+
+def test_large_data_are_linked_by_a_sample(monkeypatch):
+    monkeypatch.setattr("skal_deep.pool._features._MOST_LINKED", 30)
+    picks, _ = query(ClusterMargin(oversampling=40, cluster_size=8))
+    assert len(set(picks)) == 5
+
+
+def test_contrastive_al_compares_with_labelled_neighbours():
+    _, utilities = query(ContrastiveAL(n_neighbors=3))
+    rows = functional.unit_rows(torch.as_tensor(X))
+    expected = functional.contrast(PROBA[20:], rows[20:], PROBA[:20], rows[:20], 3)
+    np.testing.assert_allclose(utilities[0, 20:], expected, rtol=1e-4)
+
+
+def test_contrastive_al_says_when_there_is_nothing_to_compare():
+    with pytest.warns(UserWarning, match="ContrastiveAL compares"):
+        _, utilities = query(ContrastiveAL(), y=np.full(200, -1))
+    assert (utilities[0] == 1).all()
+
+
+def test_clue_asks_for_the_uncertain_centre():
+    picks, utilities = query(Clue(temperature=0.5), batch_size=1)
+    weights = functional.entropy(functional.tempered(PROBA[20:], 0.5)).numpy()
+    center = np.average(X[20:], axis=0, weights=weights)
+    distance = np.linalg.norm(X[20:] - center, axis=1)
+    assert picks[0] == 20 + distance.argmin()
+    np.testing.assert_allclose(utilities[0, 20:], -distance, rtol=1e-4)
+
+
+def test_clue_gives_equal_picks_for_equal_seeds():
+    first, second = (query(Clue(), batch_size=12)[0].tolist() for _ in range(2))
+    assert first == second
+
+
+def test_falcun_scores_inputs_relative_to_the_pool():
+    _, whole = query(Falcun())
+    _, part = query(Falcun(), candidates=X[50:60])
+    np.testing.assert_allclose(whole[0, 50:60], part[0], rtol=1e-5)
+
+
+def test_density_weighted_diversity_without_weight_is_core_set():
+    picks, utilities = query(DensityWeightedDiversity(beta=0.0), clf=None)
+    expected, distances = query(CoreSet(), clf=None)
+    assert picks.tolist() == expected.tolist()
+    np.testing.assert_allclose(utilities, distances, rtol=1e-4)
+    dense, _ = query(DensityWeightedDiversity(beta=4.0), clf=None)
+    norm = np.linalg.norm(X - X.mean(0), axis=1)
+    assert norm[dense].mean() < norm[picks].mean()

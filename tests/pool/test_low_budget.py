@@ -1,0 +1,104 @@
+"""Strategies for the first few labels, on precomputed embeddings and on nets."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.datasets import make_blobs
+from sklearn.linear_model import LogisticRegression
+
+from skal_deep import functional
+from skal_deep.evaluation._strategy_case import Case
+from skal_deep.pool import MaxHerding, ProbCover, TypiClust, UncertaintyHerding
+
+X, Y = make_blobs(300, n_features=8, centers=6, cluster_std=0.7, random_state=0)
+X = X.astype(np.float32)
+NOTHING = np.full(300, -1)
+LOW_BUDGET = [TypiClust(), ProbCover(n_classes=6), MaxHerding()]
+
+
+@pytest.mark.parametrize("strategy", LOW_BUDGET, ids=lambda s: type(s).__name__)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_precomputed_embeddings_without_classifier(strategy, seed):
+    strategy = clone(strategy).set_params(random_state=seed)
+    picks = strategy.query(X, NOTHING, batch_size=6)
+    assert set(Y[picks]) == set(range(6)), "a cluster has no label"
+    y = np.where(np.isin(Y, [0, 1]), Y, -1)
+    y[np.flatnonzero(y != -1)[3:]] = -1
+    some = np.flatnonzero(y == -1)[::3]
+    picks = strategy.query(X, y, candidates=some, batch_size=4)
+    assert np.isin(picks, some).all()
+    assert len(set(Y[picks]) - {0, 1}) == 4 - len(set(Y[picks]) & {0, 1})
+
+
+@pytest.mark.parametrize("strategy", LOW_BUDGET, ids=lambda s: type(s).__name__)
+def test_single_precision_is_kept(strategy, monkeypatch):
+    seen = []
+    product = torch.addmm
+
+    def recorded(*args, **kwargs):
+        seen.extend(a.dtype for a in args)
+        return product(*args, **kwargs)
+
+    monkeypatch.setattr(torch, "addmm", recorded)
+    clone(strategy).query(X, NOTHING, batch_size=3)
+    assert set(seen) == {torch.float32}
+
+
+def test_max_herding_counts_all_rows():
+    y = np.where(np.arange(300) < 5, Y, -1)
+    _, utilities = MaxHerding(normalize=False, bandwidth=3.0).query(
+        X, y, candidates=[7, 8], return_utilities=True
+    )
+    distance = np.linalg.norm(X[:, None] - X[None, :9], axis=-1)
+    kernel = np.exp(-((distance / 3) ** 2))
+    start = kernel[:, :5].max(1)
+    expected = [np.maximum(kernel[:, c] - start, 0).mean() for c in (7, 8)]
+    np.testing.assert_allclose(utilities[0, [7, 8]], expected, rtol=1e-4)
+
+
+def test_prob_cover_counts_rows_that_are_no_candidates():
+    y = np.where(np.arange(300) < 5, Y, -1)
+    strategy = ProbCover(radius=2.0, normalize=False)
+    _, utilities = strategy.query(X, y, candidates=[7, 8], return_utilities=True)
+    distance = np.linalg.norm(X[:, None] - X[None, :9], axis=-1)
+    is_open = (distance[:, :5] >= 2).all(1)
+    expected = (distance[is_open] < 2).sum(0)[[7, 8]]
+    assert utilities[0, [7, 8]].tolist() == expected.tolist()
+    assert expected.max() > 1
+
+
+def test_uncertainty_herding_weights_by_the_margin():
+    y = np.where(np.arange(300) < 20, Y, -1)
+    clf = LogisticRegression().fit(X[:20], Y[:20])
+    strategy = UncertaintyHerding(random_state=0)
+    _, utilities = strategy.query(X, y, clf, fit_clf=False, return_utilities=True)
+    data = functional.unit_rows(torch.as_tensor(X))
+    weights = functional.margin(torch.as_tensor(clf.predict_proba(X))[None]).float()
+    width = functional.closest_pair(data[:20])
+    expected = functional.max_herding(
+        data[20:], data, data[:20], 1, width, weights=weights
+    )[1]
+    np.testing.assert_allclose(utilities[0, 20:], expected[0], rtol=1e-3, atol=1e-7)
+
+
+def test_uncertainty_herding_is_max_herding_without_labels():
+    case = Case(UncertaintyHerding())
+    y, clf = np.full(len(case.X), -1), case.fitted()
+    args = {"y": y, "clf": clf, "fit_clf": False, "batch_size": 4}
+    picks = case.query(UncertaintyHerding(random_state=0), **args)
+    assert picks.tolist() == case.query(MaxHerding(random_state=0), **args).tolist()
+
+
+def test_all_rows_are_embedded_once(monkeypatch):
+    case = Case(MaxHerding())
+    clf, n_rows = case.fitted(), []
+    answer = type(clf)._answer
+
+    def recorded(self, X, embeddings=False):
+        n_rows.append(len(X))
+        return answer(self, X, embeddings)
+
+    monkeypatch.setattr(type(clf), "_answer", recorded)
+    case.query(MaxHerding(random_state=0), clf=clf, fit_clf=False, batch_size=2)
+    assert sum(n_rows) == len(case.X)
