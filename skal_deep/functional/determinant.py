@@ -13,7 +13,11 @@ _MEMORY_BUDGET = 2**24
 
 
 def max_det(
-    features: Tensor, labeled_features: Tensor, batch_size: int, noise: float
+    features: Tensor,
+    labeled_features: Tensor,
+    batch_size: int,
+    noise: float,
+    with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Choose the point of largest posterior variance, again and again (MaxDet).
 
@@ -37,6 +41,8 @@ def max_det(
         Number of picks b.
     noise : float
         Variance s of the noise, above 0.
+    with_utilities : bool, default=True
+        Whether to keep the utilities of all candidates.
 
     Returns
     -------
@@ -44,7 +50,8 @@ def max_det(
         Picks in order; the lowest position wins a tie.
     utilities : Tensor of shape (b, N)
         Row t holds the variance of each candidate given the labelled rows and the
-        picks before t, 0 at earlier picks.
+        picks before t, 0 at earlier picks. Of shape (b,), those of the picks alone, if
+        the others are not asked for.
 
     References
     ----------
@@ -56,12 +63,13 @@ def max_det(
     if not noise > 0:
         raise ValueError(f"noise={noise} must be above 0.")
     covariance_DD, variance_N = _given(labeled_features, features, noise)
-    rows_TN = features.new_empty(batch_size, len(features))
+    utilities: list[Tensor] = []
     is_left_N = torch.ones(len(features), dtype=torch.bool, device=features.device)
     picks: list[int] = []
-    for step in range(batch_size):
-        rows_TN[step] = variance_N
+    for _ in range(batch_size):
         pick = int(torch.where(is_left_N, variance_N, -math.inf).argmax())
+        utility = variance_N if with_utilities else variance_N[pick]
+        utilities.append(utility.to(features.dtype))
         feature_D = features[pick].double()
         toward_D = covariance_DD @ feature_D
         scale = 1 / (noise + feature_D @ toward_D)
@@ -71,7 +79,8 @@ def max_det(
         is_left_N[pick] = False
         picks.append(pick)
     indices = torch.tensor(picks, device=features.device)
-    return indices, without_earlier(rows_TN, indices)
+    rows = torch.stack(utilities)
+    return indices, without_earlier(rows, indices) if with_utilities else rows
 
 
 def _given(

@@ -11,7 +11,11 @@ _MEMORY_BUDGET = 2**24
 
 
 def lcmd(
-    features: Tensor, centers: Tensor, batch_size: int, mass: Tensor | None = None
+    features: Tensor,
+    centers: Tensor,
+    batch_size: int,
+    mass: Tensor | None = None,
+    with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Choose the farthest point of the largest cluster, again and again (LCMD).
 
@@ -32,6 +36,8 @@ def lcmd(
     mass : Tensor of shape (U, D), optional
         Points whose distances make the size of a cluster; ``None`` are the
         candidates.
+    with_utilities : bool, default=True
+        Whether to keep the utilities of all candidates.
 
     Returns
     -------
@@ -41,7 +47,8 @@ def lcmd(
     utilities : Tensor of shape (b, N)
         Row t holds the squared distance of each candidate in the largest cluster to
         its centre before pick t, 0 in other clusters and at earlier picks. Without
-        centres, row 0 holds squared norms.
+        centres, row 0 holds squared norms. Of shape (b,), those of the picks alone, if
+        the others are not asked for.
 
     References
     ----------
@@ -58,24 +65,25 @@ def lcmd(
         check_finite(mass=mass)
         everything = Clusters(mass - origin_D, centers - origin_D)
     left_N = torch.ones(len(features), dtype=torch.bool, device=features.device)
-    rows_TN = features.new_empty(batch_size, len(features))
+    utilities: list[Tensor] = []
     picks: list[int] = []
     for step in range(batch_size):
         n_clusters = len(centers) + step
         if n_clusters == 0:
-            rows_TN[0] = features.square().sum(-1)
-            pick = int(rows_TN[0].argmax())
+            utility_N = features.square().sum(-1)
+            pick = int(utility_N.argmax())
         else:
             size_K = everything.sizes(n_clusters)
             largest = size_K.argmax()
             nearest_N = candidates.nearest_N
-            rows_TN[step] = torch.where(candidates.owner_N == largest, nearest_N, 0.0)
+            utility_N = torch.where(candidates.owner_N == largest, nearest_N, 0.0)
             # sizes are never negative, so a cluster without candidates comes last
             is_open_K = torch.zeros_like(size_K, dtype=torch.bool)
             is_open_K[candidates.owner_N[left_N]] = True
             chosen = torch.where(is_open_K, size_K, -1.0).argmax()
             is_choice_N = left_N & (candidates.owner_N == chosen)
             pick = int(torch.where(is_choice_N, nearest_N, -1.0).argmax())
+        utilities.append(utility_N if with_utilities else utility_N[pick])
         center_D = candidates.points_ND[pick]
         candidates.add(center_D, n_clusters)
         if mass is not None:
@@ -83,7 +91,8 @@ def lcmd(
         left_N[pick] = False
         picks.append(pick)
     indices = torch.tensor(picks, device=features.device)
-    return indices, without_earlier(rows_TN, indices)
+    rows = torch.stack(utilities)
+    return indices, without_earlier(rows, indices) if with_utilities else rows
 
 
 class Clusters:

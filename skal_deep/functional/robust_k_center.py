@@ -81,7 +81,7 @@ def robust_k_center(
     check_finite(embeddings=embeddings, centers=centers)
     n_kept = min(len(embeddings), max(max_points, batch_size))
     # farthest-first picks come in order: the first b are the greedy batch
-    kept, _ = k_center_greedy(embeddings, centers, n_kept)
+    kept, _ = k_center_greedy(embeddings, centers, n_kept, with_utilities=False)
     clusters = Clusters(embeddings, embeddings[kept])
     spread = float(clusters.nearest_N.max().sqrt()) if n_kept < len(embeddings) else 0.0
     weight = torch.bincount(clusters.owner_N, minlength=n_kept).numpy(force=True)
@@ -91,7 +91,9 @@ def robust_k_center(
     chosen, radius, lower_bound = problem.solve(time.monotonic() + time_limit)
     is_complete = radius == lower_bound
     picks = kept[torch.as_tensor(chosen, device=kept.device)]
-    order, _ = k_center_greedy(embeddings[picks], centers, batch_size)
+    order, _ = k_center_greedy(
+        embeddings[picks], centers, batch_size, with_utilities=False
+    )
     picks = picks[order]
     if spread:
         covered = Clusters(embeddings, torch.cat([centers, embeddings[picks]]))

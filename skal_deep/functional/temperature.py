@@ -72,7 +72,7 @@ def fit_temperature(probas: Tensor, labels: Tensor) -> float:
     # a softmax underflows to 0 where it is tiny; a label there has a finite cost
     smallest = torch.finfo(probas.dtype).tiny
     logit_NC = probas.clamp_min(smallest).double().log()
-    is_label_NC = one_hot(labels, probas.shape[1])
+    is_label_NC = one_hot(labels.to(probas.device), probas.shape[1])
 
     def slope(log_temperature: float) -> float:
         proba_NC = (logit_NC * math.exp(-log_temperature)).softmax(-1)

@@ -60,4 +60,6 @@ class DAMI(DeepQueryStrategy):
         centers_MP = slopes_NP[:0]
         if len(pool.labeled):
             centers_MP = pool.labeled.jacobian(self.n_features)
-        return k_center_greedy(slopes_NP, centers_MP, batch_size)
+        return k_center_greedy(
+            slopes_NP, centers_MP, batch_size, with_utilities=pool.with_utilities
+        )

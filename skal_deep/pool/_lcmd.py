@@ -64,4 +64,10 @@ class LCMD(DeepQueryStrategy):
         mass_UP = None
         if pool.is_foreign and len(pool.unlabeled):
             mass_UP = pool.unlabeled.gradient_features(self.n_features)
-        return lcmd(features_NP, centers_MP, batch_size, mass_UP)
+        return lcmd(
+            features_NP,
+            centers_MP,
+            batch_size,
+            mass_UP,
+            with_utilities=pool.with_utilities,
+        )

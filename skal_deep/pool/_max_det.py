@@ -63,4 +63,10 @@ class MaxDet(DeepQueryStrategy):
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         features_NP, labeled_MP = pool.features_beside_labeled(self.n_features)
         scale = float(labeled_MP.double().square().sum()) / max(1, len(labeled_MP))
-        return max_det(features_NP, labeled_MP, batch_size, self.noise * (scale or 1))
+        return max_det(
+            features_NP,
+            labeled_MP,
+            batch_size,
+            self.noise * (scale or 1),
+            with_utilities=pool.with_utilities,
+        )

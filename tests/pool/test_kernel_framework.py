@@ -52,10 +52,17 @@ def test_max_det_measures_variances_relative_to_labelled_rows(case):
 def test_long_gradients_are_sketched_alike_for_all_rows(case):
     clf = case.fitted()
     exact = utilities_of(case, MaxDet(noise=1.0), clf=clf, fit_clf=False)
-    sketched = utilities_of(
-        case, MaxDet(noise=1.0, n_features=40), clf=clf, fit_clf=False
-    )
-    assert np.corrcoef(exact, sketched)[0, 1] > 0.9
+    sketched = [
+        utilities_of(
+            case,
+            MaxDet(noise=1.0, n_features=40, random_state=seed),
+            clf=clf,
+            fit_clf=False,
+        )
+        for seed in range(10)
+    ]
+    assert not np.allclose(sketched[0], sketched[1])
+    assert np.corrcoef(exact, np.mean(sketched, axis=0))[0, 1] > 0.95
 
 
 def test_a_copy_of_a_labelled_row_is_at_distance_zero(case):

@@ -21,12 +21,11 @@ def radius(clf, case, picks):
     return torch.cdist(embedding, embedding[[*known, *picks]]).amin(1).max()
 
 
-@pytest.mark.parametrize("max_points", [10, 200])
-def test_the_radius_is_that_of_the_embeddings(case, max_points):
+def test_the_radius_is_no_larger_than_the_greedy_one(case):
     clf = case.fitted()
     robust, greedy = (
         case.query(strategy, clf=clf, fit_clf=False, batch_size=3)
-        for strategy in (RobustCoreSet(max_points=max_points), CoreSet())
+        for strategy in (RobustCoreSet(random_state=0), CoreSet(random_state=0))
     )
     assert radius(clf, case, robust) <= radius(clf, case, greedy) + 1e-6
 
@@ -49,4 +48,4 @@ def test_a_warning_says_how_good_the_batch_is_when_time_is_up(case):
     )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        RobustCoreSet().query(case.X, case.y, batch_size=3)
+        RobustCoreSet(random_state=0).query(case.X, case.y, batch_size=3)
