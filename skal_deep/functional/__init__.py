@@ -5,6 +5,12 @@ from skal_deep.functional.coverage import max_herding, prob_cover, purity_radius
 from skal_deep.functional.density_weighting import density, density_k_center
 from skal_deep.functional.falcun_sampling import falcun, log_relevance
 from skal_deep.functional.gradients import badge, squared_gradient_norms
+from skal_deep.functional.graphs import (
+    cosine_graph,
+    diffuse,
+    propagate_labels,
+    random_walk,
+)
 from skal_deep.functional.information import bald, entropy, predictive_entropy
 from skal_deep.functional.joint_entropy import batch_bald, n_informed_picks
 from skal_deep.functional.k_center import k_center_greedy
@@ -40,8 +46,10 @@ __all__ = [
     "closest_pair",
     "cluster_rounds",
     "contrast",
+    "cosine_graph",
     "density",
     "density_k_center",
+    "diffuse",
     "disagreements",
     "entropy",
     "falcun",
@@ -59,7 +67,9 @@ __all__ = [
     "power_sample",
     "predictive_entropy",
     "prob_cover",
+    "propagate_labels",
     "purity_radius",
+    "random_walk",
     "softmax_sample",
     "softrank_sample",
     "squared_distances",

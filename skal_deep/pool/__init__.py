@@ -11,8 +11,10 @@ from skal_deep.pool._cluster_rounds import ClusterRounds
 from skal_deep.pool._contrastive_al import ContrastiveAL
 from skal_deep.pool._core_set import CoreSet
 from skal_deep.pool._density_weighted_diversity import DensityWeightedDiversity
+from skal_deep.pool._diffusion_al import DiffusionAL
 from skal_deep.pool._drop_query import DropQuery
 from skal_deep.pool._falcun import Falcun
+from skal_deep.pool._joint_label_propagation import JointLabelPropagation
 from skal_deep.pool._least_confidence import LeastConfidence
 from skal_deep.pool._margin_sampling import MarginSampling
 from skal_deep.pool._max_herding import MaxHerding
@@ -38,8 +40,10 @@ __all__ = [
     "CoreSet",
     "DeepQueryStrategy",
     "DensityWeightedDiversity",
+    "DiffusionAL",
     "DropQuery",
     "Falcun",
+    "JointLabelPropagation",
     "LeastConfidence",
     "MarginSampling",
     "MaxHerding",

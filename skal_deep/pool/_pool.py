@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skal_deep.classifier import Embeds, Model
+from skal_deep.functional import nearest_neighbors
 
 # Rows are handed to the model in chunks of about this size, so that a pool that is
 # mapped from a file need never be in memory as a whole.
@@ -153,3 +154,13 @@ class Pool(Rows):
         """Return embeddings of all rows of the data, the labelled ones first."""
         parts = (self.labeled, self.unlabeled)
         return torch.cat([rows.embed() for rows in parts if len(rows)])
+
+    def rows_of_data(self) -> Tensor:
+        """Return which rows of :meth:`embed_data` the candidates are.
+
+        Candidates that are given as inputs stand for the nearest row.
+        """
+        if self.is_foreign:
+            return nearest_neighbors(self.embed(), self.embed_data(), 1)[1][:, 0]
+        order = np.concatenate([self.labeled._positions, self.unlabeled._positions])
+        return torch.as_tensor(np.argsort(order)[self._positions])
