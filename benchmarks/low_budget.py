@@ -104,10 +104,9 @@ def table(accuracies, seconds, n_labels, kind):
 def write_section(path, title, text):
     """Put a section into a Markdown file, in place of one of the same title."""
     old = path.read_text() if path.exists() else "# Results\n"
-    head, _, rest = old.partition(f"## {title}\n")
-    _, mark, tail = rest.partition("\n## ")
-    after = f"\n{mark.lstrip()}{tail}" if mark else ""
-    path.write_text(f"{head.rstrip()}\n\n## {title}\n\n{text}\n{after}")
+    sections = [part for part in old.split("\n## ") if not part.startswith(title)]
+    sections.append(f"{title}\n\n{text}")
+    path.write_text("\n\n## ".join(part.strip() for part in sections) + "\n")
 
 
 def main():

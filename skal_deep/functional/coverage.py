@@ -116,7 +116,7 @@ def prob_cover(
     """
 
     def ball(squared: Tensor) -> Tensor:
-        return (squared < radius**2).to(squared.dtype)
+        return squared.lt_(radius**2)
 
     weights = data.new_ones(len(data))
     return _greedy_coverage(embeddings, data, centers, batch_size, ball, weights)

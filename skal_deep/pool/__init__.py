@@ -18,11 +18,13 @@ from skal_deep.pool._dami import DAMI
 from skal_deep.pool._deal import DEAL
 from skal_deep.pool._density_weighted_diversity import DensityWeightedDiversity
 from skal_deep.pool._dfal import DFAL
+from skal_deep.pool._diffusion_al import DiffusionAL
 from skal_deep.pool._drop_query import DropQuery
 from skal_deep.pool._egl import EGL
 from skal_deep.pool._epig import EPIG
 from skal_deep.pool._falcun import Falcun
 from skal_deep.pool._ical import ICAL
+from skal_deep.pool._joint_label_propagation import JointLabelPropagation
 from skal_deep.pool._lcmd import LCMD
 from skal_deep.pool._least_confidence import LeastConfidence
 from skal_deep.pool._margin_sampling import MarginSampling
@@ -30,10 +32,11 @@ from skal_deep.pool._max_det import MaxDet
 from skal_deep.pool._max_herding import MaxHerding
 from skal_deep.pool._mean_std import MeanStd
 from skal_deep.pool._mixed_score import MixedScore
-from skal_deep.pool._pool import Pool, Rows
+from skal_deep.pool._pool import Pool
 from skal_deep.pool._predictive_entropy import PredictiveEntropy
 from skal_deep.pool._prob_cover import ProbCover
 from skal_deep.pool._robust_core_set import RobustCoreSet
+from skal_deep.pool._rows import Rows
 from skal_deep.pool._selection import Power, SelectionRule, Softmax, SoftRank, TopK
 from skal_deep.pool._typi_clust import TypiClust
 from skal_deep.pool._uncertainty_herding import UncertaintyHerding
@@ -42,9 +45,9 @@ from skal_deep.pool._variation_ratio import VariationRatio
 from skal_deep.pool._vote_entropy import VoteEntropy
 
 __all__ = [
+    "AdversarialBIM",
     "AlfaMix",
     "AskNLearn",
-    "AdversarialBIM",
     "BALD",
     "Badge",
     "Bait",
@@ -52,24 +55,26 @@ __all__ = [
     "Clue",
     "ClusterMargin",
     "ClusterRounds",
+    "ConsensusKL",
     "ContrastiveAL",
     "CoreSet",
     "DAMI",
-    "DeepQueryStrategy",
-    "DensityWeightedDiversity",
-    "DropQuery",
-    "Falcun",
-    "ConsensusKL",
     "DEAL",
     "DFAL",
+    "DeepQueryStrategy",
+    "DensityWeightedDiversity",
+    "DiffusionAL",
+    "DropQuery",
     "EGL",
     "EPIG",
+    "Falcun",
     "ICAL",
+    "JointLabelPropagation",
+    "LCMD",
     "LeastConfidence",
     "MarginSampling",
-    "MaxHerding",
-    "LCMD",
     "MaxDet",
+    "MaxHerding",
     "MeanStd",
     "MixedScore",
     "Pool",

@@ -3,10 +3,11 @@
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
+from skactiveml.exceptions import MappingError
 from sklearn.utils._param_validation import Interval
 
 from skal_deep.functional import cluster_rounds
-from skal_deep.pool._features import check_rows, linkage_clusters
+from skal_deep.pool._features import linkage_clusters
 from skal_deep.pool._selection import SelectionRule
 
 _CONSTRAINTS: dict[str, Any] = {
@@ -51,7 +52,11 @@ class ClusterRounds(SelectionRule):
         self.cluster_size = cluster_size
 
     def _select(self, scores, batch_size, pool):
-        check_rows(pool, type(self).__name__)
+        if pool.is_foreign:
+            raise MappingError(
+                f"{type(self).__name__} groups candidates with each other. Pass them "
+                "as integers, the rows of X, not as inputs."
+            )
         clusters = linkage_clusters(pool, self.cluster_size)
         n_considered = round(self.oversampling * batch_size)
         return cluster_rounds(scores, clusters, batch_size, n_considered)

@@ -3,7 +3,6 @@
 import warnings
 
 import torch
-from skactiveml.exceptions import MappingError
 from sklearn.cluster import KMeans, MiniBatchKMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
@@ -14,7 +13,8 @@ from skal_deep.functional import (
     nearest_neighbors,
     unit_rows,
 )
-from skal_deep.pool._pool import Pool, Rows
+from skal_deep.pool._pool import Pool
+from skal_deep.pool._rows import Rows
 
 # Up to that many clusters are found by k-means proper, more by mini-batches of that
 # many rows, as in TypiClust's code.
@@ -82,15 +82,6 @@ def k_means(
         warnings.simplefilter("ignore", ConvergenceWarning)
         clusterer.fit(centered_ND, sample_weight=weights)
     return torch.as_tensor(clusterer.cluster_centers_).to(points_ND) + origin_D
-
-
-def check_rows(pool: Pool, name: str) -> None:
-    """Raise ``MappingError`` if the candidates are inputs, not rows of the data."""
-    if pool.is_foreign:
-        raise MappingError(
-            f"{name} looks at candidates together with all other rows. Pass them as "
-            "integers, the rows of X, not as inputs."
-        )
 
 
 def linkage_clusters(pool: Pool, cluster_size: int) -> Tensor:

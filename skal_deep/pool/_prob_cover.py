@@ -23,8 +23,8 @@ class ProbCover(DeepQueryStrategy):
 
     The radius decides. By default it is the largest at which 95 % of the balls are
     pure, that is, hold rows of one cluster only, with as many clusters as classes;
-    the paper searches a grid for it, here it is exact. Where clusters are no classes,
-    the radius may be far too large: look at another method, or at
+    the paper searches a grid for it, here it is exact. Embeddings that do not part the
+    classes well make it too small or too large to help: try others, or
     :class:`MaxHerding`, which depends less on its width.
 
     Embeddings should be good without labels: precomputed ones as ``X`` with

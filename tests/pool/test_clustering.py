@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from skactiveml.exceptions import MappingError
 from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs
 from sklearn.linear_model import LogisticRegression
@@ -76,6 +77,11 @@ def test_rounds_are_a_parameter_of_any_score():
     strategy.set_params(selection__cluster_size=3)
     assert strategy.get_params()["selection__oversampling"] == 10.0
     assert strategy.selection.cluster_size == 3
+
+
+def test_rounds_need_rows():
+    with pytest.raises(MappingError, match="ClusterRounds groups candidates"):
+        query(ClusterMargin(), candidates=X[40:50])
 
 
 def test_large_data_are_linked_by_a_sample(monkeypatch):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from skactiveml import pool as upstream
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.linear_model import LogisticRegression
@@ -102,3 +103,11 @@ def test_all_rows_are_embedded_once(monkeypatch):
     monkeypatch.setattr(type(clf), "_answer", recorded)
     case.query(MaxHerding(random_state=0), clf=clf, fit_clf=False, batch_size=2)
     assert sum(n_rows) == len(case.X)
+
+
+def test_max_herding_picks_what_upstreams_picks():
+    """From no label; with some, upstream's does not count the labelled rows."""
+    theirs = upstream.MaxHerding(metric_dict={"gamma": 1.0}, random_state=0)
+    expected = theirs.query(X, np.full(300, np.nan), batch_size=12)
+    picks = MaxHerding(random_state=0).query(X, NOTHING, batch_size=12)
+    assert picks.tolist() == expected.tolist()

@@ -1,0 +1,210 @@
+"""Sparse graphs of nearest neighbours, and what flows along their edges."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, diags_array
+from scipy.sparse.linalg import cg
+from torch import Tensor
+
+from skal_deep.functional._checks import check_batch_size
+from skal_deep.functional.neighbors import nearest_neighbors, unit_rows
+from skal_deep.functional.selection import without_earlier
+
+# Residual of the conjugate gradients, relative to the right-hand side.
+_TOLERANCE = 1e-8
+
+
+def cosine_graph(embeddings: Tensor, n_neighbors: int) -> csr_array:
+    """Return a symmetric graph of cubed cosines, normalised by degrees.
+
+    Parameters
+    ----------
+    embeddings : Tensor of shape (N, D)
+        Rows.
+    n_neighbors : int
+        Number of neighbours k that each row looks for, at most N - 1 are.
+
+    Returns
+    -------
+    graph : csr_array of shape (N, N)
+        ``deg^-1/2 (W + W^T) deg^-1/2``, with ``W_ij = max(0, cos)^3`` for the k
+        neighbours j of i. Eigenvalues lie between -1 and 1.
+
+    References
+    ----------
+    A. Iscen, G. Tolias, Y. Avrithis, O. Chum. Label Propagation for Deep
+    Semi-Supervised Learning. CVPR, 2019.
+    """
+    distance_Nk, neighbor_Nk = _others(unit_rows(embeddings), n_neighbors)
+    cosine_Nk = (1 - distance_Nk.square() / 2).clamp_min(0)
+    weights = _as_graph(cosine_Nk**3, neighbor_Nk)
+    weights = weights + weights.T
+    scale = diags_array(_inverse(np.sqrt(weights.sum(axis=1))))
+    return csr_array(scale @ weights @ scale)
+
+
+def random_walk(embeddings: Tensor, n_neighbors: int) -> csr_array:
+    """Return the transition probabilities of a walk among neighbours.
+
+    Parameters
+    ----------
+    embeddings : Tensor of shape (N, D)
+        Rows.
+    n_neighbors : int
+        Number of neighbours k that each row looks for, at most N - 1 are.
+
+    Returns
+    -------
+    graph : csr_array of shape (N, N)
+        Rows sum to 1, those of isolated rows to 0. Proportional to
+        ``exp(-d_ij^2 / (s_i s_j))`` where i is among the k neighbours of j or j among
+        those of i, with s_i the distance of i to its k-th neighbour.
+
+    References
+    ----------
+    L. Zelnik-Manor, P. Perona. Self-Tuning Spectral Clustering. NeurIPS, 2004.
+    """
+    distance_Nk, neighbor_Nk = _others(embeddings, n_neighbors)
+    if not distance_Nk.shape[1]:
+        return csr_array((len(embeddings), len(embeddings)))
+    width_N = distance_Nk[:, -1]
+    exponent_Nk = distance_Nk.square() / (width_N[:, None] * width_N[neighbor_Nk])
+    # copies have d = 0, and s = 0 where they are many: their weight is 1
+    weights = _as_graph(torch.exp(-exponent_Nk.nan_to_num(0.0)), neighbor_Nk)
+    weights = weights.maximum(weights.T)
+    return csr_array(diags_array(_inverse(weights.sum(axis=1))) @ weights)
+
+
+def diffuse(graph: csr_array, signs: Tensor, n_steps: int | None = None) -> Tensor:
+    """Return how strongly labelled rows speak for each class, at every row.
+
+    Signals start at 0, and are held at the signs of labelled rows. In each step a row
+    takes the mean of its neighbours, weighed by transition probabilities. After many
+    steps they are harmonic; after few, what is far from labels is still at 0.
+
+    Parameters
+    ----------
+    graph : csr_array of shape (N, N)
+        Transition probabilities.
+    signs : Tensor of shape (N, C)
+        1 for the class of a labelled row, -1 for its other classes, and 0 in rows
+        without label.
+    n_steps : int, optional
+        Number of steps; ``None`` goes on until no new row is reached.
+
+    Returns
+    -------
+    signals : Tensor of shape (N, C)
+        Between -1 and 1.
+
+    References
+    ----------
+    D. Kushnir, L. Venturi. Diffusion-Based Deep Active Learning. arXiv:2003.10339,
+    2020.
+    """
+    held_NC = signs.double().numpy(force=True)
+    is_labeled = (held_NC != 0).any(axis=1)
+    signal_NC, is_reached = held_NC, is_labeled
+    step = 0
+    while n_steps is None or step < n_steps:
+        signal_NC = np.where(is_labeled[:, None], held_NC, graph @ signal_NC)
+        was_reached, step = is_reached, step + 1
+        is_reached = was_reached | (graph @ was_reached.astype(float) > 0)
+        if n_steps is None and (is_reached == was_reached).all():
+            break
+    return torch.as_tensor(signal_NC).to(signs)
+
+
+def propagate_labels(
+    graph: csr_array,
+    labeled: Tensor,
+    candidates: Tensor,
+    batch_size: int,
+    alpha: float = 0.99,
+) -> tuple[Tensor, Tensor]:
+    """Choose the row that labelled rows reach least, again and again.
+
+    What reaches the rows is ``f = (I - alpha S)^-1 q`` for the normalised graph S, with
+    q = 1 at labelled rows and picks. A pick adds one such solution, which conjugate
+    gradients find in ``O(N k)`` operations an iteration.
+
+    Parameters
+    ----------
+    graph : csr_array of shape (N, N)
+        Symmetric, with eigenvalues between -1 and 1.
+    labeled : Tensor of shape (M,)
+        Labelled rows. With none, the first pick is the candidate that all rows
+        together reach most.
+    candidates : Tensor of shape (n,)
+        Rows that may be picked.
+    batch_size : int
+        Number of picks b.
+    alpha : float, default=0.99
+        Below 1; large ones reach far.
+
+    Returns
+    -------
+    indices : Tensor of shape (b,)
+        Picks in order, as positions in ``candidates``; the lowest wins a tie.
+    utilities : Tensor of shape (b, n)
+        Row t holds minus f before pick t, 0 at earlier picks. Without labelled rows,
+        row 0 holds f for q = 1 everywhere.
+
+    References
+    ----------
+    O. Siméoni, M. Budnik, Y. Avrithis, G. Gravier. Rethinking Deep Active Learning:
+    Using Unlabeled Data at Model Training. ICPR, 2020.
+    """
+    check_batch_size(batch_size, len(candidates))
+    n = graph.shape[0]
+    system = csr_array(diags_array(np.ones(n)) - alpha * graph)
+
+    def reached_from(rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        source = np.zeros(n)
+        source[rows] = 1
+        solution: NDArray[np.float64] = cg(system, source, rtol=_TOLERANCE)[0]
+        return solution
+
+    rows_n = candidates.numpy(force=True)
+    reach_N = np.zeros(n)
+    if len(labeled):
+        reach_N = reached_from(labeled.numpy(force=True))
+    is_left = np.ones(len(rows_n), dtype=bool)
+    utilities = np.empty((batch_size, len(rows_n)))
+    picks: list[int] = []
+    for step in range(batch_size):
+        utilities[step] = -reach_N[rows_n]
+        if step == 0 and not len(labeled):
+            utilities[step] = reached_from(np.arange(n))[rows_n]
+        picks.append(int(np.where(is_left, utilities[step], -np.inf).argmax()))
+        is_left[picks[-1]] = False
+        if step + 1 < batch_size:
+            reach_N += reached_from(rows_n[picks[-1:]])
+    indices = torch.tensor(picks, device=candidates.device)
+    return indices, without_earlier(torch.as_tensor(utilities), indices)
+
+
+def _others(embeddings: Tensor, n_neighbors: int) -> tuple[Tensor, Tensor]:
+    """Return distances to the nearest other rows and their positions, (N, k)."""
+    n = len(embeddings)
+    k = min(n_neighbors, n - 1)
+    distance, position = nearest_neighbors(embeddings, embeddings, k + 1)
+    is_dropped = position == torch.arange(n, device=position.device)[:, None]
+    is_dropped[~is_dropped.any(1), -1] = True  # copies may come before the row itself
+    return distance[~is_dropped].reshape(n, k), position[~is_dropped].reshape(n, k)
+
+
+def _as_graph(weight_Nk: Tensor, neighbor_Nk: Tensor) -> csr_array:
+    """Return a sparse matrix with the weights at the neighbours."""
+    n, k = weight_Nk.shape
+    starts = np.arange(n + 1) * k
+    entries = (a.flatten().numpy(force=True) for a in (weight_Nk.double(), neighbor_Nk))
+    return csr_array((*entries, starts), shape=(n, n))
+
+
+def _inverse(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return one over each value, 0 for 0."""
+    inverses = np.zeros_like(values)
+    np.divide(1, values, out=inverses, where=values > 0)
+    return inverses

@@ -1,0 +1,68 @@
+"""Joint label propagation: what labels reach least along a graph."""
+
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import torch
+from sklearn.utils._param_validation import Interval
+from torch import Tensor
+
+from skal_deep.classifier import Embeds
+from skal_deep.functional import cosine_graph, propagate_labels
+from skal_deep.pool._base import DeepQueryStrategy
+from skal_deep.pool._pool import Pool
+
+
+class JointLabelPropagation(DeepQueryStrategy):
+    """Joint label propagation (jLP): core-set selection along the data.
+
+    Lets all labels together, whatever their classes, propagate over a graph of nearest
+    neighbours, and asks again and again for the row that they reach least [1]_. Each
+    pick sends, too. It covers as :class:`CoreSet` does, but by paths through the data
+    in place of straight lines. Without a label the first pick is the row that all
+    rows together reach most. A classifier that has no embeddings, or none, makes it
+    work on the inputs themselves.
+
+    The utilities are minus what reaches a row. Candidates that are given as inputs
+    stand for the nearest row of ``X``. Neighbours of N rows take ``O(N^2 D)``
+    operations in chunks; each pick takes some hundred steps of conjugate gradients of
+    ``O(N k)``, and memory is ``O(N k)``.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=50
+        Number of neighbours k in the graph; the authors'.
+    alpha : float, default=0.99
+        How far labels reach, below 1; the authors'.
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row without a label.
+    random_state : int, RandomState or None, default=None
+        Seed of training, draws and tie breaking.
+
+    References
+    ----------
+    .. [1] O. Siméoni, M. Budnik, Y. Avrithis, G. Gravier. Rethinking Deep Active
+       Learning: Using Unlabeled Data at Model Training. ICPR, 2020.
+    """
+
+    _needs = (Embeds,)
+    _works_on_inputs: ClassVar[bool] = True
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **DeepQueryStrategy._parameter_constraints,
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "alpha": [Interval(Real, 0, 1, closed="neither")],
+    }
+
+    def __init__(self, n_neighbors=50, alpha=0.99, missing_label=-1, random_state=None):
+        super().__init__(missing_label=missing_label, random_state=random_state)
+        self.n_neighbors = n_neighbors
+        self.alpha = alpha
+
+    def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
+        return propagate_labels(
+            cosine_graph(pool.embed_data(), self.n_neighbors),
+            torch.arange(len(pool.labeled)),
+            pool.rows_of_data(),
+            batch_size,
+            self.alpha,
+        )

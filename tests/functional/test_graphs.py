@@ -1,0 +1,110 @@
+"""Graphs and flows on them against dense algebra and golden values."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skal_deep.functional import (
+    cosine_graph,
+    diffuse,
+    propagate_labels,
+    random_walk,
+)
+
+GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "clustering.npz")
+H = torch.as_tensor(GOLDEN["H"])
+LABELED, UNLABELED = GOLDEN["labeled"], GOLDEN["unlabeled"]
+
+
+def golden_signs():
+    sign = torch.as_tensor(GOLDEN["diffusion_chi"][LABELED])
+    signs = torch.zeros(60, 2).double()
+    signs[LABELED] = torch.stack([sign, -sign], 1)
+    return signs
+
+
+def test_golden_random_walk():
+    walk = random_walk(H, 8)
+    np.testing.assert_allclose(walk.toarray(), GOLDEN["diffusion_T"], atol=1e-12)
+
+
+def test_golden_diffusion():
+    """Many steps give the harmonic function; the least decided rows are the paper's."""
+    signals = diffuse(random_walk(H, 8), golden_signs(), 3_000)
+    np.testing.assert_allclose(signals[:, 0], GOLDEN["diffusion_chi"], atol=1e-12)
+    order = signals.amax(1)[UNLABELED].argsort()[:5]
+    assert UNLABELED[order].tolist() == GOLDEN["diffusion_idx"].tolist()
+    assert signals.abs().max() <= 1
+
+
+def test_golden_label_propagation():
+    picks, utilities = propagate_labels(
+        cosine_graph(H, 10), torch.as_tensor(LABELED), torch.as_tensor(UNLABELED), 5
+    )
+    assert UNLABELED[picks].tolist() == GOLDEN["jlp_idx"].tolist()
+    left = np.setdiff1d(np.arange(54), picks[:4])
+    assert utilities[4, picks[4]] == utilities[4, left].max()
+
+
+@given(st.integers(0, 300), st.integers(2, 15), st.integers(1, 6))
+def test_propagation_equals_the_dense_solution(seed, n, k):
+    g = torch.Generator().manual_seed(seed)
+    points = torch.randn(n, 3, generator=g).double()
+    graph = cosine_graph(points, k)
+    dense = graph.toarray()
+    np.testing.assert_allclose(dense, dense.T)
+    assert np.abs(np.linalg.eigvalsh(dense)).max() <= 1 + 1e-9
+    candidates = torch.arange(1, n)
+    picks, utilities = propagate_labels(
+        graph, torch.tensor([0]), candidates, n - 1, alpha=0.9
+    )
+    sources = np.eye(n)[0]
+    for step, pick in enumerate(picks.tolist()):
+        reach = np.linalg.solve(np.eye(n) - 0.9 * dense, sources)[1:]
+        left = np.setdiff1d(np.arange(n - 1), picks[:step])
+        np.testing.assert_allclose(utilities[step, left], -reach[left], atol=1e-6)
+        assert reach[pick] <= reach[left].min() + 1e-6
+        sources[1 + pick] = 1
+
+
+def test_labels_reach_along_a_path():
+    path = torch.stack([torch.ones(9), torch.linspace(-2, 2, 9)], 1)
+    graph = cosine_graph(path, 2)
+    picks, _ = propagate_labels(graph, torch.tensor([0]), torch.arange(1, 9), 1)
+    assert picks.tolist() == [7]
+
+
+def test_without_labels_the_most_central_row_is_first():
+    graph = cosine_graph(H, 5)
+    picks, utilities = propagate_labels(
+        graph, torch.arange(0), torch.arange(60), 2, alpha=0.9
+    )
+    central = np.linalg.solve(np.eye(60) - 0.9 * graph.toarray(), np.ones(60))
+    np.testing.assert_allclose(utilities[0], central, rtol=1e-6)
+    assert picks[0] == central.argmax()
+
+
+@pytest.mark.parametrize("n_steps", [1, 2, None])
+def test_few_steps_reach_no_farther(n_steps):
+    line = torch.tensor([0, 1, 2.1, 3.3, 4.6, 6])[:, None].double()
+    far_away = torch.cat([line, line + 100])
+    walk = random_walk(far_away, 1)
+    signs = torch.zeros(12, 2).double()
+    signs[0] = torch.tensor([1.0, -1.0])
+    signals = diffuse(walk, signs, n_steps)[:, 0]
+    reached = 6 if n_steps is None else 1 + n_steps
+    assert (signals[:reached] > 0).all()
+    assert (signals[reached:] == 0).all()
+
+
+def test_neighbors_are_others_even_among_copies():
+    copies = torch.cat([torch.zeros(5, 2), torch.ones(1, 2)]).double()
+    walk = random_walk(copies, 2).toarray()
+    assert (np.diag(walk) == 0).all()
+    assert np.isfinite(walk).all()
+    assert random_walk(copies[:1], 3).toarray().tolist() == [[0.0]]
+    assert cosine_graph(copies[:1], 3).toarray().tolist() == [[0.0]]
