@@ -1,9 +1,9 @@
-"""Run ``python -m benchmarks NAME``: kernels, low-budget or redundancy."""
+"""Run ``python -m benchmarks NAME``: kernels, low-budget, overhead or redundancy."""
 
 import importlib
 import sys
 
-NAMES = ("kernels", "low-budget", "redundancy")
+NAMES = ("kernels", "low-budget", "overhead", "redundancy")
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in NAMES:

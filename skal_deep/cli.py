@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from inspect import isabstract, isclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,18 @@ from torch import nn
 
 from skal_deep import pool
 from skal_deep.classifier import MCDropoutClassifier
-from skal_deep.datasets import NAMES, load, some_rows
+from skal_deep.datasets import NAMES, Data, load, some_rows
 from skal_deep.evaluation import BASELINE, Comparison, compare_strategies
+from skal_deep.evaluation._configuration import digest
 from skal_deep.modules import MLP, ConvNet
 
 _MAX_TEST_ROWS = 2000  # more cost time at every stage and say little more
 _DESCRIPTION = """\
 Play active learning through with several strategies, on the same splits, the same
 first labels and the same initial weights, and report how they compare with random
-sampling: report.html, curves.png, summary.csv, curves.csv, results.json.
+sampling: report.html, curves.png, summary.csv, curves.csv, results.json. What was
+played is kept in the folder: the same command goes on where it was interrupted, with
+more strategies, repeats or cycles if wanted.
 """
 _EXAMPLES = """\
 examples:
@@ -127,17 +131,10 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="NAME|PATH",
         help=f"{', '.join(NAMES)}, an .npz or .csv file, or a folder with IDX files",
     )
-    data.add_argument(
-        "--label",
-        metavar="NAME",
-        help="column of a .csv file that holds the labels (default: the last)",
-    )
-    data.add_argument(
-        "--pool-size",
-        type=_count,
-        metavar="N",
-        help="use N rows, drawn at random (default: all)",
-    )
+    what = "column of a .csv file that holds the labels (default: the last)"
+    _add(data, "--label", str, None, "NAME", what)
+    what = "use N rows, drawn at random (default: all)"
+    _add(data, "--pool-size", _count, None, "N", what)
     data.add_argument(
         "--test-size",
         type=_size,
@@ -146,13 +143,9 @@ def build_parser() -> argparse.ArgumentParser:
         f"quarter of the rows, or up to {_MAX_TEST_ROWS:,} of the test data)",
     )
     learning = compare.add_argument_group("active learning")
-    learning.add_argument(
-        "--strategies",
-        type=strategies,
-        default="random,bald,batchbald,badge,coreset,vaal",
-        metavar="LIST",
-        help=f"any of {', '.join([BASELINE, *known_strategies()])}",
-    )
+    what = f"any of {', '.join([BASELINE, *known_strategies()])}"
+    default = "random,bald,batchbald,badge,coreset,vaal"
+    _add(learning, "--strategies", strategies, default, "LIST", what)
     what = "paired repeats; ten and more show smaller differences"
     _add(learning, "--repeats", _count, 5, "N", what)
     _add(learning, "--n-initial", _count, 20, "N", "labels at the start")
@@ -214,20 +207,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     code : int
         0 on success.
     """
-    parser = build_parser()
-    args = parser.parse_args(argv)
+    args = (parser := build_parser()).parse_args(argv)
     try:
-        comparison = _compare(args)
+        comparison, data = _compare(args)
     except ValueError as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
-    _write(comparison, args.out)
+    except KeyboardInterrupt:
+        parser.exit(130, "\nInterrupted. The same command goes on from here.\n")
+    _write(comparison, data, args.out)
     print(comparison.summary())
     print(f"\nReport: {args.out / 'report.html'}")
     return 0
 
 
-def _compare(args: argparse.Namespace) -> Comparison:
-    """Run the comparison that the arguments describe."""
+def _compare(args: argparse.Namespace) -> tuple[Comparison, Data]:
+    """Run the comparison that the arguments describe; return its data, too."""
     if args.label is not None and not args.data.endswith(".csv"):
         raise ValueError("--label names a column of a .csv file; --data is none.")
     data = load(args.data, args.label)
@@ -250,12 +244,19 @@ def _compare(args: argparse.Namespace) -> Comparison:
         batch_size=args.batch_size,
         n_cycles=args.cycles,
         test_size=args.test_size or 0.25,
+        run_dir=args.out / "runs" / _run_name(args),
         n_jobs=args.jobs,
         progress=not args.quiet,
         random_state=args.seed,
     )
     comparison.settings["data"] = data.name
-    return comparison
+    return comparison, replace(data, X=X, y=y)
+
+
+def _run_name(args: argparse.Namespace) -> str:
+    """Return a name for what decides the rounds that are played."""
+    others = {"command", "out", "jobs", "quiet", "strategies", "repeats", "cycles"}
+    return digest({k: v for k, v in vars(args).items() if k not in others})
 
 
 def estimator(args: argparse.Namespace, X: np.ndarray) -> MCDropoutClassifier:
@@ -288,10 +289,11 @@ def estimator(args: argparse.Namespace, X: np.ndarray) -> MCDropoutClassifier:
     return MCDropoutClassifier(net, n_samples=args.samples)
 
 
-def _write(comparison: Comparison, folder: Path) -> None:
+def _write(comparison: Comparison, data: Data, folder: Path) -> None:
     """Write everything a comparison can show into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    comparison.to_html(folder / "report.html")
+    y = data.y if data.class_names is None else np.array(data.class_names)[data.y]
+    comparison.to_html(folder / "report.html", data.X, y)
     comparison.to_csv(folder / "curves.csv")
     comparison.summary().to_csv(folder / "summary.csv")
     comparison.to_json(folder / "results.json")

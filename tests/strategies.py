@@ -1,11 +1,19 @@
 """Every strategy, small enough to be checked many times."""
 
 from skal_deep import pool
+from skal_deep.classifier import EvidentialClassifier, PredictsEvidence
+from skal_deep.evaluation._strategy_case import small_classifier
 from skal_deep.pool import (
     BALD,
+    DFAL,
+    EGL,
+    ICAL,
     VAAL,
     ClusterRounds,
+    ConsensusKL,
     DeepQueryStrategy,
+    MarginSampling,
+    MixedScore,
     Power,
     Softmax,
     SoftRank,
@@ -13,6 +21,8 @@ from skal_deep.pool import (
 
 # Strategies whose defaults are too slow to be queried hundreds of times.
 _SMALL = {"VAAL": VAAL(n_iterations=3, train_batch_size=8, latent_dim=4)}
+# Strategies that cannot be made without being told something.
+_SMALL["MixedScore"] = MixedScore([BALD(), MarginSampling()], late_weights=[1, 3])
 
 STRATEGIES = {
     name: _SMALL.get(name) or cls()
@@ -21,7 +31,29 @@ STRATEGIES = {
     and issubclass(cls, DeepQueryStrategy)
     and not cls.__abstractmethods__
 }
-WITH_RULES = {
-    f"BALD with {type(rule).__name__}": BALD(selection=rule)
-    for rule in (Power(), Softmax(), SoftRank(), ClusterRounds())
+# The same with settings that take another way through the code.
+VARIANTS = {
+    "BALD with Power": BALD(selection=Power()),
+    "BALD with Softmax": BALD(selection=Softmax()),
+    "BALD with SoftRank": BALD(selection=SoftRank()),
+    "BALD with ClusterRounds": BALD(selection=ClusterRounds()),
+    "BALD with a mixture": BALD(selection=Power(epsilon=0.1)),
+    "ConsensusKL, largest": ConsensusKL(kind="max"),
+    "DFAL by coordinate": DFAL(norm="linf"),
+    "EGL of all weights": EGL(weights="all"),
+    "ICAL, pointwise": ICAL(n_probes=5),
 }
+
+
+def evidential(is_image, missing_label=-1, classes=(0, 1, 2)):
+    return EvidentialClassifier(
+        small_classifier(is_image).net,
+        classes=list(classes),
+        missing_label=missing_label,
+        random_state=0,
+    )
+
+
+def maker(strategy):
+    """Return who makes a small classifier that offers what a strategy needs."""
+    return evidential if PredictsEvidence in strategy._needs else small_classifier

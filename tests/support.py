@@ -7,7 +7,12 @@ from torch import nn
 from skal_deep.classifier import (
     DeepClassifier,
     DeepEnsembleClassifier,
+    EvidentialClassifier,
+    LaplaceClassifier,
     MCDropoutClassifier,
+    MultiHeadClassifier,
+    SnapshotEnsembleClassifier,
+    SWAGClassifier,
 )
 from skal_deep.modules import MLP
 
@@ -29,8 +34,34 @@ def make_net(module=MLP, **params):
     return NeuralNetClassifier(module, **(defaults | params))
 
 
+class Normed(nn.Module):
+    """A net with batch normalisation and dropout."""
+
+    def __init__(self, n_features, n_classes):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(n_features, 16),
+            nn.BatchNorm1d(16),
+            nn.ReLU(),
+            nn.Dropout(0.3),
+            nn.Linear(16, n_classes),
+        )
+
+    def forward(self, x):
+        return self.layers(x)
+
+
 MAKERS = {
     "deep": DeepClassifier,
     "dropout": lambda net, **kw: MCDropoutClassifier(net, n_samples=8, **kw),
     "ensemble": lambda net, **kw: DeepEnsembleClassifier(net, n_estimators=3, **kw),
+    "snapshots": lambda net, **kw: SnapshotEnsembleClassifier(
+        net, n_estimators=3, **kw
+    ),
+    "heads": lambda net, **kw: MultiHeadClassifier(net, n_estimators=3, **kw),
+    "swag": lambda net, **kw: SWAGClassifier(net, n_samples=8, n_collected=5, **kw),
+    "laplace": lambda net, **kw: LaplaceClassifier(net, n_samples=8, **kw),
+    "evidential": EvidentialClassifier,
 }
+WITHOUT_POSTERIOR = ("deep", "evidential")
+POSTERIORS = [kind for kind in MAKERS if kind not in WITHOUT_POSTERIOR]

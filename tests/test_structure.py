@@ -102,12 +102,14 @@ def strategy_table():
         text = inspect.getdoc(cls)
         needs = " and ".join(
             f"`{method}`"
-            for need in cls._needs
+            for need in STRATEGIES[name]._needs
             for method in vars(need)
             if not method.startswith("_")
         )
+        if name == "MixedScore":
+            needs = "what its scores ask for"
         first = re.search(r"\[1\] (?:[A-Z]\.[- ]?)+ ?([^,.]+)([,.])", text)
-        year = re.search(r"\[1\](?:.|\n)*?\b((?:19|20)\d\d)\.", text)[1]
+        year = re.search(r"\[1\](?:.|\n)*?[ \n]((?:19|20)\d\d)\.", text)[1]
         who = first[1] + (" et al." if first[2] == "," else "")
         lines.append(
             f"| `{name}` | {text.splitlines()[0].rstrip('.')} | {needs or 'nothing'} "

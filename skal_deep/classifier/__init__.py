@@ -1,33 +1,87 @@
 """Classifiers over a skorch net, and what strategies may ask of a classifier."""
 
-from skal_deep.classifier._access import Model, as_model
-from skal_deep.classifier._base import as_seed, derived_seed
+from skal_deep.classifier._access import (
+    Model,
+    as_model,
+)
+from skal_deep.classifier._base import (
+    as_seed,
+    derived_seed,
+)
 from skal_deep.classifier._capabilities import (
     CapabilityError,
     Embeds,
     HasLinearHead,
+    HasSlopes,
+    MeasuresGradients,
+    PredictsEvidence,
+    PredictsLogits,
     PredictsProba,
     SamplesProba,
 )
-from skal_deep.classifier._deep import DeepClassifier
-from skal_deep.classifier._deep_ensemble import DeepEnsembleClassifier
-from skal_deep.classifier._fitting import check_needs, fit_on_labeled, fitted
-from skal_deep.classifier._mc_dropout import MCDropoutClassifier
+from skal_deep.classifier._deep import (
+    DeepClassifier,
+)
+from skal_deep.classifier._deep_ensemble import (
+    DeepEnsembleClassifier,
+)
+from skal_deep.classifier._evidential import (
+    EvidentialClassifier,
+)
+from skal_deep.classifier._fitting import (
+    check_fitted,
+    check_needs,
+    class_positions,
+    fit_on_labeled,
+    fitted,
+    given_model,
+)
+from skal_deep.classifier._laplace import (
+    LaplaceClassifier,
+)
+from skal_deep.classifier._mc_dropout import (
+    MCDropoutClassifier,
+)
+from skal_deep.classifier._multi_head import (
+    MultiHeadClassifier,
+)
+from skal_deep.classifier._shrink import (
+    shrunk,
+)
+from skal_deep.classifier._snapshot_ensemble import (
+    SnapshotEnsembleClassifier,
+)
+from skal_deep.classifier._swag import (
+    SWAGClassifier,
+)
 
 __all__ = [
     "CapabilityError",
     "DeepClassifier",
     "DeepEnsembleClassifier",
     "Embeds",
+    "EvidentialClassifier",
     "HasLinearHead",
+    "HasSlopes",
+    "LaplaceClassifier",
     "MCDropoutClassifier",
+    "MeasuresGradients",
     "Model",
+    "MultiHeadClassifier",
+    "PredictsEvidence",
+    "PredictsLogits",
     "PredictsProba",
+    "SWAGClassifier",
     "SamplesProba",
+    "SnapshotEnsembleClassifier",
     "as_model",
     "as_seed",
+    "check_fitted",
     "check_needs",
+    "class_positions",
     "derived_seed",
     "fit_on_labeled",
     "fitted",
+    "given_model",
+    "shrunk",
 ]

@@ -1,4 +1,4 @@
-"""The one door between strategies and classifiers of any kind."""
+"""The one door between strategies and models of any kind."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from skactiveml.classifier import SklearnClassifier, SkorchClassifier
+from skactiveml.regressor import SkorchRegressor
+from sklearn.base import RegressorMixin
 from sklearn.ensemble import BaggingClassifier
 from sklearn.ensemble._forest import ForestClassifier
 from sklearn.linear_model._base import LinearClassifierMixin
@@ -15,26 +17,32 @@ from sklearn.pipeline import Pipeline
 from skorch import NeuralNet
 from torch import Tensor
 
-from skal_deep.classifier._base import NetClassifier, PosteriorClassifier
+from skal_deep.classifier._base import NetClassifier
 from skal_deep.classifier._deep import DeepClassifier
+from skal_deep.classifier._evidential import EvidentialClassifier
+from skal_deep.classifier._gradient_lengths import gradient_lengths
 from skal_deep.classifier._head import linear_classifier_head, net_head
 from skal_deep.classifier._inference import (
     as_input,
     check_dropout,
     dropout_proba,
+    module_output,
     net_proba,
     with_embeddings,
 )
+from skal_deep.classifier._jacobian import net_jacobian
+from skal_deep.classifier._logits import differentiable_logits
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
+from skal_deep.classifier._posterior import PosteriorClassifier
 from skal_deep.modules import coupled_dropout, isolated_rng
 
 _DEFAULT_N_SAMPLES = 20
 
 
 class Model:
-    """A classifier as strategies see it: tensors out, one method a capability.
+    """A model as strategies see it: tensors out, one method a capability.
 
-    An instance has exactly the methods that its classifier can honour, so that
+    An instance has exactly the methods that what it stands for can honour, so that
     ``isinstance(model, SamplesProba)`` says whether to ask. A model that can tell
     probabilities and embeddings from one pass has ``predict_and_embed`` too.
     """
@@ -64,27 +72,32 @@ def _transformed(
 
 
 def as_model(clf: Any) -> Model:
-    """Return what a strategy may ask of a classifier.
+    """Return what a strategy may ask of a classifier or regressor.
 
     Parameters
     ----------
     clf : object or None
-        One of our classifiers, a skorch net, a classifier of scikit-activeml or
-        scikit-learn, or a Pipeline that ends in any of these. It may be unfitted as
-        long as nothing is asked. ``None`` embeds rows as they are.
+        One of our classifiers, a skorch net, a classifier or regressor of
+        scikit-activeml or scikit-learn, or a Pipeline that ends in any of these. It
+        may be unfitted as long as nothing is asked. ``None`` embeds rows as they are.
 
     Returns
     -------
     model : Model
         An object with some of the methods ``predict_proba``, ``sample_proba``,
-        ``embed`` and ``linear_head``.
+        ``predict_evidence``, ``embed``, ``linear_head``, ``jacobian``,
+        ``differentiable_logits`` and ``gradient_lengths``.
     """
     if clf is None:
         return Model(embed=_flat)
     if isinstance(clf, Pipeline):
         return as_model(clf[-1]).after(partial(_through, clf))
+    if isinstance(clf, RegressorMixin):
+        return _regressor(clf)
     if isinstance(clf, PosteriorClassifier):
         return Model(**_ours(clf), sample_proba=clf._draw)
+    if isinstance(clf, EvidentialClassifier):
+        return Model(**_ours(clf), predict_evidence=clf._evidence)
     if isinstance(clf, NetClassifier):
         return Model(**_ours(clf))
     if isinstance(clf, NeuralNet):
@@ -94,6 +107,9 @@ def as_model(clf: Any) -> Model:
             embed=lambda X: _net_both(clf, X)[1],
             predict_and_embed=partial(_net_both, clf),
             linear_head=partial(net_head, clf),
+            jacobian=partial(_net_jacobian, clf),
+            differentiable_logits=partial(differentiable_logits, [clf]),
+            gradient_lengths=partial(gradient_lengths, [clf]),
         )
     if isinstance(clf, SkorchClassifier):
         return Model(
@@ -101,6 +117,7 @@ def as_model(clf: Any) -> Model:
             sample_proba=partial(_wrapped_net_draws, clf),
             embed=lambda X: _wrapped_net_both(clf, X)[1],
             predict_and_embed=partial(_wrapped_net_both, clf),
+            jacobian=lambda *args: _net_jacobian(clf.neural_net_, *args),
         )
     if not callable(getattr(clf, "predict_proba", None)):
         return Model()
@@ -127,18 +144,56 @@ def _through(pipeline: Pipeline, X: NDArray[Any]) -> Any:
     return pipeline[:-1].transform(X) if len(pipeline) > 1 else X
 
 
+def _regressor(reg: Any) -> Model:
+    """Return what a regressor answers: what it has learned, if it is a net."""
+    if isinstance(reg, NeuralNet):
+        return Model(
+            embed=partial(_net_embedding, reg), jacobian=partial(_net_jacobian, reg)
+        )
+    if isinstance(reg, SkorchRegressor):
+        return Model(
+            embed=lambda X: _net_embedding(reg.neural_net_, X),
+            jacobian=lambda *args: _net_jacobian(reg.neural_net_, *args),
+        )
+    return Model()
+
+
+def _net_embedding(net: NeuralNet, X: NDArray[Any]) -> Tensor:
+    return with_embeddings(lambda: module_output(net, X), net.module_, None)[1]
+
+
 def _ours(clf: NetClassifier) -> dict[str, Callable[..., Any]]:
     """Return what all our classifiers answer."""
     answers: dict[str, Callable[..., Any]] = {
         "predict_proba": lambda X: clf._answer(X)[0],
         "embed": lambda X: clf._answer(X, embeddings=True)[1],
         "predict_and_embed": partial(clf._answer, embeddings=True),
+        "jacobian": partial(_our_jacobian, clf),
+        "differentiable_logits": lambda X: differentiable_logits(clf.nets_, X),
+        "gradient_lengths": lambda X, words: gradient_lengths(clf.nets_, X, words),
     }
     if isinstance(clf, DeepClassifier | MCDropoutClassifier):
         answers["linear_head"] = lambda X: net_head(
             clf.nets_[0], X, clf.embedding_layer
         )
     return answers
+
+
+def _our_jacobian(
+    clf: NetClassifier, X: NDArray[Any], n_features: int, seed: int
+) -> Tensor:
+    """Return the slopes of all nets side by side, with a share of the features each."""
+    share = max(1, n_features // len(clf.nets_))
+    return torch.cat(
+        [net_jacobian(net, X, clf.embedding_layer, share, seed) for net in clf.nets_],
+        dim=1,
+    )
+
+
+def _net_jacobian(
+    net: NeuralNet, X: NDArray[Any], n_features: int, seed: int
+) -> Tensor:
+    return net_jacobian(net, X, None, n_features, seed)
 
 
 def _net_both(net: NeuralNet, X: NDArray[Any]) -> tuple[Tensor, Tensor]:

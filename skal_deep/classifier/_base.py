@@ -116,13 +116,23 @@ class NetClassifier(SkactivemlClassifier, ABC):
             shown=X[:_N_SHOWN_ROWS],
             start_from=start_from,
         )
+        self._check_fit(X[:_N_SHOWN_ROWS])
         return self
 
     @abstractmethod
     def _fit_nets(
-        self, *, start_from: list[NeuralNet] | None, **data
+        self,
+        *,
+        X: NDArray[Any],
+        y: NDArray[np.int64],
+        sample_weight: NDArray[Any] | None,
+        shown: NDArray[Any],
+        start_from: list[NeuralNet] | None,
     ) -> list[NeuralNet]:
         """Return fitted clones of ``self.net``; data are arguments of ``fit_net``."""
+
+    def _check_fit(self, shown: NDArray[Any]) -> None:
+        """Refuse, on a few rows, what cannot be what the class promises."""
 
     @abstractmethod
     def _answer(
@@ -208,43 +218,3 @@ class NetClassifier(SkactivemlClassifier, ABC):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "nets_")
-
-
-class PosteriorClassifier(NetClassifier, ABC):
-    """A classifier whose prediction is the mean over draws from a posterior.
-
-    A subclass says where the draws come from.
-    """
-
-    @abstractmethod
-    def _draw(self, X: NDArray[Any], n_samples: int | None, seed: int) -> Tensor:
-        """Return coupled draws of the class probabilities as a tensor (S, N, C)."""
-
-    def sample_proba(self, X, n_samples=None, random_state=None):
-        """Return class probabilities under draws from the posterior.
-
-        Draws are coupled: draw s is one network for all rows, whatever the size of
-        the mini-batches and however a pool is cut into chunks.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, ...)
-            Inputs.
-        n_samples : int, default=None
-            Number of draws; ``None`` is the classifier's own number.
-        random_state : int, RandomState or None, default=None
-            Seed of the draws; ``None`` gives the draws that ``predict_proba``
-            averages.
-
-        Returns
-        -------
-        samples : ndarray of shape (n_draws, n_samples, n_classes)
-            Probabilities.
-        """
-        X = self._check_rows(X)
-        seed = self._draw_seed() if random_state is None else as_seed(random_state)
-        return self._draw(X, n_samples, seed).numpy(force=True)
-
-    def _draw_seed(self) -> int:
-        """Return the seed of the draws that predictions average."""
-        return derived_seed(self.seed_, 1)

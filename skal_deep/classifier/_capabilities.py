@@ -1,5 +1,6 @@
 """What a strategy may ask of a classifier, one method each."""
 
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 from numpy.typing import ArrayLike
@@ -29,6 +30,14 @@ class SamplesProba(Protocol):
 
 
 @runtime_checkable
+class PredictsEvidence(Protocol):
+    """Evidence for each class."""
+
+    def predict_evidence(self, X: ArrayLike) -> Tensor:
+        """Return evidence >= 0 of shape (N, C); 0 is none."""
+
+
+@runtime_checkable
 class Embeds(Protocol):
     """Learned features."""
 
@@ -44,6 +53,35 @@ class HasLinearHead(Protocol):
         """Return weights (C, D) and biases (C,) that make logits of embeddings of X."""
 
 
+@runtime_checkable
+class HasSlopes(Protocol):
+    """Derivatives of the outputs by the inputs."""
+
+    def jacobian(self, X: ArrayLike, n_features: int, seed: int) -> Tensor:
+        """Return derivatives, or sketches of them, of shape (N, n_features or less)."""
+
+
+@runtime_checkable
+class PredictsLogits(Protocol):
+    """Differentiable logits."""
+
+    def differentiable_logits(
+        self, X: ArrayLike
+    ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """Return rows as the net sees them, (N, ...), and a function of such rows.
+
+        The function returns logits (N, C), up to a constant for each row.
+        """
+
+
+@runtime_checkable
+class MeasuresGradients(Protocol):
+    """Lengths of the gradients that labels would cause."""
+
+    def gradient_lengths(self, X: ArrayLike, words: bool = False) -> Tensor:
+        """Return lengths of shape (N, W, C), of all weights or of W words."""
+
+
 # What to tell a user whose classifier lacks a capability.
 REMEDIES: dict[type, str] = {
     PredictsProba: "Pass a classifier with `predict_proba`.",
@@ -51,10 +89,14 @@ REMEDIES: dict[type, str] = {
         "Pass a classifier with a posterior: MCDropoutClassifier, "
         "DeepEnsembleClassifier, a random forest or bagging."
     ),
+    PredictsEvidence: "Pass an EvidentialClassifier.",
     Embeds: "Pass a neural net: DeepClassifier or a skorch net.",
     HasLinearHead: (
         "Pass a single net, as DeepClassifier, or a linear classifier of scikit-learn."
     ),
+    HasSlopes: "Pass a neural net: DeepClassifier or a skorch net.",
+    PredictsLogits: "Pass a neural net: DeepClassifier or a skorch net.",
+    MeasuresGradients: "Pass a neural net: DeepClassifier or a skorch net.",
 }
 
 

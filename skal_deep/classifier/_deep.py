@@ -1,7 +1,7 @@
 """A neural net as a scikit-activeml classifier."""
 
 from skal_deep.classifier._base import NetClassifier
-from skal_deep.classifier._inference import net_proba, with_embeddings
+from skal_deep.classifier._inference import net_answer
 from skal_deep.classifier._net import fit_net
 
 
@@ -85,9 +85,4 @@ class DeepClassifier(NetClassifier):
 
     def _answer(self, X, embeddings=False):
         """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
-        [net] = self.nets_
-        if not embeddings:
-            return net_proba(net, X), None
-        return with_embeddings(
-            lambda: net_proba(net, X), net.module_, self.embedding_layer
-        )
+        return net_answer(self.nets_[0], X, self.embedding_layer, embeddings)

@@ -1,13 +1,14 @@
-"""Fitting classifiers of any kind for a query, and refusing those that cannot help."""
+"""Fitting models of any kind for a query, and refusing those that cannot help."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from skactiveml.base import SkactivemlClassifier
+from skactiveml.base import SkactivemlClassifier, SkactivemlRegressor
 from skactiveml.classifier import SkorchClassifier
+from skactiveml.regressor import SkorchRegressor
 from skactiveml.utils import check_equal_missing_label, is_labeled
-from sklearn.base import clone
+from sklearn.base import RegressorMixin, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
@@ -17,6 +18,39 @@ from skal_deep.classifier._access import as_model
 from skal_deep.classifier._capabilities import REMEDIES, CapabilityError, method_name
 
 
+def last_step(clf: Any) -> Any:
+    """Return the last step of a Pipeline, anything else as it is."""
+    return clf[-1] if isinstance(clf, Pipeline) else clf
+
+
+def given_model(clf: Any, fit_clf: Any, reg: Any, fit_reg: Any) -> tuple[Any, bool]:
+    """Return the one model that a query is given and whether to fit it.
+
+    Raises
+    ------
+    TypeError
+        If a regressor is passed as ``clf``, another thing as ``reg``, or if it is
+        neither true nor false whether to fit.
+    ValueError
+        If there is a classifier and a regressor.
+    """
+    for name, value in (("fit_clf", fit_clf), ("fit_reg", fit_reg)):
+        if not isinstance(value, bool):
+            raise TypeError(f"{name} must be True or False, not {value!r}.")
+    if isinstance(last_step(clf), RegressorMixin):
+        raise TypeError(f"{type(last_step(clf)).__name__} is a regressor: pass `reg`.")
+    if reg is None:
+        return clf, fit_clf
+    if clf is not None:
+        raise ValueError("Pass a classifier `clf` or a regressor `reg`, not both.")
+    if not isinstance(last_step(reg), RegressorMixin):
+        raise TypeError(
+            f"reg must be a regressor, such as skorch's NeuralNetRegressor; "
+            f"{type(last_step(reg)).__name__} is none. Classifiers are passed as `clf`."
+        )
+    return reg, fit_reg
+
+
 def fit_on_labeled(
     clf: Any,
     X: NDArray[Any],
@@ -24,28 +58,29 @@ def fit_on_labeled(
     missing_label: Any = -1,
     sample_weight: NDArray[Any] | None = None,
 ) -> Any:
-    """Return a fitted clone of a classifier of any kind.
+    """Return a fitted clone of a classifier or regressor of any kind.
 
-    scikit-activeml's classifiers, ours among them, are given all rows and leave out
-    the unlabelled ones themselves; all others are given the labelled rows. The
-    earlier steps of a Pipeline see what its last step sees.
+    scikit-activeml's models, our classifiers among them, are given all rows and leave
+    out the unlabelled ones themselves; all others are given the labelled rows. The
+    earlier steps of a Pipeline see what its last step sees. skorch's regressors are
+    given targets as a column of float32, as they ask for.
 
     Parameters
     ----------
     clf : object
-        Any classifier that :func:`as_model` knows.
+        Anything that :func:`as_model` knows.
     X : ndarray of shape (n_samples, ...)
         Inputs.
     y : ndarray of shape (n_samples,)
-        Labels.
+        Labels or targets.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
     sample_weight : ndarray of shape (n_samples,), default=None
         Weights of the rows.
     """
-    last = clf[-1] if isinstance(clf, Pipeline) else clf
+    last = last_step(clf)
     clf, labeled = clone(clf), is_labeled(y, missing_label)
-    if isinstance(last, SkactivemlClassifier):
+    if isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
         check_equal_missing_label(last.missing_label, missing_label)
         labeled = np.ones_like(labeled)
     elif isinstance(last, NeuralNet) and not labeled.any():
@@ -58,7 +93,9 @@ def fit_on_labeled(
             "first, or use a classifier of skal_deep with `classes` given."
         )
     y_fit = y[labeled]
-    if isinstance(last, NeuralNet):
+    if isinstance(last, NeuralNet) and isinstance(last, RegressorMixin):
+        y_fit = y_fit.astype(np.float32)[:, None]
+    elif isinstance(last, NeuralNet):
         y_fit = y_fit.astype(np.int64)
     if sample_weight is None:
         return clf.fit(X[labeled], y_fit)
@@ -69,46 +106,54 @@ def fit_on_labeled(
 
 
 def check_fitted(clf: Any) -> None:
-    """Raise ``NotFittedError`` if a classifier of any kind is not fitted."""
-    last = clf[-1] if isinstance(clf, Pipeline) else clf
+    """Raise ``NotFittedError`` if a model of any kind is not fitted."""
+    last = last_step(clf)
     if isinstance(last, NeuralNet):
         fitted = getattr(last, "initialized_", False)
     elif isinstance(last, SkorchClassifier):
         fitted = hasattr(last, "neural_net_") and hasattr(last, "classes_")
+    elif isinstance(last, SkorchRegressor):
+        fitted = hasattr(last, "neural_net_")
     else:
         check_is_fitted(last)
         return
     if not fitted:
         raise NotFittedError(
             f"This {type(last).__name__} is not fitted yet. Call `fit`, or pass "
-            "fit_clf=True."
+            f"fit_{_argument(last)}=True."
         )
 
 
 def fitted(
     clf: Any,
-    fit_clf: bool,
+    fit: bool,
     X: NDArray[Any],
     y: NDArray[Any],
     missing_label: Any,
     sample_weight: NDArray[Any] | None,
 ) -> Any:
-    """Return the classifier to ask: a fitted clone, or the fitted one that is given."""
-    if not isinstance(fit_clf, bool):
-        raise TypeError(f"fit_clf must be True or False, not {fit_clf!r}.")
-    if fit_clf:
+    """Return the model to ask: a fitted clone, or the fitted one that is given."""
+    if fit:
         return fit_on_labeled(clf, X, y, missing_label, sample_weight)
-    last = clf[-1] if isinstance(clf, Pipeline) else clf
-    if isinstance(last, SkactivemlClassifier):
+    last = last_step(clf)
+    if isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
         check_equal_missing_label(last.missing_label, missing_label)
     check_fitted(clf)
     return clf
 
 
+def class_positions(clf: Any, y: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the columns that labels have in what a fitted classifier predicts."""
+    last = last_step(clf)
+    if isinstance(last, NeuralNet):
+        return y.astype(np.int64)
+    return np.searchsorted(last.classes_, y)
+
+
 def check_needs(
     name: str, clf: Any, needs: tuple[type, ...], works_on_inputs: bool
 ) -> Any:
-    """Return the classifier that a strategy is to ask, ``None`` for raw inputs.
+    """Return the model that a strategy is to ask, ``None`` for raw inputs.
 
     Raises
     ------
@@ -131,10 +176,16 @@ def check_needs(
         ", ".join(vars(model).keys() - {"inputs"}) or "none of what strategies ask for"
     )
     raise CapabilityError(
-        f"{name} needs {' and '.join(method_name(need) for need in missing)} of clf; "
-        f"{type(clf).__name__} offers only {offered}. " + _remedy(missing)
+        f"{name} needs {' and '.join(method_name(need) for need in missing)} of "
+        f"{_argument(clf)}; {type(clf).__name__} offers only {offered}. "
+        + _remedy(missing)
     )
 
 
 def _remedy(missing: list[type]) -> str:
     return " ".join(REMEDIES[need] for need in missing)
+
+
+def _argument(model: Any) -> str:
+    """Return the name of the argument that a model is passed as."""
+    return "reg" if isinstance(last_step(model), RegressorMixin) else "clf"

@@ -16,11 +16,13 @@ from skal_deep.classifier._capabilities import CapabilityError
 from skal_deep.modules import (
     CoupledDropout,
     FunctionalDropout,
-    SharedPrefix,
+    batch_norms,
     coupled_dropout,
+    draw_passes,
     dropout_layers,
     eval_mode,
     isolated_rng,
+    refresh_batch_norm,
     unreachable_dropout,
 )
 
@@ -49,7 +51,7 @@ def as_input(net: NeuralNet, X: NDArray[Any]) -> NDArray[Any]:
     return X.astype(dtype, copy=not X.flags.writeable)  # torch wants to own its arrays
 
 
-def _batches(net: NeuralNet, X: NDArray[Any]) -> Iterator[Any]:
+def batches(net: NeuralNet, X: NDArray[Any]) -> Iterator[Any]:
     """Yield the mini-batches of prediction.
 
     Without a word of the user's on their size, they are larger than those of
@@ -64,7 +66,7 @@ def _batches(net: NeuralNet, X: NDArray[Any]) -> Iterator[Any]:
     yield from net.iterator_valid(net.get_dataset(as_input(net, X)), **params)
 
 
-def _first(output: Any) -> Tensor:
+def first_output(output: Any) -> Tensor:
     """Return the first output of a module that may return several."""
     return output[0] if isinstance(output, tuple) else output
 
@@ -72,13 +74,30 @@ def _first(output: Any) -> Tensor:
 def module_output(net: NeuralNet, X: NDArray[Any]) -> Tensor:
     """Return what the module returns in eval mode, of shape (N, ...)."""
     with isolated_rng(), eval_mode(net.module_):
-        return torch.cat([_first(net.evaluation_step(b)) for b in _batches(net, X)])
+        return torch.cat(
+            [first_output(net.evaluation_step(b)) for b in batches(net, X)]
+        )
 
 
 def net_proba(net: NeuralNet, X: NDArray[Any]) -> Tensor:
     """Return class probabilities of shape (N, C)."""
     proba_NC = net._get_predict_nonlinearity()(module_output(net, X))
-    return _finite(proba_NC)
+    return check_finite_proba(proba_NC)
+
+
+def refresh_statistics(net: NeuralNet, X: NDArray[Any]) -> None:
+    """Estimate batch normalisation anew from the mini-batches of training."""
+    if not len(X) or not batch_norms(net.module_):
+        return
+    X = np.repeat(X, 2, axis=0) if len(X) == 1 else X  # one row has no variance
+    dataset = net.get_dataset(as_input(net, X))
+
+    def run() -> None:
+        for batch in net.get_iterator(dataset, training=True):
+            net.infer(unpack_data(batch)[0])
+
+    with isolated_rng(0), eval_mode(net.module_), torch.no_grad():
+        refresh_batch_norm(net.module_, run)
 
 
 def dropout_proba(net: NeuralNet, X: NDArray[Any], n_samples: int, seed: int) -> Tensor:
@@ -90,10 +109,10 @@ def dropout_proba(net: NeuralNet, X: NDArray[Any], n_samples: int, seed: int) ->
     with isolated_rng(), coupled_dropout(net.module_, seed) as masks:
         run = _draws_of_batch(net, masks, n_samples)
         chunks = [
-            torch.stack([to_proba(_first(output)) for output in run(batch)])
-            for batch in _batches(net, X)
+            torch.stack([to_proba(first_output(output)) for output in run(batch)])
+            for batch in batches(net, X)
         ]
-    return _finite(torch.cat(chunks, dim=1))
+    return check_finite_proba(torch.cat(chunks, dim=1))
 
 
 def _draws_of_batch(
@@ -101,8 +120,8 @@ def _draws_of_batch(
 ) -> Callable[[Any], Iterator[Any]]:
     """Return a function that yields the module's output of each draw for a batch.
 
-    What comes before the first dropout is computed once, where the module can be
-    traced and the net predicts in skorch's own way.
+    What a draw shares with others or drops is not computed again, where the module
+    can be traced and the net predicts in skorch's own way.
     """
 
     def whole(batch: Any) -> Iterator[Any]:
@@ -116,7 +135,7 @@ def _draws_of_batch(
     ):
         return whole
     try:
-        shared = SharedPrefix(net.module_)
+        passes = draw_passes(net.module_)
     except ValueError:
         return whole
 
@@ -124,12 +143,12 @@ def _draws_of_batch(
         x = to_tensor(unpack_data(batch)[0], device=net.device)
         if not isinstance(x, Tensor):
             return whole(batch)
-        return shared.draws(x, masks, n_samples)
+        return passes.draws(x, masks, n_samples)
 
     return split
 
 
-def _finite(proba: Tensor) -> Tensor:
+def check_finite_proba(proba: Tensor) -> Tensor:
     """Return probabilities, or say that training went wrong."""
     if not torch.isfinite(proba).all():
         raise ValueError(
@@ -137,6 +156,17 @@ def _finite(proba: Tensor) -> Tensor:
             "`net__lr` or scale the inputs."
         )
     return proba
+
+
+def embedding_layers(module: nn.Module, name: str | None) -> list[nn.Module]:
+    """Return the layer of a name; all linear ones, of which the last counts."""
+    if name is None:
+        return [m for m in module.modules() if isinstance(m, nn.Linear)]
+    named = dict(module.named_modules())
+    if name not in named:
+        names = ", ".join(other for other in named if other)
+        raise ValueError(f"embedding_layer={name!r} is none of: {names}.")
+    return [named[name]]
 
 
 @contextmanager
@@ -151,14 +181,7 @@ def recorded_inputs(module: nn.Module, layer: str | None) -> Iterator[list[Tenso
         Name of the layer whose input is the embedding; ``None`` is the linear layer
         that runs last.
     """
-    if layer is None:
-        layers = [m for m in module.modules() if isinstance(m, nn.Linear)]
-    else:
-        named = dict(module.named_modules())
-        if layer not in named:
-            names = ", ".join(name for name in named if name)
-            raise ValueError(f"embedding_layer={layer!r} is none of: {names}.")
-        layers = [named[layer]]
+    layers = embedding_layers(module, layer)
     recorded: list[Tensor] = []
     last: list[Tensor] = []
 
@@ -193,6 +216,42 @@ def with_embeddings(
     with recorded_inputs(module, layer) as recorded:
         answer = predict()
     return answer, torch.cat(recorded)
+
+
+def net_answer(
+    net: NeuralNet, X: NDArray[Any], layer: str | None, embeddings: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Return probabilities (N, C) and, if asked, embeddings (N, D) of the same pass."""
+    if not embeddings:
+        return net_proba(net, X), None
+    return with_embeddings(lambda: net_proba(net, X), net.module_, layer)
+
+
+def last_linear(net: NeuralNet, X: NDArray[Any]) -> str:
+    """Return the name of the linear layer that runs last.
+
+    With no rows to run the module on, it is the one that stands last.
+    """
+    layers = [
+        (name, layer)
+        for name, layer in net.module_.named_modules()
+        if isinstance(layer, nn.Linear)
+    ]
+    ran = [name for name, _ in layers]
+    handles = [
+        layer.register_forward_pre_hook(lambda *_, name=name: ran.append(name))
+        for name, layer in layers
+    ]
+    try:
+        if len(X):
+            ran.clear()
+            module_output(net, X[:1])
+    finally:
+        for handle in handles:
+            handle.remove()
+    if not ran:
+        raise CapabilityError(f"No linear layer ran in {type(net.module_).__name__}.")
+    return ran[-1]
 
 
 def check_dropout(net: NeuralNet, X: NDArray[Any]) -> None:

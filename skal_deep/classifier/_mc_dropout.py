@@ -4,17 +4,13 @@ from numbers import Integral
 
 from sklearn.utils._param_validation import Interval
 
-from skal_deep.classifier._base import PosteriorClassifier
-from skal_deep.classifier._inference import (
-    check_dropout,
-    dropout_proba,
-    net_proba,
-    with_embeddings,
-)
+from skal_deep.classifier._inference import check_dropout, dropout_proba
 from skal_deep.classifier._net import fit_net
+from skal_deep.classifier._posterior import SingleNetPosterior
+from skal_deep.modules import dropout_sites
 
 
-class MCDropoutClassifier(PosteriorClassifier):
+class MCDropoutClassifier(SingleNetPosterior):
     """Neural net with Monte Carlo dropout as its posterior.
 
     Each draw keeps a random part of the units, with one mask for all rows; the
@@ -51,6 +47,16 @@ class MCDropoutClassifier(PosteriorClassifier):
     n_features_in_ : int
         Size of the second axis of X.
 
+    Notes
+    -----
+    All dropout layers of torch are sampled, the attention dropout of
+    ``nn.MultiheadAttention`` and the weights of
+    :class:`~skal_deep.modules.DropConnectLinear` (DropConnect). In sequences
+    ``nn.Dropout`` has a mask for each position, so rows need one length;
+    ``nn.Dropout1d`` over (rows, features, positions) has one for all positions, as
+    variational dropout [4]_. Refused are ``F.dropout`` and the dropout between the
+    layers of torch's recurrent nets.
+
     References
     ----------
     .. [1] Y. Gal, Z. Ghahramani. Dropout as a Bayesian Approximation: Representing
@@ -59,10 +65,12 @@ class MCDropoutClassifier(PosteriorClassifier):
        Data. ICML, 2017.
     .. [3] A. Kirsch, J. van Amersfoort, Y. Gal. BatchBALD: Efficient and Diverse
        Batch Acquisition for Deep Bayesian Active Learning. NeurIPS, 2019.
+    .. [4] Y. Gal, Z. Ghahramani. A Theoretically Grounded Application of Dropout in
+       Recurrent Neural Networks. NeurIPS, 2016.
     """
 
     _parameter_constraints = {
-        **PosteriorClassifier._parameter_constraints,
+        **SingleNetPosterior._parameter_constraints,
         "n_samples": [Interval(Integral, 2, None, closed="left")],
     }
 
@@ -87,28 +95,24 @@ class MCDropoutClassifier(PosteriorClassifier):
         self.embedding_layer = embedding_layer
 
     def _fit_nets(self, *, start_from, **data):
-        net = fit_net(
-            self.net,
-            n_classes=len(self.classes_),
-            seed=self.seed_,
-            start_from=start_from[0] if start_from else None,
-            **data,
-        )
+        return [
+            fit_net(
+                self.net,
+                n_classes=len(self.classes_),
+                seed=self.seed_,
+                start_from=start_from[0] if start_from else None,
+                **data,
+            )
+        ]
+
+    def _check_fit(self, shown):
         if len(self.classes_) > 1:  # a lone class has probability 1 in every draw
-            check_dropout(net, data["shown"])
-        return [net]
+            check_dropout(self.nets_[0], shown)
+
+    def _sites(self):
+        """Say in words what differs from draw to draw."""
+        return dropout_sites(self.nets_[0].module_)
 
     def _draw(self, X, n_samples, seed):
         """Return coupled draws of the class probabilities as a tensor (S, N, C)."""
         return dropout_proba(self.nets_[0], X, n_samples or self.n_samples, seed)
-
-    def _answer(self, X, embeddings=False):
-        """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
-        proba_NC = self._draw(X, self.n_samples, self._draw_seed()).mean(0)
-        if not embeddings:
-            return proba_NC, None
-        [net] = self.nets_
-        _, embedding_ND = with_embeddings(
-            lambda: net_proba(net, X), net.module_, self.embedding_layer
-        )
-        return proba_NC, embedding_ND

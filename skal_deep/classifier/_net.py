@@ -2,7 +2,7 @@
 
 import inspect
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from skorch.dataset import Dataset
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from skal_deep.classifier._inference import as_input, module_output
+from skal_deep.classifier._inference import as_input, first_output, module_output
 from skal_deep.modules import isolated_rng
 
 _N_PROBE_ROWS = 2
@@ -31,6 +31,7 @@ def fit_net(
     sample_weight: NDArray[Any] | None = None,
     shown: NDArray[Any] | None = None,
     start_from: NeuralNet | None = None,
+    prepare: Callable[[NeuralNet], None] | None = None,
 ) -> NeuralNet:
     """Return a fitted clone of a net; with no rows, an initialised one.
 
@@ -46,12 +47,15 @@ def fit_net(
         Number of classes, seen or not.
     seed : int
         Decides initial weights, batch order and training noise.
-    sample_weight : ndarray of shape (n_samples,), optional
-        Weights in the loss; multiples of one another count, not their scale.
+    sample_weight : ndarray of shape (n_samples,) or (n_samples, n_heads), optional
+        Weights in the loss; multiples of one another count, not their scale. Of each
+        head, where the module returns one row of output a row and head.
     shown : ndarray of shape (n, ...), optional
         Any rows, labelled or not, that show the module's input shape.
     start_from : skorch.NeuralNet, optional
         A fitted net whose weights training continues from.
+    prepare : callable, optional
+        Changes the initialised net before it is trained.
     """
     net = clone(net)
     shown = (X if shown is None else shown)[:_N_PROBE_ROWS]
@@ -59,10 +63,12 @@ def fit_net(
     with isolated_rng(seed):
         net.initialize()
         _check_output(net, shown, n_classes)
+        if prepare is not None:
+            prepare(net)
         if start_from is not None:
             net.module_.load_state_dict(start_from.module_.state_dict())
         if len(y):
-            _train(net, X, y, sample_weight)
+            train_net(net, X, y, sample_weight)
     return net
 
 
@@ -106,23 +112,29 @@ def _check_output(net: NeuralNet, shown: NDArray[Any], n_classes: int) -> None:
             f"there are {n_classes} classes. Give its last layer {n_classes} outputs, "
             "or let its constructor take `n_classes`, which is then set from the data."
         )
-    is_proba = bool((output >= 0).all()) and torch.allclose(
-        output.sum(-1), torch.ones_like(output[..., 0]), atol=1e-4
-    )
-    if isinstance(net.criterion_, nn.NLLLoss) and not is_proba:
+    if isinstance(net.criterion_, nn.NLLLoss) and not is_proba(output):
         net.set_params(criterion=nn.CrossEntropyLoss)
 
 
-def _train(
+def is_proba(output: Tensor) -> bool:
+    """Return whether the outputs of a module look like probabilities."""
+    sums = output.sum(-1)
+    return bool((output >= 0).all()) and torch.allclose(
+        sums, torch.ones_like(sums), atol=1e-4
+    )
+
+
+def train_net(
     net: NeuralNet, X: NDArray[Any], y: NDArray[np.int64], weight: NDArray[Any] | None
 ) -> None:
-    """Train an initialised net on labelled rows."""
+    """Train an initialised net on labelled rows; reads torch's global generator."""
     if weight is not None:
-        X, y, weight = X[weight > 0], y[weight > 0], weight[weight > 0]
+        counts = weight.reshape(len(weight), -1).any(axis=1)
+        X, y, weight = X[counts], y[counts], weight[counts]
     if any(isinstance(m, _BatchNorm) for m in net.module_.modules()):
         if len(y) == 1:  # batch statistics of one row do not exist
             X, y = np.repeat(X, 2, axis=0), np.repeat(y, 2)
-            weight = None if weight is None else np.repeat(weight, 2)
+            weight = None if weight is None else np.repeat(weight, 2, axis=0)
         _avoid_batch_of_one(net, len(y))
     _drop_impossible_split(net, X, y)
     target = y.astype(np.float32 if isinstance(net, NeuralNetBinaryClassifier) else int)
@@ -162,7 +174,7 @@ def _drop_impossible_split(net: NeuralNet, X: NDArray[Any], y: NDArray[Any]) -> 
 
 
 class _Weighted(torch.utils.data.Dataset[Any]):
-    """A data set whose inputs carry the weight of their row."""
+    """A data set whose inputs carry the weight of their row, or one a head."""
 
     def __init__(self, dataset: Dataset, weight: NDArray[Any]):
         self._dataset = dataset
@@ -189,13 +201,16 @@ def _weighted_loss(net: NeuralNet) -> Iterator[None]:
         return infer(x["x"], **params)
 
     def mean_weighted_loss(y_pred: Any, y_true: Any, X: Any, **params: Any) -> Tensor:
+        n_outputs = len(first_output(y_pred))
+        y_true = y_true.repeat_interleave(n_outputs // len(y_true), 0)
+        weight = X["weight"].reshape(n_outputs, -1).mean(1)
         reduction = net.criterion_.reduction
         net.criterion_.reduction = "none"
         try:
             loss = get_loss(y_pred, y_true, X=X["x"], **params)
         finally:
             net.criterion_.reduction = reduction
-        return (loss * X["weight"].to(loss)).mean()
+        return (loss * weight.to(loss)).mean()
 
     if not hasattr(net.criterion_, "reduction"):
         raise ValueError(

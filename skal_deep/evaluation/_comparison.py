@@ -1,15 +1,19 @@
 """Paired comparison of strategies."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 from skactiveml.pool import RandomSampling
-from tqdm import tqdm
 
 from skal_deep.classifier import as_seed
-from skal_deep.evaluation._jobs import check_paired, run_job
+from skal_deep.evaluation._gather import collected, play_jobs
+from skal_deep.evaluation._jobs import run_job
+from skal_deep.evaluation._references import reference_jobs
 from skal_deep.evaluation._result import BASELINE, Comparison
+from skal_deep.evaluation._run_directory import RunDirectory, begin
 from skal_deep.evaluation._scoring import named_scorers
 from skal_deep.evaluation._simulation import SimulatedActiveLearner
 
@@ -22,7 +26,7 @@ def compare_strategies(
     *,
     X_test: Any = None,
     y_test: Any = None,
-    n_repeats: int = 5,
+    n_repeats: int | Iterable[int] = 5,
     n_initial: int = 10,
     batch_size: int = 10,
     n_cycles: int = 10,
@@ -30,7 +34,13 @@ def compare_strategies(
     retrain: str = "scratch",
     scoring: Any = "accuracy",
     test_size: float | int | None = 0.25,
+    label_noise: float = 0.0,
+    n_copies: int = 1,
+    copy_noise: float = 0.1,
     missing_label: Any = -1,
+    cost: Any = None,
+    references: Mapping[str, Any] | None = None,
+    run_dir: str | Path | None = None,
     n_jobs: int | None = None,
     progress: bool = True,
     random_state: Any = None,
@@ -41,7 +51,8 @@ def compare_strategies(
     same initial weights, so that their differences are paired; random sampling is
     always among them. Each pair of strategy and repeat is a job of its own, which runs
     on one thread and gives the same result wherever it runs. Where is for joblib to
-    say: see ``joblib.parallel_config``.
+    say: see ``joblib.parallel_config``. Jobs in threads of one process take turns, as
+    torch has one random generator a process; use processes or a cluster for speed.
 
     Parameters
     ----------
@@ -58,28 +69,49 @@ def compare_strategies(
         Inputs to score on, instead of rows set aside from ``X`` in each repeat.
     y_test : array-like of shape (n_test_samples,), default=None
         Their labels.
-    n_repeats : int, default=5
-        Number of paired repeats. Five cannot show small differences: use more.
-    n_initial, batch_size, n_cycles, initial, retrain, scoring, test_size, missing_label
+    n_repeats : int or iterable of int, default=5
+        Number of paired repeats. Five cannot show small differences: use more. Given
+        as numbers, just these are played, such as one in each task of a cluster.
+    n_initial, batch_size, n_cycles, initial, retrain, scoring, test_size
         See :class:`SimulatedActiveLearner`.
+    label_noise, n_copies, copy_noise, missing_label
+        See :class:`SimulatedActiveLearner`.
+    cost : array-like of shape (n_samples,), default=None
+        What each label costs, to have what was spent among the columns of the curves.
+    references : dict of str to classifier, default=None
+        Lines that strategies should be seen beside: classifiers fitted to the labels
+        that random sampling buys, such as a logistic regression on the inputs, or one
+        that learns from the rows without a label, as in ``sklearn.semi_supervised``.
+        ``None`` in place of a classifier is ``estimator`` fitted to the whole pool.
+    run_dir : str or Path, default=None
+        Where to keep what was played, a line for each round: indices, scores, times,
+        memory, seeds, versions. A comparison that was killed goes on from there when
+        it is called again, with the result it would have had. It may then have more
+        strategies, repeats and cycles; any other change is refused. All jobs must see
+        the directory.
     n_jobs : int, default=None
         Number of jobs at a time, as in joblib.
     progress : bool, default=True
         Whether to show a progress bar.
     random_state : int, RandomState or None, default=None
-        Seed of all repeats.
+        Seed of all repeats. ``None`` is the seed of the run that ``run_dir`` holds, or
+        a fresh one.
 
     Returns
     -------
     comparison : Comparison
         Curves, table, figure and report.
     """
-    if n_repeats < 1:
-        raise ValueError(f"n_repeats must be at least 1, not {n_repeats}.")
+    if isinstance(n_repeats, int | np.integer):
+        n_repeats = range(n_repeats)
+    repeats = list(n_repeats)
+    if not repeats or min(repeats) < 0:
+        raise ValueError(
+            f"n_repeats must be at least 1, or numbers from 0 up, not {n_repeats}."
+        )
     if X_test is None and test_size is None:
         raise ValueError("Nothing to score on: give X_test and y_test, or a test_size.")
     named, metrics = _named(strategies), tuple(named_scorers(scoring))
-    seed = as_seed(random_state)
     learner = SimulatedActiveLearner(
         estimator,
         n_initial=n_initial,
@@ -89,26 +121,43 @@ def compare_strategies(
         retrain=retrain,
         scoring=scoring,
         test_size=test_size,
+        label_noise=label_noise,
+        n_copies=n_copies,
+        copy_noise=copy_noise,
         missing_label=missing_label,
     )
-    data = (X, y, X_test, y_test)
-    jobs = [
-        joblib.delayed(run_job)(learner, name, strategy, repeat, seed, data)
-        for repeat in range(n_repeats)
-        for name, strategy in named.items()
-    ]
-    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-    outcomes = list(
-        tqdm(parallel(jobs), total=len(jobs), desc="compare", disable=not progress)
+    data = {"X": X, "y": y, "X_test": X_test, "y_test": y_test, "cost": cost}
+    run = None
+    if run_dir is not None:
+        run = RunDirectory(Path(run_dir).resolve())
+        random_state = begin(run, learner, named, data, random_state)
+    seed, references = as_seed(random_state), dict(references or {})
+    outcomes = play_jobs(
+        [
+            joblib.delayed(run_job)(
+                learner, name, strategy, repeat, seed, run, None, *data.values()
+            )
+            for repeat in repeats
+            for name, strategy in named.items()
+        ],
+        n_jobs,
+        progress,
     )
-    order = list(named)
-    outcomes.sort(key=lambda outcome: (outcome.repeat, order.index(outcome.strategy)))
-    check_paired(outcomes)
+    random_picks = {
+        outcome.repeat: [row["indices"] for row in outcome.rows]
+        for outcome in outcomes
+        if outcome.strategy == BASELINE
+    }
+    lines = play_jobs(
+        reference_jobs(references, learner, random_picks, seed, run, data),
+        n_jobs,
+        progress,
+    )
     settings = {
         "estimator": repr(estimator),
         "strategies": {name: repr(strategy) for name, strategy in named.items()},
         "n_rows": len(y),
-        "n_repeats": n_repeats,
+        "n_repeats": len(repeats),
         "n_initial": n_initial,
         "batch_size": batch_size,
         "n_cycles": n_cycles,
@@ -116,10 +165,14 @@ def compare_strategies(
         "retrain": retrain,
         "scoring": metrics,
         "test_size": test_size if X_test is None else len(y_test),
+        "test_is_given": X_test is not None,
+        "label_noise": label_noise,
+        "n_copies": n_copies,
+        "copy_noise": copy_noise,
+        "references": {name: repr(each) for name, each in references.items()},
         "random_state": seed,
     }
-    rows = [row for outcome in outcomes for row in outcome.rows]
-    return Comparison(rows, metrics, settings)
+    return collected(outcomes, list(named), metrics, settings, lines)
 
 
 def _named(strategies: Mapping[str, Any] | Sequence[Any]) -> dict[str, Any]:

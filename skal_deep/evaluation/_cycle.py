@@ -4,12 +4,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from skactiveml.utils import call_func
+from skactiveml.utils import call_func, is_labeled
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
+from sklearn.semi_supervised import (
+    LabelPropagation,
+    LabelSpreading,
+    SelfTrainingClassifier,
+)
 
-from skal_deep.classifier import fit_on_labeled
+from skal_deep.classifier import fit_on_labeled, shrunk
 from skal_deep.pool import DeepQueryStrategy
+
+# These learn from the rows without a label, too, and want them marked by -1.
+_SEMI_SUPERVISED = (SelfTrainingClassifier, LabelPropagation, LabelSpreading)
 
 
 def last_step(estimator: Any) -> Any:
@@ -17,12 +25,14 @@ def last_step(estimator: Any) -> Any:
     return estimator[-1] if isinstance(estimator, Pipeline) else estimator
 
 
-def check_warm(estimator: Any) -> None:
+def check_retrain(estimator: Any, retrain: str) -> None:
     """Raise unless training can go on from the weights of a fitted classifier."""
+    if retrain == "scratch":
+        return
     last = last_step(estimator)
     if not hasattr(last, "fit_from"):
         raise ValueError(
-            "retrain='warm' needs a classifier with `fit_from`, as those of "
+            f"retrain={retrain!r} needs a classifier with `fit_from`, as those of "
             f"skal_deep.classifier have; {type(last).__name__} has none. Use "
             "retrain='scratch', or a classifier of skal_deep."
         )
@@ -38,6 +48,22 @@ def with_classes(estimator: Any, classes: NDArray[Any]) -> Any:
     if "classes" in params and params["classes"] is None:
         last.set_params(classes=classes)
     return estimator
+
+
+def forgetful(estimator: Any, seed: int) -> Any:
+    """Return a fitted estimator with shrunk and perturbed weights in its last step.
+
+    Parameters
+    ----------
+    estimator : object
+        A fitted classifier, or a Pipeline that ends in one. It is not changed.
+    seed : int
+        Seed of the perturbation.
+    """
+    if isinstance(estimator, Pipeline):
+        *earlier, (name, last) = estimator.steps
+        return Pipeline([*earlier, (name, shrunk(last, seed))])
+    return shrunk(estimator, seed)
 
 
 def fitted_from(estimator: Any, previous: Any, X: NDArray[Any], y: NDArray[Any]) -> Any:
@@ -85,6 +111,8 @@ def fitted(
     missing_label : scalar, str, nan or None
         Marks a row without a label.
     """
+    if isinstance(last_step(estimator), _SEMI_SUPERVISED):
+        return clone(estimator).fit(X, np.where(is_labeled(y, missing_label), y, -1))
     if previous is None:
         return fit_on_labeled(estimator, X, y, missing_label)
     return fitted_from(estimator, previous, X, y)

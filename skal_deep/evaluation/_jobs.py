@@ -1,15 +1,32 @@
 """One job of a comparison: one strategy in one repeat, wherever it runs."""
 
 import hashlib
+import platform
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
 from typing import Any
 
 import torch
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
+from skal_deep import __version__
 from skal_deep.classifier import derived_seed
-from skal_deep.evaluation._scoring import RESERVED
+from skal_deep.evaluation._rounds import rounds
+from skal_deep.evaluation._run_directory import RunDirectory
+from skal_deep.evaluation._scoring import named_scorers
+from skal_deep.evaluation._start import Start, start_of
+from skal_deep.evaluation._streams import Purpose
+
+_PACKAGES = ("numpy", "scikit-learn", "scikit-activeml", "skorch", "torch")
+
+# torch's random generator and its number of threads belong to the whole process, so
+# that jobs in threads of one process have to take turns.
+_TURN = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -24,9 +41,9 @@ class Outcome:
         Number of the repeat.
     start : str
         Hash of what the strategies of a repeat share: the rows set aside, the first
-        labels, the scores of the first classifier.
+        rows and their labels, the scores of the first classifier.
     rows : list of dict
-        One row for each stage.
+        One row for each round.
     """
 
     strategy: str
@@ -41,11 +58,14 @@ def run_job(
     strategy: Any,
     repeat: int,
     seed: int,
-    data: tuple[Any, Any, Any, Any],
+    run: RunDirectory | None,
+    picks: list[list[int]] | None,
+    *data: Any,
 ) -> Outcome:
     """Play one strategy through one repeat, on one thread.
 
-    The outcome depends on the arguments alone.
+    The outcome depends on the arguments alone, whatever part of it comes from the run
+    directory.
 
     Parameters
     ----------
@@ -59,56 +79,80 @@ def run_job(
         Number of the repeat, which decides split, first labels and weights.
     seed : int
         Seed of the comparison.
-    data : tuple
-        X, y, X_test, y_test.
+    run : RunDirectory or None
+        Where rounds are stored, and where those played earlier are found.
+    picks : list of list of int, or None
+        What is labelled in each round, if it is given and nobody asks.
+    *data : array-like
+        X, y, X_test, y_test, cost.
     """
-    learner = clone(learner).set_params(
-        query_strategy=strategy, random_state=derived_seed(seed, repeat)
-    )
-    n_threads = torch.get_num_threads()
-    try:
-        torch.set_num_threads(1)
-        with threadpool_limits(1):
-            learner.fit(*data)
-    finally:
-        torch.set_num_threads(n_threads)
-    curve = learner.learning_curve_
-    rows = [
-        {
-            "strategy": name,
-            "repeat": repeat,
-            "stage": stage,
-            **{column: values[stage].item() for column, values in curve.items()},
-        }
-        for stage in range(len(curve["n_labels"]))
-    ]
-    return Outcome(name, repeat, _start_hash(learner, rows[0]), rows)
+    learner = clone(learner).set_params(query_strategy=strategy)
+    seed = derived_seed(seed, repeat)
+    with _one_thread():
+        start = start_of(learner, seed, *data)
+        rows = [] if run is None else run.resume(name, repeat)
+        rows = rows[: learner.n_cycles + 1]
+        provenance = {} if run is None else _provenance(run.hash_of(name))
+        past = [row["indices"] for row in rows] if picks is None else picks
+        for played in rounds(learner, seed, start, past, len(rows)):
+            row = {
+                "strategy": name,
+                "repeat": repeat,
+                "stage": len(rows),
+                **played.point,
+                "indices": played.indices.tolist(),
+            }
+            if run is not None:
+                row |= {"seeds": _seeds(seed, len(rows)), **provenance}
+                run.append(row)
+            rows.append(row)
+    return Outcome(name, repeat, _start_hash(learner, start, rows[0]), rows)
 
 
-def _start_hash(learner: Any, first: dict[str, Any]) -> str:
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep other jobs of the process waiting, and libraries on one thread."""
+    with _TURN:
+        n_threads = torch.get_num_threads()
+        try:
+            torch.set_num_threads(1)
+            with threadpool_limits(1):
+                yield
+        finally:
+            torch.set_num_threads(n_threads)
+
+
+def _seeds(seed: int, stage: int) -> dict[str, int]:
+    """Return the seeds that a round was played with."""
+    return {
+        "repeat": seed,
+        "model": derived_seed(seed, Purpose.MODEL, stage),
+        "strategy": derived_seed(seed, Purpose.STRATEGY, stage),
+    }
+
+
+def _provenance(configuration: str) -> dict[str, Any]:
+    """Return by what a round was played."""
+    return {"configuration": configuration, "versions": _versions()}
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Return the versions of what decides the numbers."""
+    return {
+        "skal_deep": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **{package: version(package) for package in _PACKAGES},
+    }
+
+
+def _start_hash(learner: Any, start: Start, first: dict[str, Any]) -> str:
     """Return a hash of the start; scores are rounded, as machines may differ."""
-    start = hashlib.sha256()
-    for rows in (learner.test_indices_, learner.query_indices_[0]):
-        start.update(rows.tobytes())
-    for column in learner.learning_curve_:
-        if column not in RESERVED:
-            start.update(f"{column}={first[column]:.6g};".encode())
-    return start.hexdigest()
-
-
-def check_paired(outcomes: list[Outcome]) -> None:
-    """Raise unless all strategies of a repeat started alike.
-
-    Parameters
-    ----------
-    outcomes : list of Outcome
-        What the jobs returned.
-    """
-    starts: dict[int, str] = {}
-    for outcome in outcomes:
-        if starts.setdefault(outcome.repeat, outcome.start) != outcome.start:
-            raise RuntimeError(
-                f"{outcome.strategy} started repeat {outcome.repeat} differently from "
-                "the others, so differences are not paired. Is the estimator "
-                "reproducible, with a random_state that decides its fit?"
-            )
+    hashed = hashlib.sha256()
+    for rows in (start.test_rows, start.visible[start.first]):
+        hashed.update(rows.tobytes())
+    hashed.update(repr(start.y[start.first].tolist()).encode())
+    for metric in named_scorers(learner.scoring):
+        hashed.update(f"{metric}={first[metric]:.6g};".encode())
+    return hashed.hexdigest()

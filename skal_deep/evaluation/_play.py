@@ -1,7 +1,7 @@
 """The loop of active learning: label, fit, query, and again."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from skactiveml.utils import is_labeled
 
-from skal_deep.evaluation._cycle import fitted, queried, with_classes
+from skal_deep.classifier import derived_seed
+from skal_deep.evaluation._cycle import fitted, forgetful, queried, with_classes
 from skal_deep.evaluation._streams import Purpose, prepared
+
+Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,8 @@ class Rules:
         Number of labels a query asks for.
     n_cycles : int
         Number of queries.
-    warm : bool
-        Whether a fit starts from the weights of the one before.
+    retrain : {"scratch", "warm", "shrink_perturb"}
+        What a fit starts from.
     missing_label : scalar, str, nan or None
         Marks a row without a label.
     seed : int
@@ -42,7 +45,7 @@ class Rules:
     classes: NDArray[Any]
     batch_size: int
     n_cycles: int
-    warm: bool
+    retrain: str
     missing_label: Any
     seed: int
 
@@ -63,7 +66,7 @@ class Stage:
         Time of the fit, and of the query that came before it.
     """
 
-    new: NDArray[np.intp]
+    new: Rows
     estimator: Any
     n_labels: int
     seconds_fit: float
@@ -74,8 +77,9 @@ def play(
     rules: Rules,
     X: NDArray[Any],
     y: NDArray[Any],
-    pool: NDArray[np.intp],
-    new: NDArray[np.intp],
+    pool: Rows,
+    past: Sequence[Rows],
+    n_finished: int = 0,
 ) -> Iterator[Stage]:
     """Yield the stages, the start first, until the queries or the pool run out.
 
@@ -89,24 +93,37 @@ def play(
         What the annotator knows.
     pool : ndarray of shape (n_pool,)
         Rows that can be labelled.
-    new : ndarray of shape (n_new,)
-        Rows that are labelled first.
+    past : sequence of ndarray
+        Rows that are labelled without a query in each of the first cycles: those of
+        the start, and of queries that were made earlier.
+    n_finished : int, default=0
+        Stages that are not wanted again. Their classifier is fitted only if the game
+        goes on from it.
     """
     dtype = np.result_type(y, np.array(rules.missing_label))
     y_shown = np.full_like(y, rules.missing_label, dtype)
-    estimator, n_labels, seconds_query = None, 0, 0.0
+    goes_on = len(past) <= rules.n_cycles and sum(map(len, past)) < len(pool)
+    is_chain = rules.retrain != "scratch"
+    estimator, n_labels = None, 0
     for cycle in range(rules.n_cycles + 1):
-        if cycle:
-            started = time.perf_counter()
-            new = _query(rules, estimator, X, y_shown, pool, cycle)
-            seconds_query = time.perf_counter() - started
+        started = time.perf_counter()
+        is_query = cycle >= len(past)
+        new = (
+            _query(rules, estimator, X, y_shown, pool, cycle)
+            if is_query
+            else past[cycle]
+        )
+        seconds_query = time.perf_counter() - started if is_query else 0.0
         y_shown[new] = y[new]
         n_labels += len(new)
         pool = np.setdiff1d(pool, new)
-        started = time.perf_counter()
-        estimator = _fit(rules, estimator, X, y_shown, cycle)
-        seconds_fit = time.perf_counter() - started
-        yield Stage(new, estimator, n_labels, seconds_fit, seconds_query)
+        is_wanted = cycle >= n_finished
+        if is_wanted or (goes_on and (is_chain or cycle == n_finished - 1)):
+            started = time.perf_counter()
+            estimator = _fit(rules, estimator, X, y_shown, cycle)
+            seconds_fit = time.perf_counter() - started
+        if is_wanted:
+            yield Stage(new, estimator, n_labels, seconds_fit, seconds_query)
         if not len(pool):
             return
 
@@ -115,11 +132,15 @@ def _fit(
     rules: Rules, previous: Any, X: NDArray[Any], y: NDArray[Any], cycle: int
 ) -> Any:
     """Return the classifier of one cycle."""
+    if rules.retrain == "scratch":
+        previous = None
+    elif rules.retrain == "shrink_perturb" and previous is not None:
+        previous = forgetful(previous, derived_seed(rules.seed, Purpose.PERTURB, cycle))
     key = (rules.seed, Purpose.MODEL, cycle)
     estimator = prepared(rules.estimator, rules.missing_label, *key)
     return fitted(
         with_classes(estimator, rules.classes),
-        previous if rules.warm else None,
+        previous,
         X,
         y,
         rules.missing_label,
@@ -131,9 +152,9 @@ def _query(
     estimator: Any,
     X: NDArray[Any],
     y: NDArray[Any],
-    pool: NDArray[np.intp],
+    pool: Rows,
     cycle: int,
-) -> NDArray[np.intp]:
+) -> Rows:
     """Return the rows to label next."""
     key = (rules.seed, Purpose.STRATEGY, cycle)
     is_all = len(pool) == len(y) - is_labeled(y, rules.missing_label).sum()

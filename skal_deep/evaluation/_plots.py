@@ -22,6 +22,7 @@ PALETTE = (
 )
 _BASELINE_COLOUR = "#6b6b6b"
 _MARKERS = "os^Dv<>P"
+_REFERENCE_STYLES: tuple[Any, ...] = (":", "-.", (0, (1, 4)))
 
 
 def plot_curves(
@@ -29,7 +30,7 @@ def plot_curves(
 ) -> Any:
     """Draw mean learning curves with 95 % bands, random sampling dashed.
 
-    The legend is in the order of the final scores.
+    Reference lines are dotted. The legend is in the order of the final scores.
 
     Parameters
     ----------
@@ -53,6 +54,16 @@ def plot_curves(
         style = _style(comparison, name)
         (line,) = ax.plot(n_labels, mean, label=name, **style)
         ax.fill_between(n_labels, low, high, color=style["color"], alpha=0.08, lw=0)
+        lines[line] = mean[-1]
+    names = dict.fromkeys(row["strategy"] for row in comparison.references)
+    for i, name in enumerate(names):
+        mean = comparison.curve(name, metric).mean(axis=0)
+        n_labels = comparison.curve(name, "n_labels")[0]
+        if len(mean) == 1:  # all labels: far to the right, and at one height
+            line = ax.axhline(mean[0], label=f"{name} ({n_labels[0]:.0f} labels)")
+        else:
+            (line,) = ax.plot(n_labels, mean, label=name)
+        line.set(color="0.45", linestyle=_REFERENCE_STYLES[i % 3], linewidth=1.5)
         lines[line] = mean[-1]
     ax.set_title(_title(comparison, "Score"), loc="left", fontsize=10)
     ax.set_ylabel(_words(metric or comparison.metrics[0]))
@@ -89,7 +100,7 @@ def plot_differences(
     ax.axhline(0, **_style(comparison, baseline))
     for name in others:
         difference = comparison.curve(name, metric) - comparison.curve(baseline, metric)
-        mean, low, high = mean_and_band(difference)
+        mean, low, high = mean_and_band(difference, comparison.overlap)
         n_labels = comparison.curve(name, "n_labels")[0]
         style = _style(comparison, name)
         ax.plot(n_labels, mean, label=name, **style)
@@ -98,25 +109,6 @@ def plot_differences(
     ax.set_ylabel(f"{_words(metric or comparison.metrics[0])}, difference")
     _tidy(ax)
     return ax
-
-
-def draw_both(comparison: Comparison) -> Any:
-    """Return a figure of the curves, and beside them the paired differences.
-
-    It belongs to no window: nothing has to be closed.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        What to draw.
-    """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12, 5), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    plot_curves(comparison, left)
-    plot_differences(comparison, right)
-    return figure
 
 
 def _axes(ax: Any) -> Any:

@@ -2,25 +2,21 @@
 
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.evaluation._statistics import (
-    PairedDifference,
-    area_under_curve,
-    paired_difference,
-    penalty_matrix,
-)
+from skal_deep.evaluation._paired import PairedDifference, paired_difference
+from skal_deep.evaluation._penalty import penalty_matrix
+from skal_deep.evaluation._statistics import area_under_curve
 from skal_deep.evaluation._table import Table
+from skal_deep.evaluation._tables import savings_table, summary_table, tests_table
+from skal_deep.evaluation._verdict import Verdict, too_few, verdicts
 
 BASELINE = "random"
-_FORMATS = {"vs random": "+.3f", "low": "+.3f", "high": "+.3f"} | dict.fromkeys(
-    ("s query", "s fit"), ".1f"
-)
 
 
 @dataclass(frozen=True)
@@ -36,11 +32,19 @@ class Comparison:
         Names of the metrics; the first is the one that is compared.
     settings : dict
         How the comparison was made.
+    picks : list of dict
+        For each row of the curves, in the same order, the strategy, the repeat, the
+        stage and "indices", the rows of X that were labelled for it.
+    references : list of dict
+        Rows like those of the curves for each reference line, whose name is in the
+        place of the strategy's.
     """
 
     curves: list[dict[str, Any]]
     metrics: tuple[str, ...]
     settings: dict[str, Any]
+    picks: list[dict[str, Any]] = field(default_factory=list)
+    references: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def strategies(self) -> list[str]:
@@ -48,74 +52,159 @@ class Comparison:
         names = list(dict.fromkeys(row["strategy"] for row in self.curves))
         return sorted(names, key=lambda name: name != BASELINE)
 
+    def by(self, metric: str) -> "Comparison":
+        """Return the same comparison by another of its metrics.
+
+        Parameters
+        ----------
+        metric : str
+            The metric that is compared.
+        """
+        if metric not in self.metrics:
+            raise ValueError(f"There is no {metric!r}, but {', '.join(self.metrics)}.")
+        metrics = (metric, *(name for name in self.metrics if name != metric))
+        return Comparison(
+            self.curves, metrics, self.settings, self.picks, self.references
+        )
+
     def curve(self, strategy: str, column: str | None = None) -> NDArray[np.float64]:
         """Return a column of the curves of a strategy, of shape (n_repeats, n_stages).
 
         Parameters
         ----------
         strategy : str
-            Name of the strategy.
+            Name of the strategy, or of a reference line.
         column : str, default=None
             A metric, "n_labels", "seconds_fit" or "seconds_query"; ``None`` is the
             first metric.
         """
         column = self.metrics[0] if column is None else column
         by_repeat: dict[int, list[float]] = {}
-        for row in self.curves:
+        for row in (*self.curves, *self.references):
             if row["strategy"] == strategy:
                 by_repeat.setdefault(row["repeat"], []).append(row[column])
         return np.array([by_repeat[repeat] for repeat in sorted(by_repeat)])
 
-    def areas(self, strategy: str) -> NDArray[np.float64]:
-        """Return the mean height of each repeat's curve, of shape (n_repeats,)."""
+    def picked(self, strategy: str) -> list[list[NDArray[np.intp]]]:
+        """Return the rows a strategy had labelled: for each repeat a list of stages.
+
+        Parameters
+        ----------
+        strategy : str
+            Name of the strategy. The list is empty if picks were not kept.
+        """
+        by_repeat: dict[int, list[NDArray[np.intp]]] = {}
+        for row in self.picks:
+            if row["strategy"] == strategy:
+                indices = np.asarray(row["indices"], np.intp)
+                by_repeat.setdefault(row["repeat"], []).append(indices)
+        return [by_repeat[repeat] for repeat in sorted(by_repeat)]
+
+    @property
+    def overlap(self) -> float:
+        """What repeats share: test rows over the others; zero for given test data.
+
+        See :func:`paired_difference`. Repeats that set test rows aside anew, of the
+        same data, are correlated; how much nobody knows. The estimate, the share of
+        test rows, errs on the side of "no difference detected". Test data of your own
+        allow sharper statements, which are about these test data.
+        """
+        size = self.settings["test_size"]
+        if self.settings.get("test_is_given", False):  # unsaid: the careful case
+            return 0.0
+        return size / ((1 if size < 1 else self.settings["n_rows"]) - size)
+
+    def areas(self, strategy: str, log: bool = False) -> NDArray[np.float64]:
+        """Return the mean height of each repeat's curve, of shape (n_repeats,).
+
+        Parameters
+        ----------
+        strategy : str
+            Name of the strategy.
+        log : bool, default=False
+            Whether the mean is over the logarithm of the labels, which gives the first
+            labels more weight.
+        """
+        labels = self.curve(strategy, "n_labels")
         return np.array(
             [
                 area_under_curve(n_labels, scores)
                 for n_labels, scores in zip(
-                    self.curve(strategy, "n_labels"), self.curve(strategy), strict=True
+                    np.log(labels) if log else labels, self.curve(strategy), strict=True
                 )
             ]
         )
 
-    def difference(self, strategy: str) -> PairedDifference:
-        """Return the paired difference in area to random sampling."""
-        return paired_difference(self.areas(strategy), self.areas(BASELINE))
+    def difference(self, strategy: str, log: bool = False) -> PairedDifference:
+        """Return the paired difference in area to random sampling.
+
+        Parameters
+        ----------
+        strategy : str
+            Name of the strategy.
+        log : bool, default=False
+            See :meth:`areas`.
+        """
+        return paired_difference(
+            self.areas(strategy, log), self.areas(BASELINE, log), self.overlap
+        )
+
+    def verdicts(self) -> dict[str, Verdict]:
+        """Return for each strategy what may be said of it beside random sampling.
+
+        By the paired t-test on areas, corrected by Nadeau and Bengio for splits that
+        overlap, and by Holm for the number of strategies.
+        """
+        others = {name: self.difference(name) for name in self.strategies[1:]}
+        scores = np.array([row[self.metrics[0]] for row in self.curves])
+        return verdicts(others, bool(((scores >= 0) & (scores <= 1)).all()))
+
+    @property
+    def warning(self) -> str | None:
+        """What to say if there are too few repeats, else nothing."""
+        return too_few(len(self.curve(BASELINE)), len(self.strategies) - 1)
 
     def summary(self) -> Table:
         """Return a table with one row for each strategy.
 
         The area is the mean of the first metric over the labels spent. Its difference
         to random sampling is paired by repeat; "low" and "high" bound its 95 % interval
-        (Student's t). Seconds are for all queries, and all fits, of one repeat.
+        (Student's t), "p" is corrected by Holm for the number of strategies, and the
+        verdict is by it. Seconds are for all queries, and all fits, of one repeat.
         """
-        return Table([self._row(name) for name in self.strategies], _FORMATS)
+        return summary_table(self)
 
-    def _row(self, name: str) -> dict[str, Any]:
-        difference = self.difference(name)
-        row = {
-            "strategy": name,
-            f"final {self.metrics[0]}": float(self.curve(name)[:, -1].mean()),
-            "area": float(self.areas(name).mean()),
-            "vs random": difference.mean,
-            "low": difference.low,
-            "high": difference.high,
-            "verdict": difference.wording,
-            "s query": self._seconds(name, "seconds_query"),
-            "s fit": self._seconds(name, "seconds_fit"),
-        }
-        if name == BASELINE:  # not compared with itself
-            row |= dict.fromkeys(("vs random", "low", "high")) | {"verdict": "baseline"}
-        return row
+    def tests(self) -> Table:
+        """Return a table with everything known of the differences to random sampling.
 
-    def _seconds(self, strategy: str, column: str) -> float:
-        return float(self.curve(strategy, column).sum(axis=1).mean())
+        "effect" is the difference in standard deviations, with its interval. Three
+        two-sided p-values follow: of Student's t, for more data of this kind; of flips
+        of the signs and of Wilcoxon, which need no normal distribution and are about
+        further repeats on these very rows. "p Holm" corrects the first for the number
+        of strategies. "detects" is the smallest true difference that four of five such
+        studies would find. The last two columns are the difference in area over the
+        logarithm of the labels, and its p-value.
+        """
+        return tests_table(self)
+
+    def label_savings(self) -> Table:
+        """Return a table of the labels that one way needs for the score of the other.
+
+        "random needs" is the number of labels with which random sampling reaches the
+        mean final score of the strategy, "needs itself" the number with which the
+        strategy reaches that of random sampling; "more" is more than the "labels" that
+        were spent (infinite). Low and high bound 95 % intervals, by the bootstrap over
+        repeats.
+        """
+        return savings_table(self)
 
     def penalty_matrix(self) -> NDArray[np.float64]:
         """Return how often the row's strategy significantly beats the column's.
 
         Strategies are in the order of ``strategies``; entries are shares of stages.
         """
-        return penalty_matrix([self.curve(name) for name in self.strategies])
+        curves = [self.curve(name) for name in self.strategies]
+        return penalty_matrix(curves, self.overlap)
 
     def plot(self, ax: Any = None, metric: str | None = None) -> Any:
         """Draw the mean learning curves with their 95 % bands.
@@ -138,9 +227,9 @@ class Comparison:
 
     def figure(self) -> Any:
         """Return a figure of the curves and of the paired differences to random."""
-        from skal_deep.evaluation._plots import draw_both
+        from skal_deep.evaluation._figures import curves_figure
 
-        return draw_both(self)
+        return curves_figure(self)
 
     def to_csv(self, path: str | Path) -> None:
         """Write the curves, one row for each strategy, repeat and stage.
@@ -163,30 +252,43 @@ class Comparison:
         path : str or Path
             Where to.
         """
-        verdicts = {
+        judged = {
             name: {
-                **vars(self.difference(name)),
-                "verdict": self.difference(name).wording,
+                **vars(verdict.difference),
+                "p_holm": verdict.p_value,
+                "detectable": verdict.detectable,
+                "verdict": verdict.word,
             }
-            for name in self.strategies
-            if name != BASELINE
+            for name, verdict in self.verdicts().items()
         }
         content = {
             "settings": self.settings,
             "metrics": self.metrics,
-            "area_difference_to_random": verdicts,
+            "area_difference_to_random": judged,
             "curves": self.curves,
         }
         Path(path).write_text(json.dumps(content, indent=1, default=str), "utf-8")
 
-    def to_html(self, path: str | Path) -> None:
+    def to_html(
+        self,
+        path: str | Path,
+        X: Any = None,
+        y: Any = None,
+        image_shape: tuple[int, ...] | None = None,
+    ) -> None:
         """Write a report: one page that needs no other file.
 
         Parameters
         ----------
         path : str or Path
             Where to.
+        X, y : array-like, default=None
+            What was compared on, for pictures of what was labelled: of images
+            ``(n, c, h, w)`` the images, of other rows a map.
+        image_shape : tuple of int, default=None
+            Shape of an image, ``(h, w)`` or ``(c, h, w)``, where rows of X are images
+            written as vectors.
         """
         from skal_deep.evaluation._report import html_report
 
-        Path(path).write_text(html_report(self), encoding="utf-8")
+        Path(path).write_text(html_report(self, X, y, image_shape), encoding="utf-8")

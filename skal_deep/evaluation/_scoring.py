@@ -1,15 +1,69 @@
 """Metrics by name."""
 
+import copy
 from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any
 
 import numpy as np
+import torch
 from skactiveml.utils import is_labeled
 from sklearn.metrics import get_scorer
 from sklearn.utils import check_array, check_consistent_length
 
+from skal_deep.functional import expected_calibration_error
+
 Scorer = Callable[[Any, Any, Any], float]
-RESERVED = ("n_labels", "seconds_fit", "seconds_query")
+MEASURED = (  # differ from run to run
+    "seconds_fit",
+    "seconds_query",
+    "seconds_score",
+    "peak_megabytes",
+)
+RESERVED = ("strategy", "repeat", "stage", "indices", "n_labels", "cost", *MEASURED)
+
+
+def neg_ece(estimator: Any, X: Any, y: Any) -> float:
+    """Return minus the expected calibration error.
+
+    Parameters
+    ----------
+    estimator : object
+        A fitted classifier.
+    X : array-like of shape (n_samples, ...)
+        Inputs.
+    y : array-like of shape (n_samples,)
+        Labels.
+    """
+    proba_NC = np.asarray(estimator.predict_proba(X))
+    is_right = np.asarray(estimator.classes_)[proba_NC.argmax(1)] == np.asarray(y)
+    confidence = torch.as_tensor(proba_NC.max(1)).double()
+    return -float(expected_calibration_error(confidence, torch.as_tensor(is_right)))
+
+
+def neg_log_loss(estimator: Any, X: Any, y: Any) -> float:
+    """Return the mean log-probability of the true classes, in nats.
+
+    scikit-learn's of the same name, but for classes that the rows or the classifier
+    lack: the first cost nothing, the second count as the smallest probability.
+
+    Parameters
+    ----------
+    estimator : object
+        A fitted classifier.
+    X : array-like of shape (n_samples, ...)
+        Inputs.
+    y : array-like of shape (n_samples,)
+        Labels.
+    """
+    proba_NC = np.asarray(estimator.predict_proba(X))
+    is_true_NC = np.asarray(y)[:, None] == np.asarray(estimator.classes_)[None]
+    proba = np.where(is_true_NC, proba_NC, 0).sum(1)
+    eps = np.finfo(proba.dtype).eps  # as scikit-learn clips
+    return float(np.log(proba.clip(eps, 1 - eps)).mean())
+
+
+_OURS: dict[str, Scorer] = {"neg_ece": neg_ece, "neg_log_loss": neg_log_loss}
 
 
 def named_scorers(scoring: Any) -> dict[str, Scorer]:
@@ -18,7 +72,7 @@ def named_scorers(scoring: Any) -> dict[str, Scorer]:
     Parameters
     ----------
     scoring : str, callable, sequence of these, or dict of str to these
-        Metrics as in scikit-learn.
+        Metrics as in scikit-learn, and "neg_ece".
     """
     if isinstance(scoring, Mapping):
         items = list(scoring.items())
@@ -26,10 +80,7 @@ def named_scorers(scoring: Any) -> dict[str, Scorer]:
         items = [(_name(metric), metric) for metric in scoring]
     else:
         items = [(_name(scoring), scoring)]
-    named = {
-        name: get_scorer(metric) if isinstance(metric, str) else metric
-        for name, metric in items
-    }
+    named = {name: as_scorer(metric) for name, metric in items}
     if not named or len(named) < len(items) or set(named) & set(RESERVED):
         raise ValueError(
             f"scoring must name at least one metric, none twice, none of "
@@ -39,12 +90,45 @@ def named_scorers(scoring: Any) -> dict[str, Scorer]:
     return named
 
 
+def as_scorer(metric: Any) -> Scorer:
+    """Return a metric that may be given by its name."""
+    if not isinstance(metric, str):
+        return metric
+    return _OURS[metric] if metric in _OURS else get_scorer(metric)
+
+
 def _name(metric: Any) -> str:
     """Return the name of a metric: its own, or that of what a scorer wraps."""
     if isinstance(metric, str):
         return metric
     wrapped = getattr(metric, "_score_func", metric)
     return str(getattr(wrapped, "__name__", type(wrapped).__name__))
+
+
+def _asked(estimator: Any, X: Any) -> Any:
+    """Return a copy of a classifier that answers each question about X once.
+
+    A ``predict`` that asks ``predict_proba`` shares its answer.
+    """
+    asked = copy.copy(estimator)
+    for name in ("predict", "predict_proba"):
+        if hasattr(asked, name):
+            setattr(asked, name, _once(getattr(asked, name), X))
+    return asked
+
+
+def _once(method: Callable[[Any], Any], about: Any) -> Callable[[Any], Any]:
+    answers: list[Any] = []
+
+    @wraps(method)
+    def answer(X: Any) -> Any:
+        if X is not about:
+            return method(X)
+        if not answers:
+            answers.append(method(X))
+        return answers[0]
+
+    return answer
 
 
 def scores_of(
@@ -72,4 +156,6 @@ def scores_of(
         return dict.fromkeys(metrics, float("nan"))
     if not is_known.all():
         X, y = X[is_known], y[is_known]
+    if len(metrics) > 1:
+        estimator = _asked(estimator, X)
     return {name: float(metric(estimator, X, y)) for name, metric in metrics.items()}

@@ -4,19 +4,15 @@ from numbers import Integral, Real
 
 import numpy as np
 from skactiveml.base import QueryStrategy
-from skactiveml.pool import RandomSampling
-from skactiveml.utils import is_labeled
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
-from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skal_deep.classifier import as_seed
-from skal_deep.evaluation._cycle import check_warm
-from skal_deep.evaluation._play import Rules, play
+from skal_deep.evaluation._rounds import rounds
 from skal_deep.evaluation._scoring import named_scorers, scores_of
-from skal_deep.evaluation._start import first_rows, set_aside
+from skal_deep.evaluation._start import start_of
 from skal_deep.evaluation._statistics import area_under_curve
 
 
@@ -49,17 +45,31 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         Number of queries. The simulation ends early when no label is left.
     initial : {"stratified", "random"}, default="stratified"
         How the first rows are drawn: as many of each class as possible, or at random.
-    retrain : {"scratch", "warm"}, default="scratch"
-        Whether each fit starts from new weights or from those of the cycle before.
+    retrain : {"scratch", "warm", "shrink_perturb"}, default="scratch"
+        What each fit starts from: new weights, those of the cycle before, or these
+        times 0.6 plus a little noise [1]_.
     scoring : str, callable, list or dict of these, default="accuracy"
-        Metrics of the learning curve, as in scikit-learn. :meth:`score` uses the first.
+        Metrics of the learning curve, as in scikit-learn; "neg_ece" is minus the
+        expected calibration error. :meth:`score` uses the first.
+    keep_stages : bool, default=False
+        Whether to keep the fitted classifier of each stage.
     score_by : {"final", "area"}, default="final"
         Whether :meth:`score` is the metric at the end, or its mean over the budget:
-        the area under the learning curve, divided by the labels spent.
+        the area under the learning curve, divided by the labels spent. For the area
+        the stages are kept.
     test_size : float, int or None, default=0.25
         Rows of the training data that are set aside for the learning curve, as in
         ``train_test_split``; they are never queried. ``None`` sets none aside, and
         the curve has no scores unless ``fit`` is given test data.
+    label_noise : float, default=0.0
+        Probability that the annotator errs on a row, and gives another class at
+        random. The rows that scores are computed on keep their labels.
+    n_copies : int, default=1
+        How often each row of the pool occurs, to see what a strategy does with
+        redundancy. Copies are numbered after the rows of X: index i is a copy of row
+        ``i % n_samples``.
+    copy_noise : float, default=0.1
+        Standard deviation of the Gaussian noise on copies, as a share of that of X.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row whose label nobody knows. It can never be queried.
     random_state : int, RandomState or None, default=None
@@ -69,18 +79,25 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
     Attributes
     ----------
     learning_curve_ : dict of str to ndarray of shape (n_stages,)
-        "n_labels"; one entry for each metric; "seconds_fit" and "seconds_query", the
-        time of a stage's fit and of the query that came before it.
+        "n_labels"; "cost", if ``fit`` is given costs; one entry for each metric;
+        "seconds_fit", "seconds_query" and "seconds_score", the time of a stage's fit,
+        of the query that came before it, and of its scores; "peak_megabytes", the
+        highest memory of the process in that time (since its start, where the system
+        does not tell: elsewhere than on Linux).
     query_indices_ : list of ndarray
         Rows of X in the order of labelling; the first entry is the start.
     test_indices_ : ndarray
         Rows of X that were set aside.
     stages_ : list of object
-        The fitted classifier of each stage.
+        The fitted classifier of each stage, if they are kept.
     estimator_ : object
         The fitted classifier of the last stage.
     classes_ : ndarray of shape (n_classes,)
         All classes.
+
+    References
+    ----------
+    .. [1] J. Ash, R. Adams. On Warm-Starting Neural Network Training. NeurIPS, 2020.
 
     Examples
     --------
@@ -103,14 +120,18 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "n_cycles": [Interval(Integral, 0, None, closed="left")],
         "initial": [StrOptions({"stratified", "random"})],
-        "retrain": [StrOptions({"scratch", "warm"})],
+        "retrain": [StrOptions({"scratch", "warm", "shrink_perturb"})],
         "scoring": [str, callable, list, tuple, dict],
+        "keep_stages": ["boolean"],
         "score_by": [StrOptions({"final", "area"})],
         "test_size": [
             Interval(Real, 0, 1, closed="neither"),
             Interval(Integral, 1, None, closed="left"),
             None,
         ],
+        "label_noise": [Interval(Real, 0, 1, closed="left")],
+        "n_copies": [Interval(Integral, 1, None, closed="left")],
+        "copy_noise": [Interval(Real, 0, None, closed="left")],
         "missing_label": "no_validation",
         "random_state": ["random_state"],
     }
@@ -125,8 +146,12 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         initial="stratified",
         retrain="scratch",
         scoring="accuracy",
+        keep_stages=False,
         score_by="final",
         test_size=0.25,
+        label_noise=0.0,
+        n_copies=1,
+        copy_noise=0.1,
         missing_label=-1,
         random_state=None,
     ):
@@ -138,12 +163,16 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         self.initial = initial
         self.retrain = retrain
         self.scoring = scoring
+        self.keep_stages = keep_stages
         self.score_by = score_by
         self.test_size = test_size
+        self.label_noise = label_noise
+        self.n_copies = n_copies
+        self.copy_noise = copy_noise
         self.missing_label = missing_label
         self.random_state = random_state
 
-    def fit(self, X, y, X_test=None, y_test=None):
+    def fit(self, X, y, X_test=None, y_test=None, cost=None):
         """Play active learning through.
 
         Parameters
@@ -156,73 +185,30 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
             Inputs for the learning curve, instead of rows set aside from ``X``.
         y_test : array-like of shape (n_test_samples,), default=None
             Their labels.
+        cost : array-like of shape (n_samples,), default=None
+            What each label costs, to have what was spent in the learning curve.
 
         Returns
         -------
         self : object
             The fitted learner.
         """
-        self._validate_params()
-        X, y = check_array(X, allow_nd=True), np.asarray(y)
-        check_consistent_length(X, y)
-        if (X_test is None) != (y_test is None):
-            raise ValueError("X_test and y_test go together: give both or neither.")
-        if self.retrain == "warm":
-            check_warm(self.estimator)
         self._metrics = named_scorers(self.scoring)
-        known = np.flatnonzero(is_labeled(y, self.missing_label))
-        if not len(known):
-            raise ValueError(
-                f"Every label is {self.missing_label!r}, that is, unknown: there is "
-                "nothing to simulate with."
-            )
-        self.n_features_in_ = X.shape[1]
-        self.classes_ = np.unique(y[known])
-        self._seed = as_seed(self.random_state)
-        test_size = self.test_size if X_test is None else None
-        pool, self.test_indices_ = set_aside(y, known, test_size, self._seed)
-        if X_test is None:
-            X_test, y_test = X[self.test_indices_], y[self.test_indices_]
-        visible = np.setdiff1d(np.arange(len(X)), self.test_indices_)
-        y, pool = y[visible], np.searchsorted(visible, pool)
-        random = RandomSampling()
-        rules = Rules(
-            estimator=self.estimator,
-            strategy=random if self.query_strategy is None else self.query_strategy,
-            classes=self.classes_,
-            batch_size=self.batch_size,
-            n_cycles=self.n_cycles,
-            warm=self.retrain == "warm",
-            missing_label=self.missing_label,
-            seed=self._seed,
-        )
-        X_seen = X if len(visible) == len(X) else X[visible]
-        start = first_rows(y, pool, self.n_initial, self.initial, self._seed)
-        stages = play(rules, X_seen, y, pool, start)
-        self._keep(stages, visible, X_test, y_test)
-        return self
-
-    def _keep(self, stages, visible, X_test, y_test) -> None:
-        """Go through the stages, score each, and keep what they leave."""
+        seed = as_seed(self.random_state)
+        start = start_of(self, seed, X, y, X_test, y_test, cost)
+        self.n_features_in_ = start.X.shape[1]
+        self.classes_, self.test_indices_ = start.classes, start.test_rows
         self.query_indices_, self.stages_, points = [], [], []
-        for stage in stages:
-            self.query_indices_.append(visible[stage.new])
-            self.stages_.append(stage.estimator)
-            points.append(
-                {
-                    "n_labels": stage.n_labels,
-                    **self._scores(stage.estimator, X_test, y_test),
-                    "seconds_fit": stage.seconds_fit,
-                    "seconds_query": stage.seconds_query,
-                }
-            )
-        self.estimator_ = self.stages_[-1]
+        for played in rounds(self, seed, start):
+            self.query_indices_.append(played.indices)
+            self.estimator_ = played.estimator
+            if self.keep_stages or self.score_by == "area":
+                self.stages_.append(played.estimator)
+            points.append(played.point)
         self.learning_curve_ = {
             name: np.array([point[name] for point in points]) for name in points[0]
         }
-
-    def _scores(self, estimator, X, y) -> dict[str, float]:
-        return scores_of(self._metrics, estimator, X, y, self.missing_label)
+        return self
 
     def predict(self, X):
         """Predict with the classifier of the last stage.
@@ -257,6 +243,9 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         check_is_fitted(self)
         return self.estimator_.predict_proba(X)
 
+    def _scores(self, estimator, X, y) -> dict[str, float]:
+        return scores_of(self._metrics, estimator, X, y, self.missing_label)
+
     def staged_score(self, X, y):
         """Return the first metric of each stage on data of the caller.
 
@@ -273,6 +262,8 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
             The learning curve, against ``learning_curve_["n_labels"]``.
         """
         check_is_fitted(self)
+        if not self.stages_:
+            raise ValueError("The stages were not kept: use keep_stages=True.")
         name = next(iter(self._metrics))
         return np.array([self._scores(stage, X, y)[name] for stage in self.stages_])
 

@@ -1,15 +1,124 @@
 """Where a simulation starts: rows set aside, rows labelled first."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from skactiveml.utils import is_labeled
 from sklearn.model_selection import train_test_split
+from sklearn.utils import check_array, check_consistent_length
 
 from skal_deep.classifier import derived_seed
+from skal_deep.evaluation._conditions import as_cost, noisy, with_copies
+from skal_deep.evaluation._cycle import check_retrain
 from skal_deep.evaluation._streams import Purpose
 
 Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a simulation is played on. Indices are positions among the visible rows.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_visible, ...)
+        Inputs that classifier and strategy may see.
+    y : ndarray of shape (n_visible,)
+        What the annotator says.
+    visible : ndarray of shape (n_visible,)
+        Which rows of the caller's X they are.
+    pool : ndarray of shape (n_pool,)
+        Rows that can be labelled.
+    first : ndarray of shape (n_first,)
+        Rows that are labelled first.
+    classes : ndarray of shape (n_classes,)
+        All classes.
+    test_rows : ndarray of shape (n_aside,)
+        Rows of the caller's X that are set aside for scores.
+    X_test : array-like of shape (n_test, ...)
+        Inputs to score on.
+    y_test : array-like of shape (n_test,)
+        Their labels.
+    cost : ndarray of shape (n_visible,) or None
+        What each label costs.
+    """
+
+    X: NDArray[Any]
+    y: NDArray[Any]
+    visible: Rows
+    pool: Rows
+    first: Rows
+    classes: NDArray[Any]
+    test_rows: Rows
+    X_test: Any
+    y_test: Any
+    cost: NDArray[Any] | None
+
+
+def start_of(
+    learner: Any,
+    seed: int,
+    X: Any,
+    y: Any,
+    X_test: Any = None,
+    y_test: Any = None,
+    cost: Any = None,
+) -> Start:
+    """Return where a simulation starts.
+
+    Parameters
+    ----------
+    learner : SimulatedActiveLearner
+        How it is played.
+    seed : int
+        Seed of the simulation.
+    X : array-like of shape (n_samples, ...)
+        Inputs.
+    y : array-like of shape (n_samples,)
+        What the annotator knows.
+    X_test : array-like of shape (n_test, ...), default=None
+        Inputs to score on, instead of rows set aside.
+    y_test : array-like of shape (n_test,), default=None
+        Their labels.
+    cost : array-like of shape (n_samples,), default=None
+        What each label costs.
+    """
+    learner._validate_params()
+    check_retrain(learner.estimator, learner.retrain)
+    X, y = check_array(X, allow_nd=True), np.asarray(y)
+    check_consistent_length(X, y)
+    if (X_test is None) != (y_test is None):
+        raise ValueError("X_test and y_test go together: give both or neither.")
+    known = np.flatnonzero(is_labeled(y, learner.missing_label))
+    if not len(known):
+        raise ValueError(
+            f"Every label is {learner.missing_label!r}, that is, unknown: there is "
+            "nothing to simulate with."
+        )
+    test_size = learner.test_size if X_test is None else None
+    pool, test_rows = set_aside(y, known, test_size, seed)
+    if X_test is None:
+        X_test, y_test = X[test_rows], y[test_rows]
+    n_rows, classes = len(X), np.unique(y[known])
+    first_copies = n_rows * np.arange(learner.n_copies)[:, None]
+    X = with_copies(X, learner.n_copies, learner.copy_noise, seed)
+    visible = np.setdiff1d(np.arange(len(X)), first_copies + test_rows)
+    pool = np.searchsorted(visible, (first_copies + pool).ravel())
+    y = noisy(y[visible % n_rows], pool, classes, learner.label_noise, seed)
+    return Start(
+        X=X if len(visible) == len(X) else X[visible],
+        y=y,
+        visible=visible,
+        pool=pool,
+        first=first_rows(y, pool, learner.n_initial, learner.initial, seed),
+        classes=classes,
+        test_rows=test_rows,
+        X_test=X_test,
+        y_test=y_test,
+        cost=None if cost is None else as_cost(cost, n_rows)[visible % n_rows],
+    )
 
 
 def set_aside(

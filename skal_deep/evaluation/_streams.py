@@ -9,12 +9,19 @@ from skal_deep.classifier import derived_seed
 
 
 class Purpose(IntEnum):
-    """What random numbers are for."""
+    """What random numbers are for.
+
+    Seeds are derived from the repeat, the purpose and the cycle, never from the
+    strategy: whatever one strategy draws, the others find their streams unmoved.
+    """
 
     SPLIT = 0
     START = 1
     MODEL = 2
     STRATEGY = 3
+    LABELS = 4
+    COPIES = 5
+    PERTURB = 6
 
 
 def prepared(estimator: Any, missing_label: Any, *key: int) -> Any:

@@ -1,6 +1,7 @@
 """A small table that prints well."""
 
 import csv
+import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,18 +14,21 @@ class Table:
     Attributes
     ----------
     rows : list of dict
-        Values by column; ``None`` leaves a cell empty.
+        Values by column; ``None`` and NaN leave a cell empty, infinity is "more".
     formats : dict of str to str
         How the numbers of a column are shown; three decimals where nothing is said.
+    note : str or None
+        Printed below.
     """
 
     rows: list[dict[str, Any]]
     formats: dict[str, str] = field(default_factory=dict)
+    note: str | None = None
 
     @property
     def columns(self) -> list[str]:
         """Names of the columns."""
-        return list(self.rows[0])
+        return list(self.rows[0]) if self.rows else []
 
     def shown(self) -> list[dict[str, str]]:
         """Return the rows as they are shown."""
@@ -36,6 +40,8 @@ class Table:
     def _shown(self, column: str, value: Any) -> str:
         if value is None or value != value:  # NaN: nothing to say
             return ""
+        if value == float("inf"):
+            return "more"
         if isinstance(value, float):
             return format(value, self.formats.get(column, ".3f"))
         return str(value)
@@ -55,7 +61,8 @@ class Table:
             for line in lines
         ]
         rule = "  ".join("-" * width[c] for c in self.columns)
-        return "\n".join([text[0], rule, *text[1:]])
+        note = ["", *textwrap.wrap(self.note, 88)] if self.note else []
+        return "\n".join([text[0], rule, *text[1:], *note])
 
     def to_csv(self, path: str | Path) -> None:
         """Write the table, numbers in full.

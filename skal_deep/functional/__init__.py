@@ -1,9 +1,21 @@
 """The mathematics of acquisition and selection: tensors in, tensors out."""
 
+from skal_deep.functional.adversarial import deepfool, iterated_sign_attack, nearness
 from skal_deep.functional.alfa_mix import disagreements, flipping_mix
+from skal_deep.functional.calibration import expected_calibration_error
 from skal_deep.functional.coverage import max_herding, prob_cover, purity_radius
 from skal_deep.functional.density_weighting import density, density_k_center
+from skal_deep.functional.dependence import ical
+from skal_deep.functional.determinant import max_det
+from skal_deep.functional.disagreement import consensus_kl, vote_entropy
+from skal_deep.functional.evidence import dirichlet_information, dirichlet_mean, vacuity
 from skal_deep.functional.falcun_sampling import falcun, log_relevance
+from skal_deep.functional.features import last_layer_features, sketched_outer
+from skal_deep.functional.fisher import bait, bait_regression, softmax_factors
+from skal_deep.functional.gradient_length import (
+    expected_gradient_length,
+    last_layer_gradient_lengths,
+)
 from skal_deep.functional.gradients import badge, squared_gradient_norms
 from skal_deep.functional.graphs import (
     cosine_graph,
@@ -14,6 +26,8 @@ from skal_deep.functional.graphs import (
 from skal_deep.functional.information import bald, entropy, predictive_entropy
 from skal_deep.functional.joint_entropy import batch_bald, n_informed_picks
 from skal_deep.functional.k_center import k_center_greedy
+from skal_deep.functional.largest_cluster import lcmd
+from skal_deep.functional.mixture import rescaled, stage_weights
 from skal_deep.functional.neighbor_contrast import contrast
 from skal_deep.functional.neighbors import (
     closest_pair,
@@ -22,7 +36,9 @@ from skal_deep.functional.neighbors import (
     squared_distances,
     unit_rows,
 )
+from skal_deep.functional.prediction_information import class_weights, epig
 from skal_deep.functional.representatives import nearest_distinct, tempered
+from skal_deep.functional.robust_k_center import robust_k_center
 from skal_deep.functional.rounds import average_linkage, cluster_rounds
 from skal_deep.functional.selection import (
     power_sample,
@@ -30,54 +46,83 @@ from skal_deep.functional.selection import (
     softrank_sample,
     top_k,
 )
+from skal_deep.functional.temperature import fit_temperature, temperature_scaled
 from skal_deep.functional.typical_rows import typi_clust, typicality
 from skal_deep.functional.uncertainty import (
     least_confidence,
     margin,
     mean_std,
     variation_ratio,
+    vote_shares,
 )
 
 __all__ = [
     "average_linkage",
     "badge",
+    "bait",
+    "bait_regression",
     "bald",
     "batch_bald",
+    "class_weights",
     "closest_pair",
     "cluster_rounds",
+    "consensus_kl",
     "contrast",
     "cosine_graph",
+    "deepfool",
     "density",
     "density_k_center",
     "diffuse",
+    "dirichlet_information",
+    "dirichlet_mean",
     "disagreements",
     "entropy",
+    "epig",
+    "expected_calibration_error",
+    "expected_gradient_length",
     "falcun",
+    "fit_temperature",
     "flipping_mix",
+    "ical",
+    "iterated_sign_attack",
     "k_center_greedy",
+    "last_layer_features",
+    "last_layer_gradient_lengths",
+    "lcmd",
     "least_confidence",
     "log_relevance",
     "margin",
+    "max_det",
     "max_herding",
     "mean_std",
     "n_informed_picks",
     "nearest_centers",
     "nearest_distinct",
     "nearest_neighbors",
+    "nearness",
     "power_sample",
     "predictive_entropy",
     "prob_cover",
     "propagate_labels",
     "purity_radius",
     "random_walk",
+    "rescaled",
+    "robust_k_center",
+    "sketched_outer",
+    "softmax_factors",
     "softmax_sample",
     "softrank_sample",
     "squared_distances",
     "squared_gradient_norms",
+    "stage_weights",
+    "temperature_scaled",
     "tempered",
     "top_k",
     "typi_clust",
     "typicality",
     "unit_rows",
+    "vacuity",
     "variation_ratio",
+    "vote_entropy",
+    "vote_shares",
 ]

@@ -41,6 +41,7 @@ def badge(
     embeddings: Tensor,
     batch_size: int,
     generator: torch.Generator | None = None,
+    with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Choose a batch by k-means++ seeding on gradient embeddings.
 
@@ -64,6 +65,8 @@ def badge(
         Number of picks b.
     generator : torch.Generator, optional
         Source of randomness; ``None`` is a fresh one.
+    with_utilities : bool, default=True
+        Whether to return the utilities, which take b N numbers.
 
     Returns
     -------
@@ -72,7 +75,8 @@ def badge(
     utilities : Tensor of shape (b, N)
         Row 0 holds squared gradient norms over their sum; row t the probabilities of
         draw t, 0 at earlier picks. Each row sums to 1. Where all that is left
-        coincides with a pick, the draw is uniform.
+        coincides with a pick, the draw is uniform. Of shape (b,), those of the picks
+        alone, if the others are not asked for.
 
     References
     ----------
@@ -86,9 +90,9 @@ def badge(
     gradients = _Gradients(_error(probas), embeddings)
     norm_N = gradients.norm_N
     left = torch.ones(n, dtype=torch.bool, device=probas.device)
-    utilities = norm_N.new_empty(batch_size, n)
-    utilities[0] = _shares(norm_N, left)
     picks = [int(norm_N.argmax())]
+    shares_N = _shares(norm_N, left)
+    utilities = [shares_N if with_utilities else shares_N[picks[0]]]
     left[picks] = False
     nearest_N = gradients.distances(picks)[0]
     while len(picks) < batch_size:
@@ -96,11 +100,12 @@ def badge(
         n_ahead = min(batch_size - len(picks), max(1, _MEMORY_BUDGET // n))
         block = _draw_ahead(gradients, shares_N, nearest_N, n_ahead, generator)
         for pick, distance_N in zip(block, gradients.distances(block), strict=True):
-            utilities[len(picks)] = _shares(nearest_N, left)
+            shares_N = _shares(nearest_N, left)
+            utilities.append(shares_N if with_utilities else shares_N[pick])
             nearest_N = torch.minimum(nearest_N, distance_N)
             left[pick] = False
             picks.append(pick)
-    return torch.tensor(picks, device=probas.device), utilities
+    return torch.tensor(picks, device=probas.device), torch.stack(utilities)
 
 
 class _Gradients:

@@ -1,17 +1,29 @@
 """BatchBALD: the information that the labels of a batch carry jointly."""
 
 import math
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from skal_deep.functional._checks import check_batch_size, check_finite, own_generator
+from skal_deep.functional._configurations import (
+    Configurations,
+    grouped,
+    principal_directions,
+)
 from skal_deep.functional.information import CHUNK_ELEMENTS, bald, entropy, plogp
 from skal_deep.functional.selection import without_earlier
 
 # Share of log S at which S draws are used up: a published run with S = 100 gets there
 # with its eighth pick, and chooses by round-off from then on.
 _CEILING = 0.99
+# Bounds in float32 may fall short by round-off.
+_ROUND_OFF = 1e-5
+# Candidates with the largest bounds that are evaluated at once, to beat the others.
+_N_TRIED = 8
+# Elements of the predictions that are evaluated together: 16 MiB in float32.
+_BLOCK_ELEMENTS = 2**22
 
 
 def batch_bald(
@@ -19,6 +31,7 @@ def batch_bald(
     batch_size: int,
     n_configurations: int = 2000,
     generator: torch.Generator | None = None,
+    with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Choose a batch greedily by its joint mutual information with the weights.
 
@@ -37,6 +50,10 @@ def batch_bald(
     round-off, and the rest of the batch follows the order of BALD: its utilities
     spread over what is left below log S in proportion to BALD.
 
+    H is concave: groups of configurations, each replaced by the mean of its W, give a
+    gain that is no smaller. Without utilities, such bounds leave few candidates to be
+    evaluated with all configurations; the picks are the same.
+
     Parameters
     ----------
     samples : Tensor of shape (S, N, C)
@@ -47,6 +64,8 @@ def batch_bald(
         Largest number of label configurations.
     generator : torch.Generator, optional
         Source of sampled labels; ``None`` is a fresh one.
+    with_utilities : bool, default=True
+        Whether to compute the utilities, which takes the gains of all candidates.
 
     Returns
     -------
@@ -54,7 +73,8 @@ def batch_bald(
         Picks in order; the lowest position wins a tie.
     utilities : Tensor of shape (b, N)
         Row t holds the joint mutual information, in nats, of the picks before t
-        together with each candidate; 0 at those picks.
+        together with each candidate; 0 at those picks. Of shape (b,), those of the
+        picks alone, if the others are not asked for.
 
     References
     ----------
@@ -66,29 +86,33 @@ def batch_bald(
     check_finite(samples=samples)
     generator = own_generator(generator)
     bald_N = bald(samples)
-    entropy_SN = entropy(samples)
-    ceiling = math.log(n_draws)
-    known = _Labels(n_draws, n_configurations, samples.device)
-    left = torch.ones(n, dtype=torch.bool, device=samples.device)
-    reached = 0.0
+    gains = _Gains(samples)
+    known = Configurations(samples, n_configurations)
+    left_N = torch.ones(n, dtype=torch.bool, device=samples.device)
+    ceiling, reached = math.log(n_draws), 0.0
     indices: list[int] = []
-    rows: list[Tensor] = []
+    utilities: list[Tensor] = []
     for step in range(batch_size):
-        if reached >= _CEILING * ceiling:
+        used_up = reached >= _CEILING * ceiling
+        if used_up:
             gain_N = bald_N * ((ceiling - reached) / ceiling if ceiling else 1.0)
         elif step == 0:
             gain_N = bald_N
         else:
             known.learn(samples[:, indices[-1]], generator)
-            gain_N = _gains(samples, entropy_SN, *known.posterior())
-        rows.append(reached + gain_N)
-        pick = int(torch.where(left, gain_N, -math.inf).argmax())
-        if reached < _CEILING * ceiling:
+            if with_utilities:
+                gain_N = gains.of_all(*known.posterior())
+            else:
+                gain_N = gains.largest(*known.posterior(), left_N)
+        pick = int(torch.where(left_N, gain_N, -math.inf).argmax())
+        utilities.append(reached + (gain_N if with_utilities else gain_N[pick]))
+        if not used_up:
             reached += float(gain_N[pick])
-        left[pick] = False
+        left_N[pick] = False
         indices.append(pick)
     picks = torch.tensor(indices, device=samples.device)
-    return picks, without_earlier(torch.stack(rows), picks)
+    rows = torch.stack(utilities)
+    return picks, without_earlier(rows, picks) if with_utilities else rows
 
 
 def n_informed_picks(utilities: Tensor, indices: Tensor, n_draws: int) -> int:
@@ -96,68 +120,62 @@ def n_informed_picks(utilities: Tensor, indices: Tensor, n_draws: int) -> int:
 
     Parameters
     ----------
-    utilities : Tensor of shape (b, N)
+    utilities : Tensor of shape (b, N) or (b,)
         What :func:`batch_bald` returned.
     indices : Tensor of shape (b,)
         What :func:`batch_bald` returned.
     n_draws : int
         Number S of posterior draws.
     """
-    reached = utilities[torch.arange(len(indices)), indices]
-    before = torch.cat([reached.new_zeros(1), reached[:-1]])
+    if utilities.ndim == 2:
+        utilities = utilities[torch.arange(len(indices)), indices]
+    before = torch.cat([utilities.new_zeros(1), utilities[:-1]])
     return int((before < _CEILING * math.log(n_draws)).sum())
 
 
-class _Labels:
-    """Configurations of the labels of the picks so far, and what they tell.
+class _Gains:
+    """Gains of candidates, for any knowledge of the labels of the picks before."""
 
-    ``log_joint_MS`` holds ``log p(y_m | w_s)``, up to a constant for each row.
-    """
+    def __init__(self, samples_SNC: Tensor):
+        self._samples_SNC = samples_SNC
+        self._entropy_SN = torch.stack([entropy(proba_NC) for proba_NC in samples_SNC])
 
-    def __init__(self, n_draws: int, n_configurations: int, device: torch.device):
-        self._log_joint_MS = torch.zeros(1, n_draws, dtype=torch.float64, device=device)
-        self._log_proba_TSC: list[Tensor] = []
-        self._exact = True
-        self._n_draws = n_draws
-        self._n_configurations = n_configurations
+    @cached_property
+    def _direction_SK(self) -> Tensor:
+        return principal_directions(self._samples_SNC)
 
-    def learn(self, proba_SC: Tensor, generator: torch.Generator) -> None:
-        """Take in the label of one more pick."""
-        tiny = torch.finfo(torch.float64).tiny  # keeps a product of zeros finite
-        log_proba_SC = proba_SC.double().clamp_min(tiny).log()
-        self._log_proba_TSC.append(log_proba_SC)
-        n_exact = len(self._log_joint_MS) * proba_SC.shape[1]
-        if self._exact and n_exact <= self._n_configurations:
-            joint_MCS = self._log_joint_MS[:, None] + log_proba_SC.T
-            self._log_joint_MS = joint_MCS.reshape(-1, self._n_draws)
-        elif self._exact:
-            self._exact = False
-            n_each = max(1, self._n_configurations // self._n_draws)
-            shape = n_each * self._n_draws, self._n_draws
-            self._log_joint_MS = self._log_joint_MS.new_zeros(shape)
-            for log_proba_SC in self._log_proba_TSC:
-                self._sample(log_proba_SC, generator)
-        else:
-            self._sample(log_proba_SC, generator)
+    def of_all(self, pi_M: Tensor, weight_MS: Tensor) -> Tensor:
+        """Return the gains of all candidates, of shape (N,)."""
+        return _gains(self._samples_SNC, self._entropy_SN, pi_M, weight_MS)
 
-    def _sample(self, log_proba_SC: Tensor, generator: torch.Generator) -> None:
-        """Draw one more label for each configuration, from the draw that made it."""
-        n_each = len(self._log_joint_MS) // self._n_draws
-        cdf_SC = log_proba_SC.exp().cumsum(-1)
-        uniform_SE = torch.rand(
-            self._n_draws, n_each, dtype=torch.float64, generator=generator
-        ).to(cdf_SC.device)
-        label_SE = torch.searchsorted(cdf_SC, uniform_SE * cdf_SC[:, -1:], right=True)
-        label_M = label_SE.clamp_max(cdf_SC.shape[1] - 1).flatten()
-        self._log_joint_MS += log_proba_SC.T[label_M]
+    def of(self, rows: Tensor, pi_M: Tensor, weight_MS: Tensor) -> Tensor:
+        """Return the gains of some candidates, of shape (len(rows),)."""
+        n_draws, n, n_classes = self._samples_SNC.shape
+        if 2 * len(rows) > n:
+            return self.of_all(pi_M, weight_MS)[rows]
+        blocks = rows.split(max(1, _BLOCK_ELEMENTS // (n_draws * n_classes)))
+        gains = [
+            _gains(self._samples_SNC[:, b], self._entropy_SN[:, b], pi_M, weight_MS)
+            for b in blocks
+        ]
+        return torch.cat(gains)
 
-    def posterior(self) -> tuple[Tensor, Tensor]:
-        """Return ``pi`` (M,) and ``W`` (M, S)."""
-        weight_MS = self._log_joint_MS.softmax(-1)
-        if self._exact:
-            return self._log_joint_MS.logsumexp(-1).softmax(0), weight_MS
-        n = len(weight_MS)
-        return weight_MS.new_full((n,), 1 / n), weight_MS
+    def largest(self, pi_M: Tensor, weight_MS: Tensor, left_N: Tensor) -> Tensor:
+        """Return the gains of those left that may have the largest, else -inf.
+
+        ``sum_m pi_m H[W_m P] <= sum_g pi_g H[W_g P]`` for groups g with mean weights
+        W_g, by concavity of H; the other term of the gain is the same. A candidate
+        whose bound is below the gain of another has not the largest.
+        """
+        rows, best = left_N.nonzero()[:, 0], -math.inf
+        for pi_G, weight_GS in grouped(pi_M, weight_MS, self._direction_SK):
+            bound_R = self.of(rows, pi_G, weight_GS)
+            tried = rows[bound_R.topk(min(_N_TRIED, len(rows))).indices]
+            best = max(best, float(self.of(tried, pi_M, weight_MS).max()))
+            rows = rows[bound_R >= best - _ROUND_OFF]
+        gain_N = self._entropy_SN.new_full((len(left_N),), -math.inf)
+        gain_N[rows] = self.of(rows, pi_M, weight_MS)
+        return gain_N
 
 
 def _gains(
@@ -173,12 +191,12 @@ def _gains(
     proba_SF = samples_SNC.reshape(n_draws, n * n_classes)
     joint_F = proba_SF.new_empty(n * n_classes)
     size = max(1, CHUNK_ELEMENTS // len(weight_MS))
-    mean_Mf = proba_SF.new_empty(len(weight_MS), min(size, len(joint_F)))
-    scratch_Mf = torch.empty_like(mean_Mf)
+    mean_MK = proba_SF.new_empty(len(weight_MS), min(size, len(joint_F)))
+    scratch_MK = torch.empty_like(mean_MK)
     for start in range(0, len(joint_F), size):
-        chunk_Sf = proba_SF[:, start : start + size]
-        width = chunk_Sf.shape[1]
-        mean = torch.mm(weight_MS, chunk_Sf, out=mean_Mf[:, :width])
-        joint_F[start : start + size] = pi_M @ plogp(mean, scratch_Mf[:, :width])
+        chunk_SK = proba_SF[:, start : start + size]
+        width = chunk_SK.shape[1]
+        mean = torch.mm(weight_MS, chunk_SK, out=mean_MK[:, :width])
+        joint_F[start : start + size] = pi_M @ plogp(mean, scratch_MK[:, :width])
     joint_N = -joint_F.reshape(n, n_classes).sum(-1)
     return (joint_N - (pi_M @ weight_MS) @ entropy_SN).clamp_min(0)

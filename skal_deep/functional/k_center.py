@@ -1,6 +1,7 @@
 """Core-set: greedy k-centre."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,22 +11,28 @@ from skal_deep.functional.selection import without_earlier
 
 # Elements of the largest temporary array: 64 MiB in float32.
 _MEMORY_BUDGET = 2**24
-# Points among which picks are made before all others are brought up to date.
-_FRONT_SIZE = 512
+# Centres that every point is compared with; most points are never farthest after that.
+_N_FIRST_CENTERS = 128
+# Points among which picks are made before others are looked at.
+_FRONT_SIZE = 1024
 
 
 def k_center_greedy(
-    embeddings: Tensor, centers: Tensor, batch_size: int
+    embeddings: Tensor,
+    centers: Tensor,
+    batch_size: int,
+    with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Choose the point farthest from all centres, again and again.
 
     Each pick becomes a centre. The largest distance of a point to its nearest centre
     is then at most twice the smallest that any batch of the same size could reach.
 
-    Distances only shrink as centres are added. So picks are made among the points
-    that were farthest, the front, as long as the farthest of them is farther than
-    any point outside was; then all points are brought up to date with the picks of
-    that block at once, by one matrix product instead of one pass for each pick.
+    Distances to the nearest centre only shrink as centres are added: the distance to
+    the nearest of some centres is an upper bound. So all points are compared with a
+    few centres, and with the others only those whose bound could make them farthest.
+    Picks are the same as with all distances. Without utilities a batch costs much
+    less than the N (M + b) D operations of all distances.
 
     Parameters
     ----------
@@ -36,6 +43,8 @@ def k_center_greedy(
         closest to the mean of all.
     batch_size : int
         Number of picks b.
+    with_utilities : bool, default=True
+        Whether to compute the utilities, which takes all distances.
 
     Returns
     -------
@@ -44,7 +53,8 @@ def k_center_greedy(
     utilities : Tensor of shape (b, N)
         Row t holds the Euclidean distance of each candidate to its nearest centre
         before pick t, 0 at earlier picks. Without centres, row 0 holds minus the
-        distance to the mean.
+        distance to the mean. Of shape (b,), those of the picks alone, if the others are
+        not asked for.
 
     References
     ----------
@@ -56,71 +66,153 @@ def k_center_greedy(
     # Distances stay the same and lose fewer digits near the origin. The mean is that
     # of the centres, so that a candidate's distance does not depend on the others.
     origin_D = (centers if len(centers) else embeddings).mean(0)
-    points_ND, centers_MD = embeddings - origin_D, centers - origin_D
-    norm_N = points_ND.square().sum(-1)
-    picks: list[int] = []
-    rows = embeddings.new_empty(batch_size, len(embeddings))
-    if len(centers):
-        nearest_N = _nearest(points_ND, norm_N, centers_MD)
-    else:
-        picks.append(int(norm_N.argmin()))
-        rows[0] = -norm_N.sqrt()
-        nearest_N = _squared_distances(points_ND, norm_N, picks)[0].clone()
-        nearest_N[picks] = -math.inf
-    while len(picks) < batch_size:
-        block = _picks_in_front(points_ND, norm_N, nearest_N, batch_size - len(picks))
-        distances_BN = _squared_distances(points_ND, norm_N, block)
-        for pick, distance_N in zip(block, distances_BN, strict=True):
-            rows[len(picks)] = nearest_N.clamp_min(0).sqrt()
-            nearest_N = torch.minimum(nearest_N, distance_N)
-            nearest_N[pick] = -math.inf
-            picks.append(pick)
-    indices = torch.tensor(picks, device=embeddings.device)
+    points, known = _Points(embeddings - origin_D), _Points(centers - origin_D)
+    indices, distance_B = _farthest_first(points, known, batch_size)
+    if not with_utilities:
+        return indices, distance_B
+    rows = _distances_before(points, known, indices)
     return indices, without_earlier(rows, indices)
 
 
-def _picks_in_front(
-    points_ND: Tensor, norm_N: Tensor, nearest_N: Tensor, n_picks: int
-) -> list[int]:
-    """Return the next picks, as many as the front decides, at least one.
+class _Points:
+    """Points with their squared norms."""
 
-    ``nearest_N`` holds exact squared distances, -inf at what is picked. A point
-    outside the front is never farther than the last of the front was: while the
-    farthest of the front is farther than that, it is the farthest of all.
+    def __init__(self, points_ND: Tensor, norm_N: Tensor | None = None):
+        self.points_ND = points_ND
+        if norm_N is None:
+            norm_N = torch.linalg.vector_norm(points_ND, dim=-1).square_()
+        self.norm_N = norm_N
+
+    def __len__(self) -> int:
+        return len(self.points_ND)
+
+    def at(self, rows: Any) -> "_Points":
+        """Return some of the points."""
+        return _Points(self.points_ND[rows], self.norm_N[rows])
+
+    def with_room_for(self, n_more: int) -> "_Points":
+        """Return a copy with more points at the end, which :meth:`put` will set."""
+        room_KD = self.points_ND.new_zeros(n_more, self.points_ND.shape[1])
+        room_K = self.norm_N.new_zeros(n_more)
+        return _Points(
+            torch.cat([self.points_ND, room_KD]), torch.cat([self.norm_N, room_K])
+        )
+
+    def put(self, start: int, more: "_Points") -> None:
+        """Write points from a position on."""
+        where = slice(start, start + len(more))
+        self.points_ND[where], self.norm_N[where] = more.points_ND, more.norm_N
+
+    def nearest(self, centers: "_Points") -> Tensor:
+        """Return the squared distance of each point to its nearest centre."""
+        size = max(1, _MEMORY_BUDGET // len(centers))
+        nearest = [
+            (centers.norm_N - 2 * (chunk_nD @ centers.points_ND.T)).amin(-1)
+            for chunk_nD in self.points_ND.split(size)
+        ]
+        return (torch.cat(nearest) + self.norm_N).clamp_min_(0)
+
+
+def _farthest_first(
+    points: _Points, centers: _Points, n_picks: int
+) -> tuple[Tensor, Tensor]:
+    """Return the picks in order, and the utility of each.
+
+    ``bound_N`` holds squared distances to the nearest of the first ``seen_N`` centres,
+    -inf at what is picked. The front, the points with the largest bounds, is compared
+    with the centres it has not seen. A point outside has no larger distance than
+    bound: while the farthest of the front is farther than the largest bound outside,
+    it is the farthest of all.
     """
-    front_F = torch.topk(nearest_N, min(_FRONT_SIZE, len(nearest_N))).indices
-    front_F = front_F.sort().values  # the lowest position wins a tie
-    front_FD, distance_F = points_ND[front_F], nearest_N[front_F]
-    norm_F = norm_N[front_F]
-    outside = float(distance_F.min()) if len(front_F) < len(nearest_N) else -math.inf
-    picks: list[int] = [int(nearest_N.argmax())]
-    budget = min(n_picks, max(1, _MEMORY_BUDGET // len(nearest_N)))
-    while len(picks) < budget:
-        at = int(torch.searchsorted(front_F, picks[-1]))
-        if at == len(front_F) or int(front_F[at]) != picks[-1]:
-            break  # it tied with points of the front from outside
-        to_pick_F = norm_F + norm_F[at] - 2 * (front_FD @ front_FD[at])
-        distance_F = torch.minimum(distance_F, to_pick_F.clamp_min(0))
-        distance_F[at] = -math.inf
-        farthest = int(distance_F.argmax())
-        if not float(distance_F[farthest]) > outside:
+    picks: list[int] = []
+    distances: list[float] = []
+    if not len(centers):
+        picks.append(int(points.norm_N.argmin()))
+        distances.append(-math.sqrt(points.norm_N[picks[0]]))
+        centers = points.at(picks)
+    n_centers = len(centers)
+    centers = centers.with_room_for(n_picks)
+    n_first = min(n_centers, _N_FIRST_CENTERS)
+    bound_N = points.nearest(centers.at(slice(n_first)))
+    bound_N[picks] = -math.inf
+    seen_N = torch.full_like(bound_N, n_first, dtype=torch.long)
+    while len(picks) < n_picks:
+        front_F, outside = _front(bound_N)
+        front = points.at(front_F)
+        distance_F, seen_F = bound_N[front_F], seen_N[front_F]
+        for n_seen in seen_F[seen_F < n_centers].unique().tolist():
+            late_L = (seen_F == n_seen).nonzero()[:, 0]
+            new_L = front.at(late_L).nearest(centers.at(slice(n_seen, n_centers)))
+            distance_F[late_L] = torch.minimum(distance_F[late_L], new_L)
+        n_left = n_picks - len(picks)
+        new, squared = _picks_in_front(front, front_F, distance_F, outside, n_left)
+        centers.put(n_centers, front.at(new))
+        n_centers += len(new)
+        picks += front_F[new].tolist()
+        distances += map(math.sqrt, squared)
+        bound_N[front_F], seen_N[front_F] = distance_F, n_centers
+    device = bound_N.device
+    return torch.tensor(picks, device=device), bound_N.new_tensor(distances)
+
+
+def _front(bound_N: Tensor) -> tuple[Tensor, tuple[float, int]]:
+    """Return the positions of the largest bounds, and the largest bound outside.
+
+    The latter comes with its lowest position, which decides a tie.
+    """
+    if len(bound_N) <= _FRONT_SIZE:
+        everyone = torch.arange(len(bound_N), device=bound_N.device)
+        return everyone, (-math.inf, len(bound_N))
+    largest_F = torch.topk(bound_N, _FRONT_SIZE).indices
+    front_F = torch.cat([largest_F, bound_N.argmax()[None]]).unique()
+    rest_N = bound_N.index_fill(0, front_F, -math.inf)
+    at = int(rest_N.argmax())
+    return front_F, (float(rest_N[at]), at)
+
+
+def _picks_in_front(
+    front: _Points,
+    front_F: Tensor,
+    distance_F: Tensor,
+    outside: tuple[float, int],
+    n_picks: int,
+) -> tuple[list[int], list[float]]:
+    """Return the next picks as positions in the front, as many as it decides.
+
+    ``distance_F`` holds squared distances to the nearest centre and is brought up to
+    date with the picks. Their own, when they were picked, are returned too.
+    """
+    picks: list[int] = []
+    squared: list[float] = []
+    while len(picks) < n_picks:
+        at = int(distance_F.argmax())
+        farthest = float(distance_F[at])
+        if (-farthest, int(front_F[at])) > (-outside[0], outside[1]):
             break
-        picks.append(int(front_F[farthest]))
-    return picks
+        picks.append(at)
+        squared.append(farthest)
+        to_pick_F = front.norm_N + front.norm_N[at]
+        to_pick_F -= 2 * (front.points_ND @ front.points_ND[at])
+        torch.minimum(distance_F, to_pick_F.clamp_min_(0), out=distance_F)
+        distance_F[at] = -math.inf
+    return picks, squared
 
 
-def _squared_distances(points_ND: Tensor, norm_N: Tensor, rows: list[int]) -> Tensor:
-    """Return the squared distances of some points to all, of shape (len(rows), N)."""
-    inner_BN = points_ND[rows] @ points_ND.T
-    return (norm_N[rows, None] + norm_N - 2 * inner_BN).clamp_min(0)
-
-
-def _nearest(points_ND: Tensor, norm_N: Tensor, centers_MD: Tensor) -> Tensor:
-    """Return the squared distance of each point to its nearest centre."""
-    size = max(1, _MEMORY_BUDGET // len(centers_MD))
-    center_norm_M = centers_MD.square().sum(-1)
-    nearest = [
-        (center_norm_M - 2 * (chunk_nD @ centers_MD.T)).amin(-1)
-        for chunk_nD in points_ND.split(size)
-    ]
-    return (torch.cat(nearest) + norm_N).clamp_min(0)
+def _distances_before(points: _Points, centers: _Points, picks: Tensor) -> Tensor:
+    """Return each point's distance to its nearest centre before each pick."""
+    rows_BN = points.norm_N.new_empty(len(picks), len(points))
+    if len(centers):
+        nearest_N = points.nearest(centers)
+    else:
+        nearest_N = torch.full_like(points.norm_N, math.inf)
+    size = max(1, _MEMORY_BUDGET // len(points))
+    for start in range(0, len(picks), size):
+        block = points.at(picks[start : start + size])
+        inner_KN = block.points_ND @ points.points_ND.T
+        squared_KN = block.norm_N[:, None] + points.norm_N - 2 * inner_KN
+        for step, distance_N in enumerate(squared_KN, start):
+            rows_BN[step] = nearest_N.sqrt()
+            nearest_N = torch.minimum(nearest_N, distance_N.clamp_min_(0))
+    if not len(centers):
+        rows_BN[0] = -points.norm_N.sqrt()
+    return rows_BN

@@ -40,6 +40,7 @@ def power_sample(
     batch_size: int,
     coldness: float = 1.0,
     generator: torch.Generator | None = None,
+    epsilon: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Draw a batch with probabilities proportional to ``scores ** coldness``.
 
@@ -55,6 +56,8 @@ def power_sample(
         0 is uniform, infinity the highest scores.
     generator : torch.Generator, optional
         Source of randomness; ``None`` is a fresh one.
+    epsilon : float, default=0.0
+        Share of each draw's probability that is spread evenly over what is left.
 
     Returns
     -------
@@ -72,7 +75,7 @@ def power_sample(
     log_score = torch.log(scores.double().clamp_min(0))
     if coldness == 0:  # 0 * -inf
         log_score = torch.zeros_like(log_score)
-    return _plackett_luce(scores, coldness * log_score, batch_size, generator)
+    return _plackett_luce(scores, coldness * log_score, batch_size, generator, epsilon)
 
 
 def softmax_sample(
@@ -80,6 +83,7 @@ def softmax_sample(
     batch_size: int,
     coldness: float = 1.0,
     generator: torch.Generator | None = None,
+    epsilon: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Draw a batch with probabilities proportional to ``exp(coldness * scores)``.
 
@@ -93,6 +97,8 @@ def softmax_sample(
         0 is uniform, infinity the highest scores.
     generator : torch.Generator, optional
         Source of randomness; ``None`` is a fresh one.
+    epsilon : float, default=0.0
+        Share of each draw's probability that is spread evenly over what is left.
 
     Returns
     -------
@@ -107,7 +113,9 @@ def softmax_sample(
     Stochastic Batch Acquisition: A Simple Baseline for Deep Active Learning.
     TMLR, 2023.
     """
-    return _plackett_luce(scores, coldness * scores.double(), batch_size, generator)
+    return _plackett_luce(
+        scores, coldness * scores.double(), batch_size, generator, epsilon
+    )
 
 
 def softrank_sample(
@@ -115,6 +123,7 @@ def softrank_sample(
     batch_size: int,
     coldness: float = 1.0,
     generator: torch.Generator | None = None,
+    epsilon: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Draw a batch with probabilities proportional to ``rank ** -coldness``.
 
@@ -130,6 +139,8 @@ def softrank_sample(
         0 is uniform, infinity the highest scores.
     generator : torch.Generator, optional
         Source of randomness; ``None`` is a fresh one.
+    epsilon : float, default=0.0
+        Share of each draw's probability that is spread evenly over what is left.
 
     Returns
     -------
@@ -147,7 +158,9 @@ def softrank_sample(
     order = torch.sort(scores, descending=True, stable=True).indices
     rank = torch.empty_like(scores, dtype=torch.float64)
     rank[order] = torch.arange(1, len(scores) + 1, device=scores.device).double()
-    return _plackett_luce(scores, -coldness * rank.log(), batch_size, generator)
+    return _plackett_luce(
+        scores, -coldness * rank.log(), batch_size, generator, epsilon
+    )
 
 
 def _plackett_luce(
@@ -155,6 +168,7 @@ def _plackett_luce(
     log_weight: Tensor,
     batch_size: int,
     generator: torch.Generator | None,
+    epsilon: float,
 ) -> tuple[Tensor, Tensor]:
     """Draw one after another without replacement, by the Gumbel top-k trick.
 
@@ -163,10 +177,11 @@ def _plackett_luce(
     """
     check_batch_size(batch_size, len(scores))
     check_finite(scores=scores)
-    uniform = torch.rand(
-        len(scores), generator=own_generator(generator), dtype=torch.float64
-    ).to(scores.device)
-    gumbel = -torch.log(-torch.log(uniform))
+    generator = own_generator(generator)
+    if epsilon > 0:
+        indices, proba_TN = _mixed_draws(log_weight, batch_size, epsilon, generator)
+        return indices, proba_TN.to(scores.dtype)
+    gumbel = _gumbel(log_weight, generator)
     # weights of 0 come last, among themselves in the order of their noise
     by_noise = torch.sort(gumbel, descending=True).indices
     perturbed = (log_weight + gumbel)[by_noise]
@@ -174,7 +189,33 @@ def _plackett_luce(
     indices = by_noise[order][:batch_size]
     left_TN = torch.ones(batch_size, len(scores), dtype=torch.bool).to(scores.device)
     left_TN = without_earlier(left_TN, indices)
-    log_weight_TN = torch.where(left_TN, log_weight, -math.inf)
-    exhausted_T = torch.isneginf(log_weight_TN).all(-1)
-    log_weight_TN[exhausted_T[:, None] & left_TN] = 0.0
-    return indices, log_weight_TN.softmax(-1).to(scores.dtype)
+    return indices, _shares(log_weight, left_TN).to(scores.dtype)
+
+
+def _mixed_draws(
+    log_weight: Tensor, batch_size: int, epsilon: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Draw one after another from weights, mixed with a uniform distribution."""
+    left = torch.ones_like(log_weight, dtype=torch.bool)
+    picks, rows = [], []
+    for _ in range(batch_size):
+        even = left.to(log_weight.dtype) / left.sum()
+        proba = (1 - epsilon) * _shares(log_weight, left) + epsilon * even
+        rows.append(proba)
+        pick = (proba.log() + _gumbel(log_weight, generator)).argmax()
+        left[pick] = False
+        picks.append(pick)
+    return torch.stack(picks), torch.stack(rows)
+
+
+def _gumbel(log_weight: Tensor, generator: torch.Generator) -> Tensor:
+    """Return standard Gumbel noise for each candidate."""
+    uniform = torch.rand(len(log_weight), generator=generator, dtype=torch.float64)
+    return -torch.log(-torch.log(uniform.to(log_weight.device)))
+
+
+def _shares(log_weight: Tensor, left: Tensor) -> Tensor:
+    """Return the shares of the weights that are left, even ones if all these are 0."""
+    log_weight = torch.where(left, log_weight, -math.inf)
+    exhausted = torch.isneginf(log_weight).all(-1, keepdim=True)
+    return torch.where(exhausted & left, 0.0, log_weight).softmax(-1)

@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 
 def least_confidence(samples: Tensor) -> Tensor:
@@ -65,8 +64,27 @@ def variation_ratio(samples: Tensor, kind: str = "proba") -> Tensor:
         return least_confidence(samples)
     if kind != "votes":
         raise ValueError(f"kind must be 'proba' or 'votes', not {kind!r}.")
-    votes_NC = one_hot(samples.argmax(-1), samples.shape[-1]).sum(0)
-    return 1 - votes_NC.amax(-1).to(samples.dtype) / len(samples)
+    return 1 - vote_shares(samples).amax(-1)
+
+
+def vote_shares(samples: Tensor) -> Tensor:
+    """Return the share of draws that vote for each class.
+
+    Parameters
+    ----------
+    samples : Tensor of shape (S, N, C)
+        Posterior draws of the class probabilities. A draw votes for its most
+        probable class, the first among equals.
+
+    Returns
+    -------
+    shares : Tensor of shape (N, C)
+        Rows sum to 1.
+    """
+    vote_NS = samples.argmax(-1).T
+    count_NC = samples.new_zeros(samples.shape[1:])
+    count_NC.scatter_add_(1, vote_NS, samples.new_ones(vote_NS.shape))
+    return count_NC / len(samples)
 
 
 def mean_std(samples: Tensor) -> Tensor:

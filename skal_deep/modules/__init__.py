@@ -2,38 +2,66 @@
 
 from skal_deep.modules._conv_net import ConvNet
 from skal_deep.modules._discriminator import Discriminator
+from skal_deep.modules._drop_connect import DropConnectLinear
 from skal_deep.modules._dropout import (
     CoupledDropout,
     FunctionalDropout,
     coupled_dropout,
     dropout_layers,
+    dropout_sites,
     eval_mode,
     unreachable_dropout,
 )
+from skal_deep.modules._evidential import EvidentialLoss, dirichlet_mean, evidence_of
 from skal_deep.modules._mlp import MLP
 from skal_deep.modules._prefix import SharedPrefix
-from skal_deep.modules._rng import isolated_rng
+from skal_deep.modules._rng import draw_generator, isolated_rng
+from skal_deep.modules._split_linear import SplitLinear, heads_apart, split_linear
 from skal_deep.modules._standardizer import Standardizer
+from skal_deep.modules._thinned import ThinnedDraws, draw_passes
 from skal_deep.modules._training import Minibatches, train
 from skal_deep.modules._vaal import LabeledScorer, train_vaal
 from skal_deep.modules._vae import VAE
+from skal_deep.modules._weights import (
+    batch_norms,
+    refresh_batch_norm,
+    restored_state,
+    set_trained_weights,
+    trained_weights,
+)
 
 __all__ = [
-    "MLP",
-    "VAE",
     "ConvNet",
     "CoupledDropout",
     "Discriminator",
+    "DropConnectLinear",
+    "EvidentialLoss",
     "FunctionalDropout",
     "LabeledScorer",
+    "MLP",
     "Minibatches",
     "SharedPrefix",
+    "ThinnedDraws",
+    "draw_passes",
+    "SplitLinear",
     "Standardizer",
+    "VAE",
+    "batch_norms",
     "coupled_dropout",
+    "dirichlet_mean",
+    "draw_generator",
     "dropout_layers",
+    "dropout_sites",
     "eval_mode",
+    "evidence_of",
+    "heads_apart",
     "isolated_rng",
+    "refresh_batch_norm",
+    "restored_state",
+    "set_trained_weights",
+    "split_linear",
     "train",
     "train_vaal",
+    "trained_weights",
     "unreachable_dropout",
 ]

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.dropout import _DropoutNd
 from torch.overrides import TorchFunctionMode
+
+from skal_deep.modules._attention import hook_attention
+from skal_deep.modules._rng import draw_generator
 
 _PER_CHANNEL = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.FeatureAlphaDropout)
 _ALPHA = (nn.AlphaDropout, nn.FeatureAlphaDropout)
@@ -26,23 +28,40 @@ _FUNCTIONAL = (
 )
 
 
-def dropout_layers(module: nn.Module) -> dict[str, _DropoutNd]:
-    """Return the dropout layers with ``p > 0`` by their names in the module."""
+def dropout_rate(layer: nn.Module) -> float:
+    """Return the share that a layer drops: of units, or of attention."""
+    if isinstance(layer, nn.MultiheadAttention):
+        return float(layer.dropout)
+    return float(layer.p) if isinstance(layer, _DropoutNd) else 0.0
+
+
+def dropout_layers(module: nn.Module) -> dict[str, nn.Module]:
+    """Return the layers that drop something, by their names in the module."""
     return {
-        name: layer
-        for name, layer in module.named_modules()
-        if isinstance(layer, _DropoutNd) and layer.p > 0
+        name: layer for name, layer in module.named_modules() if dropout_rate(layer) > 0
     }
+
+
+def dropout_sites(module: nn.Module) -> list[str]:
+    """Say in words where something is dropped."""
+    return [
+        f"{type(layer).__name__}(p={dropout_rate(layer):g}) {name!r}"
+        for name, layer in dropout_layers(module).items()
+    ]
 
 
 def unreachable_dropout(module: nn.Module) -> list[str]:
     """Name the built-in dropout that no hook can reach, and what to do about it."""
     found = []
     for name, layer in module.named_modules():
-        if isinstance(layer, nn.MultiheadAttention) and layer.dropout > 0:
+        if (
+            isinstance(layer, nn.MultiheadAttention)
+            and layer.dropout > 0
+            and (layer.bias_k is not None or layer.add_zero_attn)
+        ):
             found.append(
-                f"the attention dropout of {name or 'the module'!r} (set its `dropout` "
-                "attribute to 0 and keep the dropout layers around it)"
+                f"the attention dropout of {name or 'the module'!r} with bias_k or "
+                "add_zero_attn (set its `dropout` attribute to 0)"
             )
         if isinstance(layer, nn.RNNBase) and layer.dropout > 0 and layer.num_layers > 1:
             found.append(
@@ -76,7 +95,7 @@ class CoupledDropout:
         """Begin a forward pass; a forward pre-hook of the whole module."""
         self._call = 0
 
-    def _mask(self, layer: _DropoutNd, x: Tensor) -> Tensor:
+    def mask(self, layer: nn.Module, x: Tensor) -> Tensor:
         """Return the mask of this call: 1 = kept, of shape (1, *features)."""
         key = self._draw, self._call
         self._call += 1
@@ -85,7 +104,7 @@ class CoupledDropout:
             if isinstance(layer, _PER_CHANNEL):
                 shape[2:] = [1] * (x.ndim - 2)
             noise = torch.rand(shape, generator=self._generator())
-            self._masks[key] = (noise >= layer.p).to(x.device, x.dtype)
+            self._masks[key] = (noise >= dropout_rate(layer)).to(x.device, x.dtype)
         mask = self._masks[key]
         if mask.ndim != x.ndim or any(
             m not in (1, n) for m, n in zip(mask.shape[1:], x.shape[1:], strict=True)
@@ -100,13 +119,12 @@ class CoupledDropout:
     def _generator(self) -> torch.Generator:
         """Return the generator of this draw."""
         if self._draw not in self._generators:
-            state = np.random.SeedSequence((self._seed, self._draw)).generate_state(1)
-            self._generators[self._draw] = torch.Generator().manual_seed(int(state[0]))
+            self._generators[self._draw] = draw_generator(self._seed, self._draw)
         return self._generators[self._draw]
 
     def __call__(self, layer: _DropoutNd, _inputs: Any, output: Tensor) -> Tensor:
         """Drop units of the output; a forward hook of a layer in eval mode."""
-        mask, p = self._mask(layer, output), layer.p
+        mask, p = self.mask(layer, output), layer.p
         if not isinstance(layer, _ALPHA):
             return output * (mask / (1 - p)) if p < 1 else output * mask
         scale = 1 / math.sqrt((1 - p) * (1 + p * _SELU_FLOOR**2)) if p < 1 else 0.0
@@ -136,9 +154,11 @@ def coupled_dropout(module: nn.Module, seed: int) -> Iterator[CoupledDropout]:
     """
     masks = CoupledDropout(seed)
     handles = [module.register_forward_pre_hook(masks.start_pass)]
-    handles += [
-        layer.register_forward_hook(masks) for layer in dropout_layers(module).values()
-    ]
+    for layer in dropout_layers(module).values():
+        if isinstance(layer, nn.MultiheadAttention):
+            handles += hook_attention(layer, masks.mask)
+        else:
+            handles.append(layer.register_forward_hook(masks))
     try:
         with eval_mode(module):
             yield masks
@@ -181,6 +201,7 @@ class FunctionalDropout(TorchFunctionMode):
         self._handles = [
             layer.register_forward_pre_hook(self._count_layer)
             for layer in dropout_layers(self._module).values()
+            if isinstance(layer, _DropoutNd)
         ]
         super().__enter__()
         return self

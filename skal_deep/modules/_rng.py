@@ -34,3 +34,9 @@ def isolated_rng(seed: int | None = None) -> Iterator[None]:
     finally:
         random.setstate(python_state)
         np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+def draw_generator(seed: int, draw: int) -> torch.Generator:
+    """Return the generator of one posterior draw, independent of all other draws."""
+    state = np.random.SeedSequence((seed, draw)).generate_state(1)
+    return torch.Generator().manual_seed(int(state[0]))

@@ -3,9 +3,9 @@
 from torch import Tensor
 
 from skal_deep.classifier import Embeds, PredictsProba
-from skal_deep.functional import badge, squared_gradient_norms
+from skal_deep.functional import badge, squared_gradient_norms, temperature_scaled
 from skal_deep.pool._base import DeepQueryStrategy
-from skal_deep.pool._pool import Pool
+from skal_deep.pool._pool import Pool, Rows
 
 
 class Badge(DeepQueryStrategy):
@@ -38,12 +38,25 @@ class Badge(DeepQueryStrategy):
     _needs = (PredictsProba, Embeds)
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
-        picks, utilities = badge(*pool.predict_and_embed(), batch_size, pool.generator)
-        if pool.is_foreign:
-            norm_N, norm_U = (
-                squared_gradient_norms(*rows.predict_and_embed())
-                for rows in (pool, pool.unlabeled)
-            )
-            if norm_U.any():
-                utilities[0] = norm_N / norm_U.sum()
-        return picks, utilities
+        return badge_at(pool, batch_size, temperature=1.0)
+
+
+def badge_at(pool: Pool, batch_size: int, temperature: float) -> tuple[Tensor, Tensor]:
+    """Return Badge's picks and utilities for probabilities at a temperature."""
+
+    def factors(rows: Rows) -> tuple[Tensor, Tensor]:
+        proba_NC, embedding_ND = rows.predict_and_embed()
+        if temperature != 1:
+            proba_NC = temperature_scaled(proba_NC, temperature)
+        return proba_NC, embedding_ND
+
+    picks, utilities = badge(
+        *factors(pool), batch_size, pool.generator, pool.with_utilities
+    )
+    if pool.is_foreign and pool.with_utilities:
+        norm_N, norm_U = (
+            squared_gradient_norms(*factors(rows)) for rows in (pool, pool.unlabeled)
+        )
+        if norm_U.any():
+            utilities[0] = norm_N / norm_U.sum()
+    return picks, utilities

@@ -55,4 +55,4 @@ class BALD(ScoreQueryStrategy):
         self.selection = selection
 
     def _score(self, pool: Pool) -> Tensor:
-        return bald(pool.sample_proba(self.n_samples))
+        return pool.score_samples(bald, self.n_samples)

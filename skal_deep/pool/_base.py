@@ -11,7 +11,15 @@ from skactiveml.utils import is_labeled
 from sklearn.utils._param_validation import validate_parameter_constraints
 from torch import Tensor
 
-from skal_deep.classifier import as_model, as_seed, check_needs, derived_seed, fitted
+from skal_deep.classifier import (
+    as_model,
+    as_seed,
+    check_needs,
+    derived_seed,
+    fit_on_labeled,
+    fitted,
+    given_model,
+)
 from skal_deep.modules import isolated_rng
 from skal_deep.pool._checks import (
     as_batch_size,
@@ -28,7 +36,7 @@ from skal_deep.pool._selection import SelectionRule, TopK
 class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
     """A strategy that chooses a batch as a whole.
 
-    A subclass names the capabilities it needs of a classifier in ``_needs`` and
+    A subclass names the capabilities it needs of a model in ``_needs`` and
     implements ``_select``. Everything else about a query is done here, once. Inside
     a strategy an index is a position among the candidates.
 
@@ -41,7 +49,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
     """
 
     _needs: ClassVar[tuple[type, ...]] = ()
-    # Whether raw inputs do where there is no classifier that offers what is needed.
+    # Whether raw inputs do where there is no model that offers what is needed.
     _works_on_inputs: ClassVar[bool] = False
     # Whether even the first pick depends on the size of the batch.
     _plans_batch: ClassVar[bool] = False
@@ -70,7 +78,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             Distinct positions among the candidates.
         utilities : Tensor of shape (batch_size, N) or (N,)
             Row t holds the utilities, high = query, that decided pick t. One row
-            stands for all.
+            stands for all. They are not looked at unless ``pool.with_utilities``.
         """
 
     def query(
@@ -83,6 +91,8 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         candidates=None,
         batch_size=1,
         return_utilities=False,
+        reg=None,
+        fit_reg=True,
     ):
         """Determine for which candidates labels are to be queried.
 
@@ -92,7 +102,8 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             All inputs, labelled and unlabelled: vectors, images (n, c, h, w), or
             whatever the classifier takes.
         y : array-like of shape (n_samples,)
-            Labels; unlabelled rows hold ``missing_label``.
+            Labels, or targets of a regression; unlabelled rows hold
+            ``missing_label``, for targets best ``np.nan``.
         clf : object, default=None
             The classifier: one of ours, a skorch net, a classifier of
             scikit-activeml or scikit-learn, or a Pipeline that ends in one. ``None``
@@ -110,6 +121,12 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             are returned, with a warning.
         return_utilities : bool, default=False
             Whether to return the utilities too.
+        reg : object, default=None
+            The regressor, instead of a classifier, where a strategy asks for
+            embeddings only: skorch's ``NeuralNetRegressor``, a regressor of
+            scikit-activeml or scikit-learn, or a Pipeline that ends in one.
+        fit_reg : bool, default=True
+            Whether to fit a clone of the regressor first, as ``fit_clf``.
 
         Returns
         -------
@@ -123,7 +140,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         Raises
         ------
         CapabilityError
-            If the classifier cannot answer what the strategy asks.
+            If the classifier or regressor cannot answer what the strategy asks.
         ValueError
             If there is nothing to query or the input is malformed.
         """
@@ -137,6 +154,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         X, y, candidates, batch_size, return_utilities = self._validate_data(
             X, y, candidates, batch_size, return_utilities, reset=True
         )
+        clf, fit_clf = given_model(clf, fit_clf, reg, fit_reg)
         clf = check_needs(name, clf, self._needs, self._works_on_inputs)
         if self.random_state is None:  # upstream would draw from numpy's global state
             self.random_state_ = np.random.RandomState(as_seed(None))
@@ -144,7 +162,9 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         with isolated_rng(seed):
             if clf is not None:
                 clf = fitted(clf, fit_clf, X, y, self.missing_label_, sample_weight)
-            pool, rows = self._look(X, y, candidates, clf, seed)
+            pool, rows = self._look(
+                X, y, candidates, clf, seed, sample_weight, return_utilities
+            )
             with torch.no_grad():
                 picks, utilities = self._select(pool, batch_size)
         picked = checked_picks(name, picks, batch_size, len(pool))
@@ -156,7 +176,14 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         return rows[picked], all_utilities
 
     def _look(
-        self, X: NDArray[Any], y: NDArray[Any], candidates: Any, clf: Any, seed: int
+        self,
+        X: NDArray[Any],
+        y: NDArray[Any],
+        candidates: Any,
+        clf: Any,
+        seed: int,
+        sample_weight: NDArray[Any] | None,
+        with_utilities: bool,
     ) -> tuple[Pool, NDArray[np.intp]]:
         """Return the pool of a query and which rows its candidates are."""
         model, has_label = as_model(clf), is_labeled(y, self.missing_label_)
@@ -170,6 +197,16 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         else:
             rows = unlabeled if candidates is None else canonical_order(X, candidates)
         rows = shuffled(rows, derived_seed(seed, 0))
+        weight = None if sample_weight is None else np.asarray(sample_weight)[labeled]
+
+        def without(hidden: NDArray[np.intp]) -> Any:
+            y_known = y[labeled]
+            y_known[hidden] = self.missing_label_
+            with isolated_rng(derived_seed(seed, 3)), torch.enable_grad():
+                return fit_on_labeled(
+                    clf, X[labeled], y_known, self.missing_label_, weight
+                )
+
         pool = Pool(
             data,
             rows,
@@ -179,7 +216,9 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             y_labeled=y[labeled],
             unlabeled=Rows(X, unlabeled, model, seed),
             is_foreign=is_foreign,
+            without=without,
             generator=torch.Generator().manual_seed(seed),
+            with_utilities=with_utilities,
         )
         return pool, rows
 

@@ -69,7 +69,11 @@ class BatchBALD(DeepQueryStrategy):
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         samples_SNC = pool.sample_proba(self.n_samples)
         picks, utilities = batch_bald(
-            samples_SNC, batch_size, self.n_configurations, pool.generator
+            samples_SNC,
+            batch_size,
+            self.n_configurations,
+            pool.generator,
+            pool.with_utilities,
         )
         n_informed = n_informed_picks(utilities, picks, len(samples_SNC))
         if n_informed < batch_size:

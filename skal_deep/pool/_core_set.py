@@ -16,11 +16,11 @@ class CoreSet(DeepQueryStrategy):
     Asks again and again for the row that is farthest from all labelled and already
     picked rows, by the Euclidean distance of embeddings [1]_. The largest distance
     that is left is at most twice the smallest possible one. Without a labelled row
-    the first pick is the row closest to the mean. A classifier that has no
-    embeddings, or none, makes it work on the inputs themselves.
+    the first pick is the row closest to the mean. A classifier or regressor that has
+    no embeddings, or none, makes it work on the inputs themselves.
 
     The utilities are distances. The paper's robust variant, which may leave out
-    outliers, is another strategy.
+    outliers, is :class:`RobustCoreSet`.
 
     Parameters
     ----------
@@ -41,4 +41,6 @@ class CoreSet(DeepQueryStrategy):
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         points_ND = pool.embed()
         centers_MD = pool.labeled.embed() if len(pool.labeled) else points_ND[:0]
-        return k_center_greedy(points_ND, centers_MD, batch_size)
+        return k_center_greedy(
+            points_ND, centers_MD, batch_size, with_utilities=pool.with_utilities
+        )

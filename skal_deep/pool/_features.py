@@ -13,7 +13,7 @@ from skal_deep.functional import (
     nearest_neighbors,
     unit_rows,
 )
-from skal_deep.pool._pool import Pool, Rows
+from skal_deep.pool._pool import Pool
 
 # Up to that many clusters are found by k-means proper, more by mini-batches of that
 # many rows, as in TypiClust's code.
@@ -104,9 +104,11 @@ def linkage_clusters(pool: Pool, cluster_size: int) -> Tensor:
     return cluster_M[nearest_neighbors(pool.embed(), sample_MD, 1)[1][:, 0]]
 
 
-def crowd(pool: Pool) -> Rows:
-    """Return what batches represent: the unlabelled rows, candidates or not."""
-    return pool.unlabeled if len(pool.unlabeled) else pool
+def nearest_rows(pool: Pool) -> Tensor:
+    """Return which rows of ``embed_data`` the candidates are, or are closest to."""
+    if not pool.is_foreign:
+        return pool.rows_of_data()
+    return nearest_neighbors(pool.embed(), pool.embed_data(), 1)[1][:, 0]
 
 
 def representatives(
@@ -126,11 +128,11 @@ def representatives(
     chosen_N : Tensor of shape (N,)
         Which candidates are chosen.
     chosen_U : Tensor of shape (U,)
-        Which rows of :func:`crowd` are chosen.
+        Which rows of the population are chosen.
     batch_size : int
         Number of picks.
     """
-    rows_ND, rows_UD = unit_rows(pool.embed()), unit_rows(crowd(pool).embed())
+    rows_ND, rows_UD = unit_rows(pool.embed()), unit_rows(pool.population.embed())
     grouped = rows_UD[chosen_U] if chosen_U.any() else rows_UD
     centroids_KD = k_means(grouped, batch_size, pool.generator)
     handicap_N = torch.where(chosen_N, 0.0, 2.0).to(rows_ND)

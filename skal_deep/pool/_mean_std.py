@@ -55,4 +55,4 @@ class MeanStd(ScoreQueryStrategy):
         self.selection = selection
 
     def _score(self, pool: Pool) -> Tensor:
-        return mean_std(pool.sample_proba(self.n_samples))
+        return pool.score_samples(mean_std, self.n_samples)

@@ -1,18 +1,31 @@
 """What one query may look at."""
 
+from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from skal_deep.classifier import Embeds, Model
-from skal_deep.functional import nearest_neighbors
+from skal_deep.classifier import (
+    Embeds,
+    Model,
+    as_model,
+    class_positions,
+    derived_seed,
+)
+from skal_deep.functional import last_layer_features
 
 # Rows are handed to the model in chunks of about this size, so that a pool that is
 # mapped from a file need never be in memory as a whole.
 _CHUNK_BYTES = 2**28
+
+# Draws of that many numbers, 128 MiB in float32, or for that many rows, are kept for
+# whoever asks next; more are scored chunk by chunk.
+_KEPT_DRAWS = 2**25
+_KEPT_ROWS = 2**10
 
 
 class Rows:
@@ -54,9 +67,17 @@ class Rows:
         at = np.searchsorted(others._positions, self._positions, sorter=order)
         self._others = others, order[at]
 
+    def seen_by(self, model: Model, some: NDArray[np.intp]) -> "Rows":
+        """Return some of these rows, seen through another model."""
+        return Rows(self._data, self._positions[some], model, self._seed)
+
     def predict_proba(self) -> Tensor:
         """Return class probabilities of shape (N, C)."""
         return self._answer("predict_proba")
+
+    def predict_evidence(self) -> Tensor:
+        """Return evidence for each class, of shape (N, C)."""
+        return self._answer("predict_evidence")
 
     def embed(self) -> Tensor:
         """Return embeddings of shape (N, D), the inputs where the model has none."""
@@ -66,8 +87,7 @@ class Rows:
 
     def linear_head(self) -> tuple[Tensor, Tensor]:
         """Return the weights (C, D) and biases (C,) that make logits of embeddings."""
-        rows = self._data[self._positions[:1]]
-        head: tuple[Tensor, Tensor] = self._model.linear_head(rows)  # type: ignore[attr-defined]
+        head = self._model.linear_head(self._data[self._positions[:1]])  # type: ignore[attr-defined]
         weight_CD, bias_C = (part.to(self.embed()) for part in head)
         return weight_CD, bias_C
 
@@ -83,9 +103,72 @@ class Rows:
                 self._answers[(name,)] = torch.cat(chunks)
         return self.predict_proba(), self.embed()
 
+    def gradient_features(self, n_features: int) -> Tensor:
+        """Return features (N, n_features or less) of gradients in the last layer.
+
+        Those of a classifier's loss, of a regressor's output, and the inputs with a
+        constant where there is neither. All rows of a query are sketched alike.
+        """
+        sketch = torch.Generator().manual_seed(derived_seed(self._seed, 2))
+        if hasattr(self._model, "predict_proba"):
+            return last_layer_features(*self.predict_and_embed(), n_features, sketch)
+        return last_layer_features(None, self.embed(), n_features, sketch)
+
+    def jacobian(self, n_features: int) -> Tensor:
+        """Return slopes of the net of shape (N, n_features or less), sketched alike."""
+        return self._answer("jacobian", n_features, derived_seed(self._seed, 2))
+
     def sample_proba(self, n_samples: int | None) -> Tensor:
         """Return coupled posterior draws of shape (S, N, C)."""
         return self._answer("sample_proba", n_samples, self._seed, dim=1)
+
+    def gradient_lengths(self, words: bool) -> Tensor:
+        """Return lengths (N, W, C) of the gradients that each label would cause."""
+        return self._answer("gradient_lengths", words)
+
+    def score_logits(
+        self, kernel: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]
+    ) -> Tensor:
+        """Return scores (N,) of a kernel that takes logits as a function, and rows."""
+        chunks = self._by_chunk("differentiable_logits")
+        return torch.cat([kernel(logits, x) for x, logits in chunks])
+
+    def score_samples(
+        self, kernel: Callable[[Tensor], Tensor], n_samples: int | None
+    ) -> Tensor:
+        """Return scores of shape (N,) that a kernel gives each row for its draws.
+
+        The draws of a large pool, (S, N, C), never exist at once.
+
+        Parameters
+        ----------
+        kernel : callable
+            Takes draws of some rows, (S, n, C), and scores each row by itself, (n,).
+        n_samples : int or None
+            Number of draws; ``None`` is the model's own.
+        """
+        asked = "sample_proba", n_samples, self._seed
+        if asked not in self._answers and len(self) > _KEPT_ROWS:
+            one_S1C = next(self._by_chunk(*asked, size=1))
+            size = max(1, _KEPT_DRAWS // one_S1C.numel())
+            if size < len(self):
+                return torch.cat([kernel(s) for s in self._by_chunk(*asked, size=size)])
+        return kernel(self.sample_proba(n_samples))
+
+    def draw(self, n_rows: int, generator: torch.Generator) -> "Rows":
+        """Return that many of the rows at random, all of them if there are fewer."""
+        drawn = torch.randperm(len(self), generator=generator)[:n_rows].numpy()
+        return Rows(self._data, self._positions[drawn], self._model, self._seed)
+
+    def others(self, X: ArrayLike) -> "Rows":
+        """Return other inputs, seen through the same model with the same draws."""
+        data = np.asarray(X, dtype=self._data.dtype)
+        if data.shape[1:] != self._data.shape[1:]:
+            raise ValueError(
+                f"Inputs of shape {data.shape[1:]} were given beside a pool of shape "
+                f"{self._data.shape[1:]}."
+            )
+        return Rows(data, np.arange(len(data)), self._model, self._seed)
 
     def _answer(self, name: str, *args: Any, dim: int = 0) -> Tensor:
         """Return the model's answer for all rows, the same one each time."""
@@ -96,17 +179,18 @@ class Rows:
             at_N = torch.as_tensor(at, device=answer.device)
             self._answers[key] = answer.index_select(dim, at_N)
         if key not in self._answers:
-            self._answers[key] = torch.cat(self._by_chunk(name, *args), dim=dim)
+            self._answers[key] = torch.cat(list(self._by_chunk(name, *args)), dim=dim)
         return self._answers[key]
 
-    def _by_chunk(self, name: str, *args: Any) -> list[Any]:
-        """Return the model's answers chunk by chunk."""
+    def _by_chunk(
+        self, name: str, *args: Any, size: int | None = None
+    ) -> Iterator[Any]:
+        """Yield the model's answers, for so many rows at a time or fewer."""
         method = getattr(self._model, name)
-        size = max(1, _CHUNK_BYTES // max(1, self._data[:1].nbytes))
-        return [
-            method(self._data[self._positions[start : start + size]], *args)
-            for start in range(0, len(self), size)
-        ]
+        fit_in_memory = max(1, _CHUNK_BYTES // max(1, self._data[:1].nbytes))
+        size = fit_in_memory if size is None else min(size, fit_in_memory)
+        for start in range(0, len(self), size):
+            yield method(self._data[self._positions[start : start + size]], *args)
 
 
 class Pool(Rows):
@@ -124,6 +208,8 @@ class Pool(Rows):
         Whether the candidates were given as inputs, not as rows of the data.
     generator : torch.Generator
         The one source of randomness, on the CPU.
+    with_utilities : bool
+        Whether the utilities will be looked at. A strategy may save computing them.
     """
 
     def __init__(
@@ -137,14 +223,18 @@ class Pool(Rows):
         y_labeled: NDArray[Any],
         unlabeled: Rows,
         is_foreign: bool,
+        without: Callable[[NDArray[np.intp]], Any],
         generator: torch.Generator,
+        with_utilities: bool,
     ):
         super().__init__(data, positions, model, seed)
         self.labeled = labeled
         self.y_labeled = y_labeled
         self.unlabeled = unlabeled
         self.is_foreign = is_foreign
+        self._without = without
         self.generator = generator
+        self.with_utilities = with_utilities
         if not is_foreign and np.array_equal(
             np.sort(positions), np.sort(unlabeled._positions)
         ):
@@ -152,15 +242,58 @@ class Pool(Rows):
 
     def embed_data(self) -> Tensor:
         """Return embeddings of all rows of the data, the labelled ones first."""
-        parts = (self.labeled, self.unlabeled)
-        return torch.cat([rows.embed() for rows in parts if len(rows)])
+        return torch.cat([r.embed() for r in (self.labeled, self.unlabeled) if len(r)])
 
     def rows_of_data(self) -> Tensor:
-        """Return which rows of :meth:`embed_data` the candidates are.
-
-        Candidates that are given as inputs stand for the nearest row.
-        """
-        if self.is_foreign:
-            return nearest_neighbors(self.embed(), self.embed_data(), 1)[1][:, 0]
+        """Return which rows of :meth:`embed_data` the candidates are."""
         order = np.concatenate([self.labeled._positions, self.unlabeled._positions])
         return torch.as_tensor(np.argsort(order)[self._positions])
+
+    def features_beside_labeled(self, n_features: int) -> tuple[Tensor, Tensor]:
+        """Return the gradient features of candidates and of labelled rows."""
+        features_NP = self.gradient_features(n_features)
+        if not len(self.labeled):
+            return features_NP, features_NP[:0]
+        return features_NP, self.labeled.gradient_features(n_features)
+
+    def held_out(self, hidden: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
+        """Return honest predictions for labelled rows, at the cost of another fit.
+
+        Parameters
+        ----------
+        hidden : ndarray of shape (H,)
+            Positions among the labelled rows.
+
+        Returns
+        -------
+        proba : Tensor of shape (H, C)
+            Class probabilities by a clone of the classifier that is fitted without
+            the labels of these rows.
+        columns : Tensor of shape (H,)
+            The columns of their labels.
+        """
+        clf = self._without(hidden)
+        rows = self.labeled.seen_by(as_model(clf), hidden)
+        columns = class_positions(clf, self.y_labeled[hidden])
+        return rows.predict_proba(), torch.as_tensor(columns)
+
+    @property
+    def population(self) -> Rows:
+        """What candidates are taken from: the unlabelled rows, if there are any."""
+        return self.unlabeled if len(self.unlabeled) else self
+
+    def whole(self) -> "Pool":
+        """Return the pool that scores of the candidates are compared in.
+
+        For candidates that were given as inputs these are the unlabelled rows of the
+        data, so that a pool may be scored in parts; else it is the candidates. Draws
+        from the generator of the one are those from that of the other.
+        """
+        if not self.is_foreign or not len(self.unlabeled):
+            return self
+        whole = copy(self)
+        whole._data, whole._positions = self.unlabeled._data, self.unlabeled._positions
+        whole._answers, whole.is_foreign = {}, False
+        whole.generator = torch.Generator()
+        whole.generator.set_state(self.generator.get_state())
+        return whole

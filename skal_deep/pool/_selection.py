@@ -61,7 +61,10 @@ class TopK(SelectionRule):
         return top_k(scores, batch_size), scores
 
 
-_COLDNESS: dict[str, Any] = {"coldness": [Interval(Real, 0, None, closed="left")]}
+_DRAWS: dict[str, Any] = {
+    "coldness": [Interval(Real, 0, None, closed="left")],
+    "epsilon": [Interval(Real, 0, 1, closed="both")],
+}
 
 
 class Power(SelectionRule):
@@ -75,6 +78,10 @@ class Power(SelectionRule):
     ----------
     coldness : float, default=1.0
         0 is random sampling, infinity the highest scores. The paper uses 1.
+    epsilon : float, default=0.0
+        Share of each draw's probability that is spread evenly over what is left.
+        Above 0 any candidate can be drawn, which unbiased estimates of the risk
+        need: see :func:`~skal_deep.evaluation.lure_weights`.
 
     References
     ----------
@@ -83,13 +90,16 @@ class Power(SelectionRule):
        Learning. TMLR, 2023.
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = _COLDNESS
+    _parameter_constraints: ClassVar[dict[str, Any]] = _DRAWS
 
-    def __init__(self, coldness=1.0):
+    def __init__(self, coldness=1.0, epsilon=0.0):
         self.coldness = coldness
+        self.epsilon = epsilon
 
     def _select(self, scores, batch_size, pool):
-        return power_sample(scores, batch_size, self.coldness, pool.generator)
+        return power_sample(
+            scores, batch_size, self.coldness, pool.generator, self.epsilon
+        )
 
 
 class Softmax(SelectionRule):
@@ -101,6 +111,10 @@ class Softmax(SelectionRule):
     ----------
     coldness : float, default=1.0
         0 is random sampling, infinity the highest scores. The paper uses 1.
+    epsilon : float, default=0.0
+        Share of each draw's probability that is spread evenly over what is left.
+        Above 0 any candidate can be drawn, which unbiased estimates of the risk
+        need: see :func:`~skal_deep.evaluation.lure_weights`.
 
     References
     ----------
@@ -109,13 +123,16 @@ class Softmax(SelectionRule):
        Learning. TMLR, 2023.
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = _COLDNESS
+    _parameter_constraints: ClassVar[dict[str, Any]] = _DRAWS
 
-    def __init__(self, coldness=1.0):
+    def __init__(self, coldness=1.0, epsilon=0.0):
         self.coldness = coldness
+        self.epsilon = epsilon
 
     def _select(self, scores, batch_size, pool):
-        return softmax_sample(scores, batch_size, self.coldness, pool.generator)
+        return softmax_sample(
+            scores, batch_size, self.coldness, pool.generator, self.epsilon
+        )
 
 
 class SoftRank(SelectionRule):
@@ -128,6 +145,10 @@ class SoftRank(SelectionRule):
     ----------
     coldness : float, default=1.0
         0 is random sampling, infinity the highest scores. The paper uses 1.
+    epsilon : float, default=0.0
+        Share of each draw's probability that is spread evenly over what is left.
+        Above 0 any candidate can be drawn, which unbiased estimates of the risk
+        need: see :func:`~skal_deep.evaluation.lure_weights`.
 
     References
     ----------
@@ -136,10 +157,13 @@ class SoftRank(SelectionRule):
        Learning. TMLR, 2023.
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = _COLDNESS
+    _parameter_constraints: ClassVar[dict[str, Any]] = _DRAWS
 
-    def __init__(self, coldness=1.0):
+    def __init__(self, coldness=1.0, epsilon=0.0):
         self.coldness = coldness
+        self.epsilon = epsilon
 
     def _select(self, scores, batch_size, pool):
-        return softrank_sample(scores, batch_size, self.coldness, pool.generator)
+        return softrank_sample(
+            scores, batch_size, self.coldness, pool.generator, self.epsilon
+        )

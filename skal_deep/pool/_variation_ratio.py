@@ -1,5 +1,6 @@
 """Disagreement of votes."""
 
+from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -64,4 +65,6 @@ class VariationRatio(ScoreQueryStrategy):
         self.selection = selection
 
     def _score(self, pool: Pool) -> Tensor:
-        return variation_ratio(pool.sample_proba(self.n_samples), self.kind)
+        return pool.score_samples(
+            partial(variation_ratio, kind=self.kind), self.n_samples
+        )

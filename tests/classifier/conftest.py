@@ -16,6 +16,7 @@ def make(request):
             net, classes=classes, random_state=random_state, **params
         )
 
+    build.kind = request.param
     return build
 
 

@@ -23,6 +23,7 @@ from skal_deep.classifier import (
     DeepEnsembleClassifier,
     Embeds,
     HasLinearHead,
+    HasSlopes,
     MCDropoutClassifier,
     PredictsProba,
     SamplesProba,
@@ -55,7 +56,7 @@ def ours(kind, **params):
     return kind(make_net(), classes=CLASSES, random_state=0, **params)
 
 
-MOST = {"predict_proba", "sample_proba", "embed"}
+MOST = {"predict_proba", "sample_proba", "embed", "jacobian"}
 EVERYTHING = MOST | {"linear_head"}
 OFFERS = {
     "deep": (lambda: ours(DeepClassifier), EVERYTHING - {"sample_proba"}),
@@ -93,6 +94,7 @@ CAPABILITIES = {
     "sample_proba": SamplesProba,
     "embed": Embeds,
     "linear_head": HasLinearHead,
+    "jacobian": HasSlopes,
 }
 
 
@@ -120,6 +122,8 @@ def test_models_have_the_methods_they_can_honour(offer, partly, piped):
         torch.testing.assert_close(proba, model.predict_proba(X))
         torch.testing.assert_close(embedding, model.embed(X))
         assert embedding.shape[0] == 60
+    if "jacobian" in offers:
+        assert model.jacobian(X, 6, 0).shape == (60, 6)
     if "sample_proba" in offers:
         samples = model.sample_proba(X, 4, 0)
         assert samples.shape[1:] == (60, 3)

@@ -17,12 +17,18 @@ INHERITED = {
     "check_supervised_y_2d": "column vectors are taken without a warning",
     "check_supervised_y_no_nan": "inf in y is a label like any other",
 }
+EQUIVALENCE = "check_sample_weight_equivalence_on_dense_data"
 OWN = {
     "dropout": {
-        "check_sample_weight_equivalence_on_dense_data": (
-            "dropout noise in training differs between a repeated row and a heavy one"
-        )
-    }
+        EQUIVALENCE: "dropout noise differs between a repeated row and a heavy one"
+    },
+    "heads": {
+        EQUIVALENCE: "random weights differ between a repeated row and a heavy one"
+    },
+    "laplace": {
+        EQUIVALENCE: "the posterior's width depends on the number of rows, not on the "
+        "scale of weights"
+    },
 }
 
 

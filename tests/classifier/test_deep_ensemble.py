@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from support import make_net
 
 from skal_deep.classifier import CapabilityError, DeepEnsembleClassifier
@@ -31,5 +32,37 @@ def test_embeddings_stand_side_by_side(partly):
 
 def test_members_that_do_not_differ_are_refused(partly):
     X, _ = partly
-    with pytest.raises(CapabilityError, match="members of the ensemble predict"):
+    with pytest.raises(CapabilityError, match="All draws of DeepEnsembleClassifier"):
         fit(make_net(MLP(2, 3)), X, np.full(60, -1))
+
+
+def test_members_may_start_from_a_common_net(partly):
+    """With one epoch of their own left, they are a small step from one another."""
+    X, y = partly
+    net = make_net(optimizer=torch.optim.SGD, lr=0.1)
+    apart = fit(net, X, y)
+    shared = fit(net, X, y, shared_epochs=19)
+    for clf, is_near in ((shared, True), (apart, False)):
+        first, second = (next(n.module_.parameters()) for n in clf.nets_[:2])
+        distance = float((first - second).detach().norm())
+        assert distance > 0
+        assert (distance < 0.1) == is_near
+    assert [len(net.history) for net in shared.nets_] == [1, 1, 1]
+
+
+def test_members_that_cannot_part_are_refused(partly):
+    net = make_net(module__dropout=0.0, batch_size=-1, iterator_train__shuffle=False)
+    with pytest.raises(CapabilityError, match="part by dropout"):
+        fit(net, *partly, shared_epochs=5)
+
+
+def test_some_epochs_are_left_to_members(partly):
+    with pytest.raises(ValueError, match="must be less than the net's max_epochs=20"):
+        fit(make_net(), *partly, shared_epochs=20)
+
+
+def test_before_the_first_label_nothing_is_shared(partly):
+    X, _ = partly
+    y = np.full(60, -1)
+    plain, shared = (fit(make_net(), X, y, shared_epochs=n) for n in (0, 5))
+    np.testing.assert_array_equal(plain.predict_proba(X), shared.predict_proba(X))

@@ -57,15 +57,21 @@ class Functional(MLP):
 
 
 class Attention(nn.Module):
-    def __init__(self, n_features, n_classes, attention_dropout):
+    def __init__(self, n_features, n_classes, attention_dropout=0.5, dropout=0.5):
         super().__init__()
         self.up = nn.Linear(1, 8)
-        self.layer = nn.TransformerEncoderLayer(8, 2, 16, 0.5, batch_first=True)
+        self.layer = nn.TransformerEncoderLayer(8, 2, 16, dropout, batch_first=True)
         self.layer.self_attn.dropout = attention_dropout
         self.head = nn.Linear(8 * n_features, n_classes)
 
     def forward(self, x):
         return self.head(self.layer(self.up(x[..., None])).flatten(1))
+
+
+class ZeroAttention(Attention):
+    def __init__(self, n_features, n_classes):
+        super().__init__(n_features, n_classes)
+        self.layer.self_attn.add_zero_attn = True
 
 
 class RowsSecond(nn.Module):
@@ -89,7 +95,7 @@ class Unused(MLP):
     [
         (make_net(module__dropout=0.0), "no dropout layer with p > 0"),
         (make_net(Functional, module__dropout=0.2), "F.dropout"),
-        (make_net(Attention, module__attention_dropout=0.1), "attention dropout"),
+        (make_net(ZeroAttention), "attention dropout"),
         (make_net(RowsSecond), "first axis"),
         (make_net(Unused, max_epochs=0), "change nothing"),
     ],
@@ -99,12 +105,32 @@ def test_dead_posteriors_are_refused(partly, net, cause):
         fit(net, *partly)
 
 
-def test_transformers_without_attention_dropout_are_sampled(partly):
-    clf = fit(make_net(Attention, module__attention_dropout=0.0), *partly)
-    samples = clf.sample_proba(partly[0], 4)
+@pytest.mark.parametrize(("attention", "others"), [(0.0, 0.5), (0.5, 0.0), (0.5, 0.5)])
+def test_transformers_are_sampled(partly, attention, others):
+    X, _ = partly
+    rates = {"module__attention_dropout": attention, "module__dropout": others}
+    clf = fit(make_net(Attention, **rates), *partly)
+    samples = clf.sample_proba(X, 4)
     assert np.ptp(samples, axis=0).max() > 1e-3
+    parts = [clf.sample_proba(part, 4) for part in (X[:7], X[7:])]
+    np.testing.assert_allclose(np.concatenate(parts, axis=1), samples, atol=1e-5)
 
 
 def test_a_single_sample_is_refused(partly):
     with pytest.raises(ValueError, match="'n_samples' parameter"):
         fit(make_net(), *partly, n_samples=1)
+
+
+def test_a_prediction_holds_the_draws_of_some_rows_at_a_time(partly, monkeypatch):
+    clf = fit(make_net(), *partly, n_samples=7)
+    whole, sizes = clf.predict_proba(partly[0]), []
+    draw = MCDropoutClassifier._draw
+
+    def recorded(self, X, *args):
+        sizes.append(len(X))
+        return draw(self, X, *args)
+
+    monkeypatch.setattr(MCDropoutClassifier, "_draw", recorded)
+    monkeypatch.setattr("skal_deep.classifier._posterior._NUMBERS_OF_A_DRAW", 75)
+    np.testing.assert_allclose(clf.predict_proba(partly[0]), whole, atol=1e-6)
+    assert sizes == [25, 25, 10]

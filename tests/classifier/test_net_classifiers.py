@@ -102,7 +102,7 @@ def test_grid_search_reaches_net_and_module(make, blobs):
     X, y = blobs
     search = GridSearchCV(
         make(),
-        {"net__lr": [1e-9, 0.03], "net__module__n_hidden": [4, 16]},
+        {"net__lr": [1e-6, 0.03], "net__module__n_hidden": [4, 16]},
         cv=2,
         n_jobs=2,
     )

@@ -16,7 +16,14 @@ TINY = [
     *("--repeats", "2", "--cycles", "2", "--epochs", "2", "--samples", "4"),
     *("--n-initial", "6", "--batch-size", "3", "--jobs", "1", "--quiet"),
 ]
-FILES = {"report.html", "curves.png", "summary.csv", "curves.csv", "results.json"}
+FILES = {
+    "report.html",
+    "curves.png",
+    "summary.csv",
+    "curves.csv",
+    "results.json",
+    "runs",
+}
 
 
 @pytest.fixture
@@ -99,6 +106,30 @@ def test_test_data_are_used_and_can_be_limited(tmp_path, images):
         assert results["settings"]["n_rows"] == 40
 
 
+def test_the_same_command_goes_on_and_another_starts_anew(tmp_path, images):
+    args = (*TINY, "--data", images, "--out", tmp_path)
+    run(*args, "--strategies", "random")
+    [folder] = (tmp_path / "runs").iterdir()
+    stored = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    run(*args, "--strategies", "core-set", "--repeats", 3)
+    assert [folder] == list((tmp_path / "runs").iterdir())
+    assert {path: path.read_bytes() for path in stored} == stored
+    assert len(list(folder.glob("*/*.jsonl"))) == 6
+    run(*args, "--strategies", "random", "--lr", 0.1)
+    assert len(list((tmp_path / "runs").iterdir())) == 2
+
+
+def test_an_interruption_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+    def interrupt(*args, **params):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "compare_strategies", interrupt)
+    with pytest.raises(SystemExit) as caught:
+        run("--out", tmp_path)
+    assert caught.value.code == 130
+    assert "same command goes on" in capsys.readouterr().err
+
+
 def test_help_shows_groups_defaults_and_examples(capsys):
     with pytest.raises(SystemExit) as caught:
         run("--help")
@@ -127,7 +158,7 @@ def test_strategies_are_those_of_the_package():
     [
         (
             ("--strategies", "bald,magic"),
-            "'magic'; choose from random, Badge",
+            "'magic'; choose from random, A",
         ),
         (("--strategies", ","), "at least one"),
         (("--data", "nowhere"), "digits, fashion-mnist"),

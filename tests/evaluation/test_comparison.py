@@ -25,6 +25,7 @@ from skal_deep.evaluation import (
     plot_curves,
     plot_differences,
 )
+from skal_deep.evaluation._scoring import MEASURED
 from skal_deep.pool import BALD, CoreSet
 
 X, y = load_iris(return_X_y=True)
@@ -39,9 +40,9 @@ def compare(strategies, estimator=None, **params):
 
 
 def scores(comparison):
-    """The curves without the seconds."""
+    """The curves without times and memory."""
     return [
-        {key: value for key, value in row.items() if not key.startswith("seconds")}
+        {key: value for key, value in row.items() if key not in MEASURED}
         for row in comparison.curves
     ]
 
@@ -149,18 +150,28 @@ class TestNumbers:
     def test_summary(self, comparison):
         rows = {row["strategy"]: row for row in comparison.summary().rows}
         ours = rows["unsure"]
-        expected = stats.ttest_rel(
-            comparison.areas("unsure"), comparison.areas("random")
-        )
-        low, high = expected.confidence_interval()
+        gain = comparison.areas("unsure") - comparison.areas("random")
+        error = gain.std(ddof=1) * np.sqrt(1 / 4 + 1 / 3)  # a quarter is set aside
+        low, high = stats.t.interval(0.95, 3, gain.mean(), error)
         assert (ours["low"], ours["high"]) == pytest.approx((low, high))
+        assert ours["p"] == comparison.verdicts()["unsure"].p_value
         assert ours["final accuracy"] == comparison.curve("unsure")[:, -1].mean()
         assert rows["random"]["verdict"] == "baseline"
         assert rows["random"]["vs random"] is None
         text = repr(comparison.summary())
-        assert text.splitlines()[0].split()[0] == "strategy"
-        assert len({len(line) for line in text.splitlines()[1:]}) == 1
+        lines = text.splitlines()[:5]
+        assert lines[0].split()[0] == "strategy"
+        assert len({len(line) for line in lines[1:]}) == 1
         assert "unsure" in text
+        assert "4 repeats are too few" in text
+
+    def test_given_test_data_make_repeats_independent(self, comparison):
+        assert comparison.overlap == pytest.approx(1 / 3)
+        assert compare([CoreSet()], test_size=30).overlap == 30 / 120
+        given = compare([CoreSet()], X_test=X[::3], y_test=y[::3])
+        assert given.overlap == 0
+        theirs = stats.ttest_rel(given.areas("CoreSet"), given.areas("random"))
+        assert given.difference("CoreSet").p_value == pytest.approx(theirs.pvalue)
 
     def test_one_repeat_allows_no_statement(self):
         result = compare([CoreSet()], n_repeats=1)

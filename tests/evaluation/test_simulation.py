@@ -24,7 +24,7 @@ X = X.astype(np.float32)
 
 
 def learner(estimator=None, strategy=None, **params):
-    defaults = {"batch_size": 5, "n_cycles": 2, "random_state": 0}
+    defaults = {"batch_size": 5, "n_cycles": 2, "random_state": 0, "keep_stages": True}
     estimator = ParzenWindowClassifier() if estimator is None else estimator
     return SimulatedActiveLearner(estimator, strategy, **(defaults | params))
 
@@ -53,11 +53,14 @@ class TestCurve:
             "balanced_accuracy",
             "seconds_fit",
             "seconds_query",
+            "seconds_score",
+            "peak_megabytes",
         ]
         np.testing.assert_array_equal(curve["n_labels"], [10, 15, 20])
         assert (curve["seconds_fit"] > 0).all()
         assert curve["seconds_query"][0] == 0
         assert (curve["seconds_query"][1:] > 0).all()
+        assert (curve["peak_megabytes"] > 1).all()
         assert [len(rows) for rows in fitted.query_indices_] == [10, 5, 5]
 
     def test_scores_are_those_of_rows_set_aside(self):
@@ -76,6 +79,15 @@ class TestCurve:
         np.testing.assert_array_equal(
             fitted.learning_curve_["accuracy"], fitted.staged_score(X[1::2], y[1::2])
         )
+
+    def test_stages_are_kept_only_if_wanted(self):
+        fitted = learner(keep_stages=False).fit(X, y)
+        assert fitted.stages_ == []
+        assert fitted.score(X, y) == learner().fit(X, y).score(X, y)
+        with pytest.raises(ValueError, match="keep_stages=True"):
+            fitted.staged_score(X, y)
+        area = learner(keep_stages=False, score_by="area").fit(X, y)
+        assert len(area.stages_) == 3
 
     def test_no_test_data_no_scores(self):
         fitted = learner(test_size=None).fit(X, y)

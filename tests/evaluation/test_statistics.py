@@ -1,4 +1,4 @@
-"""Areas, paired differences and the penalty matrix, against scipy."""
+"""Areas and bands of learning curves, against scipy."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from skal_deep.evaluation import area_under_curve, paired_difference, penalty_matrix
+from skal_deep.evaluation import area_under_curve
 from skal_deep.evaluation._statistics import mean_and_band
 
 rng = np.random.default_rng(0)
@@ -33,43 +33,9 @@ def test_area_lies_among_the_scores_and_ignores_the_unit(heights, unit):
     assert area_under_curve(labels * unit, heights) == pytest.approx(area)
 
 
-@pytest.mark.parametrize("n", [2, 3, 10])
-def test_paired_difference_is_that_of_scipy(n):
-    first, second = rng.normal(size=(2, n))
-    ours, theirs = paired_difference(first, second), stats.ttest_rel(first, second)
-    low, high = theirs.confidence_interval(0.95)
-    assert ours.n == n
-    assert ours.mean == pytest.approx((first - second).mean())
-    assert (ours.low, ours.high) == pytest.approx((low, high))
-    assert ours.p_value == pytest.approx(theirs.pvalue)
-
-
-@given(scores, scores)
-def test_wording_agrees_with_the_p_value(first, second):
-    n = min(len(first), len(second))
-    difference = paired_difference(first[:n], second[:n])
-    if abs(difference.p_value - 0.05) > 1e-6:
-        is_found = difference.wording in ("better", "worse")
-        assert is_found == (difference.p_value < 0.05)
-
-
-def test_wording():
-    better = paired_difference([3, 4, 5.1], [1, 2, 3])
-    assert better.wording == "better"
-    assert paired_difference([1, 2, 3], [3, 4, 5.1]).wording == "worse"
-    assert paired_difference([1, 2], [2, 1]).wording == "no difference detected"
-    assert paired_difference([1, 2], [1, 2]).wording == "no difference detected"
-    assert paired_difference([1], [2]).wording == "one repeat: no statement"
-
-
-def test_null_is_rejected_at_the_nominal_rate():
-    n_studies = 4000
-    first, second = rng.normal(size=(2, n_studies, 5))
-    words = [
-        paired_difference(a, b).wording for a, b in zip(first, second, strict=True)
-    ]
-    found = sum(word in ("better", "worse") for word in words)
-    assert stats.binomtest(found, n_studies, 0.05).pvalue > 1e-3
+def test_area_over_logarithms_weighs_doublings_alike():
+    area = area_under_curve(np.log([10, 20, 40]), [0.0, 1.0, 1.0])
+    assert area == pytest.approx(0.75)
 
 
 def test_band_is_that_of_scipy():
@@ -87,23 +53,3 @@ def test_band_of_one_curve_is_the_curve():
     curve = np.array([[0.1, 0.2]])
     for part in mean_and_band(curve):
         np.testing.assert_array_equal(part, curve[0])
-
-
-def test_penalty_matrix_counts_stages_beaten():
-    noise = rng.normal(scale=1e-3, size=(3, 8, 5))
-    low, high, late = noise
-    high[:, 1:] += 1  # beats all but ``late``'s last stage
-    late[:, -1] += 1
-    matrix = penalty_matrix([low, high, late])
-    assert matrix[1, 0] == 1
-    assert matrix[0, 1] == 0
-    assert matrix[2, 0] >= 0.25
-    assert matrix[1, 2] >= 0.75
-    np.testing.assert_array_equal(np.diag(matrix), 0)
-    assert (matrix + matrix.T <= 1).all()
-
-
-def test_penalty_matrix_of_starts_alone_is_zero():
-    np.testing.assert_array_equal(
-        penalty_matrix([np.ones((3, 1))] * 2), np.zeros((2, 2))
-    )

@@ -11,7 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skal_deep.functional import bald, batch_bald, entropy, n_informed_picks
-from skal_deep.functional.joint_entropy import _gains, _Labels
+from skal_deep.functional._configurations import (
+    Configurations,
+    grouped,
+    principal_directions,
+)
+from skal_deep.functional.joint_entropy import _gains
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "batch_bald.npz")
 P = torch.as_tensor(GOLDEN["B_P"])
@@ -95,7 +100,7 @@ def test_golden_pairs_and_best_subsets():
 
 
 def test_golden_exact_gains_after_two_picks():
-    labels = _Labels(6, 10_000, torch.device("cpu"))
+    labels = Configurations(P, 10_000)
     for row in GOLDEN["B_mc_selected"]:
         labels.learn(P[:, row], torch.Generator())
     gains = _gains(P, entropy(P), *labels.posterior())
@@ -165,7 +170,7 @@ def test_sampled_is_close_to_exact():
 
 
 def test_sampled_weights_average_to_the_prior():
-    labels = _Labels(6, 2, torch.device("cpu"))
+    labels = Configurations(P, 2)
     source = torch.Generator().manual_seed(0)
     labels.learn(P[:, 6], source)
     labels.learn(P[:, 3], source)
@@ -231,3 +236,39 @@ def test_bad_input():
         batch_bald(torch.full((2, 2, 2), math.nan), 1)
     with pytest.raises(ValueError, match="batch_size"):
         batch_bald(P, 8)
+
+
+@given(st.integers(0, 300), st.integers(3, 60), st.floats(0.1, 5))
+def test_groups_of_configurations_give_upper_bounds(seed, n_configurations, scale):
+    samples = random_draws(seed, n=9, scale=scale)
+    known = Configurations(samples, n_configurations)
+    source = torch.Generator().manual_seed(seed)
+    for row in range(3):
+        known.learn(samples[:, row], source)
+    pi, weight = known.posterior()
+    gains = _gains(samples, entropy(samples), pi, weight)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("skal_deep.functional._configurations._N_GROUPS", (1, 2, 4))
+        groups = [*grouped(pi, weight, principal_directions(samples))]
+    assert len(groups) == sum(4 * n <= len(weight) for n in (1, 2, 4))
+    for pi_g, weight_g in groups:
+        torch.testing.assert_close(pi_g.sum(), pi.sum())
+        torch.testing.assert_close(pi_g @ weight_g, pi @ weight)
+        bound = _gains(samples, entropy(samples), pi_g, weight_g)
+        assert (bound >= gains - 1e-9).all()
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("scale", [0.3, 1.0, 4.0])
+def test_without_utilities_the_picks_are_the_same(monkeypatch, seed, scale):
+    monkeypatch.setattr("skal_deep.functional._configurations._N_GROUPS", (2, 4, 16))
+    monkeypatch.setattr("skal_deep.functional.joint_entropy._BLOCK_ELEMENTS", 300)
+    monkeypatch.setattr("skal_deep.functional.joint_entropy._N_TRIED", 2)
+    samples = random_draws(seed, n_draws=12, n=80, scale=scale)
+    sources = [torch.Generator().manual_seed(seed) for _ in range(2)]
+    picks, utilities = batch_bald(samples, 8, 100, sources[0])
+    alone, reached = batch_bald(samples, 8, 100, sources[1], with_utilities=False)
+    assert picks.tolist() == alone.tolist()
+    torch.testing.assert_close(reached, utilities[range(8), picks])
+    n_informed = n_informed_picks(utilities, picks, 12)
+    assert n_informed == n_informed_picks(reached, alone, 12)

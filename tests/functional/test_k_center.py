@@ -56,16 +56,34 @@ def test_equals_farthest_first(seed, n, n_centers, n_dims):
 
 @pytest.mark.parametrize("front_size", [1, 2, 7, 40])
 @pytest.mark.parametrize("n_centers", [0, 5])
-def test_the_size_of_the_front_does_not_matter(monkeypatch, front_size, n_centers):
+def test_bounds_and_blocks_do_not_change_picks(monkeypatch, front_size, n_centers):
     points = torch.randn(200, 4, generator=torch.Generator().manual_seed(0)).double()
     expected = k_center_greedy(points[5:], points[:n_centers], 150)
     monkeypatch.setattr("skal_deep.functional.k_center._FRONT_SIZE", front_size)
+    monkeypatch.setattr("skal_deep.functional.k_center._N_FIRST_CENTERS", 2)
     monkeypatch.setattr("skal_deep.functional.k_center._MEMORY_BUDGET", 2_000)
     picks, utilities = k_center_greedy(points[5:], points[:n_centers], 150)
     assert picks.tolist() == expected[0].tolist()
     torch.testing.assert_close(utilities, expected[1])
     plain = farthest_first(points[5:], points[:n_centers], 150) if n_centers else None
     assert plain is None or picks.tolist() == plain[0]
+
+
+def test_without_utilities_the_picks_are_the_same():
+    for centers in (H[LABELED], H[:0]):
+        picks, utilities = k_center_greedy(H[UNLABELED], centers, 20)
+        alone, own = k_center_greedy(H[UNLABELED], centers, 20, with_utilities=False)
+        assert picks.tolist() == alone.tolist()
+        torch.testing.assert_close(own, utilities[range(20), picks])
+
+
+def test_many_ties_go_to_the_lowest_position(monkeypatch):
+    monkeypatch.setattr("skal_deep.functional.k_center._FRONT_SIZE", 3)
+    points = torch.tensor([[1.0], [5.0], [5.0], [5.0], [-5.0], [5.0], [5.0]])
+    assert k_center_greedy(points, torch.zeros(1, 1), 7)[0].tolist()[:2] == [1, 4]
+    assert k_center_greedy(torch.ones(20, 1), torch.zeros(1, 1), 9)[0].tolist() == [
+        *range(9)
+    ]
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -12,12 +12,15 @@ from hypothesis.extra.numpy import arrays
 
 from skal_deep.functional import (
     bald,
+    consensus_kl,
     entropy,
     least_confidence,
     margin,
     mean_std,
     predictive_entropy,
     variation_ratio,
+    vote_entropy,
+    vote_shares,
 )
 from skal_deep.functional.information import plogp
 
@@ -30,7 +33,11 @@ SCORES = {
     "mean_std": mean_std,
     "margin": margin,
     "least_confidence": least_confidence,
+    "vote_entropy": vote_entropy,
+    "kl_to_consensus": consensus_kl,
+    "max_disagreement": lambda samples: consensus_kl(samples, "max"),
 }
+BY_VOTES = {"variation_ratio_votes", "vote_entropy"}
 
 
 @pytest.mark.parametrize("name", SCORES)
@@ -48,6 +55,12 @@ def test_expected_entropy_is_the_mean_of_entropies():
     samples = torch.as_tensor(GOLDEN["A_P"])
     np.testing.assert_allclose(
         entropy(samples).mean(0), GOLDEN["A_expected_entropy"], atol=1e-12
+    )
+
+
+def test_votes():
+    np.testing.assert_allclose(
+        vote_shares(torch.as_tensor(GOLDEN["A_P"])), GOLDEN["A_vote_distribution"]
     )
 
 
@@ -76,6 +89,9 @@ def test_bounds(samples):
         "mean_std": 0.5,
         "margin": 1.0,
         "least_confidence": 1 - 1 / n_classes,
+        "vote_entropy": math.log(min(n_draws, n_classes)),
+        "kl_to_consensus": math.log(min(n_draws, n_classes)),
+        "max_disagreement": math.log(n_draws),
     }
     for name, score in SCORES.items():
         values = score(samples)
@@ -89,7 +105,7 @@ def test_order_of_draws_rows_and_classes_does_not_matter(samples, random):
     s, n, c = (random.sample(range(k), k) for k in samples.shape)
     for name, score in SCORES.items():
         permuted = samples[s][:, n]
-        if name != "variation_ratio_votes":  # ties go to the first class
+        if name not in BY_VOTES:  # ties go to the first class
             permuted = permuted[..., c]
         torch.testing.assert_close(score(samples)[n], score(permuted))
 
@@ -98,8 +114,10 @@ def test_order_of_draws_rows_and_classes_does_not_matter(samples, random):
 def test_bald_is_the_mean_divergence_from_the_consensus(samples):
     mean = samples.mean(0)
     ratio = torch.where(samples > 0, samples / mean, 1.0)
-    divergence = torch.special.xlogy(samples, ratio).sum(-1).mean(0)
-    torch.testing.assert_close(bald(samples), divergence, atol=1e-9, rtol=0)
+    divergence = torch.special.xlogy(samples, ratio).sum(-1)
+    torch.testing.assert_close(bald(samples), divergence.mean(0), atol=1e-9, rtol=0)
+    largest = divergence.amax(0)
+    torch.testing.assert_close(consensus_kl(samples, "max"), largest, atol=1e-9, rtol=0)
     torch.testing.assert_close(
         bald(samples), bald(torch.cat([samples, samples])), atol=1e-9, rtol=0
     )
@@ -116,6 +134,18 @@ def test_inputs_are_not_changed():
 def test_kind_is_checked():
     with pytest.raises(ValueError, match="'proba' or 'votes'"):
         variation_ratio(torch.ones(1, 1, 1), "mean")
+    with pytest.raises(ValueError, match="'mean' or 'max'"):
+        consensus_kl(torch.ones(1, 1, 1), "votes")
+
+
+def test_committees_by_hand():
+    # as many members as classes, each with a vote of its own: log K; two opposites
+    each = torch.eye(4)[:, None]
+    torch.testing.assert_close(vote_entropy(each), torch.tensor([math.log(4)]))
+    both = torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]])
+    for score in (vote_entropy, consensus_kl, SCORES["max_disagreement"]):
+        torch.testing.assert_close(score(both), torch.tensor([math.log(2)]))
+        assert score(both[[0, 0, 0]]).item() == 0
 
 
 @given(arrays(np.float64, 20, elements=st.floats(0, 1)))

@@ -143,3 +143,34 @@ def test_no_generator_means_a_fresh_one(sample):
     picks = {tuple(sample(torch.ones(30), 5)[0].tolist()) for _ in range(5)}
     assert len(picks) > 1
     assert torch.equal(state, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_mixture_with_uniform_draws(name):
+    """Rows are the mixture given the picks before, and batches follow their law."""
+    scores, epsilon = torch.tensor([0.0, 0.5, 0.2, 0.9]).double(), 0.3
+    n_trials, source = 4_000, generator()
+    counts = dict.fromkeys(permutations(range(4), 2), 0)
+    probability = dict.fromkeys(counts, 0.0)
+    for _ in range(n_trials):
+        picks, rows = SAMPLERS[name](scores, 2, 2.0, source, epsilon)
+        batch = tuple(picks.tolist())
+        counts[batch] += 1
+        probability[batch] = float(rows[0, batch[0]] * rows[1, batch[1]])
+        np.testing.assert_allclose(rows.sum(1), 1)
+        assert rows[1, batch[0]] == 0
+        assert rows[0].min() >= epsilon / 4 - 1e-12
+    pure = SAMPLERS[name](scores, 1, 2.0, source)[1][0]
+    np.testing.assert_allclose(rows[0], (1 - epsilon) * pure + epsilon / 4)
+    assert abs(sum(probability.values()) - 1) < 1e-9
+    for batch, p in probability.items():
+        assert abs(counts[batch] / n_trials - p) < 4 * math.sqrt(p * (1 - p) / n_trials)
+
+
+def test_mixture_of_a_whole_pool_and_its_precision():
+    picks, rows = power_sample(torch.zeros(5), 5, 1.0, generator(), 1.0)
+    assert sorted(picks.tolist()) == list(range(5))
+    assert rows.dtype == torch.float32
+    np.testing.assert_allclose(
+        rows[torch.arange(5), picks], [1 / 5, 1 / 4, 1 / 3, 1 / 2, 1], rtol=1e-6
+    )

@@ -87,6 +87,15 @@ def test_channels_are_dropped_whole():
     assert set(dropped.unique().tolist()) == {0.0, 2.0}
 
 
+def test_variational_masks_are_the_same_at_all_positions():
+    with coupled_dropout(nn.Sequential(nn.Dropout1d(0.5)).eval(), 0) as masks:
+        layer = nn.Dropout1d(0.5).eval()
+        short = masks(layer, None, torch.ones(3, 16, 4))
+        masks.start_pass()
+        long = masks(layer, None, torch.ones(2, 16, 7))
+    torch.testing.assert_close(short[0, :, :1].expand(16, 7), long[1])
+
+
 @pytest.mark.parametrize("layer", [nn.Dropout(0.3), nn.AlphaDropout(0.3)])
 def test_moments_are_those_of_dropout_in_training(layer):
     x = torch.randn(1, 200_000, generator=torch.Generator().manual_seed(0))
@@ -140,8 +149,10 @@ def test_transformer_fast_path_does_not_hide_dropout():
 
 
 def test_unreachable_dropout_is_named():
-    layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.5, batch_first=True)
-    assert "self_attn" in unreachable_dropout(layer)[0]
+    layer = nn.ModuleDict({"attend": nn.MultiheadAttention(8, 2, 0.5)})
+    assert not unreachable_dropout(layer)
+    layer["attend"].add_zero_attn = True
+    assert "'attend' with bias_k or add_zero_attn" in unreachable_dropout(layer)[0]
     lstm = nn.Sequential(nn.LSTM(3, 4, num_layers=2, dropout=0.5))
     assert "'0'" in unreachable_dropout(lstm)[0]
     assert not unreachable_dropout(mlp())

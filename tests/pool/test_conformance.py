@@ -4,13 +4,13 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from strategies import STRATEGIES, WITH_RULES
+from strategies import STRATEGIES, VARIANTS, maker
 
 from skal_deep.classifier import DeepClassifier, DeepEnsembleClassifier, as_model
 from skal_deep.evaluation._strategy_case import Case, small_classifier
 from skal_deep.evaluation._strategy_checks import CHECKS
 
-ALL = STRATEGIES | WITH_RULES
+ALL = STRATEGIES | VARIANTS
 BY_NAME = {check.__name__.removeprefix("check_"): check for check in CHECKS}
 
 
@@ -18,7 +18,7 @@ BY_NAME = {check.__name__.removeprefix("check_"): check for check in CHECKS}
 @pytest.mark.parametrize("is_image", [False, True], ids=["vectors", "images"])
 @pytest.mark.parametrize("name", ALL)
 def test_promise(name, is_image, check):
-    BY_NAME[check](Case(ALL[name], is_image))
+    BY_NAME[check](Case(ALL[name], is_image, maker(ALL[name])))
 
 
 def deep(is_image, missing_label=-1, classes=(0, 1, 2)):

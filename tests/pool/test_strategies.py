@@ -11,6 +11,7 @@ from skal_deep.pool import (
     BALD,
     Badge,
     BatchBALD,
+    ConsensusKL,
     CoreSet,
     LeastConfidence,
     MarginSampling,
@@ -18,6 +19,7 @@ from skal_deep.pool import (
     Power,
     PredictiveEntropy,
     VariationRatio,
+    VoteEntropy,
 )
 
 
@@ -53,6 +55,8 @@ def test_scores_of_the_prediction(case, strategy, score):
         ),
         (VariationRatio(n_samples=2_000, kind="proba"), functional.least_confidence),
         (BatchBALD(n_samples=2_000), functional.bald),
+        (VoteEntropy(n_samples=2_000), functional.vote_entropy),
+        (ConsensusKL(n_samples=2_000), functional.consensus_kl),
     ],
 )
 def test_scores_of_the_draws(case, strategy, score):

@@ -20,8 +20,8 @@ from skactiveml.visualization import (
 )
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
-from strategies import STRATEGIES
-from support import MAKERS, make_net
+from strategies import STRATEGIES, maker
+from support import MAKERS, WITHOUT_POSTERIOR, make_net
 
 from skal_deep.evaluation._strategy_case import small_classifier
 from skal_deep.pool import BALD, BatchBALD
@@ -34,8 +34,8 @@ def partly(n_labels=6):
     return np.where(np.arange(60) < n_labels, Y, np.nan)
 
 
-def classifier():
-    return small_classifier(False, np.nan)
+def classifier(strategy):
+    return maker(strategy)(False, np.nan)
 
 
 @pytest.fixture(params=STRATEGIES)
@@ -49,7 +49,7 @@ def test_one_call_for_all_strategies(strategy):
     """The loop of upstream's tutorials: everybody gets everything."""
     clf = ParzenWindowClassifier(classes=[0, 1, 2], class_prior=1.0).fit(X, partly())
     if strategy._needs and not strategy._works_on_inputs:
-        clf = classifier().fit(X, partly())
+        clf = classifier(strategy).fit(X, partly())
     picks = call_func(
         strategy.query,
         X=X,
@@ -77,7 +77,7 @@ def test_subsampling(strategy, exclude):
             wrapper.query,
             X=X,
             y=y,
-            clf=classifier(),
+            clf=classifier(strategy),
             batch_size=3,
             return_utilities=True,
         )
@@ -87,11 +87,13 @@ def test_subsampling(strategy, exclude):
 
 
 def test_utilities_in_parallel_parts(strategy):
-    _, whole = strategy.query(X=X, y=partly(), clf=classifier(), return_utilities=True)
+    _, whole = strategy.query(
+        X=X, y=partly(), clf=classifier(strategy), return_utilities=True
+    )
     wrapper = ParallelUtilityEstimationWrapper(strategy, n_jobs=2)
     try:
         _, parts = wrapper.query(
-            X=X, y=partly(), clf=classifier(), return_utilities=True
+            X=X, y=partly(), clf=classifier(strategy), return_utilities=True
         )
     except MappingError:
         pytest.skip("it takes rows of X only, as upstream's own may")
@@ -110,7 +112,7 @@ def test_several_annotators(strategy):
     picks, utilities = wrapper.query(
         X,
         y,
-        clf=classifier(),
+        clf=classifier(strategy),
         batch_size=4,
         n_annotators_per_sample=2,
         return_utilities=True,
@@ -124,7 +126,7 @@ def test_plots(strategy):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "VAAL|posterior draws")
         warnings.filterwarnings("ignore", category=DeprecationWarning)
-        plot_utilities(strategy, X=X, y=partly(), clf=classifier(), res=4)
+        plot_utilities(strategy, X=X, y=partly(), clf=classifier(strategy), res=4)
         y = np.full((60, 2), np.nan)
         y[:6] = Y[:6, None]
         with contextlib.suppress(MappingError):  # as of upstream's own TypiClust
@@ -132,7 +134,7 @@ def test_plots(strategy):
                 SingleAnnotatorWrapper(strategy, random_state=0),
                 X=X,
                 y=y,
-                clf=classifier(),
+                clf=classifier(strategy),
                 res=4,
             )
     plt.close("all")
@@ -170,8 +172,8 @@ def draws(**params):
     ],
 )
 def test_upstreams_strategies_take_our_classifiers(kind, name, params, argument):
-    if argument == "ensemble" and kind == "deep":
-        pytest.skip("a point estimate has no posterior to sample")
+    if argument == "ensemble" and kind in WITHOUT_POSTERIOR:
+        pytest.skip("no posterior to sample")
     clf = MAKERS[kind](
         make_net(), classes=[0, 1, 2], missing_label=np.nan, random_state=0
     )

@@ -1,0 +1,166 @@
+"""A net that learns how much evidence there is for each class."""
+
+from numbers import Integral
+
+from sklearn.utils._param_validation import Interval, StrOptions
+from skorch import NeuralNet, NeuralNetBinaryClassifier
+from skorch.callbacks import Callback
+from torch import Tensor
+
+from skal_deep.classifier._base import NetClassifier
+from skal_deep.classifier._inference import module_output, net_answer
+from skal_deep.classifier._net import fit_net, is_proba
+from skal_deep.modules import EvidentialLoss, dirichlet_mean, evidence_of
+
+
+class EvidentialClassifier(NetClassifier):
+    """Neural net that predicts a Dirichlet distribution of the class probabilities.
+
+    The module's logits are turned into evidence for each class. A row with little
+    evidence has a wide distribution, whatever its mean, after a single pass [1]_.
+    DEAL asks for labels by it [2]_.
+
+    The Dirichlet distributions of two rows are not joined in any way: there is no draw
+    of one model for all rows, as ``sample_proba`` of other classifiers means it.
+    Drawing row by row would make up draws that know nothing of one another, and
+    methods that look at rows together would take them for independent. Hence this
+    class has no ``sample_proba``; what the Dirichlet tells of a row, disagreement
+    included, has a closed form in ``predict_evidence``.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNetClassifier
+        The net, fully configured but for its criterion, which is replaced; it is
+        cloned in ``fit``. Its module returns logits, one column a class. See
+        :class:`DeepClassifier`.
+    loss : {"log", "digamma", "mse"}, default="log"
+        How the Dirichlet is fitted to labels: its marginal likelihood, as in [2]_, its
+        expected cross-entropy or its expected squared error, as in most of [1]_.
+    n_annealing_epochs : int, default=10
+        Number of epochs in which the weight of the divergence that punishes evidence
+        for other classes grows from 0 to 1, as in [1]_; [2]_ takes 50.
+    embedding_layer : str, default=None
+        Name of the layer of the module whose input is the embedding. ``None`` is the
+        linear layer that runs last.
+    classes : array-like of shape (n_classes,), default=None
+        All classes. ``None`` takes those that the labels show.
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row without a label.
+    cost_matrix : array-like of shape (n_classes, n_classes), default=None
+        Costs ``[i, j]`` of predicting class j for class i.
+    random_state : int, RandomState or None, default=None
+        Seed of initial weights, batch order and training noise.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        All classes, sorted.
+    nets_ : list of skorch.NeuralNetClassifier
+        The fitted net.
+    n_features_in_ : int
+        Size of the second axis of X.
+
+    Notes
+    -----
+    Evidence is the softplus of the logits. The networks published with [2]_ take
+    softsign, which may be negative and is below 1, so that it is no evidence in the
+    sense of [1]_; the ReLU of [1]_ never recovers for a class without labels.
+
+    References
+    ----------
+    .. [1] M. Sensoy, L. Kaplan, M. Kandemir. Evidential Deep Learning to Quantify
+       Classification Uncertainty. NeurIPS, 2018.
+    .. [2] P. Hemmer, N. Kühl, J. Schöffer. DEAL: Deep Evidential Active Learning for
+       Image Classification. ICMLA, 2020.
+    """
+
+    _parameter_constraints = {
+        **NetClassifier._parameter_constraints,
+        "loss": [StrOptions({"log", "digamma", "mse"})],
+        "n_annealing_epochs": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        net,
+        loss="log",
+        n_annealing_epochs=10,
+        embedding_layer=None,
+        classes=None,
+        missing_label=-1,
+        cost_matrix=None,
+        random_state=None,
+    ):
+        super().__init__(
+            classes=classes,
+            missing_label=missing_label,
+            cost_matrix=cost_matrix,
+            random_state=random_state,
+        )
+        self.net = net
+        self.loss = loss
+        self.n_annealing_epochs = n_annealing_epochs
+        self.embedding_layer = embedding_layer
+
+    def _fit_nets(self, *, start_from, shown, **data):
+        annealing = ("annealing", _Annealing(self.n_annealing_epochs))
+
+        def prepare(net: NeuralNet) -> None:
+            is_binary = isinstance(net, NeuralNetBinaryClassifier)
+            if is_binary or (len(shown) and is_proba(module_output(net, shown))):
+                raise ValueError(
+                    f"EvidentialClassifier needs a module that returns logits, one "
+                    f"column a class; {type(net.module_).__name__} returns "
+                    f"{'a single logit' if is_binary else 'probabilities'}."
+                )
+            net.set_params(
+                criterion=EvidentialLoss(self.loss), predict_nonlinearity=dirichlet_mean
+            )
+            net.callbacks_.append(annealing)
+
+        net = fit_net(
+            self.net,
+            n_classes=len(self.classes_),
+            seed=self.seed_,
+            start_from=start_from[0] if start_from else None,
+            prepare=prepare,
+            shown=shown,
+            **data,
+        )
+        net.callbacks_.remove(annealing)
+        return [net]
+
+    def predict_evidence(self, X):
+        """Return the evidence for each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Inputs.
+
+        Returns
+        -------
+        evidence : ndarray of shape (n_samples, n_classes)
+            At least 0, columns as in ``classes_``. The class probabilities have the
+            distribution Dirichlet(evidence + 1).
+        """
+        return self._evidence(self._check_rows(X)).numpy(force=True)
+
+    def _evidence(self, X) -> Tensor:
+        """Return the evidence as a tensor (N, C)."""
+        return evidence_of(module_output(self.nets_[0], X))
+
+    def _answer(self, X, embeddings=False):
+        """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
+        return net_answer(self.nets_[0], X, self.embedding_layer, embeddings)
+
+
+class _Annealing(Callback):
+    """Raises the weight of the divergence with the epochs."""
+
+    def __init__(self, n_epochs):
+        self.n_epochs = n_epochs
+
+    def on_epoch_begin(self, net, **_):
+        n_done = len(net.history) - 1  # the epoch that begins is in the history
+        net.criterion_.divergence_weight = min(1.0, n_done / self.n_epochs)

@@ -1,0 +1,202 @@
+"""A Gaussian on the weights of the last layer as a posterior."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skal_deep.classifier._capabilities import CapabilityError
+from skal_deep.classifier._inference import (
+    check_finite_proba,
+    last_linear,
+    module_output,
+    net_proba,
+    with_embeddings,
+)
+from skal_deep.classifier._net import fit_net
+from skal_deep.classifier._posterior import SingleNetPosterior
+from skal_deep.functional.laplace import evidence_precision, ggn, laplace_weights
+from skal_deep.modules import draw_generator
+
+
+class LaplaceClassifier(SingleNetPosterior):
+    """Neural net with a Laplace approximation of its last layer as the posterior.
+
+    The net is trained as it is; then a Gaussian is fitted to the posterior of the
+    weights of its last linear layer, in closed form [1]_, [2]_. A draw is one set of
+    these weights for all rows. Any number of draws takes a single pass through the
+    net and a matrix product.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNetClassifier
+        The net, fully configured; it is cloned in ``fit``. Its module ends in a linear
+        layer with one output a class, or in the softmax of it. See
+        :class:`DeepClassifier`.
+    n_samples : int, default=100
+        Number of draws that a prediction averages.
+    structure : {"full", "kron", "diag"}, default="kron"
+        Structure of the precision matrix. With C classes and D features, "full" takes
+        time O((CD)^3), so up to CD = 2,000 or so; "kron" O(C^3 + D^3); "diag" O(CD).
+    prior_precision : float, default=1.0
+        Inverse variance of the Gaussian prior of the weights. It is the strength of
+        the training's L2 penalty: weight decay times the number of rows. ``None``
+        maximises the evidence of the labels [1]_.
+    embedding_layer : str, default=None
+        Name of the layer of the module whose input is the embedding. ``None`` is the
+        linear layer that runs last.
+    classes : array-like of shape (n_classes,), default=None
+        All classes. ``None`` takes those that the labels show.
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row without a label.
+    cost_matrix : array-like of shape (n_classes, n_classes), default=None
+        Costs ``[i, j]`` of predicting class j for class i.
+    random_state : int, RandomState or None, default=None
+        Seed of initial weights, batch order, training noise and draws.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        All classes, sorted.
+    nets_ : list of skorch.NeuralNetClassifier
+        The fitted net.
+    curvature_ : Curvature
+        Of the loss of the labelled rows.
+    prior_precision_ : float
+        The prior precision, as given or found.
+    n_features_in_ : int
+        Size of the second axis of X.
+
+    Notes
+    -----
+    The posterior is ``N(W, (H + prior_precision I)^-1)`` with the trained weights W,
+    bias included, and the generalised Gauss-Newton matrix H of the labelled rows, in
+    eval mode and float64. Sample weights are scaled to the mean 1. With no label at
+    all it is the prior around the initial weights, and ``prior_precision=None`` is 1.
+    ``fit`` raises ``CapabilityError`` for a module that does more with its last linear
+    layer than a softmax.
+
+    References
+    ----------
+    .. [1] D. MacKay. A Practical Bayesian Framework for Backpropagation Networks.
+       Neural Computation 4, 1992.
+    .. [2] E. Daxberger, A. Kristiadi, A. Immer, R. Eschenhagen, M. Bauer, P. Hennig.
+       Laplace Redux: Effortless Bayesian Deep Learning. NeurIPS, 2021.
+    """
+
+    _parameter_constraints = {
+        **SingleNetPosterior._parameter_constraints,
+        "n_samples": [Interval(Integral, 2, None, closed="left")],
+        "structure": [StrOptions({"full", "kron", "diag"})],
+        "prior_precision": [Interval(Real, 0, None, closed="neither"), None],
+    }
+
+    def __init__(
+        self,
+        net,
+        n_samples=100,
+        structure="kron",
+        prior_precision=1.0,
+        embedding_layer=None,
+        classes=None,
+        missing_label=-1,
+        cost_matrix=None,
+        random_state=None,
+    ):
+        super().__init__(
+            classes=classes,
+            missing_label=missing_label,
+            cost_matrix=cost_matrix,
+            random_state=random_state,
+        )
+        self.net = net
+        self.n_samples = n_samples
+        self.structure = structure
+        self.prior_precision = prior_precision
+        self.embedding_layer = embedding_layer
+
+    def _fit_nets(self, *, start_from, X, y, sample_weight, shown):
+        net = fit_net(
+            self.net,
+            n_classes=len(self.classes_),
+            seed=self.seed_,
+            start_from=start_from[0] if start_from else None,
+            X=X,
+            y=y,
+            sample_weight=sample_weight,
+            shown=shown,
+        )
+        self._head = last_linear(net, shown)
+        self._check_head(net, shown)
+        weight_N = np.ones(len(y)) if sample_weight is None else sample_weight
+        weight_N = weight_N / weight_N.mean() if len(y) else weight_N
+        weights_CD = self._weights(net)
+        features_ND = self._features(net, X) if len(y) else weights_CD[:0]
+        self.curvature_ = ggn(
+            features_ND,
+            (features_ND @ weights_CD.T).softmax(-1),
+            torch.as_tensor(weight_N, device=weights_CD.device),
+            self.structure,
+        )
+        self.prior_precision_ = self.prior_precision
+        if self.prior_precision is None:
+            self.prior_precision_ = 1.0
+            if len(y):
+                self.prior_precision_ = evidence_precision(weights_CD, self.curvature_)
+        return [net]
+
+    def _weights(self, net):
+        """Return the weights of the last layer, its bias as the last column."""
+        layer = net.module_.get_submodule(self._head)
+        if layer.bias is None:
+            return layer.weight.detach()
+        return torch.cat([layer.weight, layer.bias[:, None]], dim=1).detach()
+
+    def _features(self, net, X):
+        """Return the inputs of the last layer, with a one for its bias."""
+        _, features_ND = with_embeddings(
+            lambda: module_output(net, X), net.module_, self._head
+        )
+        if net.module_.get_submodule(self._head).bias is None:
+            return features_ND
+        return torch.cat([features_ND, torch.ones_like(features_ND[:, :1])], dim=1)
+
+    def _check_head(self, net, shown):
+        """Refuse a module that does more with its last linear layer than a softmax."""
+        if not len(shown):
+            return
+        features_ND, weights_CD = self._features(net, shown), self._weights(net)
+        if features_ND.shape[1] == weights_CD.shape[1]:
+            proba_NC = (features_ND @ weights_CD.T).softmax(-1)
+            expected_NC = net_proba(net, shown)
+            if proba_NC.shape == expected_NC.shape and torch.allclose(
+                proba_NC, expected_NC, atol=1e-4
+            ):
+                return
+        raise CapabilityError(
+            f"{type(net.module_).__name__} does not return its last linear layer's "
+            f"output {self._head!r}, one column a class, or the softmax of it. Change "
+            "the module, or use SWAGClassifier or DeepEnsembleClassifier."
+        )
+
+    def _sites(self):
+        """Say in words what differs from draw to draw."""
+        return [f"weights of the last linear layer {self._head!r}"]
+
+    def _draw(self, X, n_samples, seed):
+        """Return coupled draws of the class probabilities as a tensor (S, N, C)."""
+        [net] = self.nets_
+        weights_CD, features_ND = self._weights(net), self._features(net, X)
+        noise = [
+            torch.randn(weights_CD.shape, generator=draw_generator(seed, draw))
+            for draw in range(n_samples or self.n_samples)
+        ]
+        weights_SCD = laplace_weights(
+            weights_CD,
+            self.curvature_,
+            self.prior_precision_,
+            torch.stack(noise).to(weights_CD.device),
+        )
+        logits_SNC = features_ND @ weights_SCD.to(features_ND).mT
+        return check_finite_proba(logits_SNC.softmax(-1))

@@ -1,0 +1,164 @@
+"""Several heads on one trunk as a posterior."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from skorch import NeuralNet
+
+from skal_deep.classifier._base import derived_seed
+from skal_deep.classifier._capabilities import CapabilityError
+from skal_deep.classifier._inference import last_linear, module_output, net_proba
+from skal_deep.classifier._net import fit_net
+from skal_deep.classifier._posterior import EnsembleClassifier, SingleNetPosterior
+from skal_deep.modules import heads_apart, split_linear
+
+
+class MultiHeadClassifier(SingleNetPosterior):
+    """Neural net whose last linear layer is split into an ensemble of heads.
+
+    All heads share one trunk, so that an ensemble costs hardly more than one net, in
+    training and in prediction [1]_. The loss is the mean over the heads. Given the
+    trunk, the problem of a head is convex: heads that see the same rows approach one
+    another however they start. So each row has a random weight for each head, as in
+    the Bayesian bootstrap [2]_; bootstrapped heads are due to [3]_.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNetClassifier
+        The net, fully configured; it is cloned in ``fit``. The linear layer of its
+        module that runs last becomes the heads; what follows it must treat rows one
+        by one. See :class:`DeepClassifier`.
+    n_estimators : int, default=5
+        Number of heads, each of them one draw from the posterior.
+    bootstrap : bool, default=True
+        Whether rows have random weights for each head. They are exponential, scaled
+        so that the weights of a row have the mean 1 over the heads: rows count
+        equally in the trunk. ``False`` trains all heads on equal weights, as [1]_.
+    embedding_layer : str, default=None
+        Name of the layer of the module whose input is the embedding. ``None`` is the
+        linear layer that runs last: the heads.
+    classes : array-like of shape (n_classes,), default=None
+        All classes. ``None`` takes those that the labels show.
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row without a label.
+    cost_matrix : array-like of shape (n_classes, n_classes), default=None
+        Costs ``[i, j]`` of predicting class j for class i.
+    random_state : int, RandomState or None, default=None
+        Seed of initial weights, weights of rows, batch order and training noise.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        All classes, sorted.
+    nets_ : list of skorch.NeuralNetClassifier
+        The fitted net. Asked by itself, its last layer is the mean of the heads.
+    n_features_in_ : int
+        Size of the second axis of X.
+
+    Notes
+    -----
+    Heads start from torch's default initial weights. During training the module
+    returns one row for each row and head: callbacks that score the outputs of
+    training batches cannot match them with labels.
+
+    References
+    ----------
+    .. [1] S. Lee, S. Purushwalkam, M. Cogswell, D. Crandall, D. Batra. Why M Heads are
+       Better than One: Training a Diverse Ensemble of Deep Networks. arXiv:1511.06314,
+       2015.
+    .. [2] D. Rubin. The Bayesian Bootstrap. The Annals of Statistics 9, 1981.
+    .. [3] I. Osband, C. Blundell, A. Pritzel, B. Van Roy. Deep Exploration via
+       Bootstrapped DQN. NeurIPS, 2016.
+    """
+
+    _parameter_constraints = {
+        **EnsembleClassifier._parameter_constraints,
+        "bootstrap": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        net,
+        n_estimators=5,
+        bootstrap=True,
+        embedding_layer=None,
+        classes=None,
+        missing_label=-1,
+        cost_matrix=None,
+        random_state=None,
+    ):
+        super().__init__(
+            classes=classes,
+            missing_label=missing_label,
+            cost_matrix=cost_matrix,
+            random_state=random_state,
+        )
+        self.net = net
+        self.n_estimators = n_estimators
+        self.bootstrap = bootstrap
+        self.embedding_layer = embedding_layer
+
+    def _fit_nets(self, *, start_from, sample_weight, shown, **data):
+        def split(net: NeuralNet) -> None:
+            name = last_linear(net, shown)
+            net.module_ = split_linear(net.module_, name, self.n_estimators)
+            net.initialize_optimizer()  # the one there is knows the layer that was
+            _check_split(net, shown, self.n_estimators)
+
+        return [
+            fit_net(
+                self.net,
+                n_classes=len(self.classes_),
+                seed=self.seed_,
+                start_from=start_from[0] if start_from else None,
+                prepare=split,
+                sample_weight=self._head_weights(len(data["y"]), sample_weight),
+                shown=shown,
+                **data,
+            )
+        ]
+
+    def _check_fit(self, shown):
+        self._check_draws(shown, "Do all inputs of the last linear layer vanish?")
+
+    def _head_weights(self, n_rows, sample_weight):
+        """Return the weights of rows for heads, of shape (N, M)."""
+        shape = n_rows, self.n_estimators
+        weight_NM = np.ones(shape)
+        if self.bootstrap:
+            rng = np.random.default_rng(derived_seed(self.seed_, 2))
+            weight_NM = rng.exponential(size=shape)
+            weight_NM = weight_NM / weight_NM.mean(axis=1, keepdims=True)
+        if sample_weight is not None:
+            weight_NM = weight_NM * sample_weight[:, None]
+        return weight_NM
+
+    def _sites(self):
+        """Say in words what differs from draw to draw."""
+        return [f"{self.n_estimators} last linear layers on one trunk"]
+
+    def _draw(self, X, n_samples=None, seed=0):  # noqa: ARG002
+        """Return the heads' class probabilities as a tensor (S, N, C).
+
+        The heads are all the draws there are: ``n_samples`` and ``seed`` do not matter.
+        """
+        [net] = self.nets_
+        with heads_apart(net.module_):
+            proba = net_proba(net, X)
+        return proba.unflatten(0, (-1, self.n_estimators)).transpose(0, 1)
+
+
+def _check_split(net: NeuralNet, shown: NDArray[Any], n_heads: int) -> None:
+    """Refuse a module that mixes rows after its last linear layer."""
+    try:
+        with heads_apart(net.module_):
+            n_outputs = len(module_output(net, shown)) if len(shown) else 0
+    except RuntimeError:
+        n_outputs = -1
+    if n_outputs != len(shown) * n_heads:
+        raise CapabilityError(
+            f"{type(net.module_).__name__} does more after its last linear layer than "
+            "treat rows one by one, so that it cannot be split into heads. Use "
+            "DeepEnsembleClassifier."
+        )

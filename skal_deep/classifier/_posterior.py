@@ -1,0 +1,129 @@
+"""Classifiers whose prediction is the mean over draws from a posterior."""
+
+from abc import ABC, abstractmethod
+from functools import partial
+from numbers import Integral
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from sklearn.utils._param_validation import Interval
+from torch import Tensor
+
+from skal_deep.classifier._base import NetClassifier, as_seed, derived_seed
+from skal_deep.classifier._capabilities import CapabilityError
+from skal_deep.classifier._inference import net_answer, net_proba, with_embeddings
+
+# Predictions of many rows are made of the draws for some of them at a time: a draw for
+# so many numbers, 4 MiB in float32.
+_NUMBERS_OF_A_DRAW = 2**20
+
+
+class PosteriorClassifier(NetClassifier, ABC):
+    """A classifier whose prediction is the mean over draws from a posterior.
+
+    A subclass says where the draws come from.
+    """
+
+    @abstractmethod
+    def _draw(self, X: NDArray[Any], n_samples: int | None, seed: int) -> Tensor:
+        """Return coupled draws of the class probabilities as a tensor (S, N, C)."""
+
+    @abstractmethod
+    def _sites(self) -> list[str]:
+        """Say in words what differs from draw to draw."""
+
+    def sample_proba(self, X, n_samples=None, random_state=None):
+        """Return class probabilities under draws from the posterior.
+
+        Draws are coupled: draw s is one network for all rows, whatever the size of
+        the mini-batches and however a pool is cut into chunks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Inputs.
+        n_samples : int, default=None
+            Number of draws; ``None`` is the classifier's own number. Ensembles have
+            their members for draws, and return all of them.
+        random_state : int, RandomState or None, default=None
+            Seed of the draws; ``None`` gives the draws that ``predict_proba``
+            averages.
+
+        Returns
+        -------
+        samples : ndarray of shape (n_draws, n_samples, n_classes)
+            Probabilities.
+        """
+        X = self._check_rows(X)
+        seed = self._draw_seed() if random_state is None else as_seed(random_state)
+        return self._draw(X, n_samples, seed).numpy(force=True)
+
+    def _draw_seed(self) -> int:
+        """Return the seed of the draws that predictions average."""
+        return derived_seed(self.seed_, 1)
+
+    def _check_draws(self, shown: NDArray[Any], advice: str) -> None:
+        """Refuse a posterior whose draws are all alike on a few rows.
+
+        A lone class has probability 1 in every draw.
+        """
+        if not len(shown) or len(self.classes_) < 2:
+            return
+        proba_SNC = self._draw(shown, None, self._draw_seed())
+        if (proba_SNC == proba_SNC[:1]).all():
+            raise CapabilityError(
+                f"All draws of {type(self).__name__} predict the same, so it is no "
+                f"posterior. {advice}"
+            )
+
+
+class SingleNetPosterior(PosteriorClassifier, ABC):
+    """A posterior around one net, whose embeddings are the net's own."""
+
+    def _answer(self, X, embeddings=False):
+        """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
+        size = max(1, _NUMBERS_OF_A_DRAW // len(self.classes_))
+        proba_NC = torch.cat(
+            [
+                self._draw(X[start : start + size], None, self._draw_seed()).mean(0)
+                for start in range(0, len(X), size)
+            ]
+        )
+        if not embeddings:
+            return proba_NC, None
+        return proba_NC, net_answer(self.nets_[0], X, self.embedding_layer, True)[1]
+
+
+class EnsembleClassifier(PosteriorClassifier, ABC):
+    """A posterior whose draws are its nets, all of them in every prediction."""
+
+    _parameter_constraints = {
+        **PosteriorClassifier._parameter_constraints,
+        "n_estimators": [Interval(Integral, 2, None, closed="left")],
+    }
+
+    def _sites(self):
+        """Say in words what differs from draw to draw."""
+        return [f"{len(self.nets_)} nets"]
+
+    def _draw(self, X, n_samples=None, seed=0):  # noqa: ARG002
+        """Return the members' class probabilities as a tensor (S, N, C).
+
+        The members are all the draws there are: ``n_samples`` and ``seed`` do not
+        matter.
+        """
+        return torch.stack([net_proba(net, X) for net in self.nets_])
+
+    def _answer(self, X, embeddings=False):
+        """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
+        if not embeddings:
+            return self._draw(X).mean(0), None
+        answers = [
+            with_embeddings(
+                partial(net_proba, net, X), net.module_, self.embedding_layer
+            )
+            for net in self.nets_
+        ]
+        proba_SNC = torch.stack([proba_NC for proba_NC, _ in answers])
+        return proba_SNC.mean(0), torch.cat([e_ND for _, e_ND in answers], dim=1)

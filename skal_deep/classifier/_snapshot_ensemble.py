@@ -1,0 +1,170 @@
+"""Snapshots of one training as a posterior."""
+
+import copy
+
+from skorch.callbacks import Callback
+from torch import Tensor
+
+from skal_deep.classifier._base import derived_seed
+from skal_deep.classifier._net import fit_net
+from skal_deep.classifier._posterior import EnsembleClassifier
+from skal_deep.functional.snapshots import cosine_cycles
+
+
+class SnapshotEnsembleClassifier(EnsembleClassifier):
+    """Ensemble of the local optima that one training passes through.
+
+    The learning rate falls along a cosine from the net's own to almost 0 and starts
+    over, ``n_estimators`` times during the epochs of the net; the weights at the end
+    of each cycle are a member [1]_. So an ensemble costs one training. Snapshots have
+    been found to serve active learning well [2]_.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNetClassifier
+        The net, fully configured; it is cloned in ``fit``. Its ``max_epochs`` are
+        shared by the cycles, its learning rates are those that a cycle starts from,
+        and another schedule among its callbacks is overruled. See
+        :class:`DeepClassifier`.
+    n_estimators : int, default=5
+        Number of members, as in [1]_.
+    embedding_layer : str, default=None
+        Name of the layer of the module whose input is the embedding. ``None`` is the
+        linear layer that runs last. The embeddings of the members stand side by side.
+    classes : array-like of shape (n_classes,), default=None
+        All classes. ``None`` takes those that the labels show.
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row without a label.
+    cost_matrix : array-like of shape (n_classes, n_classes), default=None
+        Costs ``[i, j]`` of predicting class j for class i.
+    random_state : int, RandomState or None, default=None
+        Seed of initial weights, batch order and training noise.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        All classes, sorted.
+    nets_ : list of skorch.NeuralNetClassifier
+        The fitted members, in the order of training.
+    n_features_in_ : int
+        Size of the second axis of X.
+
+    Notes
+    -----
+    The rate changes with each mini-batch; the optimiser keeps its state across
+    cycles. Members are copies with their own batch normalisation. ``fit`` raises
+    ``ValueError`` where training makes fewer steps than there are members, and where
+    a callback such as early stopping ends it before the second snapshot. With no
+    label at all, the members have independent initial weights. ``fit_from`` starts
+    from the last member. Memory: ``n_estimators`` copies of the net.
+
+    References
+    ----------
+    .. [1] G. Huang, Y. Li, G. Pleiss, Z. Liu, J. Hopcroft, K. Weinberger. Snapshot
+       Ensembles: Train 1, Get M for Free. ICLR, 2017.
+    .. [2] S. Jung, S. Kim, J. Lee. A Simple Yet Powerful Deep Active Learning With
+       Snapshots Ensembles. ICLR, 2023.
+    """
+
+    def __init__(
+        self,
+        net,
+        n_estimators=5,
+        embedding_layer=None,
+        classes=None,
+        missing_label=-1,
+        cost_matrix=None,
+        random_state=None,
+    ):
+        super().__init__(
+            classes=classes,
+            missing_label=missing_label,
+            cost_matrix=cost_matrix,
+            random_state=random_state,
+        )
+        self.net = net
+        self.n_estimators = n_estimators
+        self.embedding_layer = embedding_layer
+
+    def _fit_nets(self, *, X, y, sample_weight, shown, start_from):
+        members = [
+            fit_net(
+                self.net,
+                X[:0],
+                y[:0],
+                n_classes=len(self.classes_),
+                seed=derived_seed(self.seed_, 0, member),
+                shown=shown,
+            )
+            for member in range(self.n_estimators)
+        ]
+        if not len(y):
+            return members
+        snapshots = _Snapshots(self.n_estimators)
+        net = fit_net(
+            self.net,
+            X,
+            y,
+            n_classes=len(self.classes_),
+            seed=self.seed_,
+            sample_weight=sample_weight,
+            shown=shown,
+            start_from=start_from[-1] if start_from else None,
+            prepare=lambda net: net.callbacks_.append(("snapshots", snapshots)),
+        )
+        states = snapshots.states()
+        for member, state in zip(members, states, strict=False):
+            member.module_.load_state_dict(state)
+            member.history_ = net.history_
+        return members[: len(states)]
+
+    def _check_fit(self, shown):
+        self._check_draws(shown, "Is the learning rate of the net too small to train?")
+
+
+class _Snapshots(Callback):
+    """Drives the learning rate in cycles and keeps the weights at their ends."""
+
+    def __init__(self, n_cycles):
+        self.n_cycles = n_cycles
+        self._states: list[dict[str, Tensor]] = []
+        self._n_done = 0
+
+    def on_train_begin(self, net, **_):
+        self._rates = [group["lr"] for group in net.optimizer_.param_groups]
+
+    def on_epoch_begin(self, net, dataset_train=None, **_):
+        if self._n_done:
+            return
+        n_batches = len(net.get_iterator(dataset_train, training=True))
+        n_steps = net.max_epochs * n_batches
+        if n_steps < self.n_cycles:
+            raise ValueError(
+                f"{self.n_cycles} snapshots need as many training steps; "
+                f"max_epochs={net.max_epochs} with {n_batches} mini-batches make "
+                f"{n_steps}. Raise max_epochs."
+            )
+        self._factors, self._ends = cosine_cycles(n_steps, self.n_cycles)
+
+    def on_batch_begin(self, net, training=False, **_):
+        if training:
+            factor = self._factors[self._n_done]
+            groups = net.optimizer_.param_groups
+            for group, rate in zip(groups, self._rates, strict=True):
+                group["lr"] = rate * factor
+
+    def on_batch_end(self, net, training=False, **_):
+        if training:
+            self._n_done += 1
+            if self._n_done in self._ends:
+                self._states.append(copy.deepcopy(net.module_.state_dict()))
+
+    def states(self):
+        """Return the weights and buffers at the ends of the cycles."""
+        if len(self._states) < 2:
+            raise ValueError(
+                f"Training ended after {self._n_done} steps and "
+                f"{len(self._states)} of {self.n_cycles} snapshots. Remove early "
+                "stopping from the net's callbacks, or raise max_epochs."
+            )
+        return self._states

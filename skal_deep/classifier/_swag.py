@@ -1,0 +1,192 @@
+"""A Gaussian around the end of training as a posterior."""
+
+from collections.abc import Iterator
+from numbers import Integral, Real
+
+import torch
+from sklearn.utils._param_validation import Interval
+from torch import Tensor
+
+from skal_deep.classifier._base import derived_seed
+from skal_deep.classifier._inference import net_proba, refresh_statistics
+from skal_deep.classifier._net import fit_net, train_net
+from skal_deep.classifier._posterior import SingleNetPosterior
+from skal_deep.functional.swag import swag_moments, swag_weights
+from skal_deep.modules import (
+    batch_norms,
+    draw_generator,
+    isolated_rng,
+    restored_state,
+    set_trained_weights,
+    trained_weights,
+)
+
+
+class SWAGClassifier(SingleNetPosterior):
+    """Neural net with stochastic weight averaging Gaussian (SWAG) as its posterior.
+
+    After its training, the net is trained on for ``n_collected`` epochs at a constant
+    learning rate. The weights after each of these epochs have a mean, a variance each
+    and a few common directions; a draw is a set of weights from the Gaussian with
+    these moments, the same for all rows [1]_.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNetClassifier
+        The net, fully configured; it is cloned in ``fit``. Plain SGD is what the
+        method was made for; any optimiser works. See :class:`DeepClassifier`.
+    n_samples : int, default=30
+        Number of draws that a prediction averages; 30 draws and a rank of 20 are what
+        we recall of the experiments in [1]_.
+    n_collected : int, default=20
+        Number of epochs, after those of the net, whose weights are collected.
+    collect_lr : float, default=None
+        Learning rate of these epochs; ``None`` is the net's own. The higher it is,
+        the wider the posterior.
+    max_rank : int, default=20
+        Number of deviations that are kept, the last ones.
+    embedding_layer : str, default=None
+        Name of the layer of the module whose input is the embedding. ``None`` is the
+        linear layer that runs last.
+    classes : array-like of shape (n_classes,), default=None
+        All classes. ``None`` takes those that the labels show.
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row without a label.
+    cost_matrix : array-like of shape (n_classes, n_classes), default=None
+        Costs ``[i, j]`` of predicting class j for class i.
+    random_state : int, RandomState or None, default=None
+        Seed of initial weights, batch order, training noise and draws.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        All classes, sorted.
+    nets_ : list of skorch.NeuralNetClassifier
+        The fitted net, with the mean of the collected weights.
+    moments_ : SWAGMoments
+        Mean, variances and deviations of the weights, in the order of the module's
+        parameters that are trained.
+    n_features_in_ : int
+        Size of the second axis of X.
+
+    Notes
+    -----
+    With deviations ``D`` of rank L, a draw is ``mean + sqrt(var / 2) z1 + D z2 /
+    sqrt(2 (L - 1))``. The optimiser starts afresh with the epochs that are collected,
+    and no callback of the net runs in them. Where the module has batch normalisation,
+    each draw estimates its statistics anew from the labelled rows, which are kept for
+    that. With no label at all, the moments are those of initial weights. Memory:
+    ``max_rank + 2`` vectors of weights; a prediction costs ``n_samples`` passes.
+
+    References
+    ----------
+    .. [1] W. Maddox, T. Garipov, P. Izmailov, D. Vetrov, A. Wilson. A Simple Baseline
+       for Bayesian Uncertainty in Deep Learning. NeurIPS, 2019.
+    """
+
+    _parameter_constraints = {
+        **SingleNetPosterior._parameter_constraints,
+        "n_samples": [Interval(Integral, 2, None, closed="left")],
+        "n_collected": [Interval(Integral, 2, None, closed="left")],
+        "collect_lr": [Interval(Real, 0, None, closed="neither"), None],
+        "max_rank": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        net,
+        n_samples=30,
+        n_collected=20,
+        collect_lr=None,
+        max_rank=20,
+        embedding_layer=None,
+        classes=None,
+        missing_label=-1,
+        cost_matrix=None,
+        random_state=None,
+    ):
+        super().__init__(
+            classes=classes,
+            missing_label=missing_label,
+            cost_matrix=cost_matrix,
+            random_state=random_state,
+        )
+        self.net = net
+        self.n_samples = n_samples
+        self.n_collected = n_collected
+        self.collect_lr = collect_lr
+        self.max_rank = max_rank
+        self.embedding_layer = embedding_layer
+
+    def _fit_nets(self, *, start_from, X, y, sample_weight, shown):
+        data = {"X": X, "y": y, "sample_weight": sample_weight, "shown": shown}
+        net = fit_net(
+            self.net,
+            n_classes=len(self.classes_),
+            seed=self.seed_,
+            start_from=start_from[0] if start_from else None,
+            **data,
+        )
+        walk = self._collected(net, **data) if len(y) else self._initial_weights(**data)
+        self.moments_ = swag_moments(walk, self.max_rank)
+        set_trained_weights(net.module_, self.moments_.mean)
+        refresh_statistics(net, X)
+        self._labeled_rows = X if batch_norms(net.module_) else X[:0]
+        return [net]
+
+    def _collected(self, net, X, y, sample_weight, shown) -> Iterator[Tensor]:
+        """Train a copy of the net on, and yield its weights after each epoch."""
+        net = fit_net(
+            self.net,
+            X[:0],
+            y[:0],
+            n_classes=len(self.classes_),
+            seed=self.seed_,
+            shown=shown,
+            start_from=net,
+        )
+        net.callbacks_ = []
+        net.set_params(max_epochs=1)
+        if self.collect_lr is not None:
+            net.set_params(lr=self.collect_lr)
+        for epoch in range(self.n_collected):
+            with isolated_rng(derived_seed(self.seed_, 2, epoch)):
+                train_net(net, X, y, sample_weight)
+            yield trained_weights(net.module_)
+
+    def _initial_weights(self, **data) -> Iterator[Tensor]:
+        """Yield the weights of fresh nets."""
+        for number in range(self.n_collected):
+            seed = derived_seed(self.seed_, 0, number)
+            net = fit_net(self.net, n_classes=len(self.classes_), seed=seed, **data)
+            yield trained_weights(net.module_)
+
+    def _check_fit(self, shown):
+        self._check_draws(
+            shown,
+            "Do the weights move in training? With no label yet, pass the module as a "
+            "class, not an instance.",
+        )
+
+    def _sites(self):
+        """Say in words what differs from draw to draw."""
+        return [f"{len(self.moments_.mean)} weights of the net"]
+
+    def _draw(self, X, n_samples, seed):
+        """Return coupled draws of the class probabilities as a tensor (S, N, C)."""
+        [net] = self.nets_
+        n_weights, rank = self.moments_.deviations_PL.shape
+        device = self.moments_.mean.device
+        draws = []
+        with restored_state(net.module_):
+            for draw in range(n_samples or self.n_samples):
+                generator = draw_generator(seed, draw)
+                noise_P = torch.randn(n_weights, generator=generator)
+                noise_L = torch.randn(rank, generator=generator)
+                weights_P = swag_weights(
+                    self.moments_, noise_P.to(device), noise_L.to(device)
+                )
+                set_trained_weights(net.module_, weights_P)
+                refresh_statistics(net, self._labeled_rows)
+                draws.append(net_proba(net, X))
+        return torch.stack(draws)

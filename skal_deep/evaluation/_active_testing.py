@@ -1,0 +1,122 @@
+"""Active testing: which test points to label."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from skal_deep.classifier import as_model, as_seed
+from skal_deep.functional import power_sample
+from skal_deep.modules import isolated_rng
+
+
+def active_testing(
+    clf: Any,
+    X: ArrayLike,
+    n_labels: int,
+    surrogate: Any = None,
+    *,
+    loss: str = "zero_one",
+    epsilon: float = 0.05,
+    tested: ArrayLike | None = None,
+    random_state: Any = None,
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Choose which test points to label so that few labels tell the risk.
+
+    Points are drawn, one after another without replacement, with probabilities
+    proportional to the loss that a second model, the surrogate, expects of the first:
+    ``1 - s(argmax f)`` or ``- sum_c s_c log f_c`` for predictions f and s. A share
+    ``epsilon`` is spread evenly, so that every point can be drawn. Once the labels are
+    known, :func:`unbiased_risk` turns the losses and the probabilities into an
+    estimate with an error bar. It is unbiased whatever the surrogate, but a surrogate
+    that is sure of what is wrong makes it less precise than labels at random.
+
+    Parameters
+    ----------
+    clf : object
+        The fitted classifier to be tested.
+    X : array-like of shape (n_samples, ...)
+        All test points, none of which it was trained on.
+    n_labels : int
+        Number of points to draw.
+    surrogate : object, default=None
+        Another fitted classifier with the same classes; the paper takes an ensemble or
+        a Bayesian net that is fitted anew to all labels, those of test points
+        included, now and then. ``None`` is the classifier itself, which finds none of
+        the mistakes it is sure of.
+    loss : {"zero_one", "log"}, default="zero_one"
+        The loss whose mean is wanted.
+    epsilon : float, default=0.05
+        Share of each draw's probability that is spread evenly over what is left.
+    tested : array-like of shape (n_tested,), default=None
+        Points that were drawn before, if this goes on with a better surrogate. Append
+        what is returned to what was returned then.
+    random_state : int, RandomState or None, default=None
+        Seed of the draws.
+
+    Returns
+    -------
+    indices : ndarray of shape (n_labels,)
+        Points to label, in the order of the draws.
+    proba : ndarray of shape (n_labels,)
+        Probability of each draw among the points that were left.
+
+    References
+    ----------
+    J. Kossen, S. Farquhar, Y. Gal, T. Rainforth. Active Testing: Sample-Efficient
+    Model Evaluation. ICML, 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skal_deep.evaluation import active_testing, unbiased_risk
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.integers(2, size=500)
+    >>> X = rng.normal(size=(500, 1)) + 2 * y[:, None]
+    >>> clf = GaussianNB().fit(X[:20], y[:20])
+    >>> rows, proba = active_testing(clf, X[20:], 60, random_state=0)
+    >>> losses = clf.predict(X[20:][rows]) != y[20:][rows]
+    >>> estimate = unbiased_risk(losses, proba, n_pool=480)
+    >>> bool(estimate.low < (clf.predict(X[20:]) != y[20:]).mean() < estimate.high)
+    True
+    """
+    X = np.asarray(X)
+    proba_NC = _proba(clf, X)
+    surrogate_NC = proba_NC if surrogate is None else _proba(surrogate, X)
+    if proba_NC.shape != surrogate_NC.shape:
+        raise ValueError(
+            f"The classifier knows {proba_NC.shape[1]} classes and the surrogate "
+            f"{surrogate_NC.shape[1]}; they must be the same."
+        )
+    drawn_before = np.asarray([] if tested is None else tested, dtype=np.intp)
+    left = np.setdiff1d(np.arange(len(X)), drawn_before)
+    expected = _expected_loss(proba_NC[left], surrogate_NC[left], loss)
+    picks, proba_TN = power_sample(
+        expected,
+        n_labels,
+        generator=torch.Generator().manual_seed(as_seed(random_state)),
+        epsilon=epsilon,
+    )
+    drawn = proba_TN.gather(1, picks[:, None])[:, 0]
+    return left[picks.numpy(force=True)], drawn.numpy(force=True)
+
+
+def _proba(clf: Any, X: NDArray[Any]) -> Tensor:
+    model: Any = as_model(clf)
+    with isolated_rng(), torch.no_grad():
+        proba_NC: Tensor = model.predict_proba(X)
+    return proba_NC.double()
+
+
+def _expected_loss(proba_NC: Tensor, surrogate_NC: Tensor, loss: str) -> Tensor:
+    """Return the loss that the surrogate expects at each point, of shape (N,)."""
+    if loss == "zero_one":
+        predicted_N1 = proba_NC.argmax(-1, keepdim=True)
+        return (1 - surrogate_NC.gather(1, predicted_N1)[:, 0]).clamp_min(0)
+    if loss != "log":
+        raise ValueError(f"loss must be 'zero_one' or 'log', not {loss!r}.")
+    tiny = torch.finfo(proba_NC.dtype).tiny  # a class taken for impossible costs 708
+    return -(surrogate_NC * proba_NC.clamp_min(tiny).log()).sum(-1)

@@ -1,0 +1,92 @@
+"""What strategies save and what they cost, as pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skal_deep.evaluation._plots import _axes, _style, _tidy
+from skal_deep.evaluation._savings import SEED, labels_needed
+
+if TYPE_CHECKING:
+    from skal_deep.evaluation._result import Comparison
+
+
+def plot_savings(comparison: Comparison, ax: Any = None) -> Any:
+    """Draw how many labels random sampling needs for the mean score of each strategy.
+
+    Above the dashed line labels are saved, below it they are wasted. Bands are 95 %
+    intervals of the bootstrap. Triangles at the upper border are scores that random
+    sampling does not reach with the labels spent.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What to draw.
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw; ``None`` makes a figure.
+
+    Returns
+    -------
+    ax : matplotlib.axes.Axes
+        The axes.
+    """
+    ax = _axes(ax)
+    baseline, *others = comparison.strategies
+    rng = np.random.default_rng(SEED)
+    labels = comparison.curve(baseline, "n_labels")[0]
+    most = labels[-1]
+    ax.plot(labels, labels, label=baseline, **_style(comparison, baseline))
+    for name in others:
+        scores = comparison.curve(name)
+        found = labels_needed(labels, comparison.curve(baseline), scores, rng)
+        style = _style(comparison, name)
+        needed, low, high = (
+            np.minimum(values, most) for values in (found.needed, found.low, found.high)
+        )
+        ax.plot(labels, needed, label=name, **style)
+        ax.fill_between(labels, low, high, color=style["color"], alpha=0.08, lw=0)
+        beyond = np.isinf(found.needed)
+        ax.scatter(
+            labels[beyond], needed[beyond], s=60, marker="^", color=style["color"]
+        )
+    ax.set_title("Labels saved", loc="left", fontsize=10)
+    ax.set_ylabel("labels that random sampling needs")
+    _tidy(ax)
+    ax.set_xlabel("labels that the strategy has")
+    return ax
+
+
+def plot_seconds(comparison: Comparison, ax: Any = None) -> Any:
+    """Draw the seconds that fits and queries take in one repeat.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What to draw.
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw; ``None`` makes a figure.
+
+    Returns
+    -------
+    ax : matplotlib.axes.Axes
+        The axes.
+    """
+    ax = _axes(ax)
+    names = comparison.strategies[::-1]  # the first on top
+    fit, query = (
+        [comparison.curve(name, column).sum(axis=1).mean() for name in names]
+        for column in ("seconds_fit", "seconds_query")
+    )
+    places = np.arange(len(names))
+    ax.barh(places, fit, height=0.6, color="#9aa3ad", label="fits")
+    ax.barh(places, query, height=0.6, left=fit, color="#0072B2", label="queries")
+    ax.set_yticks(places, names)
+    ax.tick_params(axis="y", length=0)
+    ax.set_title("Seconds in one repeat", loc="left", fontsize=10)
+    _tidy(ax)
+    ax.grid(visible=False, axis="y")
+    ax.set_xlabel("seconds")
+    ax.legend(frameon=False)
+    return ax

@@ -1,0 +1,184 @@
+"""What posterior draws must be, one function a promise.
+
+Each check takes an :class:`Audit` and returns what is wrong and what to do, or None.
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
+from skorch import NeuralNet
+from torch import Tensor, nn
+
+from skal_deep.classifier import as_model
+from skal_deep.classifier._posterior import PosteriorClassifier
+from skal_deep.modules import batch_norms, dropout_sites
+
+# Copies of a row: more than a mini-batch usually has, so that they fall into two.
+_N_COPIES = 300
+# Equal inputs in mini-batches of other sizes differ by round-off.
+_ROUND_OFF = 1e-4
+
+
+class Audit:
+    """A classifier, rows, and draws that several checks look at."""
+
+    def __init__(self, clf: Any, X: Any, n_samples: int, seed: int):
+        self.last = clf[-1] if isinstance(clf, Pipeline) else clf
+        self.model: Any = as_model(clf)
+        self.X, self.seed = X, seed
+        self._n_samples = n_samples
+        self.modules = list(_modules(self.last, 3))
+        self.states = [copy.deepcopy(m.state_dict()) for m in self.modules]
+        self.modes = [[p.training for p in m.modules()] for m in self.modules]
+
+    def sample(self, X: Any, seed: int | None = None) -> Tensor:
+        """Return draws for some rows."""
+        seed = self.seed if seed is None else seed
+        draws_SNC: Tensor = self.model.sample_proba(X, self._n_samples, seed)
+        return draws_SNC
+
+    @cached_property
+    def draws_SNC(self) -> Tensor:
+        """Draws for all rows."""
+        return self.sample(self.X)
+
+    @cached_property
+    def copies_SNC(self) -> Tensor:
+        """Draws for copies of one row."""
+        row = int(
+            (self.draws_SNC.max(0).values - self.draws_SNC.min(0).values)
+            .sum(-1)
+            .argmax()
+        )
+        return self.sample(np.repeat(self.X[row : row + 1], _N_COPIES, axis=0))
+
+    @cached_property
+    def n_distinct(self) -> int:
+        """How many draws differ from all others."""
+        return len(self.draws_SNC.flatten(1).unique(dim=0))
+
+    def sites(self) -> list[str]:
+        """Say what differs from draw to draw."""
+        if isinstance(self.last, PosteriorClassifier):
+            return self.last._sites()
+        if members := getattr(self.last, "estimators_", None):
+            return [f"{len(members)} members"]
+        return [site for module in self.modules for site in dropout_sites(module)]
+
+
+def _modules(value: Any, depth: int) -> Iterator[nn.Module]:
+    """Yield the modules inside a classifier of any kind."""
+    if isinstance(value, nn.Module):
+        yield value
+    elif isinstance(value, NeuralNet):
+        yield value.module_
+    elif depth and isinstance(value, list | tuple):
+        for part in value:
+            yield from _modules(part, depth - 1)
+    elif depth and isinstance(value, BaseEstimator):
+        for part in vars(value).values():
+            if not isinstance(part, NeuralNet) or part.initialized_:
+                yield from _modules(part, depth - 1)
+
+
+def _probabilities(audit: Audit) -> str | None:
+    draws_SNC = audit.draws_SNC
+    sums_SN = draws_SNC.sum(-1)
+    if draws_SNC.min() < 0 or not torch.allclose(
+        sums_SN, torch.ones_like(sums_SN), atol=_ROUND_OFF
+    ):
+        return "Draws are no probabilities: rows must be at least 0 and sum to 1."
+    return None
+
+
+def _draws_differ(audit: Audit) -> str | None:
+    n_draws, n_distinct = len(audit.draws_SNC), audit.n_distinct
+    if n_distinct == 1:
+        return (
+            f"All {n_draws} draws are equal, so that every disagreement is 0. Is "
+            "dropout off, or its p 0? Do members start from the same weights?"
+        )
+    is_committee = torch.equal(audit.draws_SNC, audit.sample(audit.X, audit.seed + 1))
+    if n_distinct < n_draws and is_committee:
+        return (
+            f"{n_draws - n_distinct} of {n_draws} members are copies of others. Give "
+            "each its own initial weights or rows; copies of trees may be chance."
+        )
+    return None
+
+
+def _seeds_decide(audit: Audit) -> str | None:
+    again_SNC = audit.sample(audit.X)
+    if not torch.allclose(again_SNC, audit.draws_SNC, atol=_ROUND_OFF):
+        return "Equal seeds give other draws. Seed masks and weights by random_state."
+    return None
+
+
+def _rows_are_coupled(audit: Audit) -> str | None:
+    near_SNC = audit.copies_SNC[:, :8]
+    if _spread(near_SNC) > _ROUND_OFF:
+        return (
+            "Copies of a row get other probabilities in one draw: rows have masks of "
+            "their own, and joint methods take them for independent. Use "
+            "MCDropoutClassifier, which shares the masks of a draw."
+        )
+    return None
+
+
+def _batches_are_coupled(audit: Audit) -> str | None:
+    if _rows_are_coupled(audit):
+        return None
+    half = _N_COPIES // 2
+    alone_SNC = audit.sample(audit.X[: len(audit.X) // 2 + 1])
+    together_SNC = audit.draws_SNC[:, : len(audit.X) // 2 + 1]
+    if (
+        _spread(audit.copies_SNC[:, [0, half, -1]]) > _ROUND_OFF
+        or (alone_SNC - together_SNC).abs().max() > _ROUND_OFF
+    ):
+        return (
+            "A row's probabilities in a draw depend on its mini-batch or on the rows "
+            "beside it: masks are drawn anew for each mini-batch, or batch "
+            "normalisation is in train mode. Use MCDropoutClassifier."
+        )
+    return None
+
+
+def _spread(draws_SNC: Tensor) -> Tensor:
+    """Return how far rows of a draw are apart."""
+    return (draws_SNC - draws_SNC[:, :1]).abs().max()
+
+
+def _nothing_moves(audit: Audit) -> str | None:
+    for module, state in zip(audit.modules, audit.states, strict=True):
+        moved = [
+            name
+            for name, value in module.state_dict().items()
+            if not torch.equal(value, state[name])
+        ]
+        if moved:
+            kind = (
+                "batch normalisation's statistics" if batch_norms(module) else "state"
+            )
+            return (
+                f"Sampling changes {kind}: {', '.join(moved[:3])}. Keep all but "
+                "dropout in eval mode."
+            )
+    if audit.modes != [[p.training for p in m.modules()] for m in audit.modules]:
+        return "Sampling leaves layers in another mode (train or eval) than before."
+    return None
+
+
+CHECKS: list[Callable[[Audit], str | None]] = [
+    _probabilities,
+    _draws_differ,
+    _seeds_decide,
+    _rows_are_coupled,
+    _batches_are_coupled,
+    _nothing_moves,
+]

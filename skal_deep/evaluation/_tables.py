@@ -1,0 +1,126 @@
+"""The tables of a comparison."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import stats
+
+from skal_deep.evaluation._paired import effect_size
+from skal_deep.evaluation._savings import SEED, labels_needed
+from skal_deep.evaluation._sign_flip import sign_flip_test
+from skal_deep.evaluation._table import Table
+
+if TYPE_CHECKING:
+    from skal_deep.evaluation._result import Comparison
+
+_SIGNED = dict.fromkeys(("vs random", "low", "high", "log area"), "+.3f")
+_EFFECTS = dict.fromkeys(("effect", "effect low", "effect high"), "+.2f")
+_P_VALUES = dict.fromkeys(
+    ("p", "p t", "p signs", "p Wilcoxon", "p Holm", "p log area"), ".2g"
+)
+_LABELS = ("random needs", "random low", "random high", "needs itself", "low", "high")
+
+
+def summary_table(comparison: Comparison) -> Table:
+    """Return one row for each strategy; see ``Comparison.summary``.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What to summarise.
+    """
+    verdicts = comparison.verdicts()
+    rows = []
+    for name in comparison.strategies:
+        row: dict[str, Any] = {
+            "strategy": name,
+            f"final {comparison.metrics[0]}": float(
+                comparison.curve(name)[:, -1].mean()
+            ),
+            "area": float(comparison.areas(name).mean()),
+            **dict.fromkeys(("vs random", "low", "high", "p")),
+            "verdict": "baseline",
+            "s query": _seconds(comparison, name, "seconds_query"),
+            "s fit": _seconds(comparison, name, "seconds_fit"),
+        }
+        if name in verdicts:
+            verdict = verdicts[name]
+            row |= {
+                "vs random": verdict.difference.mean,
+                "low": verdict.difference.low,
+                "high": verdict.difference.high,
+                "p": verdict.p_value,
+                "verdict": str(verdict),
+            }
+        rows.append(row)
+    seconds = dict.fromkeys(("s query", "s fit"), ".1f")
+    return Table(rows, _SIGNED | _P_VALUES | seconds, comparison.warning)
+
+
+def _seconds(comparison: Comparison, strategy: str, column: str) -> float:
+    return float(comparison.curve(strategy, column).sum(axis=1).mean())
+
+
+def tests_table(comparison: Comparison) -> Table:
+    """Return all tests of the differences to random; see ``Comparison.tests``.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What to test.
+    """
+    baseline = comparison.areas(comparison.strategies[0])
+    rng = np.random.default_rng(SEED)
+    rows = []
+    for name, verdict in comparison.verdicts().items():
+        gains = comparison.areas(name) - baseline
+        effect, low, high = effect_size(verdict.difference)
+        log_area = comparison.difference(name, log=True)
+        rows.append(
+            {
+                "strategy": name,
+                "vs random": verdict.difference.mean,
+                "effect": effect,
+                "effect low": low,
+                "effect high": high,
+                "p t": verdict.difference.p_value,
+                "p signs": sign_flip_test(gains, rng),
+                "p Wilcoxon": float(stats.wilcoxon(gains).pvalue)
+                if gains.any()
+                else 1.0,
+                "p Holm": verdict.p_value,
+                "detects": verdict.detectable,
+                "log area": log_area.mean,
+                "p log area": log_area.p_value,
+            }
+        )
+    return Table(rows, _SIGNED | _P_VALUES | _EFFECTS, comparison.warning)
+
+
+def savings_table(comparison: Comparison) -> Table:
+    """Return the labels needed; see ``Comparison.label_savings``.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What to count labels of.
+    """
+    baseline, *others = comparison.strategies
+    rng = np.random.default_rng(SEED)
+    labels = comparison.curve(baseline, "n_labels")[0]
+    random = comparison.curve(baseline)
+    rows = []
+    for name in others:
+        scores = comparison.curve(name)
+        row: dict[str, Any] = {"strategy": name, "labels": int(labels[-1])}
+        for columns, curves, target in (
+            (_LABELS[:3], random, scores),
+            (_LABELS[3:], scores, random),
+        ):
+            found = labels_needed(labels, curves, target[:, -1:], rng)
+            bounds = (found.needed[0], found.low[0], found.high[0])
+            row |= dict(zip(columns, map(float, bounds), strict=True))
+        rows.append(row)
+    return Table(rows, dict.fromkeys(_LABELS, ".0f"), comparison.warning)

@@ -1,0 +1,193 @@
+"""What each row adds to the Fisher information of a growing design."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# Elements of the largest temporary array: 64 MiB in float32.
+_MEMORY_BUDGET = 2**24
+# Largest side of an information matrix: 800 MB in float64, of which a few are held.
+_MAX_N_WEIGHTS = 10_000
+
+
+class Factored:
+    """Rows with Fisher information ``S' S (x) h h'``, kept as the factors.
+
+    Parameters
+    ----------
+    factor_NRK : Tensor of shape (N, R, K)
+        S of each row.
+    embedding_ND : Tensor of shape (N, D)
+        h of each row.
+    """
+
+    def __init__(self, factor_NRK: Tensor, embedding_ND: Tensor):
+        self.factor_NRK = factor_NRK
+        self.embedding_ND = embedding_ND
+
+    def __len__(self) -> int:
+        return len(self.embedding_ND)
+
+    def at(self, rows: Any) -> "Factored":
+        """Return some of the rows."""
+        return Factored(self.factor_NRK[rows], self.embedding_ND[rows])
+
+    def parts(self, n_elements: int) -> Iterator[slice]:
+        """Yield slices of rows for temporary arrays of so many elements a row."""
+        size = max(1, _MEMORY_BUDGET // max(1, n_elements))
+        for start in range(0, len(self), size):
+            yield slice(start, min(start + size, len(self)))
+
+    def information(self) -> Tensor:
+        """Return the sum of the information of all rows, of shape (K D, K D)."""
+        n_factors, n_dims = self.factor_NRK.shape[2], self.embedding_ND.shape[1]
+        total = self.embedding_ND.new_zeros(n_factors, n_dims, n_factors, n_dims)
+        for part in self.parts(n_factors * n_dims):
+            factor_BRK, embedding_BD = self.factor_NRK[part], self.embedding_ND[part]
+            gram_BKK = factor_BRK.mT @ factor_BRK
+            for k in range(n_factors):  # blocks (k, k) ... (k, K) at once
+                weighted = gram_BKK[:, k, k:, None] * embedding_BD[:, None]
+                blocks = embedding_BD.T @ weighted.flatten(1)
+                total[k, :, k:] += blocks.reshape(n_dims, n_factors - k, n_dims)
+        for k in range(1, n_factors):  # each block is symmetric
+            total[k, :, :k] = total[:k, :, k].permute(1, 0, 2)
+        return total.reshape(n_factors * n_dims, n_factors * n_dims).double()
+
+    def seen_through(self, matrix: Tensor) -> Tensor:
+        """Return ``V matrix V'`` with ``V = S (x) h'`` for each row, (N, R, R).
+
+        The matrix is symmetric, of shape (K D, K D).
+        """
+        n_factors, n_dims = self.factor_NRK.shape[2], self.embedding_ND.shape[1]
+        forms = []
+        for part in self.parts(n_factors * n_dims):
+            factor_BRK = self.factor_NRK[part].double()
+            embedding_BD = self.embedding_ND[part].double()
+            form_BKK = factor_BRK.new_empty(len(factor_BRK), n_factors, n_factors)
+            for k in range(n_factors):
+                strip = matrix[k * n_dims : (k + 1) * n_dims, k * n_dims :]
+                image = (embedding_BD @ strip).unflatten(1, (n_factors - k, n_dims))
+                form_BKK[:, k, k:] = (image @ embedding_BD[..., None])[..., 0]
+                form_BKK[:, k:, k] = form_BKK[:, k, k:]
+            forms.append(factor_BRK @ form_BKK @ factor_BRK.mT)
+        return torch.cat(forms)
+
+
+class Design:
+    """The trace ``tr(M^-1 F)`` of a design, and how rows would change it.
+
+    ``M = regularization 1 + of_labeled mean_labeled I + of_new sum_added I``, and F is
+    the mean of I over everything and the labelled rows. With ``I = V' V``,
+    ``inner_NRR`` holds ``V M^-1 V'`` of each row and ``outer_NRR``
+    ``V M^-1 F M^-1 V'``.
+
+    Adding a row (sign = 1; removing: -1) changes ``M^-1`` by ``- sign U' U`` with
+    ``U = L^-1 V M^-1``, ``L L' = 1 / of_new + sign V M^-1 V'`` (Woodbury), so
+
+    ``inner -= sign a a'``, ``outer -= sign (a b' + b a')``, where ``a = V_x U'`` and
+    ``b = V_x (U F M^-1 - sign/2 U F U' U)'`` are R x R matrices of a row x.
+    """
+
+    def __init__(
+        self,
+        rows: Factored,
+        labeled: Factored,
+        everything: Factored,
+        regularization: float,
+        of_labeled: float,
+        of_new: float,
+    ):
+        n_weights = rows.factor_NRK.shape[2] * rows.embedding_ND.shape[1]
+        if n_weights > _MAX_N_WEIGHTS:
+            raise ValueError(
+                f"The last layer has {n_weights} free weights; their information "
+                f"matrix of {n_weights} x {n_weights} numbers is too large (limit: "
+                f"{_MAX_N_WEIGHTS}). Use the binary form, or reduce the embeddings."
+            )
+        information = everything.information()
+        precision = regularization * torch.eye(n_weights).to(information)
+        if len(labeled):
+            of_all_labeled = labeled.information()
+            information += of_all_labeled
+            precision += of_all_labeled * (of_labeled / len(labeled))
+        self._rows = rows
+        self._of_new = of_new
+        self._mean_information = information / (len(everything) + len(labeled))
+        self._covariance = torch.cholesky_inverse(torch.linalg.cholesky(precision))
+        self._inner_NRR = rows.seen_through(self._covariance)
+        self._outer_NRR = rows.seen_through(
+            self._covariance @ self._mean_information @ self._covariance
+        )
+
+    @property
+    def trace(self) -> float:
+        """``tr(M^-1 F)``."""
+        return float((self._covariance * self._mean_information).sum())
+
+    def at(self, rows: Any) -> "Design":
+        """Return the same design, looking at some of the rows only."""
+        part = object.__new__(Design)
+        part.__dict__.update(self.__dict__)
+        part._rows = self._rows.at(rows)
+        part._inner_NRR, part._outer_NRR = self._inner_NRR[rows], self._outer_NRR[rows]
+        return part
+
+    def gains(self) -> Tensor:
+        """Return by how much each row would lower the trace, of shape (N,)."""
+        return self._changes(1)
+
+    def losses(self, rows: list[int]) -> Tensor:
+        """Return by how much the trace would grow without each of some added rows."""
+        return self.at(rows)._changes(-1)
+
+    def add(self, row: int) -> None:
+        """Add a row to the design."""
+        self._update(row, 1)
+
+    def remove(self, row: int) -> None:
+        """Remove a row from the design."""
+        self._update(row, -1)
+
+    def _changes(self, sign: int) -> Tensor:
+        """Return ``tr[(1 / of_new + sign inner)^-1 outer]``, of shape (N,)."""
+        change_N = self._inner_NRR.new_empty(len(self._rows))
+        for part in self._rows.parts(2 * self._inner_NRR[:1].numel()):
+            root_BRR = self._root(self._inner_NRR[part], sign)
+            solved_BRR = torch.cholesky_solve(self._outer_NRR[part], root_BRR)
+            change_N[part] = solved_BRR.diagonal(dim1=-2, dim2=-1).sum(-1)
+        return change_N
+
+    def _root(self, inner: Tensor, sign: int) -> Tensor:
+        """Return L of ``L L' = 1 / of_new + sign inner``."""
+        eye_RR = torch.eye(inner.shape[-1]).to(inner)
+        root: Tensor = torch.linalg.cholesky(eye_RR / self._of_new + sign * inner)
+        return root
+
+    def _update(self, row: int, sign: int) -> None:
+        """Change everything by one row."""
+        factor_RK = self._rows.factor_NRK[row].double()
+        gradient_RW = torch.einsum(
+            "rk,d->rkd", factor_RK, self._rows.embedding_ND[row].double()
+        ).flatten(1)
+        root_RR = self._root(self._inner_NRR[row], sign)
+        change_RW = torch.linalg.solve_triangular(
+            root_RR, gradient_RW @ self._covariance, upper=False
+        )
+        seen_RW = change_RW @ self._mean_information
+        image_RW = seen_RW @ self._covariance
+        image_RW -= sign / 2 * (seen_RW @ change_RW.T) @ change_RW
+        self._covariance = self._covariance - sign * change_RW.T @ change_RW
+        n_rows, n_factors = factor_RK.shape
+        embedding_ND = self._rows.embedding_ND
+        both = torch.cat([change_RW, image_RW]).to(embedding_ND.dtype)
+        both = both.reshape(2 * n_rows * n_factors, embedding_ND.shape[1])
+        for part in self._rows.parts(len(both)):
+            forms = embedding_ND[part] @ both.T
+            forms = forms.reshape(len(forms), 2 * n_rows, n_factors)
+            both_BRR = (self._rows.factor_NRK[part] @ forms.mT).double()
+            a_BRR, b_BRR = both_BRR.split(n_rows, dim=-1)
+            ab_BRR = a_BRR @ b_BRR.mT
+            self._inner_NRR[part] -= sign * (a_BRR @ a_BRR.mT)
+            self._outer_NRR[part] -= sign * (ab_BRR + ab_BRR.mT)

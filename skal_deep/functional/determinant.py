@@ -1,0 +1,103 @@
+"""MaxDet: the most uncertain point of a Gaussian model, given the picks so far."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from skal_deep.functional._checks import check_batch_size, check_finite
+from skal_deep.functional.selection import without_earlier
+
+# Elements of the largest temporary array: 128 MiB in float64.
+_MEMORY_BUDGET = 2**24
+
+
+def max_det(
+    features: Tensor,
+    labeled_features: Tensor,
+    batch_size: int,
+    noise: float,
+    with_utilities: bool = True,
+) -> tuple[Tensor, Tensor]:
+    """Choose the point of largest posterior variance, again and again (MaxDet).
+
+    The model is linear in the features f, with weights of variance 1 a priori. Given
+    rows F that are observed with variance s of the noise, the weights have the
+    covariance ``M = s (F^T F + s I)^-1`` and row i the variance ``f_i . M f_i``. A
+    variance does not depend on the label, so a pick can be conditioned on before it
+    is labelled, at the cost of one product: ``M -= v v^T / (s + f . v)``, ``v = M f``.
+    This maximises ``det(K + s I)`` of the posterior kernel of the batch greedily, and
+    the information the batch carries about the weights: it is BatchBALD of a Gaussian
+    process. Time ``O(N D^2)`` where there are labelled rows, and ``O(b D (N + D))``;
+    memory ``O(N (D + b) + D^2)``. Covariances are kept in float64.
+
+    Parameters
+    ----------
+    features : Tensor of shape (N, D)
+        Candidates.
+    labeled_features : Tensor of shape (M, D)
+        Rows that are observed already.
+    batch_size : int
+        Number of picks b.
+    noise : float
+        Variance s of the noise, above 0.
+    with_utilities : bool, default=True
+        Whether to keep the utilities of all candidates.
+
+    Returns
+    -------
+    indices : Tensor of shape (b,)
+        Picks in order; the lowest position wins a tie.
+    utilities : Tensor of shape (b, N)
+        Row t holds the variance of each candidate given the labelled rows and the
+        picks before t, 0 at earlier picks. Of shape (b,), those of the picks alone, if
+        the others are not asked for.
+
+    References
+    ----------
+    D. Holzmüller, V. Zaverkin, J. Kästner, I. Steinwart. A Framework and Benchmark for
+    Deep Batch Active Learning for Regression. JMLR, 2023.
+    """
+    check_batch_size(batch_size, len(features))
+    check_finite(features=features, labeled_features=labeled_features)
+    if not noise > 0:
+        raise ValueError(f"noise={noise} must be above 0.")
+    covariance_DD, variance_N = _given(labeled_features, features, noise)
+    utilities: list[Tensor] = []
+    is_left_N = torch.ones(len(features), dtype=torch.bool, device=features.device)
+    picks: list[int] = []
+    for _ in range(batch_size):
+        pick = int(torch.where(is_left_N, variance_N, -math.inf).argmax())
+        utility = variance_N if with_utilities else variance_N[pick]
+        utilities.append(utility.to(features.dtype))
+        feature_D = features[pick].double()
+        toward_D = covariance_DD @ feature_D
+        scale = 1 / (noise + feature_D @ toward_D)
+        shared_N = (features @ toward_D.to(features.dtype)).double()
+        variance_N = (variance_N - scale * shared_N.square()).clamp_min(0)
+        covariance_DD -= scale * torch.outer(toward_D, toward_D)
+        is_left_N[pick] = False
+        picks.append(pick)
+    indices = torch.tensor(picks, device=features.device)
+    rows = torch.stack(utilities)
+    return indices, without_earlier(rows, indices) if with_utilities else rows
+
+
+def _given(
+    labeled_MD: Tensor, features_ND: Tensor, noise: float
+) -> tuple[Tensor, Tensor]:
+    """Return the covariance of the weights and the variance of each row, in float64."""
+    n_dims = features_ND.shape[1]
+    identity_DD = torch.eye(n_dims, dtype=torch.float64, device=features_ND.device)
+    if not len(labeled_MD):
+        return identity_DD, features_ND.double().square().sum(-1)
+    labeled_MD = labeled_MD.double()
+    factor_DD = torch.linalg.cholesky(labeled_MD.T @ labeled_MD + noise * identity_DD)
+    # a sum of squares: exact where the difference of prior and explained would not be
+    variances = [
+        torch.linalg.solve_triangular(factor_DD, chunk_nD.double().T, upper=False)
+        .square_()
+        .sum(0)
+        for chunk_nD in features_ND.split(max(1, _MEMORY_BUDGET // n_dims))
+    ]
+    return noise * torch.cholesky_inverse(factor_DD), noise * torch.cat(variances)

@@ -1,0 +1,71 @@
+"""What evidence says: the Dirichlet distribution with parameters evidence + 1."""
+
+import torch
+from torch import Tensor
+
+from skal_deep.functional.information import entropy
+
+
+def dirichlet_mean(evidence: Tensor) -> Tensor:
+    """Return the expected class probabilities ``alpha / sum alpha``.
+
+    Parameters
+    ----------
+    evidence : Tensor of shape (N, C)
+        Evidence e >= 0 for each class; ``alpha = e + 1``.
+
+    Returns
+    -------
+    probas : Tensor of shape (N, C)
+        Rows sum to 1.
+    """
+    alpha_NC = evidence + 1
+    return alpha_NC / alpha_NC.sum(-1, keepdim=True)
+
+
+def vacuity(evidence: Tensor) -> Tensor:
+    """Return how little evidence there is, ``C / sum alpha``.
+
+    Parameters
+    ----------
+    evidence : Tensor of shape (N, C)
+        Evidence e >= 0 for each class; ``alpha = e + 1``.
+
+    Returns
+    -------
+    scores : Tensor of shape (N,)
+        Between 0 and 1; 1 is no evidence at all.
+
+    References
+    ----------
+    M. Sensoy, L. Kaplan, M. Kandemir. Evidential Deep Learning to Quantify
+    Classification Uncertainty. NeurIPS, 2018.
+    """
+    return evidence.shape[-1] / (evidence + 1).sum(-1)
+
+
+def dirichlet_information(evidence: Tensor) -> Tensor:
+    """Return the mutual information between label and class probabilities.
+
+    For p of a Dirichlet distribution both terms of BALD have a closed form,
+
+    ``H[alpha / A] - { psi(A + 1) - sum_c alpha_c / A psi(alpha_c + 1) }``
+
+    with ``A = sum_c alpha_c`` and the digamma function psi.
+
+    Parameters
+    ----------
+    evidence : Tensor of shape (N, C)
+        Evidence e >= 0 for each class; ``alpha = e + 1``.
+
+    Returns
+    -------
+    scores : Tensor of shape (N,)
+        Information in nats, not negative; it vanishes as evidence grows.
+    """
+    alpha_NC = evidence + 1
+    total_N = alpha_NC.sum(-1)
+    proba_NC = dirichlet_mean(evidence)
+    expected_N = torch.digamma(total_N + 1)
+    expected_N = expected_N - (proba_NC * torch.digamma(alpha_NC + 1)).sum(-1)
+    return (entropy(proba_NC) - expected_N).clamp_min(0)

@@ -1,0 +1,102 @@
+"""Gradients of the last layer as features of fixed length."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot, pad
+
+from skal_deep.functional._checks import own_generator
+
+
+def last_layer_features(
+    probas: Tensor | None,
+    embeddings: Tensor,
+    n_features: int,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Return features whose inner products are those of last-layer gradients.
+
+    With probabilities, the gradient is that of the cross-entropy of the most probable
+    label, ``(p - onehot(argmax p)) (x) [h, 1]``, as in Badge. Without, it is that of
+    an output of a regression net, ``[h, 1]``. The constant stands for the bias.
+
+    Parameters
+    ----------
+    probas : Tensor of shape (N, C) or None
+        Class probabilities p; ``None`` for regression.
+    embeddings : Tensor of shape (N, D)
+        Inputs h of the last layer.
+    n_features : int
+        Longest features that are wanted; longer gradients are sketched.
+    generator : torch.Generator, optional
+        Source of randomness; ``None`` is a fresh one.
+
+    Returns
+    -------
+    features : Tensor of shape (N, n_features) or less
+        Features, see :func:`sketched_outer`.
+
+    References
+    ----------
+    D. Holzmüller, V. Zaverkin, J. Kästner, I. Steinwart. A Framework and Benchmark for
+    Deep Batch Active Learning for Regression. JMLR, 2023.
+    """
+    with_bias_ND = pad(embeddings, (0, 1), value=1.0)
+    if probas is None:
+        slope_NC = embeddings.new_ones(len(embeddings), 1)
+    else:
+        slope_NC = probas - one_hot(probas.argmax(-1), probas.shape[1])
+        slope_NC = slope_NC.to(embeddings.dtype)
+    return sketched_outer(slope_NC, with_bias_ND, n_features, generator)
+
+
+def sketched_outer(
+    left: Tensor,
+    right: Tensor,
+    n_features: int,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Return outer products of rows, sketched where they are too long.
+
+    A sketch of p features is ``(S a) * (T h) / sqrt(p)`` with random signs in S and T,
+    the product taken element by element. Inner products of sketches have the expected
+    value ``(a . a')(h . h')`` and a relative error of the order ``1 / sqrt(p)``; the
+    outer products of length ``A D`` are never formed. The paper draws normal numbers;
+    signs have the same expected value and less variance. Equal generators give equal
+    S and T, so that rows may be sketched in parts. Time ``N p (A + D)``, memory
+    ``2 N p``.
+
+    Parameters
+    ----------
+    left : Tensor of shape (N, A)
+        First factors a.
+    right : Tensor of shape (N, D)
+        Second factors h.
+    n_features : int
+        Number p of features of a sketch. Outer products of at most that length are
+        returned as they are.
+    generator : torch.Generator, optional
+        Source of randomness; ``None`` is a fresh one.
+
+    Returns
+    -------
+    features : Tensor of shape (N, min(A * D, n_features))
+        Features.
+
+    References
+    ----------
+    D. Holzmüller, V. Zaverkin, J. Kästner, I. Steinwart. A Framework and Benchmark for
+    Deep Batch Active Learning for Regression. JMLR, 2023.
+    """
+    n_products = left.shape[1] * right.shape[1]
+    if n_products <= n_features:
+        return (left[:, :, None] * right[:, None, :]).flatten(1)
+    generator = own_generator(generator)
+    features_NP = left @ _signs(left, n_features, generator)
+    features_NP *= right @ _signs(right, n_features, generator)
+    return features_NP.mul_(n_features**-0.5)
+
+
+def _signs(rows: Tensor, n_features: int, generator: torch.Generator) -> Tensor:
+    """Return a matrix of random signs that rows can be multiplied with."""
+    bits = torch.randint(2, (rows.shape[1], n_features), generator=generator)
+    return (2 * bits - 1).to(rows)

@@ -1,0 +1,254 @@
+"""Bait: designs by the Fisher information of the last layer."""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from skal_deep.functional._checks import check_batch_size, check_finite
+from skal_deep.functional._design import Design, Factored
+from skal_deep.functional.selection import without_earlier
+
+Weighting = Literal["official", "paper", "consistent"]
+
+
+def softmax_factors(probas: Tensor, n_top: int | None = None) -> Tensor:
+    """Return factors S of the Fisher information ``S' S (x) h h'`` of a softmax.
+
+    Row y is ``sqrt(p_y) (onehot(y) - p)``: the gradient of the log-likelihood of label
+    y with respect to the logits, so that ``S' S = diag(p) - p p'``. Rows sum to 0.
+    They are written in an orthonormal basis of the C - 1 directions in which logits
+    matter, which leaves all traces as they are.
+
+    Parameters
+    ----------
+    probas : Tensor of shape (N, C)
+        Class probabilities p.
+    n_top : int, optional
+        Take the expectation over the most probable labels only, this many, with their
+        probabilities scaled to sum to 1; ``None`` is all.
+
+    Returns
+    -------
+    factors : Tensor of shape (N, C or n_top, C - 1)
+        Factors S.
+    """
+    n_classes = probas.shape[1]
+    plane_CK = torch.eye(n_classes, dtype=probas.dtype, device=probas.device)
+    plane_CK = torch.linalg.svd(plane_CK - 1 / n_classes).U[:, : n_classes - 1]
+    error_NCK = plane_CK - (probas @ plane_CK)[:, None]
+    factors_NRK: Tensor = probas.sqrt()[..., None] * error_NCK
+    if n_top is None or n_top >= n_classes:
+        return factors_NRK
+    top_NR = probas.topk(n_top).indices
+    share_N = probas.gather(1, top_NR).sum(1)
+    top_NRK: Tensor = factors_NRK.gather(
+        1, top_NR[..., None].expand(-1, -1, n_classes - 1)
+    )
+    top_NRK /= share_N.sqrt()[:, None, None]
+    return top_NRK
+
+
+def bait(
+    probas: Tensor,
+    embeddings: Tensor,
+    labeled_probas: Tensor,
+    labeled_embeddings: Tensor,
+    batch_size: int,
+    regularization: float = 1.0,
+    weighting: Weighting = "official",
+    n_top: int | None = None,
+    binary: bool = False,
+    pool: tuple[Tensor, Tensor] | None = None,
+    with_utilities: bool = True,
+) -> tuple[Tensor, Tensor]:
+    """Choose the batch after which the last layer is known best (Bait).
+
+    With ``I(x) = (diag(p) - p p') (x) h h'`` the Fisher information of a row about the
+    weights of the last layer, F its mean over all rows, and
+    ``M = regularization 1 + a mean_labeled I + w sum_batch I``, the batch minimises
+    ``tr(M^-1 F)``: a bound on the excess risk, and the expected variance of the
+    predictions. 2 b rows are added greedily, then b of them removed greedily.
+
+    No matrix of gradients is formed. What a row adds depends on ``S V S'``, its own
+    blocks of ``M^-1`` and of ``M^-1 F M^-1`` seen through h, two C x C matrices a row;
+    adding a row changes M by rank C, and those matrices by one thin product for all
+    rows. A pick costs ``N C^2 (D + C) + (C D)^2 C`` operations; memory is 2 N C^2 and
+    a few times (C D)^2 numbers.
+
+    Parameters
+    ----------
+    probas : Tensor of shape (N, C)
+        Class probabilities of the candidates.
+    embeddings : Tensor of shape (N, D)
+        Inputs h of their last layer.
+    labeled_probas : Tensor of shape (M, C)
+        The same of the labelled rows, of which there may be none.
+    labeled_embeddings : Tensor of shape (M, D)
+        The same of the labelled rows.
+    batch_size : int
+        Number of picks b.
+    regularization : float, default=1.0
+        Added to the diagonal of M. The authors take 1, and 0.01 for CIFAR.
+    weighting : {"official", "paper", "consistent"}, default="official"
+        How labelled and new rows count in M, ``(a, w)``: ``(M, b) / (M + b)`` as in
+        the authors' code, where a new row counts b times a labelled one; ``(1, 1)``;
+        or ``(M, 1) / (M + b)``, which makes M the mean over all labelled rows.
+    n_top : int, optional
+        Number of most probable labels that the information is averaged over; ``None``
+        is all.
+    binary : bool, default=False
+        Whether to tell the most probable class from the rest only. The information of
+        a row is then ``p (1 - p) h h'`` with its largest probability p, and M has
+        D x D numbers: for many classes.
+    pool : tuple of Tensors, optional
+        Probabilities and embeddings of the rows that F is the mean over, beside the
+        labelled ones; ``None`` are the candidates.
+    with_utilities : bool, default=True
+        Whether to return the utilities, which take b N numbers.
+
+    Returns
+    -------
+    indices : Tensor of shape (b,)
+        Picks in the order in which they were added.
+    utilities : Tensor of shape (b, N)
+        Row t holds how much each candidate lowers the trace when pick t was added; 0
+        at rows added earlier. Of shape (b,), those of the picks alone, if the others
+        are not asked for.
+
+    Raises
+    ------
+    ValueError
+        If the last layer has so many weights, (C - 1) D, that their information
+        matrix does not fit into memory.
+
+    References
+    ----------
+    J. T. Ash, S. Goel, A. Krishnamurthy, S. Kakade. Gone Fishing: Neural Active
+    Learning with Fisher Embeddings. NeurIPS, 2021. The binary form and that of the most
+    probable labels: D. Huseljic, P. Hahn, M. Herde, L. Rauch, B. Sick. Fast Fishing:
+    Approximating Bait for Efficient and Scalable Deep Active Image Classification.
+    arXiv:2404.08981, 2024.
+    """
+    check_finite(probas=probas, labeled_probas=labeled_probas)
+
+    def factored(probas: Tensor, embeddings: Tensor) -> Factored:
+        if binary:
+            return Factored(_binary_factors(probas), embeddings)
+        return Factored(softmax_factors(probas, n_top), embeddings)
+
+    candidates = factored(probas, embeddings)
+    return _forward_backward(
+        candidates,
+        factored(labeled_probas, labeled_embeddings),
+        factored(*pool) if pool else candidates,
+        batch_size,
+        regularization,
+        weighting,
+        with_utilities,
+    )
+
+
+def bait_regression(
+    embeddings: Tensor,
+    labeled_embeddings: Tensor,
+    batch_size: int,
+    regularization: float = 1.0,
+    weighting: Weighting = "official",
+    with_utilities: bool = True,
+) -> tuple[Tensor, Tensor]:
+    """Choose as :func:`bait` does, for a last layer with Gaussian noise.
+
+    The information of a row is ``h h'``; several outputs factor out. The trace is the
+    mean predictive variance of a Bayesian linear regression.
+
+    Parameters
+    ----------
+    embeddings : Tensor of shape (N, D)
+        Inputs h of the last layer of the candidates.
+    labeled_embeddings : Tensor of shape (M, D)
+        The same of the labelled rows, of which there may be none.
+    batch_size : int
+        Number of picks b.
+    regularization : float, default=1.0
+        Added to the diagonal of M.
+    weighting : {"official", "paper", "consistent"}, default="official"
+        How labelled and new rows count, as in :func:`bait`.
+    with_utilities : bool, default=True
+        Whether to return the utilities, which take b N numbers.
+
+    Returns
+    -------
+    indices : Tensor of shape (b,)
+        Picks in the order in which they were added.
+    utilities : Tensor of shape (b, N) or (b,)
+        As in :func:`bait`.
+
+    References
+    ----------
+    J. T. Ash, S. Goel, A. Krishnamurthy, S. Kakade. Gone Fishing: Neural Active
+    Learning with Fisher Embeddings. NeurIPS, 2021.
+    """
+    candidates, labeled = (
+        Factored(rows_ND.new_ones(len(rows_ND), 1, 1), rows_ND)
+        for rows_ND in (embeddings, labeled_embeddings)
+    )
+    return _forward_backward(
+        candidates,
+        labeled,
+        candidates,
+        batch_size,
+        regularization,
+        weighting,
+        with_utilities,
+    )
+
+
+def _binary_factors(probas: Tensor) -> Tensor:
+    """Return ``sqrt(p (1 - p))`` of the largest probability, of shape (N, 1, 1)."""
+    top_N = probas.amax(-1)
+    return (top_N * (1 - top_N)).clamp_min(0).sqrt()[:, None, None]
+
+
+def _forward_backward(
+    candidates: Factored,
+    labeled: Factored,
+    everything: Factored,
+    batch_size: int,
+    regularization: float,
+    weighting: Weighting,
+    with_utilities: bool,
+) -> tuple[Tensor, Tensor]:
+    """Add twice as many rows as wanted, then remove half of them."""
+    check_batch_size(batch_size, len(candidates))
+    check_finite(
+        embeddings=candidates.embedding_ND, labeled_embeddings=labeled.embedding_ND
+    )
+    n_labeled = len(labeled)
+    total = n_labeled + batch_size
+    of_labeled, of_new = {
+        "official": (n_labeled / total, batch_size / total),
+        "paper": (1.0, 1.0),
+        "consistent": (n_labeled / total, 1 / total),
+    }[weighting]
+    design = Design(candidates, labeled, everything, regularization, of_labeled, of_new)
+    added: list[int] = []
+    utilities: list[Tensor] = []
+    for _ in range(min(2 * batch_size, len(candidates))):
+        gain_N = design.gains()
+        gain_N[added] = -math.inf
+        pick = int(gain_N.argmax())
+        gain_N[added] = 0
+        utilities.append(gain_N if with_utilities else gain_N[pick])
+        design.add(pick)
+        added.append(pick)
+    kept = torch.tensor(added, device=candidates.embedding_ND.device)
+    design = design.at(kept)
+    stays = list(range(len(added)))
+    while len(stays) > batch_size:
+        design.remove(stays.pop(int(design.losses(stays).argmin())))
+    indices = kept[stays]
+    rows = torch.stack([utilities[step] for step in stays])
+    rows = rows.to(candidates.embedding_ND.dtype)
+    return indices, without_earlier(rows, indices) if with_utilities else rows

@@ -1,0 +1,55 @@
+"""Expected gradient length: how much a label would move the weights."""
+
+import torch
+from torch import Tensor
+
+
+def last_layer_gradient_lengths(probas: Tensor, embeddings: Tensor) -> Tensor:
+    """Return how long a gradient each label would cause in the last layer.
+
+    The gradient of the cross-entropy of label c with respect to the weights and the
+    bias of the last layer is the outer product of ``p - onehot(c)`` and ``(h, 1)``.
+
+    Parameters
+    ----------
+    probas : Tensor of shape (N, C)
+        Class probabilities p.
+    embeddings : Tensor of shape (N, D)
+        Inputs h of the last layer, which has a bias.
+
+    Returns
+    -------
+    lengths : Tensor of shape (N, C)
+        ``sqrt(|h|^2 + 1) sqrt(1 - 2 p_c + |p|^2)``.
+    """
+    squared_NC = 1 - 2 * probas + probas.square().sum(-1, keepdim=True)
+    input_N1 = embeddings.square().sum(-1, keepdim=True) + 1
+    return (squared_NC.clamp_min(0) * input_N1).sqrt()  # rounding can go below 0
+
+
+def expected_gradient_length(probas: Tensor, lengths: Tensor) -> Tensor:
+    """Return the gradient length that is to be expected before the label is known.
+
+    Parameters
+    ----------
+    probas : Tensor of shape (N, C)
+        Class probabilities p.
+    lengths : Tensor of shape (N, C) or (N, W, C)
+        Length of the gradient for each label, of all weights or of W parts of them,
+        such as the vectors of W words.
+
+    Returns
+    -------
+    scores : Tensor of shape (N,)
+        ``sum_c p_c |g_c|``, the largest over the parts; not negative.
+
+    References
+    ----------
+    B. Settles, M. Craven, S. Ray. Multiple-Instance Active Learning. NeurIPS, 2007.
+    Y. Zhang, M. Lease, B. C. Wallace. Active Discriminative Text Representation
+    Learning. AAAI, 2017.
+    """
+    if lengths.ndim == 2:
+        return (probas * lengths).sum(-1)
+    expected_NW: Tensor = torch.einsum("nc,nwc->nw", probas, lengths)
+    return expected_NW.amax(-1)

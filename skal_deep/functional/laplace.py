@@ -1,0 +1,152 @@
+"""Laplace's approximation of the posterior of a last linear layer."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from scipy.optimize import minimize_scalar
+from torch import Tensor
+
+# The prior precision that maximises the evidence is looked for between these.
+_PRECISIONS = (1e-6, 1e6)
+
+
+class Curvature(NamedTuple):
+    """Curvature of the loss at the weights of the last layer, in its own basis.
+
+    Attributes
+    ----------
+    eigenvalues_CD : Tensor of shape (C, D)
+        At least 0, in float64.
+    basis : tuple of Tensor
+        None: the axes are the weights. One, (CD, CD): columns are directions of the
+        weights, class by class. Two, (C, C) and (D, D): directions are products.
+    """
+
+    eigenvalues_CD: Tensor
+    basis: tuple[Tensor, ...]
+
+
+def ggn(
+    features_ND: Tensor, proba_NC: Tensor, weight_N: Tensor, structure: str
+) -> Curvature:
+    """Return the generalised Gauss-Newton matrix of the cross-entropy.
+
+    ``H = sum_n w_n (diag(p_n) - p_n p_n') (x) f_n f_n'``, the exact Hessian in the
+    weights of the last layer. "diag" is its diagonal; "kron" is the product ``B (x) A``
+    of ``A = sum_n w_n f_n f_n'`` and the weighted mean B of ``diag(p_n) - p_n p_n'``,
+    which is exact where all rows have the same probabilities.
+
+    Parameters
+    ----------
+    features_ND : Tensor of shape (N, D)
+        Inputs of the layer, with a column of ones for its bias.
+    proba_NC : Tensor of shape (N, C)
+        Probabilities at the trained weights.
+    weight_N : Tensor of shape (N,)
+        Weights of the rows.
+    structure : {"full", "kron", "diag"}
+        Time and memory: O((CD)^3) and (CD)^2; O(C^3 + D^3) and C^2 + D^2; CD.
+
+    Returns
+    -------
+    curvature : Curvature
+        Of the sum over rows, without the prior.
+    """
+    features_ND, proba_NC = features_ND.double(), proba_NC.double()
+    weight_N = weight_N.double()
+    (n_rows, n_dims), n_classes = features_ND.shape, proba_NC.shape[1]
+    if structure == "diag":
+        variance_NC = weight_N[:, None] * proba_NC * (1 - proba_NC)
+        return Curvature(variance_NC.T @ features_ND.square(), ())
+    if structure == "kron":
+        A_DD = features_ND.T @ (weight_N[:, None] * features_ND)
+        total = weight_N.sum() if n_rows else torch.ones(())
+        B_CC = _logit_curvature(proba_NC, weight_N / total).sum(0)
+        (b_C, left_CC), (a_D, right_DD) = _eigen(B_CC), _eigen(A_DD)
+        return Curvature(torch.outer(b_C, a_D), (left_CC, right_DD))
+    if structure != "full":
+        raise ValueError(f"structure must be full, kron or diag, not {structure!r}.")
+    blocks = []
+    curvature_NCC = _logit_curvature(proba_NC, weight_N)
+    for row_NC in curvature_NCC.unbind(1):  # a class at a time: N x C x D numbers
+        per_row = (row_NC[:, :, None] * features_ND[:, None]).flatten(1)
+        blocks.append(features_ND.T @ per_row)
+    values, directions = _eigen(torch.cat(blocks))
+    return Curvature(values.view(n_classes, n_dims), (directions,))
+
+
+def _logit_curvature(proba_NC: Tensor, weight_N: Tensor) -> Tensor:
+    """Return ``w_n (diag(p_n) - p_n p_n')`` of shape (N, C, C)."""
+    outer = proba_NC[:, :, None] * proba_NC[:, None, :]
+    return weight_N[:, None, None] * (torch.diag_embed(proba_NC) - outer)
+
+
+def _eigen(symmetric: Tensor) -> tuple[Tensor, Tensor]:
+    """Return eigenvalues, round-off below 0 removed, and eigenvectors."""
+    values, vectors = torch.linalg.eigh(symmetric)
+    return values.clamp_min(0), vectors
+
+
+def laplace_weights(
+    weights_CD: Tensor, curvature: Curvature, prior_precision: float, noise_SCD: Tensor
+) -> Tensor:
+    """Return draws of the weights from ``N(weights, (H + prior_precision I)^-1)``.
+
+    Parameters
+    ----------
+    weights_CD : Tensor of shape (C, D)
+        Trained weights, the bias in the last column.
+    curvature : Curvature
+        From :func:`ggn`.
+    prior_precision : float
+        Inverse variance of the Gaussian prior around 0; above 0.
+    noise_SCD : Tensor of shape (S, C, D)
+        Standard normal noise.
+
+    Returns
+    -------
+    draws : Tensor of shape (S, C, D)
+        In float64.
+    """
+    eigenvalues_CD, basis = curvature
+    scaled_SCD = noise_SCD.double() / (eigenvalues_CD + prior_precision).sqrt()
+    if len(basis) == 1:
+        scaled_SCD = (scaled_SCD.flatten(1) @ basis[0].T).view_as(scaled_SCD)
+    elif len(basis) == 2:
+        scaled_SCD = basis[0] @ scaled_SCD @ basis[1].T
+    return weights_CD.double() + scaled_SCD
+
+
+def evidence_precision(weights_CD: Tensor, curvature: Curvature) -> float:
+    """Return the prior precision that maximises the evidence of the data.
+
+    With eigenvalues e of the curvature and P weights, up to a constant the logarithm
+    of Laplace's evidence is ``(P log t - t ||weights||^2 - sum log(e + t)) / 2`` at the
+    precision t.
+
+    Parameters
+    ----------
+    weights_CD : Tensor of shape (C, D)
+        Trained weights.
+    curvature : Curvature
+        From :func:`ggn`.
+
+    Returns
+    -------
+    precision : float
+        Between 1e-6 and 1e6.
+
+    References
+    ----------
+    D. MacKay. Bayesian Interpolation. Neural Computation 4, 1992.
+    """
+    values = curvature.eigenvalues_CD
+    norm = float(weights_CD.double().square().sum())
+
+    def loss(log_t: float) -> float:
+        t = math.exp(log_t)
+        return float((values / t).log1p().sum()) + t * norm
+
+    bounds = tuple(math.log(t) for t in _PRECISIONS)
+    return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x)

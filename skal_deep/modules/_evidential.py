@@ -1,0 +1,48 @@
+"""The criterion of evidential classification."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from skal_deep.functional.evidential import evidential_loss, misleading_evidence
+
+
+def evidence_of(logits_NC: Tensor) -> Tensor:
+    """Return the evidence for each class: the softplus of the logits.
+
+    Unlike the ReLU it has a gradient everywhere, so that a class that no label has
+    shown yet can gain evidence later.
+    """
+    return F.softplus(logits_NC)
+
+
+def dirichlet_mean(logits_NC: Tensor) -> Tensor:
+    """Return the probabilities that a module's logits stand for: ``alpha / S``."""
+    alpha_NC = evidence_of(logits_NC) + 1
+    return alpha_NC / alpha_NC.sum(-1, keepdim=True)
+
+
+class EvidentialLoss(nn.Module):
+    """Sensoy's loss of logits: fit, and a divergence that punishes false evidence.
+
+    Parameters
+    ----------
+    kind : {"log", "digamma", "mse"}, default="log"
+        See :func:`~skal_deep.functional.evidential.evidential_loss`.
+    reduction : {"mean", "none"}, default="mean"
+        As in torch's losses.
+    """
+
+    def __init__(self, kind: str = "log", reduction: str = "mean"):
+        super().__init__()
+        self.kind = kind
+        self.reduction = reduction
+        self.divergence_weight = 0.0
+
+    def forward(self, logits_NC: Tensor, y_N: Tensor) -> Tensor:
+        """Return the loss, or the losses of the rows."""
+        evidence_NC = evidence_of(logits_NC)
+        divergence_N = misleading_evidence(evidence_NC, y_N)
+        loss_N = evidential_loss(evidence_NC, y_N, self.kind)
+        loss_N = loss_N + self.divergence_weight * divergence_N
+        return loss_N if self.reduction == "none" else torch.mean(loss_N)

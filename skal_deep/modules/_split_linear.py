@@ -1,0 +1,96 @@
+"""A linear layer of several heads."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class SplitLinear(nn.Linear):
+    """Several linear heads side by side, each with its own initial weights.
+
+    In training the answers of the heads are stacked as rows: row n of the input has
+    the rows ``n * n_heads ... (n + 1) * n_heads - 1`` of the output, so that whatever
+    treats rows one by one may follow. In eval mode the layer is the mean of its
+    heads, which is one linear layer; :func:`heads_apart` stacks them there, too.
+
+    Parameters
+    ----------
+    in_features : int
+        Size of the input.
+    head_features : int
+        Size of the output of one head.
+    n_heads : int
+        Number of heads.
+    bias : bool, default=True
+        Whether heads have a bias.
+    **factory : dict
+        ``device`` and ``dtype`` of the weights.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        head_features: int,
+        n_heads: int,
+        bias: bool = True,
+        **factory: Any,
+    ):
+        super().__init__(in_features, n_heads * head_features, bias, **factory)
+        self.n_heads = n_heads
+        self.apart = False
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return (N * n_heads, ...) where heads are apart, else (N, ...)."""
+        if self.training or self.apart:
+            output: Tensor = super().forward(input)
+            heads: Tensor = output.unflatten(-1, (self.n_heads, -1))
+            return heads.movedim(-2, 1).flatten(0, 1)
+        weight = self.weight.unflatten(0, (self.n_heads, -1)).mean(0)
+        bias = self.bias
+        if bias is not None:
+            bias = bias.unflatten(0, (self.n_heads, -1)).mean(0)
+        return F.linear(input, weight, bias)
+
+
+@contextmanager
+def heads_apart(module: nn.Module) -> Iterator[None]:
+    """Let the heads of a module in eval mode answer one by one, for a while."""
+    layers = [part for part in module.modules() if isinstance(part, SplitLinear)]
+    for layer in layers:
+        layer.apart = True
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.apart = False
+
+
+def split_linear(module: nn.Module, name: str, n_heads: int) -> nn.Module:
+    """Return the module with one of its linear layers replaced by several heads.
+
+    Parameters
+    ----------
+    module : nn.Module
+        It is changed, unless it is the layer itself.
+    name : str
+        Name of the layer in the module.
+    n_heads : int
+        Number of heads. Their initial weights are drawn from torch's generator.
+    """
+    layer: Any = module.get_submodule(name)
+    heads = SplitLinear(
+        layer.in_features,
+        layer.out_features,
+        n_heads,
+        layer.bias is not None,
+        device=layer.weight.device,
+        dtype=layer.weight.dtype,
+    )
+    if not name:
+        return heads
+    parent, _, attribute = name.rpartition(".")
+    setattr(module.get_submodule(parent), attribute, heads)
+    return module

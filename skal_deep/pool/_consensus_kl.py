@@ -1,0 +1,67 @@
+"""Divergence of a committee from its consensus."""
+
+from functools import partial
+from numbers import Integral
+from typing import Any, ClassVar
+
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import Tensor
+
+from skal_deep.classifier import SamplesProba
+from skal_deep.functional import consensus_kl
+from skal_deep.pool._base import ScoreQueryStrategy
+from skal_deep.pool._pool import Pool
+
+
+class ConsensusKL(ScoreQueryStrategy):
+    """Kullback-Leibler divergence to the consensus: query by committee.
+
+    Asks for the rows on which the members of a committee are furthest from what they
+    predict together: ``KL(p_s || mean_s p_s)`` in nats, averaged over the members
+    [1]_. Here the members are posterior draws, and the average is the same number as
+    the score of :class:`BALD`; with ``kind="max"`` the member that is furthest off
+    decides, so that a single dissenter is enough.
+
+    Parameters
+    ----------
+    n_samples : int, default=None
+        Number of posterior draws; ``None`` is the classifier's own number, 20 where
+        it has none. Ensembles use all their members instead.
+    kind : {"mean", "max"}, default="mean"
+        Average over the draws, as in the paper, or the largest.
+    selection : SelectionRule, default=None
+        How to form a batch from the scores; ``None`` is :class:`TopK`, and
+        :class:`Power` gives its stochastic form.
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row without a label.
+    random_state : int, RandomState or None, default=None
+        Seed of training, draws and tie breaking.
+
+    References
+    ----------
+    .. [1] A. McCallum, K. Nigam. Employing EM and Pool-Based Active Learning for Text
+       Classification. ICML, 1998.
+    """
+
+    _needs = (SamplesProba,)
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **ScoreQueryStrategy._parameter_constraints,
+        "n_samples": [Interval(Integral, 2, None, closed="left"), None],
+        "kind": [StrOptions({"mean", "max"})],
+    }
+
+    def __init__(
+        self,
+        n_samples=None,
+        kind="mean",
+        selection=None,
+        missing_label=-1,
+        random_state=None,
+    ):
+        super().__init__(missing_label=missing_label, random_state=random_state)
+        self.n_samples = n_samples
+        self.kind = kind
+        self.selection = selection
+
+    def _score(self, pool: Pool) -> Tensor:
+        return pool.score_samples(partial(consensus_kl, kind=self.kind), self.n_samples)

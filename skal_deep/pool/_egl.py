@@ -1,0 +1,75 @@
+"""Expected gradient length."""
+
+from typing import Any, ClassVar
+
+from sklearn.utils._param_validation import StrOptions
+from torch import Tensor
+
+from skal_deep.classifier import Embeds, MeasuresGradients, PredictsProba
+from skal_deep.functional import (
+    expected_gradient_length,
+    last_layer_gradient_lengths,
+)
+from skal_deep.pool._base import ScoreQueryStrategy
+from skal_deep.pool._pool import Pool
+
+
+class EGL(ScoreQueryStrategy):
+    """Expected Gradient Length (EGL).
+
+    Asks for the rows whose label would change the net most: the length of the
+    gradient of the cross-entropy, averaged over the labels that the net thinks
+    possible, ``sum_c p_c |g_c|`` [1]_. For the last layer, weights and bias, it has a
+    closed form. For all weights it takes one pass a class, row by row; time and memory
+    grow with the number of weights. For texts only the vectors of the words count, and
+    the word whose vector would move most decides, ``max_w sum_c p_c |g_cw|`` [2]_
+    (remembered from the paper, not checked with it).
+
+    Inputs with long embeddings, such as bright images or long texts, have long
+    gradients whatever the net thinks of them.
+
+    Parameters
+    ----------
+    weights : {"last", "all", "words"}, default="last"
+        Whose gradient: of the last layer, of all weights, or of the vectors of the
+        words in the one ``nn.Embedding`` layer of the module.
+    selection : SelectionRule, default=None
+        How to form a batch from the scores; ``None`` is :class:`TopK`, and
+        :class:`Power` gives its stochastic form.
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row without a label.
+    random_state : int, RandomState or None, default=None
+        Seed of training, draws and tie breaking.
+
+    References
+    ----------
+    .. [1] B. Settles, M. Craven, S. Ray. Multiple-Instance Active Learning. NeurIPS,
+       2007.
+    .. [2] Y. Zhang, M. Lease, B. C. Wallace. Active Discriminative Text
+       Representation Learning. AAAI, 2017.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **ScoreQueryStrategy._parameter_constraints,
+        "weights": [StrOptions({"last", "all", "words"})],
+    }
+
+    def __init__(
+        self, weights="last", selection=None, missing_label=-1, random_state=None
+    ):
+        super().__init__(missing_label=missing_label, random_state=random_state)
+        self.weights = weights
+        self.selection = selection
+
+    @property
+    def _needs(self) -> tuple[type, ...]:  # type: ignore[override]
+        return PredictsProba, Embeds if self.weights == "last" else MeasuresGradients
+
+    def _score(self, pool: Pool) -> Tensor:
+        if self.weights == "last":
+            proba_NC, embedding_ND = pool.predict_and_embed()
+            lengths = last_layer_gradient_lengths(proba_NC, embedding_ND)
+        else:
+            proba_NC = pool.predict_proba()
+            lengths = pool.gradient_lengths(self.weights == "words")
+        return expected_gradient_length(proba_NC, lengths)

@@ -1,0 +1,94 @@
+"""EPIG: information about predictions, not weights."""
+
+from functools import partial
+from numbers import Integral
+from typing import Any, ClassVar
+
+import torch
+from sklearn.utils._param_validation import Interval
+from torch import Tensor
+
+from skal_deep.classifier import SamplesProba
+from skal_deep.functional import class_weights, epig
+from skal_deep.pool._base import ScoreQueryStrategy
+from skal_deep.pool._pool import Pool
+
+
+class EPIG(ScoreQueryStrategy):
+    """Expected Predictive Information Gain (EPIG).
+
+    Asks for the rows whose label is expected to say most about the labels of other
+    inputs, the targets: ``mean_* I(y; y_*)`` in nats [1]_. :class:`BALD` also pays for
+    what it would learn about weights that no target depends on, such as those for
+    odd inputs that a pool holds and a test set does not. Scores lie between 0 and
+    those of BALD.
+
+    Targets are drawn from the unlabelled rows, unless inputs are given. Where the
+    distribution of their classes is known, targets that seem to belong to a class the
+    drawn ones show too little of get more weight. The paper finds the shares of the
+    classes from the pool; here it is done from the targets themselves.
+
+    Parameters
+    ----------
+    n_samples : int, default=None
+        Number of posterior draws; ``None`` is the classifier's own number, 20 where
+        it has none. Ensembles use all their members instead.
+    n_targets : int, default=100
+        Number of targets to draw, 100 as in the paper. The time grows with it.
+    X_target : array-like of shape (n_targets, ...), default=None
+        The targets; ``None`` draws them.
+    target_classes : array-like of shape (n_classes,), default=None
+        Probabilities of the classes among the inputs that matter, in the order of the
+        classifier's; ``None`` weighs all targets equally.
+    selection : SelectionRule, default=None
+        How to form a batch from the scores; ``None`` is :class:`TopK`, and
+        :class:`Power` gives its stochastic form.
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row without a label.
+    random_state : int, RandomState or None, default=None
+        Seed of training, draws and tie breaking.
+
+    References
+    ----------
+    .. [1] F. Bickford Smith, A. Kirsch, S. Farquhar, Y. Gal, A. Foster, T. Rainforth.
+       Prediction-Oriented Bayesian Active Learning. AISTATS, 2023.
+    """
+
+    _needs = (SamplesProba,)
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **ScoreQueryStrategy._parameter_constraints,
+        "n_samples": [Interval(Integral, 2, None, closed="left"), None],
+        "n_targets": [Interval(Integral, 1, None, closed="left")],
+        "X_target": ["array-like", None],
+        "target_classes": ["array-like", None],
+    }
+
+    def __init__(
+        self,
+        n_samples=None,
+        n_targets=100,
+        X_target=None,
+        target_classes=None,
+        selection=None,
+        missing_label=-1,
+        random_state=None,
+    ):
+        super().__init__(missing_label=missing_label, random_state=random_state)
+        self.n_samples = n_samples
+        self.n_targets = n_targets
+        self.X_target = X_target
+        self.target_classes = target_classes
+        self.selection = selection
+
+    def _score(self, pool: Pool) -> Tensor:
+        if self.X_target is None:
+            targets = pool.population.draw(self.n_targets, pool.generator)
+        else:
+            targets = pool.others(self.X_target)
+        target_SMC = targets.sample_proba(self.n_samples)
+        weight_M = None
+        if self.target_classes is not None:
+            class_C = torch.as_tensor(self.target_classes)
+            weight_M = class_weights(target_SMC.mean(0), class_C)
+        kernel = partial(epig, target_samples=target_SMC, target_weights=weight_M)
+        return pool.score_samples(kernel, self.n_samples)

@@ -1,0 +1,73 @@
+"""LCMD: cover the gradients, dense regions more densely."""
+
+from numbers import Integral
+from typing import Any, ClassVar
+
+from sklearn.utils._param_validation import Interval
+from torch import Tensor
+
+from skal_deep.classifier import Embeds
+from skal_deep.functional import lcmd
+from skal_deep.pool._base import DeepQueryStrategy
+from skal_deep.pool._pool import Pool
+
+
+class LCMD(DeepQueryStrategy):
+    """Largest Cluster Maximum Distance (LCMD), for regression and classification.
+
+    Rows belong to the nearest labelled or already picked row; the pick is the
+    farthest row of the cluster with the largest sum of squared distances [1]_. It was
+    the best of its comparison for regression nets. Without a labelled row the first
+    pick is the row with the largest features.
+
+    Distances are those of gradients of the last layer: ``[h, 1]`` for a regression
+    net, the paper's last-layer kernel, with h the embedding. For a classifier, which
+    the paper does not treat, it is the gradient of the loss of the most probable
+    label, as in Badge, for labelled rows too. Gradients longer than ``n_features`` are
+    sketched by random signs. The paper prefers sketches of the gradient in all
+    layers; this is the last layer only. Without a net that has embeddings the inputs
+    serve as h.
+
+    The utilities are squared distances in the largest cluster, and 0 elsewhere. Time
+    ``O(N p (M + b))`` for M labelled rows and ``p = n_features``, memory
+    ``O(N (p + b))``. For candidates given as inputs, clusters are those of the
+    unlabelled rows of ``X``, so that a pool may be scored in parts.
+
+    Parameters
+    ----------
+    n_features : int, default=512
+        Longest features, as in the paper.
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row without a label.
+    random_state : int, RandomState or None, default=None
+        Seed of training, draws and tie breaking.
+
+    References
+    ----------
+    .. [1] D. Holzmüller, V. Zaverkin, J. Kästner, I. Steinwart. A Framework and
+       Benchmark for Deep Batch Active Learning for Regression. JMLR, 2023.
+    """
+
+    _needs = (Embeds,)
+    _works_on_inputs: ClassVar[bool] = True
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **DeepQueryStrategy._parameter_constraints,
+        "n_features": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(self, n_features=512, missing_label=-1, random_state=None):
+        super().__init__(missing_label=missing_label, random_state=random_state)
+        self.n_features = n_features
+
+    def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
+        features_NP, centers_MP = pool.features_beside_labeled(self.n_features)
+        mass_UP = None
+        if pool.is_foreign and len(pool.unlabeled):
+            mass_UP = pool.unlabeled.gradient_features(self.n_features)
+        return lcmd(
+            features_NP,
+            centers_MP,
+            batch_size,
+            mass_UP,
+            with_utilities=pool.with_utilities,
+        )

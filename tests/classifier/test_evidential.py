@@ -1,0 +1,76 @@
+"""Evidence for classes, and how it is learned."""
+
+import numpy as np
+import pytest
+import torch
+from support import make_net
+
+from skal_deep.classifier import (
+    CapabilityError,
+    DeepClassifier,
+    EvidentialClassifier,
+    PredictsEvidence,
+    SamplesProba,
+    as_model,
+    check_needs,
+)
+from skal_deep.modules import EvidentialLoss
+
+
+def fit(X, y, **params):
+    return EvidentialClassifier(
+        make_net(), classes=[0, 1, 2], random_state=0, **params
+    ).fit(X, y)
+
+
+def test_probabilities_are_the_mean_of_the_dirichlet(partly):
+    X, y = partly
+    clf = fit(X, y)
+    alpha = clf.predict_evidence(X) + 1
+    assert alpha.min() >= 1
+    np.testing.assert_allclose(
+        clf.predict_proba(X), alpha / alpha.sum(1, keepdims=True), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("loss", ["log", "digamma", "mse"])
+def test_evidence_is_where_labels_are(blobs, loss):
+    X, y = blobs
+    clf = fit(X, y, loss=loss)
+    assert clf.score(X, y) > 0.8
+    evidence = clf.predict_evidence(X)
+    right = evidence[np.arange(60), y].mean()
+    assert right > 3 * (evidence.sum() / 60 - right)
+
+
+def test_capabilities(partly):
+    clf = fit(*partly)
+    model = as_model(clf)
+    assert isinstance(model, PredictsEvidence)
+    assert not isinstance(model, SamplesProba)
+    assert not hasattr(clf, "sample_proba")
+    np.testing.assert_array_equal(
+        model.predict_evidence(partly[0]), clf.predict_evidence(partly[0])
+    )
+    with pytest.raises(CapabilityError, match="Pass an EvidentialClassifier"):
+        check_needs("DEAL", DeepClassifier(make_net()), (PredictsEvidence,), False)
+
+
+def test_the_divergence_is_annealed_by_epochs(partly, monkeypatch):
+    weights = []
+    forward = EvidentialLoss.forward
+
+    def watched(self, *args):
+        weights.append(self.divergence_weight)
+        return forward(self, *args)
+
+    monkeypatch.setattr(EvidentialLoss, "forward", watched)
+    fit(*partly, n_annealing_epochs=4)
+    assert weights[:6] == [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
+
+
+def test_false_evidence_is_punished():
+    loss, logits = EvidentialLoss(), torch.tensor([[5.0, 5.0, -5.0]])
+    plain = loss(logits, torch.tensor([0]))
+    loss.divergence_weight = 1.0
+    assert loss(logits, torch.tensor([0])) > plain + 0.5

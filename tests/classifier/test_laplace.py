@@ -1,0 +1,136 @@
+"""Laplace on the last layer: its curvature, its draws, and laplace-torch."""
+
+import numpy as np
+import pytest
+import torch
+from support import make_net
+from torch import nn
+
+from skal_deep.classifier import CapabilityError, LaplaceClassifier
+from skal_deep.functional.laplace import laplace_weights
+from skal_deep.modules import MLP
+
+
+def fit(partly, net=None, **params):
+    net = make_net(module__dropout=0.0) if net is None else net
+    return LaplaceClassifier(net, classes=[0, 1, 2], random_state=0, **params).fit(
+        *partly
+    )
+
+
+def covariance(clf):
+    """Return the covariance of the weights (C, D + 1), the bias in the last column."""
+    weights_CD = clf._weights(clf.nets_[0])
+    noise = torch.eye(weights_CD.numel()).view(-1, *weights_CD.shape)
+    draws = laplace_weights(weights_CD, clf.curvature_, clf.prior_precision_, noise)
+    root = (draws - weights_CD.double()).flatten(1)
+    return root.T @ root
+
+
+@pytest.mark.parametrize("structure", ["full", "kron", "diag"])
+def test_draws_are_the_net_with_other_last_weights(partly, structure):
+    X, _ = partly
+    clf = fit(partly, structure=structure)
+    [net] = clf.nets_
+    layer, weights_CD = net.module_.layers[-1], clf._weights(net)
+    noise = torch.randn(
+        weights_CD.shape,
+        generator=torch.Generator().manual_seed(
+            int(np.random.SeedSequence((5, 0)).generate_state(1)[0])
+        ),
+    )
+    draw = laplace_weights(weights_CD, clf.curvature_, 1.0, noise[None])[0].float()
+    sample = clf.sample_proba(X, 2, random_state=5)[0]
+    with torch.no_grad():
+        layer.weight.copy_(draw[:, :-1])
+        layer.bias.copy_(draw[:, -1])
+    np.testing.assert_allclose(net.predict_proba(X), sample, atol=1e-5)
+
+
+def test_strong_priors_leave_the_trained_net(partly):
+    X, _ = partly
+    clf = fit(partly, prior_precision=1e12)
+    np.testing.assert_allclose(
+        clf.sample_proba(X, 3)[0], clf.nets_[0].predict_proba(X), atol=1e-4
+    )
+
+
+def test_the_evidence_chooses_the_precision(partly):
+    clf = fit(partly, prior_precision=None, structure="full")
+    weights = clf._weights(clf.nets_[0]).double()
+    values = clf.curvature_.eigenvalues_CD
+    # MacKay's fixed point: effective parameters over the squared norm of the weights
+    effective = (values / (values + clf.prior_precision_)).sum()
+    expected = float(effective / weights.square().sum())
+    assert clf.prior_precision_ == pytest.approx(expected, rel=1e-3)
+
+
+def test_cold_start_is_the_prior(blobs):
+    X, _ = blobs
+    for precision in (None, 1.0):
+        clf = fit((X, np.full(60, -1)), prior_precision=precision)
+        assert clf.prior_precision_ == 1.0
+        assert (clf.curvature_.eigenvalues_CD == 0).all()
+
+
+def test_a_last_layer_without_bias(partly):
+    class Plain(nn.Module):
+        def __init__(self, n_features, n_classes):
+            super().__init__()
+            self.layer = nn.Linear(n_features, n_classes, bias=False)
+
+        def forward(self, x):
+            return self.layer(x)
+
+    samples = fit(partly, make_net(Plain), n_samples=4).sample_proba(np.zeros((1, 2)))
+    np.testing.assert_allclose(samples, 1 / 3)
+
+
+class Scaled(MLP):
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+def test_modules_that_go_on_after_the_last_layer_are_refused(partly):
+    with pytest.raises(CapabilityError, match="does not return its last linear"):
+        fit(partly, make_net(Scaled))
+
+
+class NoBias(MLP):
+    def __init__(self, n_features, n_classes):
+        super().__init__(n_features, n_classes, 16, dropout=0.0)
+        self.layers[-1].bias = None
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("structure", ["full", "diag", "kron"])
+def test_same_covariance_as_laplace_torch(partly, structure):
+    laplace = pytest.importorskip("laplace")
+    X, y = partly
+    # laplace-torch factors the Kronecker product without the bias, ours with it
+    net = make_net(NoBias) if structure == "kron" else None
+    clf = fit(partly, net, structure=structure, prior_precision=3.0)
+    module = clf.nets_[0].module_.eval()
+    theirs = laplace.Laplace(
+        module,
+        "classification",
+        subset_of_weights="last_layer",
+        hessian_structure=structure,
+        prior_precision=3.0,
+    )
+    rows = torch.as_tensor(X[:12]), torch.as_tensor(y[:12])
+    loader = torch.utils.data.DataLoader(
+        torch.utils.data.TensorDataset(*rows), batch_size=12
+    )
+    theirs.fit(loader)
+    if structure == "kron":
+        cov = theirs.posterior_precision.to_matrix(exponent=-1)
+    elif structure == "diag":
+        cov = torch.diag(theirs.posterior_variance)
+    else:
+        cov = theirs.posterior_covariance
+    if structure != "kron":  # theirs: all weights, then all biases
+        order = [48 + c if d == 16 else 16 * c + d for c in range(3) for d in range(17)]
+        cov = cov[order][:, order]
+    cov = cov.detach().double()
+    torch.testing.assert_close(covariance(clf), cov, atol=1e-4, rtol=1e-3)

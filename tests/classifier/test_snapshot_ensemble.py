@@ -1,0 +1,55 @@
+"""Snapshots of one training."""
+
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import Callback
+from support import make_net
+
+from skal_deep.classifier import CapabilityError, SnapshotEnsembleClassifier
+from skal_deep.functional.snapshots import cosine_cycles
+
+
+class Watch(Callback):
+    """Notes the rate of every step, and the weights after it."""
+
+    rates: list
+    weights: list
+
+    def on_batch_end(self, net, training=False, **_):
+        Watch.rates.append(net.optimizer_.param_groups[0]["lr"])
+        Watch.weights.append(next(net.module_.parameters()).detach().clone())
+
+
+def fit(X, y, n_estimators=3, **params):
+    return SnapshotEnsembleClassifier(
+        make_net(**params), n_estimators, classes=[0, 1, 2], random_state=0
+    ).fit(X, y)
+
+
+def test_members_are_the_ends_of_the_cycles(blobs):
+    """Of steps, not of epochs: 5 epochs of 4 mini-batches make 20."""
+    Watch.rates, Watch.weights = [], []
+    clf = fit(*blobs, max_epochs=5, callbacks=[("watch", Watch)])
+    factors, ends = cosine_cycles(20, 3)
+    np.testing.assert_allclose(Watch.rates, 0.03 * np.array(factors))
+    for net, end in zip(clf.nets_, ends, strict=True):
+        weights = next(net.module_.parameters())
+        assert torch.equal(weights, Watch.weights[end - 1])
+
+
+def test_too_few_steps_are_refused(partly):
+    with pytest.raises(ValueError, match="max_epochs=2 with 1 mini-batches make 2"):
+        fit(*partly, max_epochs=2)
+
+
+def test_a_training_that_changes_nothing_is_refused(partly):
+    with pytest.raises(CapabilityError, match="learning rate"):
+        fit(*partly, lr=0.0)
+
+
+def test_no_trace_of_the_schedule_is_left(partly):
+    clf = fit(*partly)
+    for net in clf.nets_:
+        assert "snapshots" not in dict(net.callbacks_)
+        assert len(net.history) == 20

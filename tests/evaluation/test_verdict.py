@@ -1,0 +1,189 @@
+"""Verdicts of whole comparisons: wording, correction, calibration."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from comparisons import made_comparison
+from scipy import stats
+from skactiveml.classifier import ParzenWindowClassifier
+from skactiveml.pool import RandomSampling
+from sklearn.datasets import load_iris
+
+from skal_deep.evaluation import compare_strategies, holm, paired_power
+from skal_deep.evaluation._wording import sized
+
+
+def test_words():
+    verdicts = made_comparison({"good": 0.1, "same": 0.0, "bad": -0.1}).verdicts()
+    assert [verdict.word for verdict in verdicts.values()] == [
+        "better",
+        "no difference detected",
+        "worse",
+    ]
+    assert str(verdicts["good"]) == "better"
+    same = verdicts["same"]
+    assert str(same) == (
+        "no difference detected; 6 repeats could only detect "
+        f"{100 * same.detectable:.2g} points"
+    )
+
+
+def test_sizes_of_shares_are_in_points():
+    assert sized(0.0123, True) == "1.2 points"
+    assert sized(-0.123, True, "+") == "-12.3 points"
+    assert sized(0.0004, True) == "0.04 points"
+    assert sized(1.26, False, "+") == "+1.3"
+
+
+def test_a_metric_that_is_no_share_has_no_points():
+    comparison = made_comparison({"same": 0.0}, shift=-2.0)
+    assert "points" not in str(comparison.verdicts()["same"])
+
+
+def test_verdict_is_by_holm():
+    comparison = made_comparison({f"s{i}": 0.0 for i in range(6)}, seed=11)
+    verdicts = comparison.verdicts().values()
+    p_values = [verdict.difference.p_value for verdict in verdicts]
+    np.testing.assert_array_equal([v.p_value for v in verdicts], holm(p_values))
+    assert min(p_values) < 0.05 < min(verdict.p_value for verdict in verdicts)
+    assert {verdict.word for verdict in verdicts} == {"no difference detected"}
+
+
+def test_detectable_difference_has_a_power_of_four_fifths():
+    comparison = made_comparison({"a": 0.1, "b": 0.0})
+    verdict = comparison.verdicts()["b"]
+    sd = (comparison.areas("b") - comparison.areas("random")).std(ddof=1)
+    power = paired_power(verdict.detectable / sd, 6, 0.05 / 2)
+    assert power == pytest.approx(0.8)
+
+
+def test_all_tests_are_told():
+    comparison = made_comparison({"good": 0.1, "same": 0.0}, n_repeats=8)
+    rows = {row["strategy"]: row for row in comparison.tests().rows}
+    gain = comparison.areas("same") - comparison.areas("random")
+    assert rows["same"]["p Wilcoxon"] == stats.wilcoxon(gain).pvalue
+    assert rows["same"]["p t"] == pytest.approx(stats.ttest_1samp(gain, 0).pvalue)
+    assert rows["same"]["effect"] == pytest.approx(gain.mean() / gain.std(ddof=1))
+    assert rows["good"]["p signs"] == 2 / 2**8
+    log_gain = comparison.areas("good", log=True) - comparison.areas("random", True)
+    assert rows["good"]["log area"] == pytest.approx(log_gain.mean())
+    labels = comparison.curve("good", "n_labels")[0]
+    expected = np.trapezoid(comparison.curve("good"), np.log(labels)) / np.log(4)
+    np.testing.assert_allclose(comparison.areas("good", log=True), expected)
+
+
+def test_another_metric_can_be_compared():
+    comparison = made_comparison({"good": 0.1})
+    for row in comparison.curves:
+        row["error"] = 1 - row["accuracy"]
+    two = replace(comparison, metrics=("accuracy", "error"))
+    assert two.by("error").metrics == ("error", "accuracy")
+    assert two.by("error").verdicts()["good"].word == "worse"
+    assert two.by("accuracy").verdicts() == comparison.verdicts()
+    with pytest.raises(ValueError, match="no 'f1', but accuracy, error"):
+        two.by("f1")
+
+
+def test_a_strategy_like_random_in_every_repeat():
+    comparison = made_comparison({"twin": None})
+    row = comparison.tests().rows[0]
+    assert row["p Wilcoxon"] == row["p signs"] == row["p t"] == 1
+    assert str(comparison.verdicts()["twin"]) == "no difference detected"
+
+
+def test_label_savings():
+    comparison = made_comparison({"good": 0.1, "bad": -0.1})
+    rows = {row["strategy"]: row for row in comparison.label_savings().rows}
+    assert rows["good"]["random needs"] == rows["bad"]["needs itself"] == np.inf
+    assert rows["good"]["needs itself"] < 40
+    assert rows["bad"]["random low"] <= rows["bad"]["random needs"] < 40
+    assert rows["good"]["labels"] == 40
+    text = repr(comparison.label_savings())
+    assert "more" in text
+
+
+@pytest.mark.parametrize("n_repeats", [1, 2, 5])
+def test_too_few_repeats_are_said(n_repeats):
+    comparison = made_comparison({"good": 0.1}, n_repeats=n_repeats)
+    assert "too few to rely on" in repr(comparison.summary())
+    assert "fewer than 6" in comparison.warning
+    comparison.tests(), comparison.label_savings(), comparison.penalty_matrix()
+
+
+def test_enough_repeats_need_no_warning():
+    assert made_comparison({"good": 0.1}).warning is None
+    assert made_comparison({}, n_repeats=2).warning is None
+    assert made_comparison({"a": 0.1, "b": 0.0}, n_repeats=6).warning is not None
+
+
+def test_json_has_the_corrected_verdict(tmp_path):
+    comparison = made_comparison({"good": 0.1})
+    comparison.to_json(tmp_path / "results.json")
+    content = json.loads((tmp_path / "results.json").read_text())
+    verdict = content["area_difference_to_random"]["good"]
+    assert verdict["verdict"] == "better"
+    assert verdict["p_holm"] == comparison.verdicts()["good"].p_value
+
+
+class OtherRandom(RandomSampling):
+    """Random sampling that draws other rows than random sampling does."""
+
+    def __init__(self, shift=1, missing_label=-1, random_state=None):
+        super().__init__(missing_label=missing_label, random_state=random_state)
+        self.shift = shift
+
+    def query(self, X, y, candidates=None, batch_size=1):
+        other = RandomSampling(
+            missing_label=self.missing_label,
+            random_state=(self.random_state + self.shift) % 2**32,
+        )
+        return other.query(X, y, candidates=candidates, batch_size=batch_size)
+
+
+@pytest.mark.parametrize("test_is_given", [False, True])
+def test_whole_studies_under_the_null(test_is_given):
+    """Random sampling beside random sampling, with trainings and all."""
+    X, y = load_iris(return_X_y=True)
+    test = {"X_test": X[::3], "y_test": y[::3]} if test_is_given else {}
+    n_studies, n_found = 12, 0
+    for study in range(n_studies):
+        comparison = compare_strategies(
+            {"1": OtherRandom(), "2": OtherRandom(2)},
+            ParzenWindowClassifier(),
+            np.delete(X, np.s_[::3], axis=0),
+            np.delete(y, np.s_[::3]),
+            **test,
+            n_repeats=6,
+            n_initial=6,
+            batch_size=5,
+            n_cycles=2,
+            progress=False,
+            random_state=study,
+        )
+        verdicts = comparison.verdicts().values()
+        assert all(verdict.difference.sd > 0 for verdict in verdicts)
+        n_found += any(v.word != "no difference detected" for v in verdicts)
+    test = stats.binomtest(n_found, n_studies, 0.05, alternative="greater")
+    assert test.pvalue > 0.01
+
+
+@pytest.mark.parametrize("overlap", [0.0, 1 / 3])
+def test_simulated_studies_under_the_null(overlap):
+    """Five strategies that are random sampling by another name: some verdict in 5 %."""
+    n_studies, n_found = 300, 0
+    correlation = overlap / (1 + overlap)
+    for study in range(n_studies):
+        comparison = made_comparison(
+            {f"s{i}": 0.0 for i in range(5)},
+            n_repeats=7,
+            seed=study,
+            shared=np.sqrt(correlation / (1 - correlation)),
+            test_is_given=not overlap,
+        )
+        words = {verdict.word for verdict in comparison.verdicts().values()}
+        n_found += words != {"no difference detected"}
+    assert (
+        stats.binomtest(n_found, n_studies, 0.05, alternative="greater").pvalue > 0.01
+    )

@@ -1,0 +1,309 @@
+"""Bait against its definition written out."""
+
+import math
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skal_deep.functional import bait, bait_regression, softmax_factors
+from skal_deep.functional._design import Design, Factored
+from skal_deep.functional.fisher import _binary_factors
+
+GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "bait.npz")
+H, P = torch.as_tensor(GOLDEN["H"]), torch.as_tensor(GOLDEN["P"])
+LABELED, UNLABELED = GOLDEN["labeled"], GOLDEN["unlabeled"]
+WEIGHTS = {
+    "official": lambda m, b: (m / (m + b), b / (m + b)),
+    "paper": lambda m, b: (1, 1),
+    "consistent": lambda m, b: (m / (m + b), 1 / (m + b)),
+}
+
+
+def information(proba, embedding):
+    """Return the Fisher information of each row, as gradients of all labels."""
+    n_classes = proba.shape[1]
+    error = torch.eye(n_classes).double() - proba[:, None]
+    gradient = torch.einsum("nyc,nd->nycd", error, embedding).flatten(2)
+    return torch.einsum("ny,nyi,nyj->nij", proba, gradient, gradient)
+
+
+def plain(all_information, labeled, unlabeled, b, lam, weighting):
+    """Return picks, those before any was removed, and all traces."""
+    of_labeled, w = WEIGHTS[weighting](len(labeled), b)
+    size = all_information.shape[-1]
+    mean = all_information.mean(0)
+    start = lam * torch.eye(size).double()
+    if len(labeled):
+        start += of_labeled * all_information[labeled].mean(0)
+
+    def trace(rows):
+        precision = start + w * all_information[rows].sum(0)
+        return float(torch.linalg.solve(precision, mean).trace())
+
+    rows, traces = [], [trace([])]
+    while len(rows) < min(2 * b, len(unlabeled)):
+        options = {r: trace([*rows, r]) for r in unlabeled if r not in rows}
+        rows.append(min(options, key=options.get))
+        traces.append(options[rows[-1]])
+    forward = list(rows)
+    while len(rows) > b:
+        options = {r: trace([s for s in rows if s != r]) for r in rows}
+        rows.remove(min(options, key=options.get))
+        traces.append(trace(rows))
+    return rows, forward, traces
+
+
+def traces_of(design, rows, kept):
+    """Return the traces of our own updates."""
+    traces = [design.trace]
+    for row in rows:
+        design.add(row)
+        traces.append(design.trace)
+    removed = [row for row in rows if row not in kept]
+    for row in reversed(removed):
+        design.remove(row)
+        traces.append(design.trace)
+    return traces
+
+
+@pytest.mark.parametrize(
+    ("name", "weighting"),
+    [
+        ("bait", "official"),
+        ("bait_papermean", "paper"),
+        ("bait_consistent", "consistent"),
+    ],
+)
+def test_golden(name, weighting):
+    picks, utilities = bait(
+        P[UNLABELED], H[UNLABELED], P[LABELED], H[LABELED], 4, weighting=weighting
+    )
+    assert UNLABELED[picks].tolist() == GOLDEN[f"{name}_idx"].tolist()
+    traces = GOLDEN[f"{name}_traces"]
+    np.testing.assert_allclose(utilities[0].max(), traces[0] - traces[1], atol=1e-9)
+    np.testing.assert_allclose(-np.diff(traces[:5]), utilities[range(4), picks])
+
+
+def test_golden_where_early_picks_are_removed():
+    lam = float(GOLDEN["bait_bwd_lam"])
+    rest = np.setdiff1d(np.arange(len(H)), LABELED[:2])
+    picks, _ = bait(P[rest], H[rest], P[LABELED[:2]], H[LABELED[:2]], 6, lam)
+    assert rest[picks].tolist() == GOLDEN["bait_bwd_idx"].tolist()
+
+
+def test_golden_traces_of_the_updates():
+    of_labeled, w = WEIGHTS["official"](len(LABELED), 4)
+    factors = softmax_factors(P)
+    candidates = Factored(factors[UNLABELED], H[UNLABELED])
+    design = Design(
+        candidates,
+        Factored(factors[LABELED], H[LABELED]),
+        candidates,
+        1.0,
+        of_labeled,
+        w,
+    )
+    rows = [UNLABELED.tolist().index(row) for row in GOLDEN["bait_forward"]]
+    traces = traces_of(design, rows, rows[:4])
+    np.testing.assert_allclose(traces, GOLDEN["bait_traces"], atol=1e-9)
+
+
+def test_golden_binary_and_regression():
+    rows = P[UNLABELED], H[UNLABELED], P[LABELED], H[LABELED]
+    picks, utilities = bait(*rows, 4, binary=True)
+    assert UNLABELED[picks].tolist() == GOLDEN["bait_binary_idx"].tolist()
+    gains = -np.diff(GOLDEN["bait_binary_traces"][:5])
+    np.testing.assert_allclose(utilities[range(4), picks], gains)
+    picks, utilities = bait_regression(H[UNLABELED], H[LABELED], 4)
+    assert UNLABELED[picks].tolist() == GOLDEN["bait_regression_idx"].tolist()
+    gains = -np.diff(GOLDEN["bait_regression_traces"][:5])
+    np.testing.assert_allclose(utilities[range(4), picks], gains)
+
+
+@given(
+    st.integers(0, 500),
+    st.sampled_from([2, 3, 4]),
+    st.integers(0, 4),
+    st.sampled_from(list(WEIGHTS)),
+    st.sampled_from([0.01, 1.0]),
+)
+def test_equals_the_definition(seed, n_classes, n_labeled, weighting, lam):
+    rng = np.random.default_rng(seed)
+    proba = torch.as_tensor(2 * rng.standard_normal((11, n_classes))).softmax(-1)
+    embedding = torch.as_tensor(rng.standard_normal((11, 3)))
+    labeled, rest = list(range(n_labeled)), list(range(n_labeled, 11))
+    expected, _, _ = plain(
+        information(proba, embedding), labeled, rest, 3, lam, weighting
+    )
+    picks, utilities = bait(
+        proba[rest],
+        embedding[rest],
+        proba[labeled],
+        embedding[labeled],
+        3,
+        lam,
+        weighting,
+    )
+    assert sorted((picks + n_labeled).tolist()) == sorted(expected)
+    assert (utilities >= -1e-9).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_updates_equal_a_fresh_inverse(seed):
+    rng = np.random.default_rng(seed)
+    proba = torch.as_tensor(rng.standard_normal((20, 3))).softmax(-1)
+    embedding = torch.as_tensor(rng.standard_normal((20, 4)))
+    factors = softmax_factors(proba)
+    candidates = Factored(factors[5:], embedding[5:])
+    design = Design(
+        candidates,
+        Factored(factors[:5], embedding[:5]),
+        candidates,
+        0.5,
+        1.0,
+        0.7,
+    )
+    all_information = information(proba, embedding)
+    rows = []
+    for row in (3, 9, 3, 14, 0):
+        before, gain = design.trace, float(design.gains()[row])
+        design.add(row)
+        rows.append(row + 5)
+        assert before - design.trace == pytest.approx(gain, abs=1e-12)
+    loss = float(design.losses([0, 9])[1])
+    before = design.trace
+    design.remove(9)
+    rows.remove(14)
+    assert design.trace - before == pytest.approx(loss, abs=1e-12)
+    precision = 0.5 * torch.eye(12).double() + all_information[:5].mean(0)
+    precision += 0.7 * all_information[rows].sum(0)
+    trace = torch.linalg.solve(precision, all_information.mean(0)).trace()
+    assert design.trace == pytest.approx(float(trace), abs=1e-9)
+
+
+def test_factors_are_the_information_by_autograd():
+    factors = softmax_factors(P)
+    plane = torch.eye(4).double() - 1 / 4
+    for row in range(3):
+        logits = P[row].log().requires_grad_()
+        gradients = torch.stack(
+            [torch.autograd.grad(logits.log_softmax(0)[y], logits)[0] for y in range(4)]
+        )
+        expected = (P[row][:, None] * gradients).T @ gradients
+        error = plane - P[row] @ plane
+        torch.testing.assert_close(expected, (P[row][:, None] * error).T @ error)
+        eigen = torch.linalg.eigvalsh(factors[row].T @ factors[row])
+        torch.testing.assert_close(eigen, torch.linalg.eigvalsh(expected)[1:])
+
+
+def test_all_top_labels_are_all_labels():
+    rows = P[UNLABELED], H[UNLABELED], P[LABELED], H[LABELED]
+    torch.testing.assert_close(bait(*rows, 3)[1], bait(*rows, 3, n_top=4)[1])
+    top = softmax_factors(P, 2)
+    assert top.shape == (60, 2, 3)
+    sure = softmax_factors(torch.tensor([[1.0, 0.0, 0.0]]), 1)
+    assert sure.eq(0).all()
+
+
+def test_greedy_is_close_to_the_best_pair():
+    rows = UNLABELED[:9]
+    everything = [*LABELED, *rows]
+    all_information = information(P[everything], H[everything])
+    of_labeled, w = WEIGHTS["official"](len(LABELED), 2)
+    start = torch.eye(20).double() + of_labeled * all_information[:6].mean(0)
+    mean = all_information.mean(0)
+
+    def trace(pair):
+        precision = start + w * all_information[[6 + i for i in pair]].sum(0)
+        return float(torch.linalg.solve(precision, mean).trace())
+
+    picks, _ = bait(P[rows], H[rows], P[LABELED], H[LABELED], 2)
+    best = min(map(trace, combinations(range(9), 2)))
+    assert best <= trace(picks.tolist()) <= 1.01 * best
+
+
+def test_turning_embeddings_and_permuting_classes_changes_nothing():
+    source = torch.Generator().manual_seed(0)
+    turn = torch.linalg.qr(torch.randn(5, 5, generator=source).double()).Q
+    rows = P[UNLABELED], H[UNLABELED], P[LABELED], H[LABELED]
+    picks, utilities = bait(*rows, 4)
+    permuted = P[:, [2, 0, 3, 1]]
+    turned, same = bait(
+        permuted[UNLABELED],
+        (H @ turn)[UNLABELED],
+        permuted[LABELED],
+        (H @ turn)[LABELED],
+        4,
+    )
+    assert picks.tolist() == turned.tolist()
+    torch.testing.assert_close(utilities, same)
+
+
+def test_heavy_regularisation_asks_for_the_most_information():
+    picks, _ = bait(P[UNLABELED], H[UNLABELED], P[LABELED], H[LABELED], 1, 1e9)
+    every = information(P, H)
+    mean = every.mean(0)
+    scores = torch.einsum("nij,ji->n", every[UNLABELED], mean)
+    assert int(picks[0]) == int(scores.argmax())
+
+
+def test_float32_and_without_utilities():
+    rows = P[UNLABELED], H[UNLABELED], P[LABELED], H[LABELED]
+    picks, utilities = bait(*rows, 5)
+    single, rounded = bait(*(r.float() for r in rows), 5)
+    assert picks.tolist() == single.tolist()
+    assert rounded.dtype == torch.float32
+    alone, own = bait(*rows, 5, with_utilities=False)
+    assert alone.tolist() == picks.tolist()
+    torch.testing.assert_close(own, utilities[range(5), picks])
+
+
+def test_a_pool_may_be_looked_at_in_parts():
+    rows, known = (P[UNLABELED], H[UNLABELED]), (P[LABELED], H[LABELED])
+    whole = bait(*rows, *known, 1)[1][0]
+    parts = [
+        bait(rows[0][part], rows[1][part], *known, 1, pool=rows)[1][0]
+        for part in (slice(0, 20), slice(20, 54))
+    ]
+    torch.testing.assert_close(torch.cat(parts), whole)
+
+
+def test_one_class_carries_no_information():
+    ones = torch.ones(6, 1)
+    picks, utilities = bait(ones, H[:6].float(), ones[:2], H[:2].float(), 2)
+    assert utilities.eq(0).all()
+    assert len(set(picks.tolist())) == 2
+
+
+def test_memory_does_not_change_anything(monkeypatch):
+    rows = P[UNLABELED], H[UNLABELED], P[LABELED], H[LABELED]
+    expected = bait(*rows, 5)
+    monkeypatch.setattr("skal_deep.functional._design._MEMORY_BUDGET", 100)
+    picks, utilities = bait(*rows, 5)
+    assert picks.tolist() == expected[0].tolist()
+    torch.testing.assert_close(utilities, expected[1])
+
+
+def test_certain_rows_carry_no_information():
+    certain = torch.eye(3).double()[[0, 1, 2, 0, 1]]
+    picks, utilities = bait(certain, H[:5], certain[:0], H[:0], 5)
+    assert sorted(picks.tolist()) == [*range(5)]
+    assert utilities.eq(0).all()
+    assert _binary_factors(certain).eq(0).all()
+
+
+def test_bad_input(monkeypatch):
+    rows = P[UNLABELED], H[UNLABELED], P[LABELED], H[LABELED]
+    with pytest.raises(ValueError, match="batch_size=55"):
+        bait(*rows, 55)
+    with pytest.raises(ValueError, match="embeddings holds NaN"):
+        bait(rows[0], rows[1] * math.nan, *rows[2:], 2)
+    monkeypatch.setattr("skal_deep.functional._design._MAX_N_WEIGHTS", 14)
+    with pytest.raises(ValueError, match="binary form"):
+        bait(*rows, 2)
+    bait(*rows, 2, binary=True)

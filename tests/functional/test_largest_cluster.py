@@ -1,0 +1,108 @@
+"""LCMD against its definition written out."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skal_deep.functional import k_center_greedy, lcmd
+
+GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "kernel_framework.npz")
+H = torch.as_tensor(GOLDEN["H"])
+LABELED, UNLABELED = GOLDEN["labeled"], GOLDEN["unlabeled"]
+
+
+def written_out(points, centers, batch_size, mass):
+    picks = []
+    for _ in range(batch_size):
+        now = torch.cat([centers, points[picks]])
+        size = torch.zeros(len(now)).double()
+        for row in torch.cdist(mass, now).square():
+            size[row.argmin()] += row.min()
+        nearest, owner = torch.cdist(points, now).square().min(1)
+        left = [i for i in range(len(points)) if i not in picks]
+        largest = max({int(owner[i]) for i in left}, key=lambda k: (size[k], -k))
+        inside = [i for i in left if owner[i] == largest]
+        picks.append(max(inside, key=lambda i: (nearest[i], -i)))
+    return picks
+
+
+def test_golden():
+    picks, utilities = lcmd(H[UNLABELED], H[LABELED], 6)
+    assert UNLABELED[picks].tolist() == GOLDEN["lcmd_idx"].tolist()
+    assert (utilities[range(6), picks] == utilities.amax(1)).all()
+
+
+@given(st.integers(0, 200), st.integers(1, 12), st.integers(1, 4), st.booleans())
+def test_equals_the_definition(seed, n, n_centers, has_mass):
+    rng = np.random.default_rng(seed)
+    points, centers = (
+        torch.as_tensor(rng.standard_normal((k, 2)) + 20) for k in (n, n_centers)
+    )
+    mass = torch.as_tensor(rng.standard_normal((15, 2)) + 20) if has_mass else None
+    picks, _ = lcmd(points, centers, n, mass)
+    expected = written_out(points, centers, n, points if mass is None else mass)
+    assert picks.tolist() == expected
+
+
+def test_one_cluster_is_farthest_first():
+    center = H.mean(0, keepdim=True)
+    picks, utilities = lcmd(H, center, 1)
+    expected, distances = k_center_greedy(H, center, 1)
+    assert picks.tolist() == expected.tolist()
+    torch.testing.assert_close(utilities, distances.square())
+
+
+def test_dense_clusters_come_before_outliers():
+    dense = torch.cat([torch.linspace(-1, 1, 101), torch.tensor([53.0])])[:, None]
+    centers = torch.tensor([[0.0], [50.0]])
+    assert k_center_greedy(dense, centers, 1)[0].tolist() == [101]
+    assert lcmd(dense, centers, 1)[0].tolist() == [0]
+
+
+def test_cold_start_takes_the_largest_norm():
+    picks, utilities = lcmd(H, H[:0], 3)
+    torch.testing.assert_close(utilities[0], H.square().sum(1))
+    assert picks[0] == H.norm(dim=1).argmax()
+
+
+def test_turning_moving_and_types():
+    turn = torch.linalg.qr(
+        torch.randn(5, 5, generator=torch.Generator().manual_seed(0)).double()
+    )
+    moved = ((H + 7) @ turn.Q).float()
+    picks, _ = lcmd(H[UNLABELED], H[LABELED], 10)
+    moved_picks, utilities = lcmd(moved[UNLABELED], moved[LABELED], 10)
+    assert picks.tolist() == moved_picks.tolist()
+    assert utilities.dtype == torch.float32
+
+
+@pytest.mark.parametrize("n_centers", [1, 5])
+def test_the_size_of_chunks_does_not_matter(monkeypatch, n_centers):
+    expected = lcmd(H[10:], H[:n_centers], 20)
+    monkeypatch.setattr("skal_deep.functional.largest_cluster._MEMORY_BUDGET", 7)
+    torch.testing.assert_close(lcmd(H[10:], H[:n_centers], 20), expected)
+
+
+def test_copies_are_picked_once_each():
+    picks, utilities = lcmd(torch.zeros(4, 2), torch.zeros(2, 2), 4)
+    assert picks.tolist() == [0, 1, 2, 3]
+    assert utilities.eq(0).all()
+
+
+def test_utilities_of_the_picks_alone():
+    picks, rows = lcmd(H[UNLABELED], H[LABELED], 6)
+    same, alone = lcmd(H[UNLABELED], H[LABELED], 6, with_utilities=False)
+    assert picks.tolist() == same.tolist()
+    torch.testing.assert_close(alone, rows[range(6), picks])
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match="mass holds NaN"):
+        lcmd(H, H[:1], 1, torch.full((1, 5), math.nan))
+    with pytest.raises(ValueError, match="batch_size"):
+        lcmd(H, H[:1], 61)

@@ -1,0 +1,97 @@
+"""Scores of posterior draws: large pools, targets, evidence."""
+
+import numpy as np
+import pytest
+import torch
+from strategies import STRATEGIES, evidential
+
+from skal_deep import functional
+from skal_deep.classifier import SamplesProba
+from skal_deep.evaluation._strategy_case import Case
+from skal_deep.pool import BALD, DEAL, EPIG, ScoreQueryStrategy
+
+LEFT = Case(BALD()).y == -1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, strategy in STRATEGIES.items()
+        if SamplesProba in strategy._needs and isinstance(strategy, ScoreQueryStrategy)
+    ],
+)
+def test_a_large_pool_is_scored_without_holding_its_draws(name, monkeypatch):
+    case = Case(STRATEGIES[name])
+    clf, sizes = case.fitted(), []
+    query = {"clf": clf, "fit_clf": False, "batch_size": 4, "return_utilities": True}
+    expected = case.query(**query)
+    draw = type(clf)._draw
+
+    def recorded(self, X, n_samples, seed):
+        sizes.append(len(X))
+        return draw(self, X, n_samples, seed)
+
+    monkeypatch.setattr(type(clf), "_draw", recorded)
+    monkeypatch.setattr("skal_deep.pool._pool._KEPT_DRAWS", 7 * 8 * 3)
+    monkeypatch.setattr("skal_deep.pool._pool._KEPT_ROWS", 7)
+    monkeypatch.setattr("skal_deep.classifier._posterior._NUMBERS_OF_A_DRAW", 7 * 3)
+    chunked = case.query(**query)
+    assert max(sizes) <= (LEFT.sum() if name == "EPIG" else 7)  # its targets are kept
+    assert sizes.count(7) >= LEFT.sum() // 7
+    np.testing.assert_array_equal(expected[0], chunked[0])
+    np.testing.assert_allclose(expected[1], chunked[1], rtol=1e-4, atol=1e-6)
+
+
+def scores(strategy, case, clf):
+    _, utilities = case.query(strategy, clf=clf, fit_clf=False, return_utilities=True)
+    return utilities[0, LEFT]
+
+
+def test_epig_draws_its_targets_from_the_unlabelled_rows():
+    case = Case(EPIG())
+    clf = case.fitted()
+    all_of_them = EPIG(n_samples=500, random_state=0)
+    given = EPIG(n_samples=500, X_target=case.X[LEFT], random_state=0)
+    np.testing.assert_allclose(
+        scores(all_of_them, case, clf), scores(given, case, clf), atol=1e-6
+    )
+    samples = torch.as_tensor(clf.sample_proba(case.X[LEFT], 2_000, 1))
+    np.testing.assert_allclose(
+        scores(all_of_them, case, clf), functional.epig(samples, samples), atol=0.02
+    )
+    few = EPIG(n_samples=500, n_targets=2, random_state=0)
+    assert not np.allclose(scores(few, case, clf), scores(all_of_them, case, clf))
+
+
+def test_epig_weighs_targets_by_the_classes_they_should_have():
+    case = Case(EPIG())
+    clf = case.fitted()
+    one_class = EPIG(n_samples=500, target_classes=[1, 0, 0], random_state=0)
+    samples = torch.as_tensor(clf.sample_proba(case.X[LEFT], 2_000, 1))
+    weights = functional.class_weights(samples.mean(0), torch.tensor([1.0, 0.0, 0.0]))
+    expected = functional.epig(samples, samples, weights)
+    np.testing.assert_allclose(scores(one_class, case, clf), expected, atol=0.02)
+
+
+def test_epig_refuses_targets_of_another_shape():
+    case = Case(EPIG())
+    with pytest.raises(ValueError, match=r"shape \(3,\) were given beside"):
+        case.query(EPIG(X_target=np.ones((5, 3))))
+
+
+@pytest.mark.parametrize(
+    ("kind", "score"),
+    [
+        ("margin", lambda e: functional.margin(functional.dirichlet_mean(e)[None])),
+        ("vacuity", functional.vacuity),
+        ("information", functional.dirichlet_information),
+    ],
+)
+def test_deal_reads_the_evidence(kind, score):
+    case = Case(DEAL(), make_classifier=evidential)
+    clf = case.fitted()
+    expected = score(torch.as_tensor(clf.predict_evidence(case.X[LEFT])))
+    np.testing.assert_allclose(
+        scores(DEAL(kind=kind), case, clf), expected, rtol=1e-4, atol=1e-6
+    )
