@@ -1,13 +1,7 @@
 """Classifiers over a skorch net, and what strategies may ask of a classifier."""
 
-from skal_deep.classifier._access import (
-    Model,
-    as_model,
-)
-from skal_deep.classifier._base import (
-    as_seed,
-    derived_seed,
-)
+from skal_deep.classifier._access import Model, as_model
+from skal_deep.classifier._base import as_seed, derived_seed
 from skal_deep.classifier._capabilities import (
     CapabilityError,
     Embeds,
@@ -19,15 +13,9 @@ from skal_deep.classifier._capabilities import (
     PredictsProba,
     SamplesProba,
 )
-from skal_deep.classifier._deep import (
-    DeepClassifier,
-)
-from skal_deep.classifier._deep_ensemble import (
-    DeepEnsembleClassifier,
-)
-from skal_deep.classifier._evidential import (
-    EvidentialClassifier,
-)
+from skal_deep.classifier._deep import DeepClassifier
+from skal_deep.classifier._deep_ensemble import DeepEnsembleClassifier
+from skal_deep.classifier._evidential import EvidentialClassifier
 from skal_deep.classifier._fitting import (
     check_fitted,
     check_needs,
@@ -36,24 +24,12 @@ from skal_deep.classifier._fitting import (
     fitted,
     given_model,
 )
-from skal_deep.classifier._laplace import (
-    LaplaceClassifier,
-)
-from skal_deep.classifier._mc_dropout import (
-    MCDropoutClassifier,
-)
-from skal_deep.classifier._multi_head import (
-    MultiHeadClassifier,
-)
-from skal_deep.classifier._shrink import (
-    shrunk,
-)
-from skal_deep.classifier._snapshot_ensemble import (
-    SnapshotEnsembleClassifier,
-)
-from skal_deep.classifier._swag import (
-    SWAGClassifier,
-)
+from skal_deep.classifier._laplace import LaplaceClassifier
+from skal_deep.classifier._mc_dropout import MCDropoutClassifier
+from skal_deep.classifier._multi_head import MultiHeadClassifier
+from skal_deep.classifier._shrink import shrunk
+from skal_deep.classifier._snapshot_ensemble import SnapshotEnsembleClassifier
+from skal_deep.classifier._swag import SWAGClassifier
 
 __all__ = [
     "CapabilityError",

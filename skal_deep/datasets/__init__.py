@@ -4,4 +4,10 @@ from skal_deep.datasets._data import Data, some_rows
 from skal_deep.datasets._idx import read_idx
 from skal_deep.datasets._load import NAMES, load
 
-__all__ = ["NAMES", "Data", "load", "read_idx", "some_rows"]
+__all__ = [
+    "Data",
+    "NAMES",
+    "load",
+    "read_idx",
+    "some_rows",
+]

@@ -1,106 +1,19 @@
 """Draws as thinner nets: what a mask drops is not computed."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
+from skal_deep.modules._chain import FLATTEN, WEIGHTED, Step, ending_at, late_dropout
 from skal_deep.modules._dropout import CoupledDropout, dropout_layers
 from skal_deep.modules._prefix import SharedPrefix
 
-# f(a x) = a f(x) for a >= 0, channel by channel: dropout may as well come after.
-_HOMOGENEOUS = (
-    nn.Identity,
-    nn.ReLU,
-    nn.LeakyReLU,
-    nn.MaxPool1d,
-    nn.MaxPool2d,
-    nn.AvgPool1d,
-    nn.AvgPool2d,
-    nn.AdaptiveAvgPool1d,
-    nn.AdaptiveAvgPool2d,
-    nn.AdaptiveMaxPool2d,
-    F.relu,
-    torch.relu,
-    F.max_pool2d,
-    F.avg_pool2d,
-    "relu",
-)
-# f(0) = 0, element by element: what is dropped stays dropped.
-_ZERO_AT_ZERO = (nn.Tanh, nn.GELU, nn.SiLU, nn.ELU, torch.tanh, F.gelu, F.silu, "tanh")
-_FLATTEN = (nn.Flatten, torch.flatten, "flatten")
-_WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d)
-_DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d)
-# Numbers of axes with which axis 1 is the features or channels of a layer.
-_N_AXES: dict[Any, int] = {
-    nn.Linear: 2,
-    nn.Dropout: 2,
-    nn.Conv1d: 3,
-    nn.Dropout1d: 3,
-    nn.Conv2d: 4,
-    nn.Dropout2d: 4,
-}
 # Elements of the weights of all draws of a last layer: 64 MiB in float32.
 _MEMORY_BUDGET = 2**24
-
-
-class _Step:
-    """One operation of a chain."""
-
-    def __init__(self, node: fx.Node, root: nn.Module):
-        self.layer: Any = None
-        self.kind: Any = node.target
-        self._node = node
-        if node.op == "call_module":
-            self.layer = root.get_submodule(str(node.target))
-            self.kind = type(self.layer)
-            if self.kind in _DROPOUT and self.layer.p == 0:
-                self.kind = nn.Identity
-
-    @property
-    def drops(self) -> bool:
-        """Whether it is dropout."""
-        return self.kind in _DROPOUT
-
-    @property
-    def is_known(self) -> bool:
-        """Whether a thinner net can run it."""
-        if self.kind in _FLATTEN:
-            start = getattr(self.layer, "start_dim", self._argument("start_dim"))
-            return start == 1 and getattr(self.layer, "end_dim", -1) == -1
-        if self.layer is not None and (
-            self.layer._forward_hooks or self.layer._forward_pre_hooks
-        ):
-            return self.drops  # whose hooks are those that apply the masks
-        return self.kind in (*_HOMOGENEOUS, *_ZERO_AT_ZERO, *_WEIGHTED, *_DROPOUT) and (
-            getattr(self.layer, "groups", 1) == 1
-        )
-
-    def n_axes(self, before: int) -> int:
-        """Return the number of axes after it, 0 where axis 1 is not its channels."""
-        if self.kind in _FLATTEN:
-            return min(before, 2)
-        wanted = _N_AXES.get(self.kind, before)
-        return before if before == wanted else 0
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """Run it as it is."""
-        node, run = self._node, self.layer
-        if node.op == "call_method":
-            run = getattr(Tensor, str(node.target))
-        elif node.op == "call_function":
-            run = node.target
-        output: Tensor = run(x, *node.args[1:], **node.kwargs)
-        return output
-
-    def _argument(self, name: str) -> Any:
-        """Return the second argument."""
-        return dict(zip((name,), self._node.args[1:], strict=False)).get(
-            name, self._node.kwargs.get(name)
-        )
 
 
 class ThinnedDraws:
@@ -136,13 +49,13 @@ class ThinnedDraws:
         for node, before in zip([*chain, nodes[-1]], [source, *chain], strict=True):
             if node.all_input_nodes != [before] or node.args[0] is not before:
                 raise ValueError(f"{name} is no chain after its first dropout.")
-        steps = [_Step(node, module) for node in chain]
-        if not all(step.is_known for step in steps) or steps[-1].kind not in _WEIGHTED:
+        steps = [Step(node, module) for node in chain]
+        if not all(step.is_known for step in steps) or steps[-1].kind not in WEIGHTED:
             raise ValueError(f"{name} has other layers after its first dropout.")
-        self._steps = _late_dropout(steps)
+        self._steps = late_dropout(steps)
         at = next(at for at, step in enumerate(self._steps) if step.drops)
         self._once, self._steps = self._steps[:at], self._steps[at:]
-        self._prefix = _ending_at(source, nodes, module)
+        self._prefix = ending_at(source, nodes, module)
 
     def draws(self, x: Tensor, masks: CoupledDropout, n_draws: int) -> Iterator[Any]:
         """Yield what the module returns for each draw.
@@ -192,7 +105,7 @@ class ThinnedDraws:
                     live = at_kept if live is None else live[at_kept]
                     x = x.index_select(1, at_kept)
                 x, scale = x * scale, None
-            elif step.kind in _WEIGHTED:
+            elif step.kind in WEIGHTED:
                 weight, bias = step.layer.weight, step.layer.bias
                 n_channels = len(weight)
                 if live is not None:
@@ -203,7 +116,7 @@ class ThinnedDraws:
                     weight = weight.index_select(0, live)
                     bias = None if bias is None else bias.index_select(0, live)
                 x = _apply(step.layer, x, weight, bias)
-            elif step.kind in _FLATTEN:
+            elif step.kind in FLATTEN:
                 n_places = math.prod(x.shape[2:])
                 n_channels *= n_places
                 if live is not None:
@@ -214,12 +127,12 @@ class ThinnedDraws:
                 x = step(x)
         return x
 
-    def _dropout_after(self, at: int) -> _Step | None:
+    def _dropout_after(self, at: int) -> Step | None:
         """Return the dropout that drops channels of a layer's output, if one does."""
         for step in self._steps[at + 1 :]:
             if step.drops:
                 return step
-            if step.kind in (*_FLATTEN, *_WEIGHTED):
+            if step.kind in (*FLATTEN, *WEIGHTED):
                 break
         return None
 
@@ -264,28 +177,6 @@ def draw_passes(module: nn.Module) -> ThinnedDraws | SharedPrefix:
         return SharedPrefix(module)
 
 
-def _late_dropout(steps: list[_Step]) -> list[_Step]:
-    """Return the steps with dropout after the operations that commute with it."""
-    steps = list(steps)
-    for at in reversed(range(len(steps) - 1)):
-        while steps[at].drops and steps[at + 1].kind in _HOMOGENEOUS:
-            steps[at], steps[at + 1] = steps[at + 1], steps[at]
-            at += 1
-    return steps
-
-
-def _ending_at(
-    source: fx.Node, nodes: list[fx.Node], module: nn.Module
-) -> Callable[[Tensor], Tensor]:
-    """Return the part of a traced module that ends with a node."""
-    graph = fx.Graph()
-    copies: dict[fx.Node, fx.Node] = {}
-    for node in nodes[: nodes.index(source) + 1]:
-        copies[node] = graph.node_copy(node, copies.__getitem__)
-    graph.output(copies[source])
-    return fx.GraphModule(module, graph)
-
-
 def _scale(dropout: Any) -> float:
     """Return what kept units are multiplied by."""
     return 1 / (1 - dropout.p) if dropout.p < 1 else 0.0
@@ -297,7 +188,7 @@ def _mask(masks: CoupledDropout, dropout: Any, x: Tensor, n_channels: int) -> Te
     return masks.mask(dropout, x.new_empty(shape)).flatten()
 
 
-def _live(kept: Tensor, dropout: _Step) -> tuple[Tensor, float]:
+def _live(kept: Tensor, dropout: Step) -> tuple[Tensor, float]:
     """Return the positions that are kept and what they are multiplied by."""
     live = kept.nonzero()[:, 0]
     if len(live):

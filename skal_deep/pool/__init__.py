@@ -32,10 +32,11 @@ from skal_deep.pool._max_det import MaxDet
 from skal_deep.pool._max_herding import MaxHerding
 from skal_deep.pool._mean_std import MeanStd
 from skal_deep.pool._mixed_score import MixedScore
-from skal_deep.pool._pool import Pool, Rows
+from skal_deep.pool._pool import Pool
 from skal_deep.pool._predictive_entropy import PredictiveEntropy
 from skal_deep.pool._prob_cover import ProbCover
 from skal_deep.pool._robust_core_set import RobustCoreSet
+from skal_deep.pool._rows import Rows
 from skal_deep.pool._selection import Power, SelectionRule, Softmax, SoftRank, TopK
 from skal_deep.pool._typi_clust import TypiClust
 from skal_deep.pool._uncertainty_herding import UncertaintyHerding

@@ -5,7 +5,8 @@ from torch import Tensor
 from skal_deep.classifier import Embeds, PredictsProba
 from skal_deep.functional import badge, squared_gradient_norms, temperature_scaled
 from skal_deep.pool._base import DeepQueryStrategy
-from skal_deep.pool._pool import Pool, Rows
+from skal_deep.pool._pool import Pool
+from skal_deep.pool._rows import Rows
 
 
 class Badge(DeepQueryStrategy):

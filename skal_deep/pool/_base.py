@@ -29,7 +29,8 @@ from skal_deep.pool._checks import (
     checked_utilities,
 )
 from skal_deep.pool._order import canonical_order, shuffled
-from skal_deep.pool._pool import Pool, Rows
+from skal_deep.pool._pool import Pool
+from skal_deep.pool._rows import Rows
 from skal_deep.pool._selection import SelectionRule, TopK
 
 

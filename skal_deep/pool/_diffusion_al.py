@@ -12,7 +12,6 @@ from torch import Tensor
 from skal_deep.classifier import Embeds
 from skal_deep.functional import diffuse, random_walk
 from skal_deep.pool._base import ScoreQueryStrategy
-from skal_deep.pool._features import nearest_rows
 from skal_deep.pool._pool import Pool
 
 
@@ -91,4 +90,4 @@ class DiffusionAL(ScoreQueryStrategy):
         signs_MC[range(n_labeled), column] = 1
         walk = random_walk(data_MD, self.n_neighbors)
         signals_MC = diffuse(walk, signs_MC, self.n_steps)
-        return -signals_MC.amax(-1)[nearest_rows(pool)]
+        return -signals_MC.amax(-1)[pool.rows_of_data()]

@@ -104,13 +104,6 @@ def linkage_clusters(pool: Pool, cluster_size: int) -> Tensor:
     return cluster_M[nearest_neighbors(pool.embed(), sample_MD, 1)[1][:, 0]]
 
 
-def nearest_rows(pool: Pool) -> Tensor:
-    """Return which rows of ``embed_data`` the candidates are, or are closest to."""
-    if not pool.is_foreign:
-        return pool.rows_of_data()
-    return nearest_neighbors(pool.embed(), pool.embed_data(), 1)[1][:, 0]
-
-
 def representatives(
     pool: Pool, chosen_N: Tensor, chosen_U: Tensor, batch_size: int
 ) -> tuple[Tensor, Tensor]:

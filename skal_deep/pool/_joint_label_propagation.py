@@ -10,7 +10,6 @@ from torch import Tensor
 from skal_deep.classifier import Embeds
 from skal_deep.functional import cosine_graph, propagate_labels
 from skal_deep.pool._base import DeepQueryStrategy
-from skal_deep.pool._features import nearest_rows
 from skal_deep.pool._pool import Pool
 
 
@@ -63,7 +62,7 @@ class JointLabelPropagation(DeepQueryStrategy):
         return propagate_labels(
             cosine_graph(pool.embed_data(), self.n_neighbors),
             torch.arange(len(pool.labeled)),
-            nearest_rows(pool),
+            pool.rows_of_data(),
             batch_size,
             self.alpha,
         )

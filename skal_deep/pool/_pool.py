@@ -1,196 +1,17 @@
 """What one query may look at."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import copy
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor
 
-from skal_deep.classifier import (
-    Embeds,
-    Model,
-    as_model,
-    class_positions,
-    derived_seed,
-)
-from skal_deep.functional import last_layer_features
-
-# Rows are handed to the model in chunks of about this size, so that a pool that is
-# mapped from a file need never be in memory as a whole.
-_CHUNK_BYTES = 2**28
-
-# Draws of that many numbers, 128 MiB in float32, or for that many rows, are kept for
-# whoever asks next; more are scored chunk by chunk.
-_KEPT_DRAWS = 2**25
-_KEPT_ROWS = 2**10
-
-
-class Rows:
-    """Some rows of the data, seen through the model; each answer is computed once.
-
-    Parameters
-    ----------
-    data : ndarray of shape (n_samples, ...)
-        All inputs.
-    positions : ndarray of shape (N,)
-        Which of them.
-    model : Model
-        Answers for them.
-    seed : int
-        Seed of posterior draws; equal seeds give coupled draws.
-    """
-
-    def __init__(
-        self, data: NDArray[Any], positions: NDArray[np.intp], model: Model, seed: int
-    ):
-        self._data = data
-        self._positions = positions
-        self._model = model
-        self._seed = seed
-        self._answers: dict[Any, Tensor] = {}
-        self._others: tuple[Rows, NDArray[np.intp]] | None = None
-
-    def __len__(self) -> int:
-        return len(self._positions)
-
-    @property
-    def X(self) -> NDArray[Any]:
-        """The inputs, of shape (N, ...)."""
-        return self._data[self._positions]
-
-    def take_answers_of(self, others: "Rows") -> None:
-        """Look answers up in those of other rows, which these are among."""
-        order = np.argsort(others._positions)
-        at = np.searchsorted(others._positions, self._positions, sorter=order)
-        self._others = others, order[at]
-
-    def seen_by(self, model: Model, some: NDArray[np.intp]) -> "Rows":
-        """Return some of these rows, seen through another model."""
-        return Rows(self._data, self._positions[some], model, self._seed)
-
-    def predict_proba(self) -> Tensor:
-        """Return class probabilities of shape (N, C)."""
-        return self._answer("predict_proba")
-
-    def predict_evidence(self) -> Tensor:
-        """Return evidence for each class, of shape (N, C)."""
-        return self._answer("predict_evidence")
-
-    def embed(self) -> Tensor:
-        """Return embeddings of shape (N, D), the inputs where the model has none."""
-        if not isinstance(self._model, Embeds):
-            return self._answer("inputs")
-        return self._answer("embed")
-
-    def linear_head(self) -> tuple[Tensor, Tensor]:
-        """Return the weights (C, D) and biases (C,) that make logits of embeddings."""
-        head = self._model.linear_head(self._data[self._positions[:1]])  # type: ignore[attr-defined]
-        weight_CD, bias_C = (part.to(self.embed()) for part in head)
-        return weight_CD, bias_C
-
-    def predict_and_embed(self) -> tuple[Tensor, Tensor]:
-        """Return probabilities (N, C) and embeddings (N, D), in one pass."""
-        if self._others is not None:
-            self._others[0].predict_and_embed()
-        elif hasattr(self._model, "predict_and_embed") and not self._answers:
-            both = self._by_chunk("predict_and_embed")
-            for name, chunks in zip(
-                ("predict_proba", "embed"), zip(*both, strict=True), strict=True
-            ):
-                self._answers[(name,)] = torch.cat(chunks)
-        return self.predict_proba(), self.embed()
-
-    def gradient_features(self, n_features: int) -> Tensor:
-        """Return features (N, n_features or less) of gradients in the last layer.
-
-        Those of a classifier's loss, of a regressor's output, and the inputs with a
-        constant where there is neither. All rows of a query are sketched alike.
-        """
-        sketch = torch.Generator().manual_seed(derived_seed(self._seed, 2))
-        if hasattr(self._model, "predict_proba"):
-            return last_layer_features(*self.predict_and_embed(), n_features, sketch)
-        return last_layer_features(None, self.embed(), n_features, sketch)
-
-    def jacobian(self, n_features: int) -> Tensor:
-        """Return slopes of the net of shape (N, n_features or less), sketched alike."""
-        return self._answer("jacobian", n_features, derived_seed(self._seed, 2))
-
-    def sample_proba(self, n_samples: int | None) -> Tensor:
-        """Return coupled posterior draws of shape (S, N, C)."""
-        return self._answer("sample_proba", n_samples, self._seed, dim=1)
-
-    def gradient_lengths(self, words: bool) -> Tensor:
-        """Return lengths (N, W, C) of the gradients that each label would cause."""
-        return self._answer("gradient_lengths", words)
-
-    def score_logits(
-        self, kernel: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]
-    ) -> Tensor:
-        """Return scores (N,) of a kernel that takes logits as a function, and rows."""
-        chunks = self._by_chunk("differentiable_logits")
-        return torch.cat([kernel(logits, x) for x, logits in chunks])
-
-    def score_samples(
-        self, kernel: Callable[[Tensor], Tensor], n_samples: int | None
-    ) -> Tensor:
-        """Return scores of shape (N,) that a kernel gives each row for its draws.
-
-        The draws of a large pool, (S, N, C), never exist at once.
-
-        Parameters
-        ----------
-        kernel : callable
-            Takes draws of some rows, (S, n, C), and scores each row by itself, (n,).
-        n_samples : int or None
-            Number of draws; ``None`` is the model's own.
-        """
-        asked = "sample_proba", n_samples, self._seed
-        if asked not in self._answers and len(self) > _KEPT_ROWS:
-            one_S1C = next(self._by_chunk(*asked, size=1))
-            size = max(1, _KEPT_DRAWS // one_S1C.numel())
-            if size < len(self):
-                return torch.cat([kernel(s) for s in self._by_chunk(*asked, size=size)])
-        return kernel(self.sample_proba(n_samples))
-
-    def draw(self, n_rows: int, generator: torch.Generator) -> "Rows":
-        """Return that many of the rows at random, all of them if there are fewer."""
-        drawn = torch.randperm(len(self), generator=generator)[:n_rows].numpy()
-        return Rows(self._data, self._positions[drawn], self._model, self._seed)
-
-    def others(self, X: ArrayLike) -> "Rows":
-        """Return other inputs, seen through the same model with the same draws."""
-        data = np.asarray(X, dtype=self._data.dtype)
-        if data.shape[1:] != self._data.shape[1:]:
-            raise ValueError(
-                f"Inputs of shape {data.shape[1:]} were given beside a pool of shape "
-                f"{self._data.shape[1:]}."
-            )
-        return Rows(data, np.arange(len(data)), self._model, self._seed)
-
-    def _answer(self, name: str, *args: Any, dim: int = 0) -> Tensor:
-        """Return the model's answer for all rows, the same one each time."""
-        key = (name, *args)
-        if key not in self._answers and self._others is not None:
-            others, at = self._others
-            answer = others._answer(name, *args, dim=dim)
-            at_N = torch.as_tensor(at, device=answer.device)
-            self._answers[key] = answer.index_select(dim, at_N)
-        if key not in self._answers:
-            self._answers[key] = torch.cat(list(self._by_chunk(name, *args)), dim=dim)
-        return self._answers[key]
-
-    def _by_chunk(
-        self, name: str, *args: Any, size: int | None = None
-    ) -> Iterator[Any]:
-        """Yield the model's answers, for so many rows at a time or fewer."""
-        method = getattr(self._model, name)
-        fit_in_memory = max(1, _CHUNK_BYTES // max(1, self._data[:1].nbytes))
-        size = fit_in_memory if size is None else min(size, fit_in_memory)
-        for start in range(0, len(self), size):
-            yield method(self._data[self._positions[start : start + size]], *args)
+from skal_deep.classifier import Model, as_model, class_positions
+from skal_deep.functional import nearest_neighbors
+from skal_deep.pool._rows import Rows
 
 
 class Pool(Rows):
@@ -242,12 +63,8 @@ class Pool(Rows):
 
     def embed_data(self) -> Tensor:
         """Return embeddings of all rows of the data, the labelled ones first."""
-        return torch.cat([r.embed() for r in (self.labeled, self.unlabeled) if len(r)])
-
-    def rows_of_data(self) -> Tensor:
-        """Return which rows of :meth:`embed_data` the candidates are."""
-        order = np.concatenate([self.labeled._positions, self.unlabeled._positions])
-        return torch.as_tensor(np.argsort(order)[self._positions])
+        parts = (self.labeled, self.unlabeled)
+        return torch.cat([rows.embed() for rows in parts if len(rows)])
 
     def features_beside_labeled(self, n_features: int) -> tuple[Tensor, Tensor]:
         """Return the gradient features of candidates and of labelled rows."""
@@ -297,3 +114,13 @@ class Pool(Rows):
         whole.generator = torch.Generator()
         whole.generator.set_state(self.generator.get_state())
         return whole
+
+    def rows_of_data(self) -> Tensor:
+        """Return which rows of :meth:`embed_data` the candidates are.
+
+        Candidates that are given as inputs stand for the nearest row.
+        """
+        if self.is_foreign:
+            return nearest_neighbors(self.embed(), self.embed_data(), 1)[1][:, 0]
+        order = np.concatenate([self.labeled._positions, self.unlabeled._positions])
+        return torch.as_tensor(np.argsort(order)[self._positions])

@@ -47,7 +47,7 @@ def test_scores_are_nearness_to_the_boundary(clf, strategy, attack, monkeypatch)
     expected = functional.nearness(attack(logits, x)[0])
     assert expected.std() > 0
     np.testing.assert_allclose(scores(strategy, clf), expected, rtol=1e-4)
-    monkeypatch.setattr("skal_deep.pool._pool._CHUNK_BYTES", 5 * CASE.X[0].nbytes)
+    monkeypatch.setattr("skal_deep.pool._rows._CHUNK_BYTES", 5 * CASE.X[0].nbytes)
     np.testing.assert_allclose(scores(strategy, clf), expected, rtol=1e-4)
 
 

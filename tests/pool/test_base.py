@@ -105,7 +105,7 @@ def test_large_rows_are_handed_over_in_chunks(case, monkeypatch):
     expected = BALD(random_state=0).query(
         case.X, case.y, clf, fit_clf=False, batch_size=4, return_utilities=True
     )
-    monkeypatch.setattr("skal_deep.pool._pool._CHUNK_BYTES", 5 * case.X[0].nbytes)
+    monkeypatch.setattr("skal_deep.pool._rows._CHUNK_BYTES", 5 * case.X[0].nbytes)
     chunked = BALD(random_state=0).query(
         case.X, case.y, clf, fit_clf=False, batch_size=4, return_utilities=True
     )

@@ -33,8 +33,8 @@ def test_a_large_pool_is_scored_without_holding_its_draws(name, monkeypatch):
         return draw(self, X, n_samples, seed)
 
     monkeypatch.setattr(type(clf), "_draw", recorded)
-    monkeypatch.setattr("skal_deep.pool._pool._KEPT_DRAWS", 7 * 8 * 3)
-    monkeypatch.setattr("skal_deep.pool._pool._KEPT_ROWS", 7)
+    monkeypatch.setattr("skal_deep.pool._rows._KEPT_DRAWS", 7 * 8 * 3)
+    monkeypatch.setattr("skal_deep.pool._rows._KEPT_ROWS", 7)
     monkeypatch.setattr("skal_deep.classifier._posterior._NUMBERS_OF_A_DRAW", 7 * 3)
     chunked = case.query(**query)
     assert max(sizes) <= (LEFT.sum() if name == "EPIG" else 7)  # its targets are kept
