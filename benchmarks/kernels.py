@@ -1,11 +1,11 @@
-"""Our kernels against scikit-activeml's, side by side in one run.
+"""Our kernels beside those of every peer that is installed, in one run.
 
-    python -m benchmarks kernels [--large] [--out benchmarks/RESULTS.md]
+    python -m benchmarks kernels [--large] [--only badge ...] [--out FILE]
 
 Each measurement is a fresh process with one thread, so that peak memory is its own.
-Time is the median of three calls after one that warms up (one call where a call takes
-over ten seconds). Both sides are given the same arrays. Ratios hold on a noisy machine;
-single times do not.
+Time is processor time, the median of three calls after one that warms up (of one call
+where a call takes over ten seconds). All sides are given the same arrays. Ratios hold
+on a noisy machine; single times do not.
 """
 
 import argparse
@@ -14,121 +14,128 @@ import os
 import platform
 import resource
 import statistics
+import sys
 import time
 from datetime import date
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.peers import PEERS
+
 SMALL = [
     ("bald", {"n": 10_000, "s": 20, "c": 10}),
     ("bald", {"n": 50_000, "s": 100, "c": 10}),
-    ("badge", {"n": 2_000, "c": 10, "d": 128, "b": 50}),
     ("badge", {"n": 10_000, "c": 10, "d": 128, "b": 100}),
-    ("core-set", {"n": 10_000, "d": 512, "labeled": 1_000, "b": 100}),
+    ("core-set", {"n": 50_000, "d": 512, "labeled": 1_000, "b": 100}),
     ("batch-bald", {"n": 1_000, "s": 100, "c": 10, "b": 5, "m": 10_000}),
     ("batch-bald", {"n": 10_000, "s": 100, "c": 10, "b": 10, "m": 100}),
+    ("bait", {"n": 1_050, "c": 10, "d": 32, "labeled": 50, "b": 5}),
+    ("mc-dropout", {"net": "LeNet", "n": 200, "s": 20}),
+    ("mc-dropout", {"net": "LeNet", "n": 200, "s": 100}),
+    ("mc-dropout", {"net": "head", "n": 200, "s": 20}),
 ]
 LARGE = [
-    ("badge", {"n": 10_000, "c": 10, "d": 512, "b": 100}),
-    ("core-set", {"n": 50_000, "d": 512, "labeled": 1_000, "b": 100}),
+    ("bald", {"n": 20_000, "s": 20, "c": 100}),
+    ("bald", {"n": 1_000_000, "s": 20, "c": 10}),
+    ("badge", {"n": 10_000, "c": 100, "d": 512, "b": 100}),
+    ("badge", {"n": 50_000, "c": 10, "d": 512, "b": 1_000}),
+    ("badge", {"n": 1_000_000, "c": 100, "d": 512, "b": 1_000}),
     ("core-set", {"n": 50_000, "d": 512, "labeled": 1_000, "b": 1_000}),
+    ("core-set", {"n": 1_000_000, "d": 512, "labeled": 1_000, "b": 1_000}),
     ("batch-bald", {"n": 1_000, "s": 100, "c": 10, "b": 10, "m": 10_000}),
+    ("batch-bald", {"n": 10_000, "s": 100, "c": 10, "b": 10, "m": 10_000}),
+    ("batch-bald", {"n": 50_000, "s": 100, "c": 10, "b": 50, "m": 2_000}),
+    ("bait", {"n": 2_100, "c": 10, "d": 64, "labeled": 100, "b": 10}),
+    ("bait", {"n": 50_100, "c": 10, "d": 128, "labeled": 100, "b": 100}),
 ]
+# A peer that took a third of this on a smaller size is not asked again.
+LIMIT_SECONDS = 150
+
+
+def embeddings(n, d, **_):
+    """Return embeddings (N, D): 20 clusters in 32 dimensions, through a ReLU layer."""
+    source = np.random.default_rng(1)
+    centers, map_ = (source.standard_normal(s, dtype="f4") for s in ((20, 32), (32, d)))
+    points = np.empty((n, d), dtype="f4")
+    for rows in np.array_split(np.arange(n), max(1, n // 100_000)):
+        hidden = source.standard_normal((len(rows), 32), dtype="f4")
+        hidden += 3 * centers[source.integers(20, size=len(rows))]
+        points[rows] = np.maximum(hidden @ map_ / 6, 0)
+    return points
 
 
 def draws(n, s, c, **_):
-    """Return posterior draws (S, N, C) in float32."""
-    noise = 2 * np.random.default_rng(0).standard_normal((s, n, c), dtype=np.float32)
-    proba = np.exp(noise - noise.max(-1, keepdims=True))
-    return proba / proba.sum(-1, keepdims=True)
+    """Return posterior draws (S, N, C): of the last layer of a net."""
+    source = np.random.default_rng(0)
+    hidden = source.standard_normal((n, 32), dtype="f4")
+    mean = source.standard_normal((32, c), dtype="f4")
+    samples = np.empty((s, n, c), dtype="f4")
+    for draw in samples:
+        weights = mean + 0.3 * source.standard_normal((32, c), dtype="f4")
+        logits = 0.6 * hidden @ weights
+        draw[:] = np.exp(logits - logits.max(-1, keepdims=True))
+        draw /= draw.sum(-1, keepdims=True)
+    return samples
 
 
-def features(n, d, **_):
-    """Return embeddings (N, D) in float32."""
-    noise = np.random.default_rng(1).standard_normal((n, d), dtype=np.float32)
-    return np.maximum(noise, 0)
+def lenet(net, n, **_):
+    """Return the net of BatchBALD's experiments or one with dropout at its end."""
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    inside = [nn.Dropout2d()] if net == "LeNet" else []
+    layers = [nn.Conv2d(1, 32, 5), *inside, nn.MaxPool2d(2), nn.ReLU()]
+    layers += [nn.Conv2d(32, 64, 5), *inside, nn.MaxPool2d(2), nn.ReLU(), nn.Flatten()]
+    layers += [nn.Linear(1024, 128), nn.ReLU(), nn.Dropout(), nn.Linear(128, 10)]
+    return nn.Sequential(*layers).eval(), torch.rand(n, 1, 28, 28)
 
 
-class GivenAnswers:
-    """A classifier of scikit-activeml's that answers with given arrays."""
-
-    def __new__(cls, proba=None, embeddings=None, samples=None):
-        """Return the classifier."""
-        from skactiveml.classifier import ParzenWindowClassifier
-
-        class Given(ParzenWindowClassifier):
-            def predict_proba(self, X, return_embeddings=False):
-                rows = np.asarray(X)[:, 0].astype(int)
-                if return_embeddings:
-                    return proba[rows], embeddings[rows]
-                return proba[rows]
-
-            def sample_proba(self, X):
-                return samples[:, np.asarray(X)[:, 0].astype(int)]
-
-        n_classes = (proba if samples is None else samples).shape[-1]
-        clf = Given(classes=range(n_classes))
-        clf.classes_ = np.arange(n_classes)
-        return clf
+def arrays(kernel, size):
+    """Return what a kernel is given."""
+    if kernel in ("bald", "batch-bald"):
+        return (draws(**size),)
+    if kernel == "core-set":
+        return (embeddings(**size),)
+    if kernel == "mc-dropout":
+        return lenet(**size)
+    return draws(s=1, **size)[0], embeddings(**size)
 
 
-def ours(kernel, size):
-    """Return a call of our kernel."""
+def ours(kernel, given, size):
+    """Return a call of our kernel: picks, without utilities."""
     import torch
 
     from skal_deep import functional
+    from skal_deep.modules import coupled_dropout, draw_passes
 
-    generator = torch.Generator().manual_seed(0)
-    if kernel == "bald":
-        samples = torch.from_numpy(draws(**size))
-        return lambda: functional.bald(samples).numpy()
-    if kernel == "batch-bald":
-        samples = torch.from_numpy(draws(**size))
-        return lambda: functional.batch_bald(samples, size["b"], size["m"], generator)[
-            0
-        ].numpy()
-    embedding = torch.from_numpy(features(**size))
-    if kernel == "core-set":
-        k = size["labeled"]
-        return lambda: functional.k_center_greedy(
-            embedding[k:], embedding[:k], size["b"]
-        )[0].numpy()
-    proba = torch.from_numpy(draws(s=1, **size)[0])
-    return lambda: functional.badge(proba, embedding, size["b"], generator)[0].numpy()
+    if kernel == "mc-dropout":
+        net, x = given
 
+        def call():
+            with coupled_dropout(net, 0) as masks:
+                passes = draw_passes(net).draws(x, masks, size["s"])
+                return torch.stack([output.softmax(-1) for output in passes]).numpy()
 
-def theirs(kernel, size):
-    """Return a call of scikit-activeml's kernel or, where it has none, strategy."""
-    from skactiveml.pool import Badge, CoreSet
-    from skactiveml.pool._bald import batch_bald
-
-    if kernel == "bald":
-        samples = draws(**size)
-        return lambda: batch_bald(samples, batch_size=1)[0]
-    if kernel == "batch-bald":
-        samples = draws(**size)
-        return lambda: np.nanargmax(
-            batch_bald(
-                samples, batch_size=size["b"], n_MC_samples=size["m"], random_state=0
-            ),
-            axis=1,
-        )
-    embedding = features(**size)
-    y = np.full(size["n"], np.nan)
-    if kernel == "core-set":
-        y[: size["labeled"]] = 0
-        return lambda: (
-            CoreSet(random_state=0).query(embedding, y, batch_size=size["b"])
-            - size["labeled"]
-        )
-    clf = GivenAnswers(draws(s=1, **size)[0], embedding)
-    rows = np.arange(size["n"], dtype=float)[:, None]
-    strategy = Badge(clf_embedding_flag_name="return_embeddings", random_state=0)
-    return lambda: np.asarray(
-        strategy.query(rows, y, clf, fit_clf=False, batch_size=size["b"])
-    )
+        return call
+    first, *rest = map(torch.from_numpy, given)
+    b, k = size.get("b"), size.get("labeled", 0)
+    run = {
+        "bald": lambda: functional.bald(first),
+        "batch-bald": lambda: functional.batch_bald(
+            first, b, size["m"], torch.Generator().manual_seed(0), with_utilities=False
+        )[0],
+        "core-set": lambda: functional.k_center_greedy(
+            first[k:], first[:k], b, with_utilities=False
+        )[0],
+        "badge": lambda: functional.badge(first, *rest, b, with_utilities=False)[0],
+        "bait": lambda: functional.bait(
+            first[k:], rest[0][k:], first[:k], rest[0][:k], b, with_utilities=False
+        )[0],
+    }[kernel]
+    return lambda: run().numpy()
 
 
 def measure(side, kernel, size):
@@ -136,19 +143,38 @@ def measure(side, kernel, size):
     import torch
 
     torch.set_num_threads(1)
-    call = {"ours": ours, "theirs": theirs}[side](kernel, size)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # progress bars of some peers
+    given = arrays(kernel, size)
+    try:
+        if side == "ours":
+            call = ours(kernel, given, size)
+        else:
+            call = PEERS[kernel][side](*given, size)
+    except ImportError as error:
+        return str(error)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    started = time.perf_counter()
+    started = time.process_time()
     answer = call()
-    seconds = [time.perf_counter() - started]
+    seconds = [time.process_time() - started]
     if seconds[0] < 10:
         seconds = []
         for _ in range(3):
-            started = time.perf_counter()
+            started = time.process_time()
             call()
-            seconds.append(time.perf_counter() - started)
+            seconds.append(time.process_time() - started)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    return statistics.median(seconds), peak / 1024, answer
+    return statistics.median(seconds), peak / 1024, np.asarray(answer)
+
+
+def in_own_process(*args):
+    """Return what :func:`measure` returns, or why it does not."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        try:
+            return pool.apply_async(measure, args).get(3 * LIMIT_SECONDS)
+        except multiprocessing.TimeoutError:
+            return f"stopped after {3 * LIMIT_SECONDS} s"
+        except MemoryError:
+            return "out of memory"
 
 
 def agreement(kernel, mine, its):
@@ -156,46 +182,81 @@ def agreement(kernel, mine, its):
     if kernel == "bald":
         return f"scores differ by {np.abs(mine - its).max():.0e} at most"
     if kernel == "badge":
-        return "random; laws differ (1.0.1 keeps the origin as a centre)"
-    return f"{np.mean(np.asarray(mine) == np.asarray(its)):.0%} of picks equal"
+        return "random"
+    if kernel == "mc-dropout":
+        return "other masks"
+    return f"{len(set(mine) & set(its)) / len(mine):.0%} of picks equal"
+
+
+def rows(cases):
+    """Yield the lines of the table."""
+    slow = set()
+    for kernel, size in cases:
+        text = " ".join(
+            f"{name}={value:,}" if isinstance(value, int) else value
+            for name, value in size.items()
+        )
+        seconds, peak, mine = in_own_process("ours", kernel, size)
+        yield f"| {kernel} | {text} | **ours** | {seconds:.3g} s | | {peak:.0f} MiB | |"
+        for side in PEERS[kernel]:
+            if (kernel, side) in slow or size["n"] >= 500_000:
+                continue
+            result = in_own_process(side, kernel, size)
+            if isinstance(result, str):
+                print(f"  {kernel}, {side}: {result}", file=sys.stderr)
+                slow.add((kernel, side))
+                continue
+            its_seconds, its_peak, its = result
+            if its_seconds > LIMIT_SECONDS / 3:
+                slow.add((kernel, side))
+            yield (
+                f"| | | {side} | {its_seconds:.3g} s | {its_seconds / seconds:.0f} x "
+                f"| {its_peak:.0f} MiB | {agreement(kernel, mine, its)} |"
+            )
+
+
+def versions():
+    """Return the versions of what was measured."""
+    names = ["numpy", "torch", "scikit-learn", "scikit-activeml", "baal"]
+    names += ["batchbald-redux", "small-text", "decile-distil"]
+    found = []
+    for name in names:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found)
 
 
 def main():
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--large", action="store_true", help="sizes that take minutes")
-    parser.add_argument("--out", type=Path, help="file for the table")
+    parser.add_argument("--only", nargs="+", choices=PEERS, help="some kernels")
+    parser.add_argument("--out", type=Path, help="file that the table is added to")
     args = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that measure
-    spawn = multiprocessing.get_context("spawn")
+    cases = SMALL + LARGE * args.large
+    cases = [case for case in cases if not args.only or case[0] in args.only]
     lines = [
-        "| kernel | size | ours | scikit-activeml | ratio | peak memory | agreement |",
+        "| kernel | size | side | processor time | ratio | peak memory | answers |",
         "|---|---|---|---|---|---|---|",
     ]
     print(*lines, sep="\n")
-    for kernel, size in SMALL + (LARGE if args.large else []):
-        results = {}
-        for side in ("ours", "theirs"):
-            with spawn.Pool(1) as pool:
-                results[side] = pool.apply(measure, (side, kernel, size))
-        (t0, m0, mine), (t1, m1, its) = results["ours"], results["theirs"]
-        text = " ".join(f"{name}={value:,}" for name, value in size.items())
-        lines.append(
-            f"| {kernel} | {text} | {t0:.3g} s | {t1:.3g} s | {t1 / t0:.0f} x "
-            f"| {m0:.0f} / {m1:.0f} MiB | {agreement(kernel, mine, its)} |"
-        )
-        print(lines[-1], flush=True)
+    for line in rows(sorted(cases, key=lambda case: list(PEERS).index(case[0]))):
+        print(line, flush=True)
+        lines.append(line)
     if args.out:
-        command = "python -m benchmarks kernels" + (" --large" * args.large)
-        packages = ("numpy", "torch", "scikit-activeml", "scikit-learn")
-        args.out.write_text(
-            "# Kernels, side by side\n\n"
-            f"`{command} --out {args.out}`, {date.today()}, {platform.machine()} with "
-            f"{os.cpu_count()} shared cores, one thread a measurement, Python "
-            f"{platform.python_version()}, "
-            + ", ".join(f"{name} {version(name)}" for name in packages)
-            + ".\n\nPeak memory is what a call needs beside its input, ours / theirs.\n"
-            "scikit-activeml's side is its kernel for BALD and BatchBALD, its strategy "
-            "for Badge\nand core-set (which have no kernel on arrays), with the "
-            "answers of the model given.\n\n" + "\n".join(lines) + "\n"
+        command = " ".join(["python -m benchmarks kernels", *sys.argv[1:]])
+        section = (
+            "\n## Kernels, side by side\n\n"
+            f"`{command}`, {date.today()}, {platform.machine()} with {os.cpu_count()} "
+            f"shared cores, one thread a measurement, Python "
+            f"{platform.python_version()}, {versions()}.\n\n"
+            "Peak memory is what a call needs beside its input. All give picks without "
+            "utilities\nwhere they can. scikit-activeml's side is its kernel for BALD "
+            "and BatchBALD, its strategy\nfor Badge and core-set, with the answers of "
+            "the model given.\n\n" + "\n".join(lines) + "\n"
         )
+        with args.out.open("a") as file:
+            file.write(section)

@@ -54,6 +54,8 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
     _works_on_inputs: ClassVar[bool] = False
     # Whether even the first pick depends on the size of the batch.
     _plans_batch: ClassVar[bool] = False
+    # Whether labels are read as classes, so that a regressor makes no sense.
+    _reads_classes: ClassVar[bool] = False
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "missing_label": "no_validation",
         "random_state": ["random_state"],
@@ -155,6 +157,8 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         X, y, candidates, batch_size, return_utilities = self._validate_data(
             X, y, candidates, batch_size, return_utilities, reset=True
         )
+        if reg is not None and self._reads_classes:
+            raise TypeError(f"{name} reads labels as classes and takes no regressor.")
         clf, fit_clf = given_model(clf, fit_clf, reg, fit_reg)
         clf = check_needs(name, clf, self._needs, self._works_on_inputs)
         if self.random_state is None:  # upstream would draw from numpy's global state

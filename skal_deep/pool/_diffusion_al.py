@@ -56,6 +56,7 @@ class DiffusionAL(ScoreQueryStrategy):
 
     _needs = (Embeds,)
     _works_on_inputs: ClassVar[bool] = True
+    _reads_classes: ClassVar[bool] = True
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ScoreQueryStrategy._parameter_constraints,
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],

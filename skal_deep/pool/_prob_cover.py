@@ -59,6 +59,7 @@ class ProbCover(DeepQueryStrategy):
 
     _needs = (Embeds,)
     _works_on_inputs: ClassVar[bool] = True
+    _reads_classes: ClassVar[bool] = True
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **DeepQueryStrategy._parameter_constraints,
         "radius": [Interval(Real, 0, None, closed="neither"), None],

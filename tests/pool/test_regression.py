@@ -29,7 +29,7 @@ Y = np.where(np.arange(40) < 10, TARGET, np.nan)
 FOR_REGRESSION = [
     name
     for name, strategy in STRATEGIES.items()
-    if strategy._needs in ((Embeds,), (HasSlopes,))
+    if strategy._needs in ((Embeds,), (HasSlopes,)) and not strategy._reads_classes
 ]
 NET = {"module__n_features": 2, "module__n_classes": 1, "module__n_hidden": 16}
 
@@ -96,6 +96,12 @@ def test_equal_seeds_equal_picks(name, make):
 def test_without_a_first_target(name, make):
     picks = strategy(name).query(X, np.full(40, np.nan), reg=make(), batch_size=4)
     assert len(set(picks)) == 4
+
+
+@pytest.mark.parametrize("name", ["DiffusionAL", "ProbCover"])
+def test_what_reads_classes_takes_no_regressor(name):
+    with pytest.raises(TypeError, match="reads labels as classes"):
+        strategy(name).query(X, Y, reg=net())
 
 
 def test_distances_are_those_of_the_nets_embeddings():
