@@ -14,6 +14,9 @@ from skal_deep.modules._prefix import SharedPrefix
 
 # Elements of the weights of all draws of a last layer: 64 MiB in float32.
 _MEMORY_BUDGET = 2**24
+# Nets with fewer weights after the first dropout are left whole: there is nothing to
+# gain, and products of odd sizes round a row by its place among the others.
+_MIN_WEIGHTS = 2**10
 
 
 class ThinnedDraws:
@@ -52,6 +55,9 @@ class ThinnedDraws:
         steps = [Step(node, module) for node in chain]
         if not all(step.is_known for step in steps) or steps[-1].kind not in WEIGHTED:
             raise ValueError(f"{name} has other layers after its first dropout.")
+        weights = (s.layer.weight.numel() for s in steps if s.kind in WEIGHTED)
+        if sum(weights) < _MIN_WEIGHTS:
+            raise ValueError(f"{name} is too small to be worth it.")
         self._steps = late_dropout(steps)
         at = next(at for at, step in enumerate(self._steps) if step.drops)
         self._once, self._steps = self._steps[:at], self._steps[at:]

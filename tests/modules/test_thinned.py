@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
@@ -15,6 +15,11 @@ from skal_deep.modules import (
     coupled_dropout,
     draw_passes,
 )
+
+
+@pytest.fixture(autouse=True)
+def however_small(monkeypatch):
+    monkeypatch.setattr("skal_deep.modules._thinned._MIN_WEIGHTS", 0)
 
 
 class LeNet(nn.Module):
@@ -97,6 +102,7 @@ def test_equals_whole_passes(name):
     torch.testing.assert_close(thinned(module, x, 9), plain(module, x, 9))
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from([*"dlrt"]), min_size=1, max_size=9), st.integers(1, 7))
 def test_any_chain_equals_whole_passes(kinds, n_rows):
     torch.manual_seed(0)
@@ -194,6 +200,12 @@ def test_other_modules_take_the_shared_prefix(name):
         ThinnedDraws(module)
     assert isinstance(draw_passes(module), SharedPrefix)
     torch.testing.assert_close(thinned(module, x, 5, draw_passes), plain(module, x, 5))
+
+
+def test_tiny_nets_are_left_whole(monkeypatch):
+    monkeypatch.setattr("skal_deep.modules._thinned._MIN_WEIGHTS", 100)
+    with pytest.raises(ValueError, match="too small"):
+        ThinnedDraws(chain(nn.Dropout(0.5), nn.Linear(6, 3)))
 
 
 def test_rows_of_sequences_take_the_shared_prefix():
