@@ -56,9 +56,11 @@ MAKERS = {
     "dropout": lambda net, **kw: MCDropoutClassifier(net, n_samples=8, **kw),
     "ensemble": lambda net, **kw: DeepEnsembleClassifier(net, n_estimators=3, **kw),
     "snapshots": lambda net, **kw: SnapshotEnsembleClassifier(
-        net, n_estimators=3, **kw
+        net, n_estimators=3, n_cycles=3, **kw
     ),
-    "heads": lambda net, **kw: MultiHeadClassifier(net, n_estimators=3, **kw),
+    "heads": lambda net, **kw: MultiHeadClassifier(
+        net, n_estimators=3, **({"bootstrap": True} | kw)
+    ),
     "swag": lambda net, **kw: SWAGClassifier(net, n_samples=8, n_collected=5, **kw),
     "laplace": lambda net, **kw: LaplaceClassifier(net, n_samples=8, **kw),
     "evidential": EvidentialClassifier,

@@ -33,12 +33,13 @@ class EvidentialClassifier(NetClassifier):
         The net, fully configured but for its criterion, which is replaced; it is
         cloned in ``fit``. Its module returns logits, one column a class. See
         :class:`DeepClassifier`.
-    loss : {"log", "digamma", "mse"}, default="log"
-        How the Dirichlet is fitted to labels: its marginal likelihood, as in [2]_, its
-        expected cross-entropy or its expected squared error, as in most of [1]_.
-    n_annealing_epochs : int, default=10
+    loss : {"log", "digamma", "mse"}, default="digamma"
+        How the Dirichlet is fitted to labels: by its marginal likelihood, as in [2]_,
+        by its expected cross-entropy, or by its expected squared error, as in most of
+        [1]_. With few labels the last hardly learns against the divergence.
+    n_annealing_epochs : int, default=50
         Number of epochs in which the weight of the divergence that punishes evidence
-        for other classes grows from 0 to 1, as in [1]_; [2]_ takes 50.
+        for other classes grows from 0 to 1, as in [2]_; [1]_ takes 10.
     embedding_layer : str, default=None
         Name of the layer of the module whose input is the embedding. ``None`` is the
         linear layer that runs last.
@@ -62,9 +63,12 @@ class EvidentialClassifier(NetClassifier):
 
     Notes
     -----
-    Evidence is the softplus of the logits. The networks published with [2]_ take
-    softsign, which may be negative and is below 1, so that it is no evidence in the
-    sense of [1]_; the ReLU of [1]_ never recovers for a class without labels.
+    Evidence is the exponential of the logits, as in one variant of the code of [1]_;
+    from 10 on, where that is capped, it is straight. The ReLU of [1]_ may never recover
+    for a class without labels. The networks published with [2]_ take softsign, which
+    may be negative and is below 1, so that it is no evidence in the sense of [1]_.
+    Where classes are many and labels few, the divergence costs accuracy: raise
+    ``n_annealing_epochs``.
 
     References
     ----------
@@ -83,8 +87,8 @@ class EvidentialClassifier(NetClassifier):
     def __init__(
         self,
         net,
-        loss="log",
-        n_annealing_epochs=10,
+        loss="digamma",
+        n_annealing_epochs=50,
         embedding_layer=None,
         classes=None,
         missing_label=-1,

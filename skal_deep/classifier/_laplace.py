@@ -19,6 +19,10 @@ from skal_deep.classifier._posterior import SingleNetPosterior
 from skal_deep.functional.laplace import evidence_precision, ggn, laplace_weights
 from skal_deep.modules import draw_generator
 
+# nn.Linear draws its weights uniformly between -1 / sqrt(D) and 1 / sqrt(D), with the
+# variance 1 / (3 D).
+_INITIAL_PRECISION = 3
+
 
 class LaplaceClassifier(SingleNetPosterior):
     """Neural net with a Laplace approximation of its last layer as the posterior.
@@ -39,10 +43,11 @@ class LaplaceClassifier(SingleNetPosterior):
     structure : {"full", "kron", "diag"}, default="kron"
         Structure of the precision matrix. With C classes and D features, "full" takes
         time O((CD)^3), so up to CD = 2,000 or so; "kron" O(C^3 + D^3); "diag" O(CD).
-    prior_precision : float, default=1.0
-        Inverse variance of the Gaussian prior of the weights. It is the strength of
-        the training's L2 penalty: weight decay times the number of rows. ``None``
-        maximises the evidence of the labels [1]_.
+    prior_precision : float, "evidence" or None, default=None
+        Inverse variance of the Gaussian prior of the weights. ``None`` is that of
+        torch's initial weights, three times the number D of features. After training
+        with an L2 penalty it is the weight decay times the number of rows.
+        "evidence" maximises the evidence of the labels [1]_.
     embedding_layer : str, default=None
         Name of the layer of the module whose input is the embedding. ``None`` is the
         linear layer that runs last.
@@ -73,9 +78,12 @@ class LaplaceClassifier(SingleNetPosterior):
     The posterior is ``N(W, (H + prior_precision I)^-1)`` with the trained weights W,
     bias included, and the generalised Gauss-Newton matrix H of the labelled rows, in
     eval mode and float64. Sample weights are scaled to the mean 1. With no label at
-    all it is the prior around the initial weights, and ``prior_precision=None`` is 1.
-    ``fit`` raises ``CapabilityError`` for a module that does more with its last linear
-    layer than a softmax.
+    all it is the prior around the initial weights, with ``None`` for "evidence". The
+    evidence takes the trained weights for the maximum of the posterior. After dropout
+    or early stopping they are not, and the posterior was far too wide where we looked;
+    so it was for a precision of 1 with a hundred features. ``fit`` raises
+    ``CapabilityError`` for a module that does more with its last linear layer than a
+    softmax.
 
     References
     ----------
@@ -89,7 +97,11 @@ class LaplaceClassifier(SingleNetPosterior):
         **SingleNetPosterior._parameter_constraints,
         "n_samples": [Interval(Integral, 2, None, closed="left")],
         "structure": [StrOptions({"full", "kron", "diag"})],
-        "prior_precision": [Interval(Real, 0, None, closed="neither"), None],
+        "prior_precision": [
+            Interval(Real, 0, None, closed="neither"),
+            StrOptions({"evidence"}),
+            None,
+        ],
     }
 
     def __init__(
@@ -97,7 +109,7 @@ class LaplaceClassifier(SingleNetPosterior):
         net,
         n_samples=100,
         structure="kron",
-        prior_precision=1.0,
+        prior_precision=None,
         embedding_layer=None,
         classes=None,
         missing_label=-1,
@@ -140,10 +152,11 @@ class LaplaceClassifier(SingleNetPosterior):
             self.structure,
         )
         self.prior_precision_ = self.prior_precision
-        if self.prior_precision is None:
-            self.prior_precision_ = 1.0
-            if len(y):
-                self.prior_precision_ = evidence_precision(weights_CD, self.curvature_)
+        if self.prior_precision in (None, "evidence"):
+            layer = net.module_.get_submodule(self._head)
+            self.prior_precision_ = _INITIAL_PRECISION * layer.in_features
+        if self.prior_precision == "evidence" and len(y):
+            self.prior_precision_ = evidence_precision(weights_CD, self.curvature_)
         return [net]
 
     def _weights(self, net):

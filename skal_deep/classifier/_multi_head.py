@@ -20,8 +20,8 @@ class MultiHeadClassifier(SingleNetPosterior):
     All heads share one trunk, so that an ensemble costs hardly more than one net, in
     training and in prediction [1]_. The loss is the mean over the heads. Given the
     trunk, the problem of a head is convex: heads that see the same rows approach one
-    another however they start. So each row has a random weight for each head, as in
-    the Bayesian bootstrap [2]_; bootstrapped heads are due to [3]_.
+    another however they start. ``bootstrap`` keeps them apart, at some cost in
+    accuracy.
 
     Parameters
     ----------
@@ -31,10 +31,11 @@ class MultiHeadClassifier(SingleNetPosterior):
         by one. See :class:`DeepClassifier`.
     n_estimators : int, default=5
         Number of heads, each of them one draw from the posterior.
-    bootstrap : bool, default=True
-        Whether rows have random weights for each head. They are exponential, scaled
-        so that the weights of a row have the mean 1 over the heads: rows count
-        equally in the trunk. ``False`` trains all heads on equal weights, as [1]_.
+    bootstrap : bool, default=False
+        Whether rows have random weights for each head, as in the Bayesian bootstrap
+        [2]_; bootstrapped heads are due to [3]_. The weights are exponential, scaled
+        so that those of a row have the mean 1 over the heads: rows count equally in
+        the trunk.
     embedding_layer : str, default=None
         Name of the layer of the module whose input is the embedding. ``None`` is the
         linear layer that runs last: the heads.
@@ -81,7 +82,7 @@ class MultiHeadClassifier(SingleNetPosterior):
         self,
         net,
         n_estimators=5,
-        bootstrap=True,
+        bootstrap=False,
         embedding_layer=None,
         classes=None,
         missing_label=-1,

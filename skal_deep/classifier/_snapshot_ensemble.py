@@ -1,7 +1,9 @@
 """Snapshots of one training as a posterior."""
 
 import copy
+from numbers import Integral
 
+from sklearn.utils._param_validation import Interval
 from skorch.callbacks import Callback
 from torch import Tensor
 
@@ -15,9 +17,9 @@ class SnapshotEnsembleClassifier(EnsembleClassifier):
     """Ensemble of the local optima that one training passes through.
 
     The learning rate falls along a cosine from the net's own to almost 0 and starts
-    over, ``n_estimators`` times during the epochs of the net; the weights at the end
-    of each cycle are a member [1]_. So an ensemble costs one training. Snapshots have
-    been found to serve active learning well [2]_.
+    over, ``n_cycles`` times during the epochs of the net; the weights at the end of
+    each of the last ``n_estimators`` cycles are a member [1]_. So an ensemble costs one
+    training. Snapshots have been found to serve active learning well [2]_.
 
     Parameters
     ----------
@@ -27,7 +29,10 @@ class SnapshotEnsembleClassifier(EnsembleClassifier):
         and another schedule among its callbacks is overruled. See
         :class:`DeepClassifier`.
     n_estimators : int, default=5
-        Number of members, as in [1]_.
+        Number of members.
+    n_cycles : int, default=10
+        Number of cycles, at least ``n_estimators``. Early cycles are left out because
+        their nets have hardly learned: their errors would pass for disagreement.
     embedding_layer : str, default=None
         Name of the layer of the module whose input is the embedding. ``None`` is the
         linear layer that runs last. The embeddings of the members stand side by side.
@@ -51,10 +56,14 @@ class SnapshotEnsembleClassifier(EnsembleClassifier):
 
     Notes
     -----
+    The mean rate is half the net's, so take a learning rate some times that of a plain
+    training. Snapshots of a training that has not converged differ by their progress,
+    and disagree least where all of them are wrong.
+
     The rate changes with each mini-batch; the optimiser keeps its state across
     cycles. Members are copies with their own batch normalisation. ``fit`` raises
-    ``ValueError`` where training makes fewer steps than there are members, and where
-    a callback such as early stopping ends it before the second snapshot. With no
+    ``ValueError`` where training makes fewer steps than there are cycles, and where a
+    callback such as early stopping ends it before the second snapshot. With no
     label at all, the members have independent initial weights. ``fit_from`` starts
     from the last member. Memory: ``n_estimators`` copies of the net.
 
@@ -66,10 +75,16 @@ class SnapshotEnsembleClassifier(EnsembleClassifier):
        Snapshots Ensembles. ICLR, 2023.
     """
 
+    _parameter_constraints = {
+        **EnsembleClassifier._parameter_constraints,
+        "n_cycles": [Interval(Integral, 2, None, closed="left")],
+    }
+
     def __init__(
         self,
         net,
         n_estimators=5,
+        n_cycles=10,
         embedding_layer=None,
         classes=None,
         missing_label=-1,
@@ -84,6 +99,7 @@ class SnapshotEnsembleClassifier(EnsembleClassifier):
         )
         self.net = net
         self.n_estimators = n_estimators
+        self.n_cycles = n_cycles
         self.embedding_layer = embedding_layer
 
     def _fit_nets(self, *, X, y, sample_weight, shown, start_from):
@@ -100,7 +116,12 @@ class SnapshotEnsembleClassifier(EnsembleClassifier):
         ]
         if not len(y):
             return members
-        snapshots = _Snapshots(self.n_estimators)
+        if self.n_cycles < self.n_estimators:
+            raise ValueError(
+                f"n_cycles={self.n_cycles} must be at least n_estimators="
+                f"{self.n_estimators}: a cycle has one snapshot."
+            )
+        snapshots = _Snapshots(self.n_cycles)
         net = fit_net(
             self.net,
             X,
@@ -112,7 +133,7 @@ class SnapshotEnsembleClassifier(EnsembleClassifier):
             start_from=start_from[-1] if start_from else None,
             prepare=lambda net: net.callbacks_.append(("snapshots", snapshots)),
         )
-        states = snapshots.states()
+        states = snapshots.states()[-self.n_estimators :]
         for member, state in zip(members, states, strict=False):
             member.module_.load_state_dict(state)
             member.history_ = net.history_
@@ -140,9 +161,9 @@ class _Snapshots(Callback):
         n_steps = net.max_epochs * n_batches
         if n_steps < self.n_cycles:
             raise ValueError(
-                f"{self.n_cycles} snapshots need as many training steps; "
+                f"{self.n_cycles} cycles need as many training steps; "
                 f"max_epochs={net.max_epochs} with {n_batches} mini-batches make "
-                f"{n_steps}. Raise max_epochs."
+                f"{n_steps}. Raise max_epochs, or lower n_cycles."
             )
         self._factors, self._ends = cosine_cycles(n_steps, self.n_cycles)
 

@@ -2,18 +2,22 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from skal_deep.functional.evidential import evidential_loss, misleading_evidence
 
+# Exponentials overflow soon after 88; the code of Sensoy et al. caps them here.
+_STRAIGHT_FROM = 10.0
+
 
 def evidence_of(logits_NC: Tensor) -> Tensor:
-    """Return the evidence for each class: the softplus of the logits.
+    """Return the evidence for each class: the exponential of the logits, at first.
 
-    Unlike the ReLU it has a gradient everywhere, so that a class that no label has
-    shown yet can gain evidence later.
+    From 10 on it goes on as a straight line. Unlike the ReLU it has a gradient
+    everywhere, so that a class that no label has shown yet can gain evidence later, and
+    false evidence can be lost.
     """
-    return F.softplus(logits_NC)
+    curved_NC = logits_NC.clamp_max(_STRAIGHT_FROM)
+    return curved_NC.exp() * (1 + logits_NC - curved_NC)
 
 
 def dirichlet_mean(logits_NC: Tensor) -> Tensor:

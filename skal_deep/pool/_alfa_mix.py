@@ -13,7 +13,7 @@ from torch import Tensor
 from skal_deep.classifier import HasLinearHead
 from skal_deep.functional import flipping_mix
 from skal_deep.pool._base import DeepQueryStrategy
-from skal_deep.pool._features import crowd, representatives
+from skal_deep.pool._features import representatives
 from skal_deep.pool._pool import Pool
 
 # The bound is raised at most to that many times its first value, as by the authors.
@@ -69,7 +69,7 @@ class AlfaMix(DeepQueryStrategy):
         self.epsilon = epsilon
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
-        rows_ND, rows_UD = pool.embed(), crowd(pool).embed()
+        rows_ND, rows_UD = pool.embed(), pool.population.embed()
         flips_N, flips_U = (
             torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
             for rows in (rows_ND, rows_UD)

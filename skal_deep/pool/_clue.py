@@ -10,7 +10,7 @@ from torch import Tensor
 from skal_deep.classifier import PredictsProba
 from skal_deep.functional import entropy, nearest_distinct, tempered
 from skal_deep.pool._base import DeepQueryStrategy
-from skal_deep.pool._features import crowd, k_means
+from skal_deep.pool._features import k_means
 from skal_deep.pool._pool import Pool
 
 
@@ -55,7 +55,7 @@ class Clue(DeepQueryStrategy):
         self.temperature = temperature
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
-        proba_UC, rows_UD = crowd(pool).predict_and_embed()
+        proba_UC, rows_UD = pool.population.predict_and_embed()
         weights = entropy(tempered(proba_UC, self.temperature))
         if not weights.any():  # nothing is uncertain
             weights = torch.ones_like(weights)

@@ -51,7 +51,7 @@ class DiffusionAL(ScoreQueryStrategy):
     References
     ----------
     .. [1] D. Kushnir, L. Venturi. Diffusion-Based Deep Active Learning.
-       arXiv:2003.10339, 2020.
+       arXiv, 2020.
     """
 
     _needs = (Embeds,)

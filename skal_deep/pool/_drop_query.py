@@ -10,7 +10,7 @@ from torch import Tensor
 from skal_deep.classifier import HasLinearHead
 from skal_deep.functional import disagreements
 from skal_deep.pool._base import DeepQueryStrategy
-from skal_deep.pool._features import crowd, representatives
+from skal_deep.pool._features import representatives
 from skal_deep.pool._pool import Pool
 
 # While fewer rows than that for each label change, fewer changes do; as the authors.
@@ -69,7 +69,7 @@ class DropQuery(DeepQueryStrategy):
         self.rate = rate
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
-        rows_ND, rows_UD = pool.embed(), crowd(pool).embed()
+        rows_ND, rows_UD = pool.embed(), pool.population.embed()
         shape = (self.n_masks, 1, rows_ND.shape[1])
         kept_M1D = torch.rand(shape, generator=pool.generator) >= self.rate
         head = pool.linear_head()

@@ -14,7 +14,6 @@ from skal_deep.functional import (
     unit_rows,
 )
 from skal_deep.pool._pool import Pool
-from skal_deep.pool._rows import Rows
 
 # Up to that many clusters are found by k-means proper, more by mini-batches of that
 # many rows, as in TypiClust's code.
@@ -105,11 +104,6 @@ def linkage_clusters(pool: Pool, cluster_size: int) -> Tensor:
     return cluster_M[nearest_neighbors(pool.embed(), sample_MD, 1)[1][:, 0]]
 
 
-def crowd(pool: Pool) -> Rows:
-    """Return what batches represent: the unlabelled rows, candidates or not."""
-    return pool.unlabeled if len(pool.unlabeled) else pool
-
-
 def representatives(
     pool: Pool, chosen_N: Tensor, chosen_U: Tensor, batch_size: int
 ) -> tuple[Tensor, Tensor]:
@@ -127,11 +121,11 @@ def representatives(
     chosen_N : Tensor of shape (N,)
         Which candidates are chosen.
     chosen_U : Tensor of shape (U,)
-        Which rows of :func:`crowd` are chosen.
+        Which rows of the population are chosen.
     batch_size : int
         Number of picks.
     """
-    rows_ND, rows_UD = unit_rows(pool.embed()), unit_rows(crowd(pool).embed())
+    rows_ND, rows_UD = unit_rows(pool.embed()), unit_rows(pool.population.embed())
     grouped = rows_UD[chosen_U] if chosen_U.any() else rows_UD
     centroids_KD = k_means(grouped, batch_size, pool.generator)
     handicap_N = torch.where(chosen_N, 0.0, 2.0).to(rows_ND)

@@ -14,7 +14,7 @@ from skal_deep.classifier import (
     as_model,
     check_needs,
 )
-from skal_deep.modules import EvidentialLoss
+from skal_deep.modules import EvidentialLoss, evidence_of
 
 
 def fit(X, y, **params):
@@ -74,3 +74,15 @@ def test_false_evidence_is_punished():
     plain = loss(logits, torch.tensor([0]))
     loss.divergence_weight = 1.0
     assert loss(logits, torch.tensor([0])) > plain + 0.5
+
+
+def test_evidence_is_smooth_and_finite():
+    logits = torch.tensor([-50.0, 0.0, 9.999, 10.001, 1e6], dtype=torch.float64)
+    logits.requires_grad_()
+    evidence = evidence_of(logits)
+    torch.testing.assert_close(evidence[:3], logits[:3].exp())
+    evidence.sum().backward()
+    assert (evidence.diff() > 0).all()
+    torch.testing.assert_close(logits.grad[2], logits.grad[3], rtol=0.01, atol=0)
+    assert (logits.grad > 0).all()
+    assert torch.isfinite(evidence_of(torch.tensor([1e6]))).all()

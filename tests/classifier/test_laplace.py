@@ -39,7 +39,9 @@ def test_draws_are_the_net_with_other_last_weights(partly, structure):
             int(np.random.SeedSequence((5, 0)).generate_state(1)[0])
         ),
     )
-    draw = laplace_weights(weights_CD, clf.curvature_, 1.0, noise[None])[0].float()
+    precision = clf.prior_precision_
+    draw = laplace_weights(weights_CD, clf.curvature_, precision, noise[None])[0]
+    draw = draw.float()
     sample = clf.sample_proba(X, 2, random_state=5)[0]
     with torch.no_grad():
         layer.weight.copy_(draw[:, :-1])
@@ -56,7 +58,7 @@ def test_strong_priors_leave_the_trained_net(partly):
 
 
 def test_the_evidence_chooses_the_precision(partly):
-    clf = fit(partly, prior_precision=None, structure="full")
+    clf = fit(partly, prior_precision="evidence", structure="full")
     weights = clf._weights(clf.nets_[0]).double()
     values = clf.curvature_.eigenvalues_CD
     # MacKay's fixed point: effective parameters over the squared norm of the weights
@@ -67,10 +69,16 @@ def test_the_evidence_chooses_the_precision(partly):
 
 def test_cold_start_is_the_prior(blobs):
     X, _ = blobs
-    for precision in (None, 1.0):
-        clf = fit((X, np.full(60, -1)), prior_precision=precision)
-        assert clf.prior_precision_ == 1.0
+    for given, precision in ((None, 48), ("evidence", 48), (2.0, 2.0)):
+        clf = fit((X, np.full(60, -1)), prior_precision=given)
+        assert clf.prior_precision_ == precision
         assert (clf.curvature_.eigenvalues_CD == 0).all()
+
+
+def test_the_prior_is_that_of_initial_weights(partly):
+    torch.random.manual_seed(0)
+    weights = nn.Linear(16, 5000).weight.detach()
+    assert fit(partly).prior_precision_ == pytest.approx(1 / weights.var().item(), 0.02)
 
 
 def test_a_last_layer_without_bias(partly):

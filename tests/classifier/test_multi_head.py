@@ -65,7 +65,7 @@ def test_the_net_by_itself_is_the_mean_of_the_heads(partly):
 
 
 def test_weights_of_a_row_have_the_mean_of_one():
-    clf = classifier()
+    clf = classifier(bootstrap=True)
     clf.seed_ = 0
     weight_NM = clf._head_weights(50, np.arange(50.0))
     np.testing.assert_allclose(weight_NM.mean(1), np.arange(50.0))

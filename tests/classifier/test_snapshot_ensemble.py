@@ -21,9 +21,9 @@ class Watch(Callback):
         Watch.weights.append(next(net.module_.parameters()).detach().clone())
 
 
-def fit(X, y, n_estimators=3, **params):
+def fit(X, y, n_estimators=3, n_cycles=4, **params):
     return SnapshotEnsembleClassifier(
-        make_net(**params), n_estimators, classes=[0, 1, 2], random_state=0
+        make_net(**params), n_estimators, n_cycles, classes=[0, 1, 2], random_state=0
     ).fit(X, y)
 
 
@@ -31,9 +31,9 @@ def test_members_are_the_ends_of_the_cycles(blobs):
     """Of steps, not of epochs: 5 epochs of 4 mini-batches make 20."""
     Watch.rates, Watch.weights = [], []
     clf = fit(*blobs, max_epochs=5, callbacks=[("watch", Watch)])
-    factors, ends = cosine_cycles(20, 3)
+    factors, ends = cosine_cycles(20, 4)
     np.testing.assert_allclose(Watch.rates, 0.03 * np.array(factors))
-    for net, end in zip(clf.nets_, ends, strict=True):
+    for net, end in zip(clf.nets_, ends[1:], strict=True):
         weights = next(net.module_.parameters())
         assert torch.equal(weights, Watch.weights[end - 1])
 
@@ -53,3 +53,8 @@ def test_no_trace_of_the_schedule_is_left(partly):
     for net in clf.nets_:
         assert "snapshots" not in dict(net.callbacks_)
         assert len(net.history) == 20
+
+
+def test_there_are_as_many_cycles_as_members(partly):
+    with pytest.raises(ValueError, match="n_cycles=2 must be at least n_estimators=3"):
+        fit(*partly, n_cycles=2)

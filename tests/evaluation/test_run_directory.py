@@ -198,7 +198,7 @@ class TestRefusal:
             ({"scoring": "neg_log_loss"}, 'scoring: "accuracy".*"neg_log_loss" now'),
             ({"X_test": X, "y_test": y}, "X_test: null"),
         ],
-        ids=str,
+        ids=range(8),
     )
     def test_a_changed_configuration_is_refused(self, whole, params, message):
         before = lines(whole[1])
