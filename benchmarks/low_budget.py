@@ -23,6 +23,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import normalize
 
+from benchmarks._report import interval, write_section
 from skal_deep.datasets import load
 from skal_deep.evaluation import paired_difference
 from skal_deep.pool import CoreSet, MaxHerding, ProbCover, TypiClust
@@ -94,19 +95,8 @@ def table(accuracies, seconds, n_labels, kind):
             continue
         difference = paired_difference(values, [a[BASELINE, kind] for a in accuracies])
         took = np.mean([s[name] for s in seconds])
-        lines.append(
-            f"{line} {difference.mean:+.3f} ({difference.low:+.3f} to "
-            f"{difference.high:+.3f}) | {took:.1f} |"
-        )
+        lines.append(f"{line} {interval(difference)} | {took:.1f} |")
     return lines
-
-
-def write_section(path, title, text):
-    """Put a section into a Markdown file, in place of one of the same title."""
-    old = path.read_text() if path.exists() else "# Results\n"
-    sections = [part for part in old.split("\n## ") if not part.startswith(title)]
-    sections.append(f"{title}\n\n{text}")
-    path.write_text("\n\n## ".join(part.strip() for part in sections) + "\n")
 
 
 def main():
