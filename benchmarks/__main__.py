@@ -3,7 +3,15 @@
 import importlib
 import sys
 
-NAMES = ("kernels", "low-budget", "overhead", "posteriors", "redundancy", "repeated")
+NAMES = (
+    "board",
+    "kernels",
+    "low-budget",
+    "overhead",
+    "posteriors",
+    "redundancy",
+    "repeated",
+)
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in NAMES:

@@ -5,13 +5,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from comparisons import made_comparison
+from comparisons import NOISE, made_comparison
 from scipy import stats
 from skactiveml.classifier import ParzenWindowClassifier
 from skactiveml.pool import RandomSampling
 from sklearn.datasets import load_iris
 
-from skal_deep.evaluation import compare_strategies, holm, paired_power
+from skal_deep.evaluation import (
+    compare_strategies,
+    detectable_effect,
+    holm,
+    paired_power,
+)
 from skal_deep.evaluation._wording import sized
 
 
@@ -187,3 +192,16 @@ def test_simulated_studies_under_the_null(overlap):
     assert (
         stats.binomtest(n_found, n_studies, 0.05, alternative="greater").pvalue > 0.01
     )
+
+
+def test_a_planted_gain_is_found_as_often_as_predicted():
+    """The gain that eight repeats should detect in four of five whole comparisons."""
+    n_studies, n_repeats, n_stages = 400, 8, 4
+    share = 1 - 1 / (2 * (n_stages - 1))  # of the area: the first stage has no gain
+    sd = share * NOISE * np.sqrt(2)
+    gain = sd * detectable_effect(n_repeats) / share
+    n_found = 0
+    for study in range(n_studies):
+        comparison = made_comparison({"good": gain}, n_repeats=n_repeats, seed=study)
+        n_found += comparison.verdicts()["good"].word == "better"
+    assert stats.binomtest(n_found, n_studies, 0.8).pvalue > 0.01
