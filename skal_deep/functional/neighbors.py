@@ -1,5 +1,7 @@
 """Distances and nearest neighbours, in chunks."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -112,16 +114,27 @@ def nearest_neighbors(
 def closest_pair(embeddings: Tensor) -> float:
     """Return the smallest distance between two rows that differ, 1 if none do.
 
+    Takes ``N^2 D`` operations and never holds N x N distances.
+
     Parameters
     ----------
     embeddings : Tensor of shape (N, D)
-        Rows; all N (N - 1) / 2 distances are held.
+        Rows.
 
     Returns
     -------
     distance : float
         Not 0.
     """
-    distances = torch.pdist(embeddings)
-    distances = distances[distances > 0]
-    return float(distances.min()) if len(distances) else 1.0
+    closest = math.inf
+    size = max(1, _MEMORY_BUDGET // max(1, len(embeddings)))
+    for start in range(0, len(embeddings), size):
+        # not by a product: the distance of copies must be 0, not almost
+        distance_BN = torch.cdist(
+            embeddings[start : start + size],
+            embeddings,
+            compute_mode="donot_use_mm_for_euclid_dist",
+        )
+        distance_BN[distance_BN == 0] = math.inf
+        closest = min(closest, float(distance_BN.min()))
+    return closest if closest < math.inf else 1.0
