@@ -1,9 +1,9 @@
-"""Run ``python -m benchmarks NAME``: kernels, low-budget, overhead or redundancy."""
+"""Run ``python -m benchmarks NAME``: kernels, low-budget, overhead, ..."""
 
 import importlib
 import sys
 
-NAMES = ("kernels", "low-budget", "overhead", "redundancy")
+NAMES = ("kernels", "low-budget", "overhead", "redundancy", "scaling")
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in NAMES:

@@ -23,6 +23,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import normalize
 
+from benchmarks._measure import write_section
 from skal_deep.datasets import load
 from skal_deep.evaluation import paired_difference
 from skal_deep.pool import CoreSet, MaxHerding, ProbCover, TypiClust
@@ -99,14 +100,6 @@ def table(accuracies, seconds, n_labels, kind):
             f"{difference.high:+.3f}) | {took:.1f} |"
         )
     return lines
-
-
-def write_section(path, title, text):
-    """Put a section into a Markdown file, in place of one of the same title."""
-    old = path.read_text() if path.exists() else "# Results\n"
-    sections = [part for part in old.split("\n## ") if not part.startswith(title)]
-    sections.append(f"{title}\n\n{text}")
-    path.write_text("\n\n## ".join(part.strip() for part in sections) + "\n")
 
 
 def main():
