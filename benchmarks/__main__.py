@@ -11,6 +11,7 @@ NAMES = (
     "posteriors",
     "redundancy",
     "repeated",
+    "scaling",
 )
 
 if __name__ == "__main__":

@@ -11,17 +11,17 @@ on a noisy machine; single times do not.
 import argparse
 import multiprocessing
 import os
-import platform
 import resource
 import statistics
 import sys
 import time
-from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks._measure import provenance
+from benchmarks._report import write_section
 from benchmarks.peers import PEERS
 
 SMALL = [
@@ -233,7 +233,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--large", action="store_true", help="sizes that take minutes")
     parser.add_argument("--only", nargs="+", choices=PEERS, help="some kernels")
-    parser.add_argument("--out", type=Path, help="file that the table is added to")
+    parser.add_argument("--out", type=Path, help="file whose section is replaced")
     args = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that measure
     cases = SMALL + LARGE * args.large
@@ -248,15 +248,12 @@ def main():
         lines.append(line)
     if args.out:
         command = " ".join(["python -m benchmarks kernels", *sys.argv[1:]])
-        section = (
-            "\n## Kernels, side by side\n\n"
-            f"`{command}`, {date.today()}, {platform.machine()} with {os.cpu_count()} "
-            f"shared cores, one thread a measurement, Python "
-            f"{platform.python_version()}, {versions()}.\n\n"
+        write_section(
+            args.out,
+            "Kernels, side by side",
+            f"{provenance(command)}, {versions()}.\n\n"
             "Peak memory is what a call needs beside its input. All give picks without "
             "utilities\nwhere they can. scikit-activeml's side is its kernel for BALD "
             "and BatchBALD, its strategy\nfor Badge and core-set, with the answers of "
-            "the model given.\n\n" + "\n".join(lines) + "\n"
+            "the model given.\n\n" + "\n".join(lines),
         )
-        with args.out.open("a") as file:
-            file.write(section)

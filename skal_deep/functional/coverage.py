@@ -7,7 +7,11 @@ import torch
 from torch import Tensor
 
 from skal_deep.functional._checks import check_batch_size, check_finite
-from skal_deep.functional.neighbors import nearest_centers, squared_distances
+from skal_deep.functional.neighbors import (
+    chunks,
+    nearest_centers,
+    squared_distances,
+)
 from skal_deep.functional.selection import without_earlier
 
 # Elements of the largest temporary array: 16 MiB in float32.
@@ -150,15 +154,13 @@ def purity_radius(data: Tensor, labels: Tensor, purity: float = 0.95) -> float:
     """
     check_finite(data=data)
     points_MD = data - data.mean(0)
-    size = max(1, _MEMORY_BUDGET // len(data))
-    nearest = []
-    for start in range(0, len(data), size):
-        rows = slice(start, start + size)
-        squared = squared_distances(points_MD[rows], points_MD)
-        squared[labels[rows, None] == labels] = math.inf
-        nearest.append(squared.amin(1))
+    nearest_M = points_MD.new_empty(len(data))
+    for part in chunks(len(data), len(data)):
+        squared_BM = squared_distances(points_MD[part], points_MD)
+        squared_BM[labels[part, None] == labels] = math.inf
+        nearest_M[part] = squared_BM.amin(1)
     n_impure = len(data) - math.ceil(purity * len(data))
-    return float(torch.cat(nearest).sort().values[n_impure].sqrt())
+    return float(nearest_M.sort().values[n_impure].sqrt())
 
 
 def _greedy_coverage(

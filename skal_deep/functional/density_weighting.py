@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 
 from skal_deep.functional._checks import check_batch_size, check_finite
-from skal_deep.functional.neighbors import nearest_centers, squared_distances
+from skal_deep.functional.neighbors import (
+    chunks,
+    nearest_centers,
+    squared_distances,
+)
 from skal_deep.functional.selection import without_earlier
-
-# Elements of the largest temporary array: 16 MiB in float32.
-_MEMORY_BUDGET = 2**22
 
 
 def density(embeddings: Tensor, data: Tensor, bandwidth: float | None = None) -> Tensor:
@@ -40,13 +41,11 @@ def density(embeddings: Tensor, data: Tensor, bandwidth: float | None = None) ->
         width2 = bandwidth**2
     if width2 == 0:  # all data coincide
         return embeddings.new_ones(len(embeddings))
-    size = max(1, _MEMORY_BUDGET // len(data))
-    return torch.cat(
-        [
-            squared_distances(chunk_nD, data_MD).div_(-width2).exp_().mean(-1)
-            for chunk_nD in points_ND.split(size)
-        ]
-    )
+    density_N = points_ND.new_empty(len(points_ND))
+    for part in chunks(len(points_ND), len(data_MD)):
+        kernel_BM = squared_distances(points_ND[part], data_MD).div_(-width2).exp_()
+        density_N[part] = kernel_BM.mean(-1)
+    return density_N
 
 
 def density_k_center(

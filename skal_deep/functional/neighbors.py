@@ -1,5 +1,8 @@
 """Distances and nearest neighbours, in chunks."""
 
+import math
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -47,6 +50,30 @@ def squared_distances(left: Tensor, right: Tensor) -> Tensor:
     return inner.add_(left.square().sum(-1)[:, None]).clamp_min_(0)
 
 
+def chunks(n_rows: int, n_columns: int) -> Iterator[slice]:
+    """Yield slices of rows, each for a temporary array that fits into memory.
+
+    Write results into an array that was there before. Results of their own would be
+    small arrays among the large ones, and keep the freed memory of each from being
+    used again.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of rows.
+    n_columns : int
+        Number of columns of the temporary array.
+
+    Yields
+    ------
+    part : slice
+        The next rows.
+    """
+    size = max(1, _MEMORY_BUDGET // max(1, n_columns))
+    for start in range(0, n_rows, size):
+        yield slice(start, min(start + size, n_rows))
+
+
 def nearest_centers(embeddings: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
     """Return the squared distance to the nearest centre, and which one it is.
 
@@ -66,13 +93,12 @@ def nearest_centers(embeddings: Tensor, centers: Tensor) -> tuple[Tensor, Tensor
     """
     origin_D = centers.mean(0)
     rows_ND, centers_KD = embeddings - origin_D, centers - origin_D
-    nearest = [
-        squared_distances(chunk_nD, centers_KD).min(-1)
-        for chunk_nD in rows_ND.split(max(1, _MEMORY_BUDGET // len(centers)))
-    ]
-    return torch.cat([n.values for n in nearest]), torch.cat(
-        [n.indices for n in nearest]
-    )
+    squared_N = rows_ND.new_empty(len(rows_ND))
+    position_N = squared_N.new_empty(len(rows_ND), dtype=torch.long)
+    for part in chunks(len(rows_ND), len(centers)):
+        nearest = squared_distances(rows_ND[part], centers_KD).min(-1)
+        squared_N[part], position_N[part] = nearest
+    return squared_N, position_N
 
 
 def nearest_neighbors(
@@ -101,27 +127,36 @@ def nearest_neighbors(
     check_finite(embeddings=embeddings, data=data)
     origin_D = data.mean(0)
     rows_ND, data_MD = embeddings - origin_D, data - origin_D
-    nearest = [
-        squared_distances(chunk_nD, data_MD).topk(n_neighbors, largest=False)
-        for chunk_nD in rows_ND.split(max(1, _MEMORY_BUDGET // len(data)))
-    ]
-    squared_Nk = torch.cat([n.values for n in nearest])
-    return squared_Nk.sqrt(), torch.cat([n.indices for n in nearest])
+    squared_Nk = rows_ND.new_empty(len(rows_ND), n_neighbors)
+    position_Nk = squared_Nk.new_empty(len(rows_ND), n_neighbors, dtype=torch.long)
+    for part in chunks(len(rows_ND), len(data)):
+        squared_BM = squared_distances(rows_ND[part], data_MD)
+        nearest = squared_BM.topk(n_neighbors, largest=False)
+        squared_Nk[part], position_Nk[part] = nearest
+    return squared_Nk.sqrt_(), position_Nk
 
 
 def closest_pair(embeddings: Tensor) -> float:
     """Return the smallest distance between two rows that differ, 1 if none do.
 
+    Takes ``N^2 D`` operations and never holds N x N distances.
+
     Parameters
     ----------
     embeddings : Tensor of shape (N, D)
-        Rows; all N (N - 1) / 2 distances are held.
+        Rows.
 
     Returns
     -------
     distance : float
         Not 0.
     """
-    distances = torch.pdist(embeddings)
-    distances = distances[distances > 0]
-    return float(distances.min()) if len(distances) else 1.0
+    closest = math.inf
+    for part in chunks(len(embeddings), len(embeddings)):
+        # not by a product: the distance of copies must be 0, not almost
+        distance_BN = torch.cdist(
+            embeddings[part], embeddings, compute_mode="donot_use_mm_for_euclid_dist"
+        )
+        distance_BN[distance_BN == 0] = math.inf
+        closest = min(closest, float(distance_BN.min()))
+    return closest if closest < math.inf else 1.0

@@ -30,7 +30,8 @@ class AskNLearn(DeepQueryStrategy):
     This is a variant after the paper's abstract, which asks for calibration and does
     not say by which method; temperature scaling [3]_ is ours. The augmentation
     of training by pseudo-labels, the paper's other half, is no part of a query.
-    Utilities are probabilities, as those of :class:`Badge`.
+    Utilities are probabilities, as those of :class:`Badge`, and beside the training
+    time and memory are those of Badge.
 
     Parameters
     ----------

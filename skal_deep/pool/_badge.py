@@ -21,7 +21,9 @@ class Badge(DeepQueryStrategy):
     The utilities are probabilities: row 0 is the share of each squared gradient norm
     in their sum, a later row the distribution that its pick was drawn from. For
     candidates given as inputs, row 0 is relative to the unlabelled rows of ``X``, so
-    that a pool may be scored in parts.
+    that a pool may be scored in parts. Picking b of N rows takes ``O(b N (C + D))``
+    operations and memory ``O(N (C + D))``, with utilities ``O(N (C + D + b))``: no
+    gradient, of length C D, is formed.
 
     Parameters
     ----------

@@ -20,9 +20,11 @@ class Bait(DeepQueryStrategy):
     information F of all rows and M of the labelled and asked ones [1]_. Twice as many
     rows as wanted are added greedily, then half of them removed greedily.
 
-    Time and memory grow with the square of (C - 1) D, for C classes and embeddings of
-    size D: up to 10,000 such weights are taken. For more use ``binary=True``, which
-    tells the most probable class from the rest [2]_.
+    For C classes and embeddings of size D, the last layer has ``W = (C - 1) D`` free
+    weights, of which up to 10,000 are taken. Looking at N rows takes ``O(N W^2 + W^3)``
+    operations, each pick ``O(N C W + C W^2)``, and memory is ``O(N (C^2 + D) + W^2)``.
+    For more weights use ``binary=True``, which tells the most probable class from the
+    rest [2]_, so that ``W = D``.
 
     The utilities of row t are what each candidate would take off the trace when pick t
     was added. For candidates given as inputs F is the mean over the labelled rows and

@@ -25,7 +25,8 @@ class Clue(DeepQueryStrategy):
     Unlike scikit-activeml's, its clusters are seeded, so equal seeds give equal picks.
     Rows that are no candidates count in the clusters. The utilities of row t are minus
     the distances to centre t; centres depend on the batch size, so the first pick may.
-    A query of b of N rows takes about ``N b D`` operations an iteration.
+    A query of b of N rows takes about ``N b D`` operations an iteration, and memory
+    ``O(N (C + D + b))``.
 
     Parameters
     ----------

@@ -25,7 +25,8 @@ class ContrastiveAL(ScoreQueryStrategy):
     Unlike scikit-activeml's, it scales embeddings to unit length and looks at 10
     neighbours, as the paper does. Without a label there is nothing to compare with:
     all scores are equal, so the draw is random, and a warning says so. Scoring N
-    candidates against M labelled rows takes ``O(N M D)`` operations, in chunks.
+    candidates against M labelled rows takes ``O(N M D)`` operations, in chunks, and
+    memory ``O(N (C + D + k))`` for k neighbours.
 
     Parameters
     ----------

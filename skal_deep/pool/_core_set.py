@@ -20,7 +20,9 @@ class CoreSet(DeepQueryStrategy):
     no embeddings, or none, makes it work on the inputs themselves.
 
     The utilities are distances. The paper's robust variant, which may leave out
-    outliers, is :class:`RobustCoreSet`.
+    outliers, is :class:`RobustCoreSet`. Picking b of N rows takes at most
+    ``O(N D (M + b))`` operations for M labelled rows, and memory ``O(N D)``, with
+    utilities ``O(N (D + b))``.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ class DiffusionAL(ScoreQueryStrategy):
     label no signal is sent: all scores are equal, so the draw is random, and a
     warning says so. Candidates that are given as inputs stand for the nearest row of
     ``X``. Neighbours of N rows take ``O(N^2 D)`` operations in chunks, a step ``O(N k
-    C)``; memory is ``O(N (k + C))``.
+    C)``; memory is ``O(N (D + k + C))``.
 
     Parameters
     ----------

@@ -36,7 +36,8 @@ class DropQuery(DeepQueryStrategy):
 
     The utilities of row t are minus the distances to centre t, less 2 for rows that
     do not change; centres depend on the batch size, so the first pick may. Finding
-    the rows takes ``O(M N C D)`` operations for M masks.
+    the rows takes ``O(M N C D)`` operations for M masks, grouping them ``O(N b D)`` an
+    iteration, and memory is ``O(N (C + D + b))``.
 
     Parameters
     ----------

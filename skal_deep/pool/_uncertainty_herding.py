@@ -28,7 +28,7 @@ class UncertaintyHerding(DeepQueryStrategy):
     are taken as the classifier gives them.
 
     The utilities are gains in weighted coverage, between 0 and 1. Picking b of N rows
-    takes about ``N^2 D (1 + log b)`` operations, and memory linear in N.
+    takes about ``N^2 D (1 + log b)`` operations, and memory ``O(N (D + b))``.
 
     Parameters
     ----------

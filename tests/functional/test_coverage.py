@@ -156,6 +156,14 @@ def test_purity_radius_is_the_largest_that_is_pure_enough():
     assert purity_radius(data, torch.zeros(80)) == math.inf
 
 
+def test_the_closest_pair_is_found_in_chunks(monkeypatch):
+    data = normal(30, 3)
+    closest = float(torch.pdist(data).min())
+    assert closest_pair(data) == pytest.approx(closest)
+    monkeypatch.setattr("skal_deep.functional.neighbors._MEMORY_BUDGET", 100)
+    assert closest_pair(data) == pytest.approx(closest)
+
+
 def test_degenerate_data():
     copies = torch.zeros(4, 2)
     assert prob_cover(copies, copies, copies[:0], 4, 1.0)[0].tolist() == [0, 1, 2, 3]
@@ -163,6 +171,7 @@ def test_degenerate_data():
     assert picks.tolist() == [0, 1, 2, 3]
     assert utilities.eq(0).all()
     assert closest_pair(copies) == closest_pair(copies[:1]) == 1.0
+    assert closest_pair(copies[:0]) == 1.0
     assert closest_pair(torch.tensor([[0.0], [0.0], [3.0], [5.0]])) == 2.0
     with pytest.raises(ValueError, match="data holds NaN"):
         max_herding(copies, copies * math.nan, copies[:0], 1)
