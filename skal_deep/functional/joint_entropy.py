@@ -46,9 +46,10 @@ def batch_bald(
     enumerated while they are at most ``n_configurations``; then labels are sampled
     from the draws, in equal numbers from each, and kept from pick to pick.
 
-    S draws can carry at most log S nats. Once 99 % of that is reached, gains are
-    round-off, and the rest of the batch follows the order of BALD: its utilities
-    spread over what is left below log S in proportion to BALD.
+    S draws can carry at most log S nats, which is where estimates from sampled labels
+    are cut. Once 99 % of that is reached, gains are round-off, and the rest of the
+    batch follows the order of BALD: its utilities spread over what is left below log S
+    in proportion to BALD.
 
     H is concave: groups of configurations, each replaced by the mean of its W, give a
     gain that is no smaller. Without utilities, such bounds leave few candidates to be
@@ -94,8 +95,9 @@ def batch_bald(
     utilities: list[Tensor] = []
     for step in range(batch_size):
         used_up = reached >= _CEILING * ceiling
+        share = 1.0
         if used_up:
-            gain_N = bald_N * ((ceiling - reached) / ceiling if ceiling else 1.0)
+            gain_N, share = bald_N, (ceiling - reached) / ceiling if ceiling else 1.0
         elif step == 0:
             gain_N = bald_N
         else:
@@ -105,9 +107,10 @@ def batch_bald(
             else:
                 gain_N = gains.largest(*known.posterior(), left_N)
         pick = int(torch.where(left_N, gain_N, -math.inf).argmax())
-        utilities.append(reached + (gain_N if with_utilities else gain_N[pick]))
+        joint = reached + share * (gain_N if with_utilities else gain_N[pick])
+        utilities.append(joint.clamp_max(ceiling))
         if not used_up:
-            reached += float(gain_N[pick])
+            reached = min(ceiling, reached + float(gain_N[pick]))
         left_N[pick] = False
         indices.append(pick)
     picks = torch.tensor(indices, device=samples.device)
