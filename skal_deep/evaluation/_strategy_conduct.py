@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from skal_deep.evaluation._strategy_case import Case
 from skal_deep.evaluation._strategy_checks import check as _check
 from skal_deep.evaluation._strategy_checks import must_raise
+from skal_deep.modules import isolated_rng
 
 
 @_check
@@ -47,11 +48,10 @@ def check_generators(case: Case) -> None:
     """The global generators neither matter nor move, and equal seeds agree."""
     answers = []
     for seed in (1, 2):
-        np.random.seed(seed)  # noqa: NPY002
-        torch.manual_seed(seed)
-        before = pickle.dumps(np.random.get_state()), torch.get_rng_state()  # noqa: NPY002
-        answers.append(case.query(batch_size=4).tolist())
-        after = pickle.dumps(np.random.get_state()), torch.get_rng_state()  # noqa: NPY002
+        with isolated_rng(seed):  # the caller's generators are none of our business
+            before = pickle.dumps(np.random.get_state()), torch.get_rng_state()  # noqa: NPY002
+            answers.append(case.query(batch_size=4).tolist())
+            after = pickle.dumps(np.random.get_state()), torch.get_rng_state()  # noqa: NPY002
         assert before[0] == after[0], "NumPy's global generator moved"
         assert torch.equal(before[1], after[1]), "torch's global generator moved"
     assert answers[0] == answers[1], "the global seed matters"

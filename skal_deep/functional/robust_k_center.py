@@ -129,10 +129,9 @@ class _Problem:
         """Return the best picks, their radius and a lower bound of any radius."""
         best = np.arange(self._n_picks)  # the points come farthest-first
         radius = self._radius(best)
-        # round-off must not push a bound above a distance that it equals
-        least = 0.0 if self._n_outliers else radius / 2 * (1 - 1e-9)
+        least = 0.0 if self._n_outliers else radius / 2  # farthest-first is that good
         occurring = np.append(self._distance_NN, self._to_center_N)
-        radii = np.unique(occurring[(occurring >= least) & (occurring <= radius)])
+        radii = np.unique(occurring[occurring <= radius])
         low, high = 0, len(radii) - 1
         while low < high:
             middle = (low + high) // 2
@@ -144,7 +143,7 @@ class _Problem:
                 low = middle + 1
             else:
                 break
-        return best, float(radii[high]), float(radii[low])
+        return best, float(radii[high]), min(radii[high], max(radii[low], least))
 
     def _radius(self, picks: NDArray[np.intp]) -> float:
         """Return the radius of some picks, outliers left out."""

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import pickle
 
 import numpy as np
 import pytest
@@ -141,3 +142,10 @@ def test_mutants_fail(mutant):
 def test_failures_raise():
     with pytest.raises(AssertionError, match="check_output"):
         check_query_strategy(ReturnsList(), data=("vectors",))
+
+
+def test_the_checks_leave_the_global_generators_alone():
+    before = pickle.dumps(np.random.get_state()), torch.get_rng_state()
+    check_query_strategy(Entropy(), data=("vectors",), raise_on_failure=False)
+    assert pickle.dumps(np.random.get_state()) == before[0]
+    assert torch.equal(torch.get_rng_state(), before[1])
