@@ -10,7 +10,7 @@ from torch import Tensor
 from skal_deep.classifier._base import NetClassifier
 from skal_deep.classifier._inference import module_output, net_answer
 from skal_deep.classifier._net import fit_net, is_proba
-from skal_deep.modules import EvidentialLoss, dirichlet_mean, evidence_of
+from skal_deep.modules import EvidentialLoss, evidence_of, evidential_proba
 
 
 class EvidentialClassifier(NetClassifier):
@@ -118,7 +118,8 @@ class EvidentialClassifier(NetClassifier):
                     f"{'a single logit' if is_binary else 'probabilities'}."
                 )
             net.set_params(
-                criterion=EvidentialLoss(self.loss), predict_nonlinearity=dirichlet_mean
+                criterion=EvidentialLoss(self.loss),
+                predict_nonlinearity=evidential_proba,
             )
             net.callbacks_.append(annealing)
 

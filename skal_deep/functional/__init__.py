@@ -37,7 +37,7 @@ from skal_deep.functional.neighbors import (
     unit_rows,
 )
 from skal_deep.functional.prediction_information import class_weights, epig
-from skal_deep.functional.representatives import nearest_distinct, tempered
+from skal_deep.functional.representatives import nearest_distinct
 from skal_deep.functional.robust_k_center import robust_k_center
 from skal_deep.functional.rounds import average_linkage, cluster_rounds
 from skal_deep.functional.selection import (
@@ -116,7 +116,6 @@ __all__ = [
     "squared_gradient_norms",
     "stage_weights",
     "temperature_scaled",
-    "tempered",
     "top_k",
     "typi_clust",
     "typicality",

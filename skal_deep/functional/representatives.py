@@ -51,21 +51,3 @@ def nearest_distinct(
         picks.append(pick)
     indices = torch.tensor(picks, device=embeddings.device)
     return indices, without_earlier(utilities, indices)
-
-
-def tempered(probas: Tensor, temperature: float) -> Tensor:
-    """Return ``softmax(log p / temperature)``, the prediction of divided logits.
-
-    Parameters
-    ----------
-    probas : Tensor of shape (N, C)
-        Class probabilities p; 0 stays 0.
-    temperature : float
-        Above 0; large ones flatten.
-
-    Returns
-    -------
-    probas : Tensor of shape (N, C)
-        Class probabilities.
-    """
-    return (probas.log() / temperature).softmax(-1)

@@ -12,7 +12,7 @@ from skal_deep.modules._dropout import (
     eval_mode,
     unreachable_dropout,
 )
-from skal_deep.modules._evidential import EvidentialLoss, dirichlet_mean, evidence_of
+from skal_deep.modules._evidential import EvidentialLoss, evidence_of, evidential_proba
 from skal_deep.modules._mlp import MLP
 from skal_deep.modules._prefix import SharedPrefix
 from skal_deep.modules._rng import draw_generator, isolated_rng
@@ -47,7 +47,7 @@ __all__ = [
     "VAE",
     "batch_norms",
     "coupled_dropout",
-    "dirichlet_mean",
+    "evidential_proba",
     "draw_generator",
     "draw_passes",
     "dropout_layers",

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from skal_deep.functional import dirichlet_mean
 from skal_deep.functional.evidential import evidential_loss, misleading_evidence
 
 # Exponentials overflow soon after 88; the code of Sensoy et al. caps them here.
@@ -20,10 +21,9 @@ def evidence_of(logits_NC: Tensor) -> Tensor:
     return curved_NC.exp() * (1 + logits_NC - curved_NC)
 
 
-def dirichlet_mean(logits_NC: Tensor) -> Tensor:
+def evidential_proba(logits_NC: Tensor) -> Tensor:
     """Return the probabilities that a module's logits stand for: ``alpha / S``."""
-    alpha_NC = evidence_of(logits_NC) + 1
-    return alpha_NC / alpha_NC.sum(-1, keepdim=True)
+    return dirichlet_mean(evidence_of(logits_NC))
 
 
 class EvidentialLoss(nn.Module):

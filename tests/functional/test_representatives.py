@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from skal_deep.functional import entropy, nearest_distinct, tempered
+from skal_deep.functional import entropy, nearest_distinct, temperature_scaled
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "clustering.npz")
 H, P = torch.as_tensor(GOLDEN["H"]), torch.as_tensor(GOLDEN["P"])
@@ -17,7 +17,9 @@ def test_golden():
     picks, utilities = nearest_distinct(H, centroids, 4)
     assert picks.tolist() == GOLDEN["clue_nearest"].tolist()
     torch.testing.assert_close(utilities[0], -torch.cdist(H, centroids)[:, 0])
-    np.testing.assert_allclose(entropy(tempered(P, 1.0)), GOLDEN["clue_entropy"])
+    np.testing.assert_allclose(
+        entropy(temperature_scaled(P, 1.0)), GOLDEN["clue_entropy"]
+    )
 
 
 def test_no_row_twice():
@@ -30,5 +32,7 @@ def test_no_row_twice():
 def test_temperature_divides_the_logits(temperature):
     logits = torch.randn(9, 4, generator=torch.Generator().manual_seed(0)).double()
     expected = (logits / temperature).softmax(-1)
-    torch.testing.assert_close(tempered(logits.softmax(-1), temperature), expected)
-    assert torch.equal(tempered(torch.eye(3), temperature), torch.eye(3))
+    torch.testing.assert_close(
+        temperature_scaled(logits.softmax(-1), temperature), expected
+    )
+    assert torch.equal(temperature_scaled(torch.eye(3), temperature), torch.eye(3))
