@@ -5,10 +5,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-# Numbers of groups of configurations, from which bounds are computed.
-_N_GROUPS = 16, 128, 1024
-# Directions in which groups are split: those in which predictions vary most.
-_N_DIRECTIONS = 16
+from skal_deep.functional.information import entropy
+
+# Directions in which predictions vary most; their signs make the coarsest groups.
+_N_DIRECTIONS = 3
+# Configurations for each group at least, so that groups save work.
+_MIN_SHARE = 4
 
 
 class Configurations:
@@ -95,27 +97,53 @@ def grouped(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield ``pi`` and mean ``W`` of groups of configurations, coarsest first.
 
-    Groups are halved again and again at the median of the direction in which they
-    are widest, as in a k-d tree. Nothing is yielded where there are too few
-    configurations for groups to save work.
+    First those on the same sides of the medians of a few directions; then those that
+    favour the same draw; last, the loosest of these are split by the draw that a
+    configuration favours more than its group does. For predictions ``q = W P`` the
+    bound of group g is loose by ``sum_m pi_m KL(q_m || q_g)``, which is at most
+    ``pi_g H(W_g) - sum_m pi_m H(W_m)`` for every candidate, by data processing.
+    Nothing is yielded where there are too few configurations for groups to save work.
     """
-    sizes = [n for n in _N_GROUPS if 4 * n <= len(weight_MS)]
-    if not sizes:
-        return
-    n_copies = -len(weight_MS) % sizes[-1]  # of probability 0, for groups of equal size
-    pi_M = torch.cat([pi_M, pi_M.new_zeros(n_copies)])
-    weight_MS = torch.cat([weight_MS, weight_MS[:n_copies]])
+    possible_M = pi_M > 0
+    pi_M, weight_MS = pi_M[possible_M], weight_MS[possible_M]
+    joint_MS = pi_M[:, None] * weight_MS
+
+    def means(group_M: Tensor) -> tuple[Tensor, Tensor]:
+        n_groups = int(group_M.max()) + 1
+        pi_G = _sums(pi_M, group_M, n_groups)
+        return pi_G, _sums(joint_MS, group_M, n_groups) / pi_G[:, None]
+
+    def saves_work(group_M: Tensor) -> bool:
+        return _MIN_SHARE * (int(group_M.max()) + 1) <= len(group_M)
+
     place_MK = weight_MS @ direction_SK.to(weight_MS)
-    order_GM = torch.arange(len(pi_M), device=pi_M.device)[None]
-    while len(order_GM) < sizes[-1]:
-        place_GMK = place_MK[order_GM]
-        widest_G11 = place_GMK.var(1).argmax(-1)[:, None, None]
-        place_GM = place_GMK.gather(2, widest_G11.expand(*order_GM.shape, 1))[..., 0]
-        order_GM = order_GM.gather(1, place_GM.argsort(1))
-        order_GM = order_GM.reshape(2 * len(order_GM), -1)
-    joint_MS = (pi_M[:, None] * weight_MS)[order_GM.flatten()]
-    for n_groups in sizes:
-        joint_GS = joint_MS.reshape(n_groups, -1, joint_MS.shape[1]).sum(1)
-        pi_G = joint_GS.sum(-1)
-        joint_GS, pi_G = joint_GS[pi_G > 0], pi_G[pi_G > 0]
-        yield pi_G, joint_GS / pi_G[:, None]
+    side_MK = place_MK > place_MK.median(0).values
+    group_M = _numbered(side_MK)
+    if saves_work(group_M):
+        yield means(group_M)
+    favoured_M = weight_MS.argmax(-1)
+    group_M = _numbered(favoured_M)
+    if not saves_work(group_M):
+        return
+    pi_G, weight_GS = means(group_M)
+    yield pi_G, weight_GS
+    own_G = _sums(pi_M * entropy(weight_MS), group_M, len(pi_G))
+    loose_G = pi_G * entropy(weight_GS) - own_G
+    split_M = (loose_G >= loose_G.mean())[group_M]
+    more_M = (weight_MS - weight_GS[group_M]).argmax(-1)
+    more_M = torch.where(split_M, more_M, favoured_M)
+    group_M = _numbered(torch.stack([group_M, more_M], 1))
+    if saves_work(group_M):
+        yield means(group_M)
+
+
+def _numbered(key_M: Tensor) -> Tensor:
+    """Return numbers from 0 up, the same for elements or rows that are equal."""
+    number_M: Tensor = key_M.unique(dim=0, return_inverse=True)[1]
+    return number_M
+
+
+def _sums(values_M: Tensor, group_M: Tensor, n_groups: int) -> Tensor:
+    """Return the sum over each group."""
+    zeros_G = values_M.new_zeros(n_groups, *values_M.shape[1:])
+    return zeros_G.index_add_(0, group_M, values_M)

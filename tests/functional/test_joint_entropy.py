@@ -249,9 +249,9 @@ def test_groups_of_configurations_give_upper_bounds(seed, n_configurations, scal
     pi, weight = known.posterior()
     gains = _gains(samples, entropy(samples), pi, weight)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("skal_deep.functional._configurations._N_GROUPS", (1, 2, 4))
+        patch.setattr("skal_deep.functional._configurations._MIN_SHARE", 0)
         groups = [*grouped(pi, weight, principal_directions(samples))]
-    assert len(groups) == sum(4 * n <= len(weight) for n in (1, 2, 4))
+    assert len(groups) == 3
     for pi_g, weight_g in groups:
         torch.testing.assert_close(pi_g.sum(), pi.sum())
         torch.testing.assert_close(pi_g @ weight_g, pi @ weight)
@@ -262,7 +262,7 @@ def test_groups_of_configurations_give_upper_bounds(seed, n_configurations, scal
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("scale", [0.3, 1.0, 4.0])
 def test_without_utilities_the_picks_are_the_same(monkeypatch, seed, scale):
-    monkeypatch.setattr("skal_deep.functional._configurations._N_GROUPS", (2, 4, 16))
+    monkeypatch.setattr("skal_deep.functional._configurations._MIN_SHARE", 2)
     monkeypatch.setattr("skal_deep.functional.joint_entropy._BLOCK_ELEMENTS", 300)
     monkeypatch.setattr("skal_deep.functional.joint_entropy._N_TRIED", 2)
     samples = random_draws(seed, n_draws=12, n=80, scale=scale)
