@@ -118,7 +118,8 @@ def grouped(
 
     place_MK = weight_MS @ direction_SK.to(weight_MS)
     side_MK = place_MK > place_MK.median(0).values
-    group_M = _numbered(side_MK)
+    bit_K = 2 ** torch.arange(side_MK.shape[1], device=side_MK.device)
+    group_M = _numbered((side_MK * bit_K).sum(-1))
     if saves_work(group_M):
         yield means(group_M)
     favoured_M = weight_MS.argmax(-1)
@@ -132,14 +133,14 @@ def grouped(
     split_M = (loose_G >= loose_G.mean())[group_M]
     more_M = (weight_MS - weight_GS[group_M]).argmax(-1)
     more_M = torch.where(split_M, more_M, favoured_M)
-    group_M = _numbered(torch.stack([group_M, more_M], 1))
+    group_M = _numbered(group_M * weight_MS.shape[1] + more_M)
     if saves_work(group_M):
         yield means(group_M)
 
 
 def _numbered(key_M: Tensor) -> Tensor:
-    """Return numbers from 0 up, the same for elements or rows that are equal."""
-    number_M: Tensor = key_M.unique(dim=0, return_inverse=True)[1]
+    """Return numbers from 0 up, the same where the keys are."""
+    number_M: Tensor = key_M.unique(return_inverse=True)[1]
     return number_M
 
 

@@ -12,7 +12,7 @@ from skal_deep.functional._configurations import (
     grouped,
     principal_directions,
 )
-from skal_deep.functional.information import CHUNK_ELEMENTS, bald, entropy, plogp
+from skal_deep.functional.information import CHUNK_ELEMENTS, bald, plogp
 from skal_deep.functional.selection import without_earlier
 
 # Share of log S at which S draws are used up: a published run with S = 100 gets there
@@ -141,7 +141,11 @@ class _Gains:
 
     def __init__(self, samples_SNC: Tensor):
         self._samples_SNC = samples_SNC
-        self._entropy_SN = torch.stack([entropy(proba_NC) for proba_NC in samples_SNC])
+        scratch_NC = torch.empty_like(samples_SNC[0])
+        one_C = scratch_NC.new_ones(scratch_NC.shape[1])
+        self._entropy_SN = -torch.stack(
+            [plogp(proba_NC, scratch_NC) @ one_C for proba_NC in samples_SNC]
+        )
 
     @cached_property
     def _direction_SK(self) -> Tensor:
