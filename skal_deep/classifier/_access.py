@@ -18,12 +18,12 @@ from skorch import NeuralNet
 from torch import Tensor
 
 from skal_deep.classifier._base import NetClassifier
+from skal_deep.classifier._batches import as_input
 from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier._evidential import EvidentialClassifier
 from skal_deep.classifier._gradient_lengths import gradient_lengths
 from skal_deep.classifier._head import linear_classifier_head, net_head
 from skal_deep.classifier._inference import (
-    as_input,
     check_dropout,
     dropout_proba,
     module_output,

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from skorch import NeuralNet
-from skorch.dataset import Dataset, unpack_data
+from skorch.dataset import unpack_data
 from skorch.utils import to_tensor
 from torch import Tensor, nn
 
+from skal_deep.classifier._batches import as_input, batches
 from skal_deep.classifier._capabilities import CapabilityError
 from skal_deep.modules import (
     CoupledDropout,
@@ -29,41 +30,6 @@ from skal_deep.modules import (
 # The largest number of draws that are looked at before a posterior is called dead:
 # with p = 0.01 and ten units, 64 draws are all alike once in 600.
 _N_PROBE_DRAWS = 64
-
-# Inputs of a mini-batch of prediction take about this much, activations many times it.
-_INPUT_BYTES = 2**21
-
-
-def as_input(net: NeuralNet, X: NDArray[Any]) -> NDArray[Any]:
-    """Return rows in the number type that the module computes in.
-
-    Rows stay as they are for a data set class of the user's (they may be indices)
-    and for a module that looks up embeddings (they are tokens).
-    """
-    if net.dataset is not Dataset:
-        return X
-    if any(
-        isinstance(m, nn.Embedding | nn.EmbeddingBag) for m in net.module_.modules()
-    ):
-        return X
-    dtypes = (p.dtype for p in net.module_.parameters() if p.is_floating_point())
-    dtype = torch.empty(0, dtype=next(dtypes, torch.float32)).numpy().dtype
-    return X.astype(dtype, copy=not X.flags.writeable)  # torch wants to own its arrays
-
-
-def batches(net: NeuralNet, X: NDArray[Any]) -> Iterator[Any]:
-    """Yield the mini-batches of prediction.
-
-    Without a word of the user's on their size, they are larger than those of
-    training, which are often too small to keep a processor busy; but not where a data
-    set of the user's makes inputs of unknown size from rows.
-    """
-    params = net.get_params_for("iterator_valid")
-    size = params.get("batch_size", net.batch_size)
-    if "batch_size" not in params and net.dataset is Dataset:
-        size = max(size, _INPUT_BYTES // max(1, X[:1].nbytes)) if size > 0 else size
-    params["batch_size"] = len(X) if size == -1 else size
-    yield from net.iterator_valid(net.get_dataset(as_input(net, X)), **params)
 
 
 def first_output(output: Any) -> Tensor:

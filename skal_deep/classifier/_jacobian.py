@@ -11,8 +11,9 @@ from skorch import NeuralNet
 from skorch.dataset import unpack_data
 from torch import Tensor, nn
 
+from skal_deep.classifier._batches import batches
 from skal_deep.classifier._capabilities import CapabilityError
-from skal_deep.classifier._inference import batches, embedding_layers
+from skal_deep.classifier._inference import embedding_layers
 from skal_deep.functional import sketched_outer
 from skal_deep.modules import isolated_rng
 

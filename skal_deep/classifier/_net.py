@@ -15,7 +15,8 @@ from skorch.dataset import Dataset
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from skal_deep.classifier._inference import as_input, first_output, module_output
+from skal_deep.classifier._batches import as_input
+from skal_deep.classifier._inference import first_output, module_output
 from skal_deep.modules import isolated_rng
 
 _N_PROBE_ROWS = 2
