@@ -9,6 +9,7 @@ NAMES = (
     "low-budget",
     "overhead",
     "posteriors",
+    "query",
     "redundancy",
     "repeated",
     "scaling",
