@@ -2,12 +2,13 @@
 
     python -m benchmarks scaling [--limit 60] [--out benchmarks/RESULTS.md]
 
-Every strategy that looks at embeddings or gradients, beside scikit-activeml's of the
-same name. The model is a linear layer on the embeddings, whose answers are part of a
-query. Each measurement is a fresh process with one thread: CPU seconds, and the peak of
-memory beside the data. Larger sizes are left out once one has reached the limit, or
-would by the growth so far. Figures are kept in ``scaling.json``: what is there is not
-measured again, so that a run may be interrupted, and a table drawn anew.
+Every strategy that looks at embeddings or gradients, BALD and BatchBALD, beside
+scikit-activeml's of the same name. The model is a linear layer on the embeddings, with
+dropout for those that ask for draws; its answers are part of a query. Each measurement
+is a fresh process with one thread: CPU seconds, and the peak of memory beside the data.
+Larger sizes are left out once one has reached the limit, or would by the growth so far.
+Figures are kept in ``scaling.json``: what is there is not measured again, so that a run
+may be interrupted, and a table drawn anew.
 """
 
 import argparse
@@ -36,7 +37,12 @@ PICTURE = Path(__file__).parent.parent / "docs" / "scaling.png"
 FIGURES = Path(__file__).with_name("scaling.json")
 # Settings that differ from the defaults: as many clusters as classes, and an integer
 # program that is given up early, since its time does not depend on these sizes.
-SETTINGS = {"ProbCover": {"n_classes": 10}, "RobustCoreSet": {"time_limit": 5.0}}
+SETTINGS = {
+    "BALD": {"n_samples": 20},
+    "BatchBALD": {"n_samples": 20},
+    "ProbCover": {"n_classes": 10},
+    "RobustCoreSet": {"time_limit": 5.0},
+}
 # Grows with N^2 as documented; the others are linear in N.
 QUADRATIC = [
     "DensityWeightedDiversity",
@@ -48,8 +54,10 @@ QUADRATIC = [
 ]
 LINEAR = [
     "AlfaMix",
+    "BALD",
     "Badge",
     "Bait",
+    "BatchBALD",
     "Clue",
     "ClusterMargin",
     "ContrastiveAL",
@@ -78,7 +86,8 @@ features, {N_LABELED} labels, a batch of {BASE["b"]} and {BASE["c"]} classes.
 `docs/scaling.png` shows all figures. Our side runs a linear model, scikit-activeml's
 looks its answers up. The table shows the largest N within the limit, the exponents
 with which time and memory grew between the last two sizes, and what a larger batch and
-more classes cost at N = {BASE["n"]:,}. RobustCoreSet searches for 5 seconds at most.
+more classes cost at N = {BASE["n"]:,}. BALD and BatchBALD take 20 draws, RobustCoreSet
+searches for 5 seconds at most.
 Blank and strategies left out: not measured yet, or beyond the limit.
 """
 
@@ -119,9 +128,7 @@ def ours(name, n, b, c):
 
     X, centers, y = problem(n, c)
     net = NeuralNetClassifier(
-        torch.nn.Linear,
-        module__in_features=N_DIMS,
-        module__out_features=c,
+        torch.nn.Sequential(torch.nn.Dropout(0.2), torch.nn.Linear(N_DIMS, c)),
         criterion=torch.nn.CrossEntropyLoss,
         classes=np.arange(c),
         dataset=InBulk,
@@ -129,7 +136,7 @@ def ours(name, n, b, c):
         iterator_valid__collate_fn=tuple,
     ).initialize()
     with torch.no_grad():
-        net.module_.weight.copy_(torch.from_numpy(centers))
+        net.module_[1].weight.copy_(torch.from_numpy(centers))
     strategy = getattr(pool, name)(random_state=0, **SETTINGS.get(name, {}))
     return lambda: strategy.query(X, y, net, fit_clf=False, batch_size=b)
 

@@ -155,3 +155,16 @@ def test_plogp_is_exact_at_zero_and_changes_only_its_output(values):
     result = plogp(proba, torch.empty_like(proba))
     torch.testing.assert_close(-result, torch.special.entr(proba))
     assert torch.equal(proba, before)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("n_threads", [1, 4])
+def test_plogp_is_the_same_by_numpy_and_by_torch(monkeypatch, dtype, n_threads):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: n_threads)
+    wide = torch.rand(7, 40, generator=torch.Generator().manual_seed(0)).to(dtype)
+    proba = wide[:, 3:20]  # rows that do not follow one another
+    scratch = torch.zeros_like(wide)
+    result = plogp(proba, scratch[:, 3:20])
+    torch.testing.assert_close(-result, torch.special.entr(proba))
+    assert not scratch[:, :3].any()
+    assert not scratch[:, 20:].any()
