@@ -5,6 +5,7 @@ import sys
 
 NAMES = (
     "board",
+    "ensembles",
     "kernels",
     "low-budget",
     "overhead",

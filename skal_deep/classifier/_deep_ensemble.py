@@ -16,7 +16,9 @@ class DeepEnsembleClassifier(EnsembleClassifier):
     The members differ in initial weights, batch order and training noise; each is
     one draw from the posterior, and the prediction is their mean [1]_. Ensembles
     tend to be better calibrated than dropout for active learning [2]_, at the cost of
-    ``n_estimators`` trainings.
+    ``n_estimators`` trainings. The members are trained one after another, each just as
+    a net of its own would be; what one batched pass would gain, and what it would
+    change, is measured in ``docs/posteriors.md``.
 
     Parameters
     ----------

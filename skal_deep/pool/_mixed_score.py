@@ -45,15 +45,31 @@ class MixedScore(ScoreQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    Notes
+    -----
+    EGL-Entropy-Beta, for texts, starts with the gradients of words and goes over to
+    entropy, with a weight drawn from a Beta distribution in each round [2]_. The
+    example goes the same way without the draws: how they depend on the round is not
+    known to us.
+
+    An acquisition function that is itself learned, by a policy net and reinforcement
+    [3]_, is not offered. It learns from how far each batch of labels has improved the
+    net, while labels are being spent; a search over ``weights`` asks the same of data
+    that have labels already.
+
     References
     ----------
     .. [1] J. Yuan, X. Hou, Y. Xiao, D. Cao, W. Guan, L. Nie. Multi-Criteria Active
        Deep Learning for Image Classification. Knowledge-Based Systems, 2019.
+    .. [2] Y. Zhang, M. Lease, B. C. Wallace. Active Discriminative Text
+       Representation Learning. AAAI, 2017.
+    .. [3] M. Haussmann, F. Hamprecht, M. Kandemir. Deep Active Learning with Adaptive
+       Acquisition. IJCAI, 2019.
 
     Examples
     --------
-    >>> from skal_deep.pool import BALD, MarginSampling, MixedScore
-    >>> strategy = MixedScore([BALD(), MarginSampling()], weights=[1, 0])
+    >>> from skal_deep.pool import EGL, MixedScore, PredictiveEntropy
+    >>> strategy = MixedScore([EGL("words"), PredictiveEntropy()], weights=[1, 0])
     >>> strategy.set_params(late_weights=[0, 1], n_late=200).n_late
     200
     """

@@ -182,6 +182,22 @@ def test_lengths_of_words_are_those_of_their_rows_of_weights(budget, monkeypatch
             torch.testing.assert_close(of_row[:, label], expected)
 
 
+def test_lengths_of_words_by_hand():
+    """The mean vector is orthogonal to all weights, so that each label has p = 1/3.
+
+    The gradient of label c with respect to the mean is ``-weight_c``, of length 3, 0
+    and 3. Of three words, the first stands there twice and gets 2/3 of it.
+    """
+    vectors = torch.tensor([[0.0, 0.0], [4.0, -3.0], [-8.0, 6.0]]).double()
+    weight = torch.tensor([[1.8, 2.4], [0.0, 0.0], [-1.8, -2.4]]).double()
+    net, tokens = given(Words(vectors, weight, torch.clone)), np.array([[1, 2, 0, 1]])
+    lengths = gradient_lengths([net], tokens, words=True)
+    expected = torch.tensor([[[2, 0, 2], [1, 0, 1], [0, 0, 0], [2, 0, 2]]]).double()
+    torch.testing.assert_close(lengths, expected)
+    score = expected_gradient_length(torch.full((1, 3), 1 / 3).double(), lengths)
+    assert score.item() == pytest.approx(4 / 3)
+
+
 def test_what_cannot_be_differentiated_is_named():
     tokens = GOLDEN["I_word_tokens"]
     net = words_net(GOLDEN["I_word_W"])

@@ -5,6 +5,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from skorch import NeuralNetClassifier
+from support import make_net
+from torch import nn
 
 from skal_deep.classifier import CapabilityError, DeepClassifier
 from skal_deep.evaluation import SimulatedActiveLearner
@@ -12,6 +14,7 @@ from skal_deep.evaluation._strategy_case import Case
 from skal_deep.modules import MLP
 from skal_deep.pool import (
     BALD,
+    EGL,
     EPIG,
     CoreSet,
     LeastConfidence,
@@ -55,6 +58,34 @@ def test_weights_change_with_the_number_of_labels():
         mixed = scores(MixedScore(PAIR, **path, n_late=n_late))
         expected = (1 - share) * early + share * late
         np.testing.assert_allclose(mixed, expected, rtol=1e-4, atol=1e-5)
+
+
+class MeanOfWords(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.words, self.last = nn.Embedding(9, 4), nn.Linear(4, 3)
+
+    def forward(self, tokens):
+        return self.last(self.words(tokens).tanh().mean(1))
+
+
+def test_texts_go_from_gradients_of_words_to_entropy():
+    tokens = np.random.default_rng(0).integers(0, 9, size=(20, 5))
+    y = np.where(np.arange(20) < 5, np.arange(20) % 3, -1)
+    clf = DeepClassifier(make_net(MeanOfWords), classes=[0, 1, 2], random_state=0)
+    clf.fit(tokens, y)
+
+    def asked(strategy):
+        _, utilities = strategy.query(
+            tokens, y, clf, fit_clf=False, return_utilities=True
+        )
+        return utilities[0, 5:]
+
+    pair = [EGL("words", random_state=0), PredictiveEntropy(random_state=0)]
+    words, entropy = (unit(asked(strategy)) for strategy in pair)
+    mixed = MixedScore(pair, [1, 0], [0, 1], n_late=20, random_state=0)
+    expected = 0.75 * words + 0.25 * entropy
+    np.testing.assert_allclose(asked(mixed), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_inputs_are_compared_with_the_unlabelled_rows():
