@@ -7,15 +7,9 @@ import torch
 from torch import Tensor
 
 from skal_deep.functional._checks import check_batch_size, check_finite
-from skal_deep.functional.neighbors import (
-    chunks,
-    nearest_centers,
-    squared_distances,
-)
+from skal_deep.functional._chunks import chunks
+from skal_deep.functional.neighbors import nearest_centers, squared_distances
 from skal_deep.functional.selection import without_earlier
-
-# Elements of the largest temporary array: 16 MiB in float32.
-_MEMORY_BUDGET = 2**22
 
 
 def max_herding(
@@ -191,7 +185,8 @@ def _greedy_coverage(
         where they are covered by ``high``.
         """
         total_N = points_ND.new_zeros(len(points_ND), dtype=torch.float64)
-        for chunk_m in rows_M.split(max(1, _MEMORY_BUDGET // len(points_ND))):
+        for part in chunks(len(rows_M), len(points_ND)):
+            chunk_m = rows_M[part]
             kernel_Nm = similarity(squared_distances(points_ND, data_MD[chunk_m]))
             low_m = low_M[chunk_m]
             kernel_Nm.clamp_(low_m, high_M[chunk_m]).sub_(low_m)

@@ -6,11 +6,8 @@ import torch
 from torch import Tensor
 
 from skal_deep.functional._checks import check_batch_size, check_finite
-from skal_deep.functional.neighbors import (
-    chunks,
-    nearest_centers,
-    squared_distances,
-)
+from skal_deep.functional._chunks import chunks
+from skal_deep.functional.neighbors import nearest_centers, squared_distances
 from skal_deep.functional.selection import without_earlier
 
 

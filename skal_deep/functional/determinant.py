@@ -6,10 +6,8 @@ import torch
 from torch import Tensor
 
 from skal_deep.functional._checks import check_batch_size, check_finite
+from skal_deep.functional._chunks import chunks
 from skal_deep.functional.selection import without_earlier
-
-# Elements of the largest temporary array: 128 MiB in float64.
-_MEMORY_BUDGET = 2**24
 
 
 def max_det(
@@ -94,10 +92,10 @@ def _given(
     labeled_MD = labeled_MD.double()
     factor_DD = torch.linalg.cholesky(labeled_MD.T @ labeled_MD + noise * identity_DD)
     # a sum of squares: exact where the difference of prior and explained would not be
-    variances = [
-        torch.linalg.solve_triangular(factor_DD, chunk_nD.double().T, upper=False)
-        .square_()
-        .sum(0)
-        for chunk_nD in features_ND.split(max(1, _MEMORY_BUDGET // n_dims))
-    ]
-    return noise * torch.cholesky_inverse(factor_DD), noise * torch.cat(variances)
+    variance_N = identity_DD.new_empty(len(features_ND))
+    for part in chunks(len(features_ND), n_dims):
+        root_DB = torch.linalg.solve_triangular(
+            factor_DD, features_ND[part].double().T, upper=False
+        )
+        variance_N[part] = root_DB.square_().sum(0)
+    return noise * torch.cholesky_inverse(factor_DD), noise * variance_N

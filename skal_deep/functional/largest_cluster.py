@@ -4,10 +4,8 @@ import torch
 from torch import Tensor
 
 from skal_deep.functional._checks import check_batch_size, check_finite
+from skal_deep.functional.neighbors import nearest_centers
 from skal_deep.functional.selection import without_earlier
-
-# Elements of the largest temporary array: 64 MiB in float32.
-_MEMORY_BUDGET = 2**24
 
 
 def lcmd(
@@ -96,27 +94,16 @@ def lcmd(
 
 
 class Clusters:
-    """Points, each with its nearest centre and the squared distance to it.
-
-    The nearest centre is found by a matrix product; its distance is then computed
-    from differences, which lose no digits where points are close.
-    """
+    """Points, each with its nearest centre and the squared distance to it."""
 
     def __init__(self, points_ND: Tensor, centers_MD: Tensor):
         self.points_ND = points_ND
         self._norm_N = points_ND.square().sum(-1)
-        self.nearest_N = torch.full_like(self._norm_N, torch.inf)
-        self.owner_N = torch.zeros_like(self._norm_N, dtype=torch.int64)
-        if not len(centers_MD):
-            return
-        center_norm_M = centers_MD.square().sum(-1)
-        size = max(1, _MEMORY_BUDGET // max(centers_MD.shape))
-        for start in range(0, len(points_ND), size):
-            chunk_BD = points_ND[start : start + size]
-            owner_B = (center_norm_M - 2 * (chunk_BD @ centers_MD.T)).argmin(-1)
-            distance_B = (chunk_BD - centers_MD[owner_B]).square().sum(-1)
-            self.owner_N[start : start + size] = owner_B
-            self.nearest_N[start : start + size] = distance_B
+        if len(centers_MD):
+            self.nearest_N, self.owner_N = nearest_centers(points_ND, centers_MD)
+        else:
+            self.nearest_N = torch.full_like(self._norm_N, torch.inf)
+            self.owner_N = torch.zeros_like(self._norm_N, dtype=torch.int64)
 
     def add(self, center_D: Tensor, name: int) -> None:
         """Add a centre; points that are closer to it than to theirs change over."""

@@ -283,7 +283,7 @@ def test_one_class_carries_no_information():
 def test_memory_does_not_change_anything(monkeypatch):
     rows = P[UNLABELED], H[UNLABELED], P[LABELED], H[LABELED]
     expected = bait(*rows, 5)
-    monkeypatch.setattr("skal_deep.functional._design._MEMORY_BUDGET", 100)
+    monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 100)
     picks, utilities = bait(*rows, 5)
     assert picks.tolist() == expected[0].tolist()
     torch.testing.assert_close(utilities, expected[1])

@@ -61,7 +61,7 @@ def test_bounds_and_blocks_do_not_change_picks(monkeypatch, front_size, n_center
     expected = k_center_greedy(points[5:], points[:n_centers], 150)
     monkeypatch.setattr("skal_deep.functional.k_center._FRONT_SIZE", front_size)
     monkeypatch.setattr("skal_deep.functional.k_center._N_FIRST_CENTERS", 2)
-    monkeypatch.setattr("skal_deep.functional.k_center._MEMORY_BUDGET", 2_000)
+    monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 2_000)
     picks, utilities = k_center_greedy(points[5:], points[:n_centers], 150)
     assert picks.tolist() == expected[0].tolist()
     torch.testing.assert_close(utilities, expected[1])

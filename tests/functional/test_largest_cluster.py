@@ -84,7 +84,7 @@ def test_turning_moving_and_types():
 @pytest.mark.parametrize("n_centers", [1, 5])
 def test_the_size_of_chunks_does_not_matter(monkeypatch, n_centers):
     expected = lcmd(H[10:], H[:n_centers], 20)
-    monkeypatch.setattr("skal_deep.functional.largest_cluster._MEMORY_BUDGET", 7)
+    monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 7)
     torch.testing.assert_close(lcmd(H[10:], H[:n_centers], 20), expected)
 
 
