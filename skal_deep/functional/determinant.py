@@ -1,13 +1,11 @@
 """MaxDet: the most uncertain point of a Gaussian model, given the picks so far."""
 
-import math
-
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_batch_size, check_finite
+from skal_deep.functional._checks import check_finite
 from skal_deep.functional._chunks import chunks
-from skal_deep.functional.selection import without_earlier
+from skal_deep.functional._picks import Picks
 
 
 def max_det(
@@ -56,29 +54,19 @@ def max_det(
     D. Holzmüller, V. Zaverkin, J. Kästner, I. Steinwart. A Framework and Benchmark for
     Deep Batch Active Learning for Regression. JMLR, 2023.
     """
-    check_batch_size(batch_size, len(features))
+    picks = Picks(features, batch_size, with_utilities)
     check_finite(features=features, labeled_features=labeled_features)
     if not noise > 0:
         raise ValueError(f"noise={noise} must be above 0.")
     covariance_DD, variance_N = _given(labeled_features, features, noise)
-    utilities: list[Tensor] = []
-    is_left_N = torch.ones(len(features), dtype=torch.bool, device=features.device)
-    picks: list[int] = []
     for _ in range(batch_size):
-        pick = int(torch.where(is_left_N, variance_N, -math.inf).argmax())
-        utility = variance_N if with_utilities else variance_N[pick]
-        utilities.append(utility.to(features.dtype))
-        feature_D = features[pick].double()
+        feature_D = features[picks.take(variance_N)].double()
         toward_D = covariance_DD @ feature_D
         scale = 1 / (noise + feature_D @ toward_D)
         shared_N = (features @ toward_D.to(features.dtype)).double()
         variance_N = (variance_N - scale * shared_N.square()).clamp_min(0)
         covariance_DD -= scale * torch.outer(toward_D, toward_D)
-        is_left_N[pick] = False
-        picks.append(pick)
-    indices = torch.tensor(picks, device=features.device)
-    rows = torch.stack(utilities)
-    return indices, without_earlier(rows, indices) if with_utilities else rows
+    return picks.answer()
 
 
 def _given(

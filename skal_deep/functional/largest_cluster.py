@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_batch_size, check_finite
+from skal_deep.functional._checks import check_finite
+from skal_deep.functional._picks import Picks
 from skal_deep.functional.neighbors import nearest_centers
-from skal_deep.functional.selection import without_earlier
 
 
 def lcmd(
@@ -53,7 +53,7 @@ def lcmd(
     D. Holzmüller, V. Zaverkin, J. Kästner, I. Steinwart. A Framework and Benchmark for
     Deep Batch Active Learning for Regression. JMLR, 2023.
     """
-    check_batch_size(batch_size, len(features))
+    picks = Picks(features, batch_size, with_utilities)
     check_finite(features=features, centers=centers)
     # Distances stay the same and lose fewer digits near the origin.
     origin_D = (centers if len(centers) else features).mean(0)
@@ -62,9 +62,6 @@ def lcmd(
     if mass is not None:
         check_finite(mass=mass)
         everything = Clusters(mass - origin_D, centers - origin_D)
-    left_N = torch.ones(len(features), dtype=torch.bool, device=features.device)
-    utilities: list[Tensor] = []
-    picks: list[int] = []
     for step in range(batch_size):
         n_clusters = len(centers) + step
         if n_clusters == 0:
@@ -77,20 +74,16 @@ def lcmd(
             utility_N = torch.where(candidates.owner_N == largest, nearest_N, 0.0)
             # sizes are never negative, so a cluster without candidates comes last
             is_open_K = torch.zeros_like(size_K, dtype=torch.bool)
-            is_open_K[candidates.owner_N[left_N]] = True
+            is_open_K[candidates.owner_N[picks.left_N]] = True
             chosen = torch.where(is_open_K, size_K, -1.0).argmax()
-            is_choice_N = left_N & (candidates.owner_N == chosen)
+            is_choice_N = picks.left_N & (candidates.owner_N == chosen)
             pick = int(torch.where(is_choice_N, nearest_N, -1.0).argmax())
-        utilities.append(utility_N if with_utilities else utility_N[pick])
+        picks.add(pick, utility_N)
         center_D = candidates.points_ND[pick]
         candidates.add(center_D, n_clusters)
         if mass is not None:
             everything.add(center_D, n_clusters)
-        left_N[pick] = False
-        picks.append(pick)
-    indices = torch.tensor(picks, device=features.device)
-    rows = torch.stack(utilities)
-    return indices, without_earlier(rows, indices) if with_utilities else rows
+    return picks.answer()
 
 
 class Clusters:

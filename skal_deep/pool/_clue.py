@@ -61,4 +61,6 @@ class Clue(DeepQueryStrategy):
         if not weights.any():  # nothing is uncertain
             weights = torch.ones_like(weights)
         centroids_KD = k_means(rows_UD, batch_size, pool.generator, weights)
-        return nearest_distinct(pool.embed(), centroids_KD, batch_size)
+        return nearest_distinct(
+            pool.embed(), centroids_KD, batch_size, with_utilities=pool.with_utilities
+        )

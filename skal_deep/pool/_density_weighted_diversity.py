@@ -62,4 +62,6 @@ class DensityWeightedDiversity(DeepQueryStrategy):
         points_ND, data_MD = pool.embed(), pool.embed_data()
         centers_LD = data_MD[: len(pool.labeled)]
         densities = density(points_ND, data_MD, self.bandwidth)
-        return density_k_center(points_ND, centers_LD, densities, batch_size, self.beta)
+        return density_k_center(
+            points_ND, centers_LD, densities, batch_size, self.beta, pool.with_utilities
+        )

@@ -55,8 +55,10 @@ class Falcun(DeepQueryStrategy):
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         proba_NC = pool.predict_proba()
-        picks, utilities = falcun(proba_NC, batch_size, self.gamma, pool.generator)
-        if pool.is_foreign and len(pool.unlabeled):
+        picks, utilities = falcun(
+            proba_NC, batch_size, self.gamma, pool.generator, pool.with_utilities
+        )
+        if pool.with_utilities and pool.is_foreign and len(pool.unlabeled):
             u_N, u_U = (
                 margin(rows.predict_proba().double()[None])
                 for rows in (pool, pool.unlabeled)

@@ -73,4 +73,11 @@ class ICAL(DeepQueryStrategy):
             return rows.sample_proba(self.n_samples)
 
         samples_SNC = pool.sample_proba(self.n_samples)
-        return ical(samples_SNC, batch_size, others, self.n_condense, self.n_probes)
+        return ical(
+            samples_SNC,
+            batch_size,
+            others,
+            self.n_condense,
+            self.n_probes,
+            pool.with_utilities,
+        )

@@ -65,4 +65,5 @@ class JointLabelPropagation(DeepQueryStrategy):
             pool.rows_of_data(),
             batch_size,
             self.alpha,
+            pool.with_utilities,
         )

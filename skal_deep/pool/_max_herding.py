@@ -66,4 +66,11 @@ class MaxHerding(DeepQueryStrategy):
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         points_ND, data_MD = features(pool, self.normalize)
         centers_LD = data_MD[: len(pool.labeled)]
-        return max_herding(points_ND, data_MD, centers_LD, batch_size, self.bandwidth)
+        return max_herding(
+            points_ND,
+            data_MD,
+            centers_LD,
+            batch_size,
+            self.bandwidth,
+            with_utilities=pool.with_utilities,
+        )

@@ -92,4 +92,6 @@ class ProbCover(DeepQueryStrategy):
             cluster_M = nearest_centers(data_MD, centroids_KD)[1]
             radius = purity_radius(data_MD, cluster_M, self.purity)
         centers_LD = data_MD[: len(pool.labeled)]
-        return prob_cover(points_ND, data_MD, centers_LD, batch_size, radius)
+        return prob_cover(
+            points_ND, data_MD, centers_LD, batch_size, radius, pool.with_utilities
+        )

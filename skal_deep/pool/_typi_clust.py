@@ -74,5 +74,11 @@ class TypiClust(DeepQueryStrategy):
         n_clusters = min(n_labeled + batch_size, _MOST_CLUSTERS)
         centroids_KD = k_means(data_MD, n_clusters, pool.generator)
         return typi_clust(
-            points_ND, data_MD, n_labeled, centroids_KD, batch_size, self.n_neighbors
+            points_ND,
+            data_MD,
+            n_labeled,
+            centroids_KD,
+            batch_size,
+            self.n_neighbors,
+            pool.with_utilities,
         )

@@ -77,4 +77,5 @@ class UncertaintyHerding(DeepQueryStrategy):
             batch_size,
             self.bandwidth or closest_pair(data_MD[:n_labeled]),
             weights.to(data_MD),
+            pool.with_utilities,
         )

@@ -69,14 +69,6 @@ def test_bounds_and_blocks_do_not_change_picks(monkeypatch, front_size, n_center
     assert plain is None or picks.tolist() == plain[0]
 
 
-def test_without_utilities_the_picks_are_the_same():
-    for centers in (H[LABELED], H[:0]):
-        picks, utilities = k_center_greedy(H[UNLABELED], centers, 20)
-        alone, own = k_center_greedy(H[UNLABELED], centers, 20, with_utilities=False)
-        assert picks.tolist() == alone.tolist()
-        torch.testing.assert_close(own, utilities[range(20), picks])
-
-
 def test_many_ties_go_to_the_lowest_position(monkeypatch):
     monkeypatch.setattr("skal_deep.functional.k_center._FRONT_SIZE", 3)
     points = torch.tensor([[1.0], [5.0], [5.0], [5.0], [-5.0], [5.0], [5.0]])

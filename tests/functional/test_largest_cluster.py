@@ -94,13 +94,6 @@ def test_copies_are_picked_once_each():
     assert utilities.eq(0).all()
 
 
-def test_utilities_of_the_picks_alone():
-    picks, rows = lcmd(H[UNLABELED], H[LABELED], 6)
-    same, alone = lcmd(H[UNLABELED], H[LABELED], 6, with_utilities=False)
-    assert picks.tolist() == same.tolist()
-    torch.testing.assert_close(alone, rows[range(6), picks])
-
-
 def test_bad_input():
     with pytest.raises(ValueError, match="mass holds NaN"):
         lcmd(H, H[:1], 1, torch.full((1, 5), math.nan))
