@@ -26,7 +26,7 @@ class Clue(DeepQueryStrategy):
     Rows that are no candidates count in the clusters. The utilities of row t are minus
     the distances to centre t; centres depend on the batch size, so the first pick may.
     A query of b of N rows takes about ``N b D`` operations an iteration, and memory
-    ``O(N (C + D + b))``.
+    ``O(N (C + D))``, with utilities ``O(N (C + D + b))``.
 
     Parameters
     ----------

@@ -26,7 +26,8 @@ class DensityWeightedDiversity(DeepQueryStrategy):
     With ``beta=0`` it is :class:`CoreSet`.
 
     The utilities are the products; without a label, row 0 holds densities. Picking b
-    of N rows takes ``O(N D (N + b))`` operations and memory ``O(N (D + b))``.
+    of N rows takes ``O(N D (N + b))`` operations and memory ``O(N D)``, with
+    utilities ``O(N (D + b))``.
 
     Parameters
     ----------

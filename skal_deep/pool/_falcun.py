@@ -19,7 +19,8 @@ class Falcun(DeepQueryStrategy):
     with probability proportional to ``(d' + u) ** gamma``, u one minus the gap of the
     two most probable classes, and d' the smallest ``sum_c |p_c - q_c|`` to a pick,
     scaled to 0 ... 1 over what is left [1]_. It looks at probabilities alone, so
-    picking b of N rows takes ``O(b N C)`` operations and memory ``O(N (C + b))``.
+    picking b of N rows takes ``O(b N C)`` operations and memory ``O(N C)``, with
+    utilities ``O(N (C + b))``.
 
     scikit-activeml's scales a distance again that it has scaled before; here, as in
     the authors' code, distances stay as they are from pick to pick.

@@ -28,8 +28,8 @@ class MaxHerding(DeepQueryStrategy):
 
     The utilities are gains in coverage, between 0 and 1, all of them exact. Rows that
     are no candidates count as rows to cover. Picking b of N rows takes about
-    ``N^2 D (1 + log b)`` operations and memory ``O(N (D + b))``, where
-    scikit-activeml's keeps an N x N matrix.
+    ``N^2 D (1 + log b)`` operations and memory ``O(N D)``, with utilities
+    ``O(N (D + b))``, where scikit-activeml's keeps an N x N matrix.
 
     Parameters
     ----------

@@ -33,7 +33,8 @@ class ProbCover(DeepQueryStrategy):
 
     The utilities are numbers of rows that a pick would newly cover. Rows that are no
     candidates count as rows to cover. A query takes ``O(N^2 D)`` operations for N
-    rows, whatever the batch size, and memory ``O(N (D + b))``: no graph is stored.
+    rows, whatever the batch size, and memory ``O(N D)``, with utilities
+    ``O(N (D + b))``: no graph is stored.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ class TypiClust(DeepQueryStrategy):
     it is, and 0 elsewhere. Clusters depend on the batch size, so the first pick may.
     With K clusters of N rows a query takes about ``N K D`` operations an iteration of
     k-means and at most ``N^2 D`` for neighbours, less the more clusters there are;
-    its memory is ``O(N (D + K + b))``.
+    its memory is ``O(N D)``, with utilities ``O(N (D + b))``.
 
     Parameters
     ----------
