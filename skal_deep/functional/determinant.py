@@ -25,7 +25,8 @@ def max_det(
     This maximises ``det(K + s I)`` of the posterior kernel of the batch greedily, and
     the information the batch carries about the weights: it is BatchBALD of a Gaussian
     process. Time ``O(N D^2)`` where there are labelled rows, and ``O(b D (N + D))``;
-    memory ``O(N (D + b) + D^2)``. Covariances are kept in float64.
+    memory ``O(N D + D^2)``, with utilities ``O(N (D + b) + D^2)``. Covariances are kept
+    in float64.
 
     Parameters
     ----------

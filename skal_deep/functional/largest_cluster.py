@@ -20,7 +20,8 @@ def lcmd(
     Each point belongs to its nearest centre. The size of a cluster is the sum of the
     squared distances of its points to the centre. The pick is the farthest point of
     the largest cluster; it becomes a centre. So dense regions get more picks than by
-    k-centre, and outliers fewer. Time ``O(N D (M + b))``, memory ``O(N (D + b))``.
+    k-centre, and outliers fewer. Time ``O(N D (M + b))``, memory ``O(N D)``,
+    with utilities ``O(N (D + b))``.
 
     Parameters
     ----------
