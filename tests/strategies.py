@@ -8,11 +8,13 @@ from skal_deep.pool import (
     DFAL,
     EGL,
     ICAL,
+    LCMD,
     VAAL,
     ClusterRounds,
     ConsensusKL,
     DeepQueryStrategy,
     MarginSampling,
+    MaxDet,
     MixedScore,
     Power,
     Softmax,
@@ -41,6 +43,8 @@ VARIANTS = {
     "ConsensusKL, largest": ConsensusKL(kind="max"),
     "DFAL by coordinate": DFAL(norm="linf"),
     "EGL of all weights": EGL(weights="all"),
+    "LCMD of all weights": LCMD(weights="all"),
+    "MaxDet of all weights": MaxDet(weights="all", n_features=40),
     "ICAL, pointwise": ICAL(n_probes=5),
 }
 

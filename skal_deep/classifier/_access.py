@@ -34,6 +34,7 @@ from skal_deep.classifier._jacobian import net_jacobian
 from skal_deep.classifier._logits import differentiable_logits
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
 from skal_deep.classifier._posterior import PosteriorClassifier
+from skal_deep.classifier._weight_gradients import net_weight_gradients
 from skal_deep.modules import coupled_dropout, isolated_rng
 
 _DEFAULT_N_SAMPLES = 20
@@ -86,7 +87,7 @@ def as_model(clf: Any) -> Model:
     model : Model
         An object with some of the methods ``predict_proba``, ``sample_proba``,
         ``predict_evidence``, ``embed``, ``linear_head``, ``jacobian``,
-        ``differentiable_logits`` and ``gradient_lengths``.
+        ``weight_gradients``, ``differentiable_logits`` and ``gradient_lengths``.
     """
     if clf is None:
         return Model(embed=_flat)
@@ -107,7 +108,8 @@ def as_model(clf: Any) -> Model:
             embed=lambda X: _net_both(clf, X)[1],
             predict_and_embed=partial(_net_both, clf),
             linear_head=partial(net_head, clf),
-            jacobian=partial(_net_jacobian, clf),
+            jacobian=partial(net_jacobian, clf),
+            weight_gradients=partial(net_weight_gradients, clf),
             differentiable_logits=partial(differentiable_logits, [clf]),
             gradient_lengths=partial(gradient_lengths, [clf]),
         )
@@ -117,7 +119,8 @@ def as_model(clf: Any) -> Model:
             sample_proba=partial(_wrapped_net_draws, clf),
             embed=lambda X: _wrapped_net_both(clf, X)[1],
             predict_and_embed=partial(_wrapped_net_both, clf),
-            jacobian=lambda *args: _net_jacobian(clf.neural_net_, *args),
+            jacobian=lambda *args: net_jacobian(clf.neural_net_, *args),
+            weight_gradients=lambda *args: net_weight_gradients(clf.neural_net_, *args),
         )
     if not callable(getattr(clf, "predict_proba", None)):
         return Model()
@@ -148,12 +151,15 @@ def _regressor(reg: Any) -> Model:
     """Return what a regressor answers: what it has learned, if it is a net."""
     if isinstance(reg, NeuralNet):
         return Model(
-            embed=partial(_net_embedding, reg), jacobian=partial(_net_jacobian, reg)
+            embed=partial(_net_embedding, reg),
+            jacobian=partial(net_jacobian, reg),
+            weight_gradients=partial(net_weight_gradients, reg),
         )
     if isinstance(reg, SkorchRegressor):
         return Model(
             embed=lambda X: _net_embedding(reg.neural_net_, X),
-            jacobian=lambda *args: _net_jacobian(reg.neural_net_, *args),
+            jacobian=lambda *args: net_jacobian(reg.neural_net_, *args),
+            weight_gradients=lambda *args: net_weight_gradients(reg.neural_net_, *args),
         )
     return Model()
 
@@ -168,7 +174,10 @@ def _ours(clf: NetClassifier) -> dict[str, Callable[..., Any]]:
         "predict_proba": lambda X: clf._answer(X)[0],
         "embed": lambda X: clf._answer(X, embeddings=True)[1],
         "predict_and_embed": partial(clf._answer, embeddings=True),
-        "jacobian": partial(_our_jacobian, clf),
+        "jacobian": partial(
+            _side_by_side, partial(net_jacobian, layer=clf.embedding_layer), clf
+        ),
+        "weight_gradients": partial(_side_by_side, net_weight_gradients, clf),
         "differentiable_logits": lambda X: differentiable_logits(clf.nets_, X),
         "gradient_lengths": lambda X, words: gradient_lengths(clf.nets_, X, words),
     }
@@ -179,21 +188,16 @@ def _ours(clf: NetClassifier) -> dict[str, Callable[..., Any]]:
     return answers
 
 
-def _our_jacobian(
-    clf: NetClassifier, X: NDArray[Any], n_features: int, seed: int
+def _side_by_side(
+    features: Callable[..., Tensor],
+    clf: NetClassifier,
+    X: NDArray[Any],
+    n_features: int,
+    seed: int,
 ) -> Tensor:
-    """Return the slopes of all nets side by side, with a share of the features each."""
+    """Return features by all nets side by side, with a share of their number each."""
     share = max(1, n_features // len(clf.nets_))
-    return torch.cat(
-        [net_jacobian(net, X, clf.embedding_layer, share, seed) for net in clf.nets_],
-        dim=1,
-    )
-
-
-def _net_jacobian(
-    net: NeuralNet, X: NDArray[Any], n_features: int, seed: int
-) -> Tensor:
-    return net_jacobian(net, X, None, n_features, seed)
+    return torch.cat([features(net, X, share, seed) for net in clf.nets_], dim=1)
 
 
 def _net_both(net: NeuralNet, X: NDArray[Any]) -> tuple[Tensor, Tensor]:

@@ -62,6 +62,18 @@ class HasSlopes(Protocol):
 
 
 @runtime_checkable
+class HasWeightGradients(Protocol):
+    """Gradients by the weights of all linear layers."""
+
+    def weight_gradients(self, X: ArrayLike, n_features: int, seed: int) -> Tensor:
+        """Return gradients, or sketches of them, of shape (N, n_features or less).
+
+        Those of a classifier's cross-entropy of the most probable label, or of a
+        regressor's outputs.
+        """
+
+
+@runtime_checkable
 class PredictsLogits(Protocol):
     """Differentiable logits."""
 
@@ -95,6 +107,7 @@ REMEDIES: dict[type, str] = {
         "Pass a single net, as DeepClassifier, or a linear classifier of scikit-learn."
     ),
     HasSlopes: "Pass a neural net: DeepClassifier or a skorch net.",
+    HasWeightGradients: "Pass a neural net: DeepClassifier or a skorch net.",
     PredictsLogits: "Pass a neural net: DeepClassifier or a skorch net.",
     MeasuresGradients: "Pass a neural net: DeepClassifier or a skorch net.",
 }

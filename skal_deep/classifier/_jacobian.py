@@ -19,7 +19,11 @@ from skal_deep.modules import isolated_rng
 
 
 def net_jacobian(
-    net: NeuralNet, X: NDArray[Any], layer: str | None, n_features: int, seed: int
+    net: NeuralNet,
+    X: NDArray[Any],
+    n_features: int,
+    seed: int,
+    layer: str | None = None,
 ) -> Tensor:
     """Return the derivative of the last layer's output by the input, row by row.
 
@@ -29,13 +33,13 @@ def net_jacobian(
         A fitted net.
     X : ndarray of shape (N, ...)
         Inputs of d numbers a row.
-    layer : str or None
-        Name of the layer whose C outputs are derived; ``None`` is the linear layer
-        that runs last. Outputs before a softmax are piecewise linear, if the net is.
     n_features : int
         Longest features that are wanted; longer derivatives are sketched.
     seed : int
         Seed of the sketch; equal seeds sketch alike.
+    layer : str, optional
+        Name of the layer whose C outputs are derived; ``None`` is the linear layer
+        that runs last. Outputs before a softmax are piecewise linear, if the net is.
 
     Returns
     -------
@@ -72,7 +76,7 @@ def _features(output_NC: Tensor, x: Tensor, n_features: int, seed: int) -> Tenso
     for unit_C, slope_ND in zip(torch.eye(n_classes).to(x), slopes, strict=True):
         generator = torch.Generator().manual_seed(seed)
         unit_NC = unit_C.expand(len(x), n_classes)
-        features_NP += sketched_outer(unit_NC, slope_ND, n_features, generator)
+        features_NP += sketched_outer([(unit_NC, slope_ND)], n_features, generator)
     return features_NP
 
 

@@ -44,6 +44,15 @@ def check_sample_weight(case: Case) -> None:
 
 
 @_check
+def check_utilities_do_not_matter(case: Case) -> None:
+    """The picks are the same whether utilities are asked for or not."""
+    for batch_size in (1, 6):
+        picks, _ = case.query(batch_size=batch_size, return_utilities=True)
+        alone = case.query(batch_size=batch_size)
+        np.testing.assert_array_equal(picks, alone)
+
+
+@_check
 def check_generators(case: Case) -> None:
     """The global generators neither matter nor move, and equal seeds agree."""
     answers = []

@@ -1,13 +1,12 @@
 """What each row adds to the Fisher information of a growing design."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
-# Elements of the largest temporary array: 64 MiB in float32.
-_MEMORY_BUDGET = 2**24
+from skal_deep.functional._chunks import chunks
+
 # Largest side of an information matrix: 800 MB in float64, of which a few are held.
 _MAX_N_WEIGHTS = 10_000
 
@@ -34,17 +33,11 @@ class Factored:
         """Return some of the rows."""
         return Factored(self.factor_NRK[rows], self.embedding_ND[rows])
 
-    def parts(self, n_elements: int) -> Iterator[slice]:
-        """Yield slices of rows for temporary arrays of so many elements a row."""
-        size = max(1, _MEMORY_BUDGET // max(1, n_elements))
-        for start in range(0, len(self), size):
-            yield slice(start, min(start + size, len(self)))
-
     def information(self) -> Tensor:
         """Return the sum of the information of all rows, of shape (K D, K D)."""
         n_factors, n_dims = self.factor_NRK.shape[2], self.embedding_ND.shape[1]
         total = self.embedding_ND.new_zeros(n_factors, n_dims, n_factors, n_dims)
-        for part in self.parts(n_factors * n_dims):
+        for part in chunks(len(self), n_factors * n_dims):
             factor_BRK, embedding_BD = self.factor_NRK[part], self.embedding_ND[part]
             gram_BKK = factor_BRK.mT @ factor_BRK
             for k in range(n_factors):  # blocks (k, k) ... (k, K) at once
@@ -61,8 +54,9 @@ class Factored:
         The matrix is symmetric, of shape (K D, K D).
         """
         n_factors, n_dims = self.factor_NRK.shape[2], self.embedding_ND.shape[1]
-        forms = []
-        for part in self.parts(n_factors * n_dims):
+        n, n_rows = self.factor_NRK.shape[:2]
+        form_NRR = matrix.new_empty(n, n_rows, n_rows)
+        for part in chunks(n, n_factors * n_dims):
             factor_BRK = self.factor_NRK[part].double()
             embedding_BD = self.embedding_ND[part].double()
             form_BKK = factor_BRK.new_empty(len(factor_BRK), n_factors, n_factors)
@@ -71,8 +65,8 @@ class Factored:
                 image = (embedding_BD @ strip).unflatten(1, (n_factors - k, n_dims))
                 form_BKK[:, k, k:] = (image @ embedding_BD[..., None])[..., 0]
                 form_BKK[:, k:, k] = form_BKK[:, k, k:]
-            forms.append(factor_BRK @ form_BKK @ factor_BRK.mT)
-        return torch.cat(forms)
+            form_NRR[part] = factor_BRK @ form_BKK @ factor_BRK.mT
+        return form_NRR
 
 
 class Design:
@@ -153,7 +147,7 @@ class Design:
     def _changes(self, sign: int) -> Tensor:
         """Return ``tr[(1 / of_new + sign inner)^-1 outer]``, of shape (N,)."""
         change_N = self._inner_NRR.new_empty(len(self._rows))
-        for part in self._rows.parts(2 * self._inner_NRR[:1].numel()):
+        for part in chunks(len(self._rows), 2 * self._inner_NRR[:1].numel()):
             root_BRR = self._root(self._inner_NRR[part], sign)
             solved_BRR = torch.cholesky_solve(self._outer_NRR[part], root_BRR)
             change_N[part] = solved_BRR.diagonal(dim1=-2, dim2=-1).sum(-1)
@@ -183,7 +177,7 @@ class Design:
         embedding_ND = self._rows.embedding_ND
         both = torch.cat([change_RW, image_RW]).to(embedding_ND.dtype)
         both = both.reshape(2 * n_rows * n_factors, embedding_ND.shape[1])
-        for part in self._rows.parts(len(both)):
+        for part in chunks(len(embedding_ND), len(both)):
             forms = embedding_ND[part] @ both.T
             forms = forms.reshape(len(forms), 2 * n_rows, n_factors)
             both_BRR = (self._rows.factor_NRK[part] @ forms.mT).double()

@@ -7,10 +7,8 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from skal_deep.functional._checks import check_finite
+from skal_deep.functional._chunks import chunks
 from skal_deep.functional.neighbors import squared_distances
-
-# Elements of the largest temporary array: 16 MiB in float32.
-_MEMORY_BUDGET = 2**22
 
 
 def flipping_mix(
@@ -58,8 +56,9 @@ def flipping_mix(
     check_finite(embeddings=embeddings, anchors=anchors, weight=weight, bias=bias)
     gram_CC = weight @ weight.T
     origin_D = anchors.mean(0)
-    epsilons = []
-    for rows in embeddings.split(max(1, _MEMORY_BUDGET // len(weight))):
+    epsilon_N = embeddings.new_empty(len(embeddings))
+    for part in chunks(len(embeddings), max(weight.shape)):
+        rows = embeddings[part]
         logits = rows @ weight.T + bias
         predicted = logits.argmax(-1, keepdim=True)
         error = logits.softmax(-1) - one_hot(predicted[:, 0], len(weight))
@@ -70,10 +69,9 @@ def flipping_mix(
         gain = slope - slope.gather(1, predicted)
         steps = torch.where(gain > 0, gap / gain, math.inf)
         steps.scatter_(1, predicted, math.inf)
-        epsilons.append(
-            (steps.amin(-1) * length / reach).nan_to_num(math.inf, math.inf)
-        )
-    return torch.cat(epsilons)
+        epsilon = steps.amin(-1) * length / reach
+        epsilon_N[part] = epsilon.nan_to_num(math.inf, math.inf)
+    return epsilon_N
 
 
 def disagreements(

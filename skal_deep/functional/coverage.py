@@ -6,16 +6,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_batch_size, check_finite
-from skal_deep.functional.neighbors import (
-    chunks,
-    nearest_centers,
-    squared_distances,
-)
-from skal_deep.functional.selection import without_earlier
-
-# Elements of the largest temporary array: 16 MiB in float32.
-_MEMORY_BUDGET = 2**22
+from skal_deep.functional._checks import check_finite
+from skal_deep.functional._chunks import chunks
+from skal_deep.functional._picks import Picks
+from skal_deep.functional.neighbors import nearest_centers, squared_distances
 
 
 def max_herding(
@@ -25,6 +19,7 @@ def max_herding(
     batch_size: int,
     bandwidth: float = 1.0,
     weights: Tensor | None = None,
+    with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Choose greedily what raises generalised coverage most.
 
@@ -53,6 +48,8 @@ def max_herding(
     weights : Tensor of shape (M,), optional
         How much each row of the data counts (UHerding: its uncertainty); ``None``
         counts all by 1.
+    with_utilities : bool, default=True
+        Whether to keep the utilities of all candidates.
 
     Returns
     -------
@@ -60,7 +57,8 @@ def max_herding(
         Picks in order; the lowest position wins a tie.
     utilities : Tensor of shape (b, N)
         Row t holds the gain in coverage of each candidate at pick t, between 0 and
-        the mean weight; 0 at earlier picks.
+        the mean weight; 0 at earlier picks. Of shape (b,), those of the picks alone, if
+        the others are not asked for.
 
     References
     ----------
@@ -76,13 +74,18 @@ def max_herding(
 
     weights = data.new_ones(len(data)) if weights is None else weights
     indices, gains = _greedy_coverage(
-        embeddings, data, centers, batch_size, gaussian, weights
+        embeddings, data, centers, batch_size, gaussian, weights, with_utilities
     )
     return indices, gains / len(data)
 
 
 def prob_cover(
-    embeddings: Tensor, data: Tensor, centers: Tensor, batch_size: int, radius: float
+    embeddings: Tensor,
+    data: Tensor,
+    centers: Tensor,
+    batch_size: int,
+    radius: float,
+    with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Choose greedily the balls that hold most of the data not yet covered.
 
@@ -104,6 +107,8 @@ def prob_cover(
         Number of picks b.
     radius : float
         Of the balls, in units of the embeddings.
+    with_utilities : bool, default=True
+        Whether to keep the utilities of all candidates.
 
     Returns
     -------
@@ -111,7 +116,8 @@ def prob_cover(
         Picks in order; the lowest position wins a tie.
     utilities : Tensor of shape (b, N)
         Row t holds how many rows each candidate would newly cover at pick t; 0 at
-        earlier picks.
+        earlier picks. Of shape (b,), those of the picks alone, if the others are not
+        asked for.
 
     References
     ----------
@@ -123,7 +129,9 @@ def prob_cover(
         return squared.lt_(radius**2)
 
     weights = data.new_ones(len(data))
-    return _greedy_coverage(embeddings, data, centers, batch_size, ball, weights)
+    return _greedy_coverage(
+        embeddings, data, centers, batch_size, ball, weights, with_utilities
+    )
 
 
 def purity_radius(data: Tensor, labels: Tensor, purity: float = 0.95) -> float:
@@ -170,13 +178,14 @@ def _greedy_coverage(
     batch_size: int,
     similarity: Callable[[Tensor], Tensor],
     weights: Tensor,
+    with_utilities: bool,
 ) -> tuple[Tensor, Tensor]:
     """Choose what raises ``sum_m w_m max_s k(x_m, s)`` most, again and again.
 
     ``similarity`` turns squared distances, which it may overwrite, into k, which
     falls with them and lies between 0 and 1.
     """
-    check_batch_size(batch_size, len(embeddings))
+    picks = Picks(embeddings, batch_size, with_utilities)
     check_finite(embeddings=embeddings, data=data, centers=centers, weights=weights)
     origin_D = data.mean(0)  # distances stay, digits are saved
     points_ND, data_MD = embeddings - origin_D, data - origin_D
@@ -191,7 +200,8 @@ def _greedy_coverage(
         where they are covered by ``high``.
         """
         total_N = points_ND.new_zeros(len(points_ND), dtype=torch.float64)
-        for chunk_m in rows_M.split(max(1, _MEMORY_BUDGET // len(points_ND))):
+        for part in chunks(len(rows_M), len(points_ND)):
+            chunk_m = rows_M[part]
             kernel_Nm = similarity(squared_distances(points_ND, data_MD[chunk_m]))
             low_m = low_M[chunk_m]
             kernel_Nm.clamp_(low_m, high_M[chunk_m]).sub_(low_m)
@@ -200,19 +210,12 @@ def _greedy_coverage(
 
     rows_M = torch.arange(len(data), device=data.device)
     gain_N = contributions(rows_M, covered_M, torch.ones_like(covered_M))
-    left_N = torch.ones_like(gain_N, dtype=torch.bool)
-    picks: list[int] = []
-    utilities = embeddings.new_empty(batch_size, len(embeddings))
     for step in range(batch_size):
-        utilities[step] = gain_N.clamp_min(0)  # rounding can go below
-        pick = int(torch.where(left_N, gain_N, -math.inf).argmax())
-        left_N[pick] = False
-        picks.append(pick)
+        pick = picks.take(gain_N.clamp_min(0))  # rounding can go below
         if step + 1 < batch_size:
             to_pick_M = squared_distances(data_MD, points_ND[pick : pick + 1])[:, 0]
             new_M = torch.maximum(covered_M, similarity(to_pick_M))
             changed = (new_M > covered_M).nonzero()[:, 0]
             gain_N -= contributions(changed, covered_M, new_M)
             covered_M = new_M
-    indices = torch.tensor(picks, device=embeddings.device)
-    return indices, without_earlier(utilities, indices)
+    return picks.answer()

@@ -1,17 +1,11 @@
 """Density times distance: diverse rows of crowded regions."""
 
-import math
-
-import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_batch_size, check_finite
-from skal_deep.functional.neighbors import (
-    chunks,
-    nearest_centers,
-    squared_distances,
-)
-from skal_deep.functional.selection import without_earlier
+from skal_deep.functional._checks import check_finite
+from skal_deep.functional._chunks import chunks
+from skal_deep.functional._picks import Picks
+from skal_deep.functional.neighbors import nearest_centers, squared_distances
 
 
 def density(embeddings: Tensor, data: Tensor, bandwidth: float | None = None) -> Tensor:
@@ -54,6 +48,7 @@ def density_k_center(
     densities: Tensor,
     batch_size: int,
     beta: float = 1.0,
+    with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Choose the largest ``density^beta * distance to the nearest centre``, repeatedly.
 
@@ -72,6 +67,8 @@ def density_k_center(
         Number of picks b.
     beta : float, default=1.0
         Weight of density; 0 is greedy k-centre.
+    with_utilities : bool, default=True
+        Whether to keep the utilities of all candidates.
 
     Returns
     -------
@@ -79,25 +76,19 @@ def density_k_center(
         Picks in order; the lowest position wins a tie.
     utilities : Tensor of shape (b, N)
         Row t holds the products before pick t, 0 at earlier picks. Without centres,
-        row 0 holds densities.
+        row 0 holds densities. Of shape (b,), those of the picks alone, if the others
+        are not asked for.
     """
-    check_batch_size(batch_size, len(embeddings))
+    picks = Picks(embeddings, batch_size, with_utilities)
     check_finite(embeddings=embeddings, centers=centers, densities=densities)
     points_ND = embeddings - embeddings.mean(0)
     weight_N = densities**beta
     nearest_N = None
     if len(centers):
         nearest_N = nearest_centers(embeddings, centers)[0]
-    left_N = torch.ones_like(densities, dtype=torch.bool)
-    utilities = embeddings.new_empty(batch_size, len(embeddings))
-    picks: list[int] = []
-    for step in range(batch_size):
+    for _ in range(batch_size):
         score_N = densities if nearest_N is None else weight_N * nearest_N.sqrt()
-        utilities[step] = score_N
-        pick = int(torch.where(left_N, score_N, -math.inf).argmax())
-        left_N[pick] = False
-        picks.append(pick)
+        pick = picks.take(score_N)
         to_pick_N = squared_distances(points_ND, points_ND[pick : pick + 1])[:, 0]
         nearest_N = to_pick_N if nearest_N is None else nearest_N.minimum(to_pick_N)
-    indices = torch.tensor(picks, device=embeddings.device)
-    return indices, without_earlier(utilities, indices)
+    return picks.answer()

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_batch_size, check_finite
+from skal_deep.functional._checks import check_finite
+from skal_deep.functional._picks import Picks
 from skal_deep.functional.information import CHUNK_ELEMENTS
-from skal_deep.functional.selection import without_earlier
 
 # The paper's kernel, a mean of rational quadratic ones, of two different labels. They
 # are always at the same distance, so any radial kernel differs in this number only.
@@ -25,6 +25,7 @@ def ical(
     others: Callable[[int], Tensor],
     n_condense: int = 200,
     n_probes: int | None = None,
+    with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Choose a batch by its dependence on the predictions for the pool (ICAL).
 
@@ -60,40 +61,35 @@ def ical(
         max(h_d(S + x) / h_d(S), 1) - 1``, so that a row that repeats the picks counts
         for little; this many rows, 20 in the paper. Both h are shifted, as in the
         authors' code, by the larger of their smallest values. ``None`` is plain ICAL.
+    with_utilities : bool, default=True
+        Whether to keep the utilities of all candidates.
 
     Returns
     -------
     indices : Tensor of shape (b,)
         Picks in order; the lowest position wins a tie.
     utilities : Tensor of shape (b, N)
-        Row t holds the scores at pick t; 0 at earlier picks.
+        Row t holds the scores at pick t; 0 at earlier picks. Of shape (b,), those of
+        the picks alone, if the others are not asked for.
 
     References
     ----------
     S. Jain, G. Liu, D. Gifford. Information Condensing Active Learning.
     arXiv:2002.07916, 2020.
     """
-    check_batch_size(batch_size, samples.shape[1])
+    picks = Picks(samples[0], batch_size, with_utilities)
     check_finite(samples=samples)
-    n_draws, n = samples.shape[:2]
+    n_draws = len(samples)
     picked_SS = samples.new_zeros(n_draws, n_draws, dtype=torch.float64)
-    left = torch.ones(n, dtype=torch.bool, device=samples.device)
-    picks: list[Tensor] = []
-    rows = []
     for step in range(batch_size):
         condense_SS = _mean_kernel(others(n_condense))
         together = (picked_SS * condense_SS).sum() * step
         score_N = (together + dependence(samples, condense_SS)) / (step + 1)
         if n_probes is not None and step > 0:
             score_N = score_N * _relevance(samples, picked_SS, step, others(n_probes))
-        pick = torch.where(left, score_N, -math.inf).argmax()
-        own_SS = _mean_kernel(samples[:, pick, None])
+        own_SS = _mean_kernel(samples[:, picks.take(score_N), None])
         picked_SS = (step * picked_SS + own_SS) / (step + 1)
-        left[pick] = False
-        picks.append(pick)
-        rows.append(score_N)
-    indices = torch.stack(picks)
-    return indices, without_earlier(torch.stack(rows), indices).to(samples.dtype)
+    return picks.answer()
 
 
 def _centred(samples: Tensor) -> Tensor:

@@ -1,15 +1,11 @@
 """MaxDet: the most uncertain point of a Gaussian model, given the picks so far."""
 
-import math
-
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_batch_size, check_finite
-from skal_deep.functional.selection import without_earlier
-
-# Elements of the largest temporary array: 128 MiB in float64.
-_MEMORY_BUDGET = 2**24
+from skal_deep.functional._checks import check_finite
+from skal_deep.functional._chunks import chunks
+from skal_deep.functional._picks import Picks
 
 
 def max_det(
@@ -29,7 +25,8 @@ def max_det(
     This maximises ``det(K + s I)`` of the posterior kernel of the batch greedily, and
     the information the batch carries about the weights: it is BatchBALD of a Gaussian
     process. Time ``O(N D^2)`` where there are labelled rows, and ``O(b D (N + D))``;
-    memory ``O(N (D + b) + D^2)``. Covariances are kept in float64.
+    memory ``O(N D + D^2)``, with utilities ``O(N (D + b) + D^2)``. Covariances are kept
+    in float64.
 
     Parameters
     ----------
@@ -58,29 +55,19 @@ def max_det(
     D. Holzmüller, V. Zaverkin, J. Kästner, I. Steinwart. A Framework and Benchmark for
     Deep Batch Active Learning for Regression. JMLR, 2023.
     """
-    check_batch_size(batch_size, len(features))
+    picks = Picks(features, batch_size, with_utilities)
     check_finite(features=features, labeled_features=labeled_features)
     if not noise > 0:
         raise ValueError(f"noise={noise} must be above 0.")
     covariance_DD, variance_N = _given(labeled_features, features, noise)
-    utilities: list[Tensor] = []
-    is_left_N = torch.ones(len(features), dtype=torch.bool, device=features.device)
-    picks: list[int] = []
     for _ in range(batch_size):
-        pick = int(torch.where(is_left_N, variance_N, -math.inf).argmax())
-        utility = variance_N if with_utilities else variance_N[pick]
-        utilities.append(utility.to(features.dtype))
-        feature_D = features[pick].double()
+        feature_D = features[picks.take(variance_N)].double()
         toward_D = covariance_DD @ feature_D
         scale = 1 / (noise + feature_D @ toward_D)
         shared_N = (features @ toward_D.to(features.dtype)).double()
         variance_N = (variance_N - scale * shared_N.square()).clamp_min(0)
         covariance_DD -= scale * torch.outer(toward_D, toward_D)
-        is_left_N[pick] = False
-        picks.append(pick)
-    indices = torch.tensor(picks, device=features.device)
-    rows = torch.stack(utilities)
-    return indices, without_earlier(rows, indices) if with_utilities else rows
+    return picks.answer()
 
 
 def _given(
@@ -94,10 +81,10 @@ def _given(
     labeled_MD = labeled_MD.double()
     factor_DD = torch.linalg.cholesky(labeled_MD.T @ labeled_MD + noise * identity_DD)
     # a sum of squares: exact where the difference of prior and explained would not be
-    variances = [
-        torch.linalg.solve_triangular(factor_DD, chunk_nD.double().T, upper=False)
-        .square_()
-        .sum(0)
-        for chunk_nD in features_ND.split(max(1, _MEMORY_BUDGET // n_dims))
-    ]
-    return noise * torch.cholesky_inverse(factor_DD), noise * torch.cat(variances)
+    variance_N = identity_DD.new_empty(len(features_ND))
+    for part in chunks(len(features_ND), n_dims):
+        root_DB = torch.linalg.solve_triangular(
+            factor_DD, features_ND[part].double().T, upper=False
+        )
+        variance_N[part] = root_DB.square_().sum(0)
+    return noise * torch.cholesky_inverse(factor_DD), noise * variance_N

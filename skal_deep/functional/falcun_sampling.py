@@ -5,7 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_batch_size, check_finite, own_generator
+from skal_deep.functional._checks import check_finite, own_generator
+from skal_deep.functional._picks import Picks
 from skal_deep.functional.uncertainty import margin
 
 
@@ -14,6 +15,7 @@ def falcun(
     batch_size: int,
     gamma: float = 10.0,
     generator: torch.Generator | None = None,
+    with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Draw a batch by uncertainty and distance of predictions.
 
@@ -32,39 +34,39 @@ def falcun(
         0 is uniform, infinity the largest; the authors' 10.
     generator : torch.Generator, optional
         Source of randomness; ``None`` is a fresh one.
+    with_utilities : bool, default=True
+        Whether to keep the utilities of all candidates.
 
     Returns
     -------
     indices : Tensor of shape (b,)
         Picks in order.
     utilities : Tensor of shape (b, N)
-        Row t holds the probabilities of draw t, 0 at earlier picks.
+        Row t holds the probabilities of draw t, 0 at earlier picks. Of shape (b,),
+        those of the picks alone, if the others are not asked for.
 
     References
     ----------
     S. Gilhuber, A. Beer, Y. Ma, T. Seidl. FALCUN: A Simple and Efficient Deep Active
     Learning Strategy. ECML PKDD, 2024.
     """
-    check_batch_size(batch_size, len(probas))
+    picks = Picks(probas, batch_size, with_utilities)
     check_finite(probas=probas)
     generator = own_generator(generator)
     proba_NC = probas.double()
     uncertainty_N = margin(proba_NC[None])
     distance_N = uncertainty_N
-    left_N = torch.ones_like(uncertainty_N, dtype=torch.bool)
-    utilities = probas.new_empty(batch_size, len(probas))
-    picks: list[int] = []
-    for step in range(batch_size):
+    left_N = picks.left_N
+    for _ in range(batch_size):
         log_N = log_relevance(distance_N, uncertainty_N, distance_N[left_N], gamma)
         if torch.isneginf(log_N[left_N]).all():  # nothing is uncertain: uniform
             log_N = torch.zeros_like(log_N)
         proba_N = torch.where(left_N, log_N, -math.inf).softmax(0)
-        utilities[step] = proba_N
-        picks.append(_draw(proba_N, generator))
-        left_N[picks[-1]] = False
-        to_pick_N = (proba_NC - proba_NC[picks[-1]]).abs().sum(-1)
+        pick = _draw(proba_N, generator)
+        picks.add(pick, proba_N)
+        to_pick_N = (proba_NC - proba_NC[pick]).abs().sum(-1)
         distance_N = torch.minimum(distance_N, to_pick_N)
-    return torch.tensor(picks, device=probas.device), utilities
+    return picks.answer()
 
 
 def log_relevance(

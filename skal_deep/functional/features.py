@@ -1,5 +1,7 @@
 """Gradients of the last layer as features of fixed length."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot, pad
@@ -46,31 +48,33 @@ def last_layer_features(
     else:
         slope_NC = probas - one_hot(probas.argmax(-1), probas.shape[1])
         slope_NC = slope_NC.to(embeddings.dtype)
-    return sketched_outer(slope_NC, with_bias_ND, n_features, generator)
+    return sketched_outer([(slope_NC, with_bias_ND)], n_features, generator)
 
 
 def sketched_outer(
-    left: Tensor,
-    right: Tensor,
+    factors: Sequence[tuple[Tensor, Tensor]],
     n_features: int,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Return outer products of rows, sketched where they are too long.
 
-    A sketch of p features is ``(S a) * (T h) / sqrt(p)`` with random signs in S and T,
-    the product taken element by element. Inner products of sketches have the expected
-    value ``(a . a')(h . h')`` and a relative error of the order ``1 / sqrt(p)``; the
-    outer products of length ``A D`` are never formed. The paper draws normal numbers;
-    signs have the same expected value and less variance. Equal generators give equal
-    S and T, so that rows may be sketched in parts. Time ``N p (A + D)``, memory
-    ``2 N p``.
+    The products of several pairs of factors, as of the layers of a net, stand side by
+    side. Inner products of rows are then ``sum_l (a_l . a_l')(h_l . h_l')`` over pairs
+    l.
+
+    A sketch of p features is ``sum_l (S_l a_l) * (T_l h_l) / sqrt(p)`` with random
+    signs in S and T, the products taken element by element. Inner products of sketches
+    have the same expected value and a relative error of the order ``1 / sqrt(p)``; the
+    outer products of length ``sum_l A_l D_l`` are never formed. The paper draws normal
+    numbers; signs have the same expected value and less variance. Equal generators
+    give equal S and T, so that rows may be sketched in parts. Time
+    ``N p sum_l (A_l + D_l)``, memory ``3 N p``.
 
     Parameters
     ----------
-    left : Tensor of shape (N, A)
-        First factors a.
-    right : Tensor of shape (N, D)
-        Second factors h.
+    factors : sequence of pairs of Tensors of shapes (N, A_l) and (N, D_l)
+        First factors a and second factors h. Of shapes (N, ..., A_l) and
+        (N, ..., D_l), their products are summed over the axes between.
     n_features : int
         Number p of features of a sketch. Outer products of at most that length are
         returned as they are.
@@ -79,7 +83,7 @@ def sketched_outer(
 
     Returns
     -------
-    features : Tensor of shape (N, min(A * D, n_features))
+    features : Tensor of shape (N, min(sum_l A_l * D_l, n_features))
         Features.
 
     References
@@ -87,16 +91,23 @@ def sketched_outer(
     D. Holzmüller, V. Zaverkin, J. Kästner, I. Steinwart. A Framework and Benchmark for
     Deep Batch Active Learning for Regression. JMLR, 2023.
     """
-    n_products = left.shape[1] * right.shape[1]
+    pairs = [
+        tuple(rows.reshape(len(rows), -1, rows.shape[-1]) for rows in pair)
+        for pair in factors
+    ]
+    n_products = sum(left.shape[-1] * right.shape[-1] for left, right in pairs)
     if n_products <= n_features:
-        return (left[:, :, None] * right[:, None, :]).flatten(1)
+        return torch.cat([(left.mT @ right).flatten(1) for left, right in pairs], 1)
     generator = own_generator(generator)
-    features_NP = left @ _signs(left, n_features, generator)
-    features_NP *= right @ _signs(right, n_features, generator)
+    features_NP = pairs[0][0].new_zeros(len(pairs[0][0]), n_features)
+    for left_NTA, right_NTD in pairs:
+        sketch_NTP = left_NTA @ _signs(left_NTA, n_features, generator)
+        sketch_NTP *= right_NTD @ _signs(right_NTD, n_features, generator)
+        features_NP += sketch_NTP.sum(1)
     return features_NP.mul_(n_features**-0.5)
 
 
 def _signs(rows: Tensor, n_features: int, generator: torch.Generator) -> Tensor:
     """Return a matrix of random signs that rows can be multiplied with."""
-    bits = torch.randint(2, (rows.shape[1], n_features), generator=generator)
+    bits = torch.randint(2, (rows.shape[-1], n_features), generator=generator)
     return (2 * bits - 1).to(rows)

@@ -1,6 +1,5 @@
 """Bait: designs by the Fisher information of the last layer."""
 
-import math
 from typing import Literal
 
 import torch
@@ -8,7 +7,7 @@ from torch import Tensor
 
 from skal_deep.functional._checks import check_batch_size, check_finite
 from skal_deep.functional._design import Design, Factored
-from skal_deep.functional.selection import without_earlier
+from skal_deep.functional._picks import Picks
 
 Weighting = Literal["official", "paper", "consistent"]
 
@@ -233,22 +232,13 @@ def _forward_backward(
         "consistent": (n_labeled / total, 1 / total),
     }[weighting]
     design = Design(candidates, labeled, everything, regularization, of_labeled, of_new)
-    added: list[int] = []
-    utilities: list[Tensor] = []
-    for _ in range(min(2 * batch_size, len(candidates))):
-        gain_N = design.gains()
-        gain_N[added] = -math.inf
-        pick = int(gain_N.argmax())
-        gain_N[added] = 0
-        utilities.append(gain_N if with_utilities else gain_N[pick])
-        design.add(pick)
-        added.append(pick)
-    kept = torch.tensor(added, device=candidates.embedding_ND.device)
-    design = design.at(kept)
-    stays = list(range(len(added)))
+    n_added = min(2 * batch_size, len(candidates))
+    added = Picks(candidates.embedding_ND, n_added, with_utilities)
+    for _ in range(n_added):
+        design.add(added.take(design.gains()))
+    indices, utilities = added.answer()
+    design = design.at(indices)
+    stays = list(range(n_added))
     while len(stays) > batch_size:
         design.remove(stays.pop(int(design.losses(stays).argmin())))
-    indices = kept[stays]
-    rows = torch.stack([utilities[step] for step in stays])
-    rows = rows.to(candidates.embedding_ND.dtype)
-    return indices, without_earlier(rows, indices) if with_utilities else rows
+    return indices[stays], utilities[stays]

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from skal_deep.functional._checks import check_batch_size, check_finite, own_generator
+from skal_deep.functional._checks import check_finite, own_generator
+from skal_deep.functional._picks import Picks
 
 # Elements of the largest temporary array: 64 MiB in float32.
 _MEMORY_BUDGET = 2**24
@@ -84,28 +85,21 @@ def badge(
     Learning by Diverse, Uncertain Gradient Lower Bounds. ICLR, 2020.
     """
     n = len(probas)
-    check_batch_size(batch_size, n)
     check_finite(probas=probas, embeddings=embeddings)
     generator = own_generator(generator)
     gradients = _Gradients(_error(probas), embeddings)
     norm_N = gradients.norm_N
-    left = torch.ones(n, dtype=torch.bool, device=probas.device)
-    picks = [int(norm_N.argmax())]
-    shares_N = _shares(norm_N, left)
-    utilities = [shares_N if with_utilities else shares_N[picks[0]]]
-    left[picks] = False
-    nearest_N = gradients.distances(picks)[0]
-    while len(picks) < batch_size:
-        shares_N = _shares(nearest_N, left)
-        n_ahead = min(batch_size - len(picks), max(1, _MEMORY_BUDGET // n))
+    picks = Picks(norm_N, batch_size, with_utilities)
+    picks.add(int(norm_N.argmax()), _shares(norm_N, picks.left_N))
+    nearest_N = gradients.distances(picks.rows)[0]
+    while len(picks.rows) < batch_size:
+        shares_N = _shares(nearest_N, picks.left_N)
+        n_ahead = min(batch_size - len(picks.rows), max(1, _MEMORY_BUDGET // n))
         block = _draw_ahead(gradients, shares_N, nearest_N, n_ahead, generator)
         for pick, distance_N in zip(block, gradients.distances(block), strict=True):
-            shares_N = _shares(nearest_N, left)
-            utilities.append(shares_N if with_utilities else shares_N[pick])
+            picks.add(pick, _shares(nearest_N, picks.left_N))
             nearest_N = torch.minimum(nearest_N, distance_N)
-            left[pick] = False
-            picks.append(pick)
-    return torch.tensor(picks, device=probas.device), torch.stack(utilities)
+    return picks.answer()
 
 
 class _Gradients:

@@ -7,9 +7,8 @@ from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import cg
 from torch import Tensor
 
-from skal_deep.functional._checks import check_batch_size
+from skal_deep.functional._picks import Picks
 from skal_deep.functional.neighbors import nearest_neighbors, unit_rows
-from skal_deep.functional.selection import without_earlier
 
 # Residual of the conjugate gradients, relative to the right-hand side.
 _TOLERANCE = 1e-8
@@ -122,6 +121,7 @@ def propagate_labels(
     candidates: Tensor,
     batch_size: int,
     alpha: float = 0.99,
+    with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Choose the row that labelled rows reach least, again and again.
 
@@ -142,6 +142,8 @@ def propagate_labels(
         Number of picks b.
     alpha : float, default=0.99
         Below 1; large ones reach far.
+    with_utilities : bool, default=True
+        Whether to keep the utilities of all candidates.
 
     Returns
     -------
@@ -149,14 +151,15 @@ def propagate_labels(
         Picks in order, as positions in ``candidates``; the lowest wins a tie.
     utilities : Tensor of shape (b, n)
         Row t holds minus f before pick t, 0 at earlier picks. Without labelled rows,
-        row 0 holds f for q = 1 everywhere.
+        row 0 holds f for q = 1 everywhere. Of shape (b,), those of the picks alone, if
+        the others are not asked for.
 
     References
     ----------
     O. Siméoni, M. Budnik, Y. Avrithis, G. Gravier. Rethinking Deep Active Learning:
     Using Unlabeled Data at Model Training. ICPR, 2020.
     """
-    check_batch_size(batch_size, len(candidates))
+    picks = Picks(candidates.double(), batch_size, with_utilities)
     n = graph.shape[0]
     system = csr_array(diags_array(np.ones(n)) - alpha * graph)
 
@@ -170,19 +173,15 @@ def propagate_labels(
     reach_N = np.zeros(n)
     if len(labeled):
         reach_N = reached_from(labeled.numpy(force=True))
-    is_left = np.ones(len(rows_n), dtype=bool)
-    utilities = np.empty((batch_size, len(rows_n)))
-    picks: list[int] = []
     for step in range(batch_size):
-        utilities[step] = -reach_N[rows_n]
+        utility_N = -reach_N
         if step == 0 and not len(labeled):
-            utilities[step] = reached_from(np.arange(n))[rows_n]
-        picks.append(int(np.where(is_left, utilities[step], -np.inf).argmax()))
-        is_left[picks[-1]] = False
+            utility_N = reached_from(np.arange(n))
+        utility_n = torch.as_tensor(utility_N[rows_n], device=candidates.device)
+        pick = picks.take(utility_n)
         if step + 1 < batch_size:
-            reach_N += reached_from(rows_n[picks[-1:]])
-    indices = torch.tensor(picks, device=candidates.device)
-    return indices, without_earlier(torch.as_tensor(utilities), indices)
+            reach_N += reached_from(rows_n[pick : pick + 1])
+    return picks.answer()
 
 
 def _others(embeddings: Tensor, n_neighbors: int) -> tuple[Tensor, Tensor]:

@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 
 from skal_deep.functional._checks import check_batch_size, check_finite
+from skal_deep.functional._chunks import chunks
 from skal_deep.functional.selection import without_earlier
 
-# Elements of the largest temporary array: 64 MiB in float32.
-_MEMORY_BUDGET = 2**24
 # Centres that every point is compared with; most points are never farthest after that.
 _N_FIRST_CENTERS = 128
 # Points among which picks are made before others are looked at.
@@ -105,12 +104,13 @@ class _Points:
 
     def nearest(self, centers: "_Points") -> Tensor:
         """Return the squared distance of each point to its nearest centre."""
-        size = max(1, _MEMORY_BUDGET // len(centers))
-        nearest = [
-            (centers.norm_N - 2 * (chunk_nD @ centers.points_ND.T)).amin(-1)
-            for chunk_nD in self.points_ND.split(size)
-        ]
-        return (torch.cat(nearest) + self.norm_N).clamp_min_(0)
+        to_K, nearest_N = centers.points_ND.T, torch.empty_like(self.norm_N)
+        for part in chunks(len(self), len(centers)):
+            offset_BK = torch.addmm(
+                centers.norm_N, self.points_ND[part], to_K, alpha=-2
+            )
+            nearest_N[part] = offset_BK.amin(-1)
+        return nearest_N.add_(self.norm_N).clamp_min_(0)
 
 
 def _farthest_first(
@@ -205,12 +205,11 @@ def _distances_before(points: _Points, centers: _Points, picks: Tensor) -> Tenso
         nearest_N = points.nearest(centers)
     else:
         nearest_N = torch.full_like(points.norm_N, math.inf)
-    size = max(1, _MEMORY_BUDGET // len(points))
-    for start in range(0, len(picks), size):
-        block = points.at(picks[start : start + size])
+    for part in chunks(len(picks), len(points)):
+        block = points.at(picks[part])
         inner_KN = block.points_ND @ points.points_ND.T
         squared_KN = block.norm_N[:, None] + points.norm_N - 2 * inner_KN
-        for step, distance_N in enumerate(squared_KN, start):
+        for step, distance_N in enumerate(squared_KN, part.start):
             rows_BN[step] = nearest_N.sqrt()
             nearest_N = torch.minimum(nearest_N, distance_N.clamp_min_(0))
     if not len(centers):

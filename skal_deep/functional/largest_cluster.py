@@ -3,11 +3,9 @@
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_batch_size, check_finite
-from skal_deep.functional.selection import without_earlier
-
-# Elements of the largest temporary array: 64 MiB in float32.
-_MEMORY_BUDGET = 2**24
+from skal_deep.functional._checks import check_finite
+from skal_deep.functional._picks import Picks
+from skal_deep.functional.neighbors import nearest_centers
 
 
 def lcmd(
@@ -22,7 +20,8 @@ def lcmd(
     Each point belongs to its nearest centre. The size of a cluster is the sum of the
     squared distances of its points to the centre. The pick is the farthest point of
     the largest cluster; it becomes a centre. So dense regions get more picks than by
-    k-centre, and outliers fewer. Time ``O(N D (M + b))``, memory ``O(N (D + b))``.
+    k-centre, and outliers fewer. Time ``O(N D (M + b))``, memory ``O(N D)``,
+    with utilities ``O(N (D + b))``.
 
     Parameters
     ----------
@@ -55,7 +54,7 @@ def lcmd(
     D. Holzmüller, V. Zaverkin, J. Kästner, I. Steinwart. A Framework and Benchmark for
     Deep Batch Active Learning for Regression. JMLR, 2023.
     """
-    check_batch_size(batch_size, len(features))
+    picks = Picks(features, batch_size, with_utilities)
     check_finite(features=features, centers=centers)
     # Distances stay the same and lose fewer digits near the origin.
     origin_D = (centers if len(centers) else features).mean(0)
@@ -64,9 +63,6 @@ def lcmd(
     if mass is not None:
         check_finite(mass=mass)
         everything = Clusters(mass - origin_D, centers - origin_D)
-    left_N = torch.ones(len(features), dtype=torch.bool, device=features.device)
-    utilities: list[Tensor] = []
-    picks: list[int] = []
     for step in range(batch_size):
         n_clusters = len(centers) + step
         if n_clusters == 0:
@@ -79,44 +75,29 @@ def lcmd(
             utility_N = torch.where(candidates.owner_N == largest, nearest_N, 0.0)
             # sizes are never negative, so a cluster without candidates comes last
             is_open_K = torch.zeros_like(size_K, dtype=torch.bool)
-            is_open_K[candidates.owner_N[left_N]] = True
+            is_open_K[candidates.owner_N[picks.left_N]] = True
             chosen = torch.where(is_open_K, size_K, -1.0).argmax()
-            is_choice_N = left_N & (candidates.owner_N == chosen)
+            is_choice_N = picks.left_N & (candidates.owner_N == chosen)
             pick = int(torch.where(is_choice_N, nearest_N, -1.0).argmax())
-        utilities.append(utility_N if with_utilities else utility_N[pick])
+        picks.add(pick, utility_N)
         center_D = candidates.points_ND[pick]
         candidates.add(center_D, n_clusters)
         if mass is not None:
             everything.add(center_D, n_clusters)
-        left_N[pick] = False
-        picks.append(pick)
-    indices = torch.tensor(picks, device=features.device)
-    rows = torch.stack(utilities)
-    return indices, without_earlier(rows, indices) if with_utilities else rows
+    return picks.answer()
 
 
 class Clusters:
-    """Points, each with its nearest centre and the squared distance to it.
-
-    The nearest centre is found by a matrix product; its distance is then computed
-    from differences, which lose no digits where points are close.
-    """
+    """Points, each with its nearest centre and the squared distance to it."""
 
     def __init__(self, points_ND: Tensor, centers_MD: Tensor):
         self.points_ND = points_ND
         self._norm_N = points_ND.square().sum(-1)
-        self.nearest_N = torch.full_like(self._norm_N, torch.inf)
-        self.owner_N = torch.zeros_like(self._norm_N, dtype=torch.int64)
-        if not len(centers_MD):
-            return
-        center_norm_M = centers_MD.square().sum(-1)
-        size = max(1, _MEMORY_BUDGET // max(centers_MD.shape))
-        for start in range(0, len(points_ND), size):
-            chunk_BD = points_ND[start : start + size]
-            owner_B = (center_norm_M - 2 * (chunk_BD @ centers_MD.T)).argmin(-1)
-            distance_B = (chunk_BD - centers_MD[owner_B]).square().sum(-1)
-            self.owner_N[start : start + size] = owner_B
-            self.nearest_N[start : start + size] = distance_B
+        if len(centers_MD):
+            self.nearest_N, self.owner_N = nearest_centers(points_ND, centers_MD)
+        else:
+            self.nearest_N = torch.full_like(self._norm_N, torch.inf)
+            self.owner_N = torch.zeros_like(self._norm_N, dtype=torch.int64)
 
     def add(self, center_D: Tensor, name: int) -> None:
         """Add a centre; points that are closer to it than to theirs change over."""

@@ -1,15 +1,12 @@
 """Distances and nearest neighbours, in chunks."""
 
 import math
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from skal_deep.functional._checks import check_finite
-
-# Elements of the largest temporary array: 16 MiB in float32.
-_MEMORY_BUDGET = 2**22
+from skal_deep.functional._chunks import chunks
 
 
 def unit_rows(embeddings: Tensor) -> Tensor:
@@ -50,32 +47,11 @@ def squared_distances(left: Tensor, right: Tensor) -> Tensor:
     return inner.add_(left.square().sum(-1)[:, None]).clamp_min_(0)
 
 
-def chunks(n_rows: int, n_columns: int) -> Iterator[slice]:
-    """Yield slices of rows, each for a temporary array that fits into memory.
-
-    Write results into an array that was there before. Results of their own would be
-    small arrays among the large ones, and keep the freed memory of each from being
-    used again.
-
-    Parameters
-    ----------
-    n_rows : int
-        Number of rows.
-    n_columns : int
-        Number of columns of the temporary array.
-
-    Yields
-    ------
-    part : slice
-        The next rows.
-    """
-    size = max(1, _MEMORY_BUDGET // max(1, n_columns))
-    for start in range(0, n_rows, size):
-        yield slice(start, min(start + size, n_rows))
-
-
 def nearest_centers(embeddings: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
     """Return the squared distance to the nearest centre, and which one it is.
+
+    The nearest is found by a matrix product. Its distance is then computed from
+    differences, which lose no digits where points are close.
 
     Parameters
     ----------
@@ -92,12 +68,15 @@ def nearest_centers(embeddings: Tensor, centers: Tensor) -> tuple[Tensor, Tensor
         Of the nearest centres; the lowest wins a tie.
     """
     origin_D = centers.mean(0)
-    rows_ND, centers_KD = embeddings - origin_D, centers - origin_D
-    squared_N = rows_ND.new_empty(len(rows_ND))
-    position_N = squared_N.new_empty(len(rows_ND), dtype=torch.long)
-    for part in chunks(len(rows_ND), len(centers)):
-        nearest = squared_distances(rows_ND[part], centers_KD).min(-1)
-        squared_N[part], position_N[part] = nearest
+    centers_KD = centers - origin_D
+    norm_K = centers_KD.square().sum(-1)
+    squared_N = embeddings.new_empty(len(embeddings))
+    position_N = squared_N.new_empty(len(embeddings), dtype=torch.long)
+    for part in chunks(len(embeddings), max(centers.shape)):
+        rows_BD = embeddings[part] - origin_D
+        nearest_B = torch.addmm(norm_K, rows_BD, centers_KD.T, alpha=-2).argmin(-1)
+        position_N[part] = nearest_B
+        squared_N[part] = rows_BD.sub_(centers_KD[nearest_B]).square().sum(-1)
     return squared_N, position_N
 
 

@@ -1,12 +1,10 @@
 """One row for each centroid."""
 
-import math
-
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_batch_size, check_finite
-from skal_deep.functional.selection import without_earlier
+from skal_deep.functional._checks import check_finite
+from skal_deep.functional._picks import Picks
 
 
 def nearest_distinct(
@@ -14,6 +12,7 @@ def nearest_distinct(
     centroids: Tensor,
     batch_size: int,
     handicaps: Tensor | None = None,
+    with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Choose the row nearest to each centroid, none of them twice.
 
@@ -27,6 +26,8 @@ def nearest_distinct(
         Number of picks b.
     handicaps : Tensor of shape (N,), optional
         What is added to the distances of each candidate; ``None`` is nothing.
+    with_utilities : bool, default=True
+        Whether to keep the utilities of all candidates.
 
     Returns
     -------
@@ -34,20 +35,13 @@ def nearest_distinct(
         Picks in order of the centroids; the lowest position wins a tie.
     utilities : Tensor of shape (b, N)
         Row t holds minus the distances to centroid t, less the handicaps; 0 at
-        earlier picks.
+        earlier picks. Of shape (b,), those of the picks alone, if the others are not
+        asked for.
     """
-    check_batch_size(batch_size, len(embeddings))
+    picks = Picks(embeddings, batch_size, with_utilities)
     check_finite(embeddings=embeddings, centroids=centroids)
-    left_N = embeddings.new_ones(len(embeddings), dtype=torch.bool)
-    utilities = embeddings.new_empty(batch_size, len(embeddings))
-    picks: list[int] = []
     for step in range(batch_size):
         offset_ND = embeddings - centroids[step % len(centroids)]
-        utilities[step] = -torch.linalg.vector_norm(offset_ND, dim=-1)
-        if handicaps is not None:
-            utilities[step] -= handicaps
-        pick = int(torch.where(left_N, utilities[step], -math.inf).argmax())
-        left_N[pick] = False
-        picks.append(pick)
-    indices = torch.tensor(picks, device=embeddings.device)
-    return indices, without_earlier(utilities, indices)
+        utility_N = -torch.linalg.vector_norm(offset_ND, dim=-1)
+        picks.take(utility_N if handicaps is None else utility_N - handicaps)
+    return picks.answer()

@@ -35,7 +35,11 @@ def average_linkage(embeddings: Tensor, n_clusters: int) -> Tensor:
 
 
 def cluster_rounds(
-    scores: Tensor, clusters: Tensor, batch_size: int, n_considered: int
+    scores: Tensor,
+    clusters: Tensor,
+    batch_size: int,
+    n_considered: int,
+    with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Choose by turns from the clusters of the highest scores, small clusters first.
 
@@ -53,6 +57,8 @@ def cluster_rounds(
         Number of picks b.
     n_considered : int
         Number of highest scores that may be picked; at least b and at most N are.
+    with_utilities : bool, default=True
+        Whether to keep the utilities of all candidates.
 
     Returns
     -------
@@ -60,7 +66,8 @@ def cluster_rounds(
         Picks in order.
     utilities : Tensor of shape (b, N)
         Row t holds the scores of the cluster whose turn it is and the lowest of all
-        scores elsewhere; 0 at earlier picks.
+        scores elsewhere; 0 at earlier picks. Of shape (b,), those of the picks alone,
+        if the others are not asked for.
 
     References
     ----------
@@ -85,6 +92,8 @@ def cluster_rounds(
     )
     order = np.lexsort([k.numpy(force=True) for k in (best[group], size[group], turn)])
     indices = considered[torch.as_tensor(order[:batch_size], device=scores.device)]
+    if not with_utilities:
+        return indices, scores[indices]
     in_turn = clusters[indices][:, None] == clusters
     is_considered = torch.zeros_like(scores, dtype=torch.bool)
     is_considered[considered] = True

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from skal_deep.functional._checks import check_batch_size, check_finite, own_generator
+from skal_deep.functional._picks import Picks
 
 
 def top_k(scores: Tensor, batch_size: int) -> Tensor:
@@ -41,6 +42,7 @@ def power_sample(
     coldness: float = 1.0,
     generator: torch.Generator | None = None,
     epsilon: float = 0.0,
+    with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Draw a batch with probabilities proportional to ``scores ** coldness``.
 
@@ -58,13 +60,16 @@ def power_sample(
         Source of randomness; ``None`` is a fresh one.
     epsilon : float, default=0.0
         Share of each draw's probability that is spread evenly over what is left.
+    with_utilities : bool, default=True
+        Whether to compute the utilities of all candidates.
 
     Returns
     -------
     indices : Tensor of shape (b,)
         Picks in the order of the draws.
     utilities : Tensor of shape (b, N)
-        Row t holds the probabilities of draw t; 0 at earlier picks.
+        Row t holds the probabilities of draw t; 0 at earlier picks. Of shape (b,),
+        those of the picks alone, if the others are not asked for.
 
     References
     ----------
@@ -75,7 +80,10 @@ def power_sample(
     log_score = torch.log(scores.double().clamp_min(0))
     if coldness == 0:  # 0 * -inf
         log_score = torch.zeros_like(log_score)
-    return _plackett_luce(scores, coldness * log_score, batch_size, generator, epsilon)
+    log_weight = coldness * log_score
+    return _plackett_luce(
+        scores, log_weight, batch_size, generator, epsilon, with_utilities
+    )
 
 
 def softmax_sample(
@@ -84,6 +92,7 @@ def softmax_sample(
     coldness: float = 1.0,
     generator: torch.Generator | None = None,
     epsilon: float = 0.0,
+    with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Draw a batch with probabilities proportional to ``exp(coldness * scores)``.
 
@@ -99,13 +108,16 @@ def softmax_sample(
         Source of randomness; ``None`` is a fresh one.
     epsilon : float, default=0.0
         Share of each draw's probability that is spread evenly over what is left.
+    with_utilities : bool, default=True
+        Whether to compute the utilities of all candidates.
 
     Returns
     -------
     indices : Tensor of shape (b,)
         Picks in the order of the draws.
     utilities : Tensor of shape (b, N)
-        Row t holds the probabilities of draw t; 0 at earlier picks.
+        Row t holds the probabilities of draw t; 0 at earlier picks. Of shape (b,),
+        those of the picks alone, if the others are not asked for.
 
     References
     ----------
@@ -113,8 +125,9 @@ def softmax_sample(
     Stochastic Batch Acquisition: A Simple Baseline for Deep Active Learning.
     TMLR, 2023.
     """
+    log_weight = coldness * scores.double()
     return _plackett_luce(
-        scores, coldness * scores.double(), batch_size, generator, epsilon
+        scores, log_weight, batch_size, generator, epsilon, with_utilities
     )
 
 
@@ -124,6 +137,7 @@ def softrank_sample(
     coldness: float = 1.0,
     generator: torch.Generator | None = None,
     epsilon: float = 0.0,
+    with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Draw a batch with probabilities proportional to ``rank ** -coldness``.
 
@@ -141,13 +155,16 @@ def softrank_sample(
         Source of randomness; ``None`` is a fresh one.
     epsilon : float, default=0.0
         Share of each draw's probability that is spread evenly over what is left.
+    with_utilities : bool, default=True
+        Whether to compute the utilities of all candidates.
 
     Returns
     -------
     indices : Tensor of shape (b,)
         Picks in the order of the draws.
     utilities : Tensor of shape (b, N)
-        Row t holds the probabilities of draw t; 0 at earlier picks.
+        Row t holds the probabilities of draw t; 0 at earlier picks. Of shape (b,),
+        those of the picks alone, if the others are not asked for.
 
     References
     ----------
@@ -158,8 +175,9 @@ def softrank_sample(
     order = torch.sort(scores, descending=True, stable=True).indices
     rank = torch.empty_like(scores, dtype=torch.float64)
     rank[order] = torch.arange(1, len(scores) + 1, device=scores.device).double()
+    log_weight = -coldness * rank.log()
     return _plackett_luce(
-        scores, -coldness * rank.log(), batch_size, generator, epsilon
+        scores, log_weight, batch_size, generator, epsilon, with_utilities
     )
 
 
@@ -169,6 +187,7 @@ def _plackett_luce(
     batch_size: int,
     generator: torch.Generator | None,
     epsilon: float,
+    with_utilities: bool,
 ) -> tuple[Tensor, Tensor]:
     """Draw one after another without replacement, by the Gumbel top-k trick.
 
@@ -179,33 +198,36 @@ def _plackett_luce(
     check_finite(scores=scores)
     generator = own_generator(generator)
     if epsilon > 0:
-        indices, proba_TN = _mixed_draws(log_weight, batch_size, epsilon, generator)
-        return indices, proba_TN.to(scores.dtype)
+        picks = Picks(scores, batch_size, with_utilities)
+        return _mixed_draws(picks, log_weight, batch_size, epsilon, generator)
     gumbel = _gumbel(log_weight, generator)
     # weights of 0 come last, among themselves in the order of their noise
     by_noise = torch.sort(gumbel, descending=True).indices
     perturbed = (log_weight + gumbel)[by_noise]
     order = torch.sort(perturbed, descending=True, stable=True).indices
     indices = by_noise[order][:batch_size]
+    if not with_utilities:
+        return indices, _own_shares(log_weight, indices).to(scores.dtype)
     left_TN = torch.ones(batch_size, len(scores), dtype=torch.bool).to(scores.device)
     left_TN = without_earlier(left_TN, indices)
     return indices, _shares(log_weight, left_TN).to(scores.dtype)
 
 
 def _mixed_draws(
-    log_weight: Tensor, batch_size: int, epsilon: float, generator: torch.Generator
+    picks: Picks,
+    log_weight: Tensor,
+    batch_size: int,
+    epsilon: float,
+    generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
     """Draw one after another from weights, mixed with a uniform distribution."""
-    left = torch.ones_like(log_weight, dtype=torch.bool)
-    picks, rows = [], []
+    left = picks.left_N
     for _ in range(batch_size):
         even = left.to(log_weight.dtype) / left.sum()
         proba = (1 - epsilon) * _shares(log_weight, left) + epsilon * even
-        rows.append(proba)
-        pick = (proba.log() + _gumbel(log_weight, generator)).argmax()
-        left[pick] = False
-        picks.append(pick)
-    return torch.stack(picks), torch.stack(rows)
+        perturbed = proba.log() + _gumbel(log_weight, generator)
+        picks.add(int(perturbed.argmax()), proba)
+    return picks.answer()
 
 
 def _gumbel(log_weight: Tensor, generator: torch.Generator) -> Tensor:
@@ -219,3 +241,12 @@ def _shares(log_weight: Tensor, left: Tensor) -> Tensor:
     log_weight = torch.where(left, log_weight, -math.inf)
     exhausted = torch.isneginf(log_weight).all(-1, keepdim=True)
     return torch.where(exhausted & left, 0.0, log_weight).softmax(-1)
+
+
+def _own_shares(log_weight: Tensor, indices: Tensor) -> Tensor:
+    """Return the share of each pick in the weights that were left for it, (b,)."""
+    of_rest = log_weight.index_fill(0, indices, -math.inf).logsumexp(0, keepdim=True)
+    own = log_weight[indices]
+    left = torch.cat([own, of_rest]).flip(0).logcumsumexp(0).flip(0)[:-1]
+    n_left = len(log_weight) - torch.arange(len(own), device=own.device)
+    return torch.where(torch.isneginf(left), 1 / n_left, (own - left).exp())

@@ -5,9 +5,9 @@ import math
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_batch_size, check_finite
+from skal_deep.functional._checks import check_finite
+from skal_deep.functional._picks import Picks
 from skal_deep.functional.neighbors import nearest_centers, nearest_neighbors
-from skal_deep.functional.selection import without_earlier
 
 # Clusters this small are left to the last, as in the authors' code.
 _SMALL_CLUSTER = 5
@@ -53,6 +53,7 @@ def typi_clust(
     centroids: Tensor,
     batch_size: int,
     n_neighbors: int = 20,
+    with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Choose the most typical row of one cluster after the other.
 
@@ -76,6 +77,8 @@ def typi_clust(
         Number of picks b.
     n_neighbors : int, default=20
         Largest number of neighbours; the paper's 20.
+    with_utilities : bool, default=True
+        Whether to keep the utilities of all candidates.
 
     Returns
     -------
@@ -83,14 +86,15 @@ def typi_clust(
         Picks in order; the lowest position wins a tie.
     utilities : Tensor of shape (b, N)
         Row t holds the typicality of the candidates in the cluster whose turn it is,
-        0 elsewhere and at earlier picks.
+        0 elsewhere and at earlier picks. Of shape (b,), those of the picks alone, if
+        the others are not asked for.
 
     References
     ----------
     G. Hacohen, A. Dekel, D. Weinshall. Active Learning on a Budget: Opposite
     Strategies Suit High and Low Budgets. ICML, 2022.
     """
-    check_batch_size(batch_size, len(embeddings))
+    picks = Picks(embeddings, batch_size, with_utilities)
     check_finite(embeddings=embeddings, data=data)
     cluster_N, cluster_M = (
         nearest_centers(rows, centroids)[1] for rows in (embeddings, data)
@@ -100,23 +104,19 @@ def typi_clust(
     turns = sorted(
         cluster_N.unique().tolist(), key=lambda c: (labeled_K[c], -size_K[c], c)
     )
-    left_N = torch.ones(len(embeddings), dtype=torch.bool, device=embeddings.device)
     scores: dict[int, Tensor] = {}
-    utilities = embeddings.new_zeros(batch_size, len(embeddings))
-    picks: list[int] = []
-    while len(picks) < batch_size:
-        turns = [c for c in turns if left_N[cluster_N == c].any()]
+    while len(picks.rows) < batch_size:
+        turns = [c for c in turns if picks.left_N[cluster_N == c].any()]
         for c in [c for c in turns if size_K[c] > _SMALL_CLUSTER] or turns:
             inside_N = cluster_N == c
             if c not in scores:
                 members = data[cluster_M == c]
                 k = min(n_neighbors, len(members) // 2)
                 scores[c] = typicality(embeddings[inside_N], members, k)
-            utilities[len(picks), inside_N] = scores[c]
-            open_N = torch.where(inside_N & left_N, utilities[len(picks)], -math.inf)
-            picks.append(int(open_N.argmax()))
-            left_N[picks[-1]] = False
-            if len(picks) == batch_size:
+            utility_N = embeddings.new_zeros(len(embeddings))
+            utility_N[inside_N] = scores[c]
+            open_N = torch.where(inside_N & picks.left_N, utility_N, -math.inf)
+            picks.add(int(open_N.argmax()), utility_N)
+            if len(picks.rows) == batch_size:
                 break
-    indices = torch.tensor(picks, device=embeddings.device)
-    return indices, without_earlier(utilities, indices)
+    return picks.answer()

@@ -22,6 +22,9 @@ class AdversarialBIM(ScoreQueryStrategy):
     libraries, the number of steps is limited, since on a flat part of the loss no
     number would do. :class:`DFAL` takes fewer steps, which are longer.
 
+    The time is that of ``n_steps`` passes backward at most. Rows are attacked in parts,
+    so that memory does not grow with the pool.
+
     Parameters
     ----------
     step_size : float, default=0.05

@@ -40,7 +40,7 @@ class AlfaMix(DeepQueryStrategy):
     The utilities of row t are minus the distances to centre t, less 2 for rows that
     do not flip; centres depend on the batch size, so the first pick may. Finding the
     rows takes ``O(N C (C + D))`` operations, grouping them ``O(N b D)`` an iteration,
-    and memory is ``O(N (C + D + b))``.
+    and memory is ``O(N (C + D))``, with utilities ``O(N (C + D + b))``.
 
     Parameters
     ----------

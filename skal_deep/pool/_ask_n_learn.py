@@ -1,18 +1,12 @@
 """Ask-n-Learn: Badge with honest probabilities."""
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from skal_deep.classifier import Embeds, PredictsProba
-from skal_deep.functional import fit_temperature
 from skal_deep.pool._badge import badge_at
 from skal_deep.pool._base import DeepQueryStrategy
+from skal_deep.pool._calibration import calibrated_temperature
 from skal_deep.pool._pool import Pool
-
-# One in three labels of a class is hidden to measure the temperature.
-_HIDDEN_SHARE = 1 / 3
 
 
 class AskNLearn(DeepQueryStrategy):
@@ -53,20 +47,4 @@ class AskNLearn(DeepQueryStrategy):
     _needs = (PredictsProba, Embeds)
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
-        hidden = _to_hide(pool.y_labeled, pool.generator)
-        temperature = fit_temperature(*pool.held_out(hidden)) if len(hidden) else 1.0
-        return badge_at(pool, batch_size, temperature)
-
-
-def _to_hide(y: NDArray[np.generic], generator: torch.Generator) -> NDArray[np.intp]:
-    """Return positions of labels to hide, never the last of a class."""
-    classes, columns = np.unique(y, return_inverse=True)
-    hidden = [
-        rows[torch.randperm(len(rows), generator=generator).numpy()][: _n_hidden(rows)]
-        for rows in (np.flatnonzero(columns == c) for c in range(len(classes)))
-    ]
-    return np.concatenate(hidden) if hidden else np.arange(0)
-
-
-def _n_hidden(rows: NDArray[np.intp]) -> int:
-    return max(1, int(len(rows) * _HIDDEN_SHARE)) if len(rows) > 1 else 0
+        return badge_at(pool, batch_size, calibrated_temperature(pool))

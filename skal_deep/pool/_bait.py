@@ -22,7 +22,8 @@ class Bait(DeepQueryStrategy):
 
     For C classes and embeddings of size D, the last layer has ``W = (C - 1) D`` free
     weights, of which up to 10,000 are taken. Looking at N rows takes ``O(N W^2 + W^3)``
-    operations, each pick ``O(N C W + C W^2)``, and memory is ``O(N (C^2 + D) + W^2)``.
+    operations, each pick ``O(N C W + C W^2)``, and memory is ``O(N (C^2 + D) + W^2)``,
+    with utilities 2 b N numbers more.
     For more weights use ``binary=True``, which tells the most probable class from the
     rest [2]_, so that ``W = D``.
 

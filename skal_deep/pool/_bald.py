@@ -20,6 +20,9 @@ class BALD(ScoreQueryStrategy):
     ``H[mean_s p_s] - mean_s H[p_s]`` in nats [1]_, estimated with dropout or an
     ensemble [2]_. It lies between 0 and ``log(min(S, C))``.
 
+    Scoring N rows takes ``O(S N C)`` operations beside the predictions. Memory is
+    ``O(N)`` beside the draws, and those of a large pool never exist at once.
+
     Parameters
     ----------
     n_samples : int, default=None

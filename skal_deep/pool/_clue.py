@@ -26,7 +26,7 @@ class Clue(DeepQueryStrategy):
     Rows that are no candidates count in the clusters. The utilities of row t are minus
     the distances to centre t; centres depend on the batch size, so the first pick may.
     A query of b of N rows takes about ``N b D`` operations an iteration, and memory
-    ``O(N (C + D + b))``.
+    ``O(N (C + D))``, with utilities ``O(N (C + D + b))``.
 
     Parameters
     ----------
@@ -61,4 +61,6 @@ class Clue(DeepQueryStrategy):
         if not weights.any():  # nothing is uncertain
             weights = torch.ones_like(weights)
         centroids_KD = k_means(rows_UD, batch_size, pool.generator, weights)
-        return nearest_distinct(pool.embed(), centroids_KD, batch_size)
+        return nearest_distinct(
+            pool.embed(), centroids_KD, batch_size, with_utilities=pool.with_utilities
+        )

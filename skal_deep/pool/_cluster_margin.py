@@ -23,7 +23,8 @@ class ClusterMargin(DeepQueryStrategy):
     row of a cluster. Here each query clusters by the present embeddings, since
     strategies keep no state, and takes the smallest margin. At most L = 5,000 rows are
     linked, which takes seconds and 100 MiB; each other row belongs with the nearest
-    of them: ``O(N L D)`` operations for N rows, and memory ``O(N (D + b))``.
+    of them: ``O(N L D)`` operations for N rows, and memory ``O(N (C + D))``, with
+    utilities ``O(N (C + D + b))``.
 
     The utilities are one minus the margin, of the cluster whose turn it is.
     Candidates must be rows of ``X``, given as integers.

@@ -59,4 +59,6 @@ class ClusterRounds(SelectionRule):
             )
         clusters = linkage_clusters(pool, self.cluster_size)
         n_considered = round(self.oversampling * batch_size)
-        return cluster_rounds(scores, clusters, batch_size, n_considered)
+        return cluster_rounds(
+            scores, clusters, batch_size, n_considered, pool.with_utilities
+        )

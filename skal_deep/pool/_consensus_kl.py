@@ -22,6 +22,9 @@ class ConsensusKL(ScoreQueryStrategy):
     the score of :class:`BALD`; with ``kind="max"`` the member that is furthest off
     decides, so that a single dissenter is enough.
 
+    Scoring N rows by S draws takes ``O(S N C)`` operations beside the predictions.
+    Memory is ``O(N)`` beside the draws, and those of a large pool never exist at once.
+
     Parameters
     ----------
     n_samples : int, default=None

@@ -28,7 +28,8 @@ class DAMI(DeepQueryStrategy):
     Without a labelled row the first pick is the row closest to the mean.
 
     The utilities are distances. Time ``O(N C (net + d p) + N p (M + b))`` for M
-    labelled rows and ``p = min(C d, n_features)``, memory ``O(N (p + b))``.
+    labelled rows and ``p = min(C d, n_features)``, memory ``O(N p)``, with
+    utilities ``O(N (p + b))``.
 
     Parameters
     ----------

@@ -32,6 +32,8 @@ class DEAL(ScoreQueryStrategy):
     information that a label carries about the probabilities, which is BALD in closed
     form.
 
+    Scoring N rows takes ``O(N C)`` operations and memory beside the prediction.
+
     Parameters
     ----------
     kind : {"margin", "vacuity", "information"}, default="margin"

@@ -26,7 +26,8 @@ class DensityWeightedDiversity(DeepQueryStrategy):
     With ``beta=0`` it is :class:`CoreSet`.
 
     The utilities are the products; without a label, row 0 holds densities. Picking b
-    of N rows takes ``O(N D (N + b))`` operations and memory ``O(N (D + b))``.
+    of N rows takes ``O(N D (N + b))`` operations and memory ``O(N D)``, with
+    utilities ``O(N (D + b))``.
 
     Parameters
     ----------
@@ -62,4 +63,6 @@ class DensityWeightedDiversity(DeepQueryStrategy):
         points_ND, data_MD = pool.embed(), pool.embed_data()
         centers_LD = data_MD[: len(pool.labeled)]
         densities = density(points_ND, data_MD, self.bandwidth)
-        return density_k_center(points_ND, centers_LD, densities, batch_size, self.beta)
+        return density_k_center(
+            points_ND, centers_LD, densities, batch_size, self.beta, pool.with_utilities
+        )

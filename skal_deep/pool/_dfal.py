@@ -26,7 +26,8 @@ class DFAL(ScoreQueryStrategy):
     mean; rows are moved as the net sees them, after the steps of a Pipeline, and never
     clipped to a range.
 
-    The time is that of ``n_steps`` times ``n_classes`` passes backward at most. The
+    The time is that of ``n_steps`` times ``n_classes`` passes backward at most. Rows
+    are attacked in parts, so that memory does not grow with the pool. The
     authors look at 300 random candidates: ``SubSamplingWrapper(DFAL(),
     max_candidates=300)`` of scikit-activeml does.
 

@@ -37,7 +37,7 @@ class DropQuery(DeepQueryStrategy):
     The utilities of row t are minus the distances to centre t, less 2 for rows that
     do not change; centres depend on the batch size, so the first pick may. Finding
     the rows takes ``O(M N C D)`` operations for M masks, grouping them ``O(N b D)`` an
-    iteration, and memory is ``O(N (C + D + b))``.
+    iteration, and memory is ``O(N (C + D))``, with utilities ``O(N (C + D + b))``.
 
     Parameters
     ----------

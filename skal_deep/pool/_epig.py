@@ -28,6 +28,10 @@ class EPIG(ScoreQueryStrategy):
     drawn ones show too little of get more weight. The paper finds the shares of the
     classes from the pool; here it is done from the targets themselves.
 
+    Scoring N rows against M targets takes ``O(S N M C^2)`` operations. Memory is that
+    of the targets' draws, ``O(S M C)``, and ``O(N)``: the draws of a large pool never
+    exist at once.
+
     Parameters
     ----------
     n_samples : int, default=None

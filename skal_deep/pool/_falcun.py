@@ -19,7 +19,8 @@ class Falcun(DeepQueryStrategy):
     with probability proportional to ``(d' + u) ** gamma``, u one minus the gap of the
     two most probable classes, and d' the smallest ``sum_c |p_c - q_c|`` to a pick,
     scaled to 0 ... 1 over what is left [1]_. It looks at probabilities alone, so
-    picking b of N rows takes ``O(b N C)`` operations and memory ``O(N (C + b))``.
+    picking b of N rows takes ``O(b N C)`` operations and memory ``O(N C)``, with
+    utilities ``O(N (C + b))``.
 
     scikit-activeml's scales a distance again that it has scaled before; here, as in
     the authors' code, distances stay as they are from pick to pick.
@@ -55,8 +56,10 @@ class Falcun(DeepQueryStrategy):
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         proba_NC = pool.predict_proba()
-        picks, utilities = falcun(proba_NC, batch_size, self.gamma, pool.generator)
-        if pool.is_foreign and len(pool.unlabeled):
+        picks, utilities = falcun(
+            proba_NC, batch_size, self.gamma, pool.generator, pool.with_utilities
+        )
+        if pool.with_utilities and pool.is_foreign and len(pool.unlabeled):
             u_N, u_U = (
                 margin(rows.predict_proba().double()[None])
                 for rows in (pool, pool.unlabeled)

@@ -129,4 +129,6 @@ def representatives(
     grouped = rows_UD[chosen_U] if chosen_U.any() else rows_UD
     centroids_KD = k_means(grouped, batch_size, pool.generator)
     handicap_N = torch.where(chosen_N, 0.0, 2.0).to(rows_ND)
-    return nearest_distinct(rows_ND, centroids_KD, batch_size, handicap_N)
+    return nearest_distinct(
+        rows_ND, centroids_KD, batch_size, handicap_N, pool.with_utilities
+    )

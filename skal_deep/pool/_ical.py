@@ -25,6 +25,10 @@ class ICAL(DeepQueryStrategy):
     ``n_probes`` it is ICAL-pointwise: rows that add nothing to the dependence of the
     picks before on single random rows count for little.
 
+    The utilities are dependences. A pick of N rows takes ``O(S^2 N C)`` operations with
+    S draws, with ``n_probes`` probes ``O(S N C^2 n_probes)`` more; memory is
+    ``O(S N C)``, with utilities ``O(N (S C + b))``.
+
     Parameters
     ----------
     n_samples : int, default=None
@@ -73,4 +77,11 @@ class ICAL(DeepQueryStrategy):
             return rows.sample_proba(self.n_samples)
 
         samples_SNC = pool.sample_proba(self.n_samples)
-        return ical(samples_SNC, batch_size, others, self.n_condense, self.n_probes)
+        return ical(
+            samples_SNC,
+            batch_size,
+            others,
+            self.n_condense,
+            self.n_probes,
+            pool.with_utilities,
+        )

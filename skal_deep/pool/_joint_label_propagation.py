@@ -26,7 +26,7 @@ class JointLabelPropagation(DeepQueryStrategy):
     The utilities are minus what reaches a row. Candidates that are given as inputs
     stand for the nearest row of ``X``. Neighbours of N rows take ``O(N^2 D)``
     operations in chunks; each pick takes some hundred steps of conjugate gradients of
-    ``O(N k)``, and memory is ``O(N (D + k + b))``.
+    ``O(N k)``, and memory is ``O(N (D + k))``, with utilities ``O(N (D + k + b))``.
 
     Parameters
     ----------
@@ -65,4 +65,5 @@ class JointLabelPropagation(DeepQueryStrategy):
             pool.rows_of_data(),
             batch_size,
             self.alpha,
+            pool.with_utilities,
         )

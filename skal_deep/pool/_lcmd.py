@@ -3,10 +3,10 @@
 from numbers import Integral
 from typing import Any, ClassVar
 
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
-from skal_deep.classifier import Embeds
+from skal_deep.classifier import Embeds, HasWeightGradients
 from skal_deep.functional import lcmd
 from skal_deep.pool._base import DeepQueryStrategy
 from skal_deep.pool._pool import Pool
@@ -24,19 +24,27 @@ class LCMD(DeepQueryStrategy):
     net, the paper's last-layer kernel, with h the embedding. For a classifier, which
     the paper does not treat, it is the gradient of the loss of the most probable
     label, as in Badge, for labelled rows too. Gradients longer than ``n_features`` are
-    sketched by random signs. The paper prefers sketches of the gradient in all
-    layers; this is the last layer only. Without a net that has embeddings the inputs
-    serve as h.
+    sketched by random signs. Without a net that has embeddings the inputs serve as h.
+
+    With ``weights="all"`` they are the gradients by the weights and biases of all
+    linear layers, the paper's full gradient kernel, which it found best with sketches
+    of 512 features. What other layers hold, such as convolutions, is left out. The
+    paper's nets scale their weights in another way (NTK parametrisation), by which
+    layers count differently; here they count as the net has them.
 
     The utilities are squared distances in the largest cluster, and 0 elsewhere. Time
-    ``O(N p (M + b))`` for M labelled rows and ``p = n_features``, memory
-    ``O(N (p + b))``. For candidates given as inputs, clusters are those of the
-    unlabelled rows of ``X``, so that a pool may be scored in parts.
+    ``O(N p (M + b))`` for M labelled rows and ``p = n_features``, for gradients of all
+    layers one pass back and ``O(N p)`` for each unit of each layer more; memory
+    ``O(N p)``, with utilities ``O(N (p + b))``. For candidates given as inputs,
+    clusters are those of the unlabelled rows of ``X``, so that a pool may be scored in
+    parts.
 
     Parameters
     ----------
     n_features : int, default=512
         Longest features, as in the paper.
+    weights : {"last", "all"}, default="last"
+        Whose gradient: of the last layer, or of all linear layers.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
     random_state : int, RandomState or None, default=None
@@ -48,22 +56,31 @@ class LCMD(DeepQueryStrategy):
        Benchmark for Deep Batch Active Learning for Regression. JMLR, 2023.
     """
 
-    _needs = (Embeds,)
     _works_on_inputs: ClassVar[bool] = True
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **DeepQueryStrategy._parameter_constraints,
         "n_features": [Interval(Integral, 1, None, closed="left")],
+        "weights": [StrOptions({"last", "all"})],
     }
 
-    def __init__(self, n_features=512, missing_label=-1, random_state=None):
+    def __init__(
+        self, n_features=512, weights="last", missing_label=-1, random_state=None
+    ):
         super().__init__(missing_label=missing_label, random_state=random_state)
         self.n_features = n_features
+        self.weights = weights
+
+    @property
+    def _needs(self) -> tuple[type, ...]:  # type: ignore[override]
+        return (Embeds if self.weights == "last" else HasWeightGradients,)
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
-        features_NP, centers_MP = pool.features_beside_labeled(self.n_features)
+        features_NP, centers_MP = pool.features_beside_labeled(
+            self.weights, self.n_features
+        )
         mass_UP = None
         if pool.is_foreign and len(pool.unlabeled):
-            mass_UP = pool.unlabeled.gradient_features(self.n_features)
+            mass_UP = pool.unlabeled.gradient_features(self.weights, self.n_features)
         return lcmd(
             features_NP,
             centers_MP,

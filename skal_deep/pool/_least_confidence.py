@@ -15,6 +15,8 @@ class LeastConfidence(ScoreQueryStrategy):
     [1]_, between 0 and ``1 - 1/C``. With a posterior, p is the mean over its draws,
     and the score equals the variation ratio that Gal et al. print.
 
+    Scoring N rows takes ``O(N C)`` operations and memory beside the prediction.
+
     Parameters
     ----------
     selection : SelectionRule, default=None

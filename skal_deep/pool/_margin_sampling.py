@@ -15,6 +15,8 @@ class MarginSampling(ScoreQueryStrategy):
     their difference in probability [1]_, between 0 and 1. With a single class every
     score is 0. With a posterior, p is the mean over its draws.
 
+    Scoring N rows takes ``O(N C)`` operations and memory beside the prediction.
+
     Parameters
     ----------
     selection : SelectionRule, default=None

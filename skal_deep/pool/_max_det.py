@@ -3,10 +3,10 @@
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
-from skal_deep.classifier import Embeds
+from skal_deep.classifier import Embeds, HasWeightGradients
 from skal_deep.functional import max_det
 from skal_deep.pool._base import DeepQueryStrategy
 from skal_deep.pool._pool import Pool
@@ -15,19 +15,21 @@ from skal_deep.pool._pool import Pool
 class MaxDet(DeepQueryStrategy):
     """Determinant maximisation (MaxDet), for regression and classification.
 
-    Takes the network as a linear model in the gradients of its last layer. Given the
+    Takes the network as a linear model in the gradients of its weights. Given the
     labelled rows, asks for the row whose output is most uncertain, conditions on it,
     and asks again [1]_. That maximises the determinant of the posterior covariance of
     the batch greedily, and is BatchBALD for a Gaussian process.
 
     The features are ``[h, 1]`` for a regression net, with h the embedding. For a
     classifier, which the paper does not treat, they are the gradient of the loss of
-    the most probable label, as in Badge. Gradients longer than ``n_features`` are
-    sketched by random signs. Without a net that has embeddings the inputs serve as h.
+    the most probable label, as in Badge. With ``weights="all"`` they are gradients by
+    the weights of all linear layers, see :class:`LCMD`. Gradients longer than
+    ``n_features`` are sketched by random signs. Without a net that has embeddings the
+    inputs serve as h.
 
     The utilities are variances, in units of the variance of a weight a priori. Time
     ``O(p^2 (N + M + b) + b N p)`` for M labelled rows and ``p = n_features``, memory
-    ``O(N (p + b) + p^2)``.
+    ``O(N p + p^2)``, with utilities ``O(N (p + b) + p^2)``.
 
     Parameters
     ----------
@@ -36,6 +38,8 @@ class MaxDet(DeepQueryStrategy):
         labelled rows (to 1 without them). The paper's default.
     n_features : int, default=512
         Longest features, as in the paper.
+    weights : {"last", "all"}, default="last"
+        Whose gradient: of the last layer, or of all linear layers.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
     random_state : int, RandomState or None, default=None
@@ -47,21 +51,35 @@ class MaxDet(DeepQueryStrategy):
        Benchmark for Deep Batch Active Learning for Regression. JMLR, 2023.
     """
 
-    _needs = (Embeds,)
     _works_on_inputs: ClassVar[bool] = True
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **DeepQueryStrategy._parameter_constraints,
         "noise": [Interval(Real, 0, None, closed="neither")],
         "n_features": [Interval(Integral, 1, None, closed="left")],
+        "weights": [StrOptions({"last", "all"})],
     }
 
-    def __init__(self, noise=1e-6, n_features=512, missing_label=-1, random_state=None):
+    def __init__(
+        self,
+        noise=1e-6,
+        n_features=512,
+        weights="last",
+        missing_label=-1,
+        random_state=None,
+    ):
         super().__init__(missing_label=missing_label, random_state=random_state)
         self.noise = noise
         self.n_features = n_features
+        self.weights = weights
+
+    @property
+    def _needs(self) -> tuple[type, ...]:  # type: ignore[override]
+        return (Embeds if self.weights == "last" else HasWeightGradients,)
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
-        features_NP, labeled_MP = pool.features_beside_labeled(self.n_features)
+        features_NP, labeled_MP = pool.features_beside_labeled(
+            self.weights, self.n_features
+        )
         scale = float(labeled_MP.double().square().sum()) / max(1, len(labeled_MP))
         return max_det(
             features_NP,

@@ -28,8 +28,8 @@ class MaxHerding(DeepQueryStrategy):
 
     The utilities are gains in coverage, between 0 and 1, all of them exact. Rows that
     are no candidates count as rows to cover. Picking b of N rows takes about
-    ``N^2 D (1 + log b)`` operations and memory ``O(N (D + b))``, where
-    scikit-activeml's keeps an N x N matrix.
+    ``N^2 D (1 + log b)`` operations and memory ``O(N D)``, with utilities
+    ``O(N (D + b))``, where scikit-activeml's keeps an N x N matrix.
 
     Parameters
     ----------
@@ -66,4 +66,11 @@ class MaxHerding(DeepQueryStrategy):
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         points_ND, data_MD = features(pool, self.normalize)
         centers_LD = data_MD[: len(pool.labeled)]
-        return max_herding(points_ND, data_MD, centers_LD, batch_size, self.bandwidth)
+        return max_herding(
+            points_ND,
+            data_MD,
+            centers_LD,
+            batch_size,
+            self.bandwidth,
+            with_utilities=pool.with_utilities,
+        )

@@ -19,6 +19,9 @@ class MeanStd(ScoreQueryStrategy):
     draws: ``mean_c std_s p_sc`` [1]_, [2]_ with the standard deviation over all draws
     (divided by S), between 0 and 1/2.
 
+    Scoring N rows takes ``O(S N C)`` operations beside the predictions. Memory is
+    ``O(N)`` beside the draws, and those of a large pool never exist at once.
+
     Parameters
     ----------
     n_samples : int, default=None

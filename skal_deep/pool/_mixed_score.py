@@ -24,7 +24,7 @@ class MixedScore(ScoreQueryStrategy):
     scores, where ranks would turn round-off into differences.
 
     For candidates given as inputs, the scale is that of the unlabelled rows of ``X``,
-    so that a pool may be scored in parts.
+    so that a pool may be scored in parts. Time and memory are those of the scores.
 
     Parameters
     ----------

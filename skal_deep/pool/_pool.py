@@ -66,12 +66,14 @@ class Pool(Rows):
         parts = (self.labeled, self.unlabeled)
         return torch.cat([rows.embed() for rows in parts if len(rows)])
 
-    def features_beside_labeled(self, n_features: int) -> tuple[Tensor, Tensor]:
+    def features_beside_labeled(
+        self, weights: str, n_features: int
+    ) -> tuple[Tensor, Tensor]:
         """Return the gradient features of candidates and of labelled rows."""
-        features_NP = self.gradient_features(n_features)
+        features_NP = self.gradient_features(weights, n_features)
         if not len(self.labeled):
             return features_NP, features_NP[:0]
-        return features_NP, self.labeled.gradient_features(n_features)
+        return features_NP, self.labeled.gradient_features(weights, n_features)
 
     def held_out(self, hidden: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
         """Return honest predictions for labelled rows, at the cost of another fit.

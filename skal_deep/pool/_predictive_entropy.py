@@ -16,6 +16,8 @@ class PredictiveEntropy(ScoreQueryStrategy):
     the prediction is the mean over its draws [2]_; unlike :class:`BALD`, noise in the
     labels counts too.
 
+    Scoring N rows takes ``O(N C)`` operations and memory beside the prediction.
+
     Parameters
     ----------
     selection : SelectionRule, default=None

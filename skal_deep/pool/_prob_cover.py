@@ -33,7 +33,8 @@ class ProbCover(DeepQueryStrategy):
 
     The utilities are numbers of rows that a pick would newly cover. Rows that are no
     candidates count as rows to cover. A query takes ``O(N^2 D)`` operations for N
-    rows, whatever the batch size, and memory ``O(N (D + b))``: no graph is stored.
+    rows, whatever the batch size, and memory ``O(N D)``, with utilities
+    ``O(N (D + b))``: no graph is stored.
 
     Parameters
     ----------
@@ -92,4 +93,6 @@ class ProbCover(DeepQueryStrategy):
             cluster_M = nearest_centers(data_MD, centroids_KD)[1]
             radius = purity_radius(data_MD, cluster_M, self.purity)
         centers_LD = data_MD[: len(pool.labeled)]
-        return prob_cover(points_ND, data_MD, centers_LD, batch_size, radius)
+        return prob_cover(
+            points_ND, data_MD, centers_LD, batch_size, radius, pool.with_utilities
+        )

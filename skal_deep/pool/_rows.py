@@ -10,6 +10,7 @@ from torch import Tensor
 
 from skal_deep.classifier import (
     Embeds,
+    HasWeightGradients,
     Model,
     derived_seed,
 )
@@ -101,13 +102,23 @@ class Rows:
                 self._answers[(name,)] = torch.cat(chunks)
         return self.predict_proba(), self.embed()
 
-    def gradient_features(self, n_features: int) -> Tensor:
-        """Return features (N, n_features or less) of gradients in the last layer.
+    def gradient_features(self, weights: str, n_features: int) -> Tensor:
+        """Return features (N, n_features or less) of gradients by weights of a net.
 
         Those of a classifier's loss, of a regressor's output, and the inputs with a
         constant where there is neither. All rows of a query are sketched alike.
+
+        Parameters
+        ----------
+        weights : {"last", "all"}
+            Whose gradient: of the last layer, or of all linear ones.
+        n_features : int
+            Longest features that are wanted.
         """
-        sketch = torch.Generator().manual_seed(derived_seed(self._seed, 2))
+        seed = derived_seed(self._seed, 2)
+        if weights == "all" and isinstance(self._model, HasWeightGradients):
+            return self._answer("weight_gradients", n_features, seed)
+        sketch = torch.Generator().manual_seed(seed)
         if hasattr(self._model, "predict_proba"):
             return last_layer_features(*self.predict_and_embed(), n_features, sketch)
         return last_layer_features(None, self.embed(), n_features, sketch)

@@ -98,7 +98,12 @@ class Power(SelectionRule):
 
     def _select(self, scores, batch_size, pool):
         return power_sample(
-            scores, batch_size, self.coldness, pool.generator, self.epsilon
+            scores,
+            batch_size,
+            self.coldness,
+            pool.generator,
+            self.epsilon,
+            pool.with_utilities,
         )
 
 
@@ -131,7 +136,12 @@ class Softmax(SelectionRule):
 
     def _select(self, scores, batch_size, pool):
         return softmax_sample(
-            scores, batch_size, self.coldness, pool.generator, self.epsilon
+            scores,
+            batch_size,
+            self.coldness,
+            pool.generator,
+            self.epsilon,
+            pool.with_utilities,
         )
 
 
@@ -165,5 +175,10 @@ class SoftRank(SelectionRule):
 
     def _select(self, scores, batch_size, pool):
         return softrank_sample(
-            scores, batch_size, self.coldness, pool.generator, self.epsilon
+            scores,
+            batch_size,
+            self.coldness,
+            pool.generator,
+            self.epsilon,
+            pool.with_utilities,
         )

@@ -33,7 +33,7 @@ class TypiClust(DeepQueryStrategy):
     it is, and 0 elsewhere. Clusters depend on the batch size, so the first pick may.
     With K clusters of N rows a query takes about ``N K D`` operations an iteration of
     k-means and at most ``N^2 D`` for neighbours, less the more clusters there are;
-    its memory is ``O(N (D + K + b))``.
+    its memory is ``O(N D)``, with utilities ``O(N (D + b))``.
 
     Parameters
     ----------
@@ -74,5 +74,11 @@ class TypiClust(DeepQueryStrategy):
         n_clusters = min(n_labeled + batch_size, _MOST_CLUSTERS)
         centroids_KD = k_means(data_MD, n_clusters, pool.generator)
         return typi_clust(
-            points_ND, data_MD, n_labeled, centroids_KD, batch_size, self.n_neighbors
+            points_ND,
+            data_MD,
+            n_labeled,
+            centroids_KD,
+            batch_size,
+            self.n_neighbors,
+            pool.with_utilities,
         )

@@ -33,6 +33,9 @@ class VAAL(ScoreQueryStrategy):
     With fewer than two labelled rows there is nothing to tell apart: all scores are
     equal, so the draw is random, and a warning says so.
 
+    The time is that of ``n_iterations`` mini-batches, whatever the size of the pool,
+    and of one pass that scores it. Memory is that of copies of the inputs.
+
     Parameters
     ----------
     latent_dim : int, default=32

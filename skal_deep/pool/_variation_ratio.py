@@ -22,6 +22,9 @@ class VariationRatio(ScoreQueryStrategy):
     its code computes the first; votes are the default, since the second is the same as
     :class:`LeastConfidence`.
 
+    Scoring N rows by S draws takes ``O(S N C)`` operations beside the predictions.
+    Memory is ``O(N)`` beside the draws, and those of a large pool never exist at once.
+
     Parameters
     ----------
     n_samples : int, default=None

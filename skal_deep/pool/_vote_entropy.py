@@ -21,6 +21,9 @@ class VoteEntropy(ScoreQueryStrategy):
     With few of them scores take few values, and ties are broken at random. The
     paper divides by ``log(min(S, C))``, which changes no order.
 
+    Scoring N rows takes ``O(S N C)`` operations beside the predictions. Memory is
+    ``O(N)`` beside the draws, and those of a large pool never exist at once.
+
     Parameters
     ----------
     n_samples : int, default=None

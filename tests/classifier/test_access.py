@@ -24,6 +24,7 @@ from skal_deep.classifier import (
     Embeds,
     HasLinearHead,
     HasSlopes,
+    HasWeightGradients,
     MCDropoutClassifier,
     PredictsProba,
     SamplesProba,
@@ -56,7 +57,7 @@ def ours(kind, **params):
     return kind(make_net(), classes=CLASSES, random_state=0, **params)
 
 
-MOST = {"predict_proba", "sample_proba", "embed", "jacobian"}
+MOST = {"predict_proba", "sample_proba", "embed", "jacobian", "weight_gradients"}
 EVERYTHING = MOST | {"linear_head"}
 OFFERS = {
     "deep": (lambda: ours(DeepClassifier), EVERYTHING - {"sample_proba"}),
@@ -95,6 +96,7 @@ CAPABILITIES = {
     "embed": Embeds,
     "linear_head": HasLinearHead,
     "jacobian": HasSlopes,
+    "weight_gradients": HasWeightGradients,
 }
 
 
@@ -124,6 +126,7 @@ def test_models_have_the_methods_they_can_honour(offer, partly, piped):
         assert embedding.shape[0] == 60
     if "jacobian" in offers:
         assert model.jacobian(X, 6, 0).shape == (60, 6)
+        assert model.weight_gradients(X, 6, 0).shape == (60, 6)
     if "sample_proba" in offers:
         samples = model.sample_proba(X, 4, 0)
         assert samples.shape[1:] == (60, 3)

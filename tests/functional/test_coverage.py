@@ -102,7 +102,7 @@ def test_equals_gains_computed_anew(seed, n, n_centers, n_others):
 def test_chunks_and_number_type_do_not_matter(monkeypatch):
     points = normal(80, 3)
     expected = max_herding(points[5:], points, points[:5], 20)
-    monkeypatch.setattr("skal_deep.functional.coverage._MEMORY_BUDGET", 300)
+    monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 300)
     picks, utilities = max_herding(points[5:], points, points[:5], 20)
     torch.testing.assert_close(utilities, expected[1])
     single, low = max_herding(
@@ -160,7 +160,7 @@ def test_the_closest_pair_is_found_in_chunks(monkeypatch):
     data = normal(30, 3)
     closest = float(torch.pdist(data).min())
     assert closest_pair(data) == pytest.approx(closest)
-    monkeypatch.setattr("skal_deep.functional.neighbors._MEMORY_BUDGET", 100)
+    monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 100)
     assert closest_pair(data) == pytest.approx(closest)
 
 

@@ -21,7 +21,7 @@ def test_golden():
 
 
 def test_density_is_the_mean_kernel(monkeypatch):
-    monkeypatch.setattr("skal_deep.functional.neighbors._MEMORY_BUDGET", 200)
+    monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 200)
     squared = torch.cdist(H, H) ** 2
     for bandwidth, width2 in ((0.7, 0.7**2), (None, squared.mean())):
         expected = torch.exp(-squared[5:] / width2).mean(1)

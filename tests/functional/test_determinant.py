@@ -107,13 +107,6 @@ def test_float32_agrees_with_float64():
     torch.testing.assert_close(single.double(), rows, rtol=1e-3, atol=1e-6)
 
 
-def test_utilities_of_the_picks_alone():
-    picks, rows = max_det(H[UNLABELED], H[LABELED], 6, 0.1)
-    same, alone = max_det(H[UNLABELED], H[LABELED], 6, 0.1, with_utilities=False)
-    assert picks.tolist() == same.tolist()
-    torch.testing.assert_close(alone, rows[range(6), picks])
-
-
 def test_bad_input():
     with pytest.raises(ValueError, match="noise=0"):
         max_det(H, H[:0], 1, 0)

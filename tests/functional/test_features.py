@@ -39,7 +39,7 @@ def test_features_of_a_regressor_are_gradients_of_its_output():
 
 
 def test_short_products_are_exact():
-    exact = sketched_outer(P, H, 20)
+    exact = sketched_outer([(P, H)], 20)
     torch.testing.assert_close(exact, torch.einsum("na,nd->nad", P, H).flatten(1))
     torch.testing.assert_close(exact @ exact.T, (P @ P.T) * (H @ H.T))
 
@@ -49,7 +49,9 @@ def test_inner_products_of_sketches_are_right_on_average():
     sketches = torch.stack(
         [
             torch.einsum("ip,jp->ij", s, s)
-            for s in (sketched_outer(P, H, 19, generator(seed)) for seed in range(600))
+            for s in (
+                sketched_outer([(P, H)], 19, generator(seed)) for seed in range(600)
+            )
         ]
     )
     error = (sketches.mean(0) - exact) / (sketches.std(0) / 600**0.5).clamp_min(1e-9)
@@ -61,10 +63,29 @@ def test_inner_products_of_sketches_are_right_on_average():
 
 @given(st.integers(0, 50), st.integers(1, 59))
 def test_rows_may_be_sketched_in_parts(seed, cut):
-    whole = sketched_outer(P, H, 7, generator(seed))
-    parts = [sketched_outer(P[s], H[s], 7, generator(seed)) for s in _parts(cut)]
+    whole = sketched_outer([(P, H)], 7, generator(seed))
+    parts = [sketched_outer([(P[s], H[s])], 7, generator(seed)) for s in _parts(cut)]
     assert whole.shape == (60, 7)
     torch.testing.assert_close(whole, torch.cat(parts))
+
+
+def test_pairs_stand_side_by_side_and_places_are_summed():
+    places_P, places_H = P.reshape(20, 3, 4), H.reshape(20, 3, 5)
+    factors = [(P[:20], H[:20]), (places_P, places_H)]
+    first = torch.einsum("na,nd->nad", P[:20], H[:20]).flatten(1)
+    second = torch.einsum("nta,ntd->nad", places_P, places_H).flatten(1)
+    exact = sketched_outer(factors, 40)
+    torch.testing.assert_close(exact, torch.cat([first, second], 1))
+    inner = torch.stack(
+        [
+            s @ s.T
+            for s in (
+                sketched_outer(factors, 39, generator(seed)) for seed in range(600)
+            )
+        ]
+    )
+    error = (inner.mean(0) - exact @ exact.T) / (inner.std(0) / 600**0.5)
+    assert error.abs().max() < 5
 
 
 def _parts(cut):

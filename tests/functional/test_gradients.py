@@ -181,12 +181,3 @@ def test_bad_input():
         badge(P, torch.full_like(H, math.nan), 1)
     with pytest.raises(ValueError, match="batch_size"):
         badge(P, H, 61)
-
-
-def test_without_utilities_the_picks_are_the_same():
-    proba, embedding = torch.as_tensor(GOLDEN["P"]), torch.as_tensor(GOLDEN["H"])
-    sources = [torch.Generator().manual_seed(0) for _ in range(2)]
-    picks, utilities = badge(proba, embedding, 9, sources[0])
-    alone, own = badge(proba, embedding, 9, sources[1], with_utilities=False)
-    assert picks.tolist() == alone.tolist()
-    torch.testing.assert_close(own, utilities[range(9), picks])

@@ -61,20 +61,12 @@ def test_bounds_and_blocks_do_not_change_picks(monkeypatch, front_size, n_center
     expected = k_center_greedy(points[5:], points[:n_centers], 150)
     monkeypatch.setattr("skal_deep.functional.k_center._FRONT_SIZE", front_size)
     monkeypatch.setattr("skal_deep.functional.k_center._N_FIRST_CENTERS", 2)
-    monkeypatch.setattr("skal_deep.functional.k_center._MEMORY_BUDGET", 2_000)
+    monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 2_000)
     picks, utilities = k_center_greedy(points[5:], points[:n_centers], 150)
     assert picks.tolist() == expected[0].tolist()
     torch.testing.assert_close(utilities, expected[1])
     plain = farthest_first(points[5:], points[:n_centers], 150) if n_centers else None
     assert plain is None or picks.tolist() == plain[0]
-
-
-def test_without_utilities_the_picks_are_the_same():
-    for centers in (H[LABELED], H[:0]):
-        picks, utilities = k_center_greedy(H[UNLABELED], centers, 20)
-        alone, own = k_center_greedy(H[UNLABELED], centers, 20, with_utilities=False)
-        assert picks.tolist() == alone.tolist()
-        torch.testing.assert_close(own, utilities[range(20), picks])
 
 
 def test_many_ties_go_to_the_lowest_position(monkeypatch):

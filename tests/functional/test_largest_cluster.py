@@ -84,7 +84,7 @@ def test_turning_moving_and_types():
 @pytest.mark.parametrize("n_centers", [1, 5])
 def test_the_size_of_chunks_does_not_matter(monkeypatch, n_centers):
     expected = lcmd(H[10:], H[:n_centers], 20)
-    monkeypatch.setattr("skal_deep.functional.largest_cluster._MEMORY_BUDGET", 7)
+    monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 7)
     torch.testing.assert_close(lcmd(H[10:], H[:n_centers], 20), expected)
 
 
@@ -92,13 +92,6 @@ def test_copies_are_picked_once_each():
     picks, utilities = lcmd(torch.zeros(4, 2), torch.zeros(2, 2), 4)
     assert picks.tolist() == [0, 1, 2, 3]
     assert utilities.eq(0).all()
-
-
-def test_utilities_of_the_picks_alone():
-    picks, rows = lcmd(H[UNLABELED], H[LABELED], 6)
-    same, alone = lcmd(H[UNLABELED], H[LABELED], 6, with_utilities=False)
-    assert picks.tolist() == same.tolist()
-    torch.testing.assert_close(alone, rows[range(6), picks])
 
 
 def test_bad_input():

@@ -53,7 +53,7 @@ def test_neighbors_are_the_nearest(seed, n, n_data, n_dims):
 
 def test_neighbors_in_chunks(monkeypatch):
     expected = nearest_neighbors(H, H, 4)
-    monkeypatch.setattr("skal_deep.functional.neighbors._MEMORY_BUDGET", 100)
+    monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 100)
     found = nearest_neighbors(H, H, 4)
     torch.testing.assert_close(found[0], expected[0])
     assert torch.equal(found[1], expected[1])

@@ -10,7 +10,7 @@ from skal_deep.classifier import fit_on_labeled
 from skal_deep.evaluation._strategy_case import Case
 from skal_deep.functional import squared_gradient_norms, temperature_scaled
 from skal_deep.pool import AskNLearn, Badge, DeepQueryStrategy
-from skal_deep.pool._ask_n_learn import _to_hide
+from skal_deep.pool._calibration import _to_hide
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def case():
 
 
 def test_utilities_are_norms_at_the_temperature(case, monkeypatch):
-    monkeypatch.setattr("skal_deep.pool._ask_n_learn.fit_temperature", lambda *_: 3.0)
+    monkeypatch.setattr("skal_deep.pool._calibration.fit_temperature", lambda *_: 3.0)
     clf = case.fitted()
     _, utilities = case.query(clf=clf, fit_clf=False, return_utilities=True)
     proba, embedding = map(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
-from strategies import STRATEGIES
+from strategies import STRATEGIES, VARIANTS, maker
 
 from skal_deep import pool as package
 from skal_deep.classifier import CapabilityError, Embeds, PredictsProba
@@ -23,6 +23,22 @@ def test_there_is_one_query():
         assert "query" not in vars(getattr(package, name))
     assert "query" in vars(DeepQueryStrategy)
     assert "query" not in vars(ScoreQueryStrategy)
+
+
+@pytest.mark.parametrize("name", STRATEGIES | VARIANTS)
+def test_utilities_are_kept_only_where_they_are_asked_for(name, monkeypatch):
+    strategy = (STRATEGIES | VARIANTS)[name]
+    case, shapes = Case(strategy, False, maker(strategy)), []
+    select = type(strategy)._select
+
+    def recorded(self, pool, batch_size):
+        answer = select(self, pool, batch_size)
+        shapes.append(tuple(answer[1].shape))
+        return answer
+
+    monkeypatch.setattr(type(strategy), "_select", recorded)
+    case.query(batch_size=5)
+    assert shapes in ([(5,)], [((case.y == -1).sum(),)])
 
 
 def test_missing_capabilities_are_named(case):

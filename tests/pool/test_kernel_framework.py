@@ -6,8 +6,9 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from skorch import NeuralNetRegressor
 
+from skal_deep.classifier import as_model
 from skal_deep.evaluation._strategy_case import Case
-from skal_deep.functional import last_layer_features, max_det
+from skal_deep.functional import last_layer_features, lcmd, max_det
 from skal_deep.modules import MLP
 from skal_deep.pool import LCMD, MaxDet
 
@@ -49,13 +50,33 @@ def test_max_det_measures_variances_relative_to_labelled_rows(case):
     np.testing.assert_allclose(found, expected, rtol=1e-3)
 
 
-def test_long_gradients_are_sketched_alike_for_all_rows(case):
+@pytest.mark.parametrize(
+    "strategy", [MaxDet(noise=0.1, weights="all"), LCMD(weights="all")]
+)
+def test_all_weights_count_where_they_are_asked_for(case, strategy):
     clf = case.fitted()
-    exact = utilities_of(case, MaxDet(noise=1.0), clf=clf, fit_clf=False)
+    found = utilities_of(case, strategy, clf=clf, fit_clf=False)
+    features = as_model(clf).weight_gradients(case.X, 512, 0)
+    labeled, left = features[case.y != -1], features[case.y == -1]
+    assert features.shape == (len(case.X), 371)  # all weights and biases
+    if isinstance(strategy, MaxDet):
+        noise = 0.1 * float(labeled.square().sum(1).mean())
+        expected = max_det(left, labeled, 1, noise)[1][0]
+    else:
+        expected = lcmd(left, labeled, 1)[1][0]
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("weights", ["last", "all"])
+def test_long_gradients_are_sketched_alike_for_all_rows(case, weights):
+    clf = case.fitted()
+    exact = utilities_of(
+        case, MaxDet(noise=1.0, weights=weights), clf=clf, fit_clf=False
+    )
     sketched = [
         utilities_of(
             case,
-            MaxDet(noise=1.0, n_features=40, random_state=seed),
+            MaxDet(noise=1.0, weights=weights, n_features=40, random_state=seed),
             clf=clf,
             fit_clf=False,
         )
@@ -80,7 +101,7 @@ def test_a_copy_of_a_labelled_row_is_at_distance_zero(case):
     np.testing.assert_allclose(utilities[0, y == -1], 0, atol=1e-6)
 
 
-@pytest.mark.parametrize("strategy", [LCMD(), MaxDet()])
+@pytest.mark.parametrize("strategy", [LCMD(), MaxDet(), LCMD(weights="all")])
 def test_inputs_serve_where_there_is_no_net(case, strategy):
     np.testing.assert_array_equal(
         case.query(strategy, clf=LogisticRegression(), batch_size=4),

@@ -69,18 +69,35 @@ def test_prob_cover_counts_rows_that_are_no_candidates():
     assert expected.max() > 1
 
 
-def test_uncertainty_herding_weights_by_the_margin():
+def test_uncertainty_herding_weights_by_the_margin_at_a_temperature(monkeypatch):
+    monkeypatch.setattr("skal_deep.pool._calibration.fit_temperature", lambda *_: 3.0)
     y = np.where(np.arange(300) < 20, Y, -1)
     clf = LogisticRegression().fit(X[:20], Y[:20])
     strategy = UncertaintyHerding(random_state=0)
     _, utilities = strategy.query(X, y, clf, fit_clf=False, return_utilities=True)
     data = functional.unit_rows(torch.as_tensor(X))
-    weights = functional.margin(torch.as_tensor(clf.predict_proba(X))[None]).float()
+    proba = functional.temperature_scaled(torch.as_tensor(clf.predict_proba(X)), 3.0)
+    weights = functional.margin(proba[None]).float()
     width = functional.closest_pair(data[:20])
     expected = functional.max_herding(
         data[20:], data, data[:20], 1, width, weights=weights
     )[1]
     np.testing.assert_allclose(utilities[0, 20:], expected[0], rtol=1e-3, atol=1e-7)
+
+
+def test_uncertainty_herding_does_not_trust_a_classifier_of_noise(monkeypatch):
+    noise, seen = np.random.default_rng(0).integers(6, size=300), []
+    y = np.where(np.arange(300) < 60, noise, -1)
+
+    def recorded(*args, **kwargs):
+        seen.append(args[5])
+        return functional.max_herding(*args, **kwargs)
+
+    monkeypatch.setattr("skal_deep.pool._uncertainty_herding.max_herding", recorded)
+    clf = LogisticRegression(C=100, max_iter=10_000)
+    UncertaintyHerding(random_state=0).query(X, y, clf)
+    proba = torch.as_tensor(clf.fit(X[:60], y[:60]).predict_proba(X))
+    assert functional.margin(proba[None]).mean() < 0.65 < 0.9 < seen[0].mean()
 
 
 def test_uncertainty_herding_is_max_herding_without_labels():

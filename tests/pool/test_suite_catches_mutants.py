@@ -69,6 +69,14 @@ class ShiftedIndices(Mutant):
         return picks + 2, utilities
 
 
+class PicksByWhatIsAskedFor(Mutant):
+    def before(self, asked):
+        self.is_asked = asked["return_utilities"]
+
+    def after(self, asked, picks, utilities):
+        return (picks if self.is_asked else picks[::-1]), utilities
+
+
 class FitsTheCallersClassifier(Mutant):
     def before(self, asked):
         if asked["fit_clf"]:

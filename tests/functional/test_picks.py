@@ -1,0 +1,111 @@
+"""Kernels compute the utilities of all candidates only if they are asked for."""
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from skal_deep import functional
+from skal_deep.functional._picks import Picks
+
+N, B = 1_000, 150
+
+
+def normal(*shape):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(len(shape)))
+
+
+POINTS, KNOWN, PROBA = normal(N, 2), normal(7, 2), (3 * normal(N, 3)).softmax(-1)
+SAMPLES = (2 * normal(4, N, 3)).softmax(-1)
+# scores of 0 are drawn last and uniformly
+SCORES = torch.where(torch.arange(N) < B // 2, normal(N).abs(), 0)
+GRAPH = functional.cosine_graph(torch.cat([KNOWN, POINTS]), 10)
+KERNELS = {
+    "badge": lambda **k: functional.badge(PROBA, POINTS, B, source(), **k),
+    "bait": lambda **k: functional.bait(
+        PROBA[:300], POINTS[:300], PROBA[:5], POINTS[:5], B, **k
+    ),
+    "cluster_rounds": lambda **k: functional.cluster_rounds(
+        SCORES, torch.arange(N) % 7, B, 2 * B, **k
+    ),
+    "density_k_center": lambda **k: functional.density_k_center(
+        POINTS, KNOWN, PROBA[:, 0], B, **k
+    ),
+    "falcun": lambda **k: functional.falcun(PROBA, B, 10.0, source(), **k),
+    "ical": lambda **k: functional.ical(SAMPLES, B, lambda n: SAMPLES[:, :n], 9, **k),
+    "k_center_greedy": lambda **k: functional.k_center_greedy(POINTS, KNOWN, B, **k),
+    "k_center_greedy without centres": lambda **k: functional.k_center_greedy(
+        POINTS, KNOWN[:0], B, **k
+    ),
+    "lcmd": lambda **k: functional.lcmd(POINTS, KNOWN, B, **k),
+    "max_det": lambda **k: functional.max_det(POINTS, KNOWN, B, 0.1, **k),
+    "max_herding": lambda **k: functional.max_herding(POINTS, POINTS, KNOWN, B, **k),
+    "nearest_distinct": lambda **k: functional.nearest_distinct(POINTS, KNOWN, B, **k),
+    "prob_cover": lambda **k: functional.prob_cover(POINTS, POINTS, KNOWN, B, 0.3, **k),
+    "propagate_labels": lambda **k: functional.propagate_labels(
+        GRAPH, torch.arange(7), 7 + torch.arange(N), B, **k
+    ),
+    "power_sample": lambda **k: functional.power_sample(SCORES, B, 1.0, source(), **k),
+    "softmax_sample": lambda **k: functional.softmax_sample(
+        SCORES, B, 2.0, source(), **k
+    ),
+    "softrank_sample": lambda **k: functional.softrank_sample(
+        SCORES, B, 1.0, source(), **k
+    ),
+    "mixed draws": lambda **k: functional.power_sample(
+        SCORES, B, 1.0, source(), 0.1, **k
+    ),
+    "typi_clust": lambda **k: functional.typi_clust(
+        POINTS, torch.cat([KNOWN, POINTS]), 7, KNOWN, B, **k
+    ),
+}
+
+
+def source():
+    return torch.Generator().manual_seed(0)
+
+
+class Largest(TorchDispatchMode):
+    """Remembers the size of the largest tensor that is made."""
+
+    n_elements = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        for part in tree_leaves(made):
+            if isinstance(part, torch.Tensor):
+                self.n_elements = max(self.n_elements, part.numel())
+        return made
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_without_utilities_the_picks_are_the_same(name):
+    picks, utilities = KERNELS[name]()
+    alone, own = KERNELS[name](with_utilities=False)
+    assert alone.tolist() == picks.tolist()
+    assert own.dtype == utilities.dtype
+    torch.testing.assert_close(own, utilities[range(B), picks])
+    for step in (1, B - 1):
+        assert utilities[step, picks[:step]].eq(0).all()
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_memory_grows_with_utilities_only(name, monkeypatch):
+    for budget in ("_chunks._MEMORY_BUDGET", "gradients._MEMORY_BUDGET"):
+        monkeypatch.setattr(f"skal_deep.functional.{budget}", 20_000)
+    with Largest() as all_rows:
+        width = KERNELS[name]()[1].shape[1]
+    with Largest() as own:
+        KERNELS[name](with_utilities=False)
+    assert all_rows.n_elements >= B * width > own.n_elements
+
+
+def test_picks_are_the_largest_left_and_ties_go_to_the_lowest_position():
+    picks = Picks(torch.ones(4, 2), 3, with_utilities=True)
+    assert [picks.take(torch.tensor([1.0, 3, 3, 2])) for _ in range(2)] == [1, 2]
+    picks.add(0, torch.arange(4.0).double())
+    assert picks.left_N.tolist() == [False, False, False, True]
+    indices, utilities = picks.answer()
+    assert indices.tolist() == [1, 2, 0]
+    assert utilities.tolist() == [[1, 3, 3, 2], [1, 0, 3, 2], [0, 0, 0, 3]]
+    assert utilities.dtype == torch.float32
