@@ -40,11 +40,11 @@ class Comparison:
         place of the strategy's.
     """
 
-    curves: list[dict[str, Any]]
+    curves: list[dict[str, Any]] = field(repr=False)
     metrics: tuple[str, ...]
     settings: dict[str, Any]
-    picks: list[dict[str, Any]] = field(default_factory=list)
-    references: list[dict[str, Any]] = field(default_factory=list)
+    picks: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    references: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
     @property
     def strategies(self) -> list[str]:
