@@ -150,8 +150,8 @@ class Answer:
         if enough == 0:
             return (
                 f"More random labels bring little: the score is {curve[0]:.2f} with "
-                f"{labels[0]:.0f} and {curve[-1]:.2f} with {labels[-1]:.0f}. Either the "
-                "first are enough, or training makes too little of them: try more "
+                f"{labels[0]:.0f} and {curve[-1]:.2f} with {labels[-1]:.0f}. Either "
+                "the first are enough, or training makes too little of them: try more "
                 "epochs or another learning rate, and references={'full data': None} "
                 "to see what all labels give."
             )

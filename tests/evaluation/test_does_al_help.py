@@ -151,7 +151,7 @@ def test_the_answer_shows_itself(answer):
 def test_there_is_no_bar_without_a_job(capsys):
     options = SMALL | {"progress": True}
     does_al_help(GaussianNB(), X, y, strategies=[CoreSet()], n_repeats=2, **options)
-    assert "0it" not in capsys.readouterr().err
+    assert " 0it " not in capsys.readouterr().err
 
 
 def test_tuning_is_judged_on_repeats_it_was_not_chosen_on(answer):
