@@ -97,7 +97,8 @@ def as_scorer(metric: Any) -> Scorer:
         return metric
     known = {*get_scorer_names(), *_OURS}
     if metric not in known:
-        near = get_close_matches(str(metric), sorted(known), cutoff=0.5)
+        near = [name for name in sorted(known) if name.startswith(str(metric))]
+        near = near or get_close_matches(str(metric), known)
         raise ValueError(
             f"There is no metric {metric!r}. "
             + (f"Did you mean {' or '.join(map(repr, near))}? " if near else "")
