@@ -64,6 +64,9 @@ def sentence(verdict: Verdict) -> str:
     found = f"{bounded(difference, verdict.is_share)}, p = {verdict.p_value:.2g}"
     if verdict.word != "no difference detected":
         return f"{verdict.word} than random sampling: {found}."
+    if difference.sd == 0:
+        gain = sized(difference.mean, verdict.is_share, "+")
+        return f"no difference detected: {gain} in each of {difference.n} repeats."
     if difference.p_value < LEVEL:  # the interval, of this one alone, leaves out zero
         alone = f"{difference.p_value:.2g} alone"
         found += f", which allows for several strategies ({alone})"
