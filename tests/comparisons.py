@@ -45,6 +45,7 @@ def made_comparison(
             + (stage > 0) * ((gain or 0) + noise[0 if gain is None else i, repeat]),
             "seconds_fit": 0.1,
             "seconds_query": 0.01 * i,
+            "peak_megabytes": 1000.0 + 100 * i + stage + repeat,
         }
         for repeat in range(n_repeats)
         for i, (name, gain) in enumerate(gains.items())

@@ -24,7 +24,7 @@ LAYERS = {
     "classifier": 3,
     "pool": 4,
     "evaluation": 5,
-    "cli.py": 6,
+    "cli": 6,
     "__main__.py": 7,
 }
 

@@ -1,6 +1,6 @@
 """The answer to whether active learning helps."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ _HEADLINES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Answer:
     """Whether active learning helps, why one may say so, and what to do.
 
@@ -37,8 +37,8 @@ class Answer:
 
     comparison: Comparison
     tuning: Tuning | None
-    X: Any = field(repr=False)
-    y: Any = field(repr=False)
+    X: Any
+    y: Any
 
     @property
     def best(self) -> str:
@@ -147,6 +147,14 @@ class Answer:
         if not self._is_share or len(curve) < 3:
             return None
         enough = int(np.argmax(curve >= _SATURATED * curve[-1]))
+        if enough == 0:
+            return (
+                f"More random labels bring little: the score is {curve[0]:.2f} with "
+                f"{labels[0]:.0f} and {curve[-1]:.2f} with {labels[-1]:.0f}. Either "
+                "the first are enough, or training makes too little of them: try more "
+                "epochs or another learning rate, and references={'full data': None} "
+                "to see what all labels give."
+            )
         if labels[enough] > (labels[0] + labels[-1]) / 2:
             return None
         return (
@@ -159,7 +167,7 @@ class Answer:
     def _is_share(self) -> bool:
         return self.comparison.verdicts()[self.best].is_share
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         n_labels = int(self.comparison.curve(BASELINE, "n_labels")[0, -1])
         width = max(len(name) for name, _ in self.effects())
         effects = [

@@ -5,13 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import joblib
-import numpy as np
-from skactiveml.pool import RandomSampling
 
 from skal_deep.classifier import as_seed
 from skal_deep.evaluation._gather import collected, play_jobs
 from skal_deep.evaluation._jobs import run_job
 from skal_deep.evaluation._references import reference_jobs
+from skal_deep.evaluation._request import (
+    check_choice,
+    named_references,
+    named_strategies,
+    repeat_numbers,
+)
 from skal_deep.evaluation._result import BASELINE, Comparison
 from skal_deep.evaluation._run_directory import RunDirectory, begin
 from skal_deep.evaluation._scoring import named_scorers
@@ -102,16 +106,11 @@ def compare_strategies(
     comparison : Comparison
         Curves, table, figure and report.
     """
-    if isinstance(n_repeats, int | np.integer):
-        n_repeats = range(n_repeats)
-    repeats = list(n_repeats)
-    if not repeats or min(repeats) < 0:
-        raise ValueError(
-            f"n_repeats must be at least 1, or numbers from 0 up, not {n_repeats}."
-        )
+    repeats, named = repeat_numbers(n_repeats), named_strategies(strategies)
+    references = named_references(references, named)
+    metrics = tuple(named_scorers(scoring))
     if X_test is None and test_size is None:
         raise ValueError("Nothing to score on: give X_test and y_test, or a test_size.")
-    named, metrics = _named(strategies), tuple(named_scorers(scoring))
     learner = SimulatedActiveLearner(
         estimator,
         n_initial=n_initial,
@@ -126,12 +125,13 @@ def compare_strategies(
         copy_noise=copy_noise,
         missing_label=missing_label,
     )
+    check_choice(learner, y, test_is_given=X_test is not None)
     data = {"X": X, "y": y, "X_test": X_test, "y_test": y_test, "cost": cost}
     run = None
     if run_dir is not None:
         run = RunDirectory(Path(run_dir).resolve())
         random_state = begin(run, learner, named, data, random_state)
-    seed, references = as_seed(random_state), dict(references or {})
+    seed = as_seed(random_state)
     outcomes = play_jobs(
         [
             joblib.delayed(run_job)(
@@ -173,28 +173,3 @@ def compare_strategies(
         "random_state": seed,
     }
     return collected(outcomes, list(named), metrics, settings, lines)
-
-
-def _named(strategies: Mapping[str, Any] | Sequence[Any]) -> dict[str, Any]:
-    """Return strategies by name, random sampling first."""
-    if not isinstance(strategies, Mapping):
-        names = [
-            BASELINE if _is_random(strategy) else type(strategy).__name__
-            for strategy in strategies
-        ]
-        if len(set(names)) < len(names):
-            raise ValueError(
-                "Strategies of the same class need names: pass a dict {name: strategy}."
-            )
-        strategies = dict(zip(names, strategies, strict=True))
-    if not _is_random(strategies.get(BASELINE)):
-        raise ValueError(
-            f"The name {BASELINE!r} is for random sampling, with which all are "
-            f"compared; give {strategies[BASELINE]!r} another name."
-        )
-    named = {BASELINE: RandomSampling()} | dict(strategies)
-    return {n: RandomSampling() if s is None else s for n, s in named.items()}
-
-
-def _is_random(strategy: Any) -> bool:
-    return strategy is None or isinstance(strategy, RandomSampling)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
+from matplotlib.figure import Figure
+
 from skal_deep.evaluation._plot_costs import plot_savings, plot_seconds
 from skal_deep.evaluation._plots import plot_curves, plot_differences
 
@@ -26,10 +28,21 @@ _INKED = (
 )
 
 
+class ShownFigure(Figure):
+    """A figure that belongs to no window, so that nothing has to be closed.
+
+    A notebook shows it by itself: that of matplotlib has no picture there before pyplot
+    is in use.
+    """
+
+    def _repr_png_(self) -> bytes:
+        drawn = io.BytesIO()
+        self.savefig(drawn, format="png")
+        return drawn.getvalue()
+
+
 def curves_figure(comparison: Comparison) -> Any:
     """Return a figure of the curves, and beside them the paired differences.
-
-    It belongs to no window: nothing has to be closed.
 
     Parameters
     ----------
@@ -85,12 +98,10 @@ def small_multiples(
     height : float
         Height of a picture, for a width of one.
     """
-    from matplotlib.figure import Figure
-
     n_columns = min(4, max(3, len(names)))
     n_rows = ceil(len(names) / n_columns)
     size = (_WIDTH, height * _WIDTH / n_columns * n_rows)
-    figure = Figure(figsize=size, layout="constrained")
+    figure = ShownFigure(figsize=size, layout="constrained")
     all_axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for name, ax in zip(names, all_axes, strict=False):
         draw(name, ax)
@@ -101,9 +112,7 @@ def small_multiples(
 
 
 def _side_by_side(height: float) -> tuple[Any, Any]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+    figure = ShownFigure(figsize=(_WIDTH, height), layout="constrained")
     return figure, figure.subplots(1, 2)
 
 

@@ -24,6 +24,8 @@ def play_jobs(jobs: list[Any], n_jobs: int | None, progress: bool) -> list[Outco
     progress : bool
         Whether to show a progress bar.
     """
+    if not jobs:
+        return []
     backend, _ = get_active_backend()
     # multiprocessing, and ray that builds on it, return everything at the end
     is_lazy = backend.supports_return_generator

@@ -7,6 +7,8 @@ from numpy.typing import ArrayLike
 from scipy import special, stats
 
 LEVEL = 0.05
+_FAR = 500  # beyond, scipy's inverse of the noncentral t is slow and wrong
+_N_ROUNDINGS = 8  # in a score and a mean of scores; smaller differences are none
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,9 @@ class PairedDifference:
     low, high : float
         Bounds of the interval of Student's t; NaN with a single pair.
     p_value : float
-        Two-sided p-value of the paired t-test; NaN with a single pair.
+        Two-sided p-value of the paired t-test; NaN with a single pair. Where all
+        differences are equal, their spread says nothing, and it is that of the flips
+        of their signs, ``2 / 2**n``.
     n : int
         Number of pairs.
     sd : float
@@ -85,15 +89,18 @@ def paired_difference(
     C. Nadeau, Y. Bengio. Inference for the Generalization Error. Machine Learning,
     2003.
     """
-    difference = np.asarray(first, float) - np.asarray(second, float)
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    round_off = _N_ROUNDINGS * np.finfo(float).eps * np.maximum(abs(first), abs(second))
+    difference = np.where(abs(first - second) <= round_off, 0.0, first - second)
     n, mean = len(difference), float(difference.mean())
     if n < 2:
         return PairedDifference(mean, np.nan, np.nan, np.nan, n, np.nan, overlap)
-    sd = float(difference.std(ddof=1))
+    is_equal = np.ptp(difference) <= round_off.max()
+    sd = 0.0 if is_equal else float(difference.std(ddof=1))
     error = sd * error_factor(n, overlap)
     half = float(stats.t.isf(LEVEL / 2, n - 1)) * error
     if error == 0:
-        p_value = 1.0 if mean == 0 else 0.0
+        p_value = 1.0 if mean == 0 else 2 / 2**n
     else:
         p_value = float(2 * stats.t.sf(abs(mean) / error, n - 1))
     return PairedDifference(mean, mean - half, mean + half, p_value, n, sd, overlap)
@@ -133,7 +140,16 @@ def effect_size(difference: PairedDifference) -> tuple[float, float, float]:
     effect = difference.mean / difference.sd
     factor = error_factor(difference.n, difference.overlap)
     low, high = (
-        factor * float(special.nctdtrinc(difference.n - 1, share, effect / factor))
+        factor * _noncentrality(difference.n - 1, share, effect / factor)
         for share in (1 - LEVEL / 2, LEVEL / 2)
     )
     return effect, low, high
+
+
+def _noncentrality(df: int, share: float, t: float) -> float:
+    """Return the noncentrality under which a share of a noncentral t is below t."""
+    if abs(t) < _FAR:
+        return float(special.nctdtrinc(df, share, t))
+    # A quantile of t * sqrt(chi2 / df) - z, in which the normal z counts for nothing.
+    quantile = stats.chi2.isf if t > 0 else stats.chi2.ppf
+    return float(t * np.sqrt(quantile(share, df) / df))

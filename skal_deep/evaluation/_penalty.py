@@ -1,12 +1,12 @@
 """The penalty matrix: how often each strategy is beaten by each other."""
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
-from skal_deep.evaluation._paired import LEVEL, error_factor
+from skal_deep.evaluation._paired import paired_difference
 
 
 def penalty_matrix(
@@ -33,14 +33,14 @@ def penalty_matrix(
     J. T. Ash, C. Zhang, A. Krishnamurthy, J. Langford, A. Agarwal. Deep Batch Active
     Learning by Diverse, Uncertain Gradient Lower Bounds. ICLR, 2020.
     """
-    n_repeats, n_stages = curves[0].shape
+    n_stages = curves[0].shape[1]
     matrix = np.zeros((len(curves), len(curves)))
-    if n_repeats < 2 or n_stages < 2:
-        return matrix
-    border = stats.t.isf(LEVEL / 2, n_repeats - 1) * error_factor(n_repeats, overlap)
-    for i, better in enumerate(curves):
-        for j, worse in enumerate(curves):
-            difference = (better - worse)[:, 1:]
-            lead = difference.mean(axis=0) - border * difference.std(axis=0, ddof=1)
-            matrix[i, j] = np.mean(lead > 0)
+    for i, j in combinations(range(len(curves)), 2):
+        words = [
+            paired_difference(curves[i][:, stage], curves[j][:, stage], overlap).wording
+            for stage in range(1, n_stages)
+        ]
+        if words:
+            matrix[i, j] = words.count("better") / len(words)
+            matrix[j, i] = words.count("worse") / len(words)
     return matrix

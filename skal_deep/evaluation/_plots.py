@@ -69,7 +69,7 @@ def plot_curves(
     ax.set_ylabel(_words(metric or comparison.metrics[0]))
     _tidy(ax)
     best_first = sorted(lines, key=lambda line: -lines[line])
-    ax.legend(handles=best_first, frameon=False, loc="lower right")
+    ax.legend(handles=best_first, frameon=False, loc="best")
     return ax
 
 

@@ -121,7 +121,9 @@ def _numbers(comparison: Comparison) -> Iterator[str]:
             else ""
         )
         + "). The verdict is by p, which is corrected for the number of strategies "
-        "(Holm). Seconds are for all queries, and all fits, of one repeat."
+        "(Holm). Seconds are for all queries, and all fits, of one repeat. Peak: the "
+        "most resident memory of the process in any round, libraries and data "
+        "included; what a query needs shows beside random sampling."
     )
     if len(comparison.strategies) < 2:
         return

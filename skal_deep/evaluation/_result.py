@@ -40,11 +40,11 @@ class Comparison:
         place of the strategy's.
     """
 
-    curves: list[dict[str, Any]]
+    curves: list[dict[str, Any]] = field(repr=False)
     metrics: tuple[str, ...]
     settings: dict[str, Any]
-    picks: list[dict[str, Any]] = field(default_factory=list)
-    references: list[dict[str, Any]] = field(default_factory=list)
+    picks: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    references: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
     @property
     def strategies(self) -> list[str]:
@@ -75,8 +75,8 @@ class Comparison:
         strategy : str
             Name of the strategy, or of a reference line.
         column : str, default=None
-            A metric, "n_labels", "seconds_fit" or "seconds_query"; ``None`` is the
-            first metric.
+            A metric, "n_labels", "seconds_fit", "seconds_query" or "peak_megabytes";
+            ``None`` is the first metric.
         """
         column = self.metrics[0] if column is None else column
         by_repeat: dict[int, list[float]] = {}
@@ -171,6 +171,10 @@ class Comparison:
         to random sampling is paired by repeat; "low" and "high" bound its 95 % interval
         (Student's t), "p" is corrected by Holm for the number of strategies, and the
         verdict is by it. Seconds are for all queries, and all fits, of one repeat.
+        "peak MiB" is the most resident memory that the process had in any round: fit,
+        query and scores, on top of libraries and data, so that it says something
+        beside that of random sampling. Where the system does not tell rounds apart,
+        that is, elsewhere than on Linux, it is the peak since the process began.
         """
         return summary_table(self)
 

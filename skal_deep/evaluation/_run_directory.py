@@ -74,7 +74,13 @@ class RunDirectory:
 
     def _agree(self, path: Path, wanted: dict[str, Any], is_begun: bool) -> None:
         """Compare with what is stored; before the first round it may still change."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise NotADirectoryError(
+                f"The run_dir {path.parent} cannot be a directory: there is a file in "
+                "its place."
+            ) from error
         if not (is_begun and path.exists()):
             _write(path, json.dumps(wanted, indent=1))
         stored = json.loads(path.read_text("utf-8"))

@@ -2,13 +2,14 @@
 
 import copy
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from functools import wraps
 from typing import Any
 
 import numpy as np
 import torch
 from skactiveml.utils import is_labeled
-from sklearn.metrics import get_scorer
+from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.utils import check_array, check_consistent_length
 
 from skal_deep.functional import expected_calibration_error
@@ -92,8 +93,18 @@ def named_scorers(scoring: Any) -> dict[str, Scorer]:
 
 def as_scorer(metric: Any) -> Scorer:
     """Return a metric that may be given by its name."""
-    if not isinstance(metric, str):
+    if callable(metric):
         return metric
+    known = {*get_scorer_names(), *_OURS}
+    if metric not in known:
+        near = [name for name in sorted(known) if name.startswith(str(metric))]
+        near = near or get_close_matches(str(metric), known)
+        raise ValueError(
+            f"There is no metric {metric!r}. "
+            + (f"Did you mean {' or '.join(map(repr, near))}? " if near else "")
+            + 'Metrics are "neg_ece", those of sklearn.metrics.get_scorer_names() and '
+            "functions of (estimator, X, y)."
+        )
     return _OURS[metric] if metric in _OURS else get_scorer(metric)
 
 

@@ -82,8 +82,8 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         "n_labels"; "cost", if ``fit`` is given costs; one entry for each metric;
         "seconds_fit", "seconds_query" and "seconds_score", the time of a stage's fit,
         of the query that came before it, and of its scores; "peak_megabytes", the
-        highest memory of the process in that time (since its start, where the system
-        does not tell: elsewhere than on Linux).
+        highest resident memory of the process in that time, in MiB (since its start,
+        where the system does not tell: elsewhere than on Linux).
     query_indices_ : list of ndarray
         Rows of X in the order of labelling; the first entry is the start.
     test_indices_ : ndarray

@@ -91,7 +91,7 @@ def start_of(
     check_consistent_length(X, y)
     if (X_test is None) != (y_test is None):
         raise ValueError("X_test and y_test go together: give both or neither.")
-    known = np.flatnonzero(is_labeled(y, learner.missing_label))
+    known = known_rows(y, learner.missing_label)
     if not len(known):
         raise ValueError(
             f"Every label is {learner.missing_label!r}, that is, unknown: there is "
@@ -102,6 +102,8 @@ def start_of(
     if X_test is None:
         X_test, y_test = X[test_rows], y[test_rows]
     n_rows, classes = len(X), np.unique(y[known])
+    if len(y_test) and not set(classes.tolist()) & set(np.asarray(y_test).tolist()):
+        raise ValueError("No label of y_test occurs in y: are both of the same kind?")
     first_copies = n_rows * np.arange(learner.n_copies)[:, None]
     X = with_copies(X, learner.n_copies, learner.copy_noise, seed)
     visible = np.setdiff1d(np.arange(len(X)), first_copies + test_rows)
@@ -119,6 +121,34 @@ def start_of(
         y_test=y_test,
         cost=None if cost is None else as_cost(cost, n_rows)[visible % n_rows],
     )
+
+
+def known_rows(y: NDArray[Any], missing_label: Any) -> Rows:
+    """Return the rows whose label somebody knows.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        All labels.
+    missing_label : scalar, str, nan or None
+        Marks a row whose label nobody knows.
+    """
+    if y.ndim != 1:
+        raise ValueError(f"y must have one label a row, but its shape is {y.shape}.")
+    try:
+        is_known = is_labeled(y, missing_label)
+    except TypeError as error:
+        raise TypeError(
+            f"missing_label={missing_label!r} cannot stand among labels of type "
+            f"{y.dtype}: pass missing_label=None, or whole numbers for labels, as "
+            "sklearn.preprocessing.LabelEncoder gives them."
+        ) from error
+    if y.dtype.kind == "f" and np.isnan(y[is_known]).any():
+        raise ValueError(
+            f"y has NaN among its labels: where it marks what nobody knows, pass "
+            f"missing_label=np.nan, not {missing_label!r}."
+        )
+    return np.flatnonzero(is_known)
 
 
 def set_aside(

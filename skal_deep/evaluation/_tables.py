@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from skal_deep.evaluation._result import Comparison
 
 _SIGNED = dict.fromkeys(("vs random", "low", "high", "log area"), "+.3f")
+_COSTS = {"s query": ".1f", "s fit": ".1f", "peak MiB": ",.0f"}
 _EFFECTS = dict.fromkeys(("effect", "effect low", "effect high"), "+.2f")
 _P_VALUES = dict.fromkeys(
     ("p", "p t", "p signs", "p Wilcoxon", "p Holm", "p log area"), ".2g"
@@ -44,6 +45,7 @@ def summary_table(comparison: Comparison) -> Table:
             "verdict": "baseline",
             "s query": _seconds(comparison, name, "seconds_query"),
             "s fit": _seconds(comparison, name, "seconds_fit"),
+            "peak MiB": float(comparison.curve(name, "peak_megabytes").max()),
         }
         if name in verdicts:
             verdict = verdicts[name]
@@ -55,8 +57,7 @@ def summary_table(comparison: Comparison) -> Table:
                 "verdict": str(verdict),
             }
         rows.append(row)
-    seconds = dict.fromkeys(("s query", "s fit"), ".1f")
-    return Table(rows, _SIGNED | _P_VALUES | seconds, comparison.warning)
+    return Table(rows, _SIGNED | _P_VALUES | _COSTS, comparison.warning)
 
 
 def _seconds(comparison: Comparison, strategy: str, column: str) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from skal_deep.evaluation._paired import LEVEL
+
 if TYPE_CHECKING:
     from skal_deep.evaluation._paired import PairedDifference
     from skal_deep.evaluation._verdict import Verdict
@@ -62,6 +64,12 @@ def sentence(verdict: Verdict) -> str:
     found = f"{bounded(difference, verdict.is_share)}, p = {verdict.p_value:.2g}"
     if verdict.word != "no difference detected":
         return f"{verdict.word} than random sampling: {found}."
+    if difference.sd == 0:
+        gain = sized(difference.mean, verdict.is_share, "+")
+        return f"no difference detected: {gain} in each of {difference.n} repeats."
+    if difference.p_value < LEVEL:  # the interval, of this one alone, leaves out zero
+        alone = f"{difference.p_value:.2g} alone"
+        found += f", which allows for several strategies ({alone})"
     reach = sized(verdict.detectable, verdict.is_share)
     return (
         f"no difference detected; {difference.n} repeats could only detect {reach}. "

@@ -1,7 +1,9 @@
 """The command line, from arguments to report."""
 
 import csv
+import inspect
 import json
+import re
 import subprocess
 import sys
 
@@ -10,6 +12,8 @@ import pytest
 from skorch import NeuralNetClassifier
 
 from skal_deep import cli, pool
+from skal_deep.cli import _job
+from skal_deep.evaluation import SimulatedActiveLearner, compare_strategies
 from skal_deep.modules import MLP, ConvNet
 
 TINY = [
@@ -119,11 +123,62 @@ def test_the_same_command_goes_on_and_another_starts_anew(tmp_path, images):
     assert len(list((tmp_path / "runs").iterdir())) == 2
 
 
+def test_metrics_conditions_and_a_reference_line(tmp_path, images):
+    args = [
+        *("--data", images, "--strategies", "random", "--out", tmp_path),
+        *("--metrics", "balanced_accuracy, neg_ece", "--initial", "random"),
+        *("--retrain", "warm", "--label-noise", 0.2, "--copies", 2),
+        *("--copy-noise", 0.3),
+    ]
+    run(*TINY, *args)
+    run(*TINY, *args, "--full-data")  # goes on: the line is all that is new
+    assert len(list((tmp_path / "runs").iterdir())) == 1
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["metrics"] == ["balanced_accuracy", "neg_ece"]
+    wanted = {
+        "initial": "random",
+        "retrain": "warm",
+        "label_noise": 0.2,
+        "n_copies": 2,
+        "copy_noise": 0.3,
+        "references": {"full data": "None"},
+    }
+    assert {name: results["settings"][name] for name in wanted} == wanted
+    assert "full data (80 labels)" in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_defaults_are_those_of_the_function(tmp_path, images, monkeypatch):
+    def stop(*args, **params):
+        raise ValueError(repr({name: params[name] for name in shared}))
+
+    signature = inspect.signature(compare_strategies).parameters
+    shared = ("initial", "retrain", "label_noise", "n_copies", "copy_noise")
+    wanted = {name: signature[name].default for name in shared}
+    monkeypatch.setattr(_job, "compare_strategies", stop)
+    with pytest.raises(ValueError, match=re.escape(repr(wanted))):
+        _job.compare(cli.build_parser().parse_args(["compare"]))
+
+
+def test_choices_are_those_of_the_learner():
+    parser = cli.build_parser()
+    for name in ("initial", "retrain"):
+        [allowed] = SimulatedActiveLearner._parameter_constraints[name]
+        for value in allowed.options:
+            assert parser.parse_args(["compare", f"--{name}", value])
+
+
+def test_a_file_in_the_place_of_the_folder_is_an_error(tmp_path, images, capsys):
+    (tmp_path / "report").write_text("")
+    assert str(tmp_path / "report") in refused(
+        capsys, *TINY, "--data", images, "--out", tmp_path / "report"
+    )
+
+
 def test_an_interruption_says_how_to_go_on(tmp_path, monkeypatch, capsys):
     def interrupt(*args, **params):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "compare_strategies", interrupt)
+    monkeypatch.setattr(_job, "compare_strategies", interrupt)
     with pytest.raises(SystemExit) as caught:
         run("--out", tmp_path)
     assert caught.value.code == 130
@@ -135,7 +190,8 @@ def test_help_shows_groups_defaults_and_examples(capsys):
         run("--help")
     assert caught.value.code == 0
     text = capsys.readouterr().out
-    for part in ("data:", "active learning:", "model:", "running:", "examples:"):
+    groups = ("data", "active learning", "harder conditions", "model", "running")
+    for part in (*(f"{group}:" for group in groups), "examples:"):
         assert part in text
     words = " ".join(text.split())
     assert "(default: digits)" in words
@@ -164,6 +220,14 @@ def test_strategies_are_those_of_the_package():
         (("--data", "nowhere"), "digits, fashion-mnist"),
         (("--model", "transformer"), "auto"),
         (("--model", "cnn"), "--model mlp"),
+        (("--metrics", "acc"), "'accuracy'? Metrics are"),
+        (("--metrics", "accuracy,accuracy"), "none twice"),
+        (("--metrics", ","), "at least one metric"),
+        (("--label-noise", "1"), "from 0 to below 1"),
+        (("--copies", "0"), "from 1 up"),
+        (("--copy-noise", "-1"), "a number from 0 up"),
+        (("--retrain", "cold"), "shrink_perturb"),
+        (("--initial", "best"), "stratified"),
         (("--repeats", "0"), "from 1 up"),
         (("--epochs", "many"), "from 1 up"),
         (("--lr", "-1"), "above 0"),

@@ -118,9 +118,40 @@ def test_without_a_grid_one_is_asked_for():
 def test_a_budget_past_saturation_is_pointed_out():
     comparison = made_comparison({"same": 0.0})
     for row in comparison.curves:
-        row["accuracy"] = 0.9 + 0.001 * row["stage"]
+        row["accuracy"] = 0.9 + 0.01 * min(row["stage"], 1) + 0.001 * row["stage"]
     text = " ".join(Answer(comparison, None, X, y).advice())
-    assert "within 1 % of its final score after 10 of 40 labels" in text
+    assert "within 1 % of its final score after 20 of 40 labels" in text
+
+
+@pytest.mark.parametrize("slope", [0.0, -0.1])
+def test_a_curve_that_does_not_rise_is_not_called_saturated(slope):
+    comparison = made_comparison({"same": 0.0})
+    for row in comparison.curves:
+        row["accuracy"] = 0.6 + slope * row["stage"]
+    text = " ".join(Answer(comparison, None, X, y).advice())
+    assert f"is 0.60 with 10 and {0.6 + 3 * slope:.2f} with 40" in text
+    assert "more epochs" in text
+    assert "little for any strategy" not in text
+
+
+def test_an_interval_beside_zero_without_a_verdict_is_explained():
+    answer = made({"good": 0.008, "same": 0.0}, n_repeats=7, seed=1)
+    verdict = answer.comparison.verdicts()["good"]
+    assert verdict.difference.p_value < 0.05 < verdict.p_value
+    alone = f"({verdict.difference.p_value:.2g} alone)"
+    assert f"which allows for several strategies {alone}" in answer.findings()[0]
+    assert "alone" not in answer.findings()[1]
+
+
+def test_the_answer_shows_itself(answer):
+    assert repr(answer) == str(answer)
+    assert len(repr(answer.comparison)) < 1500
+
+
+def test_there_is_no_bar_without_a_job(capsys):
+    options = SMALL | {"progress": True}
+    does_al_help(GaussianNB(), X, y, strategies=[CoreSet()], n_repeats=2, **options)
+    assert " 0it " not in capsys.readouterr().err
 
 
 def test_tuning_is_judged_on_repeats_it_was_not_chosen_on(answer):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from skal_deep.evaluation import (
+    PairedDifference,
     effect_size,
     holm,
     paired_difference,
@@ -84,6 +85,28 @@ def test_corrected_wording_is_by_the_corrected_p_value():
     assert difference.worded(0.06) == "no difference detected"
 
 
+@pytest.mark.parametrize("gain", [0.002, 1 / 3, -0.1])
+@pytest.mark.parametrize(("n", "is_enough"), [(2, False), (5, False), (6, True)])
+def test_equal_differences_are_no_certainty(n, is_enough, gain):
+    """One row of a small test set in each of two repeats: t would be infinite."""
+    scores = np.linspace(0.5, 0.9, n)
+    difference = paired_difference(scores + gain, scores)  # up to round-off
+    assert difference.sd == 0
+    assert difference.p_value == 2 / 2**n
+    assert (difference.wording != "no difference detected") == is_enough
+
+
+def test_unknown_scores_stay_unknown():
+    difference = paired_difference([0.5, np.nan, 0.7], [0.5, 0.6, 0.7])
+    assert np.isnan([difference.mean, difference.sd, difference.p_value]).all()
+
+
+def test_round_off_is_no_difference():
+    scores = rng.random(8)
+    same = paired_difference(scores, 3 * scores / 3 + np.spacing(scores))
+    assert (same.mean, same.sd, same.p_value) == (0, 0, 1)
+
+
 class TestEffectSize:
     def test_interval_covers_the_true_effect(self):
         covered = 0
@@ -101,6 +124,17 @@ class TestEffectSize:
         assert effect == pytest.approx(gain.mean() / gain.std(ddof=1))
         if abs(difference.p_value - 0.05) > 1e-3:
             assert (low > 0 or high < 0) == (difference.p_value < 0.05)
+
+    @pytest.mark.parametrize("n", [3, 10])
+    @pytest.mark.parametrize("t", [499.0, 501.0, 1e6, 1e9])
+    def test_far_from_zero_only_the_spread_is_uncertain(self, n, t):
+        """The interval is that of 1 / sd: chi-squared."""
+        difference = PairedDifference(t / np.sqrt(n), 0, 0, 0, n, 1.0)
+        mirrored = PairedDifference(-t / np.sqrt(n), 0, 0, 0, n, 1.0)
+        effect, low, high = effect_size(difference)
+        bounds = np.sqrt(stats.chi2.ppf((0.025, 0.975), n - 1) / (n - 1))
+        np.testing.assert_allclose((low, high), bounds * effect, rtol=3e-4)
+        np.testing.assert_allclose(effect_size(mirrored), (-effect, -high, -low), 3e-4)
 
     def test_nothing_is_said_without_spread(self):
         assert np.isnan(effect_size(paired_difference([1, 1], [0, 0]))).all()
@@ -199,3 +233,10 @@ def test_penalty_matrix_is_that_of_single_tests():
                 for t in range(1, 5)
             ]
             assert matrix[i, j] == words.count("better") / 4
+
+
+def test_penalty_matrix_takes_equal_gaps_for_no_certainty():
+    """Two repeats in which one more row of a small test set is right."""
+    first = np.linspace(0.5, 0.7, 6).reshape(2, 3)
+    matrix = penalty_matrix([first, first + np.array([0, 0.02, 0.02])])
+    np.testing.assert_array_equal(matrix, np.zeros((2, 2)))

@@ -119,6 +119,18 @@ def test_nothing_is_loaded_from_elsewhere(comparison, tmp_path):
         assert ElementTree.fromstring(svg).tag.endswith("svg")
 
 
+def test_memory_is_that_of_the_hungriest_round(comparison, tmp_path):
+    rows = {row["strategy"]: row for row in comparison.summary().rows}
+    assert rows["random"]["peak MiB"] == 1000 + 3 + 5  # last stage, last repeat
+    assert rows["bad"]["peak MiB"] == 1308
+    assert repr(comparison.summary()).splitlines()[2].endswith("1,008")
+    page = page_of(comparison, tmp_path)
+    assert "peak MiB" in page.text
+    assert "1,308" in page.text
+    untold = [{**row, "peak_megabytes": float("nan")} for row in comparison.curves]
+    assert "nan" not in page_of(replace(comparison, curves=untold), tmp_path).text
+
+
 def test_equal_comparisons_give_equal_pages(comparison, tmp_path):
     for name in ("a", "b"):
         comparison.to_html(tmp_path / name, X, y)

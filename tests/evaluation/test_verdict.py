@@ -17,7 +17,7 @@ from skal_deep.evaluation import (
     holm,
     paired_power,
 )
-from skal_deep.evaluation._wording import sized
+from skal_deep.evaluation._wording import sentence, sized
 
 
 def test_words():
@@ -95,7 +95,11 @@ def test_a_strategy_like_random_in_every_repeat():
     comparison = made_comparison({"twin": None})
     row = comparison.tests().rows[0]
     assert row["p Wilcoxon"] == row["p signs"] == row["p t"] == 1
-    assert str(comparison.verdicts()["twin"]) == "no difference detected"
+    verdict = comparison.verdicts()["twin"]
+    assert str(verdict) == "no difference detected"
+    assert sentence(verdict) == (
+        "no difference detected: +0 points in each of 6 repeats."
+    )
 
 
 def test_label_savings():

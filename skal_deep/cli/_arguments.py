@@ -1,0 +1,103 @@
+"""What the command line understands: names and numbers."""
+
+import argparse
+from collections.abc import Callable
+from contextlib import suppress
+from inspect import isabstract, isclass
+from typing import Any
+
+from skal_deep import pool
+from skal_deep.evaluation import BASELINE
+from skal_deep.evaluation._scoring import named_scorers
+
+
+def known_strategies() -> dict[str, type]:
+    """Return the strategies of the package by name."""
+    public = {name: getattr(pool, name) for name in pool.__all__}
+    return {
+        name: value
+        for name, value in sorted(public.items(), key=lambda item: item[0].lower())
+        if isclass(value)
+        and issubclass(value, pool.DeepQueryStrategy)
+        and not (isabstract(value) or name == "MixedScore")  # whose scores have no name
+    }
+
+
+def _listed(text: str) -> list[str]:
+    """Return the entries of a comma-separated list."""
+    return [name for name in map(str.strip, text.split(",")) if name]
+
+
+def _plain(name: str) -> str:
+    """Return a name without case, hyphens and underscores."""
+    return name.lower().replace("-", "").replace("_", "")
+
+
+def strategies(text: str) -> dict[str, Any]:
+    """Return strategies by the names of a comma-separated list.
+
+    Parameters
+    ----------
+    text : str
+        Names, with any case and hyphens; "random" is always there and can be left out.
+    """
+    known = known_strategies()
+    names = _listed(text)
+    if not names:
+        raise argparse.ArgumentTypeError("name at least one strategy")
+    by_plain = {_plain(name): strategy for name, strategy in known.items()}
+    chosen = {}
+    for name in names:
+        if _plain(name) == BASELINE:
+            continue  # always there
+        if _plain(name) not in by_plain:
+            raise argparse.ArgumentTypeError(
+                f"no strategy {name!r}; choose from {BASELINE}, {', '.join(known)}"
+            )
+        chosen[name] = by_plain[_plain(name)]()
+    return chosen
+
+
+def metrics(text: str) -> list[str]:
+    """Return the names of a comma-separated list of metrics, if there are such.
+
+    Parameters
+    ----------
+    text : str
+        Names as in scikit-learn, and "neg_ece".
+    """
+    names = _listed(text)
+    try:
+        named_scorers(names)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return names
+
+
+def _checked(
+    convert: Callable[[str], Any], is_allowed: Callable[[Any], bool], wanted: str
+) -> Callable[[str], Any]:
+    """Return a type of arguments that says what it wants."""
+
+    def check(text: str) -> Any:
+        with suppress(ValueError):
+            value = convert(text)
+            if is_allowed(value):
+                return value
+        raise argparse.ArgumentTypeError(f"{wanted}, not {text!r}")
+
+    return check
+
+
+count = _checked(int, lambda n: n >= 1, "a whole number from 1 up")
+jobs = _checked(int, lambda n: n >= 1 or n == -1, "-1 or a whole number from 1 up")
+seed = _checked(int, lambda n: n >= 0, "a whole number from 0 up")
+positive = _checked(float, lambda x: 0 < x < float("inf"), "a number above 0")
+size = _checked(
+    lambda text: int(text) if text.isdecimal() else float(text),
+    lambda x: 0 < x < 1 or (isinstance(x, int) and x > 0),
+    "a number between 0 and 1, or a whole number from 1 up",
+)
+share = _checked(float, lambda x: 0 < x < 1, "a number between 0 and 1")
+error_rate = _checked(float, lambda x: 0 <= x < 1, "a number from 0 to below 1")
+spread = _checked(float, lambda x: 0 <= x < float("inf"), "a number from 0 up")

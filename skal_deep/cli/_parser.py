@@ -1,0 +1,160 @@
+"""The options of the command line."""
+
+import argparse
+from collections.abc import Callable
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from skal_deep.cli import _arguments as types
+from skal_deep.datasets import NAMES
+from skal_deep.evaluation import BASELINE, compare_strategies
+
+MAX_TEST_ROWS = 2000  # more cost time at every stage and say little more
+DEFAULTS = {
+    name: parameter.default
+    for name, parameter in signature(compare_strategies).parameters.items()
+}
+_DESCRIPTION = """\
+Play active learning through with several strategies, on the same splits, the same
+first labels and the same initial weights, and report how they compare with random
+sampling: report.html, curves.png, summary.csv, curves.csv, results.json. What was
+played is kept in the folder: the same command goes on where it was interrupted, with
+more strategies, repeats or cycles if wanted.
+"""
+_EXAMPLES = """\
+examples:
+  compare on the digits that come with scikit-learn:
+    python -m skal_deep compare
+  two strategies on images, ten repeats, and what all labels would give:
+    python -m skal_deep compare --data fashion-mnist --pool-size 10000 \\
+        --strategies bald,badge --repeats 10 --full-data
+  your own table, with the labels in the column "species":
+    python -m skal_deep compare --data birds.csv --label species
+  every row three times, one label in ten wrong, calibration reported as well:
+    python -m skal_deep compare --copies 3 --label-noise 0.1 \\
+        --metrics accuracy,neg_log_loss,neg_ece
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m skal_deep",
+        description="Deep active learning, compared honestly.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    compare = commands.add_parser(
+        "compare",
+        help="compare strategies on a data set and write a report",
+        usage="python -m skal_deep compare [options]",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=_HelpFormatter,
+    )
+    _add_data(compare.add_argument_group("data"))
+    _add_learning(compare.add_argument_group("active learning"))
+    _add_conditions(compare.add_argument_group("harder conditions"))
+    _add_model(compare.add_argument_group("model"))
+    _add_running(compare.add_argument_group("running"))
+    return parser
+
+
+def _add_data(group: argparse._ArgumentGroup) -> None:
+    what = f"{', '.join(NAMES)}, an .npz or .csv file, or a folder with IDX files"
+    _add(group, "--data", str, "digits", "NAME|PATH", what)
+    what = "column of a .csv file that holds the labels (default: the last)"
+    _add(group, "--label", str, None, "NAME", what)
+    what = "use N rows, drawn at random (default: all)"
+    _add(group, "--pool-size", types.count, None, "N", what)
+    what = (
+        "rows to score on, of the test data where there are any (default: a quarter "
+        f"of the rows, or up to {MAX_TEST_ROWS:,} of the test data)"
+    )
+    _add(group, "--test-size", types.size, None, "SHARE|N", what)
+
+
+def _add_learning(group: argparse._ArgumentGroup) -> None:
+    what = f"any of {', '.join([BASELINE, *types.known_strategies()])}"
+    default = "random,bald,batchbald,badge,coreset,vaal"
+    _add(group, "--strategies", types.strategies, default, "LIST", what)
+    what = "paired repeats; ten and more show smaller differences"
+    _add(group, "--repeats", types.count, DEFAULTS["n_repeats"], "N", what)
+    _add(group, "--n-initial", types.count, 20, "N", "labels at the start")
+    what = "stratified takes as many first labels of each class as possible"
+    _choose(group, "--initial", ("stratified", "random"), DEFAULTS["initial"], what)
+    _add(group, "--batch-size", types.count, 10, "N", "labels a query asks for")
+    _add(group, "--cycles", types.count, 8, "N", "queries")
+    what = (
+        "metrics of the curves, the first of which is compared: accuracy, "
+        "balanced_accuracy, neg_log_loss, neg_ece (calibration) or another of "
+        "scikit-learn's"
+    )
+    _add(group, "--metrics", types.metrics, DEFAULTS["scoring"], "LIST", what)
+    what = "also draw what the model reaches with all labels, as a line"
+    group.add_argument("--full-data", action="store_true", help=what)
+
+
+def _add_conditions(group: argparse._ArgumentGroup) -> None:
+    what = "probability that the annotator gives a wrong label"
+    _add(group, "--label-noise", types.error_rate, DEFAULTS["label_noise"], "P", what)
+    what = "how often each row occurs in the pool, to see what redundancy does"
+    _add(group, "--copies", types.count, DEFAULTS["n_copies"], "N", what)
+    what = "noise on copies, as a share of the standard deviation of the inputs"
+    _add(group, "--copy-noise", types.spread, DEFAULTS["copy_noise"], "SHARE", what)
+
+
+def _add_model(group: argparse._ArgumentGroup) -> None:
+    what = "the net; auto is a cnn for images, an mlp for vectors"
+    _choose(group, "--model", ("auto", "mlp", "cnn"), "auto", what)
+    what = "passes through the labels in a training"
+    _add(group, "--epochs", types.count, 80, "N", what)
+    what = "what a training starts from: new weights, the last ones, these shrunk"
+    policies = ("scratch", "warm", "shrink_perturb")
+    _choose(group, "--retrain", policies, DEFAULTS["retrain"], what)
+    _add(group, "--lr", types.positive, 0.003, "RATE", "learning rate of Adam")
+    _add(group, "--dropout", types.share, 0.25, "P", "share of units dropped")
+    what = "Monte Carlo samples of a prediction"
+    _add(group, "--samples", types.count, 50, "S", what)
+    _add(group, "--device", str, "cpu", "NAME", "where torch computes")
+
+
+def _add_running(group: argparse._ArgumentGroup) -> None:
+    _add(group, "--out", Path, Path("report"), "DIR", "folder for the report")
+    _add(group, "--jobs", types.jobs, -1, "N", "processes; -1 is one for each core")
+    _add(group, "--seed", types.seed, 0, "N", "seed of everything")
+    group.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _add(
+    group: argparse._ArgumentGroup,
+    name: str,
+    convert: Callable[[str], Any],
+    default: Any,
+    metavar: str,
+    text: str,
+) -> None:
+    """Add an option that has a value."""
+    group.add_argument(name, type=convert, default=default, metavar=metavar, help=text)
+
+
+def _choose(
+    group: argparse._ArgumentGroup,
+    name: str,
+    choices: tuple[str, ...],
+    default: str,
+    text: str,
+) -> None:
+    """Add an option that has one of a few values."""
+    group.add_argument(name, choices=choices, default=default, help=text)
+
+
+class _HelpFormatter(
+    argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter
+):
+    """Shows defaults, leaves the examples as they are written."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is None or action.default is False:
+            return action.help
+        return super()._get_help_string(action)
