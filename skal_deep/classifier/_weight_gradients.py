@@ -12,8 +12,9 @@ from skorch.dataset import unpack_data
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pad
 
+from skal_deep.classifier._batches import batches
 from skal_deep.classifier._capabilities import CapabilityError
-from skal_deep.classifier._inference import batches, first_output
+from skal_deep.classifier._inference import first_output
 from skal_deep.classifier._logits import as_logits
 from skal_deep.functional import sketched_outer
 from skal_deep.modules import eval_mode, isolated_rng
