@@ -1,8 +1,10 @@
-"""Small nets and classifiers that many tests share."""
+"""What many tests share: small nets and classifiers, a look at memory."""
 
 import torch
 from skorch import NeuralNetClassifier
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from skal_deep.classifier import (
     DeepClassifier,
@@ -67,3 +69,27 @@ MAKERS = {
 }
 WITHOUT_POSTERIOR = ("deep", "evidential")
 POSTERIORS = [kind for kind in MAKERS if kind not in WITHOUT_POSTERIOR]
+
+
+class Largest(TorchDispatchMode):
+    """Remembers the size of the largest tensor that is made; views are none."""
+
+    n_elements = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        """Call an operation and look at what it returns."""
+        kwargs = kwargs or {}
+        given = {_memory(part) for part in _tensors((args, kwargs))}
+        made = func(*args, **kwargs)
+        for part in _tensors(made):
+            if _memory(part) not in given:
+                self.n_elements = max(self.n_elements, part.numel())
+        return made
+
+
+def _tensors(tree):
+    return [part for part in tree_leaves(tree) if isinstance(part, torch.Tensor)]
+
+
+def _memory(tensor):
+    return tensor.untyped_storage().data_ptr()

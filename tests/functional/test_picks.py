@@ -2,8 +2,7 @@
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from support import Largest
 
 from skal_deep import functional
 from skal_deep.functional._picks import Picks
@@ -63,19 +62,6 @@ KERNELS = {
 
 def source():
     return torch.Generator().manual_seed(0)
-
-
-class Largest(TorchDispatchMode):
-    """Remembers the size of the largest tensor that is made."""
-
-    n_elements = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        made = func(*args, **(kwargs or {}))
-        for part in tree_leaves(made):
-            if isinstance(part, torch.Tensor):
-                self.n_elements = max(self.n_elements, part.numel())
-        return made
 
 
 @pytest.mark.parametrize("name", KERNELS)
