@@ -6,14 +6,14 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_batch_size, check_finite, own_generator
+from skal_deep.functional._checks import check_finite, own_generator
 from skal_deep.functional._configurations import (
     Configurations,
     grouped,
     principal_directions,
 )
+from skal_deep.functional._picks import Picks
 from skal_deep.functional.information import CHUNK_ELEMENTS, bald, plogp
-from skal_deep.functional.selection import without_earlier
 
 # Share of log S at which S draws are used up: a published run with S = 100 gets there
 # with its eighth pick, and chooses by round-off from then on.
@@ -82,40 +82,29 @@ def batch_bald(
     A. Kirsch, J. van Amersfoort, Y. Gal. BatchBALD: Efficient and Diverse Batch
     Acquisition for Deep Bayesian Active Learning. NeurIPS, 2019.
     """
-    n_draws, n = samples.shape[:2]
-    check_batch_size(batch_size, n)
     check_finite(samples=samples)
     generator = own_generator(generator)
     bald_N = bald(samples)
+    picks = Picks(bald_N, batch_size, with_utilities)
     gains = _Gains(samples)
     known = Configurations(samples, n_configurations)
-    left_N = torch.ones(n, dtype=torch.bool, device=samples.device)
-    ceiling, reached = math.log(n_draws), 0.0
-    indices: list[int] = []
-    utilities: list[Tensor] = []
+    ceiling, reached = math.log(len(samples)), 0.0
     for step in range(batch_size):
         used_up = reached >= _CEILING * ceiling
-        share = 1.0
+        gain_N, share = bald_N, 1.0
         if used_up:
-            gain_N, share = bald_N, (ceiling - reached) / ceiling if ceiling else 1.0
-        elif step == 0:
-            gain_N = bald_N
-        else:
-            known.learn(samples[:, indices[-1]], generator)
+            share = (ceiling - reached) / ceiling if ceiling else 1.0
+        elif step > 0:
+            known.learn(samples[:, picks.rows[-1]], generator)
             if with_utilities:
                 gain_N = gains.of_all(*known.posterior())
             else:
-                gain_N = gains.largest(*known.posterior(), left_N)
-        pick = int(torch.where(left_N, gain_N, -math.inf).argmax())
-        joint = reached + share * (gain_N if with_utilities else gain_N[pick])
-        utilities.append(joint.clamp_max(ceiling))
+                gain_N = gains.largest(*known.posterior(), picks.left_N)
+        pick = int(torch.where(picks.left_N, gain_N, -math.inf).argmax())
+        picks.add(pick, (reached + share * gain_N).clamp_max(ceiling))
         if not used_up:
             reached = min(ceiling, reached + float(gain_N[pick]))
-        left_N[pick] = False
-        indices.append(pick)
-    picks = torch.tensor(indices, device=samples.device)
-    rows = torch.stack(utilities)
-    return picks, without_earlier(rows, picks) if with_utilities else rows
+    return picks.answer()
 
 
 def n_informed_picks(utilities: Tensor, indices: Tensor, n_draws: int) -> int:

@@ -26,7 +26,9 @@ class BatchBALD(DeepQueryStrategy):
     the order of BALD, with a warning. Take at least ten times as many draws as rows.
 
     The utilities of row t are the joint information of the picks so far together
-    with each candidate.
+    with each candidate. With them, a pick costs ``O(M S C N)`` for M configurations;
+    without, bounds leave most candidates with a few groups of configurations in place
+    of M. Memory beside the draws is ``O(S N)``, with utilities ``O((S + b) N)``.
 
     Parameters
     ----------
