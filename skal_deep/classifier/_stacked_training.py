@@ -62,6 +62,7 @@ class StackedTraining:
         self._nets.append(net)
         self._orders.append(batch_orders(net, len(y), torch.get_rng_state()))
 
+    @isolated_rng()
     def train(self) -> None:
         """Train the nets that were taken in."""
         if not self._nets:
@@ -100,15 +101,15 @@ class StackedTraining:
 def batch_orders(net: NeuralNet, n_rows: int, state: Tensor) -> Iterator[list[Tensor]]:
     """Yield, epoch by epoch, the rows of each mini-batch, drawn as skorch draws them.
 
-    ``state`` is that of torch's global generator when training would begin.
+    ``state`` is that of torch's global generator when training would begin; it moves
+    that generator.
     """
     loader = net.get_iterator(range(n_rows), training=True)
     loader.collate_fn = torch.as_tensor
     for _ in range(net.max_epochs):
-        with isolated_rng():
-            torch.set_rng_state(state)
-            batches = list(loader)
-            state = torch.get_rng_state()
+        torch.set_rng_state(state)
+        batches = list(loader)
+        state = torch.get_rng_state()
         yield batches
 
 
