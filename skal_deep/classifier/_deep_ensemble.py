@@ -35,17 +35,16 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         (e - f)`` epochs; a tenth to a fifth of them is a start. With no label yet,
         and in ``fit_from``, nothing is shared.
     batched : bool, default=False
-        Whether to train all members in one batched pass over their stacked weights
-        (``torch.func``) in place of one after another. It pays for small nets and many
-        members, and takes as much memory as they all do together. Initial weights and
-        batch orders stay the same and results agree up to round-off, but round-off
-        can send a ReLU the other way, so that over many epochs members drift apart
-        from those trained one after another, as they do with another number of threads.
-        It takes a plain ``skorch.NeuralNetClassifier`` on arrays without
-        ``train_split``, without callbacks but skorch's own, with SGD, Adam, AdamW,
-        RMSprop or Adagrad, and a module without dropout, without batch normalisation,
-        that ``torch.func.vmap`` can run. Else a warning says what stands in the way,
-        and members are trained one after another.
+        Whether to train all members in one pass over their stacked weights, by
+        ``torch.func.vmap``, in place of one after another. It pays for small nets and
+        many members. Initial weights and batch orders stay the same, and so do the
+        results, up to round-off: where that sends a ReLU the other way, members drift
+        away from those trained one after another as epochs go by, which another
+        number of threads does, too. The net must be a ``skorch.NeuralNetClassifier``,
+        no subclass, without ``train_split`` and callbacks other than skorch's
+        default, its optimiser SGD, Adam, AdamW or RMSprop, and its module without
+        dropout and batch normalisation. Where one pass is not possible, a warning
+        says what stands in the way, and members are trained one after another.
     embedding_layer : str, default=None
         Name of the layer of the module whose input is the embedding. ``None`` is the
         linear layer that runs last. The embeddings of the members stand side by side.

@@ -212,7 +212,7 @@ def weighted_loss(net: NeuralNet) -> Iterator[None]:
     def infer_rows(x: Any, **params: Any) -> Any:
         return infer(x["x"], **params)
 
-    def meanweighted_loss(y_pred: Any, y_true: Any, X: Any, **params: Any) -> Tensor:
+    def mean_weighted_loss(y_pred: Any, y_true: Any, X: Any, **params: Any) -> Tensor:
         n_outputs = len(first_output(y_pred))
         y_true = y_true.repeat_interleave(n_outputs // len(y_true), 0)
         weight = X["weight"].reshape(n_outputs, -1).mean(1)
@@ -229,7 +229,7 @@ def weighted_loss(net: NeuralNet) -> Iterator[None]:
             f"sample_weight needs a criterion with a `reduction` attribute, as torch's "
             f"losses have; {type(net.criterion_).__name__} has none."
         )
-    net.infer, net.get_loss = infer_rows, meanweighted_loss
+    net.infer, net.get_loss = infer_rows, mean_weighted_loss
     try:
         yield
     finally:
