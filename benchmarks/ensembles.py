@@ -3,16 +3,14 @@
     python -m benchmarks ensembles [--repeats 3] [--out benchmarks/RESULTS.md]
     python -m benchmarks ensembles --drift [--out benchmarks/RESULTS.md]
 
-``DeepEnsembleClassifier`` trains its members one after another. Here the same members,
-with the same initial weights and batch orders, are also trained by bare steps without
-skorch (``bare``), and all in one pass over stacked weights by ``torch.func``
-(``stacked``). Both keep no history and call no callbacks, which favours them. The
+The members of a ``DeepEnsembleClassifier`` are trained one after another, in one pass
+(``batched=True``), and one after another by bare steps without skorch, which keep no
+history and call no callbacks: they say how much of the gain is that of batching. The
 second form says how far round-off takes the members of one pass away from those that
 are trained one after another, as epochs go by.
 """
 
 import argparse
-import copy
 import itertools
 import statistics
 import time
@@ -25,11 +23,11 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits
 from skorch import NeuralNetClassifier
 from torch import nn
-from torch.func import functional_call, stack_module_state, vmap
 
 from benchmarks._measure import provenance
 from benchmarks._report import write_section
-from skal_deep.classifier import DeepEnsembleClassifier, _net
+from skal_deep.classifier import DeepEnsembleClassifier, _deep_ensemble
+from skal_deep.classifier._stacked_training import batch_orders
 from skal_deep.modules import MLP, ConvNet
 
 MODULES = {"MLP": MLP, "conv net": ConvNet}
@@ -39,87 +37,41 @@ OPTIMISERS = {
 }
 MOMENTUM = {"optimizer": torch.optim.SGD, "lr": 0.02, "optimizer__momentum": 0.9}
 EPOCHS = {100: 30, 1000: 6}
-HEAD = """| net | labels | batch | members | s skorch | bare | stacked | stacked, wall | bare: difference | stacked: difference |
+HEAD = """| net | labels | batch | members | s skorch | bare | batched | batched, wall | bare: difference | batched: difference |
 |---|---|---|---|---|---|---|---|---|---|"""  # noqa: E501
 DRIFT_HEAD = "| net | 1 epoch | 10 epochs | 50 epochs |\n|---|---|---|---|"
-
-
-def batch_orders(net, n_rows):
-    """Return, for each epoch, the rows of its batches, drawn as skorch draws them."""
-    loader = net.get_iterator(range(n_rows), training=True)
-    loader.collate_fn = torch.as_tensor
-    return [list(loader) for _ in range(net.max_epochs)]
 
 
 def train_bare(net, X, y, _weight):
     """Train a net as skorch does, without skorch."""
     X, y = torch.as_tensor(X), torch.as_tensor(y)
     net.module_.train()
-    for epoch in batch_orders(net, len(y)):
+    for epoch in batch_orders(net, len(y), torch.get_rng_state()):
         for rows in epoch:
             net.optimizer_.zero_grad()
             net.get_loss(net.module_(X[rows]), y[rows]).backward()
             net.optimizer_.step()
 
 
-class Stack:
-    """Nets that wait to be trained in one pass."""
-
-    def __init__(self):
-        self.nets, self.orders = [], []
-
-    def add(self, net, X, y, _weight):
-        """Note a net and its batch orders instead of training it."""
-        self.X, self.y = torch.as_tensor(X), torch.as_tensor(y)
-        self.nets.append(net)
-        self.orders.append(batch_orders(net, len(y)))
-
-    def train(self):
-        """Train all nets and write their weights back."""
-        modules = [net.module_ for net in self.nets]
-        weights, buffers = stack_module_state(modules)
-        net, module = self.nets[0], copy.deepcopy(modules[0]).train()
-
-        def loss(weights, buffers, x, y):
-            return net.get_loss(functional_call(module, (weights, buffers), (x,)), y)
-
-        losses = vmap(loss)
-        optimizer = type(net.optimizer_)(weights.values(), **net.optimizer_.defaults)
-        for epochs in zip(*self.orders, strict=True):
-            for members in zip(*epochs, strict=True):
-                rows = torch.stack(members)
-                optimizer.zero_grad()
-                losses(weights, buffers, self.X[rows], self.y[rows]).sum().backward()
-                optimizer.step()
-        with torch.no_grad():
-            for member, one in enumerate(modules):
-                for name, parameter in one.named_parameters():
-                    parameter.copy_(weights[name][member])
-
-
 def fit_bare(clf, X, y):
     """Fit an ensemble by bare steps."""
-    with mock.patch.object(_net, "train_net", train_bare):
+    with mock.patch.object(_deep_ensemble, "train_net", train_bare):
         return clf.fit(X, y)
 
 
-def fit_stacked(clf, X, y):
+def fit_batched(clf, X, y):
     """Fit an ensemble in one pass."""
-    stack = Stack()
-    with mock.patch.object(_net, "train_net", stack.add):
-        clf.fit(X, y)
-    stack.train()
-    return clf
+    return clf.set_params(batched=True).fit(X, y)
 
 
 def fit_plain(clf, X, y):
-    """Fit an ensemble as the package does."""
+    """Fit an ensemble one member after another."""
     return clf.fit(X, y)
 
 
 def measured(clf, X, y, n_labels, repeats):
     """Return seconds (processor, wall) of each way, and how far predictions are off."""
-    ways = (fit_plain, fit_bare, fit_stacked)
+    ways = (fit_plain, fit_bare, fit_batched)
     seconds, probas = {way: [] for way in ways}, []
     for _ in range(repeats):
         for way in ways:  # in turn, so that a busy machine is busy for all
@@ -217,7 +169,7 @@ def main():
             "Members of a deep ensemble on the digits, without dropout, trained one "
             "after another by skorch (processor seconds, median), and how many times "
             "faster they are trained one after another by bare steps, without skorch, "
-            "and all in one pass over stacked weights (`torch.func.vmap`). The last "
+            "and in one pass, with `batched=True`. The last "
             "columns say how far the members' probabilities are then from those that "
             "skorch trains, at most over all rows. 30 epochs with 100 labels, 6 with "
             "1,000. On a shared machine, time by the clock (wall) says little."

@@ -33,6 +33,7 @@ def fit_net(
     shown: NDArray[Any] | None = None,
     start_from: NeuralNet | None = None,
     prepare: Callable[[NeuralNet], None] | None = None,
+    train: Callable[..., None] | None = None,
 ) -> NeuralNet:
     """Return a fitted clone of a net; with no rows, an initialised one.
 
@@ -57,6 +58,8 @@ def fit_net(
         A fitted net whose weights training continues from.
     prepare : callable, optional
         Changes the initialised net before it is trained.
+    train : callable, optional
+        What trains the initialised net; default and model is :func:`train_net`.
     """
     net = clone(net)
     shown = (X if shown is None else shown)[:_N_PROBE_ROWS]
@@ -69,7 +72,7 @@ def fit_net(
         if start_from is not None:
             net.module_.load_state_dict(start_from.module_.state_dict())
         if len(y):
-            train_net(net, X, y, sample_weight)
+            (train or train_net)(net, X, y, sample_weight)
     return net
 
 
@@ -129,9 +132,7 @@ def train_net(
     net: NeuralNet, X: NDArray[Any], y: NDArray[np.int64], weight: NDArray[Any] | None
 ) -> None:
     """Train an initialised net on labelled rows; reads torch's global generator."""
-    if weight is not None:
-        counts = weight.reshape(len(weight), -1).any(axis=1)
-        X, y, weight = X[counts], y[counts], weight[counts]
+    X, y, weight = rows_that_count(X, y, weight)
     if any(isinstance(m, _BatchNorm) for m in net.module_.modules()):
         if len(y) == 1:  # batch statistics of one row do not exist
             X, y = np.repeat(X, 2, axis=0), np.repeat(y, 2)
@@ -143,8 +144,18 @@ def train_net(
         net.partial_fit(as_input(net, X), target)
         return
     dataset = _Weighted(net.get_dataset(as_input(net, X), target), weight)
-    with _weighted_loss(net):
+    with weighted_loss(net):
         net.partial_fit(dataset, target)
+
+
+def rows_that_count(
+    X: NDArray[Any], y: NDArray[np.int64], weight: NDArray[Any] | None
+) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[Any] | None]:
+    """Return the rows whose weight is not zero, of some head at least."""
+    if weight is None:
+        return X, y, None
+    counts = weight.reshape(len(weight), -1).any(axis=1)
+    return X[counts], y[counts], weight[counts]
 
 
 def _avoid_batch_of_one(net: NeuralNet, n_rows: int) -> None:
@@ -190,7 +201,7 @@ class _Weighted(torch.utils.data.Dataset[Any]):
 
 
 @contextmanager
-def _weighted_loss(net: NeuralNet) -> Iterator[None]:
+def weighted_loss(net: NeuralNet) -> Iterator[None]:
     """Let the net train on a :class:`_Weighted` data set, for a while.
 
     The two methods are set on the instance, not the class: the net stays the user's

@@ -17,6 +17,7 @@ INHERITED = {
     "check_supervised_y_2d": "column vectors are taken without a warning",
     "check_supervised_y_no_nan": "inf in y is a label like any other",
 }
+BATCHED = {"batched": lambda net, **kw: MAKERS["ensemble"](net, batched=True, **kw)}
 EQUIVALENCE = "check_sample_weight_equivalence_on_dense_data"
 OWN = {
     "dropout": {
@@ -41,7 +42,7 @@ class DoubleMLP(MLP):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@pytest.mark.parametrize("kind", MAKERS)
+@pytest.mark.parametrize("kind", MAKERS | BATCHED)
 def test_check_estimator(kind):
     net = make_net(DoubleMLP, lr=0.02, max_epochs=40, batch_size=-1)
     net.set_params(
@@ -49,7 +50,7 @@ def test_check_estimator(kind):
         module__dropout=0.5 if kind == "dropout" else 0.0,
     )
     results = check_estimator(
-        MAKERS[kind](net, random_state=0),
+        (MAKERS | BATCHED)[kind](net, random_state=0),
         expected_failed_checks=INHERITED | OWN.get(kind, {}),
         on_fail=None,
     )
