@@ -39,10 +39,15 @@ class Verdict:
     def __str__(self) -> str:
         if self.word != "no difference detected" or self.difference.sd == 0:
             return self.word
-        return (
-            f"{self.word}; {self.difference.n} repeats could only detect "
-            f"{sized(self.detectable, self.is_share)}"
-        )
+        return f"{self.word}; {self.reach}"
+
+    @property
+    def reach(self) -> str:
+        """What the study could have detected, in words."""
+        if self.is_share and self.detectable > 1:  # no share differs by more than 1
+            return f"{self.difference.n} repeats could detect nothing"
+        size = sized(self.detectable, self.is_share)
+        return f"{self.difference.n} repeats could only detect {size}"
 
 
 def verdicts(

@@ -70,11 +70,7 @@ def sentence(verdict: Verdict) -> str:
     if difference.p_value < LEVEL:  # the interval, of this one alone, leaves out zero
         alone = f"{difference.p_value:.2g} alone"
         found += f", which allows for several strategies ({alone})"
-    reach = sized(verdict.detectable, verdict.is_share)
-    return (
-        f"no difference detected; {difference.n} repeats could only detect {reach}. "
-        f"Seen: {found}."
-    )
+    return f"{verdict}. Seen: {found}."
 
 
 def saved(verdict: Verdict, row: Mapping[str, Any]) -> str:

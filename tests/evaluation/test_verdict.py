@@ -35,6 +35,13 @@ def test_words():
     )
 
 
+def test_a_study_that_could_show_no_share_says_so():
+    same = made_comparison({"same": 0.0}).verdicts()["same"]
+    hopeless = replace(same, detectable=1.3)
+    assert str(hopeless) == "no difference detected; 6 repeats could detect nothing"
+    assert "detect 1.3" in str(replace(hopeless, is_share=False))
+
+
 def test_sizes_of_shares_are_in_points():
     assert sized(0.0123, True) == "1.2 points"
     assert sized(-0.123, True, "+") == "-12.3 points"
