@@ -1,6 +1,7 @@
 """Core-set: greedy k-centre."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from skal_deep.functional._chunks import chunks
 from skal_deep.functional.selection import without_earlier
 
 # Centres that every point is compared with; most points are never farthest after that.
-_N_FIRST_CENTERS = 128
+_N_FIRST_CENTERS = 192
 # Points among which picks are made before others are looked at.
 _FRONT_SIZE = 1024
 
@@ -65,7 +66,7 @@ def k_center_greedy(
     # Distances stay the same and lose fewer digits near the origin. The mean is that
     # of the centres, so that a candidate's distance does not depend on the others.
     origin_D = (centers if len(centers) else embeddings).mean(0)
-    points, known = _Points(embeddings - origin_D), _Points(centers - origin_D)
+    points, known = _Pool(embeddings, origin_D), _Points(centers - origin_D)
     indices, distance_B = _farthest_first(points, known, batch_size)
     if not with_utilities:
         return indices, distance_B
@@ -113,8 +114,42 @@ class _Points:
         return nearest_N.add_(self.norm_N).clamp_min_(0)
 
 
+class _Pool:
+    """All points, which move to the origin only where they are looked at."""
+
+    def __init__(self, embeddings: Tensor, origin_D: Tensor):
+        self._embeddings, self._origin_D = embeddings, origin_D
+        self.norm_N = embeddings.new_empty(len(embeddings))
+        for part in self._parts():
+            self.norm_N[part] = _Points(embeddings[part] - origin_D).norm_N
+
+    def _parts(self) -> Iterator[slice]:
+        return chunks(*self._embeddings.shape)
+
+    def at(self, rows: Any) -> _Points:
+        """Return some of the points."""
+        return _Points(self._embeddings[rows] - self._origin_D, self.norm_N[rows])
+
+    def nearest(self, centers: _Points) -> Tensor:
+        """Return the squared distance of each point to its nearest centre."""
+        nearest_N = torch.empty_like(self.norm_N)
+        for part in self._parts():
+            nearest_N[part] = self.at(part).nearest(centers)
+        return nearest_N
+
+    def distances(self, centers: _Points) -> Tensor:
+        """Return the squared distances from centres to all points, (K, N)."""
+        squared_KN = centers.points_ND.new_empty(len(centers), len(self.norm_N))
+        for part in self._parts():
+            points = self.at(part)
+            inner_KB = centers.points_ND @ points.points_ND.T
+            squared_KB = centers.norm_N[:, None] + points.norm_N - 2 * inner_KB
+            squared_KN[:, part] = squared_KB.clamp_min_(0)
+        return squared_KN
+
+
 def _farthest_first(
-    points: _Points, centers: _Points, n_picks: int
+    points: _Pool, centers: _Points, n_picks: int
 ) -> tuple[Tensor, Tensor]:
     """Return the picks in order, and the utility of each.
 
@@ -198,20 +233,18 @@ def _picks_in_front(
     return picks, squared
 
 
-def _distances_before(points: _Points, centers: _Points, picks: Tensor) -> Tensor:
+def _distances_before(points: _Pool, centers: _Points, picks: Tensor) -> Tensor:
     """Return each point's distance to its nearest centre before each pick."""
-    rows_BN = points.norm_N.new_empty(len(picks), len(points))
+    rows_BN = points.norm_N.new_empty(len(picks), len(points.norm_N))
     if len(centers):
         nearest_N = points.nearest(centers)
     else:
         nearest_N = torch.full_like(points.norm_N, math.inf)
-    for part in chunks(len(picks), len(points)):
-        block = points.at(picks[part])
-        inner_KN = block.points_ND @ points.points_ND.T
-        squared_KN = block.norm_N[:, None] + points.norm_N - 2 * inner_KN
+    for part in chunks(len(picks), len(points.norm_N)):
+        squared_KN = points.distances(points.at(picks[part]))
         for step, distance_N in enumerate(squared_KN, part.start):
             rows_BN[step] = nearest_N.sqrt()
-            nearest_N = torch.minimum(nearest_N, distance_N.clamp_min_(0))
+            nearest_N = torch.minimum(nearest_N, distance_N)
     if not len(centers):
         rows_BN[0] = -points.norm_N.sqrt()
     return rows_BN
