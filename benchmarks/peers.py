@@ -42,7 +42,8 @@ class GivenAnswers:
         class Given(ParzenWindowClassifier):
             def predict_proba(self, X, return_embeddings=False):
                 rows = np.asarray(X)[:, 0].astype(int)
-                return (proba[rows], embeddings[rows]) if return_embeddings else proba
+                answers = proba[rows], embeddings[rows]
+                return answers if return_embeddings else answers[0]
 
         clf = Given(classes=range(proba.shape[1]))
         clf.classes_ = np.arange(proba.shape[1])
