@@ -5,10 +5,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from skal_deep.functional.information import entropy
+from skal_deep.functional.information import entropy, plogp
 
 # Directions in which predictions vary most; their signs make the coarsest groups.
 _N_DIRECTIONS = 3
+# Rows by which these directions are found, about.
+_N_SEEN = 1000
 # Configurations for each group at least, so that groups save work.
 _MIN_SHARE = 4
 
@@ -28,7 +30,7 @@ class Configurations:
     """
 
     def __init__(self, samples_SNC: Tensor, n_configurations: int):
-        self._n_draws = len(samples_SNC)
+        self._n_draws, self._dtype = len(samples_SNC), samples_SNC.dtype
         self._n_configurations = n_configurations
         self._log_joint_MS = torch.zeros(
             1, self._n_draws, dtype=torch.float64, device=samples_SNC.device
@@ -67,10 +69,11 @@ class Configurations:
         self._log_joint_MS += log_proba_SC.T[label_M]
 
     def posterior(self) -> tuple[Tensor, Tensor]:
-        """Return ``pi`` (M,) and ``W`` (M, S)."""
-        weight_MS = self._log_joint_MS.softmax(-1)
+        """Return ``pi`` (M,) and ``W`` (M, S), in the type of the draws."""
+        weight_MS = self._log_joint_MS.softmax(-1).to(self._dtype)
         if self._exact:
-            return self._log_joint_MS.logsumexp(-1).softmax(0), weight_MS
+            pi_M = self._log_joint_MS.logsumexp(-1).softmax(0)
+            return pi_M.to(self._dtype), weight_MS
         n = len(weight_MS)
         return weight_MS.new_full((n,), 1 / n), weight_MS
 
@@ -79,11 +82,11 @@ def principal_directions(samples_SNC: Tensor) -> Tensor:
     """Return what weights of draws are compared by, of shape (S, K).
 
     Rows of weights W that are close after this map give close mean predictions
-    ``W P`` over the whole pool: it is the square root of the covariance of the
-    predictions between draws, its largest directions only.
+    ``W P`` over the pool: it is the square root of the covariance of the predictions
+    between draws, its largest directions only, by some of the rows.
     """
-    n_draws = len(samples_SNC)
-    proba_SF = samples_SNC.reshape(n_draws, -1)
+    n_draws, n = samples_SNC.shape[:2]
+    proba_SF = samples_SNC[:, :: max(1, n // _N_SEEN)].reshape(n_draws, -1)
     gram_SS = (proba_SF @ proba_SF.T).double()
     center_SS = torch.eye(n_draws, device=gram_SS.device).double() - 1 / n_draws
     variance_S, direction_SS = torch.linalg.eigh(center_SS @ gram_SS @ center_SS)
@@ -104,8 +107,8 @@ def grouped(
     ``pi_g H(W_g) - sum_m pi_m H(W_m)`` for every candidate, by data processing.
     Nothing is yielded where there are too few configurations for groups to save work.
     """
-    possible_M = pi_M > 0
-    pi_M, weight_MS = pi_M[possible_M], weight_MS[possible_M]
+    if not pi_M.all():
+        pi_M, weight_MS = pi_M[pi_M > 0], weight_MS[pi_M > 0]
     joint_MS = pi_M[:, None] * weight_MS
 
     def means(group_M: Tensor) -> tuple[Tensor, Tensor]:
@@ -128,12 +131,11 @@ def grouped(
         return
     pi_G, weight_GS = means(group_M)
     yield pi_G, weight_GS
-    own_G = _sums(pi_M * entropy(weight_MS), group_M, len(pi_G))
-    loose_G = pi_G * entropy(weight_GS) - own_G
-    split_M = (loose_G >= loose_G.mean())[group_M]
-    more_M = (weight_MS - weight_GS[group_M]).argmax(-1)
-    more_M = torch.where(split_M, more_M, favoured_M)
-    group_M = _numbered(group_M * weight_MS.shape[1] + more_M)
+    own_M = pi_M * plogp(weight_MS, torch.empty_like(weight_MS)).sum(-1)
+    loose_G = pi_G * entropy(weight_GS) + _sums(own_M, group_M, len(pi_G))
+    rows = (loose_G >= loose_G.mean())[group_M].nonzero()[:, 0]
+    favoured_M[rows] = (weight_MS[rows] - weight_GS[group_M[rows]]).argmax(-1)
+    group_M = _numbered(group_M * weight_MS.shape[1] + favoured_M)
     if saves_work(group_M):
         yield means(group_M)
 

@@ -183,7 +183,6 @@ def _gains(
     that stays in the processor's cache.
     """
     n_draws, n, n_classes = samples_SNC.shape
-    weight_MS, pi_M = weight_MS.to(samples_SNC.dtype), pi_M.to(samples_SNC.dtype)
     proba_SF = samples_SNC.reshape(n_draws, n * n_classes)
     joint_F = proba_SF.new_empty(n * n_classes)
     size = max(1, CHUNK_ELEMENTS // len(weight_MS))
