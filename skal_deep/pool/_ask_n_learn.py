@@ -1,5 +1,7 @@
 """Ask-n-Learn: Badge with honest probabilities."""
 
+from typing import Any, ClassVar
+
 from torch import Tensor
 
 from skal_deep.classifier import Embeds, PredictsProba
@@ -29,6 +31,9 @@ class AskNLearn(DeepQueryStrategy):
 
     Parameters
     ----------
+    bias : bool, default=False
+        Whether the gradient includes that of the last layer's bias, see
+        :class:`Badge`.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
     random_state : int, RandomState or None, default=None
@@ -45,6 +50,14 @@ class AskNLearn(DeepQueryStrategy):
     """
 
     _needs = (PredictsProba, Embeds)
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **DeepQueryStrategy._parameter_constraints,
+        "bias": ["boolean"],
+    }
+
+    def __init__(self, bias=False, missing_label=-1, random_state=None):
+        super().__init__(missing_label=missing_label, random_state=random_state)
+        self.bias = bias
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
-        return badge_at(pool, batch_size, calibrated_temperature(pool))
+        return badge_at(pool, batch_size, calibrated_temperature(pool), self.bias)

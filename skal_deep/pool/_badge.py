@@ -1,6 +1,9 @@
 """Badge: diverse gradients."""
 
+from typing import Any, ClassVar
+
 from torch import Tensor
+from torch.nn.functional import pad
 
 from skal_deep.classifier import Embeds, PredictsProba
 from skal_deep.functional import badge, squared_gradient_norms, temperature_scaled
@@ -27,6 +30,9 @@ class Badge(DeepQueryStrategy):
 
     Parameters
     ----------
+    bias : bool, default=False
+        Whether the gradient includes that of the last layer's bias: ``[h, 1]`` in
+        place of h. The authors' code leaves it out.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
     random_state : int, RandomState or None, default=None
@@ -39,18 +45,30 @@ class Badge(DeepQueryStrategy):
     """
 
     _needs = (PredictsProba, Embeds)
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **DeepQueryStrategy._parameter_constraints,
+        "bias": ["boolean"],
+    }
+
+    def __init__(self, bias=False, missing_label=-1, random_state=None):
+        super().__init__(missing_label=missing_label, random_state=random_state)
+        self.bias = bias
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
-        return badge_at(pool, batch_size, temperature=1.0)
+        return badge_at(pool, batch_size, 1.0, self.bias)
 
 
-def badge_at(pool: Pool, batch_size: int, temperature: float) -> tuple[Tensor, Tensor]:
+def badge_at(
+    pool: Pool, batch_size: int, temperature: float, bias: bool
+) -> tuple[Tensor, Tensor]:
     """Return Badge's picks and utilities for probabilities at a temperature."""
 
     def factors(rows: Rows) -> tuple[Tensor, Tensor]:
         proba_NC, embedding_ND = rows.predict_and_embed()
         if temperature != 1:
             proba_NC = temperature_scaled(proba_NC, temperature)
+        if bias:
+            embedding_ND = pad(embedding_ND, (0, 1), value=1.0)
         return proba_NC, embedding_ND
 
     picks, utilities = badge(

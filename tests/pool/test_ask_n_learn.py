@@ -18,13 +18,18 @@ def case():
     return Case(AskNLearn())
 
 
-def test_utilities_are_norms_at_the_temperature(case, monkeypatch):
+@pytest.mark.parametrize("bias", [False, True])
+def test_utilities_are_norms_at_the_temperature(case, monkeypatch, bias):
     monkeypatch.setattr("skal_deep.pool._calibration.fit_temperature", lambda *_: 3.0)
     clf = case.fitted()
-    _, utilities = case.query(clf=clf, fit_clf=False, return_utilities=True)
+    _, utilities = case.query(
+        AskNLearn(bias=bias), clf=clf, fit_clf=False, return_utilities=True
+    )
     proba, embedding = map(
         torch.as_tensor, clf.predict_proba(case.X, return_embeddings=True)
     )
+    if bias:
+        embedding = torch.cat([embedding, torch.ones(len(embedding), 1)], 1)
     norm = squared_gradient_norms(temperature_scaled(proba, 3.0), embedding).numpy()
     left = case.y == -1
     np.testing.assert_allclose(
