@@ -1,6 +1,7 @@
 """Rules that turn scores into a batch."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -61,13 +62,31 @@ class TopK(SelectionRule):
         return top_k(scores, batch_size), scores
 
 
-_DRAWS: dict[str, Any] = {
-    "coldness": [Interval(Real, 0, None, closed="left")],
-    "epsilon": [Interval(Real, 0, 1, closed="both")],
-}
+class _Draws(SelectionRule, ABC):
+    """Draw candidates one after another, without replacement."""
+
+    _sample: ClassVar[Callable[..., tuple[Tensor, Tensor]]]
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "coldness": [Interval(Real, 0, None, closed="left")],
+        "epsilon": [Interval(Real, 0, 1, closed="both")],
+    }
+
+    def __init__(self, coldness=1.0, epsilon=0.0):
+        self.coldness = coldness
+        self.epsilon = epsilon
+
+    def _select(self, scores, batch_size, pool):
+        return type(self)._sample(
+            scores,
+            batch_size,
+            self.coldness,
+            pool.generator,
+            self.epsilon,
+            pool.with_utilities,
+        )
 
 
-class Power(SelectionRule):
+class Power(_Draws):
     """Draw candidates with probabilities proportional to score ** coldness.
 
     Draws are made one after another without replacement. With BALD this is PowerBALD
@@ -90,24 +109,10 @@ class Power(SelectionRule):
        Learning. TMLR, 2023.
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = _DRAWS
-
-    def __init__(self, coldness=1.0, epsilon=0.0):
-        self.coldness = coldness
-        self.epsilon = epsilon
-
-    def _select(self, scores, batch_size, pool):
-        return power_sample(
-            scores,
-            batch_size,
-            self.coldness,
-            pool.generator,
-            self.epsilon,
-            pool.with_utilities,
-        )
+    _sample = staticmethod(power_sample)
 
 
-class Softmax(SelectionRule):
+class Softmax(_Draws):
     """Draw candidates with probabilities proportional to exp(coldness * score).
 
     Draws are made one after another without replacement [1]_.
@@ -128,24 +133,10 @@ class Softmax(SelectionRule):
        Learning. TMLR, 2023.
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = _DRAWS
-
-    def __init__(self, coldness=1.0, epsilon=0.0):
-        self.coldness = coldness
-        self.epsilon = epsilon
-
-    def _select(self, scores, batch_size, pool):
-        return softmax_sample(
-            scores,
-            batch_size,
-            self.coldness,
-            pool.generator,
-            self.epsilon,
-            pool.with_utilities,
-        )
+    _sample = staticmethod(softmax_sample)
 
 
-class SoftRank(SelectionRule):
+class SoftRank(_Draws):
     """Draw candidates with probabilities proportional to rank ** -coldness.
 
     The highest score has rank 1. Only the order of the scores matters. Draws are
@@ -167,18 +158,4 @@ class SoftRank(SelectionRule):
        Learning. TMLR, 2023.
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = _DRAWS
-
-    def __init__(self, coldness=1.0, epsilon=0.0):
-        self.coldness = coldness
-        self.epsilon = epsilon
-
-    def _select(self, scores, batch_size, pool):
-        return softrank_sample(
-            scores,
-            batch_size,
-            self.coldness,
-            pool.generator,
-            self.epsilon,
-            pool.with_utilities,
-        )
+    _sample = staticmethod(softrank_sample)
