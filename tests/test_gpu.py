@@ -1,7 +1,5 @@
 """On a GPU everything gives what it gives on the processor, up to round-off."""
 
-import os
-
 import numpy as np
 import pytest
 import torch
@@ -12,12 +10,9 @@ from skal_deep import functional
 from skal_deep.classifier import DeepEnsembleClassifier, MCDropoutClassifier
 from skal_deep.pool import BALD, Badge, Bait, BatchBALD, CoreSet, TypiClust
 
-DEVICE = os.environ.get("SKAL_DEEP_DEVICE", "cuda")
 pytestmark = [
     pytest.mark.gpu,
-    pytest.mark.skipif(
-        DEVICE == "cuda" and not torch.cuda.is_available(), reason="no GPU"
-    ),
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"),
 ]
 
 
@@ -61,9 +56,9 @@ def on(device):
 
 @pytest.mark.parametrize("name", KERNELS)
 def test_kernels(name):
-    here, there = KERNELS[name](on("cpu")), KERNELS[name](on(DEVICE))
+    here, there = KERNELS[name](on("cpu")), KERNELS[name](on("cuda"))
     for expected, result in zip(*map(parts, (here, there)), strict=True):
-        assert result.device.type == DEVICE
+        assert result.device.type == "cuda"
         torch.testing.assert_close(result.cpu(), expected, rtol=1e-4, atol=1e-5)
 
 
@@ -77,7 +72,7 @@ def test_queries(kind, strategy):
     X, y = make_blobs(80, 4, centers=3, random_state=0)
     X = X.astype(np.float32)
     y_known = np.where(np.arange(len(y)) < 20, y, -1)
-    clf = kind(make_net(device=DEVICE, max_epochs=3), random_state=0)
+    clf = kind(make_net(device="cuda", max_epochs=3), random_state=0)
     query = strategy(random_state=0).query
     picks, utilities = query(X, y_known, clf, batch_size=4, return_utilities=True)
     assert len(set(picks)) == 4
