@@ -131,8 +131,8 @@ def grouped(
         return
     pi_G, weight_GS = means(group_M)
     yield pi_G, weight_GS
-    own_M = pi_M * plogp(weight_MS, torch.empty_like(weight_MS)).sum(-1)
-    loose_G = pi_G * entropy(weight_GS) + _sums(own_M, group_M, len(pi_G))
+    minus_own_M = pi_M * plogp(weight_MS, torch.empty_like(weight_MS)).sum(-1)
+    loose_G = pi_G * entropy(weight_GS) + _sums(minus_own_M, group_M, len(pi_G))
     rows = (loose_G >= loose_G.mean())[group_M].nonzero()[:, 0]
     favoured_M[rows] = (weight_MS[rows] - weight_GS[group_M[rows]]).argmax(-1)
     group_M = _numbered(group_M * weight_MS.shape[1] + favoured_M)
