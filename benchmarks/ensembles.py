@@ -21,10 +21,9 @@ import numpy as np
 import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits
-from skorch import NeuralNetClassifier
-from torch import nn
 
 from benchmarks._measure import provenance
+from benchmarks._net import make_net
 from benchmarks._report import write_section
 from skal_deep.classifier import DeepEnsembleClassifier, _deep_ensemble
 from skal_deep.classifier._stacked_training import batch_orders
@@ -97,15 +96,7 @@ def digits(module):
 
 def ensemble(module, n_estimators, **params):
     """Return an unfitted ensemble of nets without dropout."""
-    net = NeuralNetClassifier(
-        module,
-        module__dropout=0.0,
-        criterion=nn.CrossEntropyLoss,
-        iterator_train__shuffle=True,
-        train_split=None,
-        verbose=0,
-        **params,
-    )
+    net = make_net(module, module__dropout=0.0, **params)
     return DeepEnsembleClassifier(net, n_estimators, random_state=0)
 
 

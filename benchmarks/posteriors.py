@@ -15,10 +15,8 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-import torch
-from skorch import NeuralNetClassifier
-from torch import nn
 
+from benchmarks._net import make_net
 from benchmarks._report import interval, write_section
 from skal_deep.classifier import (
     DeepClassifier,
@@ -42,18 +40,7 @@ METRICS = ("accuracy", "neg_log_loss", "neg_ece")
 
 def posteriors():
     """Return by name: the classifier, a strategy, epochs of training, passes."""
-    net = NeuralNetClassifier(
-        MLP,
-        module__dropout=0.25,
-        criterion=nn.CrossEntropyLoss,
-        optimizer=torch.optim.Adam,
-        lr=3e-3,
-        max_epochs=EPOCHS,
-        batch_size=32,
-        iterator_train__shuffle=True,
-        train_split=None,
-        verbose=0,
-    )
+    net = make_net(MLP, module__dropout=0.25, lr=3e-3, max_epochs=EPOCHS, batch_size=32)
     bald, n = BALD(), EPOCHS
     shared = n // 5
     return {

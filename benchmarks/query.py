@@ -15,10 +15,9 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from skorch import NeuralNetClassifier
-from torch import nn
 
 from benchmarks._measure import provenance
+from benchmarks._net import make_net
 from benchmarks._report import write_section
 from skal_deep.classifier import MCDropoutClassifier
 from skal_deep.classifier._access import as_model
@@ -72,16 +71,7 @@ def main():
     shown = np.random.default_rng(0).permutation(len(data.y))[: args.labels]
     y = np.full(len(data.y), -1)
     y[shown] = data.y[shown]
-    net = NeuralNetClassifier(
-        ConvNet,
-        criterion=nn.CrossEntropyLoss,
-        optimizer=torch.optim.Adam,
-        lr=1e-3,
-        batch_size=32,
-        max_epochs=20,
-        train_split=None,
-        verbose=0,
-    )
+    net = make_net(ConvNet, lr=1e-3, batch_size=32, max_epochs=20)
     clf = MCDropoutClassifier(net, args.draws, classes=range(10), random_state=0)
     clf.fit(data.X, y)
     settings = {"n_samples": args.draws, "random_state": 0}

@@ -11,9 +11,8 @@ import argparse
 
 import numpy as np
 import torch
-from skorch import NeuralNetClassifier
-from torch import nn
 
+from benchmarks._net import make_net
 from skal_deep.classifier import MCDropoutClassifier
 from skal_deep.datasets import load
 from skal_deep.evaluation import paired_difference
@@ -52,17 +51,12 @@ def main():
         rows = rng.permutation(len(data.y))[: args.pool_size]
         X = data.X[rows]
         y = np.where(np.arange(len(rows)) < args.labels, data.y[rows], -1)
-        net = NeuralNetClassifier(
+        net = make_net(
             ConvNet if X.ndim == 4 else MLP,
             module__dropout=0.25,
-            criterion=nn.CrossEntropyLoss,
-            optimizer=torch.optim.Adam,
             lr=1e-3,
             max_epochs=100,
             batch_size=16,
-            iterator_train__shuffle=True,
-            train_split=None,
-            verbose=0,
         )
         clf = MCDropoutClassifier(
             net, n_samples=100, classes=np.unique(data.y), random_state=repeat

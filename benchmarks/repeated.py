@@ -16,10 +16,8 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-import torch
-from skorch import NeuralNetClassifier
-from torch import nn
 
+from benchmarks._net import make_net
 from benchmarks._report import interval, write_section
 from skal_deep.classifier import MCDropoutClassifier
 from skal_deep.datasets import load
@@ -32,18 +30,13 @@ N_INITIAL = 20
 
 def classifier():
     """Return the net and its posterior."""
-    net = NeuralNetClassifier(
+    net = make_net(
         ConvNet,
         module__dropout=0.5,
-        criterion=nn.CrossEntropyLoss,
-        optimizer=torch.optim.Adam,
         lr=1e-3,
         max_epochs=60,
         batch_size=16,
-        iterator_train__shuffle=True,
         iterator_valid__batch_size=512,
-        train_split=None,
-        verbose=0,
     )
     return MCDropoutClassifier(net, n_samples=25)
 
