@@ -10,7 +10,7 @@ from skal_deep.functional.information import entropy, plogp
 # Directions in which predictions vary most; their signs make the coarsest groups.
 _N_DIRECTIONS = 3
 # Rows by which these directions are found, about.
-_N_SEEN = 1000
+_N_SEEN = 200
 # Configurations for each group at least, so that groups save work.
 _MIN_SHARE = 4
 
@@ -18,64 +18,88 @@ _MIN_SHARE = 4
 class Configurations:
     """Configurations of the labels of the picks so far, and what they tell.
 
-    ``log_joint_MS`` holds ``log p(y_m | w_s)``, up to a constant for each row.
+    Each is kept once. One more label multiplies its weights by ``p(y | w_s)``, and they
+    are divided by their sum. A weight may underflow: where labels are sampled from
+    draws, the odds against the draw that they come from reach K with a probability of
+    1/K at most (Ville's inequality), so what is lost would not have mattered again.
 
     Parameters
     ----------
     samples_SNC : Tensor of shape (S, N, C)
         Posterior draws.
     n_configurations : int
-        Largest number M of configurations: all as long as they are no more, sampled
-        ones after that.
+        Largest number M of configurations: all as long as they are no more, those of
+        that many sampled ones, in equal numbers from each draw, after that.
+
+    Attributes
+    ----------
+    is_exact : bool
+        Whether all configurations are there.
+    pi_M : Tensor
+        Their probabilities.
+    weight_MS : Tensor
+        The weights that they give to the draws.
     """
 
     def __init__(self, samples_SNC: Tensor, n_configurations: int):
-        self._n_draws, self._dtype = len(samples_SNC), samples_SNC.dtype
-        self._n_configurations = n_configurations
-        self._log_joint_MS = torch.zeros(
-            1, self._n_draws, dtype=torch.float64, device=samples_SNC.device
-        )
-        self._log_proba_TSC: list[Tensor] = []
-        self._exact = True
+        self.is_exact = True
+        self._n_draws, self._n_configurations = len(samples_SNC), n_configurations
+        self._proba_TSC: list[Tensor] = []
+        self._start(samples_SNC.new_ones(1))
+
+    def _start(self, pi_M: Tensor) -> None:
+        """Begin with the one configuration of no labels."""
+        self.pi_M = pi_M
+        self.weight_MS = pi_M.new_full((1, self._n_draws), 1 / self._n_draws)
+        self._place_J = torch.zeros(0, dtype=torch.int64, device=pi_M.device)
 
     def learn(self, proba_SC: Tensor, generator: torch.Generator) -> None:
         """Take in the label of one more pick."""
-        tiny = torch.finfo(torch.float64).tiny  # keeps a product of zeros finite
-        log_proba_SC = proba_SC.double().clamp_min(tiny).log()
-        self._log_proba_TSC.append(log_proba_SC)
-        n_exact = len(self._log_joint_MS) * proba_SC.shape[1]
-        if self._exact and n_exact <= self._n_configurations:
-            joint_MCS = self._log_joint_MS[:, None] + log_proba_SC.T
-            self._log_joint_MS = joint_MCS.reshape(-1, self._n_draws)
-        elif self._exact:
-            self._exact = False
+        self._proba_TSC.append(proba_SC)
+        n_exact = len(self.weight_MS) * proba_SC.shape[1]
+        if self.is_exact and n_exact <= self._n_configurations:
+            self._enumerate(proba_SC)
+        elif self.is_exact:
+            self.is_exact = False
+            self._start(self.pi_M.new_ones(1))
             n_each = max(1, self._n_configurations // self._n_draws)
-            shape = n_each * self._n_draws, self._n_draws
-            self._log_joint_MS = self._log_joint_MS.new_zeros(shape)
-            for log_proba_SC in self._log_proba_TSC:
-                self._sample(log_proba_SC, generator)
+            self._place_J = self._place_J.new_zeros(n_each * self._n_draws)
+            for earlier_SC in self._proba_TSC:
+                self._sample(earlier_SC, generator)
         else:
-            self._sample(log_proba_SC, generator)
+            self._sample(proba_SC, generator)
 
-    def _sample(self, log_proba_SC: Tensor, generator: torch.Generator) -> None:
+    def _enumerate(self, proba_SC: Tensor) -> None:
+        """Extend each configuration by each label."""
+        joint_MCS = self.weight_MS[:, None] * proba_SC.T
+        self.weight_MS, evidence_M = _normalized(joint_MCS.flatten(0, 1))
+        self.pi_M = self.pi_M.repeat_interleave(proba_SC.shape[1]) * evidence_M
+        self.pi_M /= self.pi_M.sum()
+
+    def _sample(self, proba_SC: Tensor, generator: torch.Generator) -> None:
         """Draw one more label for each configuration, from the draw that made it."""
-        n_each = len(self._log_joint_MS) // self._n_draws
-        cdf_SC = log_proba_SC.exp().cumsum(-1)
+        n_classes = proba_SC.shape[1]
+        n_each = len(self._place_J) // self._n_draws
+        cdf_SC = proba_SC.double().cumsum(-1)
         uniform_SE = torch.rand(
             self._n_draws, n_each, dtype=torch.float64, generator=generator
         ).to(cdf_SC.device)
         label_SE = torch.searchsorted(cdf_SC, uniform_SE * cdf_SC[:, -1:], right=True)
-        label_M = label_SE.clamp_max(cdf_SC.shape[1] - 1).flatten()
-        self._log_joint_MS += log_proba_SC.T[label_M]
+        label_J = label_SE.clamp_max(n_classes - 1).flatten()
+        code_M, self._place_J, count_M = torch.unique(
+            self._place_J * n_classes + label_J, return_inverse=True, return_counts=True
+        )
+        joint_MS = self.weight_MS[code_M // n_classes]
+        joint_MS *= proba_SC.T.contiguous()[code_M % n_classes]
+        self.weight_MS = _normalized(joint_MS)[0]
+        self.pi_M = count_M.to(self.pi_M) / len(label_J)
 
-    def posterior(self) -> tuple[Tensor, Tensor]:
-        """Return ``pi`` (M,) and ``W`` (M, S), in the type of the draws."""
-        weight_MS = self._log_joint_MS.softmax(-1).to(self._dtype)
-        if self._exact:
-            pi_M = self._log_joint_MS.logsumexp(-1).softmax(0)
-            return pi_M.to(self._dtype), weight_MS
-        n = len(weight_MS)
-        return weight_MS.new_full((n,), 1 / n), weight_MS
+
+def _normalized(joint_MS: Tensor) -> tuple[Tensor, Tensor]:
+    """Return rows with sum 1 in the place of others, and their sums before."""
+    sum_M = joint_MS.sum(-1)
+    joint_MS /= sum_M.clamp_min(torch.finfo(sum_M.dtype).tiny)[:, None]
+    return joint_MS, sum_M
 
 
 def principal_directions(samples_SNC: Tensor) -> Tensor:

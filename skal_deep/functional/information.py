@@ -4,6 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skal_deep.functional import _loops
+
 # Elements of a temporary array: 2 MiB in float32, which a processor's cache holds.
 CHUNK_ELEMENTS = 2**19
 # Threads with which torch takes logarithms as fast as numpy with its one.
@@ -56,6 +58,42 @@ def _log_(positive: Tensor) -> Tensor:
     return positive
 
 
+def divergence(weight_R: Tensor, proba_RNC: Tensor) -> Tensor:
+    """Return how far weighted distributions lie apart (Jensen-Shannon divergence).
+
+    ``H[sum_r w_r p_r] - sum_r w_r H[p_r]``, by a compiled loop for float32 on the
+    processor, else a chunk at a time by torch.
+
+    Parameters
+    ----------
+    weight_R : Tensor of shape (R,)
+        Weights w, with sum 1.
+    proba_RNC : Tensor of shape (R, N, C)
+        Distributions p over C classes, R of them for each row.
+
+    Returns
+    -------
+    divergence_N : Tensor of shape (N,)
+        In nats, between 0 and ``H[w]``.
+    """
+    n_rows, n, n_classes = proba_RNC.shape
+    if proba_RNC.is_cpu and proba_RNC.dtype == torch.float32:
+        divergence_N = proba_RNC.new_empty(n)
+        arrays = weight_R, proba_RNC.contiguous(), divergence_N
+        _loops.divergence(*(array.numpy() for array in arrays))
+        return divergence_N.clamp_min_(0)  # rounding can go below
+    proba_RF = proba_RNC.reshape(n_rows, n * n_classes)
+    divergence_F = proba_RF.new_empty(n * n_classes)
+    size = max(1, CHUNK_ELEMENTS // n_rows)
+    scratch_Rf = proba_RF.new_empty(n_rows, min(size, len(divergence_F)))
+    for start in range(0, len(divergence_F), size):
+        chunk_Rf = proba_RF[:, start : start + size]
+        expected_f = weight_R @ plogp(chunk_Rf, scratch_Rf[:, : chunk_Rf.shape[1]])
+        mean_f = weight_R @ chunk_Rf
+        divergence_F[start : start + size] = expected_f + torch.special.entr(mean_f)
+    return divergence_F.reshape(n, n_classes).sum(-1).clamp_min_(0)
+
+
 def predictive_entropy(samples: Tensor) -> Tensor:
     """Return the entropy of the mean prediction.
 
@@ -91,17 +129,5 @@ def bald(samples: Tensor) -> Tensor:
     N. Houlsby, F. Huszár, Z. Ghahramani, M. Lengyel. Bayesian Active Learning for
     Classification and Preference Learning. arXiv:1112.5745, 2011.
     """
-    n_draws, n, n_classes = samples.shape
-    proba_SF = samples.reshape(n_draws, n * n_classes)
-    mean_S = proba_SF.new_full((n_draws,), 1 / n_draws)
-    information_F = proba_SF.new_empty(n * n_classes)
-    size = max(1, CHUNK_ELEMENTS // n_draws)
-    scratch_Sf = proba_SF.new_empty(n_draws, min(size, len(information_F)))
-    for start in range(0, len(information_F), size):
-        chunk_Sf = proba_SF[:, start : start + size]
-        width = chunk_Sf.shape[1]
-        mean_f = mean_S @ chunk_Sf
-        expected_f = mean_S @ plogp(chunk_Sf, scratch_Sf[:, :width])
-        information_F[start : start + size] = expected_f + torch.special.entr(mean_f)
-    scores: Tensor = information_F.reshape(n, n_classes).sum(-1)
-    return scores.clamp_min(0)  # rounding can go below
+    n_draws = len(samples)
+    return divergence(samples.new_full((n_draws,), 1 / n_draws), samples)

@@ -13,17 +13,17 @@ from skal_deep.functional._configurations import (
     principal_directions,
 )
 from skal_deep.functional._picks import Picks
-from skal_deep.functional.information import CHUNK_ELEMENTS, bald, plogp
+from skal_deep.functional.information import CHUNK_ELEMENTS, bald, divergence
 
 # Share of log S at which S draws are used up: a published run with S = 100 gets there
 # with its eighth pick, and chooses by round-off from then on.
 _CEILING = 0.99
 # Bounds in float32 may fall short by round-off.
 _ROUND_OFF = 1e-5
-# Candidates with the largest bounds that are evaluated at once, to beat the others.
+# Candidates that are evaluated at once, at least.
 _N_TRIED = 8
-# Elements of the predictions that are evaluated together: 16 MiB in float32.
-_BLOCK_ELEMENTS = 2**22
+# Candidates for which bounds by groups of configurations cost more than they save.
+_FEW = 16
 
 
 def batch_bald(
@@ -51,9 +51,8 @@ def batch_bald(
     batch follows the order of BALD: its utilities spread over what is left below log S
     in proportion to BALD.
 
-    H is concave: groups of configurations, each replaced by the mean of its W, give a
-    gain that is no smaller. Without utilities, such bounds leave few candidates to be
-    evaluated with all configurations; the picks are the same.
+    Without utilities, upper bounds leave few candidates whose gain is computed with all
+    configurations; the picks are the same.
 
     Parameters
     ----------
@@ -84,22 +83,21 @@ def batch_bald(
     """
     check_finite(samples=samples)
     generator = own_generator(generator)
-    bald_N = bald(samples)
-    picks = Picks(bald_N, batch_size, with_utilities)
     gains = _Gains(samples)
+    picks = Picks(gains.bald_N, batch_size, with_utilities)
     known = Configurations(samples, n_configurations)
     ceiling, reached = math.log(len(samples)), 0.0
     for step in range(batch_size):
         used_up = reached >= _CEILING * ceiling
-        gain_N, share = bald_N, 1.0
+        gain_N, share = gains.bald_N, 1.0
         if used_up:
             share = (ceiling - reached) / ceiling if ceiling else 1.0
         elif step > 0:
             known.learn(samples[:, picks.rows[-1]], generator)
             if with_utilities:
-                gain_N = gains.of_all(*known.posterior())
+                gain_N = gains.of_all(known)
             else:
-                gain_N = gains.largest(*known.posterior(), picks.left_N)
+                gain_N = gains.largest(known, picks.left_N)
         pick = int(torch.where(picks.left_N, gain_N, -math.inf).argmax())
         picks.add(pick, (reached + share * gain_N).clamp_max(ceiling))
         if not used_up:
@@ -126,72 +124,101 @@ def n_informed_picks(utilities: Tensor, indices: Tensor, n_draws: int) -> int:
 
 
 class _Gains:
-    """Gains of candidates, for any knowledge of the labels of the picks before."""
+    """Gains of candidates, for any knowledge of the labels of the picks before.
+
+    ``I(y; w | Y) = I(y; w) - I(y; Y)``: what the weights tell of a label less what the
+    labels Y of the picks before tell of it. Both are divergences, one between draws,
+    one between the mean predictions of configurations.
+    """
 
     def __init__(self, samples_SNC: Tensor):
         self._samples_SNC = samples_SNC
-        scratch_NC = torch.empty_like(samples_SNC[0])
-        one_C = scratch_NC.new_ones(scratch_NC.shape[1])
-        self._entropy_SN = -torch.stack(
-            [plogp(proba_NC, scratch_NC) @ one_C for proba_NC in samples_SNC]
-        )
+        self.bald_N = self._bound_N = bald(samples_SNC)
 
     @cached_property
     def _direction_SK(self) -> Tensor:
         return principal_directions(self._samples_SNC)
 
-    def of_all(self, pi_M: Tensor, weight_MS: Tensor) -> Tensor:
+    def of_all(self, known: Configurations) -> Tensor:
         """Return the gains of all candidates, of shape (N,)."""
-        return _gains(self._samples_SNC, self._entropy_SN, pi_M, weight_MS)
+        told_N = _told(self._samples_SNC, None, known.pi_M, known.weight_MS)
+        return (self._information(known) - told_N).clamp_min_(0)
 
-    def of(self, rows: Tensor, pi_M: Tensor, weight_MS: Tensor) -> Tensor:
-        """Return the gains of some candidates, of shape (len(rows),)."""
-        n_draws, n, n_classes = self._samples_SNC.shape
-        if 2 * len(rows) > n:
-            return self.of_all(pi_M, weight_MS)[rows]
-        blocks = rows.split(max(1, _BLOCK_ELEMENTS // (n_draws * n_classes)))
-        gains = [
-            _gains(self._samples_SNC[:, b], self._entropy_SN[:, b], pi_M, weight_MS)
-            for b in blocks
-        ]
-        return torch.cat(gains)
-
-    def largest(self, pi_M: Tensor, weight_MS: Tensor, left_N: Tensor) -> Tensor:
+    def largest(self, known: Configurations, left_N: Tensor) -> Tensor:
         """Return the gains of those left that may have the largest, else -inf.
 
-        ``sum_m pi_m H[W_m P] <= sum_g pi_g H[W_g P]`` for groups g with mean weights
-        W_g, by concavity of H; the other term of the gain is the same. A candidate
-        whose bound is below the gain of another has not the largest.
+        Labels tell no less than fewer labels do: with all configurations, a gain is no
+        larger than it was before (submodularity). Neither do the members of a group
+        tell less than the group: ``sum_m pi_m H[W_m P] <= sum_g pi_g H[W_g P]`` with
+        mean weights W_g, as H is concave. So a gain is no larger than with groups. A
+        candidate whose bound is below the gain of another has not the largest.
         """
-        rows, best = left_N.nonzero()[:, 0], -math.inf
-        for pi_G, weight_GS in grouped(pi_M, weight_MS, self._direction_SK):
-            bound_R = self.of(rows, pi_G, weight_GS)
-            tried = rows[bound_R.topk(min(_N_TRIED, len(rows))).indices]
-            best = max(best, float(self.of(tried, pi_M, weight_MS).max()))
-            rows = rows[bound_R >= best - _ROUND_OFF]
-        gain_N = self._entropy_SN.new_full((len(left_N),), -math.inf)
-        gain_N[rows] = self.of(rows, pi_M, weight_MS)
+        information_N = self._information(known)
+        gain_N = torch.full_like(information_N, -math.inf)
+        n_together = _n_in_a_chunk(known.weight_MS, self._samples_SNC) // 4
+        n_together = max(_N_TRIED, n_together)
+
+        def gains(rows: Tensor, pi_M: Tensor, weight_MS: Tensor) -> Tensor:
+            told_R = _told(self._samples_SNC, rows, pi_M, weight_MS)
+            return (information_N[rows] - told_R).clamp_min_(0)
+
+        def evaluate(rows: Tensor) -> None:
+            rows = rows[gain_N[rows] == -math.inf]
+            gain_N[rows] = gains(rows, known.pi_M, known.weight_MS)
+
+        rows = left_N.nonzero()[:, 0]
+        bound_R = self._bound_N[rows]
+        if not known.is_exact:
+            for pi_G, weight_GS in grouped(
+                known.pi_M, known.weight_MS, self._direction_SK
+            ):
+                bound_R = gains(rows, pi_G, weight_GS)
+                evaluate(rows[bound_R.topk(min(n_together, len(rows))).indices])
+                is_left_R = bound_R >= gain_N.max() - _ROUND_OFF
+                rows, bound_R = rows[is_left_R], bound_R[is_left_R]
+                if len(rows) <= _FEW:
+                    break
+        bound_R, order_R = bound_R.sort(descending=True)
+        for start in range(0, len(rows), n_together):
+            if bound_R[start] < gain_N.max() - _ROUND_OFF:
+                break
+            evaluate(rows[order_R[start : start + n_together]])
+        self._bound_N = torch.where(gain_N > -math.inf, gain_N, self._bound_N)
         return gain_N
 
+    def _information(self, known: Configurations) -> Tensor:
+        """Return ``I(y; w)`` under the mean weights of the configurations."""
+        if known.is_exact:  # it is the prior 1/S
+            return self.bald_N
+        return divergence(known.pi_M @ known.weight_MS, self._samples_SNC)
 
-def _gains(
-    samples_SNC: Tensor, entropy_SN: Tensor, pi_M: Tensor, weight_MS: Tensor
+
+def _told(
+    samples_SNC: Tensor, rows: Tensor | None, pi_M: Tensor, weight_MS: Tensor
 ) -> Tensor:
-    """Return the gain of each candidate, of shape (N,), never below 0.
+    """Return ``I(y; Y)`` for some rows, or all.
 
-    The logarithms cost most. They are taken in place, a chunk of candidates at a time
-    that stays in the processor's cache.
+    A chunk of candidates at a time, whose mean predictions a processor's cache holds.
     """
-    n_draws, n, n_classes = samples_SNC.shape
-    proba_SF = samples_SNC.reshape(n_draws, n * n_classes)
-    joint_F = proba_SF.new_empty(n * n_classes)
-    size = max(1, CHUNK_ELEMENTS // len(weight_MS))
-    mean_MK = proba_SF.new_empty(len(weight_MS), min(size, len(joint_F)))
-    scratch_MK = torch.empty_like(mean_MK)
-    for start in range(0, len(joint_F), size):
-        chunk_SK = proba_SF[:, start : start + size]
-        width = chunk_SK.shape[1]
-        mean = torch.mm(weight_MS, chunk_SK, out=mean_MK[:, :width])
-        joint_F[start : start + size] = pi_M @ plogp(mean, scratch_MK[:, :width])
-    joint_N = -joint_F.reshape(n, n_classes).sum(-1)
-    return (joint_N - (pi_M @ weight_MS) @ entropy_SN).clamp_min(0)
+    n, n_classes = samples_SNC.shape[1:]
+    if rows is not None and 2 * len(rows) > n:
+        return _told(samples_SNC, None, pi_M, weight_MS)[rows]
+    n = n if rows is None else len(rows)
+    size = max(1, min(n, _n_in_a_chunk(weight_MS, samples_SNC)))
+    told_N = samples_SNC.new_empty(n)
+    mean_MnC = samples_SNC.new_empty(len(weight_MS), size, n_classes)
+    for start in range(0, n, size):
+        if rows is None:
+            chunk_SnC = samples_SNC[:, start : start + size]
+        else:
+            chunk_SnC = samples_SNC.index_select(1, rows[start : start + size])
+        if chunk_SnC.shape[1] < size:  # the last one
+            mean_MnC = mean_MnC.new_empty(len(weight_MS), *chunk_SnC.shape[1:])
+        torch.mm(weight_MS, chunk_SnC.flatten(1), out=mean_MnC.flatten(1))
+        told_N[start : start + size] = divergence(pi_M, mean_MnC)
+    return told_N
+
+
+def _n_in_a_chunk(weight_MS: Tensor, samples_SNC: Tensor) -> int:
+    """Return for how many rows a processor's cache holds the mean predictions."""
+    return CHUNK_ELEMENTS // (len(weight_MS) * samples_SNC.shape[2])

@@ -3,6 +3,7 @@
 import math
 from itertools import combinations, product
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from skal_deep.functional._configurations import (
     grouped,
     principal_directions,
 )
-from skal_deep.functional.joint_entropy import _ROUND_OFF, _gains
+from skal_deep.functional.joint_entropy import _ROUND_OFF, _Gains
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "batch_bald.npz")
 P = torch.as_tensor(GOLDEN["B_P"])
@@ -37,6 +38,11 @@ def joint_information(samples, rows):
 def random_draws(seed, n_draws=6, n=7, n_classes=3, scale=3.0):
     noise = np.random.default_rng(seed).standard_normal((n_draws, n, n_classes))
     return torch.as_tensor(scale * noise).softmax(-1)
+
+
+def gains_of(samples, pi, weight):
+    known = SimpleNamespace(is_exact=False, pi_M=pi, weight_MS=weight)
+    return _Gains(samples).of_all(known)
 
 
 def test_golden():
@@ -80,7 +86,7 @@ def test_golden_of_the_sampled_estimate():
     for row, label_SE in zip(GOLDEN["B_mc_selected"], labels, strict=True):
         log_joint += P[:, row].log().T[label_SE.flatten()]
     pi = torch.full((30,), 1 / 30, dtype=torch.float64)
-    gains = _gains(P, entropy(P), pi, log_joint.softmax(-1))
+    gains = gains_of(P, pi, log_joint.softmax(-1))
     np.testing.assert_allclose(gains, GOLDEN["B_mc_gain_cv"], atol=1e-9)
 
 
@@ -103,7 +109,7 @@ def test_golden_exact_gains_after_two_picks():
     labels = Configurations(P, 10_000)
     for row in GOLDEN["B_mc_selected"]:
         labels.learn(P[:, row], torch.Generator())
-    gains = _gains(P, entropy(P), *labels.posterior())
+    gains = gains_of(P, labels.pi_M, labels.weight_MS)
     np.testing.assert_allclose(gains, GOLDEN["B_exact_gain_after2"], atol=1e-9)
 
 
@@ -151,6 +157,22 @@ def test_gains_shrink_and_stay_below_their_bounds(seed, n_configurations):
         assert (gains.diff() <= 1e-9).all()
 
 
+@pytest.mark.parametrize("n_tried", [1, 8])
+def test_bounds_spare_evaluations(monkeypatch, n_tried):
+    """Of 300 candidates, few are evaluated with all of many configurations."""
+    monkeypatch.setattr("skal_deep.functional.joint_entropy._N_TRIED", n_tried)
+    monkeypatch.setattr("skal_deep.functional.joint_entropy.CHUNK_ELEMENTS", 0)
+    gains = _Gains(random_draws(0, n_draws=20, n=300))
+    known = Configurations(gains._samples_SNC, 10_000)
+    left = torch.ones(300, dtype=torch.bool)
+    for _ in range(4):
+        pick = int(gains.bald_N.argmax())
+        known.learn(gains._samples_SNC[:, pick], torch.Generator())
+        found = gains.largest(known, left)
+        assert int(found.argmax()) == int(gains.of_all(known).argmax())
+    assert 1 <= int((found > -math.inf).sum()) < 60
+
+
 @given(st.integers(0, 50), st.randoms(use_true_random=False))
 def test_order_does_not_matter(seed, random):
     samples = random_draws(seed)
@@ -175,10 +197,27 @@ def test_sampled_weights_average_to_the_prior():
     source = torch.Generator().manual_seed(0)
     labels.learn(P[:, 6], source)
     labels.learn(P[:, 3], source)
-    pi, weight = labels.posterior()
-    assert len(weight) == 6
-    torch.testing.assert_close(pi.sum(), torch.tensor(1.0).double())
-    torch.testing.assert_close(weight.sum(-1), torch.ones(6).double())
+    assert len(labels.weight_MS) <= 6
+    torch.testing.assert_close(labels.pi_M.sum(), torch.tensor(1.0).double())
+    sums = labels.weight_MS.sum(-1)
+    torch.testing.assert_close(sums, torch.ones_like(sums))
+
+
+def test_sampled_configurations_are_kept_once():
+    samples = random_draws(1, n_draws=40)
+    exact, sampled = Configurations(samples, 9), Configurations(samples, 8)
+    for row in (0, 4):
+        exact.learn(samples[:, row], torch.Generator())
+        sampled.learn(samples[:, row], torch.Generator().manual_seed(0))
+    assert exact.is_exact
+    assert not sampled.is_exact
+    assert len(exact.weight_MS) == 9
+    assert 1 < len(sampled.weight_MS) <= 9
+    distance = torch.cdist(sampled.weight_MS, exact.weight_MS)
+    assert float(distance.min(1).values.max()) < 1e-9
+    torch.testing.assert_close(sampled.pi_M.sum(), torch.tensor(1.0).double())
+    shares = exact.pi_M[distance.argmin(1)]
+    torch.testing.assert_close(sampled.pi_M, shares, atol=0.25, rtol=0)
 
 
 def test_draws_that_agree_carry_no_information():
@@ -251,8 +290,8 @@ def test_groups_of_configurations_give_upper_bounds(
     source = torch.Generator().manual_seed(seed)
     for row in range(3):
         known.learn(samples[:, row], source)
-    pi, weight = known.posterior()
-    gains = _gains(samples, entropy(samples), pi, weight)
+    pi, weight = known.pi_M, known.weight_MS
+    gains = gains_of(samples, pi, weight)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("skal_deep.functional._configurations._MIN_SHARE", 0)
         groups = [*grouped(pi, weight, principal_directions(samples))]
@@ -260,7 +299,7 @@ def test_groups_of_configurations_give_upper_bounds(
     for pi_g, weight_g in groups:
         torch.testing.assert_close(pi_g.sum(), pi.sum())
         torch.testing.assert_close(pi_g @ weight_g, pi @ weight)
-        bounds.append(_gains(samples, entropy(samples), pi_g, weight_g))
+        bounds.append(gains_of(samples, pi_g, weight_g))
         assert (bounds[-1] >= gains - slack).all()
     _, by_draw, split = bounds
     assert (split <= by_draw + slack).all()  # parts of groups bound no worse
@@ -272,9 +311,9 @@ def test_groups_by_draw_are_tight_once_configurations_have_settled():
     weight = 0.03 * noise / noise.sum(-1, keepdim=True)
     weight[range(1000), torch.arange(1000) % 20] += 0.97
     pi = torch.full((1000,), 1e-3).double()
-    gains = _gains(samples, entropy(samples), pi, weight)
+    gains = gains_of(samples, pi, weight)
     loose, by_draw, split = (
-        (_gains(samples, entropy(samples), *group) - gains).mean()
+        (gains_of(samples, *group) - gains).mean()
         for group in grouped(pi, weight, principal_directions(samples))
     )
     assert split < by_draw < 0.01 * loose
@@ -284,7 +323,8 @@ def test_groups_by_draw_are_tight_once_configurations_have_settled():
 @pytest.mark.parametrize("scale", [0.3, 1.0, 4.0])
 def test_without_utilities_the_picks_are_the_same(monkeypatch, seed, scale):
     monkeypatch.setattr("skal_deep.functional._configurations._MIN_SHARE", 2)
-    monkeypatch.setattr("skal_deep.functional.joint_entropy._BLOCK_ELEMENTS", 300)
+    monkeypatch.setattr("skal_deep.functional.joint_entropy.CHUNK_ELEMENTS", 900)
+    monkeypatch.setattr("skal_deep.functional.joint_entropy._FEW", 0)
     monkeypatch.setattr("skal_deep.functional.joint_entropy._N_TRIED", 2)
     samples = random_draws(seed, n_draws=12, n=80, scale=scale)
     sources = [torch.Generator().manual_seed(seed) for _ in range(2)]

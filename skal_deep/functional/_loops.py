@@ -1,0 +1,122 @@
+"""The compiled loop of the kernels of information.
+
+Logarithms are what these kernels spend their time on. One reading of the probabilities,
+without temporary arrays, takes a quarter of the time of one operation after another.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+# Columns whose sums a processor's cache holds.
+_N_COLUMNS = 8192
+# Sums may be rearranged and fused with products; NaN and infinity keep their meaning.
+_FAST = {"contract", "reassoc", "nsz"}
+
+# log m = f - f^2 / 2 + f^3 P(f) for f = m - 1 and m between sqrt(1/2) and sqrt(2): the
+# coefficients of P, from f^0 up, have the smallest relative error, 6e-9 (minimax).
+_P = tuple(
+    np.array(
+        [
+            0.3333333134651184,
+            -0.2500081956386566,
+            0.20001226663589478,
+            -0.16623356938362122,
+            0.14201757311820984,
+            -0.13160182535648346,
+            0.1276157796382904,
+            -0.07634497433900833,
+        ],
+        dtype=np.float32,
+    )
+)
+_ONE, _HALF, _LOG_2 = np.array([1, 0.5, np.log(2)], dtype=np.float32)
+_TINY = np.finfo(np.float32).tiny
+_BITS_OF_SQRT_HALF = np.sqrt(np.float32(0.5)).view(np.int32)
+_MANTISSA_BITS = np.int32(23)
+
+
+def _compiled(function: Any) -> Any:
+    """Compile at the first call, and keep the result on disk where that is possible."""
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    options["fastmath"] = _FAST
+    try:
+        return njit(cache=True, **options)(function)
+    except RuntimeError:  # there is no folder that can be written
+        return njit(**options)(function)
+
+
+def _cast(source: Any, target: Any) -> Any:
+    """Return a function that takes the bits of one type for another's."""
+
+    def cast(typing_context: Any, value: Any) -> Any:  # noqa: ARG001
+        def generate(context: Any, builder: Any, _: Any, values: Any) -> Any:
+            return builder.bitcast(values[0], context.get_value_type(target))
+
+        return target(source), generate
+
+    return intrinsic(cast)
+
+
+_as_int = _cast(types.float32, types.int32)
+_as_float = _cast(types.int32, types.float32)
+
+
+@njit(inline="always", fastmath=_FAST)
+def _plogp(p):  # type: ignore[no-untyped-def]
+    """Return p log p, with a relative error below 3e-7 above 1e-30, and 0 at 0."""
+    bits = _as_int(p + _TINY)
+    exponent = np.int32(np.int32(bits - _BITS_OF_SQRT_HALF) >> _MANTISSA_BITS)
+    f = _as_float(np.int32(bits - np.int32(exponent << _MANTISSA_BITS))) - _ONE
+    high = _P[4] + f * (_P[5] + f * (_P[6] + f * _P[7]))
+    cubic = _P[0] + f * (_P[1] + f * (_P[2] + f * (_P[3] + f * high)))
+    square = f * f
+    log = (cubic * f * square - _HALF * square + f) + np.float32(exponent) * _LOG_2
+    return p * log
+
+
+@_compiled
+def divergence(
+    weight_R: NDArray[np.float32],
+    proba_RNC: NDArray[np.float32],
+    divergence_N: NDArray[np.float32],
+) -> None:
+    """Write the divergences of :func:`skal_deep.functional.information.divergence`.
+
+    Four distributions at a time, as each addition to the sums reads and writes them.
+    """
+    n_rows, n, n_classes = proba_RNC.shape
+    proba_RF = proba_RNC.reshape(n_rows, n * n_classes)
+    n_in_fours = n_rows // 4 * 4
+    n_together = max(1, _N_COLUMNS // n_classes)
+    mean = np.empty(n_together * n_classes, dtype=np.float32)
+    plogp = np.empty_like(mean)
+    for first in range(0, n, n_together):
+        last = min(first + n_together, n)
+        start, end = first * n_classes, last * n_classes
+        mean[:] = 0
+        plogp[:] = 0
+        for r in range(0, n_in_fours, 4):
+            p0, p1 = proba_RF[r, start:end], proba_RF[r + 1, start:end]
+            p2, p3 = proba_RF[r + 2, start:end], proba_RF[r + 3, start:end]
+            w0, w1 = weight_R[r], weight_R[r + 1]
+            w2, w3 = weight_R[r + 2], weight_R[r + 3]
+            for f in range(end - start):
+                mean[f] += w0 * p0[f] + w1 * p1[f] + w2 * p2[f] + w3 * p3[f]
+                plogp[f] += w0 * _plogp(p0[f]) + w1 * _plogp(p1[f])
+                plogp[f] += w2 * _plogp(p2[f]) + w3 * _plogp(p3[f])
+        for r in range(n_in_fours, n_rows):
+            p0, w0 = proba_RF[r, start:end], weight_R[r]
+            for f in range(end - start):
+                mean[f] += w0 * p0[f]
+                plogp[f] += w0 * _plogp(p0[f])
+        for f in range(end - start):
+            plogp[f] -= _plogp(mean[f])
+        for i in range(last - first):
+            total = np.float32(0)
+            for c in range(n_classes):
+                total += plogp[i * n_classes + c]
+            divergence_N[first + i] = total

@@ -1,0 +1,78 @@
+"""The compiled loop against the definition, and against torch."""
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from skal_deep.functional import _loops
+from skal_deep.functional.information import divergence
+
+
+@example(1.0)
+@example(math.nextafter(1.0, 0))
+@example(1e-30)
+@example(float(np.float32(math.sqrt(0.5))))
+@given(st.floats(float(np.float32(1e-30)), 1, width=32))
+def test_p_log_p_is_right_to_the_last_bits(p):
+    p = np.float32(p)
+    exact = float(p) * math.log(p)
+    assert abs(float(_loops._plogp(p)) - exact) <= 3e-7 * abs(exact)
+
+
+def test_p_log_p_is_exact_at_zero():
+    assert _loops._plogp(np.float32(0)) == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@example(0, (6, 900, 11))  # more columns than are summed at once
+@example(0, (5, 2, 9000))  # also in one row
+@given(
+    st.integers(0, 100),
+    st.sampled_from(
+        [(1, 1, 1), (1, 5, 3), (3, 7, 2), (4, 1, 9), (9, 40, 10), (300, 8, 250)]
+    ),
+)
+def test_divergence_is_that_of_the_definition(dtype, seed, shape):
+    source = np.random.default_rng(seed)
+    probas = torch.as_tensor(4 * source.standard_normal(shape)).softmax(-1)
+    weight = torch.as_tensor(source.dirichlet(np.ones(shape[0])))
+    mean = torch.einsum("r,rnc->nc", weight, probas)
+    entropies = torch.special.entr(probas).sum(-1)
+    expected = torch.special.entr(mean).sum(-1) - weight @ entropies
+    found = divergence(weight.to(dtype), probas.to(dtype))
+    assert found.dtype == dtype
+    assert (found >= 0).all()
+    atol = 1e-9 if dtype == torch.float64 else 2e-6
+    torch.testing.assert_close(found.double(), expected, atol=atol, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_divergence_of_slices_and_of_nan(dtype):
+    whole = torch.rand(5, 12, 8, dtype=dtype).softmax(-1)
+    part = whole[:, 2:9]
+    weight = torch.full((5,), 0.2, dtype=dtype)
+    torch.testing.assert_close(
+        divergence(weight, part), divergence(weight, whole)[2:9], atol=1e-6, rtol=0
+    )
+    whole[1, 3, 2] = math.nan
+    assert divergence(weight, whole).isnan().nonzero().tolist() == [[3]]
+
+
+def test_compiles_where_no_folder_can_be_written(tmp_path):
+    """As in a container of a user without a home."""
+    code = (
+        "from numba.core import caching\n"
+        "caching.CacheImpl._locator_classes = []\n"
+        "import torch; from skal_deep.functional import bald\n"
+        "print(float(bald(torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]]))))\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert float(found.stdout) == pytest.approx(math.log(2))
