@@ -56,9 +56,9 @@ class Factored:
         n_factors, n_dims = self.factor_NRK.shape[2], self.embedding_ND.shape[1]
         n, n_rows = self.factor_NRK.shape[:2]
         form_NRR = matrix.new_empty(n, n_rows, n_rows)
+        matrix = matrix.to(self.embedding_ND.dtype)
         for part in chunks(n, n_factors * n_dims):
-            factor_BRK = self.factor_NRK[part].double()
-            embedding_BD = self.embedding_ND[part].double()
+            factor_BRK, embedding_BD = self.factor_NRK[part], self.embedding_ND[part]
             form_BKK = factor_BRK.new_empty(len(factor_BRK), n_factors, n_factors)
             for k in range(n_factors):
                 strip = matrix[k * n_dims : (k + 1) * n_dims, k * n_dims :]
@@ -81,7 +81,9 @@ class Design:
     ``U = L^-1 V M^-1``, ``L L' = 1 / of_new + sign V M^-1 V'`` (Woodbury), so
 
     ``inner -= sign a a'``, ``outer -= sign (a b' + b a')``, where ``a = V_x U'`` and
-    ``b = V_x (U F M^-1 - sign/2 U F U' U)'`` are R x R matrices of a row x.
+    ``b = V_x (U F M^-1 - sign/2 U F U' U)'`` are R x R matrices of a row x. As only
+    traces of products of ``outer`` with symmetric matrices are asked for, ``2 a b'``
+    stands for ``a b' + b a'``.
     """
 
     def __init__(
@@ -149,8 +151,8 @@ class Design:
         change_N = self._inner_NRR.new_empty(len(self._rows))
         for part in chunks(len(self._rows), 2 * self._inner_NRR[:1].numel()):
             root_BRR = self._root(self._inner_NRR[part], sign)
-            solved_BRR = torch.cholesky_solve(self._outer_NRR[part], root_BRR)
-            change_N[part] = solved_BRR.diagonal(dim1=-2, dim2=-1).sum(-1)
+            inverse_BRR = torch.cholesky_inverse(root_BRR)
+            change_N[part] = (inverse_BRR * self._outer_NRR[part]).sum((-2, -1))
         return change_N
 
     def _root(self, inner: Tensor, sign: int) -> Tensor:
@@ -172,7 +174,9 @@ class Design:
         seen_RW = change_RW @ self._mean_information
         image_RW = seen_RW @ self._covariance
         image_RW -= sign / 2 * (seen_RW @ change_RW.T) @ change_RW
-        self._covariance = self._covariance - sign * change_RW.T @ change_RW
+        self._covariance = torch.addmm(
+            self._covariance, change_RW.T, change_RW, alpha=-sign
+        )
         n_rows, n_factors = factor_RK.shape
         embedding_ND = self._rows.embedding_ND
         both = torch.cat([change_RW, image_RW]).to(embedding_ND.dtype)
@@ -181,7 +185,6 @@ class Design:
             forms = embedding_ND[part] @ both.T
             forms = forms.reshape(len(forms), 2 * n_rows, n_factors)
             both_BRR = (self._rows.factor_NRK[part] @ forms.mT).double()
-            a_BRR, b_BRR = both_BRR.split(n_rows, dim=-1)
-            ab_BRR = a_BRR @ b_BRR.mT
-            self._inner_NRR[part] -= sign * (a_BRR @ a_BRR.mT)
-            self._outer_NRR[part] -= sign * (ab_BRR + ab_BRR.mT)
+            a_BRR, b_BRR = both_BRR[..., :n_rows], both_BRR[..., n_rows:]
+            self._inner_NRR[part].baddbmm_(a_BRR, a_BRR.mT, alpha=-sign)
+            self._outer_NRR[part].baddbmm_(a_BRR, b_BRR.mT, alpha=-2 * sign)

@@ -15,10 +15,13 @@ Weighting = Literal["official", "paper", "consistent"]
 def softmax_factors(probas: Tensor, n_top: int | None = None) -> Tensor:
     """Return factors S of the Fisher information ``S' S (x) h h'`` of a softmax.
 
-    Row y is ``sqrt(p_y) (onehot(y) - p)``: the gradient of the log-likelihood of label
-    y with respect to the logits, so that ``S' S = diag(p) - p p'``. Rows sum to 0.
-    They are written in an orthonormal basis of the C - 1 directions in which logits
-    matter, which leaves all traces as they are.
+    Row y is ``r_y = sqrt(p_y) (onehot(y) - p)``: the gradient of the log-likelihood of
+    label y with respect to the logits, so that ``S' S = diag(p) - p p'``. Each sums to
+    0: they are written in an orthonormal basis of the C - 1 directions in which logits
+    matter, which leaves all traces as they are. As also ``sum_y sqrt(p_y) r_y = 0``, a
+    reflection that takes ``sqrt(p)`` to the last axis leaves ``S' S`` as it is and
+    makes the last row 0: ``r_y - sqrt(p_y) / (1 + sqrt(p_C)) r_C`` are C - 1 rows that
+    do for C.
 
     Parameters
     ----------
@@ -30,16 +33,18 @@ def softmax_factors(probas: Tensor, n_top: int | None = None) -> Tensor:
 
     Returns
     -------
-    factors : Tensor of shape (N, C or n_top, C - 1)
+    factors : Tensor of shape (N, C - 1 or n_top, C - 1)
         Factors S.
     """
     n_classes = probas.shape[1]
     plane_CK = torch.eye(n_classes, dtype=probas.dtype, device=probas.device)
     plane_CK = torch.linalg.svd(plane_CK - 1 / n_classes).U[:, : n_classes - 1]
     error_NCK = plane_CK - (probas @ plane_CK)[:, None]
-    factors_NRK: Tensor = probas.sqrt()[..., None] * error_NCK
+    root_NC = probas.sqrt()
+    factors_NRK: Tensor = root_NC[..., None] * error_NCK
     if n_top is None or n_top >= n_classes:
-        return factors_NRK
+        share_NR = root_NC[:, :-1] / (1 + root_NC[:, -1:])
+        return factors_NRK[:, :-1] - share_NR[..., None] * factors_NRK[:, -1:]
     top_NR = probas.topk(n_top).indices
     share_N = probas.gather(1, top_NR).sum(1)
     top_NRK: Tensor = factors_NRK.gather(
@@ -234,10 +239,12 @@ def _forward_backward(
     design = Design(candidates, labeled, everything, regularization, of_labeled, of_new)
     n_added = min(2 * batch_size, len(candidates))
     added = Picks(candidates.embedding_ND, n_added, with_utilities)
-    for _ in range(n_added):
+    for _ in range(n_added - 1):
         design.add(added.take(design.gains()))
+    added.take(design.gains())
     indices, utilities = added.answer()
-    design = design.at(indices)
+    design = design.at(indices)  # the others are not looked at again
+    design.add(n_added - 1)
     stays = list(range(n_added))
     while len(stays) > batch_size:
         design.remove(stays.pop(int(design.losses(stays).argmin())))
