@@ -14,7 +14,7 @@ from skal_deep.functional.selection import without_earlier
 # Centres that every point is compared with; most points are never farthest after that.
 _N_FIRST_CENTERS = 192
 # Points among which picks are made before others are looked at.
-_FRONT_SIZE = 1024
+_FRONT_SIZE = 512
 
 
 def k_center_greedy(
