@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-# Elements of the largest temporary array: 4 MiB in float32, which most processors' caches hold.
+# Elements of the largest temporary array: 4 MiB in float32, which most caches hold.
 _MEMORY_BUDGET = 2**20
 
 

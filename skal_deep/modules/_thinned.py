@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from skal_deep.modules._chain import FLATTEN, WEIGHTED, Step, ending_at, late_dropout
 from skal_deep.modules._dropout import CoupledDropout, dropout_layers
+from skal_deep.modules._layout import channels_last, run_channels_last
 from skal_deep.modules._prefix import SharedPrefix
 
 # Elements of the weights of all draws of a last layer: 64 MiB in float32.
@@ -76,14 +77,13 @@ class ThinnedDraws:
             Number of draws.
         """
         with torch.no_grad():
-            source = self._prefix(x)
+            source = channels_last(run_channels_last(self._prefix, x))
             if not self._fits(source.ndim):
                 yield from self._shared.draws(x, masks, n_draws)
                 return
-            if source.ndim == 4:  # pooling is an order of magnitude faster like this
-                source = source.contiguous(memory_format=torch.channels_last)
             for step in self._once:
                 source = step(source)
+            source = source.contiguous()  # draws select channels
             if len(self._steps) == 2 and self._steps[1].kind is nn.Linear:
                 yield from self._heads(source, masks, n_draws)
                 return
@@ -99,29 +99,34 @@ class ThinnedDraws:
         return n_axes > 0
 
     def _thin_pass(self, x: Tensor, masks: CoupledDropout) -> Tensor:
-        """Run one draw; x holds the ``live`` of its channels, ``None`` is all."""
+        """Run one draw; x holds the ``live`` of its channels, ``None`` is all.
+
+        What is kept is scaled in the next weights, if they follow at once.
+        """
         live: Tensor | None = None
         n_channels = x.shape[1]
-        scale: float | None = None  # of the next dropout, if x is thinned for it
+        thinned: float | None = None  # scale of the next dropout, if x is thinned
+        scale = 1.0
         for at, step in enumerate(self._steps):
             if step.drops:
-                if scale is None:
+                if thinned is None:
                     kept = _mask(masks, step.layer, x, n_channels)
-                    at_kept, scale = _live(kept if live is None else kept[live], step)
+                    at_kept, thinned = _live(kept if live is None else kept[live], step)
                     live = at_kept if live is None else live[at_kept]
                     x = x.index_select(1, at_kept)
-                x, scale = x * scale, None
+                scale, thinned = scale * thinned, None
             elif step.kind in WEIGHTED:
                 weight, bias = step.layer.weight, step.layer.bias
                 n_channels = len(weight)
-                if live is not None:
-                    weight, live = weight.index_select(1, live), None
+                seen, live = live, None
                 if (dropout := self._dropout_after(at)) is not None:
                     kept = _mask(masks, dropout.layer, x, n_channels)
-                    live, scale = _live(kept, dropout)
+                    live, thinned = _live(kept, dropout)
                     weight = weight.index_select(0, live)
                     bias = None if bias is None else bias.index_select(0, live)
-                x = _apply(step.layer, x, weight, bias)
+                if seen is not None:
+                    weight = weight.index_select(1, seen)
+                x, scale = _apply(step.layer, x, weight * scale, bias), 1.0
             elif step.kind in FLATTEN:
                 n_places = math.prod(x.shape[2:])
                 n_channels *= n_places
@@ -130,7 +135,7 @@ class ThinnedDraws:
                     live = (live[:, None] * n_places + place).flatten()
                 x = x.flatten(1)
             else:
-                x = step(x)
+                x, scale = step(x * scale if scale != 1 else x), 1.0
         return x
 
     def _dropout_after(self, at: int) -> Step | None:
