@@ -123,6 +123,7 @@ def ours(kernel, given, size):
                 return torch.stack([output.softmax(-1) for output in passes]).numpy()
 
         return call
+    functional.bald(torch.ones(1, 1, 1))  # loads what is compiled
     first, *rest = map(torch.from_numpy, given)
     b, k = size.get("b"), size.get("labeled", 0)
     run = {
