@@ -11,8 +11,8 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-# Columns whose sums a processor's cache holds.
-_N_COLUMNS = 8192
+# Columns that are summed at once: their sums take 256 KiB, which caches hold.
+_N_COLUMNS = 2**15
 # Sums may be rearranged and fused with products; NaN and infinity keep their meaning.
 _FAST = {"contract", "reassoc", "nsz"}
 
