@@ -131,8 +131,6 @@ def grouped(
     ``pi_g H(W_g) - sum_m pi_m H(W_m)`` for every candidate, by data processing.
     Nothing is yielded where there are too few configurations for groups to save work.
     """
-    if not pi_M.all():
-        pi_M, weight_MS = pi_M[pi_M > 0], weight_MS[pi_M > 0]
     joint_MS = pi_M[:, None] * weight_MS
 
     def means(group_M: Tensor) -> tuple[Tensor, Tensor]:

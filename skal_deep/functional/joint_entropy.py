@@ -167,17 +167,15 @@ class _Gains:
             gain_N[rows] = gains(rows, known.pi_M, known.weight_MS)
 
         rows = left_N.nonzero()[:, 0]
-        bound_R = self._bound_N[rows]
-        if not known.is_exact:
-            for pi_G, weight_GS in grouped(
-                known.pi_M, known.weight_MS, self._direction_SK
-            ):
-                bound_R = gains(rows, pi_G, weight_GS)
-                evaluate(rows[bound_R.topk(min(n_together, len(rows))).indices])
-                is_left_R = bound_R >= gain_N.max() - _ROUND_OFF
-                rows, bound_R = rows[is_left_R], bound_R[is_left_R]
-                if len(rows) <= _FEW:
-                    break
+        bound_R = (self._bound_N if known.is_exact else information_N)[rows]
+        groups = grouped(known.pi_M, known.weight_MS, self._direction_SK)
+        for pi_G, weight_GS in () if known.is_exact else groups:
+            bound_R = gains(rows, pi_G, weight_GS)
+            evaluate(rows[bound_R.topk(min(n_together, len(rows))).indices])
+            is_left_R = bound_R >= gain_N.max() - _ROUND_OFF
+            rows, bound_R = rows[is_left_R], bound_R[is_left_R]
+            if len(rows) <= _FEW:
+                break
         bound_R, order_R = bound_R.sort(descending=True)
         for start in range(0, len(rows), n_together):
             if bound_R[start] < gain_N.max() - _ROUND_OFF:

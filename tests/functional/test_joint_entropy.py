@@ -173,6 +173,23 @@ def test_bounds_spare_evaluations(monkeypatch, n_tried):
     assert 1 <= int((found > -math.inf).sum()) < 60
 
 
+@given(st.integers(0, 200), st.integers(1, 60))
+def test_sampled_labels_may_raise_gains(seed, n_configurations):
+    """Then what was found before is no bound."""
+    samples = random_draws(seed, n=40)
+    source = np.random.default_rng(seed)
+    weight = torch.as_tensor(source.dirichlet(np.full(6, 0.3), n_configurations))
+    pi = torch.full((n_configurations,), 1 / n_configurations).double()
+    known = SimpleNamespace(is_exact=False, pi_M=pi, weight_MS=weight)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("CHUNK_ELEMENTS", "_N_TRIED", "_FEW"):
+            patch.setattr(f"skal_deep.functional.joint_entropy.{name}", 1)
+        found = _Gains(samples).largest(known, torch.ones(40, dtype=torch.bool))
+    gains = gains_of(samples, pi, weight)
+    assert int(found.argmax()) == int(gains.argmax())
+    torch.testing.assert_close(found.max(), gains.max())
+
+
 @given(st.integers(0, 50), st.randoms(use_true_random=False))
 def test_order_does_not_matter(seed, random):
     samples = random_draws(seed)
@@ -319,10 +336,12 @@ def test_groups_by_draw_are_tight_once_configurations_have_settled():
     assert split < by_draw < 0.01 * loose
 
 
+@pytest.mark.parametrize("min_share", [2, 1_000])  # with groups, and without
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("scale", [0.3, 1.0, 4.0])
-def test_without_utilities_the_picks_are_the_same(monkeypatch, seed, scale):
-    monkeypatch.setattr("skal_deep.functional._configurations._MIN_SHARE", 2)
+def test_without_utilities_the_picks_are_the_same(monkeypatch, seed, scale, min_share):
+    share = "skal_deep.functional._configurations._MIN_SHARE"
+    monkeypatch.setattr(share, min_share)
     monkeypatch.setattr("skal_deep.functional.joint_entropy.CHUNK_ELEMENTS", 900)
     monkeypatch.setattr("skal_deep.functional.joint_entropy._FEW", 0)
     monkeypatch.setattr("skal_deep.functional.joint_entropy._N_TRIED", 2)
