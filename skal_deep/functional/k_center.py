@@ -119,29 +119,37 @@ class _Pool:
 
     def __init__(self, embeddings: Tensor, origin_D: Tensor):
         self._embeddings, self._origin_D = embeddings, origin_D
-        self.norm_N = embeddings.new_empty(len(embeddings))
-        for part in self._parts():
-            self.norm_N[part] = _Points(embeddings[part] - origin_D).norm_N
 
-    def _parts(self) -> Iterator[slice]:
-        return chunks(*self._embeddings.shape)
+    def __len__(self) -> int:
+        return len(self._embeddings)
 
     def at(self, rows: Any) -> _Points:
         """Return some of the points."""
-        return _Points(self._embeddings[rows] - self._origin_D, self.norm_N[rows])
+        return _Points(self._embeddings[rows] - self._origin_D)
+
+    def _parts(self) -> Iterator[tuple[slice, _Points]]:
+        """Yield all points, some at a time."""
+        for part in chunks(*self._embeddings.shape):
+            yield part, self.at(part)
+
+    def norms(self) -> Tensor:
+        """Return the squared distance of each point to the origin."""
+        norm_N = self._embeddings.new_empty(len(self))
+        for part, points in self._parts():
+            norm_N[part] = points.norm_N
+        return norm_N
 
     def nearest(self, centers: _Points) -> Tensor:
         """Return the squared distance of each point to its nearest centre."""
-        nearest_N = torch.empty_like(self.norm_N)
-        for part in self._parts():
-            nearest_N[part] = self.at(part).nearest(centers)
+        nearest_N = self._embeddings.new_empty(len(self))
+        for part, points in self._parts():
+            nearest_N[part] = points.nearest(centers)
         return nearest_N
 
     def distances(self, centers: _Points) -> Tensor:
         """Return the squared distances from centres to all points, (K, N)."""
-        squared_KN = centers.points_ND.new_empty(len(centers), len(self.norm_N))
-        for part in self._parts():
-            points = self.at(part)
+        squared_KN = centers.points_ND.new_empty(len(centers), len(self))
+        for part, points in self._parts():
             inner_KB = centers.points_ND @ points.points_ND.T
             squared_KB = centers.norm_N[:, None] + points.norm_N - 2 * inner_KB
             squared_KN[:, part] = squared_KB.clamp_min_(0)
@@ -162,8 +170,9 @@ def _farthest_first(
     picks: list[int] = []
     distances: list[float] = []
     if not len(centers):
-        picks.append(int(points.norm_N.argmin()))
-        distances.append(-math.sqrt(points.norm_N[picks[0]]))
+        norm_N = points.norms()
+        picks.append(int(norm_N.argmin()))
+        distances.append(-math.sqrt(norm_N[picks[0]]))
         centers = points.at(picks)
     n_centers = len(centers)
     centers = centers.with_room_for(n_picks)
@@ -235,16 +244,16 @@ def _picks_in_front(
 
 def _distances_before(points: _Pool, centers: _Points, picks: Tensor) -> Tensor:
     """Return each point's distance to its nearest centre before each pick."""
-    rows_BN = points.norm_N.new_empty(len(picks), len(points.norm_N))
+    rows_BN = centers.norm_N.new_empty(len(picks), len(points))
     if len(centers):
         nearest_N = points.nearest(centers)
     else:
-        nearest_N = torch.full_like(points.norm_N, math.inf)
-    for part in chunks(len(picks), len(points.norm_N)):
+        nearest_N = rows_BN.new_full((len(points),), math.inf)
+    for part in chunks(len(picks), len(points)):
         squared_KN = points.distances(points.at(picks[part]))
         for step, distance_N in enumerate(squared_KN, part.start):
             rows_BN[step] = nearest_N.sqrt()
             nearest_N = torch.minimum(nearest_N, distance_N)
     if not len(centers):
-        rows_BN[0] = -points.norm_N.sqrt()
+        rows_BN[0] = -points.norms().sqrt()
     return rows_BN
