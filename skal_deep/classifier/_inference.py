@@ -41,7 +41,7 @@ def first_output(output: Any) -> Tensor:
 
 def module_output(net: NeuralNet, X: NDArray[Any]) -> Tensor:
     """Return what the module returns in eval mode, of shape (N, ...)."""
-    quick = net.device == "cpu" and convolves(net.module_)
+    quick = _predicts_by_skorch(net) and convolves(net.module_)
     with isolated_rng(), eval_mode(net.module_):
         return torch.cat(
             [first_output(_evaluated(net, b, quick)) for b in batches(net, X)]
@@ -50,10 +50,17 @@ def module_output(net: NeuralNet, X: NDArray[Any]) -> Tensor:
 
 def _evaluated(net: NeuralNet, batch: Any, quick: bool) -> Any:
     """Return what the module returns for a mini-batch, images by channels_last."""
-    x, y = unpack_data(batch)
-    if not (quick and isinstance(x, Tensor)):
-        return net.evaluation_step(batch)
-    return run_channels_last(lambda images: net.evaluation_step((images, y)), x)
+    if quick:
+        x, y = unpack_data(batch)
+        if isinstance(x, Tensor):
+            return run_channels_last(lambda rows: net.evaluation_step((rows, y)), x)
+    return net.evaluation_step(batch)
+
+
+def _predicts_by_skorch(net: NeuralNet) -> bool:
+    """Return whether predictions are made in skorch's way, not the user's own."""
+    own, skorchs = type(net), NeuralNet
+    return (own.infer, own.evaluation_step) == (skorchs.infer, skorchs.evaluation_step)
 
 
 def net_proba(net: NeuralNet, X: NDArray[Any]) -> Tensor:
@@ -100,16 +107,14 @@ def _draws_of_batch(
     What a draw shares with others or drops is not computed again, where the module
     can be traced and the net predicts in skorch's own way.
     """
+    quick = _predicts_by_skorch(net) and convolves(net.module_)
 
     def whole(batch: Any) -> Iterator[Any]:
         for draw in range(n_samples):
             masks.use(draw)
-            yield net.evaluation_step(batch)
+            yield _evaluated(net, batch, quick)
 
-    if (type(net).infer, type(net).evaluation_step) != (
-        NeuralNet.infer,
-        NeuralNet.evaluation_step,
-    ):
+    if not _predicts_by_skorch(net):
         return whole
     try:
         passes = draw_passes(net.module_)

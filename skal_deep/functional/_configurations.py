@@ -29,7 +29,8 @@ class Configurations:
         Posterior draws.
     n_configurations : int
         Largest number M of configurations: all as long as they are no more, those of
-        that many sampled ones, in equal numbers from each draw, after that.
+        about that many sampled ones after that, J of them, E from each draw and at
+        least one.
 
     Attributes
     ----------
@@ -74,7 +75,7 @@ class Configurations:
         joint_MCS = self.weight_MS[:, None] * proba_SC.T
         self.weight_MS, evidence_M = _normalized(joint_MCS.flatten(0, 1))
         self.pi_M = self.pi_M.repeat_interleave(proba_SC.shape[1]) * evidence_M
-        self.pi_M /= self.pi_M.sum()
+        self.pi_M /= self.pi_M.sum().clamp_min(torch.finfo(self.pi_M.dtype).tiny)
 
     def _sample(self, proba_SC: Tensor, generator: torch.Generator) -> None:
         """Draw one more label for each configuration, from the draw that made it."""

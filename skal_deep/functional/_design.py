@@ -64,7 +64,7 @@ class Factored:
                 strip = matrix[k * n_dims : (k + 1) * n_dims, k * n_dims :]
                 image = (embedding_BD @ strip).unflatten(1, (n_factors - k, n_dims))
                 form_BKK[:, k, k:] = (image @ embedding_BD[..., None])[..., 0]
-                form_BKK[:, k:, k] = form_BKK[:, k, k:]
+                form_BKK[:, k + 1 :, k] = form_BKK[:, k, k + 1 :]
             form_NRR[part] = factor_BRK @ form_BKK @ factor_BRK.mT
         return form_NRR
 
@@ -130,6 +130,21 @@ class Design:
         part._inner_NRR, part._outer_NRR = self._inner_NRR[rows], self._outer_NRR[rows]
         return part
 
+    def among(self, rows: Tensor) -> "Design":
+        """Return the same design, looking at some of the rows only, in float64.
+
+        ``1 / of_new - V M^-1 V'`` of a row that was added is a small difference.
+        """
+        part = self.at(rows)
+        part._rows = Factored(
+            part._rows.factor_NRK.double(), part._rows.embedding_ND.double()
+        )
+        for row in range(len(part._rows)):
+            gradient_RW, image_RW = part._gradient(row)
+            part._inner_NRR[row] = image_RW @ gradient_RW.T
+            part._outer_NRR[row] = image_RW @ self._mean_information @ image_RW.T
+        return part
+
     def gains(self) -> Tensor:
         """Return by how much each row would lower the trace, of shape (N,)."""
         return self._changes(1)
@@ -161,23 +176,27 @@ class Design:
         root: Tensor = torch.linalg.cholesky(eye_RR / self._of_new + sign * inner)
         return root
 
+    def _gradient(self, row: int) -> tuple[Tensor, Tensor]:
+        """Return V and ``V M^-1`` of a row, in float64."""
+        gradient_RW = torch.einsum(
+            "rk,d->rkd",
+            self._rows.factor_NRK[row].double(),
+            self._rows.embedding_ND[row].double(),
+        ).flatten(1)
+        return gradient_RW, gradient_RW @ self._covariance
+
     def _update(self, row: int, sign: int) -> None:
         """Change everything by one row."""
-        factor_RK = self._rows.factor_NRK[row].double()
-        gradient_RW = torch.einsum(
-            "rk,d->rkd", factor_RK, self._rows.embedding_ND[row].double()
-        ).flatten(1)
-        root_RR = self._root(self._inner_NRR[row], sign)
-        change_RW = torch.linalg.solve_triangular(
-            root_RR, gradient_RW @ self._covariance, upper=False
-        )
+        gradient_RW, image_RW = self._gradient(row)
+        root_RR = self._root(image_RW @ gradient_RW.T, sign)
+        change_RW = torch.linalg.solve_triangular(root_RR, image_RW, upper=False)
         seen_RW = change_RW @ self._mean_information
         image_RW = seen_RW @ self._covariance
         image_RW -= sign / 2 * (seen_RW @ change_RW.T) @ change_RW
         self._covariance = torch.addmm(
             self._covariance, change_RW.T, change_RW, alpha=-sign
         )
-        n_rows, n_factors = factor_RK.shape
+        n_rows, n_factors = self._rows.factor_NRK.shape[1:]
         embedding_ND = self._rows.embedding_ND
         both = torch.cat([change_RW, image_RW]).to(embedding_ND.dtype)
         both = both.reshape(2 * n_rows * n_factors, embedding_ND.shape[1])

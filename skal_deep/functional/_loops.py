@@ -11,10 +11,16 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+Numbers = NDArray[np.float32]
+
 # Columns that are summed at once: their sums take 256 KiB, which caches hold.
 _N_COLUMNS = 2**15
-# Sums may be rearranged and fused with products; NaN and infinity keep their meaning.
-_FAST = {"contract", "reassoc", "nsz"}
+# Rows that are summed before their sum is added to that of the others: the round-off of
+# many small numbers would add up.
+_N_ROWS = 256
+# Products may be fused with sums. Sums keep their order: equal rows get equal scores
+# wherever they stand. NaN and infinity keep their meaning.
+_FAST = {"contract", "nsz"}
 
 # log m = f - f^2 / 2 + f^3 P(f) for f = m - 1 and m between sqrt(1/2) and sqrt(2): the
 # coefficients of P, from f^0 up, have the smallest relative error, 6e-9 (minimax).
@@ -41,8 +47,11 @@ _MANTISSA_BITS = np.int32(23)
 
 def _compiled(function: Any) -> Any:
     """Compile at the first call, and keep the result on disk where that is possible."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    options["fastmath"] = _FAST
+    options: dict[str, Any] = {
+        "nogil": True,
+        "error_model": "numpy",
+        "fastmath": _FAST,
+    }
     try:
         return njit(cache=True, **options)(function)
     except RuntimeError:  # there is no folder that can be written
@@ -66,7 +75,7 @@ _as_float = _cast(types.int32, types.float32)
 
 
 @njit(inline="always", fastmath=_FAST)
-def _plogp(p):  # type: ignore[no-untyped-def]
+def _plogp(p: Any) -> Any:
     """Return p log p, with a relative error below 3e-7 above 1e-30, and 0 at 0."""
     bits = _as_int(p + _TINY)
     exponent = np.int32(np.int32(bits - _BITS_OF_SQRT_HALF) >> _MANTISSA_BITS)
@@ -79,44 +88,61 @@ def _plogp(p):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def divergence(
-    weight_R: NDArray[np.float32],
-    proba_RNC: NDArray[np.float32],
-    divergence_N: NDArray[np.float32],
-) -> None:
-    """Write the divergences of :func:`skal_deep.functional.information.divergence`.
-
-    Four distributions at a time, as each addition to the sums reads and writes them.
-    """
+def divergence(weight_R: Numbers, proba_RNC: Numbers, divergence_N: Numbers) -> None:
+    """Write the divergences of :func:`skal_deep.functional.information.divergence`."""
     n_rows, n, n_classes = proba_RNC.shape
     proba_RF = proba_RNC.reshape(n_rows, n * n_classes)
-    n_in_fours = n_rows // 4 * 4
-    n_together = max(1, _N_COLUMNS // n_classes)
+    n_together = max(1, min(n, _N_COLUMNS // n_classes))
     mean = np.empty(n_together * n_classes, dtype=np.float32)
-    plogp = np.empty_like(mean)
+    plogp, some_mean, some_plogp = np.empty_like(mean), mean.copy(), mean.copy()
     for first in range(0, n, n_together):
         last = min(first + n_together, n)
         start, end = first * n_classes, last * n_classes
         mean[:] = 0
         plogp[:] = 0
-        for r in range(0, n_in_fours, 4):
-            p0, p1 = proba_RF[r, start:end], proba_RF[r + 1, start:end]
-            p2, p3 = proba_RF[r + 2, start:end], proba_RF[r + 3, start:end]
-            w0, w1 = weight_R[r], weight_R[r + 1]
-            w2, w3 = weight_R[r + 2], weight_R[r + 3]
-            for f in range(end - start):
-                mean[f] += w0 * p0[f] + w1 * p1[f] + w2 * p2[f] + w3 * p3[f]
-                plogp[f] += w0 * _plogp(p0[f]) + w1 * _plogp(p1[f])
-                plogp[f] += w2 * _plogp(p2[f]) + w3 * _plogp(p3[f])
-        for r in range(n_in_fours, n_rows):
-            p0, w0 = proba_RF[r, start:end], weight_R[r]
-            for f in range(end - start):
-                mean[f] += w0 * p0[f]
-                plogp[f] += w0 * _plogp(p0[f])
+        for low in range(0, n_rows, _N_ROWS):
+            high = min(low + _N_ROWS, n_rows)
+            _sum(weight_R, proba_RF, low, high, start, end, some_mean, some_plogp)
+            mean += some_mean
+            plogp += some_plogp
         for f in range(end - start):
             plogp[f] -= _plogp(mean[f])
         for i in range(last - first):
-            total = np.float32(0)
+            total = 0.0
             for c in range(n_classes):
                 total += plogp[i * n_classes + c]
             divergence_N[first + i] = total
+
+
+@njit(nogil=True, fastmath=_FAST, error_model="numpy")
+def _sum(
+    weight_R: Numbers,
+    proba_RF: Numbers,
+    low: int,
+    high: int,
+    start: int,
+    end: int,
+    mean: Numbers,
+    plogp: Numbers,
+) -> None:
+    """Write ``sum_r w_r p_rf`` and ``sum_r w_r p_rf log p_rf`` to the last two.
+
+    Over rows from low to high, for columns from start to end; four rows at a time, as
+    each addition reads and writes the sums.
+    """
+    mean[:] = 0
+    plogp[:] = 0
+    in_fours = low + (high - low) // 4 * 4
+    for r in range(low, in_fours, 4):
+        p0, p1 = proba_RF[r, start:end], proba_RF[r + 1, start:end]
+        p2, p3 = proba_RF[r + 2, start:end], proba_RF[r + 3, start:end]
+        w0, w1, w2, w3 = weight_R[r], weight_R[r + 1], weight_R[r + 2], weight_R[r + 3]
+        for f in range(end - start):
+            mean[f] += w0 * p0[f] + w1 * p1[f] + w2 * p2[f] + w3 * p3[f]
+            plogp[f] += w0 * _plogp(p0[f]) + w1 * _plogp(p1[f])
+            plogp[f] += w2 * _plogp(p2[f]) + w3 * _plogp(p3[f])
+    for r in range(in_fours, high):
+        p0, w0 = proba_RF[r, start:end], weight_R[r]
+        for f in range(end - start):
+            mean[f] += w0 * p0[f]
+            plogp[f] += w0 * _plogp(p0[f])

@@ -76,10 +76,10 @@ def bait(
     predictions. 2 b rows are added greedily, then b of them removed greedily.
 
     No matrix of gradients is formed. What a row adds depends on ``S V S'``, its own
-    blocks of ``M^-1`` and of ``M^-1 F M^-1`` seen through h, two C x C matrices a row;
-    adding a row changes M by rank C, and those matrices by one thin product for all
-    rows. A pick costs ``N C^2 (D + C) + (C D)^2 C`` operations; memory is 2 N C^2 and
-    a few times (C D)^2 numbers.
+    blocks of ``M^-1`` and of ``M^-1 F M^-1`` seen through h, two matrices of C - 1 rows
+    and columns; adding a row changes M by rank C - 1, and those matrices by one thin
+    product for all rows. A pick costs ``N C^2 (D + C) + (C D)^2 C`` operations; memory
+    is 2 N C^2 and a few times (C D)^2 numbers.
 
     Parameters
     ----------
@@ -243,9 +243,10 @@ def _forward_backward(
         design.add(added.take(design.gains()))
     added.take(design.gains())
     indices, utilities = added.answer()
-    design = design.at(indices)  # the others are not looked at again
+    design = design.among(indices)  # the others are not looked at again
     design.add(n_added - 1)
     stays = list(range(n_added))
     while len(stays) > batch_size:
-        design.remove(stays.pop(int(design.losses(stays).argmin())))
+        loss_K = design.losses(stays).flip(0)  # of equal ones, the last is removed
+        design.remove(stays.pop(len(stays) - 1 - int(loss_K.argmin())))
     return indices[stays], utilities[stays]

@@ -82,6 +82,8 @@ def batch_bald(
     Acquisition for Deep Bayesian Active Learning. NeurIPS, 2019.
     """
     check_finite(samples=samples)
+    if samples.dtype.itemsize < 4:  # weights need more digits
+        samples = samples.float()
     generator = own_generator(generator)
     gains = _Gains(samples)
     picks = Picks(gains.bald_N, batch_size, with_utilities)

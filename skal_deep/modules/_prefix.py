@@ -1,12 +1,14 @@
 """Forward passes that share what comes before the first dropout."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
 from skal_deep.modules._dropout import CoupledDropout, dropout_layers
+from skal_deep.modules._layout import run_channels_last
 
 
 class SharedPrefix:
@@ -69,7 +71,8 @@ class SharedPrefix:
             for draw in range(n_draws):
                 masks.use(draw)
                 masks.start_pass()
-                yield self._interpreter.run(x, initial_env=dict(kept))
+                run = partial(self._interpreter.run, initial_env=dict(kept))
+                yield run_channels_last(run, x)
                 if not kept:
                     kept = {
                         node: value

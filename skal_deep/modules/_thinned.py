@@ -126,7 +126,8 @@ class ThinnedDraws:
                     bias = None if bias is None else bias.index_select(0, live)
                 if seen is not None:
                     weight = weight.index_select(1, seen)
-                x, scale = _apply(step.layer, x, weight * scale, bias), 1.0
+                weight = weight * scale if scale != 1 else weight
+                x, scale = _apply(step.layer, x, weight, bias), 1.0
             elif step.kind in FLATTEN:
                 n_places = math.prod(x.shape[2:])
                 n_channels *= n_places

@@ -278,13 +278,30 @@ def test_one_class_carries_no_information():
     assert len(set(picks.tolist())) == 2
 
 
-def test_memory_does_not_change_anything(monkeypatch):
+@pytest.mark.parametrize("budget", [1, 100])  # one row at a time, or a few
+def test_memory_does_not_change_anything(monkeypatch, budget):
     rows = P[UNLABELED], H[UNLABELED], P[LABELED], H[LABELED]
     expected = bait(*rows, 5)
-    monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 100)
+    monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", budget)
     picks, utilities = bait(*rows, 5)
     assert picks.tolist() == expected[0].tolist()
     torch.testing.assert_close(utilities, expected[1])
+
+
+@pytest.mark.parametrize(("norm", "regularization"), [(1.0, 0.01), (10.0, 1.0)])
+def test_float32_suffices_for_large_embeddings(norm, regularization):
+    source = torch.Generator().manual_seed(1)
+    embedding = norm * torch.randn(200, 64, generator=source).relu()
+    proba = torch.full((200, 2), 0.5)
+    rows = proba, embedding, proba[:0], embedding[:0]
+    picks = bait(*rows, 10, regularization)[0].tolist()
+    exact = bait(*(row.double() for row in rows), 10, regularization)[0].tolist()
+    assert picks == exact
+
+
+def test_the_lowest_of_equal_rows_stay():
+    certain = torch.eye(3).double()[torch.arange(12) % 3]
+    assert bait(certain, H[:12], certain[:0], H[:0], 3)[0].tolist() == [0, 1, 2]
 
 
 def test_certain_rows_carry_no_information():

@@ -10,12 +10,12 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from skal_deep.functional import _loops
+from skal_deep.functional import _loops, bald
 from skal_deep.functional.information import divergence
 
 
 @example(1.0)
-@example(math.nextafter(1.0, 0))
+@example(float(np.nextafter(np.float32(1), np.float32(0))))
 @example(1e-30)
 @example(float(np.float32(math.sqrt(0.5))))
 @given(st.floats(float(np.float32(1e-30)), 1, width=32))
@@ -54,7 +54,8 @@ def test_divergence_is_that_of_the_definition(dtype, seed, shape):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_divergence_of_slices_and_of_nan(dtype):
-    whole = torch.rand(5, 12, 8, dtype=dtype).softmax(-1)
+    source = torch.Generator().manual_seed(0)
+    whole = torch.rand(5, 12, 8, dtype=dtype, generator=source).softmax(-1)
     part = whole[:, 2:9]
     weight = torch.full((5,), 0.2, dtype=dtype)
     torch.testing.assert_close(
@@ -64,7 +65,23 @@ def test_divergence_of_slices_and_of_nan(dtype):
     assert divergence(weight, whole).isnan().nonzero().tolist() == [[3]]
 
 
-def test_compiles_where_no_folder_can_be_written(tmp_path):
+@pytest.mark.parametrize("n", [*range(2, 40), 5001])
+def test_equal_rows_get_equal_scores_wherever_they_stand(n):
+    source = torch.Generator().manual_seed(n)
+    row = torch.rand(3, 1, 11, generator=source).softmax(-1)
+    assert len(bald(row.repeat(1, n, 1)).unique()) == 1
+
+
+@pytest.mark.parametrize("n_rows", [100, 2_000, 40_000])
+def test_round_off_does_not_grow_with_the_number_of_distributions(n_rows):
+    source = np.random.default_rng(0)
+    noise = 1e-3 * source.standard_normal((n_rows, 3, 10))
+    probas = torch.as_tensor(noise, dtype=torch.float32).softmax(-1)
+    found, exact = bald(probas), bald(probas.double())
+    torch.testing.assert_close(found.double(), exact, atol=2e-6, rtol=0)
+
+
+def test_compiles_where_no_folder_can_be_written():
     """As in a container of a user without a home."""
     code = (
         "from numba.core import caching\n"
