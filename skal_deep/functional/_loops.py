@@ -7,11 +7,14 @@ without temporary arrays, takes a quarter of the time of one operation after ano
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import config, njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.float32]
+
+# NUMBA_DISABLE_JIT, for debugging, leaves no loop that could run.
+ARE_COMPILED = not config.DISABLE_JIT
 
 # Columns that are summed at once: their sums take 256 KiB, which caches hold.
 _N_COLUMNS = 2**15

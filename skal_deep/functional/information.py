@@ -77,7 +77,8 @@ def divergence(weight_R: Tensor, proba_RNC: Tensor) -> Tensor:
         In nats, between 0 and ``H[w]``.
     """
     n_rows, n, n_classes = proba_RNC.shape
-    if proba_RNC.is_cpu and proba_RNC.dtype == torch.float32:
+    is_single = proba_RNC.is_cpu and proba_RNC.dtype == torch.float32
+    if is_single and _loops.ARE_COMPILED:
         divergence_N = proba_RNC.new_empty(n)
         arrays = weight_R, proba_RNC.contiguous(), divergence_N
         _loops.divergence(*(array.numpy() for array in arrays))

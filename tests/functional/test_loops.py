@@ -81,11 +81,18 @@ def test_round_off_does_not_grow_with_the_number_of_distributions(n_rows):
     torch.testing.assert_close(found.double(), exact, atol=2e-6, rtol=0)
 
 
-def test_compiles_where_no_folder_can_be_written():
-    """As in a container of a user without a home."""
+@pytest.mark.parametrize(
+    "before",
+    [
+        "from numba.core import caching; caching.CacheImpl._locator_classes = []",
+        "import os; os.environ['NUMBA_DISABLE_JIT'] = '1'",
+    ],
+    ids=["no folder can be written", "loops are not compiled"],
+)
+def test_where_numba_is_limited(before):
+    """As in a container of a user without a home, or while debugging."""
     code = (
-        "from numba.core import caching\n"
-        "caching.CacheImpl._locator_classes = []\n"
+        f"{before}\n"
         "import torch; from skal_deep.functional import bald\n"
         "print(float(bald(torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]]))))\n"
     )
