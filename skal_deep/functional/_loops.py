@@ -7,14 +7,15 @@ without temporary arrays, takes a quarter of the time of one operation after ano
 from typing import Any
 
 import numpy as np
-from numba import config, njit, types
+from numba import njit, types
+from numba.core import config
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.float32]
 
 # NUMBA_DISABLE_JIT, for debugging, leaves no loop that could run.
-ARE_COMPILED = not config.DISABLE_JIT
+ARE_COMPILED = not config.DISABLE_JIT  # type: ignore[attr-defined]
 
 # Columns that are summed at once: their sums take 256 KiB, which caches hold.
 _N_COLUMNS = 2**15
@@ -83,10 +84,11 @@ def _plogp(p: Any) -> Any:
     bits = _as_int(p + _TINY)
     exponent = np.int32(np.int32(bits - _BITS_OF_SQRT_HALF) >> _MANTISSA_BITS)
     f = _as_float(np.int32(bits - np.int32(exponent << _MANTISSA_BITS))) - _ONE
-    high = _P[4] + f * (_P[5] + f * (_P[6] + f * _P[7]))
-    cubic = _P[0] + f * (_P[1] + f * (_P[2] + f * (_P[3] + f * high)))
     square = f * f
-    log = (cubic * f * square - _HALF * square + f) + np.float32(exponent) * _LOG_2
+    low = _P[0] + f * _P[1] + square * (_P[2] + f * _P[3])
+    high = _P[4] + f * _P[5] + square * (_P[6] + f * _P[7])
+    cubic = low + square * square * high
+    log = (f + square * (f * cubic - _HALF)) + np.float32(exponent) * _LOG_2
     return p * log
 
 
@@ -101,9 +103,8 @@ def divergence(weight_R: Numbers, proba_RNC: Numbers, divergence_N: Numbers) -> 
     for first in range(0, n, n_together):
         last = min(first + n_together, n)
         start, end = first * n_classes, last * n_classes
-        mean[:] = 0
-        plogp[:] = 0
-        for low in range(0, n_rows, _N_ROWS):
+        _sum(weight_R, proba_RF, 0, min(_N_ROWS, n_rows), start, end, mean, plogp)
+        for low in range(_N_ROWS, n_rows, _N_ROWS):
             high = min(low + _N_ROWS, n_rows)
             _sum(weight_R, proba_RF, low, high, start, end, some_mean, some_plogp)
             mean += some_mean
@@ -141,9 +142,9 @@ def _sum(
         p2, p3 = proba_RF[r + 2, start:end], proba_RF[r + 3, start:end]
         w0, w1, w2, w3 = weight_R[r], weight_R[r + 1], weight_R[r + 2], weight_R[r + 3]
         for f in range(end - start):
-            mean[f] += w0 * p0[f] + w1 * p1[f] + w2 * p2[f] + w3 * p3[f]
-            plogp[f] += w0 * _plogp(p0[f]) + w1 * _plogp(p1[f])
-            plogp[f] += w2 * _plogp(p2[f]) + w3 * _plogp(p3[f])
+            mean[f] += (w0 * p0[f] + w1 * p1[f]) + (w2 * p2[f] + w3 * p3[f])
+            first = w0 * _plogp(p0[f]) + w1 * _plogp(p1[f])
+            plogp[f] += first + (w2 * _plogp(p2[f]) + w3 * _plogp(p3[f]))
     for r in range(in_fours, high):
         p0, w0 = proba_RF[r, start:end], weight_R[r]
         for f in range(end - start):
