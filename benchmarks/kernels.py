@@ -13,10 +13,12 @@ import multiprocessing
 import os
 import resource
 import statistics
+import subprocess
 import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -219,6 +221,27 @@ def rows(cases):
             )
 
 
+def first_calls():
+    """Return in words how long first calls take, one that compiles and one that loads."""
+    code = (
+        "import time, torch; from skal_deep.functional import bald\n"
+        "given, started = torch.ones(1, 1, 1), time.perf_counter()\n"
+        "bald(given); print(time.perf_counter() - started)"
+    )
+    with TemporaryDirectory() as folder:
+        environment = {**os.environ, "NUMBA_CACHE_DIR": folder}
+        compiling, loading = (
+            float(
+                subprocess.check_output([sys.executable, "-c", code], env=environment)
+            )
+            for _ in range(2)
+        )
+    return (
+        "The loop behind BALD\nand BatchBALD is compiled by the first call on a machine, "
+        f"in {compiling:.1f} s, and loaded by the\nfirst of a process, in {loading:.2f} s."
+    )
+
+
 def versions():
     """Return the versions of what was measured."""
     names = ["numpy", "torch", "scikit-learn", "scikit-activeml", "baal"]
@@ -259,5 +282,5 @@ def main():
             "Peak memory is what a call needs beside its input. All give picks without "
             "utilities\nwhere they can. scikit-activeml's side is its kernel for BALD "
             "and BatchBALD, its strategy\nfor Badge and core-set, with the answers of "
-            "the model given.\n\n" + "\n".join(lines),
+            f"the model given. {first_calls()}\n\n" + "\n".join(lines),
         )
