@@ -222,7 +222,7 @@ def rows(cases):
 
 
 def first_calls():
-    """Return in words how long first calls take, one that compiles and one that loads."""
+    """Return in words how long a call takes that compiles, and one that loads."""
     code = (
         "import time, torch; from skal_deep.functional import bald\n"
         "given, started = torch.ones(1, 1, 1), time.perf_counter()\n"
@@ -237,8 +237,9 @@ def first_calls():
             for _ in range(2)
         )
     return (
-        "The loop behind BALD\nand BatchBALD is compiled by the first call on a machine, "
-        f"in {compiling:.1f} s, and loaded by the\nfirst of a process, in {loading:.2f} s."
+        "The loop behind BALD\nand BatchBALD is compiled by the first call on a "
+        f"machine, in {compiling:.1f} s, and loaded by the\nfirst of a process, in "
+        f"{loading:.2f} s."
     )
 
 
