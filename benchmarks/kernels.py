@@ -23,6 +23,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks._measure import provenance
+from benchmarks._net import make_net
 from benchmarks._report import write_section
 from benchmarks.peers import PEERS
 
@@ -38,6 +39,8 @@ SMALL = [
     ("mc-dropout", {"net": "LeNet", "n": 200, "s": 100}),
     ("mc-dropout", {"net": "head", "n": 200, "s": 20}),
     ("mc-dropout", {"net": "head", "n": 200, "s": 100}),
+    ("predict", {"net": "LeNet", "n": 2_000}),
+    ("predict", {"net": "ConvNet", "n": 2_000}),
 ]
 LARGE = [
     ("bald", {"n": 20_000, "s": 20, "c": 100}),
@@ -85,17 +88,28 @@ def draws(n, s, c, **_):
     return samples
 
 
-def lenet(net, n, **_):
-    """Return the net of BatchBALD's experiments or one with dropout at its end."""
+def conv_net(net, n, **_):
+    """Return a net and images.
+
+    The net of BatchBALD's experiments ("LeNet"), with dropout at its end only ("head"),
+    or our small one ("ConvNet").
+    """
     import torch
     from torch import nn
 
+    from skal_deep.modules import ConvNet
+
     torch.manual_seed(0)
+    images = torch.rand(n, 1, 28, 28)
+    if net == "ConvNet":
+        net = ConvNet().eval()
+        net(images[:2])
+        return net, images
     inside = [nn.Dropout2d()] if net == "LeNet" else []
     layers = [nn.Conv2d(1, 32, 5), *inside, nn.MaxPool2d(2), nn.ReLU()]
     layers += [nn.Conv2d(32, 64, 5), *inside, nn.MaxPool2d(2), nn.ReLU(), nn.Flatten()]
     layers += [nn.Linear(1024, 128), nn.ReLU(), nn.Dropout(), nn.Linear(128, 10)]
-    return nn.Sequential(*layers).eval(), torch.rand(n, 1, 28, 28)
+    return nn.Sequential(*layers).eval(), images
 
 
 def arrays(kernel, size):
@@ -104,8 +118,8 @@ def arrays(kernel, size):
         return (draws(**size),)
     if kernel == "core-set":
         return (embeddings(**size),)
-    if kernel == "mc-dropout":
-        return lenet(**size)
+    if kernel in ("mc-dropout", "predict"):
+        return conv_net(**size)
     return draws(s=1, **size)[0], embeddings(**size)
 
 
@@ -114,8 +128,12 @@ def ours(kernel, given, size):
     import torch
 
     from skal_deep import functional
+    from skal_deep.classifier._inference import net_proba
     from skal_deep.modules import coupled_dropout, draw_passes
 
+    if kernel == "predict":
+        net, x = make_net(given[0]).initialize(), given[1].numpy()
+        return lambda: net_proba(net, x).numpy()
     if kernel == "mc-dropout":
         net, x = given
 
@@ -185,7 +203,7 @@ def in_own_process(*args):
 
 def agreement(kernel, mine, its):
     """Return in words how the two answers compare."""
-    if kernel == "bald":
+    if kernel in ("bald", "predict"):
         return f"scores differ by {np.abs(mine - its).max():.0e} at most"
     if kernel == "badge":
         return "random"

@@ -209,6 +209,13 @@ def dropout_baal(net, x, size):  # noqa: D103
     return call
 
 
+def predict_skorch(module, x, _):  # noqa: D103
+    from benchmarks._net import make_net
+
+    net = make_net(module).initialize()
+    return lambda: net.predict_proba(x.numpy())
+
+
 PEERS = {
     "bald": {
         "scikit-activeml": bald_scikit_activeml,
@@ -232,4 +239,5 @@ PEERS = {
     },
     "bait": {"authors' code": bait_authors},
     "mc-dropout": {"plain passes": dropout_plain, "baal, cached": dropout_baal},
+    "predict": {"skorch": predict_skorch},
 }

@@ -15,7 +15,7 @@ from torch.utils.data import BatchSampler, DataLoader
 _FETCH_TOGETHER = {"batch_size", "num_workers", "pin_memory"}
 
 # Inputs of a mini-batch of prediction take about this much, activations many times it.
-_INPUT_BYTES = 2**21
+_INPUT_BYTES = 2**20
 
 
 def as_input(net: NeuralNet, X: NDArray[Any]) -> NDArray[Any]:
