@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from skal_deep.classifier._batches import as_input, batches
 from skal_deep.classifier._capabilities import CapabilityError
 from skal_deep.modules import (
+    ChannelsLast,
     CoupledDropout,
     FunctionalDropout,
     batch_norms,
@@ -25,7 +26,6 @@ from skal_deep.modules import (
     eval_mode,
     isolated_rng,
     refresh_batch_norm,
-    run_channels_last,
     unreachable_dropout,
 )
 
@@ -41,20 +41,22 @@ def first_output(output: Any) -> Tensor:
 
 def module_output(net: NeuralNet, X: NDArray[Any]) -> Tensor:
     """Return what the module returns in eval mode, of shape (N, ...)."""
-    quick = _predicts_by_skorch(net) and convolves(net.module_)
+    step = _evaluation_step(net)
     with isolated_rng(), eval_mode(net.module_):
-        return torch.cat(
-            [first_output(_evaluated(net, b, quick)) for b in batches(net, X)]
-        )
+        return torch.cat([first_output(step(batch)) for batch in batches(net, X)])
 
 
-def _evaluated(net: NeuralNet, batch: Any, quick: bool) -> Any:
-    """Return what the module returns for a mini-batch, images by channels_last."""
-    if quick:
+def _evaluation_step(net: NeuralNet) -> Callable[[Any], Any]:
+    """Return the net's step of a mini-batch, for images by channels_last."""
+    if not (_predicts_by_skorch(net) and convolves(net.module_)):
+        return net.evaluation_step
+    quick = ChannelsLast(lambda x, y: net.evaluation_step((x, y)))
+
+    def step(batch: Any) -> Any:
         x, y = unpack_data(batch)
-        if isinstance(x, Tensor):
-            return run_channels_last(lambda rows: net.evaluation_step((rows, y)), x)
-    return net.evaluation_step(batch)
+        return quick(x, y) if isinstance(x, Tensor) else net.evaluation_step(batch)
+
+    return step
 
 
 def _predicts_by_skorch(net: NeuralNet) -> bool:
@@ -107,12 +109,12 @@ def _draws_of_batch(
     What a draw shares with others or drops is not computed again, where the module
     can be traced and the net predicts in skorch's own way.
     """
-    quick = _predicts_by_skorch(net) and convolves(net.module_)
+    step = _evaluation_step(net)
 
     def whole(batch: Any) -> Iterator[Any]:
         for draw in range(n_samples):
             masks.use(draw)
-            yield _evaluated(net, batch, quick)
+            yield step(batch)
 
     if not _predicts_by_skorch(net):
         return whole

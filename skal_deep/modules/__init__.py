@@ -13,7 +13,7 @@ from skal_deep.modules._dropout import (
     unreachable_dropout,
 )
 from skal_deep.modules._evidential import EvidentialLoss, evidence_of, evidential_proba
-from skal_deep.modules._layout import convolves, run_channels_last
+from skal_deep.modules._layout import ChannelsLast, convolves
 from skal_deep.modules._mlp import MLP
 from skal_deep.modules._prefix import SharedPrefix
 from skal_deep.modules._rng import draw_generator, isolated_rng
@@ -32,6 +32,7 @@ from skal_deep.modules._weights import (
 )
 
 __all__ = [
+    "ChannelsLast",
     "ConvNet",
     "CoupledDropout",
     "Discriminator",
@@ -60,7 +61,6 @@ __all__ = [
     "isolated_rng",
     "refresh_batch_norm",
     "restored_state",
-    "run_channels_last",
     "set_trained_weights",
     "split_linear",
     "train",

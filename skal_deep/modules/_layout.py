@@ -1,31 +1,16 @@
 """Images in the order in memory in which processors convolve them fastest."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
-
-Output = TypeVar("Output")
-
-
-class _CopyingViews(TorchFunctionMode):
-    """Answers ``Tensor.view``, which asks for the usual order, by ``reshape``."""
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        is_shape = len(args) > 1 and not isinstance(args[1], torch.dtype)
-        if func is Tensor.view and is_shape:
-            func = Tensor.reshape
-        return func(*args, **(kwargs or {}))
 
 
 def channels_last(x: Tensor) -> Tensor:
     """Return images with the channels of a pixel side by side; the same numbers.
 
-    Convolutions and pooling on a processor take half the time then, often less.
+    Convolutions and pooling on a processor are faster on them.
 
     Parameters
     ----------
@@ -37,20 +22,31 @@ def channels_last(x: Tensor) -> Tensor:
     return x
 
 
-def run_channels_last(run: Callable[[Tensor], Output], x: Tensor) -> Output:
-    """Return ``run(channels_last(x))``.
+class ChannelsLast:
+    """Runs a function on images by :func:`channels_last`, until that fails once.
 
-    What asks for the usual order in memory otherwise than by ``view`` fails then, and
-    is run again with x as it is.
+    ``Tensor.view``, for one, asks for the usual order in memory and raises RuntimeError
+    else. Such a function is run again with the images as they are, and from then on.
+
+    Parameters
+    ----------
+    run : callable
+        Takes images first. A run that fails must leave nothing behind.
     """
-    images = channels_last(x)
-    if images is not x:
-        try:
-            with _CopyingViews():
-                return run(images)
-        except RuntimeError:
-            pass  # with another cause it comes again
-    return run(x)
+
+    def __init__(self, run: Callable[..., Any]):
+        self._run = run
+        self._works = True
+
+    def __call__(self, x: Tensor, *args: Any, **params: Any) -> Any:
+        """Return what the function returns."""
+        images = channels_last(x)
+        if self._works and images is not x:
+            try:
+                return self._run(images, *args, **params)
+            except RuntimeError:  # with another cause it comes again below
+                self._works = False
+        return self._run(x, *args, **params)
 
 
 def convolves(module: nn.Module) -> bool:

@@ -1,14 +1,13 @@
 """Forward passes that share what comes before the first dropout."""
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
 from skal_deep.modules._dropout import CoupledDropout, dropout_layers
-from skal_deep.modules._layout import run_channels_last
+from skal_deep.modules._layout import ChannelsLast
 
 
 class SharedPrefix:
@@ -53,6 +52,7 @@ class SharedPrefix:
                 random.add(node)
         self._random = random
         self._interpreter = fx.Interpreter(traced, garbage_collect_values=False)
+        self._run = ChannelsLast(self._interpreter.run)
 
     def draws(self, x: Tensor, masks: CoupledDropout, n_draws: int) -> Iterator[Any]:
         """Yield what the module returns for each draw.
@@ -71,8 +71,7 @@ class SharedPrefix:
             for draw in range(n_draws):
                 masks.use(draw)
                 masks.start_pass()
-                run = partial(self._interpreter.run, initial_env=dict(kept))
-                yield run_channels_last(run, x)
+                yield self._run(x, initial_env=dict(kept))
                 if not kept:
                     kept = {
                         node: value

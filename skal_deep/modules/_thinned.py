@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from skal_deep.modules._chain import FLATTEN, WEIGHTED, Step, ending_at, late_dropout
 from skal_deep.modules._dropout import CoupledDropout, dropout_layers
-from skal_deep.modules._layout import channels_last, run_channels_last
+from skal_deep.modules._layout import ChannelsLast, channels_last
 from skal_deep.modules._prefix import SharedPrefix
 
 # Elements of the weights of all draws of a last layer: 64 MiB in float32.
@@ -62,7 +62,7 @@ class ThinnedDraws:
         self._steps = late_dropout(steps)
         at = next(at for at, step in enumerate(self._steps) if step.drops)
         self._once, self._steps = self._steps[:at], self._steps[at:]
-        self._prefix = ending_at(source, nodes, module)
+        self._prefix = ChannelsLast(ending_at(source, nodes, module))
 
     def draws(self, x: Tensor, masks: CoupledDropout, n_draws: int) -> Iterator[Any]:
         """Yield what the module returns for each draw.
@@ -77,7 +77,7 @@ class ThinnedDraws:
             Number of draws.
         """
         with torch.no_grad():
-            source = channels_last(run_channels_last(self._prefix, x))
+            source = channels_last(self._prefix(x))
             if not self._fits(source.ndim):
                 yield from self._shared.draws(x, masks, n_draws)
                 return

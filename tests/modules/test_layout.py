@@ -8,9 +8,10 @@ from torch import nn
 
 from skal_deep.classifier import DeepClassifier
 from skal_deep.modules import (
+    ChannelsLast,
+    ThinnedDraws,
     coupled_dropout,
     draw_passes,
-    run_channels_last,
 )
 
 IMAGES = torch.rand(6, 3, 5, 5, generator=torch.Generator().manual_seed(0))
@@ -23,7 +24,7 @@ def is_channels_last(x):
 @pytest.mark.parametrize("n_channels", [1, 3])
 def test_the_numbers_stay_the_same(n_channels):
     images = IMAGES[:, :n_channels].contiguous()
-    seen = run_channels_last(lambda x: x, images)
+    seen = ChannelsLast(lambda x: x)(images)
     assert is_channels_last(seen)
     assert not is_channels_last(images)
     assert torch.equal(seen, images)
@@ -31,30 +32,34 @@ def test_the_numbers_stay_the_same(n_channels):
 
 def test_what_is_no_image_stays_as_it_is():
     rows = IMAGES[:, :, 0]
-    assert run_channels_last(lambda x: x, rows) is rows
+    assert ChannelsLast(lambda x: x)(rows) is rows
 
 
-def test_views_are_answered_in_one_run():
+def test_what_wants_the_usual_order_is_asked_once():
     seen = []
 
-    def run(x):
+    def flat(x):
         seen.append(is_channels_last(x))
-        return x.view(len(x), -1), x.view(torch.int32).view(torch.float32)
+        return x.view(len(x), -1)
 
-    whole, images = run_channels_last(run, IMAGES)
-    assert torch.equal(whole, IMAGES.flatten(1))
-    assert torch.equal(images, IMAGES)
-    assert seen == [True]
+    run = ChannelsLast(flat)
+    for _ in range(2):
+        assert torch.equal(run(IMAGES), IMAGES.flatten(1))
+    assert seen == [True, False, False]
 
 
-def test_what_else_wants_the_usual_order_gets_it():
-    flat = run_channels_last(lambda x: x.view_as(IMAGES.flatten(1)), IMAGES)
-    assert torch.equal(flat, IMAGES.flatten(1))
+def test_writing_through_a_view_is_not_lost():
+    def shifted(x):
+        x = x + 0
+        x.view(len(x), -1).add_(1)
+        return x
+
+    assert torch.equal(ChannelsLast(shifted)(IMAGES), IMAGES + 1)
 
 
 def test_other_errors_are_raised():
     with pytest.raises(RuntimeError, match="invalid for input of size"):
-        run_channels_last(lambda x: x.view(7, 7), IMAGES)
+        ChannelsLast(lambda x: x.view(7, 7))(IMAGES)
 
 
 class Net(nn.Module):
@@ -83,7 +88,7 @@ def test_predictions_of_both_kinds_of_nets(views):
         expected = module(IMAGES).softmax(-1)
     module.register_forward_pre_hook(lambda _, x: seen.append(is_channels_last(x[0])))
     np.testing.assert_allclose(clf.predict_proba(IMAGES.numpy()), expected, rtol=1e-5)
-    assert seen == [True]
+    assert seen == ([True, False] if views else [True])
 
 
 @pytest.mark.parametrize("views", [False, True])
@@ -92,7 +97,9 @@ def test_draws_of_both_kinds_of_nets(monkeypatch, views):
     torch.manual_seed(0)
     module = Net(views).eval()
     with torch.no_grad(), coupled_dropout(module, 0) as masks:
-        found = torch.stack(list(draw_passes(module).draws(IMAGES, masks, 3)))
+        passes = draw_passes(module)
+        assert isinstance(passes, ThinnedDraws)
+        found = torch.stack(list(passes.draws(IMAGES, masks, 3)))
         for draw in range(3):
             masks.use(draw)
             torch.testing.assert_close(found[draw], module(IMAGES))
