@@ -32,6 +32,7 @@ SMALL = [
     ("bald", {"n": 50_000, "s": 100, "c": 10}),
     ("badge", {"n": 10_000, "c": 10, "d": 128, "b": 100}),
     ("core-set", {"n": 50_000, "d": 512, "labeled": 1_000, "b": 100}),
+    ("lcmd", {"n": 50_000, "d": 512, "labeled": 1_000, "b": 100}),
     ("batch-bald", {"n": 1_000, "s": 100, "c": 10, "b": 5, "m": 10_000}),
     ("batch-bald", {"n": 10_000, "s": 100, "c": 10, "b": 10, "m": 100}),
     ("bait", {"n": 1_050, "c": 10, "d": 32, "labeled": 50, "b": 5}),
@@ -116,7 +117,7 @@ def arrays(kernel, size):
     """Return what a kernel is given."""
     if kernel in ("bald", "batch-bald"):
         return (draws(**size),)
-    if kernel == "core-set":
+    if kernel in ("core-set", "lcmd"):
         return (embeddings(**size),)
     if kernel in ("mc-dropout", "predict"):
         return conv_net(**size)
@@ -154,6 +155,9 @@ def ours(kernel, given, size):
         "core-set": lambda: functional.k_center_greedy(
             first[k:], first[:k], b, with_utilities=False
         )[0],
+        "lcmd": lambda: functional.lcmd(first[k:], first[:k], b, with_utilities=False)[
+            0
+        ],
         "badge": lambda: functional.badge(first, *rest, b, with_utilities=False)[0],
         "bait": lambda: functional.bait(
             first[k:], rest[0][k:], first[:k], rest[0][:k], b, with_utilities=False
@@ -264,7 +268,7 @@ def first_calls():
 def versions():
     """Return the versions of what was measured."""
     names = ["numpy", "torch", "scikit-learn", "scikit-activeml", "baal"]
-    names += ["batchbald-redux", "small-text", "decile-distil"]
+    names += ["batchbald-redux", "small-text", "decile-distil", "bmdal-reg"]
     found = []
     for name in names:
         try:

@@ -209,6 +209,39 @@ def dropout_baal(net, x, size):  # noqa: D103
     return call
 
 
+def bmdal_reg(method, points, size):
+    """Return a selection method of bmdal-reg, labelled points among the centres."""
+    import torch
+
+    np.Inf = np.inf  # noqa: NPY201 (the package uses what numpy 2 has not)
+    from bmdal_reg.bmdal import selection
+    from bmdal_reg.bmdal.feature_data import TensorFeatureData
+    from bmdal_reg.bmdal.feature_maps import IdentityFeatureMap
+    from bmdal_reg.bmdal.features import Features
+
+    k = size["labeled"]
+    labeled, pool = (
+        Features(IdentityFeatureMap(part.shape[1]), TensorFeatureData(part))
+        for part in map(torch.from_numpy, (points[:k], points[k:]))
+    )
+
+    def call():
+        chosen = getattr(selection, method)(
+            pool_features=pool, train_features=labeled, verbosity=0
+        )
+        return chosen.select(size["b"])
+
+    return call
+
+
+def core_set_bmdal_reg(points, size):  # noqa: D103
+    return bmdal_reg("MaxDistSelectionMethod", points, size)
+
+
+def lcmd_bmdal_reg(points, size):  # noqa: D103
+    return bmdal_reg("LargestClusterMaxDistSelectionMethod", points, size)
+
+
 def predict_skorch(module, x, _):  # noqa: D103
     from benchmarks._net import make_net
 
@@ -231,7 +264,9 @@ PEERS = {
         "scikit-activeml": core_set_scikit_activeml,
         "small-text": core_set_small_text,
         "DISTIL": core_set_distil,
+        "bmdal-reg": core_set_bmdal_reg,
     },
+    "lcmd": {"bmdal-reg": lcmd_bmdal_reg},
     "batch-bald": {
         "scikit-activeml": batch_bald_scikit_activeml,
         "baal": batch_bald_baal,

@@ -1,7 +1,7 @@
 """The compiled loop of the kernels of information.
 
-Logarithms are what these kernels spend their time on. One reading of the probabilities,
-without temporary arrays, takes a quarter of the time of one operation after another.
+Logarithms are what these kernels spend their time on. One reading of the probabilities
+does without the temporary arrays that one operation after another writes and reads.
 """
 
 from typing import Any

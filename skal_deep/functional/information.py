@@ -123,7 +123,7 @@ def bald(samples: Tensor) -> Tensor:
     -------
     scores : Tensor of shape (N,)
         ``H[mean_s p_s] - mean_s H[p_s]`` in nats, between 0 and log min(S, C). In
-        float32, differences below 2e-6 are round-off.
+        float32, differences below 1e-6 are round-off.
 
     References
     ----------

@@ -20,7 +20,8 @@ from skal_deep.functional.information import CHUNK_ELEMENTS, bald, divergence
 _CEILING = 0.99
 # Bounds in float32 may fall short by round-off.
 _ROUND_OFF = 1e-5
-# Candidates that are evaluated at once, at least.
+# Candidates that are evaluated at once, at least; with few configurations a quarter of
+# a chunk, as a call costs more than they do.
 _N_TRIED = 8
 # Candidates for which bounds by groups of configurations cost more than they save.
 _FEW = 16
@@ -157,8 +158,8 @@ class _Gains:
         """
         information_N = self._information(known)
         gain_N = torch.full_like(information_N, -math.inf)
-        n_together = _n_in_a_chunk(known.weight_MS, self._samples_SNC) // 4
-        n_together = max(_N_TRIED, n_together)
+        in_chunk = _n_in_a_chunk(known.weight_MS, self._samples_SNC)
+        n_together = max(_N_TRIED, in_chunk // 4)
 
         def gains(rows: Tensor, pi_M: Tensor, weight_MS: Tensor) -> Tensor:
             told_R = _told(self._samples_SNC, rows, pi_M, weight_MS)

@@ -220,7 +220,9 @@ def test_sampled_weights_are_distributions():
     source = torch.Generator().manual_seed(0)
     labels.learn(P[:, 6], source)
     labels.learn(P[:, 3], source)
-    assert len(labels.weight_MS) <= 6
+    assert labels._place_J.shape == (6,)  # one for each draw
+    assert len(labels.weight_MS) == len(labels.weight_MS.unique(dim=0))
+    assert labels._place_J.unique().tolist() == [*range(len(labels.weight_MS))]
     torch.testing.assert_close(labels.pi_M.sum(), torch.tensor(1.0).double())
     sums = labels.weight_MS.sum(-1)
     torch.testing.assert_close(sums, torch.ones_like(sums))

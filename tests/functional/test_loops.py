@@ -48,7 +48,7 @@ def test_divergence_is_that_of_the_definition(dtype, seed, shape):
     found = divergence(weight.to(dtype), probas.to(dtype))
     assert found.dtype == dtype
     assert (found >= 0).all()
-    atol = 1e-9 if dtype == torch.float64 else 2e-6
+    atol = 1e-9 if dtype == torch.float64 else 1e-6
     torch.testing.assert_close(found.double(), expected, atol=atol, rtol=0)
 
 
@@ -78,7 +78,7 @@ def test_round_off_does_not_grow_with_the_number_of_distributions(n_rows):
     noise = 1e-3 * source.standard_normal((n_rows, 3, 10))
     probas = torch.as_tensor(noise, dtype=torch.float32).softmax(-1)
     found, exact = bald(probas), bald(probas.double())
-    torch.testing.assert_close(found.double(), exact, atol=2e-6, rtol=0)
+    torch.testing.assert_close(found.double(), exact, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize(
