@@ -38,15 +38,15 @@ class ChannelsLast:
         self._run = run
         self._works = True
 
-    def __call__(self, x: Tensor, *args: Any, **params: Any) -> Any:
+    def __call__(self, x: Tensor, *args: Any) -> Any:
         """Return what the function returns."""
         images = channels_last(x)
         if self._works and images is not x:
             try:
-                return self._run(images, *args, **params)
+                return self._run(images, *args)
             except RuntimeError:  # with another cause it comes again below
                 self._works = False
-        return self._run(x, *args, **params)
+        return self._run(x, *args)
 
 
 def convolves(module: nn.Module) -> bool:

@@ -52,7 +52,7 @@ class SharedPrefix:
                 random.add(node)
         self._random = random
         self._interpreter = fx.Interpreter(traced, garbage_collect_values=False)
-        self._run = ChannelsLast(self._interpreter.run)
+        self._run = ChannelsLast(self._pass)
 
     def draws(self, x: Tensor, masks: CoupledDropout, n_draws: int) -> Iterator[Any]:
         """Yield what the module returns for each draw.
@@ -70,11 +70,15 @@ class SharedPrefix:
         with torch.no_grad():
             for draw in range(n_draws):
                 masks.use(draw)
-                masks.start_pass()
-                yield self._run(x, initial_env=dict(kept))
+                yield self._run(x, masks, kept)
                 if not kept:
                     kept = {
                         node: value
                         for node, value in self._interpreter.env.items()
                         if node not in self._random
                     }
+
+    def _pass(self, x: Tensor, masks: CoupledDropout, kept: dict[fx.Node, Any]) -> Any:
+        """Run what is not kept of a draw."""
+        masks.start_pass()
+        return self._interpreter.run(x, initial_env=dict(kept))

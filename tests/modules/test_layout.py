@@ -9,6 +9,7 @@ from torch import nn
 from skal_deep.classifier import DeepClassifier
 from skal_deep.modules import (
     ChannelsLast,
+    SharedPrefix,
     ThinnedDraws,
     coupled_dropout,
     draw_passes,
@@ -89,6 +90,21 @@ def test_predictions_of_both_kinds_of_nets(views):
     module.register_forward_pre_hook(lambda _, x: seen.append(is_channels_last(x[0])))
     np.testing.assert_allclose(clf.predict_proba(IMAGES.numpy()), expected, rtol=1e-5)
     assert seen == ([True, False] if views else [True])
+
+
+def test_mini_batches_share_masks_also_after_a_run_that_failed():
+    class Late(Net):
+        def forward(self, x):
+            return self.last(self.drop(self.conv(x)).view(x.size(0), -1))
+
+    torch.manual_seed(0)
+    module = Late().eval()
+    with torch.no_grad(), coupled_dropout(module, 0) as masks:
+        passes = SharedPrefix(module)
+        parts = [torch.stack([*passes.draws(x, masks, 3)]) for x in IMAGES.split(2)]
+        for draw in range(3):
+            masks.use(draw)
+            torch.testing.assert_close(torch.cat(parts, 1)[draw], module(IMAGES))
 
 
 @pytest.mark.parametrize("views", [False, True])
