@@ -13,6 +13,7 @@ from skal_deep.pool import (
     Badge,
     ClusterRounds,
     ConsensusKL,
+    CoreSet,
     DeepQueryStrategy,
     MarginSampling,
     MaxDet,
@@ -20,12 +21,14 @@ from skal_deep.pool import (
     Power,
     Softmax,
     SoftRank,
+    SwitchStrategy,
 )
 
 # Strategies whose defaults are too slow to be queried hundreds of times.
 _SMALL = {"VAAL": VAAL(n_iterations=3, train_batch_size=8, latent_dim=4)}
 # Strategies that cannot be made without being told something.
 _SMALL["MixedScore"] = MixedScore([BALD(), MarginSampling()], late_weights=[1, 3])
+_SMALL["SwitchStrategy"] = SwitchStrategy(CoreSet(), Badge(), when=1)
 
 STRATEGIES = {
     name: _SMALL.get(name) or cls()

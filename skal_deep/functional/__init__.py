@@ -27,6 +27,7 @@ from skal_deep.functional.information import bald, entropy, predictive_entropy
 from skal_deep.functional.joint_entropy import batch_bald, n_informed_picks
 from skal_deep.functional.k_center import k_center_greedy
 from skal_deep.functional.largest_cluster import lcmd
+from skal_deep.functional.look_ahead import batch_epig, core_mse
 from skal_deep.functional.mixture import rescaled, stage_weights
 from skal_deep.functional.neighbor_contrast import contrast
 from skal_deep.functional.neighbors import (
@@ -37,6 +38,7 @@ from skal_deep.functional.neighbors import (
     unit_rows,
 )
 from skal_deep.functional.prediction_information import class_weights, epig
+from skal_deep.functional.representation import suggestive_annotation
 from skal_deep.functional.representatives import nearest_distinct
 from skal_deep.functional.robust_k_center import robust_k_center
 from skal_deep.functional.rounds import average_linkage, cluster_rounds
@@ -47,6 +49,11 @@ from skal_deep.functional.selection import (
     top_k,
 )
 from skal_deep.functional.temperature import fit_temperature, temperature_scaled
+from skal_deep.functional.training_dynamics import (
+    forgetting_events,
+    label_dispersion,
+    prediction_switches,
+)
 from skal_deep.functional.typical_rows import typi_clust, typicality
 from skal_deep.functional.uncertainty import (
     least_confidence,
@@ -63,11 +70,13 @@ __all__ = [
     "bait_regression",
     "bald",
     "batch_bald",
+    "batch_epig",
     "class_weights",
     "closest_pair",
     "cluster_rounds",
     "consensus_kl",
     "contrast",
+    "core_mse",
     "cosine_graph",
     "deepfool",
     "density",
@@ -83,9 +92,11 @@ __all__ = [
     "falcun",
     "fit_temperature",
     "flipping_mix",
+    "forgetting_events",
     "ical",
     "iterated_sign_attack",
     "k_center_greedy",
+    "label_dispersion",
     "last_layer_features",
     "last_layer_gradient_lengths",
     "lcmd",
@@ -101,6 +112,7 @@ __all__ = [
     "nearest_neighbors",
     "nearness",
     "power_sample",
+    "prediction_switches",
     "predictive_entropy",
     "prob_cover",
     "propagate_labels",
@@ -115,6 +127,7 @@ __all__ = [
     "squared_distances",
     "squared_gradient_norms",
     "stage_weights",
+    "suggestive_annotation",
     "temperature_scaled",
     "top_k",
     "typi_clust",

@@ -8,17 +8,20 @@ from skal_deep.pool._bait import Bait
 from skal_deep.pool._bald import BALD
 from skal_deep.pool._base import DeepQueryStrategy, ScoreQueryStrategy
 from skal_deep.pool._batch_bald import BatchBALD
+from skal_deep.pool._batch_epig import BatchEPIG
 from skal_deep.pool._clue import Clue
 from skal_deep.pool._cluster_margin import ClusterMargin
 from skal_deep.pool._cluster_rounds import ClusterRounds
 from skal_deep.pool._consensus_kl import ConsensusKL
 from skal_deep.pool._contrastive_al import ContrastiveAL
+from skal_deep.pool._core_mse import CoreMSE
 from skal_deep.pool._core_set import CoreSet
 from skal_deep.pool._dami import DAMI
 from skal_deep.pool._deal import DEAL
 from skal_deep.pool._density_weighted_diversity import DensityWeightedDiversity
 from skal_deep.pool._dfal import DFAL
 from skal_deep.pool._diffusion_al import DiffusionAL
+from skal_deep.pool._diverse_mini_batch import DiverseMiniBatch
 from skal_deep.pool._drop_query import DropQuery
 from skal_deep.pool._egl import EGL
 from skal_deep.pool._epig import EPIG
@@ -38,6 +41,8 @@ from skal_deep.pool._prob_cover import ProbCover
 from skal_deep.pool._robust_core_set import RobustCoreSet
 from skal_deep.pool._rows import Rows
 from skal_deep.pool._selection import Power, SelectionRule, Softmax, SoftRank, TopK
+from skal_deep.pool._suggestive_annotation import SuggestiveAnnotation
+from skal_deep.pool._switch_strategy import SwitchStrategy
 from skal_deep.pool._typi_clust import TypiClust
 from skal_deep.pool._uncertainty_herding import UncertaintyHerding
 from skal_deep.pool._vaal import VAAL
@@ -52,11 +57,13 @@ __all__ = [
     "Badge",
     "Bait",
     "BatchBALD",
+    "BatchEPIG",
     "Clue",
     "ClusterMargin",
     "ClusterRounds",
     "ConsensusKL",
     "ContrastiveAL",
+    "CoreMSE",
     "CoreSet",
     "DAMI",
     "DEAL",
@@ -64,6 +71,7 @@ __all__ = [
     "DeepQueryStrategy",
     "DensityWeightedDiversity",
     "DiffusionAL",
+    "DiverseMiniBatch",
     "DropQuery",
     "EGL",
     "EPIG",
@@ -87,6 +95,8 @@ __all__ = [
     "SelectionRule",
     "SoftRank",
     "Softmax",
+    "SuggestiveAnnotation",
+    "SwitchStrategy",
     "TopK",
     "TypiClust",
     "UncertaintyHerding",

@@ -1,0 +1,66 @@
+"""Representation: picks that have something similar for every row of the data."""
+
+import torch
+from torch import Tensor
+
+from skal_deep.functional._checks import check_finite
+from skal_deep.functional._chunks import chunks
+from skal_deep.functional._picks import Picks
+from skal_deep.functional.neighbors import unit_rows
+
+
+def suggestive_annotation(
+    embeddings: Tensor,
+    data: Tensor,
+    batch_size: int,
+    *,
+    with_utilities: bool = True,
+) -> tuple[Tensor, Tensor]:
+    """Choose greedily what represents the data best, by cosine similarity.
+
+    The objective is ``F(S) = sum_m max(0, max_{s in S} cos(x_m, s))``. It is
+    submodular, so greedy picks reach at least 1 - 1/e of the best value. A row that
+    resembles no pick counts 0: starting from -1 in place of 0, as some code does,
+    gives other picks. A pick costs ``O(N M D)`` operations, and memory is linear.
+
+    Parameters
+    ----------
+    embeddings : Tensor of shape (N, D)
+        Candidates.
+    data : Tensor of shape (M, D)
+        What is to be represented.
+    batch_size : int
+        Number of picks b.
+    with_utilities : bool, default=True
+        Whether to keep the utilities of all candidates.
+
+    Returns
+    -------
+    indices : Tensor of shape (b,)
+        Picks in order; the lowest position wins a tie.
+    utilities : Tensor of shape (b, N)
+        Row t holds what each candidate would add to F at pick t; 0 at earlier picks.
+        Of shape (b,), those of the picks alone, if the others are not asked for.
+
+    References
+    ----------
+    L. Yang, Y. Zhang, J. Chen, S. Zhang, D. Z. Chen. Suggestive Annotation: A Deep
+    Active Learning Framework for Biomedical Image Segmentation. MICCAI, 2017.
+    """
+    picks = Picks(embeddings, batch_size, with_utilities)
+    check_finite(embeddings=embeddings, data=data)
+    points_ND, data_MD = unit_rows(embeddings), unit_rows(data)
+    similar_M = data_MD.new_zeros(len(data))
+    for step in range(batch_size):
+        gain_N = torch.zeros(len(points_ND), dtype=torch.float64, device=data.device)
+        for part in chunks(len(data_MD), len(points_ND)):
+            cosine_BN = data_MD[part] @ points_ND.T
+            gain_N += (
+                (cosine_BN - similar_M[part, None])
+                .clamp_min_(0)
+                .sum(0, dtype=torch.float64)
+            )
+        pick = picks.take(gain_N.to(points_ND.dtype))
+        if step + 1 < batch_size:
+            similar_M = torch.maximum(similar_M, data_MD @ points_ND[pick])
+    return picks.answer()

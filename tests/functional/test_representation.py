@@ -1,0 +1,63 @@
+"""Suggestive annotation, against its objective by brute force."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from skal_deep.functional import suggestive_annotation, unit_rows
+
+GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "learned.npz")
+
+
+def objective(data, points):
+    cosine = unit_rows(data) @ unit_rows(points).T
+    return float(cosine.amax(-1).clamp_min(0).sum())
+
+
+def test_golden():
+    data = torch.as_tensor(GOLDEN["sa_H"])
+    candidates = torch.as_tensor(GOLDEN["sa_candidates"])
+    picks, _ = suggestive_annotation(data[candidates], data, 6)
+    assert candidates[picks].tolist() == GOLDEN["sa_picks"].tolist()
+    value = objective(data, data[candidates[picks]])
+    assert value == pytest.approx(float(GOLDEN["sa_value"]))
+
+
+def test_gains_add_up_to_the_objective():
+    generator = torch.Generator().manual_seed(0)
+    data = torch.randn(60, 4, generator=generator).double()
+    picks, utilities = suggestive_annotation(data[:20], data, 5)
+    total = 0.0
+    for step, pick in enumerate(picks):
+        for row in set(range(20)) - set(picks[:step].tolist()):
+            chosen = data[[*picks[:step].tolist(), row]]
+            gain = objective(data, chosen) - total
+            assert float(utilities[step, row]) == pytest.approx(gain, abs=1e-9)
+        total += float(utilities[step, pick])
+    assert total == pytest.approx(objective(data, data[picks]))
+
+
+def test_greedy_reaches_its_share_of_the_best():
+    for seed in range(10):
+        generator = torch.Generator().manual_seed(seed)
+        data = torch.randn(12, 3, generator=generator).double()
+        picks, _ = suggestive_annotation(data, data, 3)
+        best = max(
+            objective(data, data[list(rows)])
+            for rows in itertools.combinations(range(12), 3)
+        )
+        assert objective(data, data[picks]) >= (1 - 1 / np.e) * best
+
+
+def test_scale_does_not_matter_and_zero_rows_are_like_nothing():
+    generator = torch.Generator().manual_seed(1)
+    data = torch.randn(30, 3, generator=generator).double()
+    picks, _ = suggestive_annotation(data, data, 5)
+    scaled = data * torch.rand(30, 1, generator=generator).double().add(0.1) * 1e6
+    assert suggestive_annotation(scaled, scaled, 5)[0].tolist() == picks.tolist()
+    data[0] = 0
+    gains = suggestive_annotation(data, data, 1)[1]
+    assert float(gains[0, 0]) == 0
