@@ -28,6 +28,7 @@ from skal_deep.classifier._fitting import (
 from skal_deep.classifier._laplace import LaplaceClassifier
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
 from skal_deep.classifier._multi_head import MultiHeadClassifier
+from skal_deep.classifier._order import canonical_order
 from skal_deep.classifier._shrink import shrunk
 from skal_deep.classifier._snapshot_ensemble import SnapshotEnsembleClassifier
 from skal_deep.classifier._swag import SWAGClassifier
@@ -54,6 +55,7 @@ __all__ = [
     "SnapshotEnsembleClassifier",
     "as_model",
     "as_seed",
+    "canonical_order",
     "check_fitted",
     "check_needs",
     "class_positions",

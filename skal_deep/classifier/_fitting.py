@@ -15,7 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 
 from skal_deep.classifier._access import as_model
+from skal_deep.classifier._base import NetClassifier
 from skal_deep.classifier._capabilities import REMEDIES, CapabilityError, method_name
+from skal_deep.classifier._order import canonical_order, training_order
 
 
 def last_step(clf: Any) -> Any:
@@ -65,6 +67,9 @@ def fit_on_labeled(
     earlier steps of a Pipeline see what its last step sees. skorch's regressors are
     given targets as a column of float32, as they ask for.
 
+    Rows come in an order that their contents decide, so that the fit does not depend
+    on how the caller has stored them.
+
     Parameters
     ----------
     clf : object
@@ -79,15 +84,21 @@ def fit_on_labeled(
         Weights of the rows.
     """
     last = last_step(clf)
-    clf, labeled = clone(clf), is_labeled(y, missing_label)
+    is_net, has_label = isinstance(clf, NetClassifier), is_labeled(y, missing_label)
+    clf = clone(clf)
+    weight = None if sample_weight is None else np.asarray(sample_weight)
+    labeled = training_order(X, np.flatnonzero(has_label), y, weight)
     if isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
         check_equal_missing_label(last.missing_label, missing_label)
-        labeled = np.ones_like(labeled)
-    elif isinstance(last, NeuralNet) and not labeled.any():
+        others = np.flatnonzero(~has_label)
+        if not is_net:  # others may learn from rows without a label, too
+            others = canonical_order(X, others, None, weight)
+        labeled = np.concatenate([labeled, others])
+    elif isinstance(last, NeuralNet) and not len(labeled):
         if isinstance(clf, Pipeline):
             raise ValueError("A Pipeline with a plain skorch net needs a first label.")
         return clf.initialize()
-    elif not labeled.any():
+    elif not len(labeled):
         raise ValueError(
             f"{type(last).__name__} cannot be fitted without a label. Label some rows "
             "first, or use a classifier of skal_deep with `classes` given."
@@ -97,12 +108,12 @@ def fit_on_labeled(
         y_fit = y_fit.astype(np.float32)[:, None]
     elif isinstance(last, NeuralNet):
         y_fit = y_fit.astype(np.int64)
-    if sample_weight is None:
+    if weight is None:
         return clf.fit(X[labeled], y_fit)
     name = "sample_weight"
     if isinstance(clf, Pipeline):
         name = f"{clf.steps[-1][0]}__sample_weight"
-    return clf.fit(X[labeled], y_fit, **{name: np.asarray(sample_weight)[labeled]})
+    return clf.fit(X[labeled], y_fit, **{name: weight[labeled]})
 
 
 def check_fitted(clf: Any) -> None:

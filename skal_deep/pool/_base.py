@@ -14,6 +14,7 @@ from torch import Tensor
 from skal_deep.classifier import (
     as_model,
     as_seed,
+    canonical_order,
     check_needs,
     derived_seed,
     fit_on_labeled,
@@ -28,7 +29,7 @@ from skal_deep.pool._checks import (
     checked_picks,
     checked_utilities,
 )
-from skal_deep.pool._order import canonical_order, shuffled
+from skal_deep.pool._order import shuffled
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._rows import Rows
 from skal_deep.pool._selection import SelectionRule, TopK
@@ -192,9 +193,9 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
     ) -> tuple[Pool, NDArray[np.intp]]:
         """Return the pool of a query and which rows its candidates are."""
         model, has_label = as_model(clf), is_labeled(y, self.missing_label_)
-        labeled, unlabeled = (
-            canonical_order(X, np.flatnonzero(mask)) for mask in (has_label, ~has_label)
-        )
+        weight = None if sample_weight is None else np.asarray(sample_weight)
+        labeled = canonical_order(X, np.flatnonzero(has_label), y, weight)
+        unlabeled = canonical_order(X, np.flatnonzero(~has_label))
         is_foreign = candidates is not None and candidates.ndim > 1
         data = candidates if is_foreign else X
         if is_foreign:
@@ -202,7 +203,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         else:
             rows = unlabeled if candidates is None else canonical_order(X, candidates)
         rows = shuffled(rows, derived_seed(seed, 0))
-        weight = None if sample_weight is None else np.asarray(sample_weight)[labeled]
+        weight = None if weight is None else weight[labeled]
 
         def without(hidden: NDArray[np.intp]) -> Any:
             y_known = y[labeled]
