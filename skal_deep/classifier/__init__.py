@@ -24,6 +24,7 @@ from skal_deep.classifier._fitting import (
     fit_on_labeled,
     fitted,
     given_model,
+    was_trained,
 )
 from skal_deep.classifier._laplace import LaplaceClassifier
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
@@ -64,4 +65,5 @@ __all__ = [
     "fitted",
     "given_model",
     "shrunk",
+    "was_trained",
 ]

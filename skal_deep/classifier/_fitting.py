@@ -8,7 +8,8 @@ from skactiveml.base import SkactivemlClassifier, SkactivemlRegressor
 from skactiveml.classifier import SkorchClassifier
 from skactiveml.regressor import SkorchRegressor
 from skactiveml.utils import check_equal_missing_label, is_labeled
-from sklearn.base import RegressorMixin, clone
+from sklearn import get_config
+from sklearn.base import BaseEstimator, RegressorMixin, clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
@@ -36,6 +37,8 @@ def given_model(clf: Any, fit_clf: Any, reg: Any, fit_reg: Any) -> tuple[Any, bo
     ValueError
         If there is a classifier and a regressor.
     """
+    if clf is not None:
+        _check_classifier(clf)
     for name, value in (("fit_clf", fit_clf), ("fit_reg", fit_reg)):
         if not isinstance(value, bool):
             raise TypeError(f"{name} must be True or False, not {value!r}.")
@@ -51,6 +54,33 @@ def given_model(clf: Any, fit_clf: Any, reg: Any, fit_reg: Any) -> tuple[Any, bo
             f"{type(last_step(reg)).__name__} is none. Classifiers are passed as `clf`."
         )
     return reg, fit_reg
+
+
+def _check_classifier(clf: Any) -> None:
+    """Raise ``TypeError`` for what is no model at all; regressors are told later."""
+    last = last_step(clf)
+    if isinstance(last, type):
+        raise TypeError(
+            f"clf is the class {last.__name__}: pass an instance, {last.__name__}(...)."
+        )
+    answers = (method_name(capability) for capability in REMEDIES)
+    is_model = isinstance(last, NeuralNet | RegressorMixin) or (
+        isinstance(last, BaseEstimator) and is_classifier(last)
+    )
+    if not is_model and not any(callable(getattr(last, a, None)) for a in answers):
+        raise TypeError(
+            "clf must be a classifier: one of skal_deep, scikit-activeml or "
+            "scikit-learn, a skorch net, or a Pipeline that ends in one. "
+            f"{last!r} of type {type(last).__name__} is none."
+        )
+
+
+def was_trained(clf: Any) -> bool:
+    """Return whether a fitted model has seen a label, as far as its nets can tell."""
+    last = last_step(clf)
+    inner = [last] if isinstance(last, NeuralNet) else [getattr(last, "neural_net_", 0)]
+    nets = [net for net in getattr(last, "nets_", inner) if isinstance(net, NeuralNet)]
+    return not nets or any(len(net.history) for net in nets)
 
 
 def fit_on_labeled(
@@ -111,9 +141,20 @@ def fit_on_labeled(
     if weight is None:
         return clf.fit(X[labeled], y_fit)
     name = "sample_weight"
-    if isinstance(clf, Pipeline):
+    if isinstance(clf, Pipeline) and get_config()["enable_metadata_routing"]:
+        _route_weight_to_last(clf)
+    elif isinstance(clf, Pipeline):
         name = f"{clf.steps[-1][0]}__sample_weight"
     return clf.fit(X[labeled], y_fit, **{name: weight[labeled]})
+
+
+def _route_weight_to_last(pipeline: Pipeline) -> None:
+    """Say which steps want weights, where the user has not: the last one alone."""
+    for _, step in pipeline.steps:
+        if hasattr(step, "set_fit_request"):
+            asked = step.get_metadata_request().fit.requests
+            if asked.get("sample_weight", False) is None:
+                step.set_fit_request(sample_weight=step is pipeline[-1])
 
 
 def check_fitted(clf: Any) -> None:

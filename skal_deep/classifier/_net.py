@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from skal_deep.classifier._batches import as_input
 from skal_deep.classifier._inference import first_output, module_output
-from skal_deep.modules import isolated_rng
+from skal_deep.modules import axes_hint, has_channels_last, isolated_rng
 
 _N_PROBE_ROWS = 2
 
@@ -93,6 +93,12 @@ def _sizes(net: NeuralNet, X: NDArray[Any], n_classes: int) -> dict[str, int]:
         sizes["n_channels"] = X.shape[1]
     known = inspect.signature(net.module.__init__).parameters
     chosen = net.get_params_for("module")
+    is_guessed = "n_channels" in sizes.keys() & known.keys() - chosen.keys()
+    if is_guessed and has_channels_last(X.shape[1:]):
+        raise ValueError(
+            f"{axes_hint(X.shape[1:])} If axis 1 is the channels, set module__n_channels"
+            f"={X.shape[1]}."
+        )
     return {
         f"module__{name}": size
         for name, size in sizes.items()
@@ -108,7 +114,12 @@ def _check_output(net: NeuralNet, shown: NDArray[Any], n_classes: int) -> None:
     """
     if not len(shown):
         return
-    output = module_output(net, shown)
+    try:
+        output = module_output(net, shown)
+    except (RuntimeError, TypeError, ValueError) as error:
+        if (hint := axes_hint(shown.shape[1:])) is None or net.dataset is not Dataset:
+            raise
+        raise ValueError(f"{type(net.module_).__name__} fails. {hint}") from error
     columns = 2 if isinstance(net, NeuralNetBinaryClassifier) else output.shape[-1]
     if columns != n_classes:
         raise ValueError(

@@ -13,6 +13,7 @@ from skal_deep.modules._dropout import (
     unreachable_dropout,
 )
 from skal_deep.modules._evidential import EvidentialLoss, evidence_of, evidential_proba
+from skal_deep.modules._images import axes_hint, has_channels_last
 from skal_deep.modules._layout import ChannelsLast, convolves
 from skal_deep.modules._mlp import MLP
 from skal_deep.modules._prefix import SharedPrefix
@@ -47,6 +48,7 @@ __all__ = [
     "Standardizer",
     "ThinnedDraws",
     "VAE",
+    "axes_hint",
     "batch_norms",
     "convolves",
     "coupled_dropout",
@@ -57,6 +59,7 @@ __all__ = [
     "eval_mode",
     "evidence_of",
     "evidential_proba",
+    "has_channels_last",
     "heads_apart",
     "isolated_rng",
     "refresh_batch_norm",

@@ -20,14 +20,18 @@ from skal_deep.classifier import (
     fit_on_labeled,
     fitted,
     given_model,
+    was_trained,
 )
 from skal_deep.modules import isolated_rng
 from skal_deep.pool._checks import (
     as_batch_size,
     as_candidates,
+    as_inputs,
+    as_sample_weight,
     check_unlabeled_left,
     checked_picks,
     checked_utilities,
+    warn_untrained,
 )
 from skal_deep.pool._order import shuffled
 from skal_deep.pool._pool import Pool
@@ -55,6 +59,8 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
     _works_on_inputs: ClassVar[bool] = False
     # Whether even the first pick depends on the size of the batch.
     _plans_batch: ClassVar[bool] = False
+    # Whether it has a way of its own, and says so, where there is no label at all.
+    _does_without_labels: ClassVar[bool] = False
     # Whether labels are read as classes, so that a regressor makes no sense.
     _reads_classes: ClassVar[bool] = False
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -113,10 +119,12 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             scikit-activeml or scikit-learn, or a Pipeline that ends in one. ``None``
             where the strategy works on raw inputs.
         fit_clf : bool, default=True
-            Whether to fit a clone of the classifier on the labelled rows first. If
-            ``False``, the classifier is used as it is and must be fitted.
+            Whether to fit a clone of the classifier on the labelled rows first, which
+            it sees in an order that their contents decide, so that it does not matter
+            how they are stored. If ``False``, the classifier is used as it is and must
+            be fitted.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows when fitting.
+            Weights of the rows when fitting, finite and not negative.
         candidates : array-like, default=None
             ``None`` are all unlabelled rows; integers of shape (n_candidates,) are
             rows of ``X``; an array of shape (n_candidates, ...) holds inputs.
@@ -152,12 +160,14 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         validate_parameter_constraints(
             self._parameter_constraints, self.get_params(deep=False), name
         )
-        batch_size, candidates = as_batch_size(batch_size), as_candidates(candidates)
+        batch_size, X = as_batch_size(batch_size), as_inputs("X", X)
+        candidates = as_candidates(candidates, X)
         if candidates is None:
             check_unlabeled_left(y, self.missing_label)
         X, y, candidates, batch_size, return_utilities = self._validate_data(
             X, y, candidates, batch_size, return_utilities, reset=True
         )
+        sample_weight = as_sample_weight(sample_weight, len(X))
         if reg is not None and self._reads_classes:
             raise TypeError(f"{name} reads labels as classes and takes no regressor.")
         clf, fit_clf = given_model(clf, fit_clf, reg, fit_reg)
@@ -168,6 +178,11 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         with isolated_rng(seed):
             if clf is not None:
                 clf = fitted(clf, fit_clf, X, y, self.missing_label_, sample_weight)
+                is_untrained = not is_labeled(y, self.missing_label_).any() and (
+                    fit_clf or not was_trained(clf)
+                )
+                if is_untrained and not self._does_without_labels:
+                    warn_untrained(name, self._works_on_inputs)
             pool, rows = self._look(
                 X, y, candidates, clf, seed, sample_weight, return_utilities
             )
@@ -193,8 +208,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
     ) -> tuple[Pool, NDArray[np.intp]]:
         """Return the pool of a query and which rows its candidates are."""
         model, has_label = as_model(clf), is_labeled(y, self.missing_label_)
-        weight = None if sample_weight is None else np.asarray(sample_weight)
-        labeled = canonical_order(X, np.flatnonzero(has_label), y, weight)
+        labeled = canonical_order(X, np.flatnonzero(has_label), y, sample_weight)
         unlabeled = canonical_order(X, np.flatnonzero(~has_label))
         is_foreign = candidates is not None and candidates.ndim > 1
         data = candidates if is_foreign else X
@@ -203,7 +217,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         else:
             rows = unlabeled if candidates is None else canonical_order(X, candidates)
         rows = shuffled(rows, derived_seed(seed, 0))
-        weight = None if weight is None else weight[labeled]
+        weight = None if sample_weight is None else sample_weight[labeled]
 
         def without(hidden: NDArray[np.intp]) -> Any:
             y_known = y[labeled]

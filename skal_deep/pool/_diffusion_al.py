@@ -55,6 +55,7 @@ class DiffusionAL(ScoreQueryStrategy):
     """
 
     _needs = (Embeds,)
+    _does_without_labels: ClassVar[bool] = True
     _works_on_inputs: ClassVar[bool] = True
     _reads_classes: ClassVar[bool] = True
     _parameter_constraints: ClassVar[dict[str, Any]] = {

@@ -56,9 +56,11 @@ class Pool(Rows):
         self._without = without
         self.generator = generator
         self.with_utilities = with_utilities
-        if not is_foreign and np.array_equal(
+        # whether the candidates are all unlabelled rows, or stand beside them
+        self._is_all = not is_foreign and np.array_equal(
             np.sort(positions), np.sort(unlabeled._positions)
-        ):
+        )
+        if self._is_all:
             unlabeled.take_answers_of(self)
 
     def embed_data(self) -> Tensor:
@@ -101,18 +103,27 @@ class Pool(Rows):
         """What candidates are taken from: the unlabelled rows, if there are any."""
         return self.unlabeled if len(self.unlabeled) else self
 
+    @property
+    def unlabeled_beside(self) -> Rows | None:
+        """The unlabelled rows, if there are any and the candidates are not just these.
+
+        What looks at the population must look at these then, in whatever form the
+        candidates are given.
+        """
+        return None if self._is_all or not len(self.unlabeled) else self.unlabeled
+
     def whole(self) -> "Pool":
         """Return the pool that scores of the candidates are compared in.
 
-        For candidates that were given as inputs these are the unlabelled rows of the
-        data, so that a pool may be scored in parts; else it is the candidates. Draws
-        from the generator of the one are those from that of the other.
+        These are the unlabelled rows of the data, whatever the candidates are, so that
+        a pool may be scored in parts. Draws from the generator of the one are those
+        from that of the other.
         """
-        if not self.is_foreign or not len(self.unlabeled):
+        if self.unlabeled_beside is None:
             return self
         whole = copy(self)
         whole._data, whole._positions = self.unlabeled._data, self.unlabeled._positions
-        whole._answers, whole.is_foreign = {}, False
+        whole._answers, whole.is_foreign, whole._is_all = {}, False, True
         whole.generator = torch.Generator()
         whole.generator.set_state(self.generator.get_state())
         return whole

@@ -15,6 +15,7 @@ from skal_deep.classifier import (
     derived_seed,
 )
 from skal_deep.functional import last_layer_features
+from skal_deep.pool._checks import as_inputs
 
 # Rows are handed to the model in chunks of about this size, so that a pool that is
 # mapped from a file need never be in memory as a whole.
@@ -171,7 +172,12 @@ class Rows:
 
     def others(self, X: ArrayLike) -> "Rows":
         """Return other inputs, seen through the same model with the same draws."""
-        data = np.asarray(X, dtype=self._data.dtype)
+        data, dtype = as_inputs("X_target", X), self._data.dtype
+        is_exact = np.can_cast(data.dtype, dtype, "same_kind")
+        if is_exact or np.array_equal(data.astype(dtype), data):
+            data = data.astype(dtype)  # else fractions among counts: they stay
+        if not len(data) or not np.isfinite(data).all():
+            raise ValueError("X_target must hold one row at least, and finite numbers.")
         if data.shape[1:] != self._data.shape[1:]:
             raise ValueError(
                 f"Inputs of shape {data.shape[1:]} were given beside a pool of shape "
