@@ -2,6 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,16 @@ def as_seed(random_state: int | np.random.RandomState | None) -> int:
         return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
     if isinstance(random_state, np.random.RandomState):
         return int(copy.deepcopy(random_state).randint(2**31 - 1))
+    if isinstance(random_state, np.random.Generator):
+        raise TypeError(
+            "random_state must be an int, a numpy.random.RandomState or None. Draw an "
+            "int from your Generator: int(generator.integers(2**31))."
+        )
+    if not isinstance(random_state, Integral) or random_state < 0:
+        raise TypeError(
+            "random_state must be an int of 0 or more, a numpy.random.RandomState or "
+            f"None, not {random_state!r}."
+        )
     return int(random_state)
 
 
