@@ -96,8 +96,8 @@ def _sizes(net: NeuralNet, X: NDArray[Any], n_classes: int) -> dict[str, int]:
     is_guessed = "n_channels" in sizes.keys() & known.keys() - chosen.keys()
     if is_guessed and has_channels_last(X.shape[1:]):
         raise ValueError(
-            f"{axes_hint(X.shape[1:])} If axis 1 is the channels, set module__n_channels"
-            f"={X.shape[1]}."
+            f"{axes_hint(X.shape[1:])} If axis 1 is the channels, set "
+            f"module__n_channels={X.shape[1]}."
         )
     return {
         f"module__{name}": size

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from skal_deep.evaluation import _strategy_conduct  # noqa: F401, lists its checks
+from skal_deep.evaluation import (  # noqa: F401, they list their checks
+    _strategy_circumstances,
+    _strategy_conduct,
+)
 from skal_deep.evaluation._strategy_case import Case, small_classifier
 from skal_deep.evaluation._strategy_checks import CHECKS
 

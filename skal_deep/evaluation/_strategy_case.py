@@ -124,7 +124,7 @@ class Case:
         """Query; arguments replace those of the case."""
         strategy = self.strategy() if strategy is None else strategy
         arguments = {"X": self.X, "y": self.y, **change}
-        if arguments.get("clf") is None:
+        if "clf" not in arguments:
             arguments["clf"] = self.classifier()
         clf = arguments["clf"]
         fit_clf = arguments.setdefault("fit_clf", True)

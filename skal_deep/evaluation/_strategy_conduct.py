@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 
 from skal_deep.evaluation._strategy_case import Case
 from skal_deep.evaluation._strategy_checks import check as _check
-from skal_deep.evaluation._strategy_checks import must_raise
+from skal_deep.evaluation._strategy_checks import expect, must_raise
 from skal_deep.modules import isolated_rng
 
 
@@ -61,12 +61,12 @@ def check_generators(case: Case) -> None:
             before = pickle.dumps(np.random.get_state()), torch.get_rng_state()  # noqa: NPY002
             answers.append(case.query(batch_size=4).tolist())
             after = pickle.dumps(np.random.get_state()), torch.get_rng_state()  # noqa: NPY002
-        assert before[0] == after[0], "NumPy's global generator moved"
-        assert torch.equal(before[1], after[1]), "torch's global generator moved"
-    assert answers[0] == answers[1], "the global seed matters"
+        expect(before[0] == after[0], "NumPy's global generator moved")
+        expect(torch.equal(before[1], after[1]), "torch's global generator moved")
+    expect(answers[0] == answers[1], "the global seed matters")
     strategy = case.strategy(random_state=np.random.RandomState(3))
     first, second = (case.query(strategy, batch_size=4).tolist() for _ in range(2))
-    assert first == second, "the caller's RandomState is used up"
+    expect(first == second, "the caller's RandomState is used up")
 
 
 @_check
@@ -78,15 +78,15 @@ def check_inputs_untouched(case: Case) -> None:
     copies, attributes = [a.copy() for a in arrays], set(vars(clf))
     case.query(clf=clf, candidates=candidates, batch_size=2)
     for array, as_it_was in zip(arrays, copies, strict=True):
-        assert np.array_equal(array, as_it_was), "an input array was changed"
-    assert set(vars(clf)) == attributes, "the classifier was fitted in place"
+        expect(np.array_equal(array, as_it_was), "an input array was changed")
+    expect(set(vars(clf)) == attributes, "the classifier was fitted in place")
     fitted = case.fitted()
     attributes, before = set(vars(fitted)), _state(fitted)
     proba = fitted.predict_proba(case.X)
     case.query(clf=fitted, fit_clf=False, batch_size=2)
-    assert set(vars(fitted)) == attributes, "the classifier has new attributes"
-    assert _state(fitted) == before, "modes or hooks of the net were changed"
-    assert np.array_equal(fitted.predict_proba(case.X), proba), "the fit was changed"
+    expect(set(vars(fitted)) == attributes, "the classifier has new attributes")
+    expect(_state(fitted) == before, "modes or hooks of the net were changed")
+    expect(np.array_equal(fitted.predict_proba(case.X), proba), "the fit was changed")
 
 
 @_check
@@ -141,7 +141,7 @@ def check_missing_labels(case: Case) -> None:
             clf=case.classifier(missing_label=missing, classes=classes),
             batch_size=2,
         )
-        assert is_unlabeled(y[picks], missing).all(), f"labelled with {missing!r}"
+        expect(is_unlabeled(y[picks], missing).all(), f"labelled with {missing!r}")
 
 
 @_check
@@ -149,13 +149,18 @@ def check_estimator_api(case: Case) -> None:
     """clone, set_params, repr and pickle work, and no state is kept."""
     strategy = case.strategy()
     picks = case.query(strategy).tolist()
-    assert clone(strategy).get_params().keys() == strategy.get_params().keys()
-    assert clone(strategy).set_params(random_state=3).random_state == 3
-    assert type(strategy).__name__ in repr(strategy)
-    assert case.query(pickle.loads(pickle.dumps(strategy))).tolist() == picks
+    other = clone(strategy)
+    expect(
+        other.get_params().keys() == strategy.get_params().keys(),
+        "a clone has other parameters",
+    )
+    expect(other.set_params(random_state=3).random_state == 3, "set_params fails")
+    expect(type(strategy).__name__ in repr(strategy), "repr lacks the name")
+    other = pickle.loads(pickle.dumps(strategy))
+    expect(case.query(other).tolist() == picks, "unpickled, it picks other rows")
     kept = {name for name in vars(strategy) if name.endswith("_")}
     kept -= {"missing_label_", "n_features_in_", "random_state_"}
-    assert not kept, f"the strategy keeps {kept}"
+    expect(not kept, f"the strategy keeps {kept}")
 
 
 @_check
@@ -165,7 +170,7 @@ def check_parameters(case: Case) -> None:
     if constraints is None:
         return
     for name in case.template.get_params(deep=False):
-        assert name in constraints, f"{name} has no entry in _parameter_constraints"
+        expect(name in constraints, f"{name} has no entry in _parameter_constraints")
         if name == "missing_label":
             continue
         strategy = case.strategy().set_params(**{name: object()})
@@ -175,7 +180,7 @@ def check_parameters(case: Case) -> None:
             message = str(error)
         else:
             message = "it was taken without an error"
-        assert name in message, f"a wrong {name} is not named: {message}"
+        expect(name in message, f"a wrong {name} is not named: {message}")
 
 
 def _state(clf: Any) -> list[Any]:
