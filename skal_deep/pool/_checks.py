@@ -56,7 +56,8 @@ def as_candidates(candidates: Any, X: Any) -> NDArray[Any] | None:
     except ValueError:
         raise ValueError("The rows of candidates are not all of one shape.") from None
     if not candidates.ndim:
-        raise ValueError(
+        kind = TypeError if candidates.dtype == object else ValueError
+        raise kind(
             f"candidates must be None, a list of rows of X, or inputs; it is "
             f"{candidates.item()!r}."
         )
