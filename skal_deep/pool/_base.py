@@ -33,7 +33,7 @@ from skal_deep.pool._checks import (
     checked_utilities,
     warn_untrained,
 )
-from skal_deep.pool._order import shuffled
+from skal_deep.pool._order import same_rows, shuffled
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._rows import Rows
 from skal_deep.pool._selection import SelectionRule, TopK
@@ -216,6 +216,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             rows = canonical_order(data, np.arange(len(data)))
         else:
             rows = unlabeled if candidates is None else canonical_order(X, candidates)
+        is_all = same_rows(data, rows, X, unlabeled)
         rows = shuffled(rows, derived_seed(seed, 0))
         weight = None if sample_weight is None else sample_weight[labeled]
 
@@ -236,6 +237,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             y_labeled=y[labeled],
             unlabeled=Rows(X, unlabeled, model, seed),
             is_foreign=is_foreign,
+            is_all=is_all,
             without=without,
             generator=torch.Generator().manual_seed(seed),
             with_utilities=with_utilities,

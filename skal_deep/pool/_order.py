@@ -1,4 +1,6 @@
-"""A random order of rows."""
+"""Rows in random order, and whether rows are the same."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,3 +9,18 @@ from numpy.typing import NDArray
 def shuffled(rows: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
     """Return the rows in random order, which makes "first among ties" a fair draw."""
     return np.random.default_rng(seed).permutation(rows)
+
+
+def same_rows(
+    data: NDArray[Any],
+    rows: NDArray[np.intp],
+    other: NDArray[Any],
+    other_rows: NDArray[np.intp],
+) -> bool:
+    """Return whether rows of two arrays, both in canonical order, hold the same."""
+    if data is other:
+        return np.array_equal(np.sort(rows), np.sort(other_rows))
+    return len(rows) == len(other_rows) and all(
+        np.array_equal(data[rows[at : at + 1024]], other[other_rows[at : at + 1024]])
+        for at in range(0, len(rows), 1024)
+    )

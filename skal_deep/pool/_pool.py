@@ -27,6 +27,10 @@ class Pool(Rows):
         The unlabelled rows of the data, candidates or not.
     is_foreign : bool
         Whether the candidates were given as inputs, not as rows of the data.
+    unlabeled_beside : Rows or None
+        The unlabelled rows, if there are any and the candidates are not just these.
+        What looks at the population must look at these then, in whatever form the
+        candidates are given.
     generator : torch.Generator
         The one source of randomness, on the CPU.
     with_utilities : bool
@@ -44,6 +48,7 @@ class Pool(Rows):
         y_labeled: NDArray[Any],
         unlabeled: Rows,
         is_foreign: bool,
+        is_all: bool,
         without: Callable[[NDArray[np.intp]], Any],
         generator: torch.Generator,
         with_utilities: bool,
@@ -56,11 +61,8 @@ class Pool(Rows):
         self._without = without
         self.generator = generator
         self.with_utilities = with_utilities
-        # whether the candidates are all unlabelled rows, or stand beside them
-        self._is_all = not is_foreign and np.array_equal(
-            np.sort(positions), np.sort(unlabeled._positions)
-        )
-        if self._is_all:
+        self.unlabeled_beside = None if is_all or not len(unlabeled) else unlabeled
+        if is_all and not is_foreign:
             unlabeled.take_answers_of(self)
 
     def embed_data(self) -> Tensor:
@@ -103,15 +105,6 @@ class Pool(Rows):
         """What candidates are taken from: the unlabelled rows, if there are any."""
         return self.unlabeled if len(self.unlabeled) else self
 
-    @property
-    def unlabeled_beside(self) -> Rows | None:
-        """The unlabelled rows, if there are any and the candidates are not just these.
-
-        What looks at the population must look at these then, in whatever form the
-        candidates are given.
-        """
-        return None if self._is_all or not len(self.unlabeled) else self.unlabeled
-
     def whole(self) -> "Pool":
         """Return the pool that scores of the candidates are compared in.
 
@@ -123,7 +116,7 @@ class Pool(Rows):
             return self
         whole = copy(self)
         whole._data, whole._positions = self.unlabeled._data, self.unlabeled._positions
-        whole._answers, whole.is_foreign, whole._is_all = {}, False, True
+        whole._answers, whole.is_foreign, whole.unlabeled_beside = {}, False, None
         whole.generator = torch.Generator()
         whole.generator.set_state(self.generator.get_state())
         return whole

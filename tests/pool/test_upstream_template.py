@@ -99,7 +99,8 @@ class Extended(template()):
 
 
 def takes_regressors(strategy):
-    return strategy._works_on_inputs and not strategy._reads_classes
+    does_without = strategy._works_on_inputs or not strategy._needs
+    return does_without and not strategy._reads_classes
 
 
 def refuses(parameter):
