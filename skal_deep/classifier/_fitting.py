@@ -152,7 +152,7 @@ def _route_weight_to_last(pipeline: Pipeline) -> None:
     """Say which steps want weights, where the user has not: the last one alone."""
     for _, step in pipeline.steps:
         if hasattr(step, "set_fit_request"):
-            asked = step.get_metadata_request().fit.requests
+            asked = step.get_metadata_routing().fit.requests
             if asked.get("sample_weight", False) is None:
                 step.set_fit_request(sample_weight=step is pipeline[-1])
 
