@@ -33,6 +33,17 @@ class Factored:
         """Return some of the rows."""
         return Factored(self.factor_NRK[rows], self.embedding_ND[rows])
 
+    def double(self) -> "Factored":
+        """Return the same rows in float64."""
+        return Factored(self.factor_NRK.double(), self.embedding_ND.double())
+
+    def largest(self) -> float:
+        """Return the trace of the information of the row that tells most."""
+        if not len(self):
+            return 0.0
+        factor_N = self.factor_NRK.double().square().sum((1, 2))
+        return float((factor_N * self.embedding_ND.double().square().sum(1)).max())
+
     def information(self) -> Tensor:
         """Return the sum of the information of all rows, of shape (K D, K D)."""
         n_factors, n_dims = self.factor_NRK.shape[2], self.embedding_ND.shape[1]
@@ -148,6 +159,43 @@ class Design:
     def gains(self) -> Tensor:
         """Return by how much each row would lower the trace, of shape (N,)."""
         return self._changes(1)
+
+    def copy(self) -> "Design":
+        """Return the same design, which does not change with this one."""
+        same = object.__new__(Design)
+        same.__dict__.update(self.__dict__)
+        return same
+
+    def kept(self, rows: Tensor, n_kept: int) -> list[int]:
+        """Return which of some rows stay when all are added and others removed again.
+
+        This is what :meth:`losses` and :meth:`remove` are for, for rows that tell so
+        much that the difference ``1 / of_new - V M^-1 V'`` is lost. For the gradients G
+        of all rows, and ``A = (1 / of_new + G M^-1 G')^-1`` with M before they are
+        added, it is a block of ``A / of_new^2``, and what a row is worth is
+        ``tr(A_rr^-1 (A G M^-1 F M^-1 G' A)_rr)``.
+        """
+        gradient_QW = torch.cat([self._gradient(int(row))[0] for row in rows])
+        n_rows = len(gradient_QW) // len(rows)
+        image_QW = gradient_QW @ self._covariance
+        inner_QQ = image_QW @ gradient_QW.T
+        inner_QQ.diagonal().add_(1 / self._of_new)
+        outer_QQ = image_QW @ self._mean_information @ image_QW.T
+        stays = list(range(len(rows)))
+        while len(stays) > n_kept:
+            at = [row * n_rows + r for row in stays for r in range(n_rows)]
+            root_SS = torch.linalg.cholesky(inner_QQ[at][:, at])
+            inverse_SS = torch.cholesky_inverse(root_SS)
+            worth_SS = inverse_SS @ outer_QQ[at][:, at] @ inverse_SS
+            block = (len(stays), n_rows, len(stays), n_rows)
+            own_KRR, worth_KRR = (
+                matrix.reshape(block).diagonal(dim1=0, dim2=2).permute(2, 0, 1)
+                for matrix in (inverse_SS, worth_SS)
+            )
+            loss_K = torch.linalg.solve(own_KRR, worth_KRR)
+            loss_K = loss_K.diagonal(dim1=1, dim2=2).sum(1).flip(0)
+            stays.pop(len(stays) - 1 - int(loss_K.argmin()))
+        return stays
 
     def losses(self, rows: list[int]) -> Tensor:
         """Return by how much the trace would grow without each of some added rows."""

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from skal_deep.functional import (
     average_linkage,
+    halved,
     nearest_distinct,
-    nearest_neighbors,
     unit_rows,
 )
 from skal_deep.pool._pool import Pool
@@ -21,6 +21,8 @@ _MOST_CLUSTERS = 50
 _MINI_BATCH = 5_000
 # Rows of which all distances are held at once: 100 MiB.
 _MOST_LINKED = 5_000
+# More rows are linked in parts of at most this many.
+_MOST_IN_PART = 2_000
 
 
 def features(pool: Pool, normalize: bool) -> tuple[Tensor, Tensor]:
@@ -86,8 +88,8 @@ def k_means(
 def linkage_clusters(pool: Pool, cluster_size: int) -> Tensor:
     """Return the cluster of each candidate, by average linkage of all data.
 
-    Of large data a random sample is linked, and any other row belongs with the
-    nearest row of the sample.
+    Large data are halved until the parts are small enough, and each is linked by
+    itself.
 
     Parameters
     ----------
@@ -96,12 +98,15 @@ def linkage_clusters(pool: Pool, cluster_size: int) -> Tensor:
     cluster_size : int
         Mean number of rows of a cluster.
     """
-    sample_MD = pool.embed_data()
-    if len(sample_MD) > _MOST_LINKED:
-        drawn = torch.randperm(len(sample_MD), generator=pool.generator)
-        sample_MD = sample_MD[drawn[:_MOST_LINKED].to(sample_MD.device)]
-    cluster_M = average_linkage(sample_MD, max(1, len(sample_MD) // cluster_size))
-    return cluster_M[nearest_neighbors(pool.embed(), sample_MD, 1)[1][:, 0]]
+    data_MD = pool.embed_data()
+    most = len(data_MD) if len(data_MD) <= _MOST_LINKED else _MOST_IN_PART
+    cluster_M, n_clusters = torch.zeros(len(data_MD), dtype=torch.long), 0
+    for part in halved(data_MD, most):
+        n_wanted = max(1, len(part) // cluster_size)
+        cluster_P = average_linkage(data_MD[part], n_wanted).cpu()
+        cluster_M[part.cpu()] = cluster_P + n_clusters
+        n_clusters += int(cluster_P.max()) + 1
+    return cluster_M[pool.rows_of_data().cpu()].to(data_MD.device)
 
 
 def representatives(

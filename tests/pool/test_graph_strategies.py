@@ -40,7 +40,9 @@ def test_diffusion_scores_are_signals():
     signs[[0, 30, 60]] = 2 * np.eye(3) - 1
     walk = functional.random_walk(torch.as_tensor(X), 4)
     signals = functional.diffuse(walk, torch.as_tensor(signs), 3).amax(1)
-    np.testing.assert_allclose(utilities[0, some], -signals[some], rtol=1e-5)
+    np.testing.assert_allclose(utilities[0, [70, 41]], -signals[[70, 41]], rtol=1e-5)
+    assert signals[3] == 0
+    assert utilities[0, 3] == 1, "a row that no label reaches comes first"
 
 
 def test_propagation_is_the_fixed_point_of_spreading():
