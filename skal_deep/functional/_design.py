@@ -44,6 +44,11 @@ class Factored:
         factor_N = self.factor_NRK.double().square().sum((1, 2))
         return float((factor_N * self.embedding_ND.double().square().sum(1)).max())
 
+    def gradients(self) -> Tensor:
+        """Return ``V = S (x) h'`` of each row, of shape (N, R, K D)."""
+        gradient_NRKD = self.factor_NRK[..., None] * self.embedding_ND[:, None, None]
+        return gradient_NRKD.flatten(2)
+
     def information(self) -> Tensor:
         """Return the sum of the information of all rows, of shape (K D, K D)."""
         n_factors, n_dims = self.factor_NRK.shape[2], self.embedding_ND.shape[1]
@@ -80,6 +85,32 @@ class Factored:
         return form_NRR
 
 
+def design_matrices(
+    labeled: Factored, everything: Factored, regularization: float, of_labeled: float
+) -> tuple[Tensor, Tensor]:
+    """Return F, and M before a row is added, in float64; see :class:`Design`.
+
+    Raises
+    ------
+    ValueError
+        If they do not fit into memory.
+    """
+    n_weights = everything.factor_NRK.shape[2] * everything.embedding_ND.shape[1]
+    if n_weights > _MAX_N_WEIGHTS:
+        raise ValueError(
+            f"The last layer has {n_weights} free weights; their information matrix of "
+            f"{n_weights} x {n_weights} numbers is too large (limit: "
+            f"{_MAX_N_WEIGHTS}). Use the binary form, or reduce the embeddings."
+        )
+    information = everything.information()
+    precision = regularization * torch.eye(n_weights).to(information)
+    if len(labeled):
+        of_all_labeled = labeled.information()
+        information += of_all_labeled
+        precision += of_all_labeled * (of_labeled / len(labeled))
+    return information / (len(everything) + len(labeled)), precision
+
+
 class Design:
     """The trace ``tr(M^-1 F)`` of a design, and how rows would change it.
 
@@ -106,22 +137,11 @@ class Design:
         of_labeled: float,
         of_new: float,
     ):
-        n_weights = rows.factor_NRK.shape[2] * rows.embedding_ND.shape[1]
-        if n_weights > _MAX_N_WEIGHTS:
-            raise ValueError(
-                f"The last layer has {n_weights} free weights; their information "
-                f"matrix of {n_weights} x {n_weights} numbers is too large (limit: "
-                f"{_MAX_N_WEIGHTS}). Use the binary form, or reduce the embeddings."
-            )
-        information = everything.information()
-        precision = regularization * torch.eye(n_weights).to(information)
-        if len(labeled):
-            of_all_labeled = labeled.information()
-            information += of_all_labeled
-            precision += of_all_labeled * (of_labeled / len(labeled))
         self._rows = rows
         self._of_new = of_new
-        self._mean_information = information / (len(everything) + len(labeled))
+        self._mean_information, precision = design_matrices(
+            labeled, everything, regularization, of_labeled
+        )
         self._covariance = torch.cholesky_inverse(torch.linalg.cholesky(precision))
         self._inner_NRR = rows.seen_through(self._covariance)
         self._outer_NRR = rows.seen_through(
@@ -159,43 +179,6 @@ class Design:
     def gains(self) -> Tensor:
         """Return by how much each row would lower the trace, of shape (N,)."""
         return self._changes(1)
-
-    def copy(self) -> "Design":
-        """Return the same design, which does not change with this one."""
-        same = object.__new__(Design)
-        same.__dict__.update(self.__dict__)
-        return same
-
-    def kept(self, rows: Tensor, n_kept: int) -> list[int]:
-        """Return which of some rows stay when all are added and others removed again.
-
-        This is what :meth:`losses` and :meth:`remove` are for, for rows that tell so
-        much that the difference ``1 / of_new - V M^-1 V'`` is lost. For the gradients G
-        of all rows, and ``A = (1 / of_new + G M^-1 G')^-1`` with M before they are
-        added, it is a block of ``A / of_new^2``, and what a row is worth is
-        ``tr(A_rr^-1 (A G M^-1 F M^-1 G' A)_rr)``.
-        """
-        gradient_QW = torch.cat([self._gradient(int(row))[0] for row in rows])
-        n_rows = len(gradient_QW) // len(rows)
-        image_QW = gradient_QW @ self._covariance
-        inner_QQ = image_QW @ gradient_QW.T
-        inner_QQ.diagonal().add_(1 / self._of_new)
-        outer_QQ = image_QW @ self._mean_information @ image_QW.T
-        stays = list(range(len(rows)))
-        while len(stays) > n_kept:
-            at = [row * n_rows + r for row in stays for r in range(n_rows)]
-            root_SS = torch.linalg.cholesky(inner_QQ[at][:, at])
-            inverse_SS = torch.cholesky_inverse(root_SS)
-            worth_SS = inverse_SS @ outer_QQ[at][:, at] @ inverse_SS
-            block = (len(stays), n_rows, len(stays), n_rows)
-            own_KRR, worth_KRR = (
-                matrix.reshape(block).diagonal(dim1=0, dim2=2).permute(2, 0, 1)
-                for matrix in (inverse_SS, worth_SS)
-            )
-            loss_K = torch.linalg.solve(own_KRR, worth_KRR)
-            loss_K = loss_K.diagonal(dim1=1, dim2=2).sum(1).flip(0)
-            stays.pop(len(stays) - 1 - int(loss_K.argmin()))
-        return stays
 
     def losses(self, rows: list[int]) -> Tensor:
         """Return by how much the trace would grow without each of some added rows."""

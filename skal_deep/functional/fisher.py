@@ -9,6 +9,7 @@ from skal_deep.functional._checks import check_batch_size, check_finite
 from skal_deep.functional._design import Design, Factored
 from skal_deep.functional._distances import round_off
 from skal_deep.functional._picks import Picks
+from skal_deep.functional._stiff_design import StiffDesign
 
 # Share of the information that round-off may be.
 _MOST_ROUND_OFF = 1e-2
@@ -263,16 +264,17 @@ def _forward_backward(
             f"{regularization}, more than float64 can resolve. Scale the inputs, for "
             "instance by a StandardScaler, or raise the regularization."
         )
-    design = Design(*parts, regularization, of_labeled, of_new)
-    start_design = design.copy()
+    is_stiff = round_off(embeddings.double()) * condition**2 > _MOST_ROUND_OFF
+    kind = StiffDesign if is_stiff else Design
+    design = kind(*parts, regularization, of_labeled, of_new)
     n_added = min(2 * batch_size, len(candidates))
     added = Picks(embeddings, n_added, with_utilities)
     for _ in range(n_added - 1):
         design.add(added.take(design.gains()))
     added.take(design.gains())
     indices, utilities = added.answer()
-    if round_off(embeddings.double()) * condition**2 > _MOST_ROUND_OFF:
-        stays = start_design.kept(indices, batch_size)
+    if isinstance(design, StiffDesign):
+        stays = design.kept(indices, batch_size)
         return indices[stays], utilities[stays]
     design = design.among(indices)  # the others are not looked at again
     design.add(n_added - 1)
