@@ -66,7 +66,7 @@ class Points:
     def __init__(self, rows_ND: Tensor, origin_D: Tensor):
         self.rows_ND, self.origin_D = rows_ND, origin_D
         self.moved_ND = rows_ND - origin_D
-        self.norm_N = torch.linalg.vector_norm(self.moved_ND, dim=-1).square_()
+        self.norm_N: Tensor = torch.linalg.vector_norm(self.moved_ND, dim=-1).square_()
 
     def __len__(self) -> int:
         return len(self.rows_ND)
@@ -131,7 +131,7 @@ def nearest(points: Points, data: Points, hide: Hide | None = None) -> Tensor:
     hide : callable, optional
         ``hide(rows)`` says which of the data count for none of some points, (n, M).
     """
-    squared_N = points.norm_N.new_empty(len(points))
+    squared_N: Tensor = points.norm_N.new_empty(len(points))
     for part in chunks(len(points), len(data)):
         some = points.at(part)
         offset_BM = torch.addmm(data.norm_N, some.moved_ND, data.moved_ND.T, alpha=-2)

@@ -74,7 +74,7 @@ def max_det(
         shared_N = (features @ toward_D.to(features.dtype)).double()
         variance_N = (variance_N - scale * shared_N.square()).clamp_min(0)
         covariance_DD -= scale * torch.outer(toward_D, toward_D)
-        # No row has a larger variance than the pick, so scale * shared is at most 1, and
+        # No row has a larger variance than the pick: scale * shared is at most 1, and
         # round-off of shared counts twice. It is independent from pick to pick.
         toward2 += toward_D.square().sum()
         doubt = 2 * round_off(features) * longest * toward2.sqrt()

@@ -23,10 +23,10 @@ def softmax_factors(probas: Tensor, n_top: int | None = None) -> Tensor:
     Row y is ``r_y = sqrt(p_y) (onehot(y) - p)``: the gradient of the log-likelihood of
     label y with respect to the logits, so that ``S' S = diag(p) - p p'``. Each sums to
     0: they are written in an orthonormal basis of the C - 1 directions in which logits
-    matter (Helmert's), which leaves all traces as they are. As also ``sum_y sqrt(p_y) r_y = 0``, a
-    reflection that takes ``sqrt(p)`` to the last axis leaves ``S' S`` as it is and
-    makes the last row 0: ``r_y - sqrt(p_y) / (1 + sqrt(p_C)) r_C`` are C - 1 rows that
-    do for C.
+    matter (Helmert's), which leaves all traces as they are. As also
+    ``sum_y sqrt(p_y) r_y = 0``, a reflection that takes ``sqrt(p)`` to the last axis
+    leaves ``S' S`` as it is and makes the last row 0:
+    ``r_y - sqrt(p_y) / (1 + sqrt(p_C)) r_C`` are C - 1 rows that do for C.
 
     Parameters
     ----------
@@ -257,7 +257,7 @@ def _forward_backward(
     condition = largest / regularization
     embeddings = candidates.embedding_ND
     if round_off(embeddings) * condition > _MOST_ROUND_OFF:
-        parts = tuple(part.double() for part in parts)
+        parts = (candidates.double(), labeled.double(), everything.double())
     if round_off(parts[0].embedding_ND) * condition > _MOST_ROUND_OFF:
         raise ValueError(
             f"A row tells {condition:.0e} times as much as the regularization="

@@ -233,7 +233,7 @@ def _picks_in_front(
 
 def _distances_before(points: _Pool, centers: Points, picks: Tensor) -> Tensor:
     """Return each point's distance to its nearest centre before each pick."""
-    rows_BN = centers.norm_N.new_empty(len(picks), len(points))
+    rows_BN: Tensor = centers.norm_N.new_empty(len(picks), len(points))
     if len(centers):
         nearest_N = points.nearest(centers)
     else:

@@ -9,8 +9,8 @@ from skal_deep.functional._checks import check_finite
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import (
     Points,
-    amid,
     all_differences,
+    amid,
     least_sure,
     nearest_k,
 )

@@ -70,7 +70,8 @@ def halved(embeddings: Tensor, most: int) -> list[Tensor]:
 
 
 def _distance(rows_ND: Tensor, place_D: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(rows_ND - place_D, dim=-1)
+    distance_N: Tensor = torch.linalg.vector_norm(rows_ND - place_D, dim=-1)
+    return distance_N
 
 
 def cluster_rounds(

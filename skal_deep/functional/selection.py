@@ -188,8 +188,9 @@ def _plackett_luce(
 ) -> tuple[Tensor, Tensor]:
     """Draw one after another without replacement, by the Gumbel top-k trick.
 
-    Weights w are ``exp(coldness * log_score)``. The b largest of ``log w_i + Gumbel noise``, in descending order, have the law of
-    b draws from ``w_i / sum of the w that are left``.
+    Weights w are ``exp(coldness * log_score)``. The b largest of ``log w_i + Gumbel
+    noise``, in descending order, have the law of b draws from ``w_i / sum of the w that
+    are left``.
     """
     check_batch_size(batch_size, len(scores))
     check_finite(scores=scores)
@@ -230,13 +231,11 @@ def _coldest_draws(
     epsilon: float,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """Draw one after another from the highest scores that are left, evenly of equals."""
+    """Draw one after another from the highest scores left, equals evenly."""
     left = picks.left_N
     for _ in range(batch_size):
         highest = left & (log_score == log_score[left].max())
-        proba, even = (
-            some.to(torch.float64) / some.sum() for some in (highest, left)
-        )
+        proba, even = (some.to(torch.float64) / some.sum() for some in (highest, left))
         proba = (1 - epsilon) * proba + epsilon * even
         perturbed = proba.log() + _gumbel(log_score, generator)
         picks.add(int(perturbed.argmax()), proba)

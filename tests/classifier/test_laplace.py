@@ -218,5 +218,5 @@ class Focal(nn.CrossEntropyLoss):
 def test_criteria_of_another_curvature_are_refused(partly, criterion):
     softmax = {"predict_nonlinearity": lambda z: z.softmax(-1)}
     net = make_net(criterion=criterion, **softmax)
-    with pytest.raises(CapabilityError, match="criterion.*CrossEntropyLoss"):
+    with pytest.raises(CapabilityError, match=r"criterion.*CrossEntropyLoss"):
         fit(partly, net)

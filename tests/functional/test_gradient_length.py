@@ -74,7 +74,5 @@ def test_without_a_bias():
     proba = (embedding @ weight.T).softmax(-1)
     lengths = last_layer_gradient_lengths(proba.detach(), embedding, has_bias=False)
     for i in range(5):
-        [gradient] = torch.autograd.grad(
-            -proba[i, 2].log(), weight, retain_graph=True
-        )
+        [gradient] = torch.autograd.grad(-proba[i, 2].log(), weight, retain_graph=True)
         assert abs(float(lengths[i, 2] - gradient.norm())) < 1e-9

@@ -200,6 +200,8 @@ def test_the_coldest_takes_the_highest_scores(sample, coldness, epsilon):
         assert picks[3:].tolist() == [5, 0]
         own = sample(scores, 5, coldness, generator(0), with_utilities=False)
         torch.testing.assert_close(own[1], utilities[range(5), picks])
-        firsts = {int(sample(scores, 3, coldness, generator(s))[0][1]) for s in range(20)}
+        firsts = {
+            int(sample(scores, 3, coldness, generator(s))[0][1]) for s in range(20)
+        }
         one_rank = sample is softrank_sample
         assert firsts == ({2} if one_rank else {2, 3})
