@@ -21,7 +21,7 @@ from skal_deep.classifier._base import NetClassifier
 from skal_deep.classifier._batches import as_input
 from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier._evidential import EvidentialClassifier
-from skal_deep.classifier._gradient_lengths import gradient_lengths
+from skal_deep.classifier._gradient_lengths import gradient_lengths, has_bias
 from skal_deep.classifier._head import linear_classifier_head, net_head
 from skal_deep.classifier._inference import (
     check_dropout,
@@ -112,6 +112,7 @@ def as_model(clf: Any) -> Model:
             weight_gradients=partial(net_weight_gradients, clf),
             differentiable_logits=partial(differentiable_logits, [clf]),
             gradient_lengths=partial(gradient_lengths, [clf]),
+            head_has_bias=partial(has_bias, [clf]),
         )
     if isinstance(clf, SkorchClassifier):
         return Model(
@@ -121,6 +122,7 @@ def as_model(clf: Any) -> Model:
             predict_and_embed=partial(_wrapped_net_both, clf),
             jacobian=lambda *args: net_jacobian(clf.neural_net_, *args),
             weight_gradients=lambda *args: net_weight_gradients(clf.neural_net_, *args),
+            head_has_bias=lambda X: has_bias([clf.neural_net_], X),
         )
     if not callable(getattr(clf, "predict_proba", None)):
         return Model()
@@ -180,6 +182,7 @@ def _ours(clf: NetClassifier) -> dict[str, Callable[..., Any]]:
         "weight_gradients": partial(_side_by_side, net_weight_gradients, clf),
         "differentiable_logits": lambda X: differentiable_logits(clf.nets_, X),
         "gradient_lengths": lambda X, words: gradient_lengths(clf.nets_, X, words),
+        "head_has_bias": lambda X: has_bias(clf.nets_, X),
     }
     if isinstance(clf, DeepClassifier | MCDropoutClassifier):
         answers["linear_head"] = lambda X: net_head(

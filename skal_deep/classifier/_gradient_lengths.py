@@ -10,7 +10,7 @@ from torch.func import functional_call, grad, vmap
 from torch.nn.functional import cross_entropy
 
 from skal_deep.classifier._capabilities import CapabilityError
-from skal_deep.classifier._inference import first_output
+from skal_deep.classifier._inference import first_output, last_linear
 from skal_deep.classifier._logits import as_logits, seen_by_module
 from skal_deep.modules import eval_mode
 
@@ -41,6 +41,13 @@ def gradient_lengths(
     of_one = _word_lengths if words else _weight_lengths
     lengths = torch.stack([of_one(net, seen_by_module(net, X)) for net in nets])
     return torch.linalg.vector_norm(lengths, dim=0)
+
+
+def has_bias(nets: list[NeuralNet], X: NDArray[Any]) -> bool:
+    """Return whether the linear layer that runs last has a bias, in some net."""
+    return any(
+        net.module_.get_submodule(last_linear(net, X)).bias is not None for net in nets
+    )
 
 
 def _weight_lengths(net: NeuralNet, x: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from skal_deep.functional.gradients import badge, squared_gradient_norms
 from skal_deep.functional.graphs import (
     cosine_graph,
     diffuse,
+    diffusion_scores,
     propagate_labels,
     random_walk,
 )
@@ -39,7 +40,7 @@ from skal_deep.functional.neighbors import (
 from skal_deep.functional.prediction_information import class_weights, epig
 from skal_deep.functional.representatives import nearest_distinct
 from skal_deep.functional.robust_k_center import robust_k_center
-from skal_deep.functional.rounds import average_linkage, cluster_rounds
+from skal_deep.functional.rounds import average_linkage, cluster_rounds, halved
 from skal_deep.functional.selection import (
     power_sample,
     softmax_sample,
@@ -73,6 +74,7 @@ __all__ = [
     "density",
     "density_k_center",
     "diffuse",
+    "diffusion_scores",
     "dirichlet_information",
     "dirichlet_mean",
     "disagreements",
@@ -83,6 +85,7 @@ __all__ = [
     "falcun",
     "fit_temperature",
     "flipping_mix",
+    "halved",
     "ical",
     "iterated_sign_attack",
     "k_center_greedy",

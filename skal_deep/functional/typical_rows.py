@@ -54,6 +54,7 @@ def typi_clust(
     batch_size: int,
     n_neighbors: int = 20,
     with_utilities: bool = True,
+    rows: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Choose the most typical row of one cluster after the other.
 
@@ -79,6 +80,9 @@ def typi_clust(
         Largest number of neighbours; the paper's 20.
     with_utilities : bool, default=True
         Whether to keep the utilities of all candidates.
+    rows : Tensor of shape (N,), optional
+        Which rows of the data the candidates are, in whose clusters they are then;
+        ``None`` is the nearest ones.
 
     Returns
     -------
@@ -96,9 +100,11 @@ def typi_clust(
     """
     picks = Picks(embeddings, batch_size, with_utilities)
     check_finite(embeddings=embeddings, data=data)
-    cluster_N, cluster_M = (
-        nearest_centers(rows, centroids)[1] for rows in (embeddings, data)
-    )
+    # of the data alone: rounding might put a candidate into a cluster without rows
+    cluster_M = nearest_centers(data, centroids)[1]
+    if rows is None:
+        rows = nearest_neighbors(embeddings, data, 1)[1][:, 0]
+    cluster_N = cluster_M[rows.to(cluster_M.device)]
     size_K = torch.bincount(cluster_M, minlength=len(centroids)).tolist()
     labeled_K = torch.bincount(cluster_M[:n_labeled], minlength=len(centroids)).tolist()
     turns = sorted(

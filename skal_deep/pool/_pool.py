@@ -101,6 +101,13 @@ class Pool(Rows):
         return rows.predict_proba(), torch.as_tensor(columns)
 
     @property
+    def n_classes(self) -> int:
+        """How many classes the model predicts, or have labels if it predicts none."""
+        if not hasattr(self._model, "predict_proba"):
+            return len(np.unique(self.y_labeled))
+        return self._model.predict_proba(self._data[self._positions[:1]]).shape[1]
+
+    @property
     def population(self) -> Rows:
         """What candidates are taken from: the unlabelled rows, if there are any."""
         return self.unlabeled if len(self.unlabeled) else self

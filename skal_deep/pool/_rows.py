@@ -91,6 +91,12 @@ class Rows:
         weight_CD, bias_C = (part.to(self.embed()) for part in head)
         return weight_CD, bias_C
 
+    def head_has_bias(self) -> bool:
+        """Return whether the layer after the embedding has a bias, as most have."""
+        if not hasattr(self._model, "head_has_bias"):
+            return True
+        return self._model.head_has_bias(self._data[self._positions[:1]])
+
     def predict_and_embed(self) -> tuple[Tensor, Tensor]:
         """Return probabilities (N, C) and embeddings (N, D), in one pass."""
         if self._others is not None:
