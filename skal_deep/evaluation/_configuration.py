@@ -100,7 +100,8 @@ def plain(value: Any) -> Any:
     if has_params(value):
         return described(value)
     text = without_addresses(repr(value))
-    says_all = type(value).__repr__ != object.__repr__ and "..." not in text
+    is_default = getattr(type(value), "__repr__", None) == object.__repr__
+    says_all = not is_default and "..." not in text
     if not says_all or dataclasses.is_dataclass(value):
         return [_name(type(value)), plain(_attributes(value))]
     return text
