@@ -49,10 +49,14 @@ def command(folder, n_jobs=1):
     options = "--strategies batchbald --repeats 1 --cycles 2 --epochs 5"
     options += f" --samples 4 --n-initial 6 --batch-size 5 --quiet --jobs {n_jobs}"
     arguments = ["compare", *options.split(), "--data", str(folder / "iris.npz")]
-    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
-        with redirect_stderr(nowhere), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # one repeat is too few for a verdict
-            cli.main([*arguments, "--out", str(folder)])
+    with (
+        open(os.devnull, "w") as nowhere,
+        redirect_stdout(nowhere),
+        redirect_stderr(nowhere),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")  # one repeat is too few for a verdict
+        cli.main([*arguments, "--out", str(folder)])
 
 
 PLAYS = {"api": api, "command": command}

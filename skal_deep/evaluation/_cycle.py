@@ -14,7 +14,7 @@ from sklearn.semi_supervised import (
 )
 
 from skal_deep.classifier import fit_on_labeled, shrunk
-from skal_deep.evaluation._lent import lent
+from skal_deep.classifier._lent import lent
 from skal_deep.pool import DeepQueryStrategy
 
 # These learn from the rows without a label, too, and want them marked by -1.

@@ -11,7 +11,7 @@ from skactiveml.utils import is_labeled
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.utils import check_array, check_consistent_length
 
-from skal_deep.evaluation._lent import lent
+from skal_deep.classifier._lent import lent
 from skal_deep.functional import expected_calibration_error
 
 Scorer = Callable[[Any, Any, Any], float]

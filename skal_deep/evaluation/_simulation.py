@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skal_deep.classifier import as_seed
-from skal_deep.evaluation._lent import lent
+from skal_deep.classifier._lent import lent
 from skal_deep.evaluation._rounds import rounds
 from skal_deep.evaluation._scoring import named_scorers, scores_of
 from skal_deep.evaluation._start import start_of

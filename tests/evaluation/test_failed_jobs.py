@@ -95,6 +95,11 @@ def test_nothing_breaks_on_it(tmp_path):
     got.to_csv(tmp_path / "curves.csv")
     assert got.picked("diverges")[1][2].size == 0
     assert got.plot()
+    for said in (got.warning, str(got.summary()), got.to_html(tmp_path / "a.html")):
+        if said is None:
+            said = (tmp_path / "a.html").read_text("utf-8")
+        words = " ".join(said.split())
+        assert "diverges, repeat 1: FloatingPointError: the loss is NaN" in words
 
 
 def test_a_reference_line():

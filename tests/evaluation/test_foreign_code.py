@@ -12,8 +12,8 @@ from sklearn.preprocessing import StandardScaler
 from support import MAKERS, make_net
 from torch import nn
 
+from skal_deep.classifier._lent import lent
 from skal_deep.evaluation import SimulatedActiveLearner, compare_strategies
-from skal_deep.evaluation._lent import lent
 from skal_deep.evaluation._scoring import MEASURED, named_scorers, scores_of
 from skal_deep.pool import Badge, CoreSet, MarginSampling
 
@@ -189,6 +189,18 @@ def test_a_net_that_writes_into_its_input():
 
     assert results(run(Writes)) == results(run(Reads))
     np.testing.assert_array_equal(inputs, X.astype(np.float32))
+
+
+@pytest.mark.parametrize("fit_clf", [True, False])
+@pytest.mark.parametrize("strategy", [MarginSampling(), CoreSet()])
+def test_a_query(strategy, fit_clf):
+    mine, shown = X.copy(), np.where(np.arange(len(y)) % 9, -1, y)
+    picks = []
+    for copy in (True, False):
+        clf = scaled(copy).fit(X[::9].copy(), y[::9])
+        picks.append(strategy.query(mine, shown, clf, fit_clf=fit_clf, batch_size=5))
+        np.testing.assert_array_equal(mine, X)
+    np.testing.assert_array_equal(*picks)
 
 
 def test_predictions_of_the_learner_leave_the_callers_data():
