@@ -132,11 +132,11 @@ def _asked(estimator: Any, X: Any, lendings: list[Any]) -> Any:
     next question. ``predict`` and ``predict_proba`` answer once about X; a ``predict``
     that asks ``predict_proba`` shares its answer.
     """
-    state = getattr(estimator, "__dict__", None)
-    if state is None:
+    try:  # no `copy`: nets pickle what they copy
+        asked = object.__new__(type(estimator))
+        asked.__dict__.update(estimator.__dict__)
+    except (AttributeError, TypeError):  # a type that is not written in Python
         return estimator
-    asked = object.__new__(type(estimator))  # no copy: nets pickle what they copy
-    asked.__dict__.update(state)
     for name in _QUESTIONS:
         if hasattr(asked, name):
             method = getattr(asked, name)
@@ -165,7 +165,9 @@ def _once(
         if args or kwargs or not is_lent or not _equal(X, about):
             return method(lent(X), *args, **kwargs)
         if not answers:
-            answers.append(method(lent(about)))
+            lendings.append(lent(about))  # a `predict` may ask `predict_proba` about it
+            answers.append(method(lendings[-1]))
+            lendings.pop()
         return lent(answers[0])
 
     return answer
