@@ -31,6 +31,7 @@ from skal_deep.classifier._inference import (
     with_embeddings,
 )
 from skal_deep.classifier._jacobian import net_jacobian
+from skal_deep.classifier._lent import lent
 from skal_deep.classifier._logits import differentiable_logits
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
 from skal_deep.classifier._posterior import PosteriorClassifier
@@ -146,7 +147,7 @@ def _flat(X: NDArray[Any]) -> Tensor:
 
 def _through(pipeline: Pipeline, X: NDArray[Any]) -> Any:
     """Apply the steps of a pipeline before the last."""
-    return pipeline[:-1].transform(X) if len(pipeline) > 1 else X
+    return pipeline[:-1].transform(lent(X)) if len(pipeline) > 1 else X
 
 
 def _regressor(reg: Any) -> Model:

@@ -11,7 +11,7 @@ from torch import nn
 
 from skal_deep.classifier import MCDropoutClassifier
 from skal_deep.cli._parser import DEFAULTS, MAX_TEST_ROWS
-from skal_deep.datasets import Data, load, some_rows
+from skal_deep.datasets import NAMES, Data, load, some_rows
 from skal_deep.evaluation import Comparison, compare_strategies
 from skal_deep.evaluation._configuration import digest
 from skal_deep.modules import MLP, ConvNet
@@ -70,7 +70,10 @@ def compare(args: argparse.Namespace) -> tuple[Comparison, Data]:
 def _run_name(args: argparse.Namespace) -> str:
     """Return a name for what decides the rounds that are played."""
     others = _FREE | _ELSEWHERE
-    return digest({k: v for k, v in vars(args).items() if k not in others})
+    decisive = {k: v for k, v in vars(args).items() if k not in others}
+    if args.data not in NAMES:  # a path, which can be spelled in many ways
+        decisive["data"] = str(Path(args.data).resolve())
+    return digest(decisive)
 
 
 def estimator(args: argparse.Namespace, X: np.ndarray) -> MCDropoutClassifier:

@@ -7,8 +7,10 @@ from typing import Any
 import joblib
 
 from skal_deep.classifier import as_seed
+from skal_deep.evaluation._begin import begin
+from skal_deep.evaluation._failures import report_failures
 from skal_deep.evaluation._gather import collected, play_jobs
-from skal_deep.evaluation._jobs import run_job
+from skal_deep.evaluation._jobs import run_job, versions
 from skal_deep.evaluation._references import reference_jobs
 from skal_deep.evaluation._request import (
     check_choice,
@@ -17,9 +19,10 @@ from skal_deep.evaluation._request import (
     repeat_numbers,
 )
 from skal_deep.evaluation._result import BASELINE, Comparison
-from skal_deep.evaluation._run_directory import RunDirectory, begin
+from skal_deep.evaluation._run_directory import RunDirectory
 from skal_deep.evaluation._scoring import named_scorers
 from skal_deep.evaluation._simulation import SimulatedActiveLearner
+from skal_deep.evaluation._written import written
 
 
 def compare_strategies(
@@ -45,6 +48,7 @@ def compare_strategies(
     cost: Any = None,
     references: Mapping[str, Any] | None = None,
     run_dir: str | Path | None = None,
+    same_code: bool = False,
     n_jobs: int | None = None,
     progress: bool = True,
     random_state: Any = None,
@@ -92,7 +96,11 @@ def compare_strategies(
         memory, seeds, versions. A comparison that was killed goes on from there when
         it is called again, with the result it would have had. It may then have more
         strategies, repeats and cycles; any other change is refused. All jobs must see
-        the directory.
+        the directory. Files that were damaged or belong to another run are an error;
+        a net, metric or strategy of your own that has changed since, too.
+    same_code : bool, default=False
+        Whether a run goes on although your own code has changed since: say so if the
+        change makes no difference to any round.
     n_jobs : int, default=None
         Number of jobs at a time, as in joblib.
     progress : bool, default=True
@@ -130,32 +138,40 @@ def compare_strategies(
     run = None
     if run_dir is not None:
         run = RunDirectory(Path(run_dir).resolve())
-        random_state = begin(run, learner, named, data, random_state)
-    seed = as_seed(random_state)
-    outcomes = play_jobs(
-        [
-            joblib.delayed(run_job)(
-                learner, name, strategy, repeat, seed, run, None, *data.values()
-            )
-            for repeat in repeats
-            for name, strategy in named.items()
-        ],
-        n_jobs,
-        progress,
-    )
+        run, random_state = begin(run, learner, named, data, random_state, same_code)
+    seed, outcomes = as_seed(random_state), []
+    try:
+        if run is not None:
+            begun = [(name, repeat) for name in named for repeat in repeats]
+            run.check(begun, len(y) * n_copies, versions())
+        outcomes = play_jobs(
+            [
+                joblib.delayed(run_job)(
+                    learner, name, strategy, repeat, seed, run, None, *data.values()
+                )
+                for repeat in repeats
+                for name, strategy in named.items()
+            ],
+            n_jobs,
+            progress,
+        )
+    finally:
+        if run is not None:
+            run.forget_unplayed()
     random_picks = {
         outcome.repeat: [row["indices"] for row in outcome.rows]
         for outcome in outcomes
-        if outcome.strategy == BASELINE
+        if outcome.strategy == BASELINE and outcome.error is None
     }
     lines = play_jobs(
-        reference_jobs(references, learner, random_picks, seed, run, data),
+        reference_jobs(references, learner, random_picks, seed, run, data, same_code),
         n_jobs,
         progress,
     )
+    failures = report_failures(outcomes, lines)
     settings = {
-        "estimator": repr(estimator),
-        "strategies": {name: repr(strategy) for name, strategy in named.items()},
+        "estimator": written(estimator),
+        "strategies": {name: written(each) for name, each in named.items()},
         "n_rows": len(y),
         "n_repeats": len(repeats),
         "n_initial": n_initial,
@@ -169,7 +185,8 @@ def compare_strategies(
         "label_noise": label_noise,
         "n_copies": n_copies,
         "copy_noise": copy_noise,
-        "references": {name: repr(each) for name, each in references.items()},
+        "references": {name: written(each) for name, each in references.items()},
+        "failures": failures,
         "random_state": seed,
     }
     return collected(outcomes, list(named), metrics, settings, lines)

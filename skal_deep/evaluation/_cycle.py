@@ -14,6 +14,7 @@ from sklearn.semi_supervised import (
 )
 
 from skal_deep.classifier import fit_on_labeled, shrunk
+from skal_deep.classifier._lent import lent
 from skal_deep.pool import DeepQueryStrategy
 
 # These learn from the rows without a label, too, and want them marked by -1.
@@ -111,6 +112,7 @@ def fitted(
     missing_label : scalar, str, nan or None
         Marks a row without a label.
     """
+    X, y = lent(X), lent(y)
     if isinstance(last_step(estimator), _SEMI_SUPERVISED):
         return clone(estimator).fit(X, np.where(is_labeled(y, missing_label), y, -1))
     if previous is None:
@@ -125,6 +127,7 @@ def queried(
     y: NDArray[Any],
     candidates: NDArray[np.intp] | None,
     batch_size: int,
+    missing_label: Any = -1,
 ) -> NDArray[np.intp]:
     """Return the rows that a strategy, ours or of scikit-activeml, asks for.
 
@@ -142,7 +145,15 @@ def queried(
         Rows that can be queried; ``None`` is all without a label.
     batch_size : int
         How many to ask for.
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row without a label.
     """
+    can_pick = (
+        np.isin(np.arange(len(X)), candidates)
+        if candidates is not None
+        else (~is_labeled(y, missing_label))
+    )
+    X, y, candidates = lent(X), lent(y), lent(candidates)
     if isinstance(estimator, Pipeline) and not isinstance(strategy, DeepQueryStrategy):
         if len(estimator) > 1:  # scikit-activeml's strategies know no Pipeline
             X = estimator[:-1].transform(X)
@@ -160,4 +171,18 @@ def queried(
         candidates=candidates,
         batch_size=batch_size,
     )
-    return np.asarray(picks)
+    return _checked(np.asarray(picks), can_pick, strategy)
+
+
+def _checked(
+    picks: NDArray[Any], can_pick: NDArray[np.bool_], strategy: Any
+) -> NDArray[np.intp]:
+    """Return what a strategy asks for if it may: distinct rows, each a candidate."""
+    is_rows = picks.ndim == 1 and picks.dtype.kind in "iu" and len(picks) > 0
+    is_inside = is_rows and picks.min() >= 0 and picks.max() < len(can_pick)
+    if not is_inside or len(np.unique(picks)) < len(picks) or not can_pick[picks].all():
+        raise ValueError(
+            f"{type(strategy).__name__} should have returned distinct numbers of rows "
+            f"that can be labelled; it returned {str(picks.tolist())[:200]}."
+        )
+    return picks.astype(np.intp)

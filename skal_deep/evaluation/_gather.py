@@ -1,15 +1,18 @@
 """The jobs of a comparison: played, checked, put in order."""
 
+import os
 from typing import Any
 
 import joblib
+from joblib._parallel_backends import LokyBackend
 from joblib.parallel import get_active_backend
 from tqdm import tqdm
 
 from skal_deep.evaluation._jobs import Outcome
 from skal_deep.evaluation._result import Comparison
+from skal_deep.evaluation._watch import leave_with
 
-_ELSEWHERE = ("indices", "seeds", "configuration", "versions")
+_ELSEWHERE = ("indices", "seeds", "configuration", "versions", "platform", "checksum")
 
 
 def play_jobs(jobs: list[Any], n_jobs: int | None, progress: bool) -> list[Outcome]:
@@ -30,7 +33,10 @@ def play_jobs(jobs: list[Any], n_jobs: int | None, progress: bool) -> list[Outco
     # multiprocessing, and ray that builds on it, return everything at the end
     is_lazy = backend.supports_return_generator
     return_as = "generator_unordered" if is_lazy else "list"
-    parallel = joblib.Parallel(n_jobs=n_jobs, return_as=return_as)
+    options: dict[str, Any] = {}
+    if isinstance(backend, LokyBackend):  # workers that have not begun a job leave, too
+        options = {"initializer": leave_with, "initargs": (os.getpid(),)}
+    parallel = joblib.Parallel(n_jobs=n_jobs, return_as=return_as, **options)
     return list(
         tqdm(parallel(jobs), total=len(jobs), desc="compare", disable=not progress)
     )
@@ -88,6 +94,8 @@ def check_paired(outcomes: list[Outcome]) -> None:
     """
     starts: dict[int, str] = {}
     for outcome in outcomes:
+        if outcome.start is None:  # it failed before its first score
+            continue
         if starts.setdefault(outcome.repeat, outcome.start) != outcome.start:
             raise RuntimeError(
                 f"{outcome.strategy} started repeat {outcome.repeat} differently from "

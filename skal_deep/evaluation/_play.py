@@ -165,4 +165,5 @@ def _query(
         y,
         None if is_all else pool,
         min(rules.batch_size, len(pool)),
+        rules.missing_label,
     )

@@ -5,8 +5,9 @@ from typing import Any
 import joblib
 from sklearn.base import clone
 
-from skal_deep.evaluation._jobs import run_job
-from skal_deep.evaluation._run_directory import RunDirectory, begin
+from skal_deep.evaluation._begin import begin
+from skal_deep.evaluation._jobs import run_job, versions
+from skal_deep.evaluation._run_directory import RunDirectory
 
 
 def reference_jobs(
@@ -16,6 +17,7 @@ def reference_jobs(
     seed: int,
     run: RunDirectory | None,
     data: dict[str, Any],
+    same_code: bool = False,
 ) -> list[Any]:
     """Return a delayed job for each reference and repeat.
 
@@ -33,12 +35,16 @@ def reference_jobs(
         Where the rounds of the strategies are stored.
     data : dict
         X, y, X_test, y_test, cost.
+    same_code : bool, default=False
+        Whether the user's own code counts as that of the run, though it changed.
     """
     if not references:
         return []
     if run is not None:
         run = RunDirectory(run.path / "references")
-        begin(run, learner, references, data, seed)
+        run, _ = begin(run, learner, references, data, seed, same_code)
+        begun = [(name, repeat) for name in references for repeat in picks]
+        run.check(begun, len(data["y"]) * learner.n_copies, versions())
     whole = {"n_initial": len(data["y"]) * learner.n_copies, "n_cycles": 0}
     jobs = []
     for name, classifier in references.items():

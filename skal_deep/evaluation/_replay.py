@@ -6,12 +6,14 @@ from typing import Any
 import joblib
 
 from skal_deep.evaluation._configuration import fingerprint
+from skal_deep.evaluation._failures import report_failures
 from skal_deep.evaluation._gather import collected, play_jobs
 from skal_deep.evaluation._jobs import run_job
 from skal_deep.evaluation._result import Comparison
 from skal_deep.evaluation._run_directory import RunDirectory
 from skal_deep.evaluation._scoring import named_scorers
 from skal_deep.evaluation._simulation import SimulatedActiveLearner
+from skal_deep.evaluation._written import written
 
 # Parameters of the learner that decide split, start and labels.
 _KEPT = (
@@ -96,6 +98,7 @@ def replay(
     picked = {
         job: [row["indices"] for row in run.rows(*job)] for job in sorted(run.jobs())
     }
+    run.check(picked, len(y) * configuration["n_copies"], {})
     lengths = sorted({len(picks) for picks in picked.values()})
     if len(lengths) > 1:
         raise ValueError(
@@ -120,11 +123,12 @@ def replay(
         n_jobs,
         progress,
     )
+    failures = report_failures(outcomes)
     names = list(dict.fromkeys(name for name, _ in picked))
     metrics = tuple(named_scorers(scoring))
     settings = {
         "replayed": str(run_dir),
-        "estimator": repr(estimator),
+        "estimator": written(estimator),
         "scoring": metrics,
         "retrain": retrain,
         "n_repeats": len({repeat for _, repeat in picked}),
@@ -134,5 +138,6 @@ def replay(
         **{name: configuration[name] for name in (*_KEPT, "batch_size")},
         "test_size": configuration["test_size"] if X_test is None else len(y_test),
         "test_is_given": X_test is not None,
+        "failures": failures,
     }
     return collected(outcomes, names, metrics, settings, [])

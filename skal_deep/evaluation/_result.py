@@ -161,8 +161,15 @@ class Comparison:
 
     @property
     def warning(self) -> str | None:
-        """What to say if there are too few repeats, else nothing."""
-        return too_few(len(self.curve(BASELINE)), len(self.strategies) - 1)
+        """What to say if jobs failed or repeats are too few, else nothing."""
+        failed = [
+            f"{each['strategy']}, repeat {each['repeat']}: {each['error']}"
+            for each in self.settings.get("failures", ())
+        ]
+        said = [f"Failed, and without scores from there on: {'; '.join(failed)}."]
+        few = too_few(len(self.curve(BASELINE)), len(self.strategies) - 1)
+        texts = (said if failed else []) + ([few] if few else [])
+        return " ".join(texts) or None
 
     def summary(self) -> Table:
         """Return a table with one row for each strategy.

@@ -1,6 +1,5 @@
 """Metrics by name."""
 
-import copy
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import wraps
@@ -12,6 +11,7 @@ from skactiveml.utils import is_labeled
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.utils import check_array, check_consistent_length
 
+from skal_deep.classifier._lent import lent
 from skal_deep.functional import expected_calibration_error
 
 Scorer = Callable[[Any, Any, Any], float]
@@ -116,30 +116,66 @@ def _name(metric: Any) -> str:
     return str(getattr(wrapped, "__name__", type(wrapped).__name__))
 
 
-def _asked(estimator: Any, X: Any) -> Any:
-    """Return a copy of a classifier that answers each question about X once.
+_QUESTIONS = (
+    "predict",
+    "predict_proba",
+    "predict_log_proba",
+    "decision_function",
+    "score",
+)
 
-    A ``predict`` that asks ``predict_proba`` shares its answer.
+
+def _asked(estimator: Any, X: Any, lendings: list[Any]) -> Any:
+    """Return a view of a classifier that lends it what it is asked about.
+
+    So a classifier that writes into its input changes neither X nor the answer to the
+    next question. ``predict`` and ``predict_proba`` answer once about X; a ``predict``
+    that asks ``predict_proba`` shares its answer.
     """
-    asked = copy.copy(estimator)
-    for name in ("predict", "predict_proba"):
+    try:  # no `copy`: nets pickle what they copy
+        asked = object.__new__(type(estimator))
+        asked.__dict__.update(estimator.__dict__)
+    except (AttributeError, TypeError):  # a type that is not written in Python
+        return estimator
+    for name in _QUESTIONS:
         if hasattr(asked, name):
-            setattr(asked, name, _once(getattr(asked, name), X))
+            method = getattr(asked, name)
+            is_kept = name in ("predict", "predict_proba")
+            answer = _once(method, X, lendings) if is_kept else _on_copies(method)
+            asked.__dict__[name] = answer
     return asked
 
 
-def _once(method: Callable[[Any], Any], about: Any) -> Callable[[Any], Any]:
+def _on_copies(method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def answer(*args: Any, **kwargs: Any) -> Any:
+        return method(*map(lent, args), **kwargs)
+
+    return answer
+
+
+def _once(
+    method: Callable[..., Any], about: Any, lendings: list[Any]
+) -> Callable[..., Any]:
     answers: list[Any] = []
 
     @wraps(method)
-    def answer(X: Any) -> Any:
-        if X is not about:
-            return method(X)
+    def answer(X: Any, *args: Any, **kwargs: Any) -> Any:
+        is_lent = X is about or any(X is each for each in lendings)
+        if args or kwargs or not is_lent or not _equal(X, about):
+            return method(lent(X), *args, **kwargs)
         if not answers:
-            answers.append(method(X))
-        return answers[0]
+            lendings.append(lent(about))  # a `predict` may ask `predict_proba` about it
+            answers.append(method(lendings[-1]))
+            lendings.pop()
+        return lent(answers[0])
 
     return answer
+
+
+def _equal(X: Any, about: Any) -> bool:
+    """Return whether a metric left X as it was lent."""
+    return X is about or bool(np.array_equal(X, about))
 
 
 def scores_of(
@@ -167,6 +203,9 @@ def scores_of(
         return dict.fromkeys(metrics, float("nan"))
     if not is_known.all():
         X, y = X[is_known], y[is_known]
-    if len(metrics) > 1:
-        estimator = _asked(estimator, X)
-    return {name: float(metric(estimator, X, y)) for name, metric in metrics.items()}
+    lendings: list[Any] = []
+    asked, scores = _asked(estimator, X, lendings), {}
+    for name, metric in metrics.items():
+        lendings[:] = [lent(X)]
+        scores[name] = float(metric(asked, lendings[0], lent(y)))
+    return scores

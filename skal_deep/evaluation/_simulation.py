@@ -1,6 +1,7 @@
 """Active learning played through on labels that are known."""
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from skactiveml.base import QueryStrategy
@@ -10,10 +11,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skal_deep.classifier import as_seed
+from skal_deep.classifier._lent import lent
 from skal_deep.evaluation._rounds import rounds
 from skal_deep.evaluation._scoring import named_scorers, scores_of
 from skal_deep.evaluation._start import start_of
 from skal_deep.evaluation._statistics import area_under_curve
+from skal_deep.evaluation._watch import interrupts_leave
 
 
 def _predicts_proba(learner: "SimulatedActiveLearner") -> bool:
@@ -193,18 +196,24 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         self : object
             The fitted learner.
         """
-        self._metrics = named_scorers(self.scoring)
-        seed = as_seed(self.random_state)
+        metrics, seed = named_scorers(self.scoring), as_seed(self.random_state)
         start = start_of(self, seed, X, y, X_test, y_test, cost)
-        self.n_features_in_ = start.X.shape[1]
+        indices, points = [], []
+        stages: list[Any] = []
+        with interrupts_leave() as check_interrupt:
+            for played in rounds(self, seed, start):
+                check_interrupt()
+                indices.append(played.indices)
+                points.append(played.point)
+                if not (self.keep_stages or self.score_by == "area"):
+                    stages.clear()
+                stages.append(played.estimator)
+        # all at once: a fit that fails leaves the one before
+        self._metrics, self.n_features_in_ = metrics, start.X.shape[1]
         self.classes_, self.test_indices_ = start.classes, start.test_rows
-        self.query_indices_, self.stages_, points = [], [], []
-        for played in rounds(self, seed, start):
-            self.query_indices_.append(played.indices)
-            self.estimator_ = played.estimator
-            if self.keep_stages or self.score_by == "area":
-                self.stages_.append(played.estimator)
-            points.append(played.point)
+        self.query_indices_, self.estimator_ = indices, stages[-1]
+        is_kept = self.keep_stages or self.score_by == "area"
+        self.stages_ = stages if is_kept else []
         self.learning_curve_ = {
             name: np.array([point[name] for point in points]) for name in points[0]
         }
@@ -224,7 +233,7 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
             Classes.
         """
         check_is_fitted(self)
-        return self.estimator_.predict(X)
+        return self.estimator_.predict(lent(X))
 
     @available_if(_predicts_proba)
     def predict_proba(self, X):
@@ -241,7 +250,7 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
             Probabilities.
         """
         check_is_fitted(self)
-        return self.estimator_.predict_proba(X)
+        return self.estimator_.predict_proba(lent(X))
 
     def _scores(self, estimator, X, y) -> dict[str, float]:
         return scores_of(self._metrics, estimator, X, y, self.missing_label)

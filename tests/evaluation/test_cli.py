@@ -123,6 +123,14 @@ def test_the_same_command_goes_on_and_another_starts_anew(tmp_path, images):
     assert len(list((tmp_path / "runs").iterdir())) == 2
 
 
+def test_a_path_may_be_spelled_in_many_ways(tmp_path, images, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "linked.npz").symlink_to(images)
+    for path in (images, "images.npz", "./images.npz", "linked.npz"):
+        run(*TINY, "--data", path, "--strategies", "random", "--out", tmp_path)
+    assert len(list((tmp_path / "runs").iterdir())) == 1
+
+
 def test_metrics_conditions_and_a_reference_line(tmp_path, images):
     args = [
         *("--data", images, "--strategies", "random", "--out", tmp_path),
