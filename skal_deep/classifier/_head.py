@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from skal_deep.classifier._capabilities import CapabilityError
 from skal_deep.classifier._inference import net_proba, with_embeddings
+from skal_deep.classifier._output import as_float, head_tolerance
 
 
 def net_head(
@@ -39,14 +40,15 @@ def net_head(
     finally:
         for handle in handles:
             handle.remove()
-    weight_CD = ran[-1].weight.data
+    weight_CD = as_float(ran[-1].weight.data)
     bias_C = weight_CD.new_zeros(len(weight_CD))
     if ran[-1].bias is not None:
-        bias_C = ran[-1].bias.data
+        bias_C = as_float(ran[-1].bias.data)
     if embedding_ND.shape[1] == weight_CD.shape[1]:
         logits_NC = embedding_ND @ weight_CD.T + bias_C
+        tolerance = head_tolerance(logits_NC, ran[-1].weight.dtype)
         if logits_NC.shape == proba_NC.shape and torch.allclose(
-            logits_NC.softmax(-1), proba_NC, atol=1e-4
+            logits_NC.softmax(-1), proba_NC, atol=tolerance
         ):
             return weight_CD, bias_C
     raise CapabilityError(
@@ -56,11 +58,31 @@ def net_head(
     )
 
 
-def linear_classifier_head(clf: Any, X: NDArray[Any]) -> tuple[Tensor, Tensor]:  # noqa: ARG001
-    """Return weights (C, D) and biases (C,) of a linear classifier of scikit-learn."""
+def linear_classifier_head(clf: Any, X: NDArray[Any]) -> tuple[Tensor, Tensor]:
+    """Return weights (C, D) and biases (C,) of a linear classifier of scikit-learn.
+
+    Parameters
+    ----------
+    clf : LinearClassifierMixin
+        A fitted classifier.
+    X : ndarray of shape (N, D)
+        Rows to make sure that it predicts the softmax of its linear functions; one
+        that normalises the answers of one classifier against the rest does not.
+    """
     weight_CD = np.atleast_2d(clf.coef_)
     bias_C = np.broadcast_to(clf.intercept_, len(weight_CD))
     if len(weight_CD) == 1:  # of two classes, the first has logit 0
         weight_CD = np.concatenate([np.zeros_like(weight_CD), weight_CD])
         bias_C = np.concatenate([np.zeros_like(bias_C), bias_C])
-    return torch.tensor(weight_CD), torch.tensor(bias_C)
+    head = torch.tensor(weight_CD), torch.tensor(bias_C)
+    logits_NC = X @ weight_CD.T + bias_C
+    proba_NC = torch.as_tensor(np.asarray(clf.predict_proba(X)))
+    tolerance = head_tolerance(torch.as_tensor(logits_NC), proba_NC.dtype)
+    expected_NC = torch.as_tensor(logits_NC).softmax(-1).to(proba_NC)
+    if not torch.allclose(expected_NC, proba_NC, atol=tolerance):
+        raise CapabilityError(
+            f"{type(clf).__name__} does not predict the softmax of its linear "
+            "functions: it fits one classifier a class against the rest, or scales "
+            "them. Use LogisticRegression, or a DeepClassifier."
+        )
+    return head
