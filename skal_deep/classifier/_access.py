@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skactiveml.classifier import SklearnClassifier, SkorchClassifier
+from scipy.sparse import issparse
+from skactiveml.classifier import SkorchClassifier
 from skactiveml.regressor import SkorchRegressor
-from sklearn.base import RegressorMixin
 from sklearn.ensemble import BaggingClassifier
 from sklearn.ensemble._forest import ForestClassifier
 from sklearn.linear_model._base import LinearClassifierMixin
@@ -17,10 +17,15 @@ from sklearn.pipeline import Pipeline
 from skorch import NeuralNet
 from torch import Tensor
 
-from skal_deep.classifier._base import NetClassifier
-from skal_deep.classifier._batches import as_input
-from skal_deep.classifier._deep import DeepClassifier
-from skal_deep.classifier._evidential import EvidentialClassifier
+from skal_deep.classifier._capabilities import CAPABILITIES
+from skal_deep.classifier._compiled import eager_net, with_attributes
+from skal_deep.classifier._foreign import (
+    foreign_answer,
+    foreign_draws,
+    foreign_proba,
+    member_draws,
+    with_names,
+)
 from skal_deep.classifier._gradient_lengths import gradient_lengths
 from skal_deep.classifier._head import linear_classifier_head, net_head
 from skal_deep.classifier._inference import (
@@ -30,14 +35,16 @@ from skal_deep.classifier._inference import (
     net_proba,
     with_embeddings,
 )
+from skal_deep.classifier._inside import is_regressor, opened
 from skal_deep.classifier._jacobian import net_jacobian
 from skal_deep.classifier._logits import differentiable_logits
-from skal_deep.classifier._mc_dropout import MCDropoutClassifier
-from skal_deep.classifier._posterior import PosteriorClassifier
+from skal_deep.classifier._output import SOFTMAX
 from skal_deep.classifier._weight_gradients import net_weight_gradients
-from skal_deep.modules import coupled_dropout, isolated_rng
+from skal_deep.classifier._wrapped import wrapped_answers
+from skal_deep.modules import coupled_dropout
 
 _DEFAULT_N_SAMPLES = 20
+Answers = dict[str, Callable[..., Any]]
 
 
 class Model:
@@ -67,20 +74,36 @@ class Model:
 
 
 def _transformed(
-    method: Callable[..., Any], transform: Callable[[Any], Any], X: Any, *args: Any
+    method: Callable[..., Any],
+    transform: Callable[[Any], Any],
+    X: Any,
+    *args: Any,
+    **params: Any,
 ) -> Any:
-    return method(transform(X), *args)
+    return method(transform(X), *args, **params)
+
+
+class Inputs:
+    """A model of which a strategy measures nothing but what its last step sees."""
+
+    def __init__(self, model: Any):
+        self.model = model
 
 
 def as_model(clf: Any) -> Model:
     """Return what a strategy may ask of a classifier or regressor.
 
+    A capability is honoured wherever the method of its protocol exists, whoever wrote
+    the class. What this package knows about nets, scikit-learn's linear classifiers
+    and committees, and about wrappers around one estimator, is added.
+
     Parameters
     ----------
     clf : object or None
         One of our classifiers, a skorch net, a classifier or regressor of
-        scikit-activeml or scikit-learn, or a Pipeline that ends in any of these. It
-        may be unfitted as long as nothing is asked. ``None`` embeds rows as they are.
+        scikit-activeml or scikit-learn, any class that has some of the methods below,
+        or a Pipeline that ends in any of these. It may be unfitted as long as nothing
+        is asked. ``None`` embeds rows as they are.
 
     Returns
     -------
@@ -91,113 +114,133 @@ def as_model(clf: Any) -> Model:
     """
     if clf is None:
         return Model(embed=_flat)
+    if isinstance(clf, Inputs):
+        return Model(embed=as_model(clf.model).inputs)
     if isinstance(clf, Pipeline):
         return as_model(clf[-1]).after(partial(_through, clf))
-    if isinstance(clf, RegressorMixin):
-        return _regressor(clf)
-    if isinstance(clf, PosteriorClassifier):
-        return Model(**_ours(clf), sample_proba=clf._draw)
-    if isinstance(clf, EvidentialClassifier):
-        return Model(**_ours(clf), predict_evidence=clf._evidence)
-    if isinstance(clf, NetClassifier):
-        return Model(**_ours(clf))
+    if (inner := opened(clf)) is not None:
+        return Model(**wrapped_answers(clf, inner, as_model(inner)))
+    if is_regressor(clf):
+        return Model(**_of_regressor(clf))
+    if hasattr(clf, "_answers"):
+        return Model(**_written_anew(clf, clf._answers(), "skal_deep."))
     if isinstance(clf, NeuralNet):
-        return Model(
-            predict_proba=partial(net_proba, clf),
-            sample_proba=partial(_net_draws, clf),
-            embed=lambda X: _net_both(clf, X)[1],
-            predict_and_embed=partial(_net_both, clf),
-            linear_head=partial(net_head, clf),
-            jacobian=partial(net_jacobian, clf),
-            weight_gradients=partial(net_weight_gradients, clf),
-            differentiable_logits=partial(differentiable_logits, [clf]),
-            gradient_lengths=partial(gradient_lengths, [clf]),
-        )
+        return Model(**_written_anew(clf, _of_net(clf), "skorch."))
     if isinstance(clf, SkorchClassifier):
-        return Model(
-            predict_proba=partial(_proba, clf),
-            sample_proba=partial(_wrapped_net_draws, clf),
-            embed=lambda X: _wrapped_net_both(clf, X)[1],
-            predict_and_embed=partial(_wrapped_net_both, clf),
-            jacobian=lambda *args: net_jacobian(clf.neural_net_, *args),
-            weight_gradients=lambda *args: net_weight_gradients(clf.neural_net_, *args),
-        )
-    if not callable(getattr(clf, "predict_proba", None)):
-        return Model()
-    model = Model(predict_proba=partial(_proba, clf))
-    if callable(getattr(clf, "sample_proba", None)):
-        model.sample_proba = partial(_own_draws, clf)  # type: ignore[attr-defined]
-    elif isinstance(_unwrapped(clf), LinearClassifierMixin):
-        model.linear_head = partial(  # type: ignore[attr-defined]
-            linear_classifier_head, _unwrapped(clf)
-        )
-    elif isinstance(_unwrapped(clf), ForestClassifier | BaggingClassifier):
-        model.sample_proba = partial(_member_draws, clf)  # type: ignore[attr-defined]
-    return model
+        return Model(**_written_anew(clf, _of_wrapped_net(clf), "skactiveml."))
+    return Model(**_of_any(clf))
 
 
-def _flat(X: NDArray[Any]) -> Tensor:
+def _flat(X: Any) -> Tensor:
     """Return rows as vectors."""
-    rows_ND = torch.tensor(X).flatten(1)
+    rows = X.toarray() if issparse(X) else np.asarray(X)
+    rows_ND = torch.tensor(rows).flatten(1)
     return rows_ND if rows_ND.is_floating_point() else rows_ND.double()
 
 
 def _through(pipeline: Pipeline, X: NDArray[Any]) -> Any:
     """Apply the steps of a pipeline before the last."""
-    return pipeline[:-1].transform(X) if len(pipeline) > 1 else X
+    if len(pipeline) == 1:
+        return X
+    return pipeline[:-1].transform(with_names(pipeline, X))
 
 
-def _regressor(reg: Any) -> Model:
+def _by_method(clf: Any, name: str) -> Callable[..., Any]:
+    """Return what asks a class that nobody here has seen, by a protocol's method."""
+    if name == "predict_proba":
+        return partial(foreign_proba, clf)
+    if name == "sample_proba":
+        return partial(foreign_draws, clf)
+    return partial(foreign_answer, clf, name)
+
+
+def _written_anew(clf: Any, known: Answers, home: str) -> Answers:
+    """Return known answers, but those that a subclass from elsewhere has rewritten."""
+    rewritten = {
+        name: _by_method(clf, name)
+        for name in CAPABILITIES
+        if callable(method := getattr(type(clf), name, None))
+        and not (getattr(method, "__module__", None) or "").startswith(home)
+    }
+    if rewritten.keys() & {"predict_proba", "embed"}:
+        known = {name: f for name, f in known.items() if name != "predict_and_embed"}
+    return known | rewritten
+
+
+def _of_any(clf: Any) -> Answers:
+    """Return what a classifier answers by its methods, or as scikit-learn's do."""
+    answers = {
+        name: _by_method(clf, name)
+        for name in CAPABILITIES
+        if callable(getattr(clf, name, None))
+    }
+    if "predict_proba" not in answers:
+        return answers
+    if isinstance(clf, LinearClassifierMixin):
+        answers.setdefault("linear_head", partial(linear_classifier_head, clf))
+    if isinstance(clf, ForestClassifier | BaggingClassifier):
+        answers.setdefault("sample_proba", partial(member_draws, clf))
+    return answers
+
+
+def _of_net(clf: NeuralNet) -> Answers:
+    """Return what a plain net answers."""
+
+    def asked(answer: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *args, **params: answer(eager_net(clf), *args, **params)
+
+    return {
+        "predict_proba": asked(net_proba),
+        "sample_proba": asked(_net_draws),
+        "embed": lambda X: _net_both(eager_net(clf), X)[1],
+        "predict_and_embed": asked(_net_both),
+        "linear_head": asked(net_head),
+        "jacobian": asked(net_jacobian),
+        "weight_gradients": asked(net_weight_gradients),
+        "differentiable_logits": lambda X: differentiable_logits([eager_net(clf)], X),
+        "gradient_lengths": lambda X, words=False: gradient_lengths(
+            [eager_net(clf)], X, words
+        ),
+    }
+
+
+def _of_wrapped_net(clf: SkorchClassifier) -> Answers:
+    """Return what scikit-activeml's wrapper of a net answers."""
+    return {
+        "predict_proba": partial(foreign_proba, clf),
+        "sample_proba": partial(_wrapped_net_draws, clf),
+        "embed": lambda X: _wrapped_net_both(clf, X)[1],
+        "predict_and_embed": partial(_wrapped_net_both, clf),
+        "jacobian": lambda *args: net_jacobian(eager_net(clf.neural_net_), *args),
+        "weight_gradients": lambda *args: net_weight_gradients(
+            eager_net(clf.neural_net_), *args
+        ),
+    }
+
+
+def _of_regressor(reg: Any) -> Answers:
     """Return what a regressor answers: what it has learned, if it is a net."""
-    if isinstance(reg, NeuralNet):
-        return Model(
-            embed=partial(_net_embedding, reg),
-            jacobian=partial(net_jacobian, reg),
-            weight_gradients=partial(net_weight_gradients, reg),
-        )
-    if isinstance(reg, SkorchRegressor):
-        return Model(
-            embed=lambda X: _net_embedding(reg.neural_net_, X),
-            jacobian=lambda *args: net_jacobian(reg.neural_net_, *args),
-            weight_gradients=lambda *args: net_weight_gradients(reg.neural_net_, *args),
-        )
-    return Model()
+    answers = {
+        name: _by_method(reg, name)
+        for name in ("embed", "jacobian", "weight_gradients")
+        if callable(getattr(reg, name, None))
+    }
+    if not isinstance(reg, NeuralNet | SkorchRegressor):
+        return answers
+
+    def net() -> NeuralNet:
+        return eager_net(reg.neural_net_ if isinstance(reg, SkorchRegressor) else reg)
+
+    return {
+        "embed": lambda X: _net_embedding(net(), X),
+        "jacobian": lambda *args: net_jacobian(net(), *args),
+        "weight_gradients": lambda *args: net_weight_gradients(net(), *args),
+        **answers,
+    }
 
 
 def _net_embedding(net: NeuralNet, X: NDArray[Any]) -> Tensor:
     return with_embeddings(lambda: module_output(net, X), net.module_, None)[1]
-
-
-def _ours(clf: NetClassifier) -> dict[str, Callable[..., Any]]:
-    """Return what all our classifiers answer."""
-    answers: dict[str, Callable[..., Any]] = {
-        "predict_proba": lambda X: clf._answer(X)[0],
-        "embed": lambda X: clf._answer(X, embeddings=True)[1],
-        "predict_and_embed": partial(clf._answer, embeddings=True),
-        "jacobian": partial(
-            _side_by_side, partial(net_jacobian, layer=clf.embedding_layer), clf
-        ),
-        "weight_gradients": partial(_side_by_side, net_weight_gradients, clf),
-        "differentiable_logits": lambda X: differentiable_logits(clf.nets_, X),
-        "gradient_lengths": lambda X, words: gradient_lengths(clf.nets_, X, words),
-    }
-    if isinstance(clf, DeepClassifier | MCDropoutClassifier):
-        answers["linear_head"] = lambda X: net_head(
-            clf.nets_[0], X, clf.embedding_layer
-        )
-    return answers
-
-
-def _side_by_side(
-    features: Callable[..., Tensor],
-    clf: NetClassifier,
-    X: NDArray[Any],
-    n_features: int,
-    seed: int,
-) -> Tensor:
-    """Return features by all nets side by side, with a share of their number each."""
-    share = max(1, n_features // len(clf.nets_))
-    return torch.cat([features(net, X, share, seed) for net in clf.nets_], dim=1)
 
 
 def _net_both(net: NeuralNet, X: NDArray[Any]) -> tuple[Tensor, Tensor]:
@@ -205,66 +248,43 @@ def _net_both(net: NeuralNet, X: NDArray[Any]) -> tuple[Tensor, Tensor]:
 
 
 def _net_draws(
-    net: NeuralNet, X: NDArray[Any], n_samples: int | None, seed: int
+    net: NeuralNet,
+    X: NDArray[Any],
+    n_samples: int | None = None,
+    random_state: int = 0,
 ) -> Tensor:
     check_dropout(net, X[:16])
-    return dropout_proba(net, X, n_samples or _DEFAULT_N_SAMPLES, seed)
+    return dropout_proba(net, X, n_samples or _DEFAULT_N_SAMPLES, random_state)
 
 
-def _proba(clf: Any, X: NDArray[Any]) -> Tensor:
-    with isolated_rng():
-        return torch.tensor(clf.predict_proba(X))
+def _eager_wrapper(clf: SkorchClassifier) -> SkorchClassifier:
+    """Return the wrapper, or a view of it whose net is not compiled."""
+    net = eager_net(clf.neural_net_)
+    if net is clf.neural_net_:
+        return clf
+    return with_attributes(clf, neural_net_=net)  # type: ignore[no-any-return]
 
 
 def _wrapped_net_both(clf: SkorchClassifier, X: NDArray[Any]) -> tuple[Tensor, Tensor]:
-    return with_embeddings(lambda: _proba(clf, X), clf.neural_net_.module_, None)
+    clf = _eager_wrapper(clf)
+    return with_embeddings(
+        lambda: foreign_proba(clf, X), clf.neural_net_.module_, None
+    )
 
 
 def _wrapped_net_draws(
-    clf: SkorchClassifier, X: NDArray[Any], n_samples: int | None, seed: int
+    clf: SkorchClassifier,
+    X: NDArray[Any],
+    n_samples: int | None = None,
+    random_state: int = 0,
 ) -> Tensor:
+    clf = _eager_wrapper(clf)
     net = clf.neural_net_
-    check_dropout(net, as_input(net, X[:16]))
+    # the wrapper, not its net, makes probabilities of what the module returns
+    check_dropout(with_attributes(net, predict_nonlinearity=SOFTMAX), X[:16])
     draws = []
-    with coupled_dropout(net.module_, seed) as masks:
+    with coupled_dropout(net.module_, random_state) as masks:
         for draw in range(n_samples or _DEFAULT_N_SAMPLES):
             masks.use(draw)
-            draws.append(_proba(clf, X))
+            draws.append(foreign_proba(clf, X))
     return torch.stack(draws)
-
-
-def _own_draws(clf: Any, X: NDArray[Any], n_samples: int | None, seed: int) -> Tensor:
-    with isolated_rng():
-        samples = clf.sample_proba(
-            X, n_samples=n_samples or _DEFAULT_N_SAMPLES, random_state=seed
-        )
-    return torch.tensor(samples)
-
-
-def _unwrapped(clf: Any) -> Any:
-    """Return the scikit-learn classifier inside scikit-activeml's wrapper."""
-    if isinstance(clf, SklearnClassifier):
-        return getattr(clf, "estimator_", clf.estimator)
-    return clf
-
-
-def _member_draws(
-    clf: Any,
-    X: NDArray[Any],
-    n_samples: int | None = None,  # noqa: ARG001
-    seed: int = 0,  # noqa: ARG001
-) -> Tensor:
-    """Return the members' probabilities: all the draws that a committee has."""
-    committee = _unwrapped(clf)
-    draws_SNC = np.zeros((len(committee.estimators_), len(X), len(clf.classes_)))
-    # Members know classes as positions; inside the wrapper these are positions in
-    # the classes the committee saw, which are positions in the wrapper's own.
-    seen = np.arange(len(clf.classes_))
-    if committee is not clf:
-        seen = np.asarray(committee.classes_, dtype=int)
-    columns = getattr(committee, "estimators_features_", None)
-    for s, member in enumerate(committee.estimators_):
-        X_s = X if columns is None else X[:, columns[s]]
-        member_NC = member.predict_proba(X_s)
-        draws_SNC[s][:, seen[np.asarray(member.classes_, dtype=int)]] = member_NC
-    return torch.as_tensor(draws_SNC)

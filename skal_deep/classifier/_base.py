@@ -2,9 +2,12 @@
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from skactiveml.base import SkactivemlClassifier
 from skactiveml.utils import check_n_features, is_labeled
@@ -14,6 +17,11 @@ from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 from torch import Tensor
+
+from skal_deep.classifier._gradient_lengths import gradient_lengths
+from skal_deep.classifier._jacobian import net_jacobian
+from skal_deep.classifier._logits import differentiable_logits
+from skal_deep.classifier._weight_gradients import net_weight_gradients
 
 _N_SHOWN_ROWS = 16
 
@@ -139,6 +147,33 @@ class NetClassifier(SkactivemlClassifier, ABC):
         self, X: NDArray[Any], embeddings: bool = False
     ) -> tuple[Tensor, Tensor | None]:
         """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
+
+    def _answers(self) -> dict[str, Callable[..., Any]]:
+        """Return what strategies may ask, as tensors, by the protocols' names."""
+        return {
+            "predict_proba": lambda X: self._answer(X)[0],
+            "embed": lambda X: self._answer(X, embeddings=True)[1],
+            "predict_and_embed": partial(self._answer, embeddings=True),
+            "jacobian": partial(
+                self._side_by_side, partial(net_jacobian, layer=self.embedding_layer)
+            ),
+            "weight_gradients": partial(self._side_by_side, net_weight_gradients),
+            "differentiable_logits": lambda X: differentiable_logits(self.nets_, X),
+            "gradient_lengths": lambda X, words=False: gradient_lengths(
+                self.nets_, X, words
+            ),
+        }
+
+    def _side_by_side(
+        self,
+        features: Callable[..., Tensor],
+        X: NDArray[Any],
+        n_features: int,
+        seed: int,
+    ) -> Tensor:
+        """Return features by all nets side by side, with a share of them each."""
+        share = max(1, n_features // len(self.nets_))
+        return torch.cat([features(net, X, share, seed) for net in self.nets_], dim=1)
 
     def predict_proba(self, X, return_embeddings=False):
         """Return class probabilities.

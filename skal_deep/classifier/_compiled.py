@@ -33,14 +33,19 @@ def eager_module(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module, memo)  # which leaves compiled calls behind
 
 
+def with_attributes(owner: Any, **attributes: Any) -> Any:
+    """Return a view of an object that shares all its attributes but some."""
+    view = object.__new__(type(owner))
+    vars(view).update(vars(owner), **attributes)
+    return view
+
+
 def eager_net(net: NeuralNet) -> NeuralNet:
-    """Return a net to be asked: itself, or a view of it whose module is not compiled."""
+    """Return a net to be asked: itself, or a view whose module is not compiled."""
     module = vars(net).get("module_")
     if module is None or not is_compiled(module):
         return net
-    view = object.__new__(type(net))
-    vars(view).update(vars(net), module_=eager_module(module))
-    return view
+    return with_attributes(net, module_=eager_module(module))
 
 
 @contextmanager

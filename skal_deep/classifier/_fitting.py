@@ -1,5 +1,6 @@
 """Fitting models of any kind for a query, and refusing those that cannot help."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,22 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 
-from skal_deep.classifier._access import as_model
-from skal_deep.classifier._capabilities import REMEDIES, CapabilityError, method_name
-
-
-def last_step(clf: Any) -> Any:
-    """Return the last step of a Pipeline, anything else as it is."""
-    return clf[-1] if isinstance(clf, Pipeline) else clf
+from skal_deep.classifier._access import Inputs, as_model
+from skal_deep.classifier._capabilities import (
+    CAPABILITIES,
+    REMEDIES,
+    CapabilityError,
+    method_name,
+)
+from skal_deep.classifier._inside import (
+    innermost,
+    is_linear,
+    is_regressor,
+    last_step,
+    opened,
+    transforms,
+)
+from skal_deep.classifier._wrapped import label_positions
 
 
 def given_model(clf: Any, fit_clf: Any, reg: Any, fit_reg: Any) -> tuple[Any, bool]:
@@ -37,13 +47,13 @@ def given_model(clf: Any, fit_clf: Any, reg: Any, fit_reg: Any) -> tuple[Any, bo
     for name, value in (("fit_clf", fit_clf), ("fit_reg", fit_reg)):
         if not isinstance(value, bool):
             raise TypeError(f"{name} must be True or False, not {value!r}.")
-    if isinstance(last_step(clf), RegressorMixin):
+    if is_regressor(clf):
         raise TypeError(f"{type(last_step(clf)).__name__} is a regressor: pass `reg`.")
     if reg is None:
         return clf, fit_clf
     if clf is not None:
         raise ValueError("Pass a classifier `clf` or a regressor `reg`, not both.")
-    if not isinstance(last_step(reg), RegressorMixin):
+    if not is_regressor(reg):
         raise TypeError(
             f"reg must be a regressor, such as skorch's NeuralNetRegressor; "
             f"{type(last_step(reg)).__name__} is none. Classifiers are passed as `clf`."
@@ -133,6 +143,11 @@ def fitted(
     sample_weight: NDArray[Any] | None,
 ) -> Any:
     """Return the model to ask: a fitted clone, or the fitted one that is given."""
+    if isinstance(clf, Inputs):
+        if fit and opened(last_step(clf.model)) is None:
+            return _fit_steps(clf, X, y, missing_label)
+        clf = fitted(clf.model, fit, X, y, missing_label, sample_weight)
+        return Inputs(clf)
     if fit:
         return fit_on_labeled(clf, X, y, missing_label, sample_weight)
     last = last_step(clf)
@@ -142,12 +157,46 @@ def fitted(
     return clf
 
 
+def _fit_steps(
+    inputs: Inputs, X: NDArray[Any], y: NDArray[Any], missing_label: Any
+) -> Inputs | None:
+    """Return the fitted steps of a Pipeline before its last, which is not needed.
+
+    They are fitted to what :func:`fit_on_labeled` fits them to; before the first label
+    to all rows.
+    """
+    earlier, last = clone(inputs.model[:-1]), inputs.model[-1]
+    labeled = is_labeled(y, missing_label)
+    if isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
+        check_equal_missing_label(last.missing_label, missing_label)
+        labeled = np.ones_like(labeled)
+    if labeled.any():
+        earlier.fit(X[labeled], y[labeled])
+    else:
+        try:
+            earlier.fit(X)
+        except (TypeError, ValueError) as error:
+            warnings.warn(
+                "The earlier steps of the Pipeline cannot be fitted without labels, so "
+                f"that X is measured as it is: {error}",
+                stacklevel=4,
+            )
+            return None
+    return Inputs(Pipeline([*earlier.steps, ("last", "passthrough")]))
+
+
 def class_positions(clf: Any, y: NDArray[Any]) -> NDArray[np.int64]:
     """Return the columns that labels have in what a fitted classifier predicts."""
     last = last_step(clf)
-    if isinstance(last, NeuralNet):
-        return y.astype(np.int64)
-    return np.searchsorted(last.classes_, y)
+    if not isinstance(last, NeuralNet):
+        return label_positions(last.classes_, y, type(last).__name__)  # type: ignore[no-any-return]
+    columns = np.asarray(y).astype(np.int64)
+    if (columns != y).any() or (columns < 0).any():
+        raise ValueError(
+            f"A plain skorch net has columns 0 ... C-1 for its classes; the labels "
+            f"{np.unique(y).tolist()} are others. Use DeepClassifier."
+        )
+    return columns
 
 
 def check_needs(
@@ -166,14 +215,22 @@ def check_needs(
     missing = [need for need in needs if not isinstance(model, need)]
     if not missing:
         return clf
+    if works_on_inputs and clf is not None and not is_linear(clf):
+        warnings.warn(
+            f"{name} falls back to the inputs of {type(innermost(clf)).__name__}, "
+            "which has no features of its own. Pass a neural net to measure what it "
+            "has learned.",
+            stacklevel=3,
+        )
     if works_on_inputs:
-        return None
+        return Inputs(clf) if transforms(clf) else None
     if clf is None:
         raise CapabilityError(
             f"{name} needs a classifier: pass `clf`. " + _remedy(missing)
         )
     offered = (
-        ", ".join(vars(model).keys() - {"inputs"}) or "none of what strategies ask for"
+        ", ".join(name for name in CAPABILITIES if name in vars(model))
+        or "none of what strategies ask for"
     )
     raise CapabilityError(
         f"{name} needs {' and '.join(method_name(need) for need in missing)} of "
@@ -188,4 +245,4 @@ def _remedy(missing: list[type]) -> str:
 
 def _argument(model: Any) -> str:
     """Return the name of the argument that a model is passed as."""
-    return "reg" if isinstance(last_step(model), RegressorMixin) else "clf"
+    return "reg" if is_regressor(model) else "clf"

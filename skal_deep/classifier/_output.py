@@ -25,6 +25,24 @@ def as_float(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.dtype in _HALF else tensor
 
 
+def as_proba(proba: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """Return probabilities in float32 or more, with the round-off of half undone.
+
+    Parameters
+    ----------
+    proba : Tensor of shape (..., C)
+        What is to be probabilities.
+    dtype : torch.dtype, optional
+        What they were computed in; ``None`` is their own.
+    """
+    if (proba.dtype if dtype is None else dtype) not in _HALF:
+        return as_float(proba)
+    proba = as_float(proba)
+    sums = proba.sum(-1, keepdim=True)
+    is_rounded = (sums - 1).abs() <= _ROUND_OFF_OF_HALF
+    return torch.where(is_rounded, proba / sums, proba)
+
+
 def head_tolerance(logits_NC: Tensor, dtype: torch.dtype) -> float:
     """Return by how much probabilities may differ from the softmax of logits.
 
@@ -64,12 +82,7 @@ def to_proba(net: NeuralNet) -> Callable[[Tensor], Tensor]:
         nonlinearity = net._get_predict_nonlinearity()
 
     def proba(output: Tensor) -> Tensor:
-        proba = as_float(nonlinearity(as_float(output)))
-        if output.dtype not in _HALF:
-            return proba
-        sums = proba.sum(-1, keepdim=True)
-        is_rounded = (sums - 1).abs() <= _ROUND_OFF_OF_HALF
-        return torch.where(is_rounded, proba / sums, proba)
+        return as_proba(nonlinearity(as_float(output)), output.dtype)
 
     return proba
 
@@ -81,9 +94,10 @@ def check_net_proba(net: NeuralNet, proba: Tensor, n_axes: int = 2) -> Tensor:
         f"{type(net.module_).__name__} with the criterion "
         f"{type(criterion_of(net)).__name__}",
         'If the module returns logits, give the net predict_nonlinearity="softmax" '
-        "(skorch's own methods want functools.partial(torch.softmax, dim=-1)); if it returns one logit a "
-        "row, use NeuralNetBinaryClassifier with BCEWithLogitsLoss. Otherwise pass a "
-        "function that turns outputs into probabilities.",
+        "(skorch's own methods want functools.partial(torch.softmax, dim=-1)); if it "
+        "returns one logit a row, use NeuralNetBinaryClassifier with "
+        "BCEWithLogitsLoss. Otherwise pass a function that makes outputs "
+        "probabilities.",
         n_axes,
     )
 

@@ -33,6 +33,16 @@ class PosteriorClassifier(NetClassifier, ABC):
     def _sites(self) -> list[str]:
         """Say in words what differs from draw to draw."""
 
+    def _answers(self):
+        """Return what strategies may ask, as tensors, by the protocols' names."""
+        return {**super()._answers(), "sample_proba": self._draws}
+
+    def _draws(
+        self, X: NDArray[Any], n_samples: int | None = None, random_state: int = 0
+    ) -> Tensor:
+        """Return draws by the protocol's own arguments."""
+        return self._draw(X, n_samples, random_state)
+
     def sample_proba(self, X, n_samples=None, random_state=None):
         """Return class probabilities under draws from the posterior.
 

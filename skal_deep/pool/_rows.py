@@ -1,5 +1,6 @@
 """Rows of data, seen through a model."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from skal_deep.classifier import (
     Embeds,
+    HasLinearHead,
     HasWeightGradients,
     Model,
     derived_seed,
@@ -24,6 +26,9 @@ _CHUNK_BYTES = 2**28
 # whoever asks next; more are scored chunk by chunk.
 _KEPT_DRAWS = 2**25
 _KEPT_ROWS = 2**10
+
+# So many rows show whether a head makes the logits of the prediction.
+_N_SHOWN = 16
 
 
 class Rows:
@@ -80,12 +85,19 @@ class Rows:
     def embed(self) -> Tensor:
         """Return embeddings of shape (N, D), the inputs where the model has none."""
         if not isinstance(self._model, Embeds):
+            if not isinstance(self._model, HasLinearHead):
+                warnings.warn(
+                    "The classifier has no features of its own, so distances are those "
+                    "between its inputs. Pass a neural net to measure what it has "
+                    "learned.",
+                    stacklevel=2,
+                )
             return self._answer("inputs")
         return self._answer("embed")
 
     def linear_head(self) -> tuple[Tensor, Tensor]:
         """Return the weights (C, D) and biases (C,) that make logits of embeddings."""
-        rows = self._data[self._positions[:1]]
+        rows = self._data[self._positions[:_N_SHOWN]]
         head: tuple[Tensor, Tensor] = self._model.linear_head(rows)  # type: ignore[attr-defined]
         weight_CD, bias_C = (part.to(self.embed()) for part in head)
         return weight_CD, bias_C
