@@ -18,6 +18,7 @@ from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier._deep_ensemble import DeepEnsembleClassifier
 from skal_deep.classifier._evidential import EvidentialClassifier
 from skal_deep.classifier._fitting import (
+    check_feature_names,
     check_fitted,
     check_needs,
     class_positions,
@@ -54,6 +55,7 @@ __all__ = [
     "SnapshotEnsembleClassifier",
     "as_model",
     "as_seed",
+    "check_feature_names",
     "check_fitted",
     "check_needs",
     "class_positions",

@@ -262,7 +262,7 @@ def _eager_wrapper(clf: SkorchClassifier) -> SkorchClassifier:
     net = eager_net(clf.neural_net_)
     if net is clf.neural_net_:
         return clf
-    return with_attributes(clf, neural_net_=net)  # type: ignore[no-any-return]
+    return with_attributes(clf, neural_net_=net)
 
 
 def _wrapped_net_both(clf: SkorchClassifier, X: NDArray[Any]) -> tuple[Tensor, Tensor]:

@@ -14,8 +14,9 @@ from skactiveml.utils import check_n_features, is_labeled
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import validate_parameter_constraints
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_feature_names, check_is_fitted
 from skorch import NeuralNet
+from skorch.dataset import Dataset
 from torch import Tensor
 
 from skal_deep.classifier._gradient_lengths import gradient_lengths
@@ -104,9 +105,12 @@ class NetClassifier(SkactivemlClassifier, ABC):
         )
         # scikit-activeml changes the dictionary, hence one for each call
         rows = {"allow_nd": True, "ensure_min_samples": 0, "ensure_min_features": 0}
+        _check_feature_names(self, X, reset=True)
         X, y, sample_weight = self._validate_data(
             X, y, sample_weight, check_X_dict=rows
         )
+        if X.ndim > 1:  # scikit-activeml forgets it where there are no rows
+            self.n_features_in_ = X.shape[1]
         if sample_weight is not None and (np.asarray(sample_weight) < 0).any():
             raise ValueError("sample_weight must not be negative.")
         seed = as_seed(self.random_state)
@@ -121,11 +125,27 @@ class NetClassifier(SkactivemlClassifier, ABC):
             X=X[labeled],
             y=y[labeled].astype(np.int64),
             sample_weight=weight,
-            shown=X[:_N_SHOWN_ROWS],
+            shown=self._shown(X),
             start_from=start_from,
         )
-        self._check_fit(X[:_N_SHOWN_ROWS])
+        if len(shown := self._shown(X)):
+            self._check_fit(shown)
         return self
+
+    def _shown(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return a few rows that show what the module is given.
+
+        Where there are no rows, they are random vectors or images, of integers zeros:
+        sizes are known, and a posterior can be looked at. A data set of the user's may
+        take rows for something else; then, and where no size is known, there is
+        nothing to show.
+        """
+        shape = _N_SHOWN_ROWS, *X.shape[1:]
+        if len(X) or X.ndim < 2 or 0 in shape or self.net.dataset is not Dataset:
+            return X[:_N_SHOWN_ROWS]
+        if X.dtype.kind in "iu":
+            return np.zeros(shape, X.dtype)
+        return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
     @abstractmethod
     def _fit_nets(
@@ -242,6 +262,7 @@ class NetClassifier(SkactivemlClassifier, ABC):
     def _check_rows(self, X: Any) -> NDArray[Any]:
         """Return inputs that look like those of fit."""
         check_is_fitted(self)
+        _check_feature_names(self, X, reset=False)
         X = check_array(X, allow_nd=True)
         check_n_features(self, X, reset=False)
         if X.shape[1:] != self.row_shape_:

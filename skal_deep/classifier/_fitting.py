@@ -9,10 +9,14 @@ from skactiveml.base import SkactivemlClassifier, SkactivemlRegressor
 from skactiveml.classifier import SkorchClassifier
 from skactiveml.regressor import SkorchRegressor
 from skactiveml.utils import check_equal_missing_label, is_labeled
-from sklearn.base import RegressorMixin, clone
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _get_feature_names,
+    check_is_fitted,
+)
 from skorch import NeuralNet
 
 from skal_deep.classifier._access import Inputs, as_model
@@ -103,7 +107,7 @@ def fit_on_labeled(
             "first, or use a classifier of skal_deep with `classes` given."
         )
     y_fit = y[labeled]
-    if isinstance(last, NeuralNet) and isinstance(last, RegressorMixin):
+    if isinstance(innermost(clf), NeuralNet) and is_regressor(clf):
         y_fit = y_fit.astype(np.float32)[:, None]
     elif isinstance(last, NeuralNet):
         y_fit = y_fit.astype(np.int64)
@@ -113,6 +117,21 @@ def fit_on_labeled(
     if isinstance(clf, Pipeline):
         name = f"{clf.steps[-1][0]}__sample_weight"
     return clf.fit(X[labeled], y_fit, **{name: np.asarray(sample_weight)[labeled]})
+
+
+def check_feature_names(model: Any, fit: bool, X: Any, candidates: Any) -> None:
+    """Refuse columns named otherwise than those a fitted model knows, or than X's.
+
+    As scikit-learn's own methods do; names are lost where rows are held as arrays.
+    """
+    if not fit and getattr(model, "feature_names_in_", None) is not None:
+        _check_feature_names(model, X, reset=False)
+    known, named = _get_feature_names(X), _get_feature_names(candidates)
+    if known is not None and named is not None and list(known) != list(named):
+        raise ValueError(
+            f"The columns of candidates are named {list(named)}, those of X "
+            f"{list(known)}. Give them the same names in the same order."
+        )
 
 
 def check_fitted(clf: Any) -> None:
@@ -145,9 +164,8 @@ def fitted(
     """Return the model to ask: a fitted clone, or the fitted one that is given."""
     if isinstance(clf, Inputs):
         if fit and opened(last_step(clf.model)) is None:
-            return _fit_steps(clf, X, y, missing_label)
-        clf = fitted(clf.model, fit, X, y, missing_label, sample_weight)
-        return Inputs(clf)
+            return _fit_steps(clf.model, X, y, missing_label)
+        return Inputs(fitted(clf.model, fit, X, y, missing_label, sample_weight))
     if fit:
         return fit_on_labeled(clf, X, y, missing_label, sample_weight)
     last = last_step(clf)
@@ -158,14 +176,14 @@ def fitted(
 
 
 def _fit_steps(
-    inputs: Inputs, X: NDArray[Any], y: NDArray[Any], missing_label: Any
+    pipeline: Pipeline, X: NDArray[Any], y: NDArray[Any], missing_label: Any
 ) -> Inputs | None:
     """Return the fitted steps of a Pipeline before its last, which is not needed.
 
     They are fitted to what :func:`fit_on_labeled` fits them to; before the first label
     to all rows.
     """
-    earlier, last = clone(inputs.model[:-1]), inputs.model[-1]
+    earlier, last = clone(pipeline[:-1]), pipeline[-1]
     labeled = is_labeled(y, missing_label)
     if isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
         check_equal_missing_label(last.missing_label, missing_label)
@@ -189,7 +207,7 @@ def class_positions(clf: Any, y: NDArray[Any]) -> NDArray[np.int64]:
     """Return the columns that labels have in what a fitted classifier predicts."""
     last = last_step(clf)
     if not isinstance(last, NeuralNet):
-        return label_positions(last.classes_, y, type(last).__name__)  # type: ignore[no-any-return]
+        return label_positions(last.classes_, y, type(last).__name__)
     columns = np.asarray(y).astype(np.int64)
     if (columns != y).any() or (columns < 0).any():
         raise ValueError(

@@ -14,13 +14,15 @@ from skal_deep.classifier._capabilities import CAPABILITIES, CapabilityError
 from skal_deep.classifier._foreign import foreign_proba
 from skal_deep.classifier._inside import changes_proba, is_regressor, is_unlearned
 
+Answers = dict[str, Callable[..., Any]]
+
 # What does not hang on the probabilities.
 _FEATURES = ("embed", "jacobian", "weight_gradients")
 # Draws of a committee that has learned nothing: they are all the same.
 _N_EQUAL_DRAWS = 2
 
 
-def wrapped_answers(clf: Any, inner: Any, model: Any) -> dict[str, Callable[..., Any]]:
+def wrapped_answers(clf: Any, inner: Any, model: Any) -> Answers:
     """Return what a wrapper answers.
 
     Probabilities are the wrapper's own. The rest is told by what stands inside, for as
@@ -36,7 +38,7 @@ def wrapped_answers(clf: Any, inner: Any, model: Any) -> dict[str, Callable[...,
         What that answers.
     """
     told = {name: f for name, f in vars(model).items() if name in CAPABILITIES}
-    answers: dict[str, Callable[..., Any]] = {"inputs": model.inputs}
+    answers: Answers = {"inputs": model.inputs}
     if is_unlearned(clf):
         answers = {"inputs": partial(_inputs_of_unlearned, clf, model)}
         told |= {name: partial(_untold, clf, name) for name in told}
@@ -129,7 +131,7 @@ def _same_classes(
     return told(*args, **params)
 
 
-_BY_LABELS: dict[str, Callable[..., Any]] = {
+_BY_LABELS: Answers = {
     "sample_proba": _last_axis,
     "predict_evidence": _last_axis,
     "linear_head": _head,
@@ -176,4 +178,4 @@ def _constant_head(
     return weight_CD.double(), proba_NC[0].log()
 
 
-_OF_UNLEARNED = {"sample_proba": _equal_draws, "linear_head": _constant_head}
+_OF_UNLEARNED: Answers = {"sample_proba": _equal_draws, "linear_head": _constant_head}

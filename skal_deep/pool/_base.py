@@ -14,6 +14,7 @@ from torch import Tensor
 from skal_deep.classifier import (
     as_model,
     as_seed,
+    check_feature_names,
     check_needs,
     derived_seed,
     fit_on_labeled,
@@ -150,6 +151,12 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         name = type(self).__name__
         validate_parameter_constraints(
             self._parameter_constraints, self.get_params(deep=False), name
+        )
+        check_feature_names(
+            clf if reg is None else reg,
+            fit_clf if reg is None else fit_reg,
+            X,
+            candidates,
         )
         batch_size, candidates = as_batch_size(batch_size), as_candidates(candidates)
         if candidates is None:
