@@ -25,6 +25,7 @@ from skal_deep.classifier._fitting import (
     fit_on_labeled,
     fitted,
     given_model,
+    seen_inputs,
 )
 from skal_deep.classifier._laplace import LaplaceClassifier
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
@@ -63,5 +64,6 @@ __all__ = [
     "fit_on_labeled",
     "fitted",
     "given_model",
+    "seen_inputs",
     "shrunk",
 ]

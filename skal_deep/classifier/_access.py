@@ -267,9 +267,7 @@ def _eager_wrapper(clf: SkorchClassifier) -> SkorchClassifier:
 
 def _wrapped_net_both(clf: SkorchClassifier, X: NDArray[Any]) -> tuple[Tensor, Tensor]:
     clf = _eager_wrapper(clf)
-    return with_embeddings(
-        lambda: foreign_proba(clf, X), clf.neural_net_.module_, None
-    )
+    return with_embeddings(lambda: foreign_proba(clf, X), clf.neural_net_.module_, None)
 
 
 def _wrapped_net_draws(

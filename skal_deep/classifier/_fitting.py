@@ -119,6 +119,20 @@ def fit_on_labeled(
     return clf.fit(X[labeled], y_fit, **{name: np.asarray(sample_weight)[labeled]})
 
 
+def seen_inputs(clf: Any, X: NDArray[Any], candidates: Any) -> tuple[Any, Any, Any]:
+    """Return the model to ask, rows of X and candidates, as these are measured.
+
+    Where nothing but the inputs of a Pipeline's last step is asked for, they take the
+    place of the rows; then no model is left to ask.
+    """
+    if not isinstance(clf, Inputs):
+        return clf, X, candidates
+    see = as_model(clf).embed  # type: ignore[attr-defined]
+    if candidates is not None and candidates.ndim > 1:
+        candidates = see(candidates).numpy(force=True)
+    return None, see(X).numpy(force=True), candidates
+
+
 def check_feature_names(model: Any, fit: bool, X: Any, candidates: Any) -> None:
     """Refuse columns named otherwise than those a fitted model knows, or than X's.
 

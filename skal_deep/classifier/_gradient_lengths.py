@@ -64,9 +64,7 @@ def _weight_lengths(net: NeuralNet, x: Tensor) -> Tensor:
                 f"{type(net.module_).__name__} cannot be differentiated for one row at "
                 f"a time: {error}"
             ) from error
-        squared = [
-            as_float(g).flatten(1).square().sum(-1) for g in gradients.values()
-        ]
+        squared = [as_float(g).flatten(1).square().sum(-1) for g in gradients.values()]
         return torch.stack(squared).sum(0).sqrt()
 
     size = max(1, _MEMORY_BUDGET // sum(w.numel() for w in weights.values()))

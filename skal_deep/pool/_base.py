@@ -20,6 +20,7 @@ from skal_deep.classifier import (
     fit_on_labeled,
     fitted,
     given_model,
+    seen_inputs,
 )
 from skal_deep.modules import isolated_rng
 from skal_deep.pool._checks import (
@@ -174,6 +175,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         with isolated_rng(seed):
             if clf is not None:
                 clf = fitted(clf, fit_clf, X, y, self.missing_label_, sample_weight)
+                clf, X, candidates = seen_inputs(clf, X, candidates)
             pool, rows = self._look(
                 X, y, candidates, clf, seed, sample_weight, return_utilities
             )
