@@ -222,8 +222,10 @@ def class_positions(clf: Any, y: NDArray[Any]) -> NDArray[np.int64]:
     last = last_step(clf)
     if not isinstance(last, NeuralNet):
         return label_positions(last.classes_, y, type(last).__name__)
-    columns = np.asarray(y).astype(np.int64)
-    if (columns != y).any() or (columns < 0).any():
+    y = np.asarray(y)
+    is_column = y.dtype.kind in "iufb" and bool((np.isfinite(y) & (y >= 0)).all())
+    columns = y.astype(np.int64) if is_column else None
+    if columns is None or (columns != y).any():
         raise ValueError(
             f"A plain skorch net has columns 0 ... C-1 for its classes; the labels "
             f"{np.unique(y).tolist()} are others. Use DeepClassifier."

@@ -18,6 +18,9 @@ Answers = dict[str, Callable[..., Any]]
 
 # What does not hang on the probabilities.
 _FEATURES = ("embed", "jacobian", "weight_gradients")
+# The logit of a class that was never seen: its probability is 0 exactly, and the logit
+# is finite in float32, as kernels want it.
+_IMPOSSIBLE = -1e30
 # Draws of a committee that has learned nothing: they are all the same.
 _N_EQUAL_DRAWS = 2
 
@@ -111,7 +114,7 @@ def _head(
     weight_CD, bias_C = told(X)
     columns = torch.as_tensor(_columns(clf, inner, len(bias_C)))
     n_classes = len(clf.classes_)
-    all_bias_C = bias_C.new_full((n_classes,), -torch.inf)
+    all_bias_C = bias_C.new_full((n_classes,), _IMPOSSIBLE)
     all_bias_C[columns] = bias_C
     all_weight_CD = weight_CD.new_zeros(n_classes, weight_CD.shape[1])
     all_weight_CD[columns] = weight_CD
@@ -175,7 +178,7 @@ def _constant_head(
     """Return a head that predicts the shares of the labels for any input."""
     proba_NC, rows_ND = foreign_proba(clf, X).double(), inputs(X)
     weight_CD = rows_ND.new_zeros(proba_NC.shape[1], rows_ND.shape[1])
-    return weight_CD.double(), proba_NC[0].log()
+    return weight_CD.double(), proba_NC[0].log().clamp_min(_IMPOSSIBLE)
 
 
 _OF_UNLEARNED: Answers = {"sample_proba": _equal_draws, "linear_head": _constant_head}
