@@ -14,6 +14,7 @@ from torch import Tensor
 
 from skal_deep.classifier._base import NetClassifier, as_seed, derived_seed
 from skal_deep.classifier._capabilities import CapabilityError
+from skal_deep.classifier._compiled import with_attributes
 from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier._inference import net_answer, net_proba, with_embeddings
 
@@ -81,8 +82,7 @@ class PosteriorClassifier(NetClassifier, ABC):
             for name, value in vars(self).items()
             if name.endswith("_") or name == "_le"
         }
-        vars(member).update(learned, nets_=[net])
-        return member
+        return with_attributes(member, **learned | {"nets_": [net]})
 
     def _draw_seed(self) -> int:
         """Return the seed of the draws that predictions average."""

@@ -1,4 +1,4 @@
-"""A class that nobody here has seen is taken by what it offers, strategy by strategy."""
+"""A class that nobody here has seen is taken by what it offers."""
 
 import inspect
 
