@@ -19,7 +19,7 @@ from sklearn.utils.validation import (
 )
 from skorch import NeuralNet
 
-from skal_deep.classifier._access import Inputs, as_model
+from skal_deep.classifier._access import Inputs, as_model, warn_of_inputs
 from skal_deep.classifier._capabilities import (
     CAPABILITIES,
     REMEDIES,
@@ -27,8 +27,8 @@ from skal_deep.classifier._capabilities import (
     method_name,
 )
 from skal_deep.classifier._inside import (
+    hides_features,
     innermost,
-    is_linear,
     is_regressor,
     last_step,
     opened,
@@ -249,13 +249,8 @@ def check_needs(
     missing = [need for need in needs if not isinstance(model, need)]
     if not missing:
         return clf
-    if works_on_inputs and clf is not None and not is_linear(clf):
-        warnings.warn(
-            f"{name} falls back to the inputs of {type(innermost(clf)).__name__}, "
-            "which has no features of its own. Pass a neural net to measure what it "
-            "has learned.",
-            stacklevel=3,
-        )
+    if works_on_inputs and hides_features(clf):
+        warn_of_inputs(clf, stacklevel=4)
     if works_on_inputs:
         return Inputs(clf) if transforms(clf) else None
     if clf is None:

@@ -1,5 +1,7 @@
 """What models from elsewhere answer, checked and as tensors."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -60,10 +62,11 @@ def foreign_answer(clf: Any, name: str, X: Any, *args: Any, **params: Any) -> An
     if name == "linear_head":
         return tuple(_as_tensor(part) for part in answer)
     answer = _as_tensor(answer)
-    if answer.ndim < 1 or len(answer) != X.shape[0]:
+    n_rows = np.shape(X)[0]
+    if answer.ndim < 1 or len(answer) != n_rows:
         raise ValueError(
             f"{type(clf).__name__}.{name} must return one answer a row; of "
-            f"{X.shape[0]} rows it returned an array of shape {tuple(answer.shape)}."
+            f"{n_rows} rows it returned an array of shape {tuple(answer.shape)}."
         )
     if not torch.isfinite(answer).all():
         raise ValueError(f"{type(clf).__name__}.{name} returned NaN or infinity.")
@@ -133,3 +136,12 @@ def _member_proba(member: Any, X: NDArray[Any]) -> NDArray[Any]:
     if hasattr(member, "predict_proba"):
         return np.asarray(member.predict_proba(X))
     return (member.predict(X)[:, None] == member.classes_).astype(float)
+
+
+def by_method(clf: Any, name: str) -> Callable[..., Any]:
+    """Return what asks a class that nobody here has seen, by a protocol's method."""
+    if name == "predict_proba":
+        return partial(foreign_proba, clf)
+    if name == "sample_proba":
+        return partial(foreign_draws, clf)
+    return partial(foreign_answer, clf, name)

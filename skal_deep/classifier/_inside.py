@@ -8,10 +8,10 @@ from sklearn.base import RegressorMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model._base import LinearClassifierMixin, LinearModel
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
+from skorch import NeuralNet
 
 # Estimators around one other: where that stands after fit, and before.
 _AROUND_ONE = {
@@ -97,9 +97,15 @@ def is_regressor(model: Any) -> bool:
     return isinstance(innermost(model), RegressorMixin)
 
 
-def is_linear(model: Any) -> bool:
-    """Return whether what learns is linear, so that inputs are its last features."""
+def hides_features(model: Any) -> bool:
+    """Return whether several inside see other inputs, or have features of their own.
+
+    These are no one space, so that X is measured as it is.
+    """
     learner = innermost(model)
-    return isinstance(learner, LinearClassifierMixin | LinearModel) or (
-        type(learner).__module__.startswith("sklearn.linear_model")
+    if not hasattr(learner, "get_params"):
+        return False
+    return any(
+        isinstance(part, NeuralNet) or (isinstance(part, Pipeline) and len(part) > 1)
+        for part in learner.get_params(deep=True).values()
     )

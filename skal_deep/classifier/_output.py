@@ -56,7 +56,8 @@ def head_tolerance(logits_NC: Tensor, dtype: torch.dtype) -> float:
 
 def criterion_of(net: NeuralNet) -> Any:
     """Return the criterion of a net, the one inside if it is compiled."""
-    return getattr(net.criterion_, "_orig_mod", net.criterion_)
+    criterion = getattr(net, "criterion_", None)
+    return getattr(criterion, "_orig_mod", criterion)
 
 
 def makes_softmax(net: NeuralNet) -> bool:

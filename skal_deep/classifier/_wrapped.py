@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.exceptions import NotFittedError
+from skorch import NeuralNet
 from torch import Tensor
 
 from skal_deep.classifier._capabilities import CAPABILITIES, CapabilityError
@@ -84,7 +85,10 @@ def label_positions(classes: Any, labels: Any, name: str) -> Any:
 
 def _columns(clf: Any, inner: Any, n_columns: int) -> Any:
     """Return the columns of the wrapper that those of what is inside are."""
-    known = np.asarray(inner.classes_)
+    if isinstance(inner, NeuralNet):  # its columns are labels 0 ... C - 1
+        known = np.arange(n_columns)
+    else:
+        known = np.asarray(inner.classes_)
     if len(known) != n_columns:
         raise CapabilityError(
             f"{type(inner).__name__} inside {type(clf).__name__} answers in "

@@ -1,6 +1,5 @@
 """Rows of data, seen through a model."""
 
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +10,6 @@ from torch import Tensor
 
 from skal_deep.classifier import (
     Embeds,
-    HasLinearHead,
     HasWeightGradients,
     Model,
     derived_seed,
@@ -85,13 +83,6 @@ class Rows:
     def embed(self) -> Tensor:
         """Return embeddings of shape (N, D), the inputs where the model has none."""
         if not isinstance(self._model, Embeds):
-            if not isinstance(self._model, HasLinearHead):
-                warnings.warn(
-                    "The classifier has no features of its own, so distances are those "
-                    "between its inputs. Pass a neural net to measure what it has "
-                    "learned.",
-                    stacklevel=2,
-                )
             return self._answer("inputs")
         return self._answer("embed")
 

@@ -6,11 +6,12 @@ import torch
 from skactiveml.classifier import SklearnClassifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.feature_selection import SelectKBest, f_classif
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from skorch import NeuralNetRegressor
@@ -90,7 +91,7 @@ def test_strategies_that_ask_for_probabilities_measure_the_same_inputs(strategy,
         model.inputs(data[0]), torch.as_tensor(transformed(*data))
     )
     assert not isinstance(model, Embeds)
-    picks(strategy, *data, pipeline())  # without a warning: it is linear
+    picks(strategy, *data, pipeline())
 
 
 @pytest.mark.parametrize("wrapper", WRAPPERS)
@@ -108,20 +109,23 @@ def test_wrappers_are_opened(wrapper, fit_clf, data):
 def test_several_pipelines_inside_are_no_one_space(data):
     X, y = data
     clf = CalibratedClassifierCV(pipeline(), cv=2, ensemble=True)
-    with pytest.warns(UserWarning, match="CoreSet falls back to the inputs of Calib"):
-        assert picks(CoreSet(), X, y, clf) == picks(CoreSet(), X, y)
+    voting = VotingClassifier([("a", pipeline()), ("b", GaussianNB())], voting="soft")
+    for model in (clf, voting, make_pipeline(clf), wrapped(clf)):
+        with pytest.warns(UserWarning, match="Falling back to the inputs as they are"):
+            assert picks(CoreSet(), X, y, model) == picks(CoreSet(), X, y)
+        with pytest.warns(UserWarning, match="Falling back to the inputs as they are"):
+            picks(UncertaintyHerding(), X, y, model)
 
 
-def test_falling_back_to_inputs_is_a_warning(data):
+def test_models_without_features_are_measured_by_their_inputs(data):
     X, y = data
     forest = RandomForestClassifier(5, random_state=0)
-    with pytest.warns(UserWarning, match="CoreSet falls back to the inputs of Random"):
-        assert picks(CoreSet(), X, y, forest) == picks(CoreSet(), X, y)
-    with pytest.warns(UserWarning, match="falls back to the inputs of RandomForest"):
-        found = picks(CoreSet(), X, y, pipeline(forest))
+    assert picks(CoreSet(), X, y, forest) == picks(CoreSet(), X, y)
+    found = picks(CoreSet(), X, y, pipeline(forest))
     assert found == picks(CoreSet(), transformed(X, y), y)
-    with pytest.warns(UserWarning, match="no features of its own"):
-        picks(UncertaintyHerding(), X, y, forest)
+    voting = VotingClassifier([("a", forest), ("b", GaussianNB())], voting="soft")
+    found = picks(CoreSet(), X, y, pipeline(voting))
+    assert found == picks(CoreSet(), transformed(X, y), y)
 
 
 def test_before_the_first_label_all_rows_fit_the_earlier_steps(data):
