@@ -18,12 +18,14 @@ from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier._deep_ensemble import DeepEnsembleClassifier
 from skal_deep.classifier._evidential import EvidentialClassifier
 from skal_deep.classifier._fitting import (
+    check_feature_names,
     check_fitted,
     check_needs,
     class_positions,
     fit_on_labeled,
     fitted,
     given_model,
+    seen_inputs,
     was_trained,
 )
 from skal_deep.classifier._laplace import LaplaceClassifier
@@ -57,6 +59,7 @@ __all__ = [
     "as_model",
     "as_seed",
     "canonical_order",
+    "check_feature_names",
     "check_fitted",
     "check_needs",
     "class_positions",
@@ -64,6 +67,7 @@ __all__ = [
     "fit_on_labeled",
     "fitted",
     "given_model",
+    "seen_inputs",
     "shrunk",
     "was_trained",
 ]

@@ -1,5 +1,6 @@
 """The one door between strategies and models of any kind."""
 
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -7,9 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skactiveml.classifier import SklearnClassifier, SkorchClassifier
-from skactiveml.regressor import SkorchRegressor
-from sklearn.base import RegressorMixin
+from scipy.sparse import issparse
+from skactiveml.classifier import SkorchClassifier
 from sklearn.ensemble import BaggingClassifier
 from sklearn.ensemble._forest import ForestClassifier
 from sklearn.linear_model._base import LinearClassifierMixin
@@ -18,27 +18,28 @@ from skorch import NeuralNet
 from torch import Tensor
 
 from skal_deep.classifier._base import NetClassifier
-from skal_deep.classifier._batches import as_input
-from skal_deep.classifier._deep import DeepClassifier
-from skal_deep.classifier._evidential import EvidentialClassifier
-from skal_deep.classifier._gradient_lengths import gradient_lengths, has_bias
-from skal_deep.classifier._head import linear_classifier_head, net_head
-from skal_deep.classifier._inference import (
-    check_dropout,
-    dropout_proba,
-    module_output,
-    net_proba,
-    with_embeddings,
+from skal_deep.classifier._capabilities import CAPABILITIES
+from skal_deep.classifier._foreign import (
+    by_method,
+    member_draws,
+    with_names,
 )
-from skal_deep.classifier._jacobian import net_jacobian
+from skal_deep.classifier._head import linear_classifier_head
+from skal_deep.classifier._inside import (
+    hides_features,
+    innermost,
+    is_regressor,
+    opened,
+)
 from skal_deep.classifier._lent import lent
-from skal_deep.classifier._logits import differentiable_logits
-from skal_deep.classifier._mc_dropout import MCDropoutClassifier
-from skal_deep.classifier._posterior import PosteriorClassifier
-from skal_deep.classifier._weight_gradients import net_weight_gradients
-from skal_deep.modules import coupled_dropout, isolated_rng
+from skal_deep.classifier._net_answers import (
+    answers_of_net,
+    answers_of_regressor,
+    answers_of_wrapped_net,
+)
+from skal_deep.classifier._wrapped import wrapped_answers
 
-_DEFAULT_N_SAMPLES = 20
+Answers = dict[str, Callable[..., Any]]
 
 
 class Model:
@@ -68,20 +69,36 @@ class Model:
 
 
 def _transformed(
-    method: Callable[..., Any], transform: Callable[[Any], Any], X: Any, *args: Any
+    method: Callable[..., Any],
+    transform: Callable[[Any], Any],
+    X: Any,
+    *args: Any,
+    **params: Any,
 ) -> Any:
-    return method(transform(X), *args)
+    return method(transform(X), *args, **params)
+
+
+class Inputs:
+    """A model of which a strategy measures nothing but what its last step sees."""
+
+    def __init__(self, model: Any):
+        self.model = model
 
 
 def as_model(clf: Any) -> Model:
     """Return what a strategy may ask of a classifier or regressor.
 
+    A capability is honoured wherever the method of its protocol exists, whoever wrote
+    the class. What this package knows about nets, scikit-learn's linear classifiers
+    and committees, and about wrappers around one estimator, is added.
+
     Parameters
     ----------
     clf : object or None
         One of our classifiers, a skorch net, a classifier or regressor of
-        scikit-activeml or scikit-learn, or a Pipeline that ends in any of these. It
-        may be unfitted as long as nothing is asked. ``None`` embeds rows as they are.
+        scikit-activeml or scikit-learn, any class that has some of the methods below,
+        or a Pipeline that ends in any of these. It may be unfitted as long as nothing
+        is asked. ``None`` embeds rows as they are.
 
     Returns
     -------
@@ -92,183 +109,79 @@ def as_model(clf: Any) -> Model:
     """
     if clf is None:
         return Model(embed=_flat)
+    if isinstance(clf, Inputs):
+        return Model(embed=as_model(clf.model).inputs)
     if isinstance(clf, Pipeline):
         return as_model(clf[-1]).after(partial(_through, clf))
-    if isinstance(clf, RegressorMixin):
-        return _regressor(clf)
-    if isinstance(clf, PosteriorClassifier):
-        return Model(**_ours(clf), sample_proba=clf._draw)
-    if isinstance(clf, EvidentialClassifier):
-        return Model(**_ours(clf), predict_evidence=clf._evidence)
+    if (inner := opened(clf)) is not None:
+        return Model(**wrapped_answers(clf, inner, as_model(inner)))
+    if is_regressor(clf):
+        return Model(**answers_of_regressor(clf))
     if isinstance(clf, NetClassifier):
-        return Model(**_ours(clf))
+        return Model(**_written_anew(clf, clf._answers(), "skal_deep."))
     if isinstance(clf, NeuralNet):
-        return Model(
-            predict_proba=partial(net_proba, clf),
-            sample_proba=partial(_net_draws, clf),
-            embed=lambda X: _net_both(clf, X)[1],
-            predict_and_embed=partial(_net_both, clf),
-            linear_head=partial(net_head, clf),
-            jacobian=partial(net_jacobian, clf),
-            weight_gradients=partial(net_weight_gradients, clf),
-            differentiable_logits=partial(differentiable_logits, [clf]),
-            gradient_lengths=partial(gradient_lengths, [clf]),
-            head_has_bias=partial(has_bias, [clf]),
-        )
+        return Model(**_written_anew(clf, answers_of_net(clf), "skorch."))
     if isinstance(clf, SkorchClassifier):
-        return Model(
-            predict_proba=partial(_proba, clf),
-            sample_proba=partial(_wrapped_net_draws, clf),
-            embed=lambda X: _wrapped_net_both(clf, X)[1],
-            predict_and_embed=partial(_wrapped_net_both, clf),
-            jacobian=lambda *args: net_jacobian(clf.neural_net_, *args),
-            weight_gradients=lambda *args: net_weight_gradients(clf.neural_net_, *args),
-            head_has_bias=lambda X: has_bias([clf.neural_net_], X),
-        )
-    if not callable(getattr(clf, "predict_proba", None)):
-        return Model()
-    model = Model(predict_proba=partial(_proba, clf))
-    if callable(getattr(clf, "sample_proba", None)):
-        model.sample_proba = partial(_own_draws, clf)  # type: ignore[attr-defined]
-    elif isinstance(_unwrapped(clf), LinearClassifierMixin):
-        model.linear_head = partial(  # type: ignore[attr-defined]
-            linear_classifier_head, _unwrapped(clf)
-        )
-    elif isinstance(_unwrapped(clf), ForestClassifier | BaggingClassifier):
-        model.sample_proba = partial(_member_draws, clf)  # type: ignore[attr-defined]
-    return model
+        return Model(**_written_anew(clf, answers_of_wrapped_net(clf), "skactiveml."))
+    return Model(**_of_any(clf))
 
 
-def _flat(X: NDArray[Any]) -> Tensor:
+def _flat(X: Any) -> Tensor:
     """Return rows as vectors."""
-    rows_ND = torch.tensor(X).flatten(1)
+    rows = X.toarray() if issparse(X) else np.asarray(X)
+    rows_ND = torch.tensor(rows).flatten(1)
     return rows_ND if rows_ND.is_floating_point() else rows_ND.double()
+
+
+def warn_of_inputs(model: Any, stacklevel: int) -> None:
+    """Warn that X is measured, and nothing that stands inside a model."""
+    name = type(innermost(model)).__name__
+    warnings.warn(
+        f"Falling back to the inputs as they are: {name} holds estimators that "
+        "transform them or learn features, each in its own way. Pass one Pipeline or "
+        "one net to measure what it sees.",
+        stacklevel=stacklevel,
+    )
+
+
+def _inputs_for_lack_of_one_space(clf: Any, X: Any) -> Tensor:
+    warn_of_inputs(clf, stacklevel=3)
+    return _flat(X)
 
 
 def _through(pipeline: Pipeline, X: NDArray[Any]) -> Any:
     """Apply the steps of a pipeline before the last."""
-    return pipeline[:-1].transform(lent(X)) if len(pipeline) > 1 else X
+    if len(pipeline) == 1:
+        return X
+    return pipeline[:-1].transform(with_names(pipeline, lent(X)))
 
 
-def _regressor(reg: Any) -> Model:
-    """Return what a regressor answers: what it has learned, if it is a net."""
-    if isinstance(reg, NeuralNet):
-        return Model(
-            embed=partial(_net_embedding, reg),
-            jacobian=partial(net_jacobian, reg),
-            weight_gradients=partial(net_weight_gradients, reg),
-        )
-    if isinstance(reg, SkorchRegressor):
-        return Model(
-            embed=lambda X: _net_embedding(reg.neural_net_, X),
-            jacobian=lambda *args: net_jacobian(reg.neural_net_, *args),
-            weight_gradients=lambda *args: net_weight_gradients(reg.neural_net_, *args),
-        )
-    return Model()
-
-
-def _net_embedding(net: NeuralNet, X: NDArray[Any]) -> Tensor:
-    return with_embeddings(lambda: module_output(net, X), net.module_, None)[1]
-
-
-def _ours(clf: NetClassifier) -> dict[str, Callable[..., Any]]:
-    """Return what all our classifiers answer."""
-    answers: dict[str, Callable[..., Any]] = {
-        "predict_proba": lambda X: clf._answer(X)[0],
-        "embed": lambda X: clf._answer(X, embeddings=True)[1],
-        "predict_and_embed": partial(clf._answer, embeddings=True),
-        "jacobian": partial(
-            _side_by_side, partial(net_jacobian, layer=clf.embedding_layer), clf
-        ),
-        "weight_gradients": partial(_side_by_side, net_weight_gradients, clf),
-        "differentiable_logits": lambda X: differentiable_logits(clf.nets_, X),
-        "gradient_lengths": lambda X, words: gradient_lengths(clf.nets_, X, words),
-        "head_has_bias": lambda X: has_bias(clf.nets_, X),
+def _written_anew(clf: Any, known: Answers, home: str) -> Answers:
+    """Return known answers, but those that a subclass from elsewhere has rewritten."""
+    rewritten = {
+        name: by_method(clf, name)
+        for name in CAPABILITIES
+        if callable(method := getattr(type(clf), name, None))
+        and not (getattr(method, "__module__", None) or "").startswith(home)
     }
-    if isinstance(clf, DeepClassifier | MCDropoutClassifier):
-        answers["linear_head"] = lambda X: net_head(
-            clf.nets_[0], X, clf.embedding_layer
-        )
+    if rewritten.keys() & {"predict_proba", "embed"}:
+        known = {name: f for name, f in known.items() if name != "predict_and_embed"}
+    return known | rewritten
+
+
+def _of_any(clf: Any) -> Answers:
+    """Return what a classifier answers by its methods, or as scikit-learn's do."""
+    answers = {
+        name: by_method(clf, name)
+        for name in CAPABILITIES
+        if callable(getattr(clf, name, None))
+    }
+    if hides_features(clf):
+        answers["inputs"] = partial(_inputs_for_lack_of_one_space, clf)
+    if "predict_proba" not in answers:
+        return answers
+    if isinstance(clf, LinearClassifierMixin):
+        answers.setdefault("linear_head", partial(linear_classifier_head, clf))
+    if isinstance(clf, ForestClassifier | BaggingClassifier):
+        answers.setdefault("sample_proba", partial(member_draws, clf))
     return answers
-
-
-def _side_by_side(
-    features: Callable[..., Tensor],
-    clf: NetClassifier,
-    X: NDArray[Any],
-    n_features: int,
-    seed: int,
-) -> Tensor:
-    """Return features by all nets side by side, with a share of their number each."""
-    share = max(1, n_features // len(clf.nets_))
-    return torch.cat([features(net, X, share, seed) for net in clf.nets_], dim=1)
-
-
-def _net_both(net: NeuralNet, X: NDArray[Any]) -> tuple[Tensor, Tensor]:
-    return with_embeddings(lambda: net_proba(net, X), net.module_, None)
-
-
-def _net_draws(
-    net: NeuralNet, X: NDArray[Any], n_samples: int | None, seed: int
-) -> Tensor:
-    check_dropout(net, X[:16])
-    return dropout_proba(net, X, n_samples or _DEFAULT_N_SAMPLES, seed)
-
-
-def _proba(clf: Any, X: NDArray[Any]) -> Tensor:
-    with isolated_rng():
-        return torch.tensor(clf.predict_proba(X))
-
-
-def _wrapped_net_both(clf: SkorchClassifier, X: NDArray[Any]) -> tuple[Tensor, Tensor]:
-    return with_embeddings(lambda: _proba(clf, X), clf.neural_net_.module_, None)
-
-
-def _wrapped_net_draws(
-    clf: SkorchClassifier, X: NDArray[Any], n_samples: int | None, seed: int
-) -> Tensor:
-    net = clf.neural_net_
-    check_dropout(net, as_input(net, X[:16]))
-    draws = []
-    with coupled_dropout(net.module_, seed) as masks:
-        for draw in range(n_samples or _DEFAULT_N_SAMPLES):
-            masks.use(draw)
-            draws.append(_proba(clf, X))
-    return torch.stack(draws)
-
-
-def _own_draws(clf: Any, X: NDArray[Any], n_samples: int | None, seed: int) -> Tensor:
-    with isolated_rng():
-        samples = clf.sample_proba(
-            X, n_samples=n_samples or _DEFAULT_N_SAMPLES, random_state=seed
-        )
-    return torch.tensor(samples)
-
-
-def _unwrapped(clf: Any) -> Any:
-    """Return the scikit-learn classifier inside scikit-activeml's wrapper."""
-    if isinstance(clf, SklearnClassifier):
-        return getattr(clf, "estimator_", clf.estimator)
-    return clf
-
-
-def _member_draws(
-    clf: Any,
-    X: NDArray[Any],
-    n_samples: int | None = None,  # noqa: ARG001
-    seed: int = 0,  # noqa: ARG001
-) -> Tensor:
-    """Return the members' probabilities: all the draws that a committee has."""
-    committee = _unwrapped(clf)
-    draws_SNC = np.zeros((len(committee.estimators_), len(X), len(clf.classes_)))
-    # Members know classes as positions; inside the wrapper these are positions in
-    # the classes the committee saw, which are positions in the wrapper's own.
-    seen = np.arange(len(clf.classes_))
-    if committee is not clf:
-        seen = np.asarray(committee.classes_, dtype=int)
-    columns = getattr(committee, "estimators_features_", None)
-    for s, member in enumerate(committee.estimators_):
-        X_s = X if columns is None else X[:, columns[s]]
-        member_NC = member.predict_proba(X_s)
-        draws_SNC[s][:, seen[np.asarray(member.classes_, dtype=int)]] = member_NC
-    return torch.as_tensor(draws_SNC)

@@ -2,19 +2,28 @@
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import partial
 from numbers import Integral
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from skactiveml.base import SkactivemlClassifier
 from skactiveml.utils import check_n_features, is_labeled
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import validate_parameter_constraints
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_feature_names, check_is_fitted
 from skorch import NeuralNet
+from skorch.dataset import Dataset
 from torch import Tensor
+
+from skal_deep.classifier._gradient_lengths import gradient_lengths, has_bias
+from skal_deep.classifier._jacobian import net_jacobian
+from skal_deep.classifier._logits import differentiable_logits
+from skal_deep.classifier._weight_gradients import net_weight_gradients
 
 _N_SHOWN_ROWS = 16
 
@@ -107,9 +116,12 @@ class NetClassifier(SkactivemlClassifier, ABC):
         )
         # scikit-activeml changes the dictionary, hence one for each call
         rows = {"allow_nd": True, "ensure_min_samples": 0, "ensure_min_features": 0}
+        _check_feature_names(self, X, reset=True)
         X, y, sample_weight = self._validate_data(
             X, y, sample_weight, check_X_dict=rows
         )
+        if X.ndim > 1:  # scikit-activeml forgets it where there are no rows
+            self.n_features_in_ = X.shape[1]
         if sample_weight is not None and (np.asarray(sample_weight) < 0).any():
             raise ValueError("sample_weight must not be negative.")
         seed = as_seed(self.random_state)
@@ -124,11 +136,27 @@ class NetClassifier(SkactivemlClassifier, ABC):
             X=X[labeled],
             y=y[labeled].astype(np.int64),
             sample_weight=weight,
-            shown=X[:_N_SHOWN_ROWS],
+            shown=self._shown(X),
             start_from=start_from,
         )
-        self._check_fit(X[:_N_SHOWN_ROWS])
+        if len(shown := self._shown(X)):
+            self._check_fit(shown)
         return self
+
+    def _shown(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return a few rows that show what the module is given.
+
+        Where there are no rows, they are random vectors or images, of integers zeros:
+        sizes are known, and a posterior can be looked at. A data set of the user's may
+        take rows for something else; then, and where no size is known, there is
+        nothing to show.
+        """
+        shape = _N_SHOWN_ROWS, *X.shape[1:]
+        if len(X) or X.ndim < 2 or 0 in shape or self.net.dataset is not Dataset:
+            return X[:_N_SHOWN_ROWS]
+        if X.dtype.kind in "iu":
+            return np.zeros(shape, X.dtype)
+        return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
     @abstractmethod
     def _fit_nets(
@@ -150,6 +178,34 @@ class NetClassifier(SkactivemlClassifier, ABC):
         self, X: NDArray[Any], embeddings: bool = False
     ) -> tuple[Tensor, Tensor | None]:
         """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
+
+    def _answers(self) -> dict[str, Callable[..., Any]]:
+        """Return what strategies may ask, as tensors, by the protocols' names."""
+        return {
+            "predict_proba": lambda X: self._answer(X)[0],
+            "embed": lambda X: self._answer(X, embeddings=True)[1],
+            "predict_and_embed": partial(self._answer, embeddings=True),
+            "jacobian": partial(
+                self._side_by_side, partial(net_jacobian, layer=self.embedding_layer)
+            ),
+            "weight_gradients": partial(self._side_by_side, net_weight_gradients),
+            "differentiable_logits": lambda X: differentiable_logits(self.nets_, X),
+            "gradient_lengths": lambda X, words=False: gradient_lengths(
+                self.nets_, X, words
+            ),
+            "head_has_bias": lambda X: has_bias(self.nets_, X),
+        }
+
+    def _side_by_side(
+        self,
+        features: Callable[..., Tensor],
+        X: NDArray[Any],
+        n_features: int,
+        seed: int,
+    ) -> Tensor:
+        """Return features by all nets side by side, with a share of them each."""
+        share = max(1, n_features // len(self.nets_))
+        return torch.cat([features(net, X, share, seed) for net in self.nets_], dim=1)
 
     def predict_proba(self, X, return_embeddings=False):
         """Return class probabilities.
@@ -218,6 +274,7 @@ class NetClassifier(SkactivemlClassifier, ABC):
     def _check_rows(self, X: Any) -> NDArray[Any]:
         """Return inputs that look like those of fit."""
         check_is_fitted(self)
+        _check_feature_names(self, X, reset=False)
         X = check_array(X, allow_nd=True)
         check_n_features(self, X, reset=False)
         if X.shape[1:] != self.row_shape_:

@@ -18,7 +18,7 @@ _FETCH_TOGETHER = {"batch_size", "num_workers", "pin_memory"}
 _INPUT_BYTES = 2**20
 
 
-def as_input(net: NeuralNet, X: NDArray[Any]) -> NDArray[Any]:
+def as_input(net: NeuralNet, X: NDArray[Any]) -> Any:
     """Return rows in the number type that the module computes in.
 
     Rows stay as they are for a data set class of the user's (they may be indices)
@@ -31,7 +31,10 @@ def as_input(net: NeuralNet, X: NDArray[Any]) -> NDArray[Any]:
     ):
         return X
     dtypes = (p.dtype for p in net.module_.parameters() if p.is_floating_point())
-    dtype = torch.empty(0, dtype=next(dtypes, torch.float32)).numpy().dtype
+    own = next(dtypes, torch.float32)
+    if own == torch.bfloat16:  # which NumPy does not know
+        return torch.tensor(X).to(own)
+    dtype = torch.empty(0, dtype=own).numpy().dtype
     return X.astype(dtype, copy=not X.flags.writeable)  # torch wants to own its arrays
 
 

@@ -116,3 +116,7 @@ REMEDIES: dict[type, str] = {
 def method_name(capability: type) -> str:
     """Return the name of the one method of a capability."""
     return next(name for name in vars(capability) if not name.startswith("_"))
+
+
+# The methods that a strategy may ask for.
+CAPABILITIES: tuple[str, ...] = tuple(method_name(need) for need in REMEDIES)

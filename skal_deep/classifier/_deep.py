@@ -1,6 +1,7 @@
 """A neural net as a scikit-activeml classifier."""
 
 from skal_deep.classifier._base import NetClassifier
+from skal_deep.classifier._head import net_head
 from skal_deep.classifier._inference import net_answer
 from skal_deep.classifier._net import fit_net
 
@@ -82,6 +83,14 @@ class DeepClassifier(NetClassifier):
                 **data,
             )
         ]
+
+    def _answers(self):
+        """Return what strategies may ask, as tensors, by the protocols' names."""
+        return {**super()._answers(), "linear_head": self._linear_head}
+
+    def _linear_head(self, X):
+        """Return weights (C, D) and biases (C,) that make logits of embeddings."""
+        return net_head(self.nets_[0], X, self.embedding_layer)
 
     def _answer(self, X, embeddings=False):
         """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""

@@ -168,6 +168,10 @@ class EvidentialClassifier(NetClassifier):
         """
         return self._evidence(self._check_rows(X)).numpy(force=True)
 
+    def _answers(self):
+        """Return what strategies may ask, as tensors, by the protocols' names."""
+        return {**super()._answers(), "predict_evidence": self._evidence}
+
     def _evidence(self, X) -> Tensor:
         """Return the evidence as a tensor (N, C)."""
         return evidence_of(module_output(self.nets_[0], X))

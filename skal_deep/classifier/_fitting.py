@@ -1,5 +1,6 @@
 """Fitting models of any kind for a query, and refusing those that cannot help."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -12,18 +13,31 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator, RegressorMixin, clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _get_feature_names,
+    check_is_fitted,
+)
 from skorch import NeuralNet
 
-from skal_deep.classifier._access import as_model
+from skal_deep.classifier._access import Inputs, as_model, warn_of_inputs
 from skal_deep.classifier._base import NetClassifier
-from skal_deep.classifier._capabilities import REMEDIES, CapabilityError, method_name
+from skal_deep.classifier._capabilities import (
+    CAPABILITIES,
+    REMEDIES,
+    CapabilityError,
+    method_name,
+)
+from skal_deep.classifier._inside import (
+    hides_features,
+    innermost,
+    is_regressor,
+    last_step,
+    opened,
+    transforms,
+)
 from skal_deep.classifier._order import canonical_order, training_order
-
-
-def last_step(clf: Any) -> Any:
-    """Return the last step of a Pipeline, anything else as it is."""
-    return clf[-1] if isinstance(clf, Pipeline) else clf
+from skal_deep.classifier._wrapped import label_positions
 
 
 def given_model(clf: Any, fit_clf: Any, reg: Any, fit_reg: Any) -> tuple[Any, bool]:
@@ -42,17 +56,17 @@ def given_model(clf: Any, fit_clf: Any, reg: Any, fit_reg: Any) -> tuple[Any, bo
     for name, value in (("fit_clf", fit_clf), ("fit_reg", fit_reg)):
         if not isinstance(value, bool):
             raise TypeError(f"{name} must be True or False, not {value!r}.")
-    if isinstance(last_step(clf), RegressorMixin):
+    if is_regressor(clf):
         raise TypeError(f"{type(last_step(clf)).__name__} is a regressor: pass `reg`.")
     if reg is None:
         return clf, fit_clf
-    if isinstance(reg, type) or not isinstance(last_step(reg), RegressorMixin):
+    if clf is not None:
+        raise ValueError("Pass a classifier `clf` or a regressor `reg`, not both.")
+    if isinstance(reg, type) or not is_regressor(reg):
         raise TypeError(
             f"reg must be a regressor, such as skorch's NeuralNetRegressor; "
             f"{type(last_step(reg)).__name__} is none. Classifiers are passed as `clf`."
         )
-    if clf is not None:
-        raise ValueError("Pass a classifier `clf` or a regressor `reg`, not both.")
     return reg, fit_reg
 
 
@@ -134,7 +148,7 @@ def fit_on_labeled(
             "first, or use a classifier of skal_deep with `classes` given."
         )
     y_fit = y[labeled]
-    if isinstance(last, NeuralNet) and isinstance(last, RegressorMixin):
+    if isinstance(innermost(clf), NeuralNet) and is_regressor(clf):
         y_fit = y_fit.astype(np.float32)[:, None]
     elif isinstance(last, NeuralNet):
         y_fit = y_fit.astype(np.int64)
@@ -155,6 +169,35 @@ def _route_weight_to_last(pipeline: Pipeline) -> None:
             asked = step.get_metadata_routing().fit.requests
             if asked.get("sample_weight", False) is None:
                 step.set_fit_request(sample_weight=step is pipeline[-1])
+
+
+def seen_inputs(clf: Any, X: NDArray[Any], candidates: Any) -> tuple[Any, Any, Any]:
+    """Return the model to ask, rows of X and candidates, as these are measured.
+
+    Where nothing but the inputs of a Pipeline's last step is asked for, they take the
+    place of the rows; then no model is left to ask.
+    """
+    if not isinstance(clf, Inputs):
+        return clf, X, candidates
+    see = as_model(clf).embed  # type: ignore[attr-defined]
+    if candidates is not None and candidates.ndim > 1:
+        candidates = see(candidates).numpy(force=True)
+    return None, see(X).numpy(force=True), candidates
+
+
+def check_feature_names(model: Any, fit: bool, X: Any, candidates: Any) -> None:
+    """Refuse columns named otherwise than those a fitted model knows, or than X's.
+
+    As scikit-learn's own methods do; names are lost where rows are held as arrays.
+    """
+    if not fit and getattr(model, "feature_names_in_", None) is not None:
+        _check_feature_names(model, X, reset=False)
+    known, named = _get_feature_names(X), _get_feature_names(candidates)
+    if known is not None and named is not None and list(known) != list(named):
+        raise ValueError(
+            f"The columns of candidates are named {list(named)}, those of X "
+            f"{list(known)}. Give them the same names in the same order."
+        )
 
 
 def check_fitted(clf: Any) -> None:
@@ -185,6 +228,10 @@ def fitted(
     sample_weight: NDArray[Any] | None,
 ) -> Any:
     """Return the model to ask: a fitted clone, or the fitted one that is given."""
+    if isinstance(clf, Inputs):
+        if fit and opened(last_step(clf.model)) is None:
+            return _fit_steps(clf.model, X, y, missing_label)
+        return Inputs(fitted(clf.model, fit, X, y, missing_label, sample_weight))
     if fit:
         return fit_on_labeled(clf, X, y, missing_label, sample_weight)
     last = last_step(clf)
@@ -194,12 +241,48 @@ def fitted(
     return clf
 
 
+def _fit_steps(
+    pipeline: Pipeline, X: NDArray[Any], y: NDArray[Any], missing_label: Any
+) -> Inputs | None:
+    """Return the fitted steps of a Pipeline before its last, which is not needed.
+
+    They are fitted to what :func:`fit_on_labeled` fits them to; before the first label
+    to all rows.
+    """
+    earlier, last = clone(pipeline[:-1]), pipeline[-1]
+    labeled = is_labeled(y, missing_label)
+    if isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
+        check_equal_missing_label(last.missing_label, missing_label)
+        labeled = np.ones_like(labeled)
+    if labeled.any():
+        earlier.fit(X[labeled], y[labeled])
+    else:
+        try:
+            earlier.fit(X)
+        except (TypeError, ValueError) as error:
+            warnings.warn(
+                "The earlier steps of the Pipeline cannot be fitted without labels, so "
+                f"that X is measured as it is: {error}",
+                stacklevel=4,
+            )
+            return None
+    return Inputs(Pipeline([*earlier.steps, ("last", "passthrough")]))
+
+
 def class_positions(clf: Any, y: NDArray[Any]) -> NDArray[np.int64]:
     """Return the columns that labels have in what a fitted classifier predicts."""
     last = last_step(clf)
-    if isinstance(last, NeuralNet):
-        return y.astype(np.int64)
-    return np.searchsorted(last.classes_, y)
+    if not isinstance(last, NeuralNet):
+        return label_positions(last.classes_, y, type(last).__name__)
+    y = np.asarray(y)
+    is_column = y.dtype.kind in "iufb" and bool((np.isfinite(y) & (y >= 0)).all())
+    columns = y.astype(np.int64) if is_column else None
+    if columns is None or (columns != y).any():
+        raise ValueError(
+            f"A plain skorch net has columns 0 ... C-1 for its classes; the labels "
+            f"{np.unique(y).tolist()} are others. Use DeepClassifier."
+        )
+    return columns
 
 
 def check_needs(
@@ -218,14 +301,17 @@ def check_needs(
     missing = [need for need in needs if not isinstance(model, need)]
     if not missing:
         return clf
+    if works_on_inputs and hides_features(clf):
+        warn_of_inputs(clf, stacklevel=4)
     if works_on_inputs:
-        return None
+        return Inputs(clf) if transforms(clf) else None
     if clf is None:
         raise CapabilityError(
             f"{name} needs a classifier: pass `clf`. " + _remedy(missing)
         )
     offered = (
-        ", ".join(vars(model).keys() - {"inputs"}) or "none of what strategies ask for"
+        ", ".join(name for name in CAPABILITIES if name in vars(model))
+        or "none of what strategies ask for"
     )
     raise CapabilityError(
         f"{name} needs {' and '.join(method_name(need) for need in missing)} of "
@@ -240,4 +326,4 @@ def _remedy(missing: list[type]) -> str:
 
 def _argument(model: Any) -> str:
     """Return the name of the argument that a model is passed as."""
-    return "reg" if isinstance(last_step(model), RegressorMixin) else "clf"
+    return "reg" if is_regressor(model) else "clf"

@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 from skal_deep.classifier._capabilities import CapabilityError
 from skal_deep.classifier._inference import first_output, last_linear
 from skal_deep.classifier._logits import as_logits, seen_by_module
+from skal_deep.classifier._output import as_float
 from skal_deep.modules import eval_mode
 
 # Elements of the gradients that exist at once: 64 MiB in float32.
@@ -70,7 +71,7 @@ def _weight_lengths(net: NeuralNet, x: Tensor) -> Tensor:
                 f"{type(net.module_).__name__} cannot be differentiated for one row at "
                 f"a time: {error}"
             ) from error
-        squared = [g.flatten(1).square().sum(-1) for g in gradients.values()]
+        squared = [as_float(g).flatten(1).square().sum(-1) for g in gradients.values()]
         return torch.stack(squared).sum(0).sqrt()
 
     size = max(1, _MEMORY_BUDGET // sum(w.numel() for w in weights.values()))
@@ -128,6 +129,6 @@ def _lengths_by_word(logit_NC: Tensor, word_NL: Tensor, vector_NLD: Tensor) -> T
         label_N = word_NL.new_full((len(word_NL),), label)
         loss = cross_entropy(logit_NC, label_N, reduction="sum")
         [gradient_NLD] = torch.autograd.grad(loss, vector_NLD, retain_graph=True)
-        of_word_NLD = same_NLL @ gradient_NLD
+        of_word_NLD = as_float(same_NLL) @ as_float(gradient_NLD)
         lengths.append(torch.linalg.vector_norm(of_word_NLD, dim=-1))
     return torch.stack(lengths, dim=-1)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from skal_deep.classifier._batches import as_input, batches
 from skal_deep.classifier._capabilities import CapabilityError
+from skal_deep.classifier._output import as_float, check_net_proba, to_proba
 from skal_deep.modules import (
     ChannelsLast,
     CoupledDropout,
@@ -41,6 +42,11 @@ def first_output(output: Any) -> Tensor:
 
 def module_output(net: NeuralNet, X: NDArray[Any]) -> Tensor:
     """Return what the module returns in eval mode, of shape (N, ...)."""
+    return as_float(_own_output(net, X))
+
+
+def _own_output(net: NeuralNet, X: NDArray[Any]) -> Tensor:
+    """Return what the module returns in the numbers that it computes in."""
     step = _evaluation_step(net)
     with isolated_rng(), eval_mode(net.module_):
         return torch.cat([first_output(step(batch)) for batch in batches(net, X)])
@@ -67,8 +73,7 @@ def _predicts_by_skorch(net: NeuralNet) -> bool:
 
 def net_proba(net: NeuralNet, X: NDArray[Any]) -> Tensor:
     """Return class probabilities of shape (N, C)."""
-    proba_NC = net._get_predict_nonlinearity()(module_output(net, X))
-    return check_finite_proba(proba_NC)
+    return check_net_proba(net, to_proba(net)(_own_output(net, X)))
 
 
 def refresh_statistics(net: NeuralNet, X: NDArray[Any]) -> None:
@@ -91,14 +96,14 @@ def dropout_proba(net: NeuralNet, X: NDArray[Any], n_samples: int, seed: int) ->
 
     Each mini-batch is run through all draws before the next one is loaded.
     """
-    to_proba = net._get_predict_nonlinearity()
+    proba_of = to_proba(net)
     with isolated_rng(), coupled_dropout(net.module_, seed) as masks:
         run = _draws_of_batch(net, masks, n_samples)
         chunks = [
-            torch.stack([to_proba(first_output(output)) for output in run(batch)])
+            torch.stack([proba_of(first_output(output)) for output in run(batch)])
             for batch in batches(net, X)
         ]
-    return check_finite_proba(torch.cat(chunks, dim=1))
+    return check_net_proba(net, torch.cat(chunks, dim=1), n_axes=3)
 
 
 def _draws_of_batch(
@@ -130,16 +135,6 @@ def _draws_of_batch(
         return passes.draws(x, masks, n_samples)
 
     return split
-
-
-def check_finite_proba(proba: Tensor) -> Tensor:
-    """Return probabilities, or say that training went wrong."""
-    if not torch.isfinite(proba).all():
-        raise ValueError(
-            "The net predicts NaN or infinite values: its training has diverged. Lower "
-            "`net__lr` or scale the inputs."
-        )
-    return proba
 
 
 def embedding_layers(module: nn.Module, name: str | None) -> list[nn.Module]:
@@ -181,7 +176,7 @@ def recorded_inputs(module: nn.Module, layer: str | None) -> Iterator[list[Tenso
                 f"No linear layer ran in {type(module).__name__}. Name the layer whose "
                 "input is the embedding: embedding_layer='...'."
             )
-        recorded.append(last[0].flatten(1))
+        recorded.append(as_float(last[0]).flatten(1))
 
     handles = [module.register_forward_pre_hook(start)]
     handles += [part.register_forward_pre_hook(keep) for part in layers]

@@ -9,13 +9,13 @@ from torch import nn
 
 from skal_deep.classifier._capabilities import CapabilityError
 from skal_deep.classifier._inference import (
-    check_finite_proba,
     last_linear,
     module_output,
     net_proba,
     with_embeddings,
 )
 from skal_deep.classifier._net import fit_net, rows_that_count
+from skal_deep.classifier._output import as_float, check_net_proba, head_tolerance
 from skal_deep.classifier._posterior import SingleNetPosterior
 from skal_deep.functional.laplace import evidence_precision, ggn, laplace_weights
 from skal_deep.modules import draw_generator
@@ -180,8 +180,9 @@ class LaplaceClassifier(SingleNetPosterior):
         """Return the weights of the last layer, its bias as the last column."""
         layer = net.module_.get_submodule(self._head)
         if layer.bias is None:
-            return layer.weight.detach()
-        return torch.cat([layer.weight, layer.bias[:, None]], dim=1).detach()
+            return as_float(layer.weight.detach())
+        both = torch.cat([layer.weight, layer.bias[:, None]], dim=1)
+        return as_float(both.detach())
 
     def _features(self, net, X):
         """Return the inputs of the last layer, with a one for its bias."""
@@ -198,10 +199,14 @@ class LaplaceClassifier(SingleNetPosterior):
             return
         features_ND, weights_CD = self._features(net, shown), self._weights(net)
         if features_ND.shape[1] == weights_CD.shape[1]:
-            proba_NC = (features_ND @ weights_CD.T).softmax(-1)
+            logits_NC = features_ND @ weights_CD.T
+            proba_NC = logits_NC.softmax(-1)
+            layer = net.module_.get_submodule(self._head)
             expected_NC = net_proba(net, shown)
             if proba_NC.shape == expected_NC.shape and torch.allclose(
-                proba_NC, expected_NC, atol=1e-4
+                proba_NC,
+                expected_NC,
+                atol=head_tolerance(logits_NC, layer.weight.dtype),
             ):
                 return
         raise CapabilityError(
@@ -229,7 +234,7 @@ class LaplaceClassifier(SingleNetPosterior):
             torch.stack(noise).to(weights_CD.device),
         )
         logits_SNC = features_ND @ weights_SCD.to(features_ND).mT
-        return check_finite_proba(logits_SNC.softmax(-1))
+        return check_net_proba(net, logits_SNC.softmax(-1), n_axes=3)
 
 
 def weights_of_rows(criterion, y, sample_weight=None):

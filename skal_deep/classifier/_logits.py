@@ -15,6 +15,12 @@ from torch.nn.functional import log_softmax, pad
 from skal_deep.classifier._batches import batches
 from skal_deep.classifier._capabilities import CapabilityError
 from skal_deep.classifier._inference import first_output
+from skal_deep.classifier._output import (
+    as_float,
+    criterion_of,
+    makes_softmax,
+    to_proba,
+)
 from skal_deep.modules import eval_mode, isolated_rng
 
 
@@ -32,6 +38,7 @@ def differentiable_logits(
         Rows.
     """
     x = seen_by_module(nets[0], X)
+    dtype = x.dtype
     if not x.is_floating_point():
         raise CapabilityError(
             f"{type(nets[0].module_).__name__} takes {x.dtype} as input, which nothing "
@@ -42,13 +49,13 @@ def differentiable_logits(
         each = []
         for net in nets:
             with eval_mode(net.module_):
-                each.append(as_logits(net, first_output(net.infer(x))))
+                each.append(as_logits(net, first_output(net.infer(x.to(dtype)))))
         if len(each) == 1:
             return each[0]
         log_proba_SNC = log_softmax(torch.stack(each), -1)
         return log_proba_SNC.logsumexp(0) - math.log(len(each))
 
-    return x, logits
+    return as_float(x), logits
 
 
 def seen_by_module(net: NeuralNet, X: NDArray[Any]) -> Tensor:
@@ -67,9 +74,11 @@ def seen_by_module(net: NeuralNet, X: NDArray[Any]) -> Tensor:
 
 def as_logits(net: NeuralNet, output: Tensor) -> Tensor:
     """Return logits (N, C) for what the module returns."""
-    if isinstance(net.criterion_, nn.CrossEntropyLoss):
-        return output
-    if isinstance(net.criterion_, nn.BCEWithLogitsLoss):
-        return pad(output.reshape(-1, 1), (1, 0))  # of two classes, the first has 0
-    proba_NC = net._get_predict_nonlinearity()(output)
+    if makes_softmax(net):
+        return as_float(output)
+    if net.predict_nonlinearity == "auto" and isinstance(
+        criterion_of(net), nn.BCEWithLogitsLoss
+    ):  # of two classes, the first has 0
+        return pad(as_float(output).reshape(-1, 1), (1, 0))
+    proba_NC = to_proba(net)(output)
     return proba_NC.clamp_min(torch.finfo(proba_NC.dtype).tiny).log()

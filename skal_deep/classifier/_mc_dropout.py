@@ -4,6 +4,7 @@ from numbers import Integral
 
 from sklearn.utils._param_validation import Interval
 
+from skal_deep.classifier._head import net_head
 from skal_deep.classifier._inference import check_dropout, dropout_proba
 from skal_deep.classifier._net import fit_net
 from skal_deep.classifier._posterior import SingleNetPosterior
@@ -108,6 +109,14 @@ class MCDropoutClassifier(SingleNetPosterior):
     def _check_fit(self, shown):
         if len(self.classes_) > 1:  # a lone class has probability 1 in every draw
             check_dropout(self.nets_[0], shown)
+
+    def _answers(self):
+        """Return what strategies may ask, as tensors, by the protocols' names."""
+        return {**super()._answers(), "linear_head": self._linear_head}
+
+    def _linear_head(self, X):
+        """Return weights (C, D) and biases (C,) that make logits of embeddings."""
+        return net_head(self.nets_[0], X, self.embedding_layer)
 
     def _sites(self):
         """Say in words what differs from draw to draw."""

@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from skal_deep.classifier._batches import as_input
-from skal_deep.classifier._inference import first_output, module_output
+from skal_deep.classifier._compiled import compiled_training, eager_module
+from skal_deep.classifier._inference import first_output, module_output, net_proba
+from skal_deep.classifier._output import SOFTMAX
 from skal_deep.modules import axes_hint, has_channels_last, isolated_rng
 
 _N_PROBE_ROWS = 2
@@ -64,15 +66,23 @@ def fit_net(
     net = clone(net)
     shown = (X if shown is None else shown)[:_N_PROBE_ROWS]
     net.set_params(**_sizes(net, shown, n_classes))
+    compile_options = net.get_params_for("compile") if net.compile else None
+    net.set_params(compile=False)  # it is compiled while it is trained, see below
+    if net.predict_nonlinearity == "softmax":  # skorch itself knows no word for it
+        net.set_params(predict_nonlinearity=SOFTMAX)
     with isolated_rng(seed):
         net.initialize()
+        net.module_ = eager_module(net.module_)
         _check_output(net, shown, n_classes)
         if prepare is not None:
             prepare(net)
         if start_from is not None:
             net.module_.load_state_dict(start_from.module_.state_dict())
+        if len(shown):
+            net_proba(net, shown)  # which refuses what are no probabilities
         if len(y):
-            (train or train_net)(net, X, y, sample_weight)
+            with compiled_training(net, compile_options):
+                (train or train_net)(net, X, y, sample_weight)
     return net
 
 

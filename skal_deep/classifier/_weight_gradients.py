@@ -16,6 +16,7 @@ from skal_deep.classifier._batches import batches
 from skal_deep.classifier._capabilities import CapabilityError
 from skal_deep.classifier._inference import first_output
 from skal_deep.classifier._logits import as_logits
+from skal_deep.classifier._output import as_float
 from skal_deep.functional import sketched_outer
 from skal_deep.modules import eval_mode, isolated_rng
 
@@ -65,7 +66,7 @@ def net_weight_gradients(
 
 def _differentiated(net: NeuralNet, x: Any) -> Tensor:
     """Return the quantities of each row whose gradients are wanted, (N, Q)."""
-    output = first_output(net.infer(x))
+    output = as_float(first_output(net.infer(x)))
     if isinstance(net, RegressorMixin):
         return output.flatten(1) if output.ndim > 1 else output[:, None]
     logit_NC = as_logits(net, output)
@@ -89,7 +90,7 @@ def _factors(
         )
     outputs = [output for output, _ in calls]
     return [
-        (back, entered)
+        (as_float(back), as_float(entered))
         for quantity_N in differentiated_NQ.T
         for back, (_, entered) in zip(
             torch.autograd.grad(

@@ -18,7 +18,12 @@ from skal_deep.modules._layout import ChannelsLast, convolves
 from skal_deep.modules._mlp import MLP
 from skal_deep.modules._prefix import SharedPrefix
 from skal_deep.modules._rng import draw_generator, isolated_rng
-from skal_deep.modules._split_linear import SplitLinear, heads_apart, split_linear
+from skal_deep.modules._split_linear import (
+    SplitLinear,
+    heads_apart,
+    one_head,
+    split_linear,
+)
 from skal_deep.modules._standardizer import Standardizer
 from skal_deep.modules._thinned import ThinnedDraws, draw_passes
 from skal_deep.modules._training import Minibatches, train
@@ -62,6 +67,7 @@ __all__ = [
     "has_channels_last",
     "heads_apart",
     "isolated_rng",
+    "one_head",
     "refresh_batch_norm",
     "restored_state",
     "set_trained_weights",

@@ -15,11 +15,13 @@ from skal_deep.classifier import (
     as_model,
     as_seed,
     canonical_order,
+    check_feature_names,
     check_needs,
     derived_seed,
     fit_on_labeled,
     fitted,
     given_model,
+    seen_inputs,
     was_trained,
 )
 from skal_deep.modules import isolated_rng
@@ -160,6 +162,12 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         validate_parameter_constraints(
             self._parameter_constraints, self.get_params(deep=False), name
         )
+        check_feature_names(
+            clf if reg is None else reg,
+            fit_clf if reg is None else fit_reg,
+            X,
+            candidates,
+        )
         batch_size, X = as_batch_size(batch_size), as_inputs("X", X)
         candidates = as_candidates(candidates, X)
         if candidates is None:
@@ -183,6 +191,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
                 )
                 if is_untrained and not self._does_without_labels:
                     warn_untrained(name, self._works_on_inputs)
+                clf, X, candidates = seen_inputs(clf, X, candidates)
             pool, rows = self._look(
                 X, y, candidates, clf, seed, sample_weight, return_utilities
             )

@@ -26,6 +26,9 @@ _CHUNK_BYTES = 2**28
 _KEPT_DRAWS = 2**25
 _KEPT_ROWS = 2**10
 
+# So many rows show whether a head makes the logits of the prediction.
+_N_SHOWN = 16
+
 
 class Rows:
     """Some rows of the data, seen through the model; each answer is computed once.
@@ -86,7 +89,7 @@ class Rows:
 
     def linear_head(self) -> tuple[Tensor, Tensor]:
         """Return the weights (C, D) and biases (C,) that make logits of embeddings."""
-        rows = self._data[self._positions[:1]]
+        rows = self._data[self._positions[:_N_SHOWN]]
         head: tuple[Tensor, Tensor] = self._model.linear_head(rows)  # type: ignore[attr-defined]
         weight_CD, bias_C = (part.to(self.embed()) for part in head)
         return weight_CD, bias_C
