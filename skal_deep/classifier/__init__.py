@@ -25,6 +25,7 @@ from skal_deep.classifier._fitting import (
     fitted,
     given_model,
 )
+from skal_deep.classifier._interrupts import kept_unless_done, leaves_on_interrupt
 from skal_deep.classifier._laplace import LaplaceClassifier
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
 from skal_deep.classifier._multi_head import MultiHeadClassifier
@@ -61,5 +62,7 @@ __all__ = [
     "fit_on_labeled",
     "fitted",
     "given_model",
+    "kept_unless_done",
+    "leaves_on_interrupt",
     "shrunk",
 ]

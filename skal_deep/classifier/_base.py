@@ -2,6 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 from torch import Tensor
 
+from skal_deep.classifier._interrupts import kept_unless_done, leaves_on_interrupt
+from skal_deep.classifier._reading import check_reading
+
 _N_SHOWN_ROWS = 16
 
 
@@ -24,7 +28,43 @@ def as_seed(random_state: int | np.random.RandomState | None) -> int:
         return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
     if isinstance(random_state, np.random.RandomState):
         return int(copy.deepcopy(random_state).randint(2**31 - 1))
-    return int(random_state)
+    if isinstance(random_state, Integral) and random_state >= 0:
+        return int(random_state)
+    hint = ""
+    if isinstance(random_state, np.random.Generator):
+        hint = " From a Generator, draw a seed: int(generator.integers(2**31))."
+    raise ValueError(
+        "random_state must be an integer from 0 on, a numpy.random.RandomState or "
+        f"None, not {random_state!r}.{hint}"
+    )
+
+
+def checked_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
+    """Return weights of rows as numbers, finite, not negative and one a row."""
+    weight = np.asarray(sample_weight)
+    if weight.shape != (n_rows,) or weight.dtype.kind not in "biuf":
+        raise ValueError(
+            f"sample_weight must be one number a row, of shape ({n_rows},); got "
+            f"{weight.dtype} of shape {weight.shape}."
+        )
+    weight = weight.astype(float)
+    if not np.isfinite(weight).all():
+        raise ValueError("sample_weight must not be NaN or infinite.")
+    if (weight < 0).any():
+        raise ValueError("sample_weight must not be negative.")
+    return weight
+
+
+def _check_same_classes(clf: Any, previous: Any) -> None:
+    """Refuse to go on from a net whose columns are other classes."""
+    if np.array_equal(clf.classes_, previous.classes_):
+        return
+    name = type(clf).__name__
+    raise ValueError(
+        f"{name}.fit_from goes on from columns for the classes "
+        f"{previous.classes_.tolist()}, but the classes are {clf.classes_.tolist()} "
+        "now. Pass classes=[...] with all of them to both, or train afresh with `fit`."
+    )
 
 
 def derived_seed(*key: int) -> int:
@@ -71,7 +111,7 @@ class NetClassifier(SkactivemlClassifier, ABC):
         Parameters
         ----------
         previous : object
-            A fitted classifier of the same class and net.
+            A fitted classifier of the same class, net, labels and number of members.
         X : array-like of shape (n_samples, ...)
             Inputs.
         y : array-like of shape (n_samples,)
@@ -84,11 +124,27 @@ class NetClassifier(SkactivemlClassifier, ABC):
         self : object
             The fitted classifier.
         """
+        if type(previous) is not type(self):
+            raise TypeError(
+                f"{type(self).__name__}.fit_from needs a fitted {type(self).__name__}, "
+                f"not {type(previous).__name__}."
+            )
         check_is_fitted(previous)
-        return self._fit(X, y, sample_weight, start_from=previous.nets_)
+        numbers = [getattr(clf, "n_estimators", 1) for clf in (self, previous)]
+        if numbers[0] != numbers[1]:
+            raise ValueError(
+                f"{type(self).__name__}.fit_from needs a classifier of as many members:"
+                f" n_estimators={numbers[0]} here, {numbers[1]} there."
+            )
+        return self._fit(X, y, sample_weight, start_from=previous)
 
     def _fit(self, X, y, sample_weight, start_from):
-        """Fit from scratch or from given nets."""
+        """Fit from scratch or from the nets of a fitted classifier."""
+        with kept_unless_done(self):
+            return self._fit_anew(X, y, sample_weight, start_from)
+
+    @leaves_on_interrupt
+    def _fit_anew(self, X, y, sample_weight, start_from):
         validate_parameter_constraints(
             self._parameter_constraints,
             self.get_params(deep=False),
@@ -99,8 +155,11 @@ class NetClassifier(SkactivemlClassifier, ABC):
         X, y, sample_weight = self._validate_data(
             X, y, sample_weight, check_X_dict=rows
         )
-        if sample_weight is not None and (np.asarray(sample_weight) < 0).any():
-            raise ValueError("sample_weight must not be negative.")
+        if sample_weight is not None:
+            sample_weight = checked_weights(sample_weight, len(X))
+        if start_from is not None:
+            _check_same_classes(self, start_from)
+        check_reading(self.net, X[:_N_SHOWN_ROWS])
         seed = as_seed(self.random_state)
         self.random_state_ = np.random.RandomState(seed % 2**32)
         self.seed_ = seed
@@ -114,7 +173,7 @@ class NetClassifier(SkactivemlClassifier, ABC):
             y=y[labeled].astype(np.int64),
             sample_weight=weight,
             shown=X[:_N_SHOWN_ROWS],
-            start_from=start_from,
+            start_from=None if start_from is None else start_from.nets_,
         )
         self._check_fit(X[:_N_SHOWN_ROWS])
         return self

@@ -1,5 +1,6 @@
 """Fitting models of any kind for a query, and refusing those that cannot help."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,10 @@ from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 
 from skal_deep.classifier._access import as_model
+from skal_deep.classifier._bare_nets import fit_bare_net, fit_wrapped_net
+from skal_deep.classifier._base import checked_weights
 from skal_deep.classifier._capabilities import REMEDIES, CapabilityError, method_name
+from skal_deep.classifier._interrupts import leaves_on_interrupt
 
 
 def last_step(clf: Any) -> Any:
@@ -51,6 +55,7 @@ def given_model(clf: Any, fit_clf: Any, reg: Any, fit_reg: Any) -> tuple[Any, bo
     return reg, fit_reg
 
 
+@leaves_on_interrupt
 def fit_on_labeled(
     clf: Any,
     X: NDArray[Any],
@@ -63,7 +68,8 @@ def fit_on_labeled(
     scikit-activeml's models, our classifiers among them, are given all rows and leave
     out the unlabelled ones themselves; all others are given the labelled rows. The
     earlier steps of a Pipeline see what its last step sees. skorch's regressors are
-    given targets as a column of float32, as they ask for.
+    given targets in the shape that their module returns. Ctrl-C leaves the call,
+    whatever the model does with it.
 
     Parameters
     ----------
@@ -71,7 +77,7 @@ def fit_on_labeled(
         Anything that :func:`as_model` knows.
     X : ndarray of shape (n_samples, ...)
         Inputs.
-    y : ndarray of shape (n_samples,)
+    y : ndarray of shape (n_samples,) or, for regressors, (n_samples, n_targets)
         Labels or targets.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
@@ -92,17 +98,35 @@ def fit_on_labeled(
             f"{type(last).__name__} cannot be fitted without a label. Label some rows "
             "first, or use a classifier of skal_deep with `classes` given."
         )
-    y_fit = y[labeled]
-    if isinstance(last, NeuralNet) and isinstance(last, RegressorMixin):
-        y_fit = y_fit.astype(np.float32)[:, None]
-    elif isinstance(last, NeuralNet):
-        y_fit = y_fit.astype(np.int64)
-    if sample_weight is None:
-        return clf.fit(X[labeled], y_fit)
+    weight = None
+    if sample_weight is not None:
+        weight = checked_weights(sample_weight, len(y))[labeled]
+    if isinstance(last, NeuralNet):
+        return _with_last_step(fit_bare_net, clf, X[labeled], y[labeled], weight)
+    if isinstance(last, SkorchClassifier | SkorchRegressor):
+        return _with_last_step(fit_wrapped_net, clf, X, y, weight)
+    if weight is None:
+        return clf.fit(X[labeled], y[labeled])
     name = "sample_weight"
     if isinstance(clf, Pipeline):
         name = f"{clf.steps[-1][0]}__sample_weight"
-    return clf.fit(X[labeled], y_fit, **{name: np.asarray(sample_weight)[labeled]})
+    return clf.fit(X[labeled], y[labeled], **{name: weight})
+
+
+def _with_last_step(
+    fit: Callable[..., Any],
+    clf: Any,
+    X: NDArray[Any],
+    y: NDArray[Any],
+    weight: NDArray[Any] | None,
+) -> Any:
+    """Fit a model, or a Pipeline that ends in it, whose last step is fitted our way."""
+    if isinstance(clf, Pipeline) and len(clf) > 1:
+        earlier = clf[:-1]
+        X = earlier.fit_transform(X, y)
+        clf.steps[:-1] = earlier.steps
+    fit(last_step(clf), X, y, weight)
+    return clf
 
 
 def check_fitted(clf: Any) -> None:

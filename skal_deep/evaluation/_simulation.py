@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skal_deep.classifier import as_seed
+from skal_deep.classifier import as_seed, kept_unless_done
 from skal_deep.evaluation._rounds import rounds
 from skal_deep.evaluation._scoring import named_scorers, scores_of
 from skal_deep.evaluation._start import start_of
@@ -193,6 +193,11 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         self : object
             The fitted learner.
         """
+        with kept_unless_done(self):
+            return self._fit(X, y, X_test, y_test, cost)
+
+    def _fit(self, X, y, X_test, y_test, cost):
+        """Play; what is raised on the way leaves the learner as it was."""
         self._metrics = named_scorers(self.scoring)
         seed = as_seed(self.random_state)
         start = start_of(self, seed, X, y, X_test, y_test, cost)
