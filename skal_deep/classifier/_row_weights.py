@@ -259,8 +259,8 @@ def _row_losses(
             return losses_N, is_sum
     raise ValueError(
         f"sample_weight needs a criterion that is a mean or sum over rows. That of "
-        f"{type(criterion).__name__} is {float(whole):.4g} for a mini-batch, the mean "
-        f"over its rows {float(losses_N.mean()):.4g}. Give it a `reduction` attribute "
+        f"{type(criterion).__name__} is {whole.item():.4g} for a mini-batch, the mean "
+        f"over its rows {losses_N.mean().item():.4g}. Give it a `reduction` attribute "
         "and the losses of the rows for reduction='none', as torch's losses have."
     )
 
