@@ -24,6 +24,7 @@ from skal_deep.classifier._fitting import (
     fit_on_labeled,
     fitted,
     given_model,
+    labeled_rows,
 )
 from skal_deep.classifier._interrupts import kept_unless_done, leaves_on_interrupt
 from skal_deep.classifier._laplace import LaplaceClassifier
@@ -63,6 +64,7 @@ __all__ = [
     "fitted",
     "given_model",
     "kept_unless_done",
+    "labeled_rows",
     "leaves_on_interrupt",
     "shrunk",
 ]

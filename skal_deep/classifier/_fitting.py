@@ -55,6 +55,26 @@ def given_model(clf: Any, fit_clf: Any, reg: Any, fit_reg: Any) -> tuple[Any, bo
     return reg, fit_reg
 
 
+def labeled_rows(y: NDArray[Any], missing_label: Any) -> NDArray[np.bool_]:
+    """Return which rows have a label, or all their targets where there are several.
+
+    Raises
+    ------
+    ValueError
+        If a row has some targets and lacks others.
+    """
+    known = is_labeled(y, missing_label)
+    if known.ndim == 1:
+        return known
+    some, every = known.any(axis=1), known.all(axis=1)
+    if (some & ~every).any():
+        raise ValueError(
+            f"Row {np.flatnonzero(some & ~every)[0]} of y has some targets and lacks "
+            f"others (missing_label={missing_label!r}). A row has all or none."
+        )
+    return every
+
+
 @leaves_on_interrupt
 def fit_on_labeled(
     clf: Any,
@@ -85,7 +105,7 @@ def fit_on_labeled(
         Weights of the rows.
     """
     last = last_step(clf)
-    clf, labeled = clone(clf), is_labeled(y, missing_label)
+    clf, labeled = clone(clf), labeled_rows(y, missing_label)
     if isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
         check_equal_missing_label(last.missing_label, missing_label)
         labeled = np.ones_like(labeled)
