@@ -58,6 +58,7 @@ def fit_wrapped_net(
         return clf.fit(X, y, **with_weight)
     clf.initialize(X, y, enforce_check_X_y=True)
     net = clf.neural_net_
+    check_reading(net, X)
     with replaced(net, partial_fit=partial(_train_wrapped, net)):
         return clf.partial_fit(X, y)
 

@@ -92,7 +92,8 @@ class NetClassifier(SkactivemlClassifier, ABC):
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
-            Inputs: vectors, images (n, c, h, w) or what the net's data set takes.
+            Inputs: vectors, images (n, c, h, w) or what the net's data set takes,
+            such as the positions of rows in a file, of shape (n, 1).
         y : array-like of shape (n_samples,)
             Labels; rows at ``missing_label`` are left out.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -159,7 +160,7 @@ class NetClassifier(SkactivemlClassifier, ABC):
             sample_weight = checked_weights(sample_weight, len(X))
         if start_from is not None:
             _check_same_classes(self, start_from)
-        check_reading(self.net, X[:_N_SHOWN_ROWS])
+        check_reading(self.net, X)
         seed = as_seed(self.random_state)
         self.random_state_ = np.random.RandomState(seed % 2**32)
         self.seed_ = seed

@@ -20,6 +20,7 @@ from skal_deep.classifier._bare_nets import fit_bare_net, fit_wrapped_net
 from skal_deep.classifier._base import checked_weights
 from skal_deep.classifier._capabilities import REMEDIES, CapabilityError, method_name
 from skal_deep.classifier._interrupts import leaves_on_interrupt
+from skal_deep.classifier._reading import N_READ_ROWS, check_reading
 
 
 def last_step(clf: Any) -> Any:
@@ -183,6 +184,11 @@ def fitted(
     if isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
         check_equal_missing_label(last.missing_label, missing_label)
     check_fitted(clf)
+    if isinstance(last, NeuralNet):  # our own classifiers have looked in fit
+        shown = X[:N_READ_ROWS]
+        if isinstance(clf, Pipeline) and len(clf) > 1:
+            shown = clf[:-1].transform(shown)
+        check_reading(last, shown)
     return clf
 
 

@@ -37,13 +37,13 @@ def make_trainable(net: NeuralNet, X: Any, y: Any) -> bool:
     has_lost_split : bool
         Whether it is trained without the split it had.
     """
-    n_rows, has_lost_split = _n_training_rows(net, X, y), False
+    (n_rows, reason), has_lost_split = _n_training_rows(net, X, y), False
     least = 2 if normalises_batches(net) else 1
     if net.train_split is not None and n_rows < least:
         unstratified = _unstratified(net.train_split)
         if unstratified is not None:
             net.set_params(train_split=unstratified)
-            n_rows = _n_training_rows(net, X, y)
+            n_rows, _ = _n_training_rows(net, X, y)
         if n_rows >= least:
             warnings.warn(
                 f"{len(y)} labels are too few for the net's train_split to be "
@@ -53,20 +53,23 @@ def make_trainable(net: NeuralNet, X: Any, y: Any) -> bool:
             )
         else:
             n_rows, has_lost_split = len(y), True
-            _train_on_all(net, n_rows)
-    _fit_batches(net, n_rows)
+            _train_on_all(net, n_rows, reason)
+    _fit_batches(net, n_rows or len(y))
     return has_lost_split
 
 
-def _n_training_rows(net: NeuralNet, X: Any, y: Any) -> int:
-    """Return how many rows the net's split leaves to train on, 0 if it fails."""
+def _n_training_rows(net: NeuralNet, X: Any, y: Any) -> tuple[int, str]:
+    """Return how many rows the net's split leaves to train on, 0 and why if it fails.
+
+    Whether it is random or not, it leaves as many in training.
+    """
     try:
         with warnings.catch_warnings(), isolated_rng():
             warnings.simplefilter("ignore")
             train, _ = net.get_split_datasets(X, y)
-    except ValueError:
-        return 0
-    return len(train)
+    except ValueError as error:
+        return 0, str(error)
+    return len(train), f"it leaves {len(train)} to train on"
 
 
 def _unstratified(split: Any) -> ValidSplit | None:
@@ -80,7 +83,7 @@ def _unstratified(split: Any) -> ValidSplit | None:
     return ValidSplit(cv, random_state=split.random_state)
 
 
-def _train_on_all(net: NeuralNet, n_rows: int) -> None:
+def _train_on_all(net: NeuralNet, n_rows: int, reason: str) -> None:
     """Drop the split of a net, and the callbacks that could not do without."""
     net.set_params(train_split=None)
     validation = {
@@ -94,8 +97,8 @@ def _train_on_all(net: NeuralNet, n_rows: int) -> None:
     net.callbacks_ = [pair for pair in net.callbacks_ if pair[0] not in idle]
     without = f" and without the callbacks {', '.join(idle)}" if idle else ""
     warnings.warn(
-        f"{n_rows} labels are too few for the net's train_split: training on all of "
-        f"them{without}. Pass train_split=None to the net to always do so.",
+        f"{n_rows} labels are too few for the net's train_split ({reason}): training "
+        f"on all of them{without}. Pass train_split=None to the net to always do so.",
         stacklevel=3,
     )
 

@@ -113,6 +113,24 @@ def test_data_sets_that_augment_rows_which_are_scored_are_refused(make, dataset)
                 query()
 
 
+def test_mini_batches_that_augment_rows_which_are_scored_are_refused(make):
+    params = {"iterator_valid__collate_fn": augmenting, "module__n_features": 4}
+    clf = make(net(Rows, **params), classes=[0, 1])
+    with pytest.raises(ValueError, match="Reading a row twice"):
+        clf.fit(POSITIONS, LABELS)
+    clf = make(make_net(iterator_valid__collate_fn=augmenting), classes=[0, 1])
+    with pytest.raises(ValueError, match="Reading a row twice"):
+        clf.fit(ROWS, LABELS)
+
+
+def test_fitted_bare_nets_are_looked_at():
+    y = np.where(POSITIONS[:, 0] < 20, LABELS, -1)
+    bare = net(ByTorch, module__n_features=4, module__n_classes=2)
+    bare.fit(POSITIONS, LABELS)
+    with pytest.raises(ValueError, match="Reading a row twice"):
+        MarginSampling().query(POSITIONS, y, bare, fit_clf=False)
+
+
 class Pair(MLP):
     def forward(self, x, more):
         return super().forward(x)

@@ -15,7 +15,7 @@ from skorch.callbacks import (
 )
 from skorch.dataset import Dataset, ValidSplit
 from skorch.helper import predefined_split
-from support import Normed, make_net
+from support import MAKERS, Normed, make_net
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from skal_deep.classifier import DeepClassifier, fit_on_labeled
@@ -74,6 +74,23 @@ def test_no_batch_of_one_ever_meets_batch_normalisation(many, train_split, batch
             warnings.filterwarnings("ignore", "[1-5] labels are too few")
             deep(net).fit(many[0][:n], many[1][:n])
     assert min(sizes) > 1
+
+
+def test_statistics_that_are_taken_anew_need_no_batch_of_one_either(many):
+    """13 rows of 17 are trained on, in batches of 8 and 5; all 17 leave one over."""
+    for n in (9, 17, 21):
+        net = make_net(Normed, batch_size=8, train_split=ValidSplit(4), max_epochs=2)
+        clf = MAKERS["swag"](net, classes=[0, 1, 2])
+        proba = clf.fit(many[0][:n], many[1][:n]).predict_proba(many[0])
+        np.testing.assert_allclose(proba.sum(1), 1, atol=1e-5)
+
+
+def test_a_split_that_fails_for_its_own_reason_says_so(many):
+    def split(dataset, y=None):
+        raise ValueError("no fold of this name")
+
+    with pytest.warns(UserWarning, match="no fold of this name"):
+        deep(make_net(train_split=split)).fit(many[0][:9], many[1][:9])
 
 
 def test_weights_of_zero_do_not_count_as_rows_of_the_training_part(many):
