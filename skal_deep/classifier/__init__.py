@@ -25,9 +25,11 @@ from skal_deep.classifier._fitting import (
     fit_on_labeled,
     fitted,
     given_model,
+    labeled_rows,
     seen_inputs,
     was_trained,
 )
+from skal_deep.classifier._interrupts import kept_unless_done, leaves_on_interrupt
 from skal_deep.classifier._laplace import LaplaceClassifier
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
 from skal_deep.classifier._multi_head import MultiHeadClassifier
@@ -67,6 +69,9 @@ __all__ = [
     "fit_on_labeled",
     "fitted",
     "given_model",
+    "kept_unless_done",
+    "labeled_rows",
+    "leaves_on_interrupt",
     "seen_inputs",
     "shrunk",
     "was_trained",

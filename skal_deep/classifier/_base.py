@@ -14,15 +14,20 @@ from skactiveml.base import SkactivemlClassifier
 from skactiveml.utils import check_n_features, is_labeled
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_array
-from sklearn.utils._param_validation import validate_parameter_constraints
+from sklearn.utils._param_validation import (
+    InvalidParameterError,
+    validate_parameter_constraints,
+)
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 from skorch import NeuralNet
 from skorch.dataset import Dataset
 from torch import Tensor
 
 from skal_deep.classifier._gradient_lengths import gradient_lengths, has_bias
+from skal_deep.classifier._interrupts import kept_unless_done, leaves_on_interrupt
 from skal_deep.classifier._jacobian import net_jacobian
 from skal_deep.classifier._logits import differentiable_logits
+from skal_deep.classifier._reading import check_reading
 from skal_deep.classifier._weight_gradients import net_weight_gradients
 
 _N_SHOWN_ROWS = 16
@@ -34,17 +39,43 @@ def as_seed(random_state: int | np.random.RandomState | None) -> int:
         return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
     if isinstance(random_state, np.random.RandomState):
         return int(copy.deepcopy(random_state).randint(2**31 - 1))
+    if isinstance(random_state, Integral) and random_state >= 0:
+        return int(random_state)
+    hint = ""
     if isinstance(random_state, np.random.Generator):
-        raise TypeError(
-            "random_state must be an int, a numpy.random.RandomState or None. Draw an "
-            "int from your Generator: int(generator.integers(2**31))."
+        hint = " From a Generator, draw a seed: int(generator.integers(2**31))."
+    raise InvalidParameterError(  # a ValueError and a TypeError, as scikit-learn's are
+        "random_state must be an integer from 0 on, a numpy.random.RandomState or "
+        f"None, not {random_state!r}.{hint}"
+    )
+
+
+def checked_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
+    """Return weights of rows as numbers, finite, not negative and one a row."""
+    weight = np.asarray(sample_weight)
+    if weight.shape != (n_rows,) or weight.dtype.kind not in "biuf":
+        raise ValueError(
+            f"sample_weight must be one number a row, of shape ({n_rows},); got "
+            f"{weight.dtype} of shape {weight.shape}."
         )
-    if not isinstance(random_state, Integral) or random_state < 0:
-        raise TypeError(
-            "random_state must be an int of 0 or more, a numpy.random.RandomState or "
-            f"None, not {random_state!r}."
-        )
-    return int(random_state)
+    weight = weight.astype(float)
+    if not np.isfinite(weight).all():
+        raise ValueError("sample_weight must not be NaN or infinite.")
+    if (weight < 0).any():
+        raise ValueError("sample_weight must not be negative.")
+    return weight
+
+
+def _check_same_classes(clf: Any, previous: Any) -> None:
+    """Refuse to go on from a net whose columns are other classes."""
+    if np.array_equal(clf.classes_, previous.classes_):
+        return
+    name = type(clf).__name__
+    raise ValueError(
+        f"{name}.fit_from goes on from columns for the classes "
+        f"{previous.classes_.tolist()}, but the classes are {clf.classes_.tolist()} "
+        "now. Pass classes=[...] with all of them to both, or train afresh with `fit`."
+    )
 
 
 def derived_seed(*key: int) -> int:
@@ -72,7 +103,8 @@ class NetClassifier(SkactivemlClassifier, ABC):
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
-            Inputs: vectors, images (n, c, h, w) or what the net's data set takes.
+            Inputs: vectors, images (n, c, h, w) or what the net's data set takes,
+            such as the positions of rows in a file, of shape (n, 1).
         y : array-like of shape (n_samples,)
             Labels; rows at ``missing_label`` are left out.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -91,7 +123,7 @@ class NetClassifier(SkactivemlClassifier, ABC):
         Parameters
         ----------
         previous : object
-            A fitted classifier of the same class and net.
+            A fitted classifier of the same class, net, labels and number of members.
         X : array-like of shape (n_samples, ...)
             Inputs.
         y : array-like of shape (n_samples,)
@@ -104,11 +136,27 @@ class NetClassifier(SkactivemlClassifier, ABC):
         self : object
             The fitted classifier.
         """
+        if type(previous) is not type(self):
+            raise TypeError(
+                f"{type(self).__name__}.fit_from needs a fitted {type(self).__name__}, "
+                f"not {type(previous).__name__}."
+            )
         check_is_fitted(previous)
-        return self._fit(X, y, sample_weight, start_from=previous.nets_)
+        numbers = [getattr(clf, "n_estimators", 1) for clf in (self, previous)]
+        if numbers[0] != numbers[1]:
+            raise ValueError(
+                f"{type(self).__name__}.fit_from needs a classifier of as many members:"
+                f" n_estimators={numbers[0]} here, {numbers[1]} there."
+            )
+        return self._fit(X, y, sample_weight, start_from=previous)
 
     def _fit(self, X, y, sample_weight, start_from):
-        """Fit from scratch or from given nets."""
+        """Fit from scratch or from the nets of a fitted classifier."""
+        with kept_unless_done(self):
+            return self._fit_anew(X, y, sample_weight, start_from)
+
+    @leaves_on_interrupt
+    def _fit_anew(self, X, y, sample_weight, start_from):
         validate_parameter_constraints(
             self._parameter_constraints,
             self.get_params(deep=False),
@@ -122,8 +170,11 @@ class NetClassifier(SkactivemlClassifier, ABC):
         )
         if X.ndim > 1:  # scikit-activeml forgets it where there are no rows
             self.n_features_in_ = X.shape[1]
-        if sample_weight is not None and (np.asarray(sample_weight) < 0).any():
-            raise ValueError("sample_weight must not be negative.")
+        if sample_weight is not None:
+            sample_weight = checked_weights(sample_weight, len(X))
+        if start_from is not None:
+            _check_same_classes(self, start_from)
+        check_reading(self.net, X)
         seed = as_seed(self.random_state)
         self.random_state_ = np.random.RandomState(seed % 2**32)
         self.seed_ = seed
@@ -137,7 +188,7 @@ class NetClassifier(SkactivemlClassifier, ABC):
             y=y[labeled].astype(np.int64),
             sample_weight=weight,
             shown=self._shown(X),
-            start_from=start_from,
+            start_from=None if start_from is None else start_from.nets_,
         )
         if len(shown := self._shown(X)):
             self._check_fit(shown)

@@ -42,6 +42,17 @@ class DeepClassifier(NetClassifier):
     n_features_in_ : int
         Size of the second axis of X.
 
+    Notes
+    -----
+    Where the net has a data set class of its own (``dataset=...``), X may hold the
+    positions of rows in it, of shape (n, 1). Reading a row twice must give the same
+    input: augment only where the data set is given y, as in training, or in
+    ``iterator_train__collate_fn``. Few labels may not suffice for the net's
+    ``train_split``, for callbacks that monitor it, or for batch normalisation; a
+    warning says what is done about it. Ctrl-C leaves ``fit``, and with it any call that
+    fits; a callback may end the training, as skorch's ``EarlyStopping`` does. A fit
+    that fails leaves the classifier as it was.
+
     Examples
     --------
     >>> import numpy as np

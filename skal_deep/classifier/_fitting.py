@@ -1,6 +1,7 @@
 """Fitting models of any kind for a query, and refusing those that cannot help."""
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ from sklearn.utils.validation import (
 from skorch import NeuralNet
 
 from skal_deep.classifier._access import Inputs, as_model, warn_of_inputs
-from skal_deep.classifier._base import NetClassifier
+from skal_deep.classifier._bare_nets import fit_bare_net, fit_wrapped_net
+from skal_deep.classifier._base import NetClassifier, checked_weights
 from skal_deep.classifier._capabilities import (
     CAPABILITIES,
     REMEDIES,
@@ -36,7 +38,9 @@ from skal_deep.classifier._inside import (
     opened,
     transforms,
 )
+from skal_deep.classifier._interrupts import leaves_on_interrupt
 from skal_deep.classifier._order import canonical_order, training_order
+from skal_deep.classifier._reading import N_READ_ROWS, check_reading
 from skal_deep.classifier._wrapped import label_positions
 
 
@@ -97,6 +101,27 @@ def was_trained(clf: Any) -> bool:
     return not nets or any(len(net.history) for net in nets)
 
 
+def labeled_rows(y: NDArray[Any], missing_label: Any) -> NDArray[np.bool_]:
+    """Return which rows have a label, or all their targets where there are several.
+
+    Raises
+    ------
+    ValueError
+        If a row has some targets and lacks others.
+    """
+    known = is_labeled(y, missing_label)
+    if known.ndim == 1:
+        return known
+    some, every = known.any(axis=1), known.all(axis=1)
+    if (some & ~every).any():
+        raise ValueError(
+            f"Row {np.flatnonzero(some & ~every)[0]} of y has some targets and lacks "
+            f"others (missing_label={missing_label!r}). A row has all or none."
+        )
+    return every
+
+
+@leaves_on_interrupt
 def fit_on_labeled(
     clf: Any,
     X: NDArray[Any],
@@ -109,7 +134,8 @@ def fit_on_labeled(
     scikit-activeml's models, our classifiers among them, are given all rows and leave
     out the unlabelled ones themselves; all others are given the labelled rows. The
     earlier steps of a Pipeline see what its last step sees. skorch's regressors are
-    given targets as a column of float32, as they ask for.
+    given targets in the shape that their module returns. Ctrl-C leaves the call,
+    whatever the model does with it.
 
     Rows come in an order that their contents decide, so that the fit does not depend
     on how the caller has stored them.
@@ -120,7 +146,7 @@ def fit_on_labeled(
         Anything that :func:`as_model` knows.
     X : ndarray of shape (n_samples, ...)
         Inputs.
-    y : ndarray of shape (n_samples,)
+    y : ndarray of shape (n_samples,) or, for regressors, (n_samples, n_targets)
         Labels or targets.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
@@ -128,9 +154,10 @@ def fit_on_labeled(
         Weights of the rows.
     """
     last = last_step(clf)
-    is_net, has_label = isinstance(clf, NetClassifier), is_labeled(y, missing_label)
-    clf = clone(clf)
-    weight = None if sample_weight is None else np.asarray(sample_weight)
+    is_net, has_label = isinstance(clf, NetClassifier), labeled_rows(y, missing_label)
+    clf, weight = clone(clf), None
+    if sample_weight is not None:
+        weight = checked_weights(sample_weight, len(y))
     labeled = training_order(X, np.flatnonzero(has_label), y, weight)
     if isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
         check_equal_missing_label(last.missing_label, missing_label)
@@ -147,11 +174,15 @@ def fit_on_labeled(
             f"{type(last).__name__} cannot be fitted without a label. Label some rows "
             "first, or use a classifier of skal_deep with `classes` given."
         )
+    if weight is not None:
+        weight = weight[labeled]
     y_fit = y[labeled]
+    if isinstance(last, NeuralNet):
+        return _with_last_step(fit_bare_net, clf, X[labeled], y_fit, weight)
+    if isinstance(last, SkorchClassifier | SkorchRegressor):
+        return _with_last_step(fit_wrapped_net, clf, X[labeled], y_fit, weight)
     if isinstance(innermost(clf), NeuralNet) and is_regressor(clf):
-        y_fit = y_fit.astype(np.float32)[:, None]
-    elif isinstance(last, NeuralNet):
-        y_fit = y_fit.astype(np.int64)
+        y_fit = y_fit.astype(np.float32).reshape(len(y_fit), -1)
     if weight is None:
         return clf.fit(X[labeled], y_fit)
     name = "sample_weight"
@@ -159,7 +190,23 @@ def fit_on_labeled(
         _route_weight_to_last(clf)
     elif isinstance(clf, Pipeline):
         name = f"{clf.steps[-1][0]}__sample_weight"
-    return clf.fit(X[labeled], y_fit, **{name: weight[labeled]})
+    return clf.fit(X[labeled], y_fit, **{name: weight})
+
+
+def _with_last_step(
+    fit: Callable[..., Any],
+    clf: Any,
+    X: NDArray[Any],
+    y: NDArray[Any],
+    weight: NDArray[Any] | None,
+) -> Any:
+    """Fit a model, or a Pipeline that ends in it, whose last step is fitted our way."""
+    if isinstance(clf, Pipeline) and len(clf) > 1:
+        earlier = clf[:-1]
+        X = earlier.fit_transform(X, y)
+        clf.steps[:-1] = earlier.steps
+    fit(last_step(clf), X, y, weight)
+    return clf
 
 
 def _route_weight_to_last(pipeline: Pipeline) -> None:
@@ -238,6 +285,11 @@ def fitted(
     if isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
         check_equal_missing_label(last.missing_label, missing_label)
     check_fitted(clf)
+    if isinstance(last, NeuralNet):  # our own classifiers have looked in fit
+        shown = X[:N_READ_ROWS]
+        if isinstance(clf, Pipeline) and len(clf) > 1:
+            shown = clf[:-1].transform(shown)
+        check_reading(last, shown)
     return clf
 
 

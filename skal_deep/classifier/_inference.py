@@ -85,7 +85,9 @@ def refresh_statistics(net: NeuralNet, X: NDArray[Any]) -> None:
 
     def run() -> None:
         for batch in net.get_iterator(dataset, training=True):
-            net.infer(unpack_data(batch)[0])
+            x, y = unpack_data(batch)
+            if len(y) > 1:  # the last one may be a single row, which has no variance
+                net.infer(x)
 
     with isolated_rng(0), eval_mode(net.module_), torch.no_grad():
         refresh_batch_norm(net.module_, run)

@@ -63,8 +63,8 @@ class MultiHeadClassifier(SingleNetPosterior):
     Notes
     -----
     Heads start from torch's default initial weights. During training the module
-    returns one row for each row and head: callbacks that score the outputs of
-    training batches cannot match them with labels.
+    returns one row for each row and head, and the criterion compares it with the label
+    of that row; callbacks see the mean over the heads.
 
     References
     ----------

@@ -1,9 +1,8 @@
 """Fitting a skorch net: seeds, sizes from the data, cold start, sample weights."""
 
 import inspect
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,15 @@ from sklearn.base import clone
 from skorch import NeuralNet, NeuralNetBinaryClassifier
 from skorch.dataset import Dataset
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from skal_deep.classifier._batches import as_input
 from skal_deep.classifier._compiled import compiled_training, eager_module
-from skal_deep.classifier._inference import first_output, module_output, net_proba
+from skal_deep.classifier._inference import module_output, net_proba
+from skal_deep.classifier._interrupts import run_training
 from skal_deep.classifier._output import SOFTMAX
+from skal_deep.classifier._reading import first_input
+from skal_deep.classifier._row_weights import weighted_rows
+from skal_deep.classifier._splits import make_trainable, normalises_batches
 from skal_deep.modules import axes_hint, has_channels_last, isolated_rng
 
 _N_PROBE_ROWS = 2
@@ -77,13 +79,24 @@ def fit_net(
         if prepare is not None:
             prepare(net)
         if start_from is not None:
-            net.module_.load_state_dict(start_from.module_.state_dict())
+            _take_weights(net, start_from)
         if len(shown):
             net_proba(net, shown)  # which refuses what are no probabilities
         if len(y):
             with compiled_training(net, compile_options):
                 (train or train_net)(net, X, y, sample_weight)
     return net
+
+
+def _take_weights(net: NeuralNet, previous: NeuralNet) -> None:
+    """Give a net the weights of a fitted one of the same module."""
+    try:
+        net.module_.load_state_dict(previous.module_.state_dict())
+    except RuntimeError as error:
+        raise ValueError(
+            f"fit_from needs a fitted classifier whose module has the same weights. "
+            f"What is given does not fit {type(net.module_).__name__} here: {error}"
+        ) from error
 
 
 def _sizes(net: NeuralNet, X: NDArray[Any], n_classes: int) -> dict[str, int]:
@@ -94,20 +107,20 @@ def _sizes(net: NeuralNet, X: NDArray[Any], n_classes: int) -> dict[str, int]:
     """
     if not inspect.isclass(net.module):
         return {}
-    sizes = {"n_classes": n_classes}
-    if net.dataset is not Dataset:
-        pass  # the user's data set makes inputs of its own from rows
-    elif X.ndim == 2:
-        sizes["n_features"] = X.shape[1]
-    elif X.ndim == 4:
-        sizes["n_channels"] = X.shape[1]
+    sizes, row_shape = {"n_classes": n_classes}, X.shape[1:]
+    if net.dataset is not Dataset:  # it makes inputs of its own from rows
+        row_shape = np.shape(first_input(net, X)) if len(X) else ()
+    if len(row_shape) == 1:
+        sizes["n_features"] = row_shape[0]
+    elif len(row_shape) == 3:
+        sizes["n_channels"] = row_shape[0]
     known = inspect.signature(net.module.__init__).parameters
     chosen = net.get_params_for("module")
     is_guessed = "n_channels" in sizes.keys() & known.keys() - chosen.keys()
-    if is_guessed and has_channels_last(X.shape[1:]):
+    if is_guessed and has_channels_last(row_shape):
         raise ValueError(
-            f"{axes_hint(X.shape[1:])} If axis 1 is the channels, set "
-            f"module__n_channels={X.shape[1]}."
+            f"{axes_hint(row_shape)} If axis 1 is the channels, set "
+            f"module__n_channels={row_shape[0]}."
         )
     return {
         f"module__{name}": size
@@ -154,19 +167,31 @@ def train_net(
 ) -> None:
     """Train an initialised net on labelled rows; reads torch's global generator."""
     X, y, weight = rows_that_count(X, y, weight)
-    if any(isinstance(m, _BatchNorm) for m in net.module_.modules()):
-        if len(y) == 1:  # batch statistics of one row do not exist
-            X, y = np.repeat(X, 2, axis=0), np.repeat(y, 2)
-            weight = None if weight is None else np.repeat(weight, 2, axis=0)
-        _avoid_batch_of_one(net, len(y))
-    _drop_impossible_split(net, X, y)
     target = y.astype(np.float32 if isinstance(net, NeuralNetBinaryClassifier) else int)
-    if weight is None:
-        net.partial_fit(as_input(net, X), target)
-        return
-    dataset = _Weighted(net.get_dataset(as_input(net, X), target), weight)
-    with weighted_loss(net):
-        net.partial_fit(dataset, target)
+    train_on(net, X, target, weight)
+
+
+def train_on(
+    net: NeuralNet, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None = None
+) -> None:
+    """Train an initialised net on rows and targets of the number type it asks for."""
+    if len(y) == 1 and normalises_batches(net):  # one row has no batch statistics
+        X, y = np.repeat(X, 2, axis=0), np.repeat(y, 2, axis=0)
+        weight = None if weight is None else np.repeat(weight, 2, axis=0)
+    X = as_input(net, X)
+    has_lost_split = make_trainable(net, X, y)
+    weighted = nullcontext() if weight is None else weighted_rows(net, X, weight)
+    try:
+        with weighted:
+            run_training(net, X, y)
+    except KeyError as error:
+        if not (has_lost_split and "valid" in str(error)):
+            raise
+        raise ValueError(
+            f"{len(y)} labels are too few for the net's train_split, and one of its "
+            f"callbacks needs what only a validation set has ({error}). Label more "
+            "rows first, or leave that callback out."
+        ) from error
 
 
 def rows_that_count(
@@ -177,81 +202,3 @@ def rows_that_count(
         return X, y, None
     counts = weight.reshape(len(weight), -1).any(axis=1)
     return X[counts], y[counts], weight[counts]
-
-
-def _avoid_batch_of_one(net: NeuralNet, n_rows: int) -> None:
-    """Enlarge the batch size until no batch is left with a single row."""
-    size = net.get_params_for("iterator_train").get("batch_size", net.batch_size)
-    size = n_rows if size == -1 else max(size, 2)
-    while n_rows % size == 1:
-        size += 1
-    # the parameter as skorch stores it; set_params refuses it once initialised
-    net.iterator_train__batch_size = size
-
-
-def _drop_impossible_split(net: NeuralNet, X: NDArray[Any], y: NDArray[Any]) -> None:
-    """Train on all rows when there are too few of them for the net's own split."""
-    if net.train_split is None:
-        return
-    try:
-        with warnings.catch_warnings(), isolated_rng():
-            warnings.simplefilter("ignore")
-            net.get_split_datasets(as_input(net, X), y)
-    except ValueError:
-        warnings.warn(
-            f"{len(y)} labels are too few for the net's train_split: training on all "
-            "of them. Pass train_split=None to the net to always do so.",
-            stacklevel=2,
-        )
-        net.set_params(train_split=None)
-
-
-class _Weighted(torch.utils.data.Dataset[Any]):
-    """A data set whose inputs carry the weight of their row, or one a head."""
-
-    def __init__(self, dataset: Dataset, weight: NDArray[Any]):
-        self._dataset = dataset
-        self._weight = weight / weight.mean()
-
-    def __len__(self) -> int:
-        return len(self._weight)
-
-    def __getitem__(self, index: int) -> Any:
-        x, y = self._dataset[index]
-        return {"x": x, "weight": self._weight[index]}, y
-
-
-@contextmanager
-def weighted_loss(net: NeuralNet) -> Iterator[None]:
-    """Let the net train on a :class:`_Weighted` data set, for a while.
-
-    The two methods are set on the instance, not the class: the net stays the user's
-    own type, with its own loss, and is pickled without a trace of this.
-    """
-    infer, get_loss = net.infer, net.get_loss
-
-    def infer_rows(x: Any, **params: Any) -> Any:
-        return infer(x["x"], **params)
-
-    def mean_weighted_loss(y_pred: Any, y_true: Any, X: Any, **params: Any) -> Tensor:
-        n_outputs = len(first_output(y_pred))
-        y_true = y_true.repeat_interleave(n_outputs // len(y_true), 0)
-        weight = X["weight"].reshape(n_outputs, -1).mean(1)
-        reduction = net.criterion_.reduction
-        net.criterion_.reduction = "none"
-        try:
-            loss = get_loss(y_pred, y_true, X=X["x"], **params)
-        finally:
-            net.criterion_.reduction = reduction
-        return (loss * weight.to(loss)).mean()
-
-    if not hasattr(net.criterion_, "reduction"):
-        raise ValueError(
-            f"sample_weight needs a criterion with a `reduction` attribute, as torch's "
-            f"losses have; {type(net.criterion_).__name__} has none."
-        )
-    net.infer, net.get_loss = infer_rows, mean_weighted_loss
-    try:
-        yield
-    finally:
-        del net.infer, net.get_loss

@@ -53,7 +53,8 @@ def canonical_order(
     contents[is_tied] = [_digest(data[row]) for row in rows[is_tied]]
     ties: list[NDArray[Any]] = [contents]
     if y is not None:
-        ties.append(np.unique(y[rows].astype(str), return_inverse=True)[1])
+        labels = y[rows].astype(str)
+        ties.append(np.unique(labels, axis=0, return_inverse=True)[1].ravel())
     if sample_weight is not None:
         ties.append(sample_weight[rows])
     return rows[np.lexsort((*reversed(ties), keys))]

@@ -3,7 +3,6 @@
 import copy
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -19,7 +18,8 @@ from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 from torch.utils.data import DataLoader
 
 from skal_deep.classifier._batches import as_input
-from skal_deep.classifier._net import rows_that_count, train_net, weighted_loss
+from skal_deep.classifier._net import rows_that_count, train_net
+from skal_deep.classifier._row_weights import weighted_criterion
 from skal_deep.modules import dropout_layers, isolated_rng, unreachable_dropout
 
 # What these do to a weight depends on its own gradients alone, so that the stacked
@@ -175,13 +175,13 @@ def _stacked(
 
     def loss(weights: Tensors, buffers: Tensors, batch: Tensors) -> Tensor:
         output = functional_call(module, (weights, buffers), (batch["x"],))
-        loss = net.get_loss(output, batch["y"], X=batch, training=True)
+        with weighted_criterion(net.criterion_, lambda: batch.get("weight")):
+            loss = net.get_loss(output, batch["y"], X=batch["x"], training=True)
         return loss.reshape(())  # one number, as skorch asks for
 
     def losses(rows_MB: Tensor) -> Tensor:
         batch = {name: values[rows_MB] for name, values in data.items()}
-        with weighted_loss(net) if "weight" in data else nullcontext():
-            return vmap(loss)(weights, buffers, to_tensor(batch, device=net.device))
+        return vmap(loss)(weights, buffers, to_tensor(batch, device=net.device))
 
     return weights, losses
 

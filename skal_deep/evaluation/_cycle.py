@@ -13,7 +13,7 @@ from sklearn.semi_supervised import (
     SelfTrainingClassifier,
 )
 
-from skal_deep.classifier import fit_on_labeled, shrunk
+from skal_deep.classifier import fit_on_labeled, leaves_on_interrupt, shrunk
 from skal_deep.classifier._lent import lent
 from skal_deep.pool import DeepQueryStrategy
 
@@ -114,7 +114,8 @@ def fitted(
     """
     X, y = lent(X), lent(y)
     if isinstance(last_step(estimator), _SEMI_SUPERVISED):
-        return clone(estimator).fit(X, np.where(is_labeled(y, missing_label), y, -1))
+        fit = leaves_on_interrupt(clone(estimator).fit)
+        return fit(X, np.where(is_labeled(y, missing_label), y, -1))
     if previous is None:
         return fit_on_labeled(estimator, X, y, missing_label)
     return fitted_from(estimator, previous, X, y)

@@ -21,6 +21,7 @@ from skal_deep.classifier import (
     fit_on_labeled,
     fitted,
     given_model,
+    labeled_rows,
     seen_inputs,
     was_trained,
 )
@@ -113,7 +114,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         X : array-like of shape (n_samples, ...)
             All inputs, labelled and unlabelled: vectors, images (n, c, h, w), or
             whatever the classifier takes.
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,) or, with ``reg``, (n_samples, n_targets)
             Labels, or targets of a regression; unlabelled rows hold
             ``missing_label``, for targets best ``np.nan``.
         clf : object, default=None
@@ -170,6 +171,10 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         )
         batch_size, X = as_batch_size(batch_size), as_inputs("X", X)
         candidates = as_candidates(candidates, X)
+        targets = None
+        if reg is not None and np.ndim(y) == 2:  # one of them tells which are known
+            targets, y = np.asarray(y), np.asarray(y)[:, 0].copy()
+            y[~labeled_rows(targets, self.missing_label)] = self.missing_label
         if candidates is None:
             check_unlabeled_left(y, self.missing_label)
         X, y, candidates, batch_size, return_utilities = self._validate_data(
@@ -185,7 +190,8 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         seed = int(self.random_state_.randint(2**31 - 1))
         with isolated_rng(seed):
             if clf is not None:
-                clf = fitted(clf, fit_clf, X, y, self.missing_label_, sample_weight)
+                known = y if targets is None else targets
+                clf = fitted(clf, fit_clf, X, known, self.missing_label_, sample_weight)
                 is_untrained = not is_labeled(y, self.missing_label_).any() and (
                     fit_clf or not was_trained(clf)
                 )
