@@ -15,17 +15,18 @@ from sklearn.ensemble._forest import ForestClassifier
 from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.pipeline import Pipeline
 from skorch import NeuralNet
+from skorch.utils import multi_indexing
 from torch import Tensor
 
 from skal_deep.classifier._base import NetClassifier
-from skal_deep.classifier._batches import as_input
+from skal_deep.classifier._batches import as_input, batches
 from skal_deep.classifier._deep import DeepClassifier
+from skal_deep.classifier._dropout_check import check_dropout
+from skal_deep.classifier._dropout_draws import attention_parts, dropout_proba
 from skal_deep.classifier._evidential import EvidentialClassifier
 from skal_deep.classifier._gradient_lengths import gradient_lengths
 from skal_deep.classifier._head import linear_classifier_head, net_head
 from skal_deep.classifier._inference import (
-    check_dropout,
-    dropout_proba,
     module_output,
     net_proba,
     with_embeddings,
@@ -207,7 +208,7 @@ def _net_both(net: NeuralNet, X: NDArray[Any]) -> tuple[Tensor, Tensor]:
 def _net_draws(
     net: NeuralNet, X: NDArray[Any], n_samples: int | None, seed: int
 ) -> Tensor:
-    check_dropout(net, X[:16])
+    check_dropout(net, multi_indexing(X, slice(16)))
     return dropout_proba(net, X, n_samples or _DEFAULT_N_SAMPLES, seed)
 
 
@@ -224,12 +225,15 @@ def _wrapped_net_draws(
     clf: SkorchClassifier, X: NDArray[Any], n_samples: int | None, seed: int
 ) -> Tensor:
     net = clf.neural_net_
-    check_dropout(net, as_input(net, X[:16]))
+    shown = as_input(net, X[:16])
+    check_dropout(net, shown)
     draws = []
-    with coupled_dropout(net.module_, seed) as masks:
-        for draw in range(n_samples or _DEFAULT_N_SAMPLES):
-            masks.use(draw)
-            draws.append(_proba(clf, X))
+    with isolated_rng():
+        attention = attention_parts(net, list(batches(net, shown[:2])))
+        with coupled_dropout(net.module_, seed, attention) as masks:
+            for draw in range(n_samples or _DEFAULT_N_SAMPLES):
+                masks.use(draw)
+                draws.append(_proba(clf, X))
     return torch.stack(draws)
 
 
