@@ -118,7 +118,9 @@ def _draws_of_batch(
 
     for n_rows in (1, _N_COMPARED_ROWS):
         rows = first_rows(first, n_rows)
-        if not _agree(list(split(rows, 2)), list(whole(rows, 2))):
+        agree = _agree(list(split(rows, 2)), list(whole(rows, 2)))
+        masks.forget()  # their shapes are those of these rows
+        if not agree:
             warnings.warn(
                 f"The draws of {type(net.module_).__name__} are computed one by one, "
                 "which takes longer: what its draws share cannot be kept from one to "

@@ -108,6 +108,10 @@ class CoupledDropout:
         """Let no layer drop but the one of this name; ``None`` is all of them."""
         self._only = name
 
+    def forget(self) -> None:
+        """Drop the masks that were drawn; they come out the same again."""
+        self._masks.clear()
+
     def start_pass(self, *_: Any) -> None:
         """Begin a forward pass; a forward pre-hook of the whole module."""
         self._calls.clear()
@@ -133,9 +137,7 @@ class CoupledDropout:
             noise = torch.rand(shape, generator=generator)
             self._masks[key] = (noise >= p).to(x.device, x.dtype)
         mask = self._masks[key]
-        if mask.ndim != x.ndim or any(
-            m not in (1, n) for m, n in zip(mask.shape[1:], x.shape[1:], strict=True)
-        ):
+        if mask.shape != shape:
             raise ValueError(
                 f"A dropout layer saw rows of shape {tuple(x.shape[1:])} after rows "
                 f"of shape {tuple(mask.shape[1:])}. The rows of one draw share their "

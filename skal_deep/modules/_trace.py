@@ -5,6 +5,7 @@ meanwhile: other threads stumble over it, and an interrupt may leave it so. Here
 stand-ins of the layers note their calls, and nothing else is touched.
 """
 
+import operator
 from functools import partial
 from typing import Any
 
@@ -65,6 +66,21 @@ class Trace:
         return args[0]  # the output
 
 
+class _Value(fx.Proxy):
+    """A stand-in of a value; ``x += 1`` changes the value and makes no new one."""
+
+
+def _in_place(operation: Any) -> Any:
+    def note(value: _Value, other: Any) -> Any:
+        return value.tracer.create_proxy("call_function", operation, (value, other), {})
+
+    return note
+
+
+for _name in ("iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow"):
+    setattr(_Value, f"__{_name}__", _in_place(getattr(operator, _name)))
+
+
 class _Tracer(fx.Tracer):
     """Runs stand-ins of a module and its parts on a stand-in of the input."""
 
@@ -75,6 +91,10 @@ class _Tracer(fx.Tracer):
         self.graph = fx.Graph(tracer_cls=type(self))
         self.tensor_attrs: dict[Any, str] = {}
         self.root = self._stand_in(module, "")
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        """Return the stand-in of the value of an operation."""
+        return _Value(node, self)
 
     def note(self) -> None:
         """Run the module once."""
