@@ -139,7 +139,11 @@ class Experts(Base):
 
     def forward(self, x):
         h, out = self.a(x), torch.zeros(len(x), N_FEATURES)
-        drops = (self.drop, self.drop) if self.shares_dropout else (self.drop, nn.Identity())
+        drops = (
+            (self.drop, self.drop)
+            if self.shares_dropout
+            else (self.drop, nn.Identity())
+        )
         for expert, drop, rows in zip(
             (self.a, self.b), drops, (x[:, 0] > 0.5, x[:, 0] <= 0.5), strict=True
         ):

@@ -58,7 +58,11 @@ def batches(net: NeuralNet, X: Any) -> Iterator[Any]:
     params["batch_size"] = get_len(X) if size == -1 else size
     dataset = net.get_dataset(as_input(net, X))
     is_array = not isinstance(X, Mapping) and net.dataset is Dataset
-    if is_array and net.iterator_valid is DataLoader and params.keys() <= _FETCH_TOGETHER:
+    if (
+        is_array
+        and net.iterator_valid is DataLoader
+        and params.keys() <= _FETCH_TOGETHER
+    ):
         rows = BatchSampler(range(len(X)), params["batch_size"], drop_last=False)
         params |= {"sampler": rows, "batch_size": None}
     yield from net.iterator_valid(dataset, **params)

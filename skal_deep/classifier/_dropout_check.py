@@ -24,6 +24,7 @@ from skal_deep.modules import (
     coupled_dropout,
     dropout_layers,
     dropout_sites,
+    eval_mode,
     isolated_rng,
     parts_that_may_hide,
     random_pass,
@@ -191,7 +192,7 @@ def _in_words(sites: Any) -> str:
 
 
 def _once(sites: Any) -> Iterator[RandomSite]:
-    """Yield sites, but those whose function is unknown only for parts without others."""
+    """Yield sites; one without a known function only if its part has no other."""
     known = {site.part for site in sites if site.what != "random numbers"}
     for site in sites:
         if site.what != "random numbers" or site.part not in known:
@@ -272,22 +273,25 @@ def _check_rows_apart(
 
     A module whose rows depend on one another without dropout, too, is the user's.
     """
+    name = type(net.module_).__name__
     for row in range(get_len(X)):
         alone = list(batches(net, multi_indexing(X, slice(row, row + 1))))
         draws, _ = _whole_draws(net, alone, attention)
         if _near(draws[:, 0], together[:, row]):
             continue
-        if not _near(*(random_pass(net.module_, _runner(net, part))[1][at] for part, at in ((alone, 0), (data, row)))):
+        if not _near(_prediction(net, alone)[0], _prediction(net, data)[row]):
             return
         raise CapabilityError(
-            f"A row gets other dropout masks in {type(net.module_).__name__} alone than "
-            "with others, so its draws are no functions. Is one dropout layer shared "
-            "by branches that some mini-batches skip? Give each its own."
+            f"A row gets other dropout masks in {name} alone than with others, so its "
+            "draws are no functions. Is one dropout layer shared by branches that some "
+            "mini-batches skip? Give each its own."
         )
 
 
-def _runner(net: NeuralNet, data: list[Any]) -> Any:
-    return lambda: run_whole(net, data)
+def _prediction(net: NeuralNet, data: list[Any]) -> Tensor:
+    """Return what the module returns without dropout."""
+    with eval_mode(net.module_), torch.no_grad():
+        return run_whole(net, data)
 
 
 def _differ(draws: Tensor) -> bool:

@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from skorch import NeuralNet
 from skorch.dataset import unpack_data
-from skorch.utils import to_tensor
 from torch import Tensor, nn
 
 from skal_deep.classifier._batches import as_input, batches

@@ -189,7 +189,12 @@ def coupled_dropout(
     """
     layers = dropout_layers(module)
     masks = CoupledDropout(seed, {layer: name for name, layer in layers.items()})
-    with one_thread_at_a_time(), as_before(module), eval_mode(module), ExitStack() as on:
+    with (
+        one_thread_at_a_time(),
+        as_before(module),
+        eval_mode(module),
+        ExitStack() as on,
+    ):
         module.register_forward_pre_hook(masks.start_pass)
         for layer in layers.values():
             if isinstance(layer, nn.MultiheadAttention):

@@ -114,7 +114,8 @@ class RandomPass(TorchFunctionMode):
             if func is F.scaled_dot_product_attention:
                 self._note("F.scaled_dot_product_attention", of_attention=True)
                 if len(args) > 4:
-                    return func(*args[:4], 0.0, *args[5:], **kwargs)
+                    args = (*args[:4], 0.0, *args[5:])
+                    return func(*args, **kwargs)
                 return func(*args, **(kwargs | {"dropout_p": 0.0}))
             x: Tensor = kwargs["input"] if "input" in kwargs else args[0]
             layer = self._layers.get(self._running[-1])
@@ -185,9 +186,12 @@ def _generator_states() -> tuple[Any, ...]:
     with torch._C.DisableTorchFunction():
         own = bytes(torch.default_generator.get_state().numpy())
         used = torch.cuda.is_available() and torch.cuda.is_initialized()
-        cards = [bytes(s.numpy()) for s in torch.cuda.get_rng_state_all()] if used else []
-    name, key, place, *rest = np.random.get_state()  # noqa: NPY002
-    return own, cards, (name, bytes(key), place, *rest), random.getstate()
+        cards = (
+            [bytes(s.numpy()) for s in torch.cuda.get_rng_state_all()] if used else []
+        )
+    numpys = np.random.get_state(legacy=False)  # noqa: NPY002
+    state = numpys["state"]["key"].tobytes(), numpys["state"]["pos"]
+    return own, cards, state, numpys["has_gauss"], random.getstate()
 
 
 @contextmanager

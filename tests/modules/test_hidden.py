@@ -60,7 +60,7 @@ def look(module, train=True):
 @pytest.mark.parametrize("what", TRAINING_ONLY)
 def test_randomness_of_training_is_found_with_its_place(what):
     module = nn.Sequential(nn.Linear(3, 3), Dropping(TRAINING_ONLY[what]))
-    assert list(look(module).sites)[0] == RandomSite("1", what)
+    assert next(iter(look(module).sites)) == RandomSite("1", what)
     assert not look(module, train=False).sites
 
 

@@ -145,5 +145,5 @@ def test_a_module_that_is_called_in_its_own_way_is_refused():
         def __call__(self, x):
             return super().__call__(x) + 1
 
-    with pytest.raises(ValueError, match="cannot be traced"):
+    with pytest.raises(ValueError, match="called in its own way"):
         SharedPrefix(nn.Sequential(nn.Dropout(0.5), Own(4, 4)))
