@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from skorch import NeuralNet
 from skorch.dataset import unpack_data
-from skorch.utils import to_tensor
 from torch import Tensor, nn
 
 from skal_deep.classifier._batches import as_input, batches
@@ -17,22 +16,14 @@ from skal_deep.classifier._capabilities import CapabilityError
 from skal_deep.classifier._output import as_float, check_net_proba, to_proba
 from skal_deep.modules import (
     ChannelsLast,
-    CoupledDropout,
-    FunctionalDropout,
+    as_before,
     batch_norms,
     convolves,
-    coupled_dropout,
-    draw_passes,
-    dropout_layers,
     eval_mode,
     isolated_rng,
+    one_thread_at_a_time,
     refresh_batch_norm,
-    unreachable_dropout,
 )
-
-# The largest number of draws that are looked at before a posterior is called dead:
-# with p = 0.01 and ten units, 64 draws are all alike once in 600.
-_N_PROBE_DRAWS = 64
 
 
 def first_output(output: Any) -> Tensor:
@@ -47,14 +38,14 @@ def module_output(net: NeuralNet, X: NDArray[Any]) -> Tensor:
 
 def _own_output(net: NeuralNet, X: NDArray[Any]) -> Tensor:
     """Return what the module returns in the numbers that it computes in."""
-    step = _evaluation_step(net)
+    step = evaluation_step(net)
     with isolated_rng(), eval_mode(net.module_):
         return torch.cat([first_output(step(batch)) for batch in batches(net, X)])
 
 
-def _evaluation_step(net: NeuralNet) -> Callable[[Any], Any]:
+def evaluation_step(net: NeuralNet) -> Callable[[Any], Any]:
     """Return the net's step of a mini-batch, for images by channels_last."""
-    if not (_predicts_by_skorch(net) and convolves(net.module_)):
+    if not (predicts_by_skorch(net) and convolves(net.module_)):
         return net.evaluation_step
     quick = ChannelsLast(lambda x, y: net.evaluation_step((x, y)))
 
@@ -65,7 +56,7 @@ def _evaluation_step(net: NeuralNet) -> Callable[[Any], Any]:
     return step
 
 
-def _predicts_by_skorch(net: NeuralNet) -> bool:
+def predicts_by_skorch(net: NeuralNet) -> bool:
     """Return whether predictions are made in skorch's way, not the user's own."""
     own, skorchs = type(net), NeuralNet
     return (own.infer, own.evaluation_step) == (skorchs.infer, skorchs.evaluation_step)
@@ -91,52 +82,6 @@ def refresh_statistics(net: NeuralNet, X: NDArray[Any]) -> None:
 
     with isolated_rng(0), eval_mode(net.module_), torch.no_grad():
         refresh_batch_norm(net.module_, run)
-
-
-def dropout_proba(net: NeuralNet, X: NDArray[Any], n_samples: int, seed: int) -> Tensor:
-    """Return class probabilities under coupled dropout masks, of shape (S, N, C).
-
-    Each mini-batch is run through all draws before the next one is loaded.
-    """
-    proba_of = to_proba(net)
-    with isolated_rng(), coupled_dropout(net.module_, seed) as masks:
-        run = _draws_of_batch(net, masks, n_samples)
-        chunks = [
-            torch.stack([proba_of(first_output(output)) for output in run(batch)])
-            for batch in batches(net, X)
-        ]
-    return check_net_proba(net, torch.cat(chunks, dim=1), n_axes=3)
-
-
-def _draws_of_batch(
-    net: NeuralNet, masks: CoupledDropout, n_samples: int
-) -> Callable[[Any], Iterator[Any]]:
-    """Return a function that yields the module's output of each draw for a batch.
-
-    What a draw shares with others or drops is not computed again, where the module
-    can be traced and the net predicts in skorch's own way.
-    """
-    step = _evaluation_step(net)
-
-    def whole(batch: Any) -> Iterator[Any]:
-        for draw in range(n_samples):
-            masks.use(draw)
-            yield step(batch)
-
-    if not _predicts_by_skorch(net):
-        return whole
-    try:
-        passes = draw_passes(net.module_)
-    except ValueError:
-        return whole
-
-    def split(batch: Any) -> Iterator[Any]:
-        x = to_tensor(unpack_data(batch)[0], device=net.device)
-        if not isinstance(x, Tensor):
-            return whole(batch)
-        return passes.draws(x, masks, n_samples)
-
-    return split
 
 
 def embedding_layers(module: nn.Module, name: str | None) -> list[nn.Module]:
@@ -180,14 +125,12 @@ def recorded_inputs(module: nn.Module, layer: str | None) -> Iterator[list[Tenso
             )
         recorded.append(as_float(last[0]).flatten(1))
 
-    handles = [module.register_forward_pre_hook(start)]
-    handles += [part.register_forward_pre_hook(keep) for part in layers]
-    handles += [module.register_forward_hook(finish)]
-    try:
+    with one_thread_at_a_time(), as_before(module):
+        module.register_forward_pre_hook(start)
+        for part in layers:
+            part.register_forward_pre_hook(keep)
+        module.register_forward_hook(finish)
         yield recorded
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def with_embeddings(
@@ -219,62 +162,12 @@ def last_linear(net: NeuralNet, X: NDArray[Any]) -> str:
         if isinstance(layer, nn.Linear)
     ]
     ran = [name for name, _ in layers]
-    handles = [
-        layer.register_forward_pre_hook(lambda *_, name=name: ran.append(name))
-        for name, layer in layers
-    ]
-    try:
-        if len(X):
-            ran.clear()
+    if len(X):
+        ran.clear()
+        with one_thread_at_a_time(), as_before(net.module_):
+            for name, layer in layers:
+                layer.register_forward_pre_hook(lambda *_, name=name: ran.append(name))
             module_output(net, X[:1])
-    finally:
-        for handle in handles:
-            handle.remove()
     if not ran:
         raise CapabilityError(f"No linear layer ran in {type(net.module_).__name__}.")
     return ran[-1]
-
-
-def check_dropout(net: NeuralNet, X: NDArray[Any]) -> None:
-    """Refuse a net whose dropout is no posterior: dead, hidden or not coupled.
-
-    Raises
-    ------
-    CapabilityError
-        If draws are all alike, if some dropout cannot be sampled, or if equal rows
-        of one draw differ. The message names the likely cause.
-    """
-    module, name = net.module_, type(net.module_).__name__
-    if hidden := unreachable_dropout(module):
-        raise CapabilityError(
-            f"{name} has dropout that cannot be sampled: " + "; ".join(hidden) + "."
-        )
-    with FunctionalDropout(module) as functional:
-        module_output(net, X[:1])
-    if functional.n_calls:
-        raise CapabilityError(
-            f"{name} calls dropout as a function (F.dropout), which is off in "
-            "predictions. Use nn.Dropout layers instead."
-        )
-    if not dropout_layers(module):
-        raise CapabilityError(
-            f"{name} has no dropout layer with p > 0, so all Monte Carlo samples would "
-            "be equal. Add nn.Dropout to the module, or use DeepEnsembleClassifier."
-        )
-    X_twice = np.concatenate([X[:4], X[:4]])
-    for n_draws in (2, _N_PROBE_DRAWS):
-        proba_SNC = dropout_proba(net, X_twice, n_draws, seed=0)
-        if (proba_SNC != proba_SNC[:1]).any():
-            break
-    else:
-        raise CapabilityError(
-            f"The dropout layers of {name} change nothing: {_N_PROBE_DRAWS} Monte "
-            "Carlo samples are equal. Do they run in `forward`? Are all their inputs "
-            "zero?"
-        )
-    first_SNC, second_SNC = proba_SNC.chunk(2, dim=1)
-    if not torch.allclose(first_SNC, second_SNC, atol=1e-4):
-        raise CapabilityError(
-            f"Equal rows get different dropout masks in {name}, so its draws are no "
-            "functions. Keep the rows on the first axis (batch_first=True)."
-        )

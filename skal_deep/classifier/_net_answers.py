@@ -9,15 +9,17 @@ from numpy.typing import NDArray
 from skactiveml.classifier import SkorchClassifier
 from skactiveml.regressor import SkorchRegressor
 from skorch import NeuralNet
+from skorch.utils import multi_indexing
 from torch import Tensor
 
+from skal_deep.classifier._batches import batches
 from skal_deep.classifier._compiled import eager_net, with_attributes
+from skal_deep.classifier._dropout_check import check_dropout
+from skal_deep.classifier._dropout_draws import attention_parts, dropout_proba
 from skal_deep.classifier._foreign import by_method, foreign_proba
 from skal_deep.classifier._gradient_lengths import gradient_lengths, has_bias
 from skal_deep.classifier._head import net_head
 from skal_deep.classifier._inference import (
-    check_dropout,
-    dropout_proba,
     module_output,
     net_proba,
     with_embeddings,
@@ -26,7 +28,7 @@ from skal_deep.classifier._jacobian import net_jacobian
 from skal_deep.classifier._logits import differentiable_logits
 from skal_deep.classifier._output import SOFTMAX
 from skal_deep.classifier._weight_gradients import net_weight_gradients
-from skal_deep.modules import coupled_dropout
+from skal_deep.modules import coupled_dropout, isolated_rng
 
 _DEFAULT_N_SAMPLES = 20
 Answers = dict[str, Callable[..., Any]]
@@ -108,7 +110,7 @@ def _net_draws(
     n_samples: int | None = None,
     random_state: int = 0,
 ) -> Tensor:
-    check_dropout(net, X[:16])
+    check_dropout(net, multi_indexing(X, slice(16)))
     return dropout_proba(net, X, n_samples or _DEFAULT_N_SAMPLES, random_state)
 
 
@@ -134,10 +136,13 @@ def _wrapped_net_draws(
     clf = _eager_wrapper(clf)
     net = clf.neural_net_
     # the wrapper, not its net, makes probabilities of what the module returns
-    check_dropout(with_attributes(net, predict_nonlinearity=SOFTMAX), X[:16])
+    shown = X[:16]
+    check_dropout(with_attributes(net, predict_nonlinearity=SOFTMAX), shown)
     draws = []
-    with coupled_dropout(net.module_, random_state) as masks:
-        for draw in range(n_samples or _DEFAULT_N_SAMPLES):
-            masks.use(draw)
-            draws.append(foreign_proba(clf, X))
+    with isolated_rng():
+        attention = attention_parts(net, list(batches(net, shown[:2])))
+        with coupled_dropout(net.module_, random_state, attention) as masks:
+            for draw in range(n_samples or _DEFAULT_N_SAMPLES):
+                masks.use(draw)
+                draws.append(foreign_proba(clf, X))
     return torch.stack(draws)

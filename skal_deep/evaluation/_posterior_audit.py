@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from skactiveml.classifier import SkorchClassifier
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from skorch import NeuralNet
 from torch import Tensor, nn
 
-from skal_deep.classifier import as_model
+from skal_deep.classifier import MCDropoutClassifier, as_model
+from skal_deep.classifier._dropout_check import live_dropout
 from skal_deep.classifier._posterior import PosteriorClassifier
 from skal_deep.modules import batch_norms, dropout_sites
 
@@ -32,6 +34,8 @@ class Audit:
         self.last = clf[-1] if isinstance(clf, Pipeline) else clf
         self.model: Any = as_model(clf)
         self.X, self.seed = X, seed
+        steps = clf[:-1] if isinstance(clf, Pipeline) and len(clf) > 1 else None
+        self.seen = X if steps is None else steps.transform(X)
         self._n_samples = n_samples
         self.modules = list(_modules(self.last, 3))
         self.states = [copy.deepcopy(m.state_dict()) for m in self.modules]
@@ -63,13 +67,20 @@ class Audit:
         """How many draws differ from all others."""
         return len(self.draws_SNC.flatten(1).unique(dim=0))
 
-    def sites(self) -> list[str]:
-        """Say what differs from draw to draw."""
+    def sites(self) -> tuple[list[str], list[str]]:
+        """Say what differs from draw to draw, and what should and does not."""
+        nets = [self.last] if isinstance(self.last, NeuralNet) else []
+        if isinstance(self.last, MCDropoutClassifier):
+            nets = self.last.nets_
+        if isinstance(self.last, SkorchClassifier):
+            nets = [self.last.neural_net_]
+        if nets:
+            return live_dropout(nets[0], self.seen)
         if isinstance(self.last, PosteriorClassifier):
-            return self.last._sites()
+            return self.last._sites(), []
         if members := getattr(self.last, "estimators_", None):
-            return [f"{len(members)} members"]
-        return [site for module in self.modules for site in dropout_sites(module)]
+            return [f"{len(members)} members"], []
+        return [site for module in self.modules for site in dropout_sites(module)], []
 
 
 def _modules(value: Any, depth: int) -> Iterator[nn.Module]:

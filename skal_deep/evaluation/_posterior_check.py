@@ -33,6 +33,8 @@ class PosteriorReport:
         Mean mutual information of prediction and draw (BALD), in nats.
     failures : dict of str to str
         What is wrong and what to do, by check.
+    dead : tuple of str
+        Dropout that should differ from draw to draw, and changes nothing.
     """
 
     classifier: str
@@ -41,6 +43,7 @@ class PosteriorReport:
     n_distinct: int
     disagreement: float
     failures: dict[str, str]
+    dead: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -56,6 +59,7 @@ class PosteriorReport:
             f"  draws: {self.n_draws}, {self.n_distinct} of them distinct, "
             f"disagreement {self.disagreement:.4f} nats",
         ]
+        lines += [f"  without effect: {site}" for site in self.dead]
         lines += [f"  {name}: {message}" for name, message in self.failures.items()]
         return "\n".join(lines)
 
@@ -112,11 +116,13 @@ def check_posterior(
         return PosteriorReport(name, (), 0, 0, 0.0, {"draws": str(error)})
     found = {check.__name__.strip("_"): check(audit) for check in CHECKS}
     failures = {name.replace("_", " "): text for name, text in found.items() if text}
+    live, dead = audit.sites()
     return PosteriorReport(
         name,
-        tuple(audit.sites()),
+        tuple(live),
         len(draws_SNC),
         audit.n_distinct,
         math.nan if "probabilities" in failures else float(bald(draws_SNC).mean()),
         failures,
+        tuple(dead),
     )
