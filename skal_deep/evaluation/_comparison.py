@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 
 from skal_deep.classifier import as_seed
 from skal_deep.evaluation._gather import collected, play_jobs
@@ -20,6 +21,7 @@ from skal_deep.evaluation._result import BASELINE, Comparison
 from skal_deep.evaluation._run_directory import RunDirectory, begin
 from skal_deep.evaluation._scoring import named_scorers
 from skal_deep.evaluation._simulation import SimulatedActiveLearner
+from skal_deep.evaluation._start import known_rows
 
 
 def compare_strategies(
@@ -157,6 +159,7 @@ def compare_strategies(
         "estimator": repr(estimator),
         "strategies": {name: repr(strategy) for name, strategy in named.items()},
         "n_rows": len(y),
+        "n_labeled": len(known_rows(np.asarray(y), missing_label)),
         "n_repeats": len(repeats),
         "n_initial": n_initial,
         "batch_size": batch_size,

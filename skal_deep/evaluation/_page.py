@@ -143,7 +143,8 @@ def word_class(words: str) -> str:
     words : str
         The verdict.
     """
-    return words if words in ("better", "worse") else "open"
+    word = words.partition(",")[0]  # before "but 2 repeats are too few"
+    return word if word in ("better", "worse") else "open"
 
 
 def matrix_html(names: list[str], matrix: NDArray[np.float64]) -> str:

@@ -196,6 +196,8 @@ def _plackett_luce(
     """
     check_batch_size(batch_size, len(scores))
     check_finite(scores=scores)
+    if not 0 <= epsilon <= 1:  # negative probabilities, otherwise
+        raise ValueError(f"epsilon must lie between 0 and 1, not {epsilon!r}.")
     generator = own_generator(generator)
     if epsilon > 0:
         picks = Picks(scores, batch_size, with_utilities)
