@@ -163,6 +163,8 @@ def matrix_html(names: list[str], matrix: NDArray[np.float64]) -> str:
         + "".join(
             "<td>&middot;</td>"
             if i == j
+            else "<td></td>"
+            if np.isnan(share)  # some repeat has no score
             else f'<td style="background: rgba(var(--accent), {0.6 * share:.2f})">'
             f"{share:.2f}</td>"
             for j, share in enumerate(row)
