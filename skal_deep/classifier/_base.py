@@ -15,6 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 from torch import Tensor
 
+from skal_deep.classifier._labels import as_labels, known_classes
+
 _N_SHOWN_ROWS = 16
 
 
@@ -96,9 +98,10 @@ class NetClassifier(SkactivemlClassifier, ABC):
         )
         # scikit-activeml changes the dictionary, hence one for each call
         rows = {"allow_nd": True, "ensure_min_samples": 0, "ensure_min_features": 0}
-        X, y, sample_weight = self._validate_data(
-            X, y, sample_weight, check_X_dict=rows
-        )
+        with known_classes(self.classes is not None):
+            X, y, sample_weight = self._validate_data(
+                X, y, sample_weight, check_X_dict=rows
+            )
         if sample_weight is not None and (np.asarray(sample_weight) < 0).any():
             raise ValueError("sample_weight must not be negative.")
         seed = as_seed(self.random_state)
@@ -197,6 +200,7 @@ class NetClassifier(SkactivemlClassifier, ABC):
         score : float
             Accuracy; NaN if no row has a label.
         """
+        y = as_labels(y)
         labeled = is_labeled(y, self.missing_label)
         if not labeled.any():
             return float("nan")

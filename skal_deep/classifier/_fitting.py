@@ -16,6 +16,7 @@ from skorch import NeuralNet
 
 from skal_deep.classifier._access import as_model
 from skal_deep.classifier._capabilities import REMEDIES, CapabilityError, method_name
+from skal_deep.classifier._labels import known_classes
 
 
 def last_step(clf: Any) -> Any:
@@ -97,12 +98,14 @@ def fit_on_labeled(
         y_fit = y_fit.astype(np.float32)[:, None]
     elif isinstance(last, NeuralNet):
         y_fit = y_fit.astype(np.int64)
-    if sample_weight is None:
-        return clf.fit(X[labeled], y_fit)
-    name = "sample_weight"
-    if isinstance(clf, Pipeline):
-        name = f"{clf.steps[-1][0]}__sample_weight"
-    return clf.fit(X[labeled], y_fit, **{name: np.asarray(sample_weight)[labeled]})
+    weight = {}
+    if sample_weight is not None:
+        name = "sample_weight"
+        if isinstance(clf, Pipeline):
+            name = f"{clf.steps[-1][0]}__sample_weight"
+        weight[name] = np.asarray(sample_weight)[labeled]
+    with known_classes(getattr(last, "classes", None) is not None):
+        return clf.fit(X[labeled], y_fit, **weight)
 
 
 def check_fitted(clf: Any) -> None:

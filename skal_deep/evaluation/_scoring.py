@@ -12,6 +12,7 @@ from skactiveml.utils import is_labeled
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.utils import check_array, check_consistent_length
 
+from skal_deep.classifier._labels import known_classes
 from skal_deep.functional import expected_calibration_error
 
 Scorer = Callable[[Any, Any, Any], float]
@@ -169,4 +170,7 @@ def scores_of(
         X, y = X[is_known], y[is_known]
     if len(metrics) > 1:
         estimator = _asked(estimator, X)
-    return {name: float(metric(estimator, X, y)) for name, metric in metrics.items()}
+    with known_classes():
+        return {
+            name: float(metric(estimator, X, y)) for name, metric in metrics.items()
+        }

@@ -128,7 +128,8 @@ def savings_table(comparison: Comparison) -> Table:
             (_LABELS[:3], baseline, name),
             (_LABELS[3:], name, baseline),
         ):
-            found = labels_for(comparison, counted, comparison.curve(other)[:, -1:])
+            targets = comparison.curve(other)
+            found = labels_for(comparison, counted, targets, [-1])
             bounds = (
                 (np.nan,) * 3
                 if found is None
@@ -140,7 +141,10 @@ def savings_table(comparison: Comparison) -> Table:
 
 
 def labels_for(
-    comparison: Comparison, name: str, targets: NDArray[np.float64]
+    comparison: Comparison,
+    name: str,
+    targets: NDArray[np.float64],
+    stages: Any = slice(None),
 ) -> LabelsNeeded | None:
     """Return the labels that a strategy needs; nothing if there are no scores.
 
@@ -150,11 +154,14 @@ def labels_for(
         What to count labels of.
     name : str
         The strategy whose labels are counted.
-    targets : ndarray of shape (n_repeats, n_targets)
+    targets : ndarray of shape (n_repeats, n_stages)
         Scores of another, whose mean is to be reached.
+    stages : slice or list of int, default=slice(None)
+        Stages of the other that count.
     """
     scores, labels = comparison.curve(name), stage_labels(comparison, name)
     if not (np.isfinite(scores).all() and np.isfinite(targets).all()):
         return None
     # The same draws for each strategy, so that none depends on those before it.
-    return labels_needed(labels, scores, targets, np.random.default_rng(SEED))
+    rng = np.random.default_rng(SEED)
+    return labels_needed(labels, scores, targets[:, stages], rng)
