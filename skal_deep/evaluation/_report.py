@@ -135,7 +135,8 @@ def _numbers(comparison: Comparison) -> Iterator[str]:
             "of Student's t, of flips of the signs, of Wilcoxon's signed ranks; the "
             "last two are about further repeats on these very rows. Detects: about the "
             "smallest true difference that four of five such studies would find, by "
-            "the spread seen. Log area: the difference in the mean over the logarithm of the labels."
+            "the spread seen. Log area: the difference in the mean over the logarithm "
+            "of the labels."
         ),
     )
     yield "<h2>Labels saved, seconds spent</h2>"

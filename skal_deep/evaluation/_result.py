@@ -106,7 +106,7 @@ class Comparison:
         """What repeats share: test rows over training rows; zero for given test data.
 
         See :func:`paired_difference`. Rows without a label are not for training. How
-        much repeats are correlated nobody knows; this errs on the side of "no difference
+        repeats are correlated nobody knows; this errs on the side of "no difference
         detected". Your own test data allow sharper statements, about these data.
         """
         size = self.settings["test_size"]

@@ -165,7 +165,9 @@ def test_a_setting_without_a_score_is_not_chosen(monkeypatch):
 
         def compare(strategies, model, X, y, **options):
             comparison = made_comparison({}, n_repeats=4)
-            for row, value in zip(comparison.curves, np.repeat(next(given), 4)):
+            for row, value in zip(
+                comparison.curves, np.repeat(next(given), 4), strict=True
+            ):
                 row["accuracy"] = value
             return comparison
 
@@ -241,7 +243,9 @@ def test_ranks_name_the_data_set_that_has_no_score():
     whole = made_comparison({"good": 0.1}, n_repeats=8)
     across = AcrossDataSets({"a": whole, "b": spoiled(whole, "good")})
     for call in (across.ranking, across.summary, lambda: across.signed_rank("good")):
-        with pytest.raises(ValueError, match="No statement: on 'b' .* of good without"):
+        with pytest.raises(
+            ValueError, match=r"No statement: on 'b' .* of good without"
+        ):
             call()
 
 
