@@ -112,7 +112,7 @@ def main():
         command = " ".join(["python -m benchmarks whole-queries", *sys.argv[1:]])
         text = "\n".join(
             [
-                f"{provenance(command)}, one thread. Processor seconds of `query`, "
+                f"{provenance(command)}. Processor seconds of `query`, "
                 "without a model: the embeddings are the inputs.",
                 "",
                 "| strategy | size | skal_deep | scikit-activeml | ratio "
