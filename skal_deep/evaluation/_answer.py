@@ -42,13 +42,19 @@ class Answer:
 
     @property
     def best(self) -> str:
-        """Name of the strategy with the largest gain in area, of those with scores."""
-        differences = {
-            name: verdict.difference
-            for name, verdict in self.comparison.verdicts().items()
-        }
-        scored = [name for name, gain in differences.items() if not gain.n_missing]
-        return max(scored or differences, key=lambda name: differences[name].mean)
+        """Name of the strategy with the largest gain in area.
+
+        One without a score in some repeat might have been ahead: unless another is
+        better than random sampling, it is the one that decides what may be said.
+        """
+        verdicts = self.comparison.verdicts()
+        gains = {name: verdict.difference for name, verdict in verdicts.items()}
+        unknown = [name for name, gain in gains.items() if gain.n_missing]
+        scored = [name for name in gains if name not in unknown]
+        best = max(scored or gains, key=lambda name: gains[name].mean)
+        if unknown and verdicts[best].word != "better":
+            return unknown[0]
+        return best
 
     @property
     def word(self) -> str:

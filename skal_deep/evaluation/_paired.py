@@ -139,7 +139,7 @@ def paired_difference(
             f"one, not arrays of shapes {first.shape} and {second.shape}."
         )
     n = len(first)
-    with np.errstate(invalid="ignore"):  # infinity less infinity
+    with np.errstate(invalid="ignore", over="ignore"):  # infinity less infinity
         difference = first - second
     n_missing = int(n - np.isfinite(difference).sum())
     if n_missing:
@@ -183,7 +183,8 @@ def split_overlap(test_rows: Sequence[ArrayLike], n_rows: int) -> float:
     if not sets:
         raise ValueError("test_rows must hold the test rows of one repeat or more.")
     for rows in sets:
-        if not 0 < len(rows) < n_rows or rows.dtype.kind not in "iu":
+        is_whole = rows.dtype.kind in "iu"
+        if not (is_whole and 0 < len(rows) < n_rows and rows.min() >= 0):
             raise ValueError(
                 "Each entry of test_rows must hold the positions of 1 ... "
                 f"{n_rows - 1} of {n_rows} rows, not {rows!r}."

@@ -26,6 +26,8 @@ def paired_power(
         See :func:`paired_difference`.
     """
     _check(effect, level)
+    if n < 2:
+        raise ValueError(f"n must be two pairs or more, not {n}.")
     border = stats.t.isf(level / 2, n - 1)
     shift = abs(effect) / error_factor(n, overlap)
     far_side = stats.nct.cdf(-border, n - 1, shift)

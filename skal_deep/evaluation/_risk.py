@@ -1,6 +1,7 @@
 """Risk estimates that choosing what to label does not bias."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -205,6 +206,8 @@ def _checked(
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Return probabilities and the number m = 1 ... M of each draw."""
     proba = np.asarray(proba, float)
+    if isinstance(n_pool, bool) or not isinstance(n_pool, Integral):
+        raise TypeError(f"n_pool must be a whole number, not {n_pool!r}.")
     if proba.ndim != 1 or not 1 <= len(proba) <= n_pool:
         raise ValueError(
             f"proba must hold 1 ... {n_pool} draws of {n_pool} points, not an array of "

@@ -1,6 +1,7 @@
 """Whether to go on labelling."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,10 @@ def stopping_advice(
     """
     if scores is None and proba is None:
         raise ValueError("Nothing to go by: give scores, or proba, or both.")
+    if n_more is not None and not isinstance(n_more, Integral):
+        raise TypeError(f"n_more must be a whole number, not {n_more!r}.")
+    if highest is not None and np.isnan(highest):
+        raise ValueError("highest must be a number, or None to infer it, not NaN.")
     if not np.isfinite(smallest_gain):
         raise ValueError(f"smallest_gain must be a number, not {smallest_gain!r}.")
     n_labels = np.asarray(n_labels, float)

@@ -160,7 +160,13 @@ class TestOverlap:
         assert split_overlap([tests[0], tests[0][::-1]], 100) == 0
 
     def test_bad_rows_are_refused(self):
-        for rows, n_rows in (([0.5], 9), ([True, False], 9), (range(9), 9), ([], 9)):
+        for rows, n_rows in (
+            ([0.5], 9),
+            ([True, False], 9),
+            (range(9), 9),
+            ([], 9),
+            ([-1], 9),
+        ):
             with pytest.raises(ValueError, match=r"1 \.\.\. 8 of 9 rows"):
                 split_overlap([rows], n_rows)
         with pytest.raises(ValueError, match="one repeat or more"):

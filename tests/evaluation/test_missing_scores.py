@@ -131,6 +131,9 @@ def test_the_answer_says_nothing_of_what_has_no_score(value):
     assert "Find out why" in answer.advice()[0]
     for word in ("nan", "inf", "hurts", "helps here", "Yes", "better", "worse than"):
         assert word not in str(answer)
+    equal = made_comparison({"good": 0.1, "same": 0.0}, n_repeats=8)
+    beside_none = Answer(spoiled(equal, "good", value), None, None, None)
+    assert beside_none.word == "no statement: 1 repeat without a score"
     beside = made_comparison({"good": 0.1, "other": 0.2}, n_repeats=8)
     assert Answer(spoiled(beside, "other"), None, None, None).best == "good"
 

@@ -245,3 +245,10 @@ def test_picks_that_are_no_positions_are_refused(picks):
         draw_probabilities(picks, [[0.5, 0.5]])
     with pytest.raises(ValueError, match=r"go from -1 to -1"):
         draw_probabilities([-1], [[0.5, 0.5]])
+
+
+@pytest.mark.parametrize("n_pool", [2.5, np.nan, True, "9"])
+def test_a_pool_has_a_whole_number_of_points(n_pool):
+    for weights in (lure_weights, pure_weights):
+        with pytest.raises(TypeError, match="n_pool must be a whole number"):
+            weights([0.1], n_pool)

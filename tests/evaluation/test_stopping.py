@@ -219,3 +219,14 @@ class TestBound:
             stopping_advice([0, 10, 20, 30, 40], [0.1, 0.2, 0.3, 0.4, 0.5])
         with pytest.raises(ValueError, match="one or more to come"):
             stopping_advice([1, 10, 20, 30, 40], [0.1, 0.2, 0.3, 0.4, 0.5], n_more=0)
+
+    def test_what_is_no_number_is_refused(self):
+        scores = [0.1, 0.2, 0.3, 0.4, 0.5]
+        labels = [10, 20, 30, 40, 50]
+        for n_more in (1.5, np.nan):
+            with pytest.raises(TypeError, match="n_more must be a whole number"):
+                stopping_advice(labels, scores, n_more=n_more)
+        with pytest.raises(ValueError, match="highest must be a number"):
+            stopping_advice(labels, scores, highest=np.nan)
+        with pytest.raises(ValueError, match="smallest_gain must be a number"):
+            stopping_advice(labels, scores, smallest_gain=np.nan)
