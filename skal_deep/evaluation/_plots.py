@@ -122,7 +122,7 @@ def _title(comparison: Comparison, what: str) -> str:
     n = comparison.settings["n_repeats"]
     if n == 1:
         return f"{what}, one repeat"
-    return f"{what}, mean of {n} paired repeats, pointwise 95 % band"
+    return f"{what}, mean of {n} repeats, pointwise 95 % band"
 
 
 def _words(metric: str) -> str:
