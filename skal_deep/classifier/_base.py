@@ -26,6 +26,7 @@ from torch import Tensor
 from skal_deep.classifier._gradient_lengths import gradient_lengths, has_bias
 from skal_deep.classifier._interrupts import kept_unless_done, leaves_on_interrupt
 from skal_deep.classifier._jacobian import net_jacobian
+from skal_deep.classifier._labels import as_labels, known_classes
 from skal_deep.classifier._logits import differentiable_logits
 from skal_deep.classifier._reading import check_reading
 from skal_deep.classifier._weight_gradients import net_weight_gradients
@@ -165,9 +166,10 @@ class NetClassifier(SkactivemlClassifier, ABC):
         # scikit-activeml changes the dictionary, hence one for each call
         rows = {"allow_nd": True, "ensure_min_samples": 0, "ensure_min_features": 0}
         _check_feature_names(self, X, reset=True)
-        X, y, sample_weight = self._validate_data(
-            X, y, sample_weight, check_X_dict=rows
-        )
+        with known_classes(self.classes is not None):
+            X, y, sample_weight = self._validate_data(
+                X, y, sample_weight, check_X_dict=rows
+            )
         if X.ndim > 1:  # scikit-activeml forgets it where there are no rows
             self.n_features_in_ = X.shape[1]
         if sample_weight is not None:
@@ -315,6 +317,7 @@ class NetClassifier(SkactivemlClassifier, ABC):
         score : float
             Accuracy; NaN if no row has a label.
         """
+        y = as_labels(y)
         labeled = is_labeled(y, self.missing_label)
         if not labeled.any():
             return float("nan")

@@ -39,6 +39,7 @@ from skal_deep.classifier._inside import (
     transforms,
 )
 from skal_deep.classifier._interrupts import leaves_on_interrupt
+from skal_deep.classifier._labels import known_classes
 from skal_deep.classifier._order import canonical_order, training_order
 from skal_deep.classifier._reading import N_READ_ROWS, check_reading
 from skal_deep.classifier._wrapped import label_positions
@@ -183,14 +184,22 @@ def fit_on_labeled(
         return _with_last_step(fit_wrapped_net, clf, X[labeled], y_fit, weight)
     if isinstance(innermost(clf), NeuralNet) and is_regressor(clf):
         y_fit = y_fit.astype(np.float32).reshape(len(y_fit), -1)
+    with known_classes(getattr(last, "classes", None) is not None):
+        return _fit_weighted(clf, X[labeled], y_fit, weight)
+
+
+def _fit_weighted(
+    clf: Any, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None
+) -> Any:
+    """Fit a model, or a Pipeline whose last step gets the weights of the rows."""
     if weight is None:
-        return clf.fit(X[labeled], y_fit)
+        return clf.fit(X, y)
     name = "sample_weight"
     if isinstance(clf, Pipeline) and get_config()["enable_metadata_routing"]:
         _route_weight_to_last(clf)
     elif isinstance(clf, Pipeline):
         name = f"{clf.steps[-1][0]}__sample_weight"
-    return clf.fit(X[labeled], y_fit, **{name: weight})
+    return clf.fit(X, y, **{name: weight})
 
 
 def _with_last_step(

@@ -3,6 +3,7 @@
 from skal_deep.evaluation._across import AcrossDataSets
 from skal_deep.evaluation._active_testing import active_testing
 from skal_deep.evaluation._answer import Answer
+from skal_deep.evaluation._colours import strategy_styles
 from skal_deep.evaluation._comparison import compare_strategies
 from skal_deep.evaluation._conformance import ConformanceReport, check_query_strategy
 from skal_deep.evaluation._does_al_help import does_al_help
@@ -13,6 +14,7 @@ from skal_deep.evaluation._paired import (
     PairedDifference,
     effect_size,
     paired_difference,
+    split_overlap,
 )
 from skal_deep.evaluation._penalty import penalty_matrix
 from skal_deep.evaluation._plot_costs import plot_savings, plot_seconds
@@ -41,7 +43,7 @@ from skal_deep.evaluation._statistics import area_under_curve
 from skal_deep.evaluation._stopping import Signal, StoppingAdvice, stopping_advice
 from skal_deep.evaluation._table import Table
 from skal_deep.evaluation._tuning import Tuning
-from skal_deep.evaluation._verdict import Verdict
+from skal_deep.evaluation._verdict import Verdict, verdicts
 
 __all__ = [
     "AcrossDataSets",
@@ -94,7 +96,10 @@ __all__ = [
     "replay",
     "sign_flip_test",
     "signed_rank",
+    "split_overlap",
     "stopping_advice",
+    "strategy_styles",
     "unbiased_risk",
     "unsaturated",
+    "verdicts",
 ]

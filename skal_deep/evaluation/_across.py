@@ -55,7 +55,23 @@ class AcrossDataSets:
 
     def ranking(self) -> Ranking:
         """Return mean ranks, Friedman's test and Nemenyi's critical difference."""
+        self._check_areas()
         return friedman(self.areas)
+
+    def _check_areas(self) -> None:
+        """Raise if some data set has no area for a strategy."""
+        for name, areas in zip(self.comparisons, self.areas, strict=True):
+            missing = [
+                strategy
+                for strategy, area in zip(self.strategies, areas, strict=True)
+                if not np.isfinite(area)
+            ]
+            if missing:
+                raise ValueError(
+                    f"No statement: on {name!r} there are repeats of "
+                    f"{', '.join(missing)} without a score. Find out why, or leave out "
+                    "this data set."
+                )
 
     def summary(self) -> Table:
         """Return a table with one row for each strategy.
@@ -65,6 +81,7 @@ class AcrossDataSets:
         that, corrected by Holm for the number of strategies. With five data sets or
         fewer that test cannot be significant.
         """
+        self._check_areas()
         gains = (self.areas - self.areas[:, :1])[:, 1:]
         tests = [
             float(stats.wilcoxon(gain).pvalue) if gain.any() else 1.0
@@ -114,6 +131,7 @@ class AcrossDataSets:
         random_state : int, default=0
             Seed of the draws from the posterior.
         """
+        self._check_areas()
         areas = self.areas[:, self.strategies.index(strategy)]
         rng = np.random.default_rng(random_state)
         return signed_rank(areas - self.areas[:, 0], rope, rng)

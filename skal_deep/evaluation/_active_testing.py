@@ -1,5 +1,6 @@
 """Active testing: which test points to label."""
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,14 @@ def active_testing(
     >>> bool(estimate.low < (clf.predict(X[20:]) != y[20:]).mean() < estimate.high)
     True
     """
+    if not 0 <= epsilon <= 1:
+        raise ValueError(
+            f"epsilon is a share of the probability, 0 ... 1, and not {epsilon!r}."
+        )
     X = np.asarray(X)
+    drawn_before = _positions(tested, len(X))
+    if isinstance(n_labels, bool) or not isinstance(n_labels, Integral):
+        raise TypeError(f"n_labels must be a whole number, not {n_labels!r}.")
     proba_NC = _proba(clf, X)
     surrogate_NC = proba_NC if surrogate is None else _proba(surrogate, X)
     if proba_NC.shape != surrogate_NC.shape:
@@ -91,17 +99,44 @@ def active_testing(
             f"The classifier knows {proba_NC.shape[1]} classes and the surrogate "
             f"{surrogate_NC.shape[1]}; they must be the same."
         )
-    drawn_before = np.asarray([] if tested is None else tested, dtype=np.intp)
     left = np.setdiff1d(np.arange(len(X)), drawn_before)
     expected = _expected_loss(proba_NC[left], surrogate_NC[left], loss)
+    if epsilon == 0 and bool((expected == 0).any()):
+        raise ValueError(
+            "The surrogate expects no loss at all of some points, which could then "
+            "never be drawn: give epsilon above 0."
+        )
     picks, proba_TN = power_sample(
         expected,
-        n_labels,
+        int(n_labels),
         generator=torch.Generator().manual_seed(as_seed(random_state)),
         epsilon=epsilon,
     )
     drawn = proba_TN.gather(1, picks[:, None])[:, 0]
     return left[picks.numpy(force=True)], drawn.numpy(force=True)
+
+
+def _positions(tested: ArrayLike | None, n_points: int) -> NDArray[np.intp]:
+    """Return the points that were drawn before, if they are positions."""
+    rows = np.asarray([] if tested is None else tested)
+    if rows.dtype.kind == "b":
+        raise TypeError(
+            "tested is a mask, but positions are wanted, as active_testing returned "
+            "them: pass np.flatnonzero(mask)."
+        )
+    if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+        raise TypeError(
+            "tested must hold positions, that is, whole numbers in one dimension, not "
+            f"an array of shape {rows.shape} and type {rows.dtype}."
+        )
+    if rows.size and not 0 <= rows.min() <= rows.max() < n_points:
+        raise ValueError(
+            f"tested must hold positions of X, 0 ... {n_points - 1}, but goes from "
+            f"{rows.min()} to {rows.max()}."
+        )
+    if len(np.unique(rows)) < len(rows):
+        raise ValueError("tested holds some position twice: points are drawn once.")
+    return rows.astype(np.intp)
 
 
 def _proba(clf: Any, X: NDArray[Any]) -> Tensor:

@@ -42,9 +42,19 @@ class Answer:
 
     @property
     def best(self) -> str:
-        """Name of the strategy with the largest gain in area."""
+        """Name of the strategy with the largest gain in area.
+
+        One without a score in some repeat might have been ahead: unless another is
+        better than random sampling, it is the one that decides what may be said.
+        """
         verdicts = self.comparison.verdicts()
-        return max(verdicts, key=lambda name: verdicts[name].difference.mean)
+        gains = {name: verdict.difference for name, verdict in verdicts.items()}
+        unknown = [name for name, gain in gains.items() if gain.n_missing]
+        scored = [name for name in gains if name not in unknown]
+        best = max(scored or gains, key=lambda name: gains[name].mean)
+        if unknown and verdicts[best].word != "better":
+            return unknown[0]
+        return best
 
     @property
     def word(self) -> str:
@@ -54,7 +64,13 @@ class Answer:
     @property
     def headline(self) -> str:
         """The verdict as a sentence."""
-        return _HEADLINES[self.word]
+        verdict = self.comparison.verdicts()[self.best]
+        said = _HEADLINES.get(verdict.word)
+        if said is None:
+            return f"{verdict.word[0].upper()}{verdict.word[1:]}."
+        return (
+            f"{said.removesuffix('.')}{verdict.caveat}." if verdict.is_found else said
+        )
 
     def final_difference(self) -> PairedDifference:
         """Return what the best strategy gains at the last stage, not over all."""
@@ -62,6 +78,11 @@ class Answer:
             self.comparison.curve(name)[:, -1] for name in (self.best, BASELINE)
         )
         return paired_difference(final, random, self.comparison.overlap)
+
+    def final_interval(self) -> tuple[float, float]:
+        """Return the interval of that gain, which allows for several strategies."""
+        n_tests = len(self.comparison.verdicts())
+        return self.final_difference().interval(LEVEL / n_tests)
 
     def findings(self) -> list[str]:
         """Return one sentence on each strategy."""
@@ -80,6 +101,16 @@ class Answer:
             )
         return found
 
+    def shown_effects(self) -> list[tuple[str, str]]:
+        """Return the same in words, with intervals."""
+        intervals = [self.final_interval(), None]
+        return [
+            (name, bounded(difference, self._is_share, interval))
+            for (name, difference), interval in zip(
+                self.effects(), intervals, strict=False
+            )
+        ]
+
     def advice(self) -> list[str]:
         """Return what follows from the numbers."""
         said = [self._on_strategy(), self._on_tuning(), self._on_budget()]
@@ -91,17 +122,23 @@ class Answer:
             return f"Let {self.best} choose what to label."
         if verdict.word == "worse":
             return "Label rows at random."
-        if self._holds_on_these_rows():
+        if not verdict.difference.has_statement:
             return (
-                f"Try {self.best}: on these very rows its gain is more than chance "
-                "(flips of signs). For other rows that is not shown, as repeats that "
-                "split the same data overlap; with test data of your own (X_test, "
-                "y_test) fewer repeats show more."
+                "Find out why there are repeats without a score before anything else: "
+                "a training that diverged, or a metric that is not defined for some "
+                "test rows."
             )
         why = (
             "Label rows at random: it is simpler, and such labels are also good for an "
             "unbiased estimate of the score."
         )
+        if self._holds_on_these_rows():
+            return (
+                f"{why} What {self.best} gains on these very rows is more than chance "
+                "(flips of signs), but that says nothing of other rows, as repeats "
+                "that split the same data overlap; with test data of your own (X_test, "
+                "y_test) fewer repeats show more."
+            )
         difference = verdict.difference
         if difference.sd == 0 or difference.mean == 0:
             return why
@@ -132,9 +169,14 @@ class Answer:
                 "Pass param_grid to see what tuning the model brings beside the "
                 "strategy; it is often more."
             )
+        if not self.tuning.difference.has_statement:
+            return f"Tuning the model: {self.tuning.difference.wording}."
         if self.tuning.difference.wording != "better":
             return "Tuning the model brings nothing that can be told from chance."
-        if self.tuning.difference.mean < self.final_difference().mean:
+        final = self.final_difference()
+        if final.n_missing:
+            return f"Tuning the model ({listed(self.tuning.best)}) helps."
+        if self.tuning.difference.mean < final.mean:
             return f"Tune the model, too ({listed(self.tuning.best)})."
         return (
             f"Tune the model first ({listed(self.tuning.best)}): it brings more than "
@@ -144,7 +186,7 @@ class Answer:
     def _on_budget(self) -> str | None:
         labels = self.comparison.curve(BASELINE, "n_labels")[0]
         curve = self.comparison.curve(BASELINE).mean(axis=0)
-        if not self._is_share or len(curve) < 3:
+        if not self._is_share or len(curve) < 3 or not np.isfinite(curve).all():
             return None
         enough = int(np.argmax(curve >= _SATURATED * curve[-1]))
         if enough == 0:
@@ -169,18 +211,17 @@ class Answer:
 
     def __repr__(self) -> str:
         n_labels = int(self.comparison.curve(BASELINE, "n_labels")[0, -1])
-        width = max(len(name) for name, _ in self.effects())
-        effects = [
-            f"  {name.ljust(width)}  {bounded(difference, self._is_share)}"
-            for name, difference in self.effects()
-        ]
+        shown = self.shown_effects()
+        width = max(len(name) for name, _ in shown)
+        effects = [f"  {name.ljust(width)}  {text}" for name, text in shown]
         return "\n".join(
             [
                 f"Does active learning help? {self.headline}",
                 "",
                 *self.findings(),
                 "",
-                f"Gains at {n_labels} labels, with 95 % intervals:",
+                f"Gains at {n_labels} labels alone, with 95 % intervals; what is said "
+                "above is of the whole curve:",
                 *effects,
                 "",
                 "Advice",

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 
 from skal_deep.classifier import as_seed
 from skal_deep.evaluation._begin import begin
@@ -22,6 +23,7 @@ from skal_deep.evaluation._result import BASELINE, Comparison
 from skal_deep.evaluation._run_directory import RunDirectory
 from skal_deep.evaluation._scoring import named_scorers
 from skal_deep.evaluation._simulation import SimulatedActiveLearner
+from skal_deep.evaluation._start import known_rows
 from skal_deep.evaluation._written import written
 
 
@@ -173,6 +175,7 @@ def compare_strategies(
         "estimator": written(estimator),
         "strategies": {name: written(each) for name, each in named.items()},
         "n_rows": len(y),
+        "n_labeled": len(known_rows(np.asarray(y), missing_label)),
         "n_repeats": len(repeats),
         "n_initial": n_initial,
         "batch_size": batch_size,

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from skal_deep.evaluation._paired import LEVEL
+from skal_deep.evaluation._statistics import checked_scores
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,12 @@ def friedman(scores: ArrayLike) -> Ranking:
     J. Demsar. Statistical Comparisons of Classifiers over Multiple Data Sets. JMLR,
     2006.
     """
-    scores = np.asarray(scores, float)
+    scores = checked_scores(scores)
+    if scores.ndim != 2:
+        raise ValueError(
+            "scores must have a row for each data set and a column for each strategy, "
+            f"not the shape {scores.shape}."
+        )
     n, k = scores.shape
     if n < 2 or k < 2:
         raise ValueError(

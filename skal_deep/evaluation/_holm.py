@@ -14,7 +14,7 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     Parameters
     ----------
     p_values : array-like of shape (m,)
-        One p-value a test.
+        One p-value a test; NaN for a test that says nothing, which counts all the same.
 
     Returns
     -------
@@ -27,6 +27,8 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     Journal of Statistics, 1979.
     """
     p_values = np.asarray(p_values, float)
+    if p_values.ndim != 1 or ((p_values < 0) | (p_values > 1)).any():
+        raise ValueError(f"p_values must lie between 0 and 1, not {p_values!r}.")
     order = np.argsort(p_values)
     factors = len(p_values) - np.arange(len(p_values))
     corrected = np.empty_like(p_values)

@@ -143,7 +143,8 @@ def word_class(words: str) -> str:
     words : str
         The verdict.
     """
-    return words if words in ("better", "worse") else "open"
+    word = words.partition(",")[0]  # before "but 2 repeats are too few"
+    return word if word in ("better", "worse") else "open"
 
 
 def matrix_html(names: list[str], matrix: NDArray[np.float64]) -> str:
@@ -162,6 +163,8 @@ def matrix_html(names: list[str], matrix: NDArray[np.float64]) -> str:
         + "".join(
             "<td>&middot;</td>"
             if i == j
+            else "<td></td>"
+            if np.isnan(share)  # some repeat has no score
             else f'<td style="background: rgba(var(--accent), {0.6 * share:.2f})">'
             f"{share:.2f}</td>"
             for j, share in enumerate(row)

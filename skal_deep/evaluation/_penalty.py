@@ -26,21 +26,33 @@ def penalty_matrix(
     matrix : ndarray of shape (n_strategies, n_strategies)
         Entry (i, j) is the share of stages at which strategy i is significantly
         better than strategy j (paired t-test, 5 %, not corrected). A column of small
-        numbers is a strategy that is rarely beaten.
+        numbers is a strategy that is rarely beaten. With one test for each stage and
+        pair some are significant by chance: this explores, and is no verdict. NaN
+        where some stage has a repeat without a score.
 
     References
     ----------
     J. T. Ash, C. Zhang, A. Krishnamurthy, J. Langford, A. Agarwal. Deep Batch Active
     Learning by Diverse, Uncertain Gradient Lower Bounds. ICLR, 2020.
     """
+    curves = [np.asarray(curve, float) for curve in curves]
+    shapes = {curve.shape for curve in curves}
+    if len(shapes) != 1 or curves[0].ndim != 2:
+        raise ValueError(
+            "penalty_matrix needs the same repeats and stages of every strategy, not "
+            f"curves of shapes {[curve.shape for curve in curves]}."
+        )
     n_stages = curves[0].shape[1]
     matrix = np.zeros((len(curves), len(curves)))
     for i, j in combinations(range(len(curves)), 2):
-        words = [
-            paired_difference(curves[i][:, stage], curves[j][:, stage], overlap).wording
+        differences = [
+            paired_difference(curves[i][:, stage], curves[j][:, stage], overlap)
             for stage in range(1, n_stages)
         ]
-        if words:
+        words = [difference.wording for difference in differences]
+        if any(difference.n_missing for difference in differences):
+            matrix[i, j] = matrix[j, i] = np.nan
+        elif words:
             matrix[i, j] = words.count("better") / len(words)
             matrix[j, i] = words.count("worse") / len(words)
     return matrix

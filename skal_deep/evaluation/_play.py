@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from skactiveml.utils import is_labeled
 
 from skal_deep.classifier import derived_seed
+from skal_deep.classifier._labels import known_classes
 from skal_deep.evaluation._cycle import fitted, forgetful, queried, with_classes
 from skal_deep.evaluation._streams import Purpose, prepared
 
@@ -138,13 +139,14 @@ def _fit(
         previous = forgetful(previous, derived_seed(rules.seed, Purpose.PERTURB, cycle))
     key = (rules.seed, Purpose.MODEL, cycle)
     estimator = prepared(rules.estimator, rules.missing_label, *key)
-    return fitted(
-        with_classes(estimator, rules.classes),
-        previous,
-        X,
-        y,
-        rules.missing_label,
-    )
+    with known_classes():  # also for a classifier that cannot be told
+        return fitted(
+            with_classes(estimator, rules.classes),
+            previous,
+            X,
+            y,
+            rules.missing_label,
+        )
 
 
 def _query(

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skal_deep.evaluation._colours import BASELINE_COLOUR, PALETTE
+from skal_deep.evaluation._curves import stage_labels
 from skal_deep.evaluation._plots import _axes, _style, _tidy
-from skal_deep.evaluation._savings import SEED, labels_needed
+from skal_deep.evaluation._tables import labels_for
 
 if TYPE_CHECKING:
     from skal_deep.evaluation._result import Comparison
@@ -34,14 +36,15 @@ def plot_savings(comparison: Comparison, ax: Any = None) -> Any:
     """
     ax = _axes(ax)
     baseline, *others = comparison.strategies
-    rng = np.random.default_rng(SEED)
-    labels = comparison.curve(baseline, "n_labels")[0]
-    most = labels[-1]
-    ax.plot(labels, labels, label=baseline, **_style(comparison, baseline))
+    of_random = stage_labels(comparison, baseline)
+    most = of_random[-1]
+    ax.plot(of_random, of_random, label=baseline, **_style(comparison, baseline))
     for name in others:
-        scores = comparison.curve(name)
-        found = labels_needed(labels, comparison.curve(baseline), scores, rng)
-        style = _style(comparison, name)
+        labels, style = stage_labels(comparison, name), _style(comparison, name)
+        found = labels_for(comparison, baseline, comparison.curve(name))
+        if found is None:  # a repeat without a score: named, but without a line
+            ax.plot([], [], label=f"{name} (no statement)", **style)
+            continue
         needed, low, high = (
             np.minimum(values, most) for values in (found.needed, found.low, found.high)
         )
@@ -54,6 +57,7 @@ def plot_savings(comparison: Comparison, ax: Any = None) -> Any:
     ax.set_title("Labels saved", loc="left", fontsize=10)
     ax.set_ylabel("labels that random sampling needs")
     _tidy(ax)
+    ax.legend(frameon=False, loc="best")
     ax.set_xlabel("labels that the strategy has")
     return ax
 
@@ -80,13 +84,14 @@ def plot_seconds(comparison: Comparison, ax: Any = None) -> Any:
         for column in ("seconds_fit", "seconds_query")
     )
     places = np.arange(len(names))
-    ax.barh(places, fit, height=0.6, color="#9aa3ad", label="fits")
-    ax.barh(places, query, height=0.6, left=fit, color="#0072B2", label="queries")
+    ax.barh(places, fit, height=0.6, color=BASELINE_COLOUR, label="fits")
+    ax.barh(places, query, height=0.6, left=fit, color=PALETTE[0], label="queries")
     ax.set_yticks(places, names)
     ax.tick_params(axis="y", length=0)
     ax.set_title("Seconds in one repeat", loc="left", fontsize=10)
     _tidy(ax)
     ax.grid(visible=False, axis="y")
     ax.set_xlabel("seconds")
-    ax.legend(frameon=False)
+    # Above the axes, as inside them its patches are lost on bars of their own colour.
+    ax.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
     return ax

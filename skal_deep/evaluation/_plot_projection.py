@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from skal_deep.evaluation._plots import PALETTE, _axes, _tidy
+from skal_deep.evaluation._colours import PALETTE
+from skal_deep.evaluation._plots import _axes, _tidy
 from skal_deep.evaluation._projection import Projection
+from skal_deep.evaluation._statistics import checked_labels, checked_scores
 
 
 def plot_projection(
@@ -31,7 +33,8 @@ def plot_projection(
         The axes.
     """
     ax = _axes(ax)
-    labels, mean = np.asarray(n_labels), np.atleast_2d(np.asarray(scores)).mean(axis=0)
+    labels = checked_labels(n_labels, scores)
+    mean = np.atleast_2d(checked_scores(scores)).mean(axis=0)
     bounds = (projection.fit_low, projection.fit_high)
     ax.axvline(labels[-1], color="0.6", lw=1, ls=":")
     ax.fill_between(projection.labels, *bounds, color=PALETTE[0], alpha=0.12, lw=0)

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from skal_deep.evaluation._colours import strategy_styles
+from skal_deep.evaluation._curves import check_stages, stage_labels
 from skal_deep.evaluation._statistics import mean_and_band
 
 if TYPE_CHECKING:
     from skal_deep.evaluation._result import Comparison
 
-# Okabe and Ito's colours and two more, for people with any colour vision.
-PALETTE = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#E69F00",
-    "#56B4E9",
-    "#8C6D1F",
-    "#5B3A8E",
-)
-_BASELINE_COLOUR = "#6b6b6b"
-_MARKERS = "os^Dv<>P"
 _REFERENCE_STYLES: tuple[Any, ...] = (":", "-.", (0, (1, 4)))
 
 
@@ -50,7 +41,7 @@ def plot_curves(
     lines = {}
     for name in comparison.strategies:
         mean, low, high = mean_and_band(comparison.curve(name, metric))
-        n_labels = comparison.curve(name, "n_labels")[0]
+        n_labels = stage_labels(comparison, name)
         style = _style(comparison, name)
         (line,) = ax.plot(n_labels, mean, label=name, **style)
         ax.fill_between(n_labels, low, high, color=style["color"], alpha=0.08, lw=0)
@@ -58,7 +49,7 @@ def plot_curves(
     names = dict.fromkeys(row["strategy"] for row in comparison.references)
     for i, name in enumerate(names):
         mean = comparison.curve(name, metric).mean(axis=0)
-        n_labels = comparison.curve(name, "n_labels")[0]
+        n_labels = comparison.curve(name, "n_labels").mean(axis=0)
         if len(mean) == 1:  # all labels: far to the right, and at one height
             line = ax.axhline(mean[0], label=f"{name} ({n_labels[0]:.0f} labels)")
         else:
@@ -68,7 +59,7 @@ def plot_curves(
     ax.set_title(_title(comparison, "Score"), loc="left", fontsize=10)
     ax.set_ylabel(_words(metric or comparison.metrics[0]))
     _tidy(ax)
-    best_first = sorted(lines, key=lambda line: -lines[line])
+    best_first = sorted(lines, key=lambda line: np.nan_to_num(-lines[line], nan=np.inf))
     ax.legend(handles=best_first, frameon=False, loc="best")
     return ax
 
@@ -79,7 +70,8 @@ def plot_differences(
     """Draw the mean paired differences to random sampling with 95 % bands.
 
     What the repeats share cancels out, so these bands, not those of the curves, show
-    whether a strategy helps: where a band leaves zero.
+    where a strategy helps. They are of each stage by itself: with many stages and
+    strategies some leave zero by chance. The verdict is by the area.
 
     Parameters
     ----------
@@ -96,6 +88,7 @@ def plot_differences(
         The axes.
     """
     ax = _axes(ax)
+    check_stages(comparison)
     baseline, *others = comparison.strategies
     ax.axhline(0, **_style(comparison, baseline))
     for name in others:
@@ -122,22 +115,14 @@ def _axes(ax: Any) -> Any:
 
 def _style(comparison: Comparison, name: str) -> dict[str, Any]:
     """Return the line style of a strategy, the same in every figure."""
-    position = comparison.strategies.index(name) - 1
-    if position < 0:  # random sampling
-        return {"color": _BASELINE_COLOUR, "linestyle": "--", "linewidth": 2}
-    return {
-        "color": PALETTE[position % len(PALETTE)],
-        "marker": _MARKERS[position % len(_MARKERS)],
-        "markersize": 4.5,
-        "linewidth": 2,
-    }
+    return strategy_styles(comparison.strategies)[name]
 
 
 def _title(comparison: Comparison, what: str) -> str:
     n = comparison.settings["n_repeats"]
     if n == 1:
         return f"{what}, one repeat"
-    return f"{what}, mean of {n} paired repeats and 95 % band"
+    return f"{what}, mean of {n} repeats, pointwise 95 % band"
 
 
 def _words(metric: str) -> str:

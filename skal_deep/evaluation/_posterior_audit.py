@@ -67,6 +67,22 @@ class Audit:
         """How many draws differ from all others."""
         return len(self.draws_SNC.flatten(1).unique(dim=0))
 
+    def may_agree_by_chance(self) -> bool:
+        """Return whether members that agree on all rows can be members of their own.
+
+        Trees answer with few different numbers, and so do neighbours, so that two of
+        them may well agree. They are no copies if each had a seed or rows of its own.
+        Members with weights of their own never agree to the last bit.
+        """
+        if self.modules:
+            return False
+        members = _members(self.last)
+        seeds = [getattr(member, "random_state", None) for member in members]
+        has_seeds = None not in seeds and len(set(map(str, seeds))) == len(seeds)
+        rows = getattr(_committee(self.last), "estimators_samples_", [])
+        own_rows = {np.asarray(positions).tobytes() for positions in rows}
+        return bool(members) and (has_seeds or len(own_rows) == len(members))
+
     def sites(self) -> tuple[list[str], list[str]]:
         """Say what differs from draw to draw, and what should and does not."""
         nets = [self.last] if isinstance(self.last, NeuralNet) else []
@@ -78,9 +94,20 @@ class Audit:
             return live_dropout(nets[0], self.seen)
         if isinstance(self.last, PosteriorClassifier):
             return self.last._sites(), []
-        if members := getattr(self.last, "estimators_", None):
+        if members := _members(self.last):
             return [f"{len(members)} members"], []
         return [site for module in self.modules for site in dropout_sites(module)], []
+
+
+def _committee(clf: Any) -> Any:
+    """Return the ensemble, that of scikit-learn inside one of scikit-activeml, too."""
+    return clf if hasattr(clf, "estimators_") else getattr(clf, "estimator_", clf)
+
+
+def _members(clf: Any) -> list[Any]:
+    """Return the members of an ensemble in a list, none of anything else."""
+    members = getattr(_committee(clf), "estimators_", None)
+    return [] if members is None else list(np.ravel(members))
 
 
 def _modules(value: Any, depth: int) -> Iterator[nn.Module]:
@@ -116,10 +143,10 @@ def _draws_differ(audit: Audit) -> str | None:
             "dropout off, or its p 0? Do members start from the same weights?"
         )
     is_committee = torch.equal(audit.draws_SNC, audit.sample(audit.X, audit.seed + 1))
-    if n_distinct < n_draws and is_committee:
+    if n_distinct < n_draws and is_committee and not audit.may_agree_by_chance():
         return (
             f"{n_draws - n_distinct} of {n_draws} members are copies of others. Give "
-            "each its own initial weights or rows; copies of trees may be chance."
+            "each its own initial weights or rows."
         )
     return None
 

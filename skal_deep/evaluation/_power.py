@@ -25,6 +25,9 @@ def paired_power(
     overlap : float, default=0.0
         See :func:`paired_difference`.
     """
+    _check(effect, level)
+    if n < 2:
+        raise ValueError(f"n must be two pairs or more, not {n}.")
     border = stats.t.isf(level / 2, n - 1)
     shift = abs(effect) / error_factor(n, overlap)
     far_side = stats.nct.cdf(-border, n - 1, shift)
@@ -49,6 +52,7 @@ def detectable_effect(n: int, level: float = LEVEL, overlap: float = 0.0) -> flo
     effect : float
         Mean difference in standard deviations.
     """
+    _check(0.0, level)
     if n < 2:
         return np.inf
     factor = error_factor(n, overlap)
@@ -82,6 +86,7 @@ def repeats_needed(
     n : int or None
         Number of pairs; ``None`` if 10 000 are too few.
     """
+    _check(effect, level)
     low, high = 1, _MAX_REPEATS
     if detectable_effect(high, level, overlap) > abs(effect):
         return None
@@ -92,6 +97,13 @@ def repeats_needed(
         else:
             high = middle
     return high
+
+
+def _check(effect: float, level: float) -> None:
+    if not np.isfinite(effect):
+        raise ValueError(f"effect must be a number, not {effect!r}.")
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, not {level!r}.")
 
 
 def fewest_repeats(n_tests: int = 1, level: float = LEVEL) -> int:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 
 from skal_deep.evaluation._configuration import fingerprint
 from skal_deep.evaluation._failures import report_failures
@@ -13,6 +14,7 @@ from skal_deep.evaluation._result import Comparison
 from skal_deep.evaluation._run_directory import RunDirectory
 from skal_deep.evaluation._scoring import named_scorers
 from skal_deep.evaluation._simulation import SimulatedActiveLearner
+from skal_deep.evaluation._start import known_rows
 from skal_deep.evaluation._written import written
 
 # Parameters of the learner that decide split, start and labels.
@@ -134,6 +136,7 @@ def replay(
         "n_repeats": len({repeat for _, repeat in picked}),
         "n_cycles": lengths[0] - 1,
         "n_rows": len(y),
+        "n_labeled": len(known_rows(np.asarray(y), learner.missing_label)),
         "run": configuration,
         **{name: configuration[name] for name in (*_KEPT, "batch_size")},
         "test_size": configuration["test_size"] if X_test is None else len(y_test),

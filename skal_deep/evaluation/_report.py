@@ -24,7 +24,7 @@ from skal_deep.evaluation._page import (
     word_class,
 )
 from skal_deep.evaluation._report_picks import picks_sections
-from skal_deep.evaluation._wording import bounded, saved, sentence
+from skal_deep.evaluation._wording import saved, sentence
 
 if TYPE_CHECKING:
     from skal_deep.evaluation._answer import Answer
@@ -88,15 +88,13 @@ def _verdicts(comparison: Comparison) -> str:
 
 def _answer(answer: Answer) -> Iterator[str]:
     """Yield the effects side by side, and the advice, warnings among it."""
-    is_share = answer.comparison.verdicts()[answer.best].is_share
     rows = "".join(
-        f'<tr><td>{escape(name)}</td><td class="number">'
-        f"{escape(bounded(difference, is_share))}</td></tr>"
-        for name, difference in answer.effects()
+        f'<tr><td>{escape(name)}</td><td class="number">{escape(text)}</td></tr>'
+        for name, text in answer.shown_effects()
     )
     yield (
         '<div class="wide"><table class="matrix"><thead><tr><th>effect at the end of '
-        "the budget</th><th>gain and 95&nbsp;% interval</th></tr></thead>"
+        "the budget alone</th><th>gain and 95&nbsp;% interval</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></div>"
     )
     advice = "".join(f"<li>{escape(text)}</li>" for text in answer.advice())
@@ -114,14 +112,16 @@ def _numbers(comparison: Comparison) -> Iterator[str]:
     yield table_html(comparison.summary())
     yield paragraph(
         f"Area: mean {metric} over the labels spent. Its difference to random sampling "
-        "is paired by repeat; low and high bound its 95 % interval (Student's t"
+        "is paired by repeat; low and high bound 95 % intervals (Student's t"
         + (
             ", corrected for splits that overlap, by Nadeau and Bengio"
             if comparison.overlap
             else ""
         )
-        + "). The verdict is by p, which is corrected for the number of strategies "
-        "(Holm). Seconds are for all queries, and all fits, of one repeat. Peak: the "
+        + ") that allow for the number of strategies. The verdict is by p, which is "
+        "corrected for it, too (Holm): an interval leaves out zero exactly where the "
+        "verdict is a difference. Seconds are for all queries, and all fits, of one "
+        "repeat. Peak: the "
         "most resident memory of the process in any round, libraries and data "
         "included; what a query needs shows beside random sampling."
     )
@@ -131,11 +131,12 @@ def _numbers(comparison: Comparison) -> Iterator[str]:
         "All tests",
         table_html(comparison.tests())
         + paragraph(
-            "Effect: the difference in standard deviations, and its 95 % interval. p "
+            "Effect: the difference in standard deviations, and its interval. p "
             "of Student's t, of flips of the signs, of Wilcoxon's signed ranks; the "
-            "last two are about further repeats on these very rows. Detects: the "
-            "smallest true difference that four of five such studies would find. Log "
-            "area: the difference in the mean over the logarithm of the labels."
+            "last two are about further repeats on these very rows. Detects: about the "
+            "smallest true difference that four of five such studies would find, by "
+            "the spread seen. Log area: the difference in the mean over the logarithm "
+            "of the labels."
         ),
     )
     yield "<h2>Labels saved, seconds spent</h2>"
@@ -146,11 +147,13 @@ def _numbers(comparison: Comparison) -> Iterator[str]:
         "labels that the strategy needs for that of random sampling, with 95 % "
         "intervals (bootstrap over repeats). “More” is more than were spent."
     )
-    yield "<h2>Who beats whom</h2>"
+    yield "<h2>Who beats whom, to explore</h2>"
     yield matrix_html(comparison.strategies, comparison.penalty_matrix())
     yield paragraph(
         "Share of stages at which the strategy of the row is significantly better than "
-        "that of the column (paired t-test, 5 %, each stage by itself)."
+        "that of the column (paired t-test, 5 %, each stage by itself). None of these "
+        "tests is corrected for their number, so that about 5 % of those without any "
+        "difference are significant: this is to explore, and no verdict."
     )
 
 

@@ -2,19 +2,20 @@
 
 import csv
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skal_deep.evaluation._curves import check_comparable, check_curves, check_stages
 from skal_deep.evaluation._paired import PairedDifference, paired_difference
 from skal_deep.evaluation._penalty import penalty_matrix
 from skal_deep.evaluation._statistics import area_under_curve
 from skal_deep.evaluation._table import Table
 from skal_deep.evaluation._tables import savings_table, summary_table, tests_table
-from skal_deep.evaluation._verdict import Verdict, too_few, verdicts
+from skal_deep.evaluation._verdict import Verdict, are_shares, too_few, verdicts
 
 BASELINE = "random"
 
@@ -36,8 +37,7 @@ class Comparison:
         For each row of the curves, in the same order, the strategy, the repeat, the
         stage and "indices", the rows of X that were labelled for it.
     references : list of dict
-        Rows like those of the curves for each reference line, whose name is in the
-        place of the strategy's.
+        Rows like those of the curves, with the name of a line as their strategy.
     """
 
     curves: list[dict[str, Any]] = field(repr=False)
@@ -45,6 +45,9 @@ class Comparison:
     settings: dict[str, Any]
     picks: list[dict[str, Any]] = field(default_factory=list, repr=False)
     references: list[dict[str, Any]] = field(default_factory=list, repr=False)
+
+    def __post_init__(self) -> None:
+        check_curves((*self.curves, *self.references))
 
     @property
     def strategies(self) -> list[str]:
@@ -63,9 +66,7 @@ class Comparison:
         if metric not in self.metrics:
             raise ValueError(f"There is no {metric!r}, but {', '.join(self.metrics)}.")
         metrics = (metric, *(name for name in self.metrics if name != metric))
-        return Comparison(
-            self.curves, metrics, self.settings, self.picks, self.references
-        )
+        return replace(self, metrics=metrics)
 
     def curve(self, strategy: str, column: str | None = None) -> NDArray[np.float64]:
         """Return a column of the curves of a strategy, of shape (n_repeats, n_stages).
@@ -102,17 +103,17 @@ class Comparison:
 
     @property
     def overlap(self) -> float:
-        """What repeats share: test rows over the others; zero for given test data.
+        """What repeats share: test rows over training rows; zero for given test data.
 
-        See :func:`paired_difference`. Repeats that set test rows aside anew, of the
-        same data, are correlated; how much nobody knows. The estimate, the share of
-        test rows, errs on the side of "no difference detected". Test data of your own
-        allow sharper statements, which are about these test data.
+        See :func:`paired_difference`. Rows without a label are not for training. How
+        repeats are correlated nobody knows; this errs on the side of "no difference
+        detected". Your own test data allow sharper statements, about these data.
         """
         size = self.settings["test_size"]
         if self.settings.get("test_is_given", False):  # unsaid: the careful case
             return 0.0
-        return size / ((1 if size < 1 else self.settings["n_rows"]) - size)
+        n_rows = self.settings.get("n_labeled", self.settings["n_rows"])
+        return size / ((1 if size < 1 else n_rows) - size)
 
     def areas(self, strategy: str, log: bool = False) -> NDArray[np.float64]:
         """Return the mean height of each repeat's curve, of shape (n_repeats,).
@@ -122,8 +123,7 @@ class Comparison:
         strategy : str
             Name of the strategy.
         log : bool, default=False
-            Whether the mean is over the logarithm of the labels, which gives the first
-            labels more weight.
+            Whether the mean is over the logarithm of the labels.
         """
         labels = self.curve(strategy, "n_labels")
         return np.array(
@@ -145,6 +145,7 @@ class Comparison:
         log : bool, default=False
             See :meth:`areas`.
         """
+        check_comparable(self, strategy, BASELINE)
         return paired_difference(
             self.areas(strategy, log), self.areas(BASELINE, log), self.overlap
         )
@@ -156,8 +157,7 @@ class Comparison:
         overlap, and by Holm for the number of strategies.
         """
         others = {name: self.difference(name) for name in self.strategies[1:]}
-        scores = np.array([row[self.metrics[0]] for row in self.curves])
-        return verdicts(others, bool(((scores >= 0) & (scores <= 1)).all()))
+        return verdicts(others, are_shares(row[self.metrics[0]] for row in self.curves))
 
     @property
     def warning(self) -> str | None:
@@ -175,45 +175,46 @@ class Comparison:
         """Return a table with one row for each strategy.
 
         The area is the mean of the first metric over the labels spent. Its difference
-        to random sampling is paired by repeat; "low" and "high" bound its 95 % interval
-        (Student's t), "p" is corrected by Holm for the number of strategies, and the
-        verdict is by it. Seconds are for all queries, and all fits, of one repeat.
-        "peak MiB" is the most resident memory that the process had in any round: fit,
-        query and scores, on top of libraries and data, so that it says something
-        beside that of random sampling. Where the system does not tell rounds apart,
-        that is, elsewhere than on Linux, it is the peak since the process began.
+        to random sampling is paired by repeat; "p" is corrected by Holm for the number
+        of strategies, and the verdict is by it. "low" and "high" bound 95 % intervals
+        (Student's t) that allow for that number, too: one leaves out zero exactly where
+        the verdict is "better" or "worse". "s queries" and "s fits" are the seconds of
+        all queries, and of all fits, of one repeat. "peak MiB" is the most resident
+        memory of the process in any round, libraries and data included, to be read
+        beside that of random sampling; elsewhere than on Linux, since it began.
         """
         return summary_table(self)
 
     def tests(self) -> Table:
         """Return a table with everything known of the differences to random sampling.
 
-        "effect" is the difference in standard deviations, with its interval. Three
-        two-sided p-values follow: of Student's t, for more data of this kind; of flips
-        of the signs and of Wilcoxon, which need no normal distribution and are about
-        further repeats on these very rows. "p Holm" corrects the first for the number
-        of strategies. "detects" is the smallest true difference that four of five such
-        studies would find. The last two columns are the difference in area over the
-        logarithm of the labels, and its p-value.
+        "effect" is the difference in standard deviations, with an interval at the level
+        of that in :meth:`summary`. Three two-sided p-values follow: of Student's t, for
+        more data of this kind; of flips of the signs and of Wilcoxon, about further
+        repeats on these very rows. "p Holm" corrects the first for the number of
+        strategies. "detects" is about what four of five such studies would find, by the
+        spread seen. The last two columns are of the area over the logarithm of the
+        labels: its difference and p-value.
         """
         return tests_table(self)
 
     def label_savings(self) -> Table:
         """Return a table of the labels that one way needs for the score of the other.
 
-        "random needs" is the number of labels with which random sampling reaches the
-        mean final score of the strategy, "needs itself" the number with which the
-        strategy reaches that of random sampling; "more" is more than the "labels" that
-        were spent (infinite). Low and high bound 95 % intervals, by the bootstrap over
-        repeats.
+        "random needs" are the labels with which random sampling reaches the mean final
+        score of the strategy, "needs itself" those of the strategy for that of random
+        sampling; "more" is more than were spent (infinite). Low and high bound 95 %
+        intervals (bootstrap over repeats).
         """
         return savings_table(self)
 
     def penalty_matrix(self) -> NDArray[np.float64]:
         """Return how often the row's strategy significantly beats the column's.
 
-        Strategies are in the order of ``strategies``; entries are shares of stages.
+        Strategies are in the order of ``strategies``; entries are shares of stages. No
+        test is corrected for their number: it explores, and is no verdict.
         """
+        check_stages(self)
         curves = [self.curve(name) for name in self.strategies]
         return penalty_matrix(curves, self.overlap)
 
@@ -266,6 +267,8 @@ class Comparison:
         judged = {
             name: {
                 **vars(verdict.difference),
+                "low": verdict.low,
+                "high": verdict.high,
                 "p_holm": verdict.p_value,
                 "detectable": verdict.detectable,
                 "verdict": verdict.word,
@@ -297,8 +300,7 @@ class Comparison:
             What was compared on, for pictures of what was labelled: of images
             ``(n, c, h, w)`` the images, of other rows a map.
         image_shape : tuple of int, default=None
-            Shape of an image, ``(h, w)`` or ``(c, h, w)``, where rows of X are images
-            written as vectors.
+            Shape of an image, ``(h, w)`` or ``(c, h, w)``, where rows are vectors.
         """
         from skal_deep.evaluation._report import html_report
 

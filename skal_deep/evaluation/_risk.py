@@ -1,10 +1,13 @@
 """Risk estimates that choosing what to label does not bias."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+
+from skal_deep.evaluation._statistics import checked_scores
 
 _LEVEL = 0.95
 
@@ -32,7 +35,18 @@ def draw_probabilities(
         If the utilities are no probabilities, or if some row that was left had
         none: no estimate is unbiased then.
     """
-    rows = np.asarray(utilities, float)
+    rows, picks = np.asarray(utilities, float), np.asarray(query_indices)
+    if picks.dtype.kind not in "iu" or rows.ndim != 2 or picks.shape != rows.shape[:1]:
+        raise ValueError(
+            "draw_probabilities needs the position of each pick and a row of utilities "
+            f"for it, not {picks.dtype} positions of shape {picks.shape} and utilities "
+            f"of shape {rows.shape}."
+        )
+    if picks.size and not 0 <= picks.min() <= picks.max() < rows.shape[1]:
+        raise ValueError(
+            f"Picks must be positions 0 ... {rows.shape[1] - 1} of the utilities, but "
+            f"go from {picks.min()} to {picks.max()}."
+        )
     left = ~np.isnan(rows)
     sums = np.nansum(rows, axis=1)
     if not np.allclose(sums, 1, atol=1e-4) or (rows[left] < 0).any():
@@ -45,7 +59,7 @@ def draw_probabilities(
             "Some rows could not have been drawn, so what is known of the others says "
             "nothing about them. Give the rule an `epsilon` above 0."
         )
-    return rows[np.arange(len(rows)), np.asarray(query_indices)]
+    return rows[np.arange(len(rows)), picks]
 
 
 def pure_weights(proba: ArrayLike, n_pool: int) -> NDArray[np.float64]:
@@ -172,6 +186,7 @@ def unbiased_risk(losses: ArrayLike, proba: ArrayLike, n_pool: int) -> RiskEstim
     loss, n = np.asarray(losses, float), len(np.asarray(proba))
     if loss.shape != (n,):
         raise ValueError(f"There are {n} draws and losses of shape {loss.shape}.")
+    checked_scores(loss, "losses")
     risk = float(np.mean(lure_weights(proba, n_pool) * loss))
     if n == n_pool:
         return RiskEstimate(risk, 0.0, risk, risk, n)
@@ -191,6 +206,8 @@ def _checked(
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Return probabilities and the number m = 1 ... M of each draw."""
     proba = np.asarray(proba, float)
+    if isinstance(n_pool, bool) or not isinstance(n_pool, Integral):
+        raise TypeError(f"n_pool must be a whole number, not {n_pool!r}.")
     if proba.ndim != 1 or not 1 <= len(proba) <= n_pool:
         raise ValueError(
             f"proba must hold 1 ... {n_pool} draws of {n_pool} points, not an array of "

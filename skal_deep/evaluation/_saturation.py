@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from skal_deep.evaluation._result import BASELINE, Comparison
+from skal_deep.evaluation._statistics import checked_scores
 
 
 def unsaturated(comparison: Comparison, share: float = 0.99) -> Comparison:
@@ -33,7 +34,8 @@ def unsaturated(comparison: Comparison, share: float = 0.99) -> Comparison:
     """
     if not 0 < share <= 1:
         raise ValueError(f"share must be above 0 and at most 1, not {share}.")
-    mean = comparison.curve(BASELINE).mean(axis=0)
+    scores = checked_scores(comparison.curve(BASELINE), "The curve of random sampling")
+    mean = scores.mean(axis=0)
     is_saturated = mean >= mean[-1] - (1 - share) * abs(mean[-1])
     last = max(1, int(is_saturated.argmax()))
     return replace(

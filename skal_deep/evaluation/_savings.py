@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import isotonic_regression
 
 from skal_deep.evaluation._paired import LEVEL
+from skal_deep.evaluation._statistics import checked_labels, checked_scores
 
 _N_RESAMPLES = 1000
 SEED = 0  # a table of the same comparison is the same each time
@@ -51,8 +52,8 @@ def labels_to_reach(
     needed : ndarray of shape (n_targets,)
         Number of labels; infinite for a score that is never reached.
     """
-    labels, targets = np.asarray(n_labels, float), np.asarray(targets, float)
-    risen = isotonic_regression(np.asarray(scores, float)).x
+    labels, targets = checked_labels(n_labels, scores), checked_scores(targets)
+    risen = isotonic_regression(checked_scores(scores)).x
     # Smoothing computes means, which may lie a last digit below what they are means of.
     round_off = len(labels) * np.finfo(float).eps * np.abs(risen).max()
     after = np.searchsorted(risen, targets - round_off)  # the first that gets there
@@ -69,8 +70,8 @@ def labels_to_reach(
 
 def labels_needed(
     n_labels: ArrayLike,
-    scores: NDArray[np.float64],
-    targets: NDArray[np.float64],
+    scores: ArrayLike,
+    targets: ArrayLike,
     rng: np.random.Generator,
 ) -> LabelsNeeded:
     """Return how many labels one strategy needs for the mean scores of another.
@@ -81,14 +82,20 @@ def labels_needed(
     Parameters
     ----------
     n_labels : array-like of shape (n_stages,)
-        Number of labels at each stage, increasing.
-    scores : ndarray of shape (n_repeats, n_stages)
+        Number of labels of that strategy at each stage, increasing.
+    scores : array-like of shape (n_repeats, n_stages)
         Curves of the strategy whose labels are counted.
-    targets : ndarray of shape (n_repeats, n_targets)
+    targets : array-like of shape (n_repeats, n_targets)
         Scores of the other, whose mean is to be reached.
     rng : numpy.random.Generator
         Draws 1000 times.
     """
+    scores, targets = checked_scores(scores), checked_scores(targets, "targets")
+    if scores.ndim != 2 or targets.ndim != 2 or len(scores) != len(targets):
+        raise ValueError(
+            "labels_needed needs a row of scores and a row of targets for each repeat, "
+            f"not the shapes {scores.shape} and {targets.shape}."
+        )
     n_repeats = len(scores)
     draws = rng.integers(n_repeats, size=(_N_RESAMPLES, n_repeats))
     needed = np.array(

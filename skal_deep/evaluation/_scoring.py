@@ -11,6 +11,7 @@ from skactiveml.utils import is_labeled
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.utils import check_array, check_consistent_length
 
+from skal_deep.classifier._labels import known_classes
 from skal_deep.classifier._lent import lent
 from skal_deep.functional import expected_calibration_error
 
@@ -205,7 +206,8 @@ def scores_of(
         X, y = X[is_known], y[is_known]
     lendings: list[Any] = []
     asked, scores = _asked(estimator, X, lendings), {}
-    for name, metric in metrics.items():
-        lendings[:] = [lent(X)]
-        scores[name] = float(metric(asked, lendings[0], lent(y)))
+    with known_classes():
+        for name, metric in metrics.items():
+            lendings[:] = [lent(X)]
+            scores[name] = float(metric(asked, lendings[0], lent(y)))
     return scores

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from skal_deep.evaluation._statistics import checked_scores
+
 _MAX_EXACT = 14  # 2**13 patterns of signs, a fraction of a second
 _N_DRAWS = 9999
 
@@ -31,8 +33,12 @@ def sign_flip_test(difference: ArrayLike, rng: np.random.Generator) -> float:
     ----------
     R. A. Fisher. The Design of Experiments. Oliver and Boyd, 1935.
     """
-    difference = np.asarray(difference, float)
+    difference = checked_scores(difference, "difference")
     n = len(difference)
+    if difference.ndim != 1 or not n:
+        raise ValueError(
+            f"difference must hold one number a pair, not the shape {difference.shape}."
+        )
     # The same numbers in another order sum up to something else in the last digits.
     round_off = n * np.finfo(float).eps * np.abs(difference).sum()
     reach = abs(difference.sum()) - round_off

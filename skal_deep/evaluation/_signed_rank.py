@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from skal_deep.evaluation._statistics import checked_scores
+
 _N_DRAWS = 20_000
 _PRIOR = 0.5  # weight of the pseudo-observation at zero, as Benavoli et al. take it
 
@@ -56,7 +58,9 @@ def signed_rank(
     A. Benavoli, G. Corani, J. Demsar, M. Zaffalon. Time for a Change: a Tutorial for
     Comparing Multiple Classifiers Through Bayesian Analysis. JMLR, 2017.
     """
-    points = np.append(0.0, np.asarray(difference, float))
+    if not 0 <= rope < np.inf:
+        raise ValueError(f"rope must be a number from 0 on, not {rope!r}.")
+    points = np.append(0.0, checked_scores(difference, "difference"))
     concentration = np.append(_PRIOR, np.ones(len(points) - 1))
     middle_PP = (points[:, None] + points) / 2
     weight_RP = rng.dirichlet(concentration, size=_N_DRAWS)

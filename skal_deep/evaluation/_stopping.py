@@ -1,14 +1,16 @@
 """Whether to go on labelling."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from skal_deep.evaluation._projection import Projection, project
 from skal_deep.evaluation._savings import SEED
 from skal_deep.evaluation._stability import agreements, confidences
+from skal_deep.evaluation._statistics import checked_labels, checked_scores
 from skal_deep.evaluation._wording import sized
 
 _STABLE = 0.99  # kappa, as Bloodgood and Vijay-Shanker recommend
@@ -74,6 +76,7 @@ def stopping_advice(
     *,
     n_more: int | None = None,
     smallest_gain: float = 0.01,
+    highest: float | None = None,
 ) -> StoppingAdvice:
     """Say whether more labels are worth having.
 
@@ -97,6 +100,10 @@ def stopping_advice(
         How many further labels are considered; ``None`` is as many as were queried.
     smallest_gain : float, default=0.01
         The gain in score for which ``n_more`` labels are worth having.
+    highest : float, default=None
+        The highest score there is, which no projection exceeds. ``None`` is 1, or 0
+        where no score is above 0, as of the negated losses of scikit-learn, or none
+        where some score is above 1.
 
     Returns
     -------
@@ -119,13 +126,22 @@ def stopping_advice(
     Advice: go on.
     - projected gain: go on. 50 more labels would bring +3.4 points (+3.1 to +4.0).
     """
-    labels = np.asarray(n_labels, float)
     if scores is None and proba is None:
         raise ValueError("Nothing to go by: give scores, or proba, or both.")
+    if n_more is not None and not isinstance(n_more, Integral):
+        raise TypeError(f"n_more must be a whole number, not {n_more!r}.")
+    if highest is not None and np.isnan(highest):
+        raise ValueError("highest must be a number, or None to infer it, not NaN.")
+    if not np.isfinite(smallest_gain):
+        raise ValueError(f"smallest_gain must be a number, not {smallest_gain!r}.")
+    n_labels = np.asarray(n_labels, float)
+    labels = checked_labels(n_labels, n_labels if scores is None else scores)
     projection, signals = None, []
     if scores is not None:
         n_more = int(labels[-1] - labels[0]) if n_more is None else n_more
-        projection = project(labels, scores, n_more, np.random.default_rng(SEED))
+        most = _highest(checked_scores(scores)) if highest is None else highest
+        rng = np.random.default_rng(SEED)
+        projection = project(labels, scores, n_more, rng, most)
         is_share = bool(np.all((np.asarray(scores) >= 0) & (np.asarray(scores) <= 1)))
         signals.append(_by_projection(projection, smallest_gain, is_share))
     if proba is not None:
@@ -135,6 +151,13 @@ def stopping_advice(
             )
         signals += [_by_stability(proba), _by_confidence(proba)]
     return StoppingAdvice(signals, projection)
+
+
+def _highest(scores: NDArray[np.float64]) -> float:
+    """Return the highest score that there can be of the kind of these."""
+    if scores.max() > 1:
+        return np.inf
+    return 1.0 if scores.max() > 0 else 0.0
 
 
 def _by_projection(projection: Projection, smallest: float, is_share: bool) -> Signal:

@@ -3,6 +3,7 @@
 import csv
 import textwrap
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,29 @@ class Table:
         rule = "  ".join("-" * width[c] for c in self.columns)
         note = ["", *textwrap.wrap(self.note, 88)] if self.note else []
         return "\n".join([text[0], rule, *text[1:], *note])
+
+    def _repr_html_(self) -> str:
+        """Return the table as a notebook shows it; cells are not broken into lines."""
+        cell = "padding: .25em .7em; white-space: nowrap; text-align: "
+        style = {
+            column: cell + ("left" if self.is_text(column) else "right")
+            for column in self.columns
+        }
+        head = "".join(
+            f'<th scope="col" style="{style[c]}">{escape(c)}</th>' for c in self.columns
+        )
+        body = "".join(
+            "<tr>"
+            + "".join(
+                f'<td style="{style[c]}">{escape(row[c])}</td>' for c in self.columns
+            )
+            + "</tr>"
+            for row in self.shown()
+        )
+        note = f"<p>{escape(self.note)}</p>" if self.note else ""
+        return (
+            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}"
+        )
 
     def to_csv(self, path: str | Path) -> None:
         """Write the table, numbers in full.

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
+from skal_deep.evaluation._curves import stage_labels
 from skal_deep.evaluation._paired import effect_size
-from skal_deep.evaluation._savings import SEED, labels_needed
+from skal_deep.evaluation._savings import SEED, LabelsNeeded, labels_needed
 from skal_deep.evaluation._sign_flip import sign_flip_test
 from skal_deep.evaluation._table import Table
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from skal_deep.evaluation._result import Comparison
 
 _SIGNED = dict.fromkeys(("vs random", "low", "high", "log area"), "+.3f")
-_COSTS = {"s query": ".1f", "s fit": ".1f", "peak MiB": ",.0f"}
+_COSTS = {"s queries": ".1f", "s fits": ".1f", "peak MiB": ",.0f"}
 _EFFECTS = dict.fromkeys(("effect", "effect low", "effect high"), "+.2f")
 _P_VALUES = dict.fromkeys(
     ("p", "p t", "p signs", "p Wilcoxon", "p Holm", "p log area"), ".2g"
@@ -43,21 +45,26 @@ def summary_table(comparison: Comparison) -> Table:
             "area": float(comparison.areas(name).mean()),
             **dict.fromkeys(("vs random", "low", "high", "p")),
             "verdict": "baseline",
-            "s query": _seconds(comparison, name, "seconds_query"),
-            "s fit": _seconds(comparison, name, "seconds_fit"),
+            "s queries": _seconds(comparison, name, "seconds_query"),
+            "s fits": _seconds(comparison, name, "seconds_fit"),
             "peak MiB": float(comparison.curve(name, "peak_megabytes").max()),
         }
         if name in verdicts:
             verdict = verdicts[name]
             row |= {
                 "vs random": verdict.difference.mean,
-                "low": verdict.difference.low,
-                "high": verdict.difference.high,
+                "low": _bound(verdict.low),
+                "high": _bound(verdict.high),
                 "p": verdict.p_value,
                 "verdict": str(verdict),
             }
         rows.append(row)
     return Table(rows, _SIGNED | _P_VALUES | _COSTS, comparison.warning)
+
+
+def _bound(value: float) -> float | None:
+    """Return a bound; nothing where there is none."""
+    return value if np.isfinite(value) else None
 
 
 def _seconds(comparison: Comparison, strategy: str, column: str) -> float:
@@ -73,11 +80,15 @@ def tests_table(comparison: Comparison) -> Table:
         What to test.
     """
     baseline = comparison.areas(comparison.strategies[0])
-    rng = np.random.default_rng(SEED)
     rows = []
     for name, verdict in comparison.verdicts().items():
         gains = comparison.areas(name) - baseline
-        effect, low, high = effect_size(verdict.difference)
+        effect, low, high = effect_size(verdict.difference, verdict.level)
+        p_signs = p_wilcoxon = np.nan
+        if not verdict.difference.n_missing:
+            # A seed for each strategy, so that none depends on those before it.
+            p_signs = sign_flip_test(gains, np.random.default_rng(SEED))
+            p_wilcoxon = float(stats.wilcoxon(gains).pvalue) if gains.any() else 1.0
         log_area = comparison.difference(name, log=True)
         rows.append(
             {
@@ -87,10 +98,8 @@ def tests_table(comparison: Comparison) -> Table:
                 "effect low": low,
                 "effect high": high,
                 "p t": verdict.difference.p_value,
-                "p signs": sign_flip_test(gains, rng),
-                "p Wilcoxon": float(stats.wilcoxon(gains).pvalue)
-                if gains.any()
-                else 1.0,
+                "p signs": p_signs,
+                "p Wilcoxon": p_wilcoxon,
                 "p Holm": verdict.p_value,
                 "detects": verdict.detectable,
                 "log area": log_area.mean,
@@ -109,19 +118,50 @@ def savings_table(comparison: Comparison) -> Table:
         What to count labels of.
     """
     baseline, *others = comparison.strategies
-    rng = np.random.default_rng(SEED)
-    labels = comparison.curve(baseline, "n_labels")[0]
-    random = comparison.curve(baseline)
     rows = []
     for name in others:
-        scores = comparison.curve(name)
-        row: dict[str, Any] = {"strategy": name, "labels": int(labels[-1])}
-        for columns, curves, target in (
-            (_LABELS[:3], random, scores),
-            (_LABELS[3:], scores, random),
+        row: dict[str, Any] = {
+            "strategy": name,
+            "labels": int(stage_labels(comparison, name)[-1]),
+        }
+        for columns, counted, other in (
+            (_LABELS[:3], baseline, name),
+            (_LABELS[3:], name, baseline),
         ):
-            found = labels_needed(labels, curves, target[:, -1:], rng)
-            bounds = (found.needed[0], found.low[0], found.high[0])
+            targets = comparison.curve(other)
+            found = labels_for(comparison, counted, targets, [-1])
+            bounds = (
+                (np.nan,) * 3
+                if found is None
+                else (found.needed[0], found.low[0], found.high[0])
+            )
             row |= dict(zip(columns, map(float, bounds), strict=True))
         rows.append(row)
     return Table(rows, dict.fromkeys(_LABELS, ".0f"), comparison.warning)
+
+
+def labels_for(
+    comparison: Comparison,
+    name: str,
+    targets: NDArray[np.float64],
+    stages: Any = slice(None),
+) -> LabelsNeeded | None:
+    """Return the labels that a strategy needs; nothing if there are no scores.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What to count labels of.
+    name : str
+        The strategy whose labels are counted.
+    targets : ndarray of shape (n_repeats, n_stages)
+        Scores of another, whose mean is to be reached.
+    stages : slice or list of int, default=slice(None)
+        Stages of the other that count.
+    """
+    scores, labels = comparison.curve(name), stage_labels(comparison, name)
+    if not (np.isfinite(scores).all() and np.isfinite(targets).all()):
+        return None
+    # The same draws for each strategy, so that none depends on those before it.
+    rng = np.random.default_rng(SEED)
+    return labels_needed(labels, scores, targets[:, stages], rng)

@@ -34,8 +34,8 @@ class Tuning:
 
     @property
     def best(self) -> dict[str, Any]:
-        """The setting with the best mean score."""
-        return self.settings[int(np.argmax(np.mean(self.scores, axis=1)))]
+        """The setting with the best mean score, of those with all their scores."""
+        return self.settings[int(np.argmax(_means(np.array(self.scores))))]
 
 
 def tuning_effect(
@@ -81,9 +81,21 @@ def tuning_effect(
         result = compare_strategies({}, model, X, y, **options)
         scores.append(result.curve(BASELINE)[:, -1])
     score_PR = np.array(scores)
+    # A setting that lacks a score is never chosen, not even where it has one.
+    tried_PR = score_PR[np.isfinite(_means(score_PR))]
+    if not len(tried_PR):
+        tried_PR = score_PR[:1]
     tuned = [
-        row[np.delete(score_PR, repeat, axis=1).mean(axis=1).argmax()]
-        for repeat, row in enumerate(score_PR.T)
+        row[np.delete(tried_PR, repeat, axis=1).mean(axis=1).argmax()]
+        for repeat, row in enumerate(tried_PR.T)
     ]
     difference = paired_difference(tuned, score_PR[0], comparison.overlap)
     return Tuning(difference, settings, scores)
+
+
+def _means(score_PR: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
+    """Return the mean score of each setting; minus infinity if one is missing."""
+    mean_P = np.full(len(score_PR), -np.inf)
+    is_whole_P = np.isfinite(score_PR).all(axis=1)
+    mean_P[is_whole_P] = score_PR[is_whole_P].mean(axis=1)
+    return mean_P

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from skal_deep.evaluation._paired import LEVEL
 
 if TYPE_CHECKING:
@@ -32,8 +34,12 @@ def _digits(number: float, sign: str) -> str:
     return format(number, f"{sign}.1f" if abs(number) >= 1 else f"{sign}.2g")
 
 
-def bounded(difference: PairedDifference, is_share: bool) -> str:
-    """Return a difference and its interval.
+def bounded(
+    difference: PairedDifference,
+    is_share: bool,
+    interval: tuple[float, float] | None = None,
+) -> str:
+    """Return a difference and its interval, or why there is none.
 
     Parameters
     ----------
@@ -41,11 +47,15 @@ def bounded(difference: PairedDifference, is_share: bool) -> str:
         The difference.
     is_share : bool
         See :func:`sized`.
+    interval : tuple of float, default=None
+        Bounds; ``None`` is those of the difference by itself.
     """
-    low, high = (
-        _digits(100 * bound if is_share else bound, "+")
-        for bound in (difference.low, difference.high)
-    )
+    if difference.n_missing:
+        return difference.wording
+    bounds = interval or (difference.low, difference.high)
+    if not np.isfinite(bounds).all():
+        return f"{sized(difference.mean, is_share, '+')} (no interval)"
+    low, high = (_digits(100 * bound if is_share else bound, "+") for bound in bounds)
     return f"{sized(difference.mean, is_share, '+')} ({low} to {high})"
 
 
@@ -58,16 +68,20 @@ def sentence(verdict: Verdict) -> str:
         What may be said of it.
     """
     difference = verdict.difference
+    if difference.n_missing:
+        return f"{verdict.word}."
     if difference.n < 2:
         gain = sized(difference.mean, verdict.is_share, "+")
         return f"{gain} in one repeat, which allows no statement."
-    found = f"{bounded(difference, verdict.is_share)}, p = {verdict.p_value:.2g}"
-    if verdict.word != "no difference detected":
-        return f"{verdict.word} than random sampling: {found}."
+    interval = (verdict.low, verdict.high)
+    found = bounded(difference, verdict.is_share, interval)
+    found += f", p = {verdict.p_value:.2g}"
+    if verdict.is_found:
+        return f"{verdict.word} than random sampling: {found}{verdict.caveat}."
     if difference.sd == 0:
         gain = sized(difference.mean, verdict.is_share, "+")
         return f"no difference detected: {gain} in each of {difference.n} repeats."
-    if difference.p_value < LEVEL:  # the interval, of this one alone, leaves out zero
+    if difference.p_value < LEVEL:  # that of this one alone would be a finding
         alone = f"{difference.p_value:.2g} alone"
         found += f", which allows for several strategies ({alone})"
     return f"{verdict}. Seen: {found}."

@@ -194,6 +194,8 @@ def _plackett_luce(
     """
     check_batch_size(batch_size, len(scores))
     check_finite(scores=scores)
+    if not 0 <= epsilon <= 1:  # negative probabilities, otherwise
+        raise ValueError(f"epsilon must lie between 0 and 1, not {epsilon!r}.")
     generator = own_generator(generator)
     log_weight = _log_weights(log_score, coldness)
     if log_weight is None:

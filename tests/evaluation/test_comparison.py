@@ -153,7 +153,8 @@ class TestNumbers:
         ours = rows["unsure"]
         gain = comparison.areas("unsure") - comparison.areas("random")
         error = gain.std(ddof=1) * np.sqrt(1 / 4 + 1 / 3)  # a quarter is set aside
-        low, high = stats.t.interval(0.95, 3, gain.mean(), error)
+        level = 1 - 0.05 / 2  # for each of two strategies
+        low, high = stats.t.interval(level, 3, gain.mean(), error)
         assert (ours["low"], ours["high"]) == pytest.approx((low, high))
         assert ours["p"] == comparison.verdicts()["unsure"].p_value
         assert ours["final accuracy"] == comparison.curve("unsure")[:, -1].mean()

@@ -5,11 +5,12 @@ import copy
 import numpy as np
 import pytest
 import torch
-from skactiveml.classifier import SkorchClassifier
+from skactiveml.classifier import SklearnClassifier, SkorchClassifier
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.datasets import make_blobs
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.datasets import load_iris, make_blobs
+from sklearn.ensemble import BaggingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -238,6 +239,33 @@ def test_members_that_are_copies():
     assert "1 of 3 members" in check_posterior(clf, X).failures["draws differ"]
     clf.nets_ = [clf.nets_[0]] * 3
     assert check_posterior(clf, X).verdict == "no posterior"
+
+
+@pytest.mark.parametrize(
+    "ensemble",
+    [
+        RandomForestClassifier(10, random_state=0),
+        BaggingClassifier(n_estimators=10, random_state=0),
+        BaggingClassifier(KNeighborsClassifier(1), n_estimators=10, random_state=0),
+        make_pipeline(StandardScaler(), RandomForestClassifier(10, random_state=0)),
+        SklearnClassifier(RandomForestClassifier(10, random_state=0), classes=range(3)),
+    ],
+)
+def test_trees_that_agree_by_chance_are_no_fault(ensemble):
+    X, y = load_iris(return_X_y=True)
+    report = check_posterior(ensemble.fit(X, y), X)
+    assert report.n_distinct < report.n_draws  # two of ten agree
+    assert report.verdict == "sound", report
+    assert report.sites == ("10 members",)
+
+
+def test_trees_that_are_copies_are_one():
+    X, y = load_iris(return_X_y=True)
+    forest = RandomForestClassifier(10, random_state=1).fit(X, y)
+    assert check_posterior(forest, X).n_distinct == 10
+    forest.estimators_[3] = forest.estimators_[2]
+    failures = check_posterior(forest, X).failures
+    assert "1 of 10 members are copies" in failures["draws differ"]
 
 
 def test_the_classifier_is_left_alone():

@@ -71,7 +71,7 @@ def test_sections(comparison, tmp_path):
     assert page.tags.count("svg") == 2
     for words in (
         "better than random sampling",
-        "no difference detected; 6 repeats could only detect",
+        "no difference detected; a true gain below about",
         "worse than random sampling",
         "It needs",
         "good <b>",
@@ -144,7 +144,7 @@ def test_answer_is_told_first(comparison, tmp_path):
         paired_difference(given + gain, given), [{}, {"lr": 0.1}], [given, given + gain]
     )
     page = page_of(Answer(comparison, tuning, X, y), tmp_path, image_shape=(8, 8))
-    assert "Yes, active learning helps here." in page.text
+    assert "Yes, active learning helps here, but 6 repeats are too few" in page.text
     assert page.text.index("Yes,") < page.text.index("better than random")
     assert "tuning (lr=0.1)" in page.text
     assert "Tune the model first" in page.text

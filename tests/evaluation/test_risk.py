@@ -18,6 +18,7 @@ from skal_deep.evaluation import (
     pure_weights,
     unbiased_risk,
 )
+from skal_deep.functional import power_sample
 from skal_deep.pool import BALD, Power, PredictiveEntropy, Softmax, SoftRank
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "risk.npz")
@@ -191,3 +192,63 @@ def test_active_testing_refuses_what_does_not_fit(pool):
         active_testing(three, X, 3, loss="mse")
     with pytest.raises(ValueError, match="batch_size=200"):
         active_testing(three, X, 200)
+
+
+@pytest.mark.parametrize(
+    ("tested", "words"),
+    [
+        (np.arange(150) < 5, "is a mask"),
+        ([1.7], "whole numbers"),
+        ([[1, 2]], "whole numbers"),
+        ([-1], "from -1 to -1"),
+        ([3, 500], "from 3 to 500"),
+        ([4, 4], "twice"),
+        (["3"], "whole numbers"),
+    ],
+)
+def test_points_that_are_no_positions_are_refused(pool, tested, words):
+    X, _, _, clf = pool
+    with pytest.raises((TypeError, ValueError), match=words):
+        active_testing(clf, X, 3, tested=tested)
+
+
+@pytest.mark.parametrize("epsilon", [-0.1, 1.1, 2, np.nan])
+def test_no_probability_is_negative(pool, epsilon):
+    X, _, _, clf = pool
+    with pytest.raises(ValueError, match="epsilon"):
+        active_testing(clf, X, 3, epsilon=epsilon)
+    if epsilon > 0:
+        with pytest.raises(ValueError, match="epsilon must lie between 0 and 1"):
+            power_sample(torch.rand(9), 3, epsilon=epsilon)
+
+
+@pytest.mark.parametrize("n_labels", [2.5, "3", True])
+def test_a_number_of_labels_is_whole(pool, n_labels):
+    X, _, _, clf = pool
+    with pytest.raises(TypeError, match="n_labels must be a whole number"):
+        active_testing(clf, X, n_labels)
+
+
+def test_without_epsilon_points_without_a_loss_could_not_be_drawn(pool):
+    X, y, _, _ = pool
+    sure = RandomForestClassifier(5, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="never be drawn"):
+        active_testing(sure, X, 3, epsilon=0)
+    unsure = GaussianNB().fit(X, y)
+    _, proba = active_testing(unsure, X[:40], 40, epsilon=0, random_state=0)
+    assert (proba > 0).all()
+
+
+@pytest.mark.parametrize("picks", [[True], [0.5], [[1]], [1, 0]])
+def test_picks_that_are_no_positions_are_refused(picks):
+    with pytest.raises(ValueError, match="the position of each pick"):
+        draw_probabilities(picks, [[0.5, 0.5]])
+    with pytest.raises(ValueError, match=r"go from -1 to -1"):
+        draw_probabilities([-1], [[0.5, 0.5]])
+
+
+@pytest.mark.parametrize("n_pool", [2.5, np.nan, True, "9"])
+def test_a_pool_has_a_whole_number_of_points(n_pool):
+    for weights in (lure_weights, pure_weights):
+        with pytest.raises(TypeError, match="n_pool must be a whole number"):
+            weights([0.1], n_pool)

@@ -161,3 +161,72 @@ class TestAdvice:
             stopping_advice([1, 2])
         with pytest.raises(ValueError, match="proba has 2 stages"):
             stopping_advice([1, 2, 3], proba=probabilities([0], [1]))
+
+
+class TestBound:
+    """No projection exceeds the highest score there is."""
+
+    @pytest.mark.parametrize("ceiling", [0.97, 0.99, 1.0])
+    def test_shares_stay_shares(self, ceiling):
+        rng = np.random.default_rng(0)
+        labels = np.arange(10, 110, 10)
+        for _ in range(50):
+            curve = ceiling - 0.5 * (labels / 10) ** -rng.uniform(0.3, 1.5)
+            curve = np.clip(curve + 0.01 * rng.normal(size=10), 0, 1)
+            for n_more in (100, 10_000):
+                found = stopping_advice(labels, curve, n_more=n_more).projection
+                assert max(found.fit.max(), found.fit_high.max()) <= 1
+                assert found.high <= 1 - found.fit[0]
+                now = np.interp(labels[-1], found.labels, found.fit)
+                assert found.gain <= 1 - now + 0.01
+
+    def test_repeats_stay_shares(self):
+        rng = np.random.default_rng(0)
+        labels = np.arange(10, 110, 10)
+        curves = np.clip(1 - 3 / labels + 0.02 * rng.normal(size=(5, 10)), 0, 1)
+        found = stopping_advice(labels, curves, n_more=1000).projection
+        assert max(found.fit.max(), found.fit_high.max()) <= 1
+
+    def test_losses_stay_below_zero_and_other_scores_are_free(self):
+        labels = np.arange(10, 60, 10)
+        loss = -0.2 * (labels / 10) ** -0.3
+        found = stopping_advice(labels, loss + 0.15 - 0.15, n_more=10**6).projection
+        assert found.fit.max() <= 0
+        rising = np.log(labels)
+        assert stopping_advice(labels, rising).projection.fit.max() > rising[-1]
+        bound = stopping_advice(labels, rising, highest=4.0, n_more=10**6).projection
+        assert rising[-1] < bound.fit.max() <= 4
+        with pytest.raises(ValueError, match="above the highest"):
+            stopping_advice(labels, rising, highest=3.0)
+
+    def test_a_fit_at_the_bound_is_the_best_there(self):
+        """Against a search over all slopes and exponents of the grid."""
+        labels = np.array([10.0, 20, 30, 40, 50, 60])
+        scores = np.array([0.5, 0.62, 0.7, 0.8, 0.88, 0.97])
+        fit = power_law(labels, scores[None], labels, highest=1.0)[0]
+        best = min(
+            ((a - b * (labels / 10) ** -c - scores) ** 2).sum()
+            for c in np.geomspace(0.05, 5, 60)
+            for a in np.linspace(0.5, 1, 51)
+            for b in np.linspace(0, 1, 201)
+        )
+        assert ((fit - scores) ** 2).sum() <= best + 1e-12
+        free = power_law(labels, scores[None], [1e9])[0]
+        assert free > 1 >= power_law(labels, scores[None], [1e9], highest=1.0)[0]
+
+    def test_stages_without_a_label_are_refused(self):
+        with pytest.raises(ValueError, match="labels at its first stage"):
+            stopping_advice([0, 10, 20, 30, 40], [0.1, 0.2, 0.3, 0.4, 0.5])
+        with pytest.raises(ValueError, match="one or more to come"):
+            stopping_advice([1, 10, 20, 30, 40], [0.1, 0.2, 0.3, 0.4, 0.5], n_more=0)
+
+    def test_what_is_no_number_is_refused(self):
+        scores = [0.1, 0.2, 0.3, 0.4, 0.5]
+        labels = [10, 20, 30, 40, 50]
+        for n_more in (1.5, np.nan):
+            with pytest.raises(TypeError, match="n_more must be a whole number"):
+                stopping_advice(labels, scores, n_more=n_more)
+        with pytest.raises(ValueError, match="highest must be a number"):
+            stopping_advice(labels, scores, highest=np.nan)
+        with pytest.raises(ValueError, match="smallest_gain must be a number"):
+            stopping_advice(labels, scores, smallest_gain=np.nan)

@@ -6,22 +6,28 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from comparisons import NOISE, made_comparison
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 from skactiveml.classifier import ParzenWindowClassifier
 from skactiveml.pool import RandomSampling
 from sklearn.datasets import load_iris
 
 from skal_deep.evaluation import (
+    Answer,
     compare_strategies,
     detectable_effect,
     holm,
+    paired_difference,
     paired_power,
 )
+from skal_deep.evaluation import verdicts as judge
 from skal_deep.evaluation._wording import sentence, sized
 
 
 def test_words():
-    verdicts = made_comparison({"good": 0.1, "same": 0.0, "bad": -0.1}).verdicts()
+    gains = {"good": 0.1, "same": 0.0, "bad": -0.1}
+    verdicts = made_comparison(gains, n_repeats=8).verdicts()
     assert [verdict.word for verdict in verdicts.values()] == [
         "better",
         "no difference detected",
@@ -30,16 +36,112 @@ def test_words():
     assert str(verdicts["good"]) == "better"
     same = verdicts["same"]
     assert str(same) == (
-        "no difference detected; 6 repeats could only detect "
-        f"{100 * same.detectable:.2g} points"
+        "no difference detected; a true gain below about "
+        f"{100 * same.detectable:.2g} percentage points would often be missed "
+        "(80 % power)"
     )
+
+
+@pytest.mark.parametrize("n_repeats", [2, 5, 6])
+def test_a_finding_from_too_few_repeats_says_so_in_its_cell(n_repeats):
+    """Two repeats are too few, five and six for three strategies, too."""
+    comparison = made_comparison(
+        {"good": 0.5, "same": 0.0, "bad": -0.5}, n_repeats, seed=2
+    )
+    cells = {row["strategy"]: row["verdict"] for row in comparison.summary().rows}
+    for name, word in (("good", "better"), ("bad", "worse")):
+        judged = comparison.verdicts()[name]
+        assert judged.word == word
+        assert cells[name] == f"{word}, but {n_repeats} repeats are too few to rely on"
+        assert "are too few to rely on" in sentence(judged)
+    answer = Answer(comparison, None, None, None)
+    assert answer.headline == (
+        f"Yes, active learning helps here, but {n_repeats} repeats are too few to rely "
+        "on."
+    )
+
+
+def test_a_finding_from_enough_repeats_stands_alone():
+    comparison = made_comparison({"good": 0.1}, n_repeats=6)
+    assert comparison.summary().rows[1]["verdict"] == "better"
+    answer = Answer(comparison, None, None, None)
+    assert answer.headline == "Yes, active learning helps here."
+
+
+def excludes_zero(verdict):
+    return verdict.low > 0 or verdict.high < 0
+
+
+@pytest.mark.parametrize("n_strategies", [1, 2, 4])
+@pytest.mark.parametrize("test_is_given", [True, False])
+def test_an_interval_leaves_out_zero_exactly_when_a_difference_is_found(
+    n_strategies, test_is_given
+):
+    n_found = n_by_later_step = 0
+    for seed in range(60):
+        gains = dict(zip("abcd", np.linspace(0.012, 0.04, n_strategies), strict=False))
+        comparison = made_comparison(
+            gains, n_repeats=7, seed=seed, test_is_given=test_is_given
+        )
+        for verdict in comparison.verdicts().values():
+            is_found = verdict.word in ("better", "worse")
+            assert excludes_zero(verdict) == is_found
+            n_found += is_found
+            n_by_later_step += verdict.level > 0.05 / n_strategies
+    assert n_found
+    assert bool(n_by_later_step) == (n_strategies > 1)
+
+
+def test_intervals_hold_together_in_95_of_100_studies():
+    n_studies = 1500
+    rng = np.random.default_rng(0)
+    gains = rng.normal(size=(n_studies, 3, 8)) + 0.3
+    n_missed = 0
+    for study in gains:
+        judged = judge(
+            {i: paired_difference(gain, 0) for i, gain in enumerate(study)}, False
+        )
+        n_missed += any(not v.low <= 0.3 <= v.high for v in judged.values())
+    assert stats.binomtest(n_missed, n_studies, 0.05, "greater").pvalue > 1e-3
+
+
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=8), st.integers(1, 5))
+def test_intervals_match_whatever_the_differences(gain, n_twins):
+    difference = paired_difference(gain, np.zeros(len(gain)))
+    for verdict in judge(dict.fromkeys(range(n_twins), difference), True).values():
+        if abs(verdict.p_value - 0.05) > 1e-6:
+            assert excludes_zero(verdict) == (verdict.word in ("better", "worse"))
+
+
+@pytest.mark.parametrize("n_repeats", [2, 5, 6, 9])
+def test_equal_differences_have_bounds_only_where_they_are_a_finding(n_repeats):
+    """A gain of one row of a small test set in each repeat."""
+    scores = np.linspace(0.5, 0.9, n_repeats)
+    judged = judge({"a": paired_difference(scores + 0.02, scores)}, True)["a"]
+    assert excludes_zero(judged) == (n_repeats > 5) == (judged.word == "better")
+    assert (judged.high == np.inf) == (n_repeats < 6)
+    assert "inf" not in sentence(judged)
+
+
+def test_the_interval_is_shown_with_the_verdict(tmp_path):
+    comparison = made_comparison({"a": 0.05, "b": 0.0}, n_repeats=8)
+    judged = comparison.verdicts()["a"]
+    row = comparison.summary().rows[1]
+    assert (row["low"], row["high"]) == (judged.low, judged.high)
+    assert judged.high - judged.low > judged.difference.high - judged.difference.low
+    assert f"{100 * judged.low:+.1f} to {100 * judged.high:+.1f}" in sentence(judged)
+    effect = comparison.tests().rows[0]
+    assert (effect["effect low"] > 0) == (judged.low > 0)
+    comparison.to_json(tmp_path / "results.json")
+    stored = json.loads((tmp_path / "results.json").read_text())
+    assert stored["area_difference_to_random"]["a"]["low"] == judged.low
 
 
 def test_a_study_that_could_show_no_share_says_so():
     same = made_comparison({"same": 0.0}).verdicts()["same"]
     hopeless = replace(same, detectable=1.3)
     assert str(hopeless) == "no difference detected; 6 repeats could detect nothing"
-    assert "detect 1.3" in str(replace(hopeless, is_share=False))
+    assert "below about 1.3 would" in str(replace(hopeless, is_share=False))
 
 
 def test_sizes_of_shares_are_in_points():
