@@ -25,6 +25,7 @@ from skal_deep.classifier._fitting import (
     fitted,
     given_model,
 )
+from skal_deep.classifier._labels import label_array, narrowed, one_class
 from skal_deep.classifier._laplace import LaplaceClassifier
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
 from skal_deep.classifier._multi_head import MultiHeadClassifier
@@ -61,5 +62,8 @@ __all__ = [
     "fit_on_labeled",
     "fitted",
     "given_model",
+    "label_array",
+    "narrowed",
+    "one_class",
     "shrunk",
 ]

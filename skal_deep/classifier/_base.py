@@ -15,6 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 from torch import Tensor
 
+from skal_deep.classifier._labels import label_array, warn_of_one_class
+
 _N_SHOWN_ROWS = 16
 
 
@@ -94,11 +96,13 @@ class NetClassifier(SkactivemlClassifier, ABC):
             self.get_params(deep=False),
             type(self).__name__,
         )
+        labels = label_array(y, self.missing_label)
         # scikit-activeml changes the dictionary, hence one for each call
         rows = {"allow_nd": True, "ensure_min_samples": 0, "ensure_min_features": 0}
         X, y, sample_weight = self._validate_data(
-            X, y, sample_weight, check_X_dict=rows
+            X, labels, sample_weight, check_X_dict=rows
         )
+        warn_of_one_class(labels, self.missing_label, self.classes)
         if sample_weight is not None and (np.asarray(sample_weight) < 0).any():
             raise ValueError("sample_weight must not be negative.")
         seed = as_seed(self.random_state)

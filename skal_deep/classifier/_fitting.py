@@ -16,6 +16,7 @@ from skorch import NeuralNet
 
 from skal_deep.classifier._access import as_model
 from skal_deep.classifier._capabilities import REMEDIES, CapabilityError, method_name
+from skal_deep.classifier._labels import narrowed, warn_of_one_class
 
 
 def last_step(clf: Any) -> Any:
@@ -80,6 +81,8 @@ def fit_on_labeled(
     """
     last = last_step(clf)
     clf, labeled = clone(clf), is_labeled(y, missing_label)
+    if not (isinstance(last, RegressorMixin) or hasattr(last, "fit_from")):
+        warn_of_one_class(y, missing_label, getattr(last, "classes", None))
     if isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
         check_equal_missing_label(last.missing_label, missing_label)
         labeled = np.ones_like(labeled)
@@ -93,6 +96,8 @@ def fit_on_labeled(
             "first, or use a classifier of skal_deep with `classes` given."
         )
     y_fit = y[labeled]
+    if not isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
+        y_fit = narrowed(y_fit)
     if isinstance(last, NeuralNet) and isinstance(last, RegressorMixin):
         y_fit = y_fit.astype(np.float32)[:, None]
     elif isinstance(last, NeuralNet):

@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 
-from skal_deep.classifier import as_seed
+from skal_deep.classifier import as_seed, label_array
+from skal_deep.evaluation._export import whole_text
+from skal_deep.evaluation._first_labels import first_labels
 from skal_deep.evaluation._gather import collected, play_jobs
-from skal_deep.evaluation._jobs import run_job
+from skal_deep.evaluation._jobs import Outcome, run_job
 from skal_deep.evaluation._references import reference_jobs
 from skal_deep.evaluation._request import (
     check_choice,
@@ -20,6 +23,7 @@ from skal_deep.evaluation._result import BASELINE, Comparison
 from skal_deep.evaluation._run_directory import RunDirectory, begin
 from skal_deep.evaluation._scoring import named_scorers
 from skal_deep.evaluation._simulation import SimulatedActiveLearner
+from skal_deep.evaluation._start import known_rows
 
 
 def compare_strategies(
@@ -154,8 +158,8 @@ def compare_strategies(
         progress,
     )
     settings = {
-        "estimator": repr(estimator),
-        "strategies": {name: repr(strategy) for name, strategy in named.items()},
+        "estimator": whole_text(estimator),
+        "strategies": {name: whole_text(strategy) for name, strategy in named.items()},
         "n_rows": len(y),
         "n_repeats": len(repeats),
         "n_initial": n_initial,
@@ -169,7 +173,23 @@ def compare_strategies(
         "label_noise": label_noise,
         "n_copies": n_copies,
         "copy_noise": copy_noise,
-        "references": {name: repr(each) for name, each in references.items()},
+        "missing_label": missing_label,
+        "first_labels": _first_labels(outcomes, y, missing_label),
+        "references": {name: whole_text(each) for name, each in references.items()},
         "random_state": seed,
     }
     return collected(outcomes, list(named), metrics, settings, lines)
+
+
+def _first_labels(
+    outcomes: list[Outcome], y: Any, missing_label: Any
+) -> dict[Any, float]:
+    """Return how many first labels each class got, as means over the repeats."""
+    y = label_array(y, missing_label)
+    known = known_rows(y, missing_label)
+    starts = [o.rows[0]["indices"] for o in outcomes if o.strategy == BASELINE]
+    rows = np.searchsorted(known, np.concatenate(starts).astype(np.intp) % len(y))
+    return {
+        label: count / len(starts)
+        for label, count in first_labels(y[known], rows).items()
+    }

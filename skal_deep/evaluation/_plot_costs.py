@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skal_deep.evaluation._export import drawn
 from skal_deep.evaluation._plots import _axes, _style, _tidy
 from skal_deep.evaluation._savings import SEED, labels_needed
 
@@ -37,7 +38,7 @@ def plot_savings(comparison: Comparison, ax: Any = None) -> Any:
     rng = np.random.default_rng(SEED)
     labels = comparison.curve(baseline, "n_labels")[0]
     most = labels[-1]
-    ax.plot(labels, labels, label=baseline, **_style(comparison, baseline))
+    ax.plot(labels, labels, label=drawn(baseline), **_style(comparison, baseline))
     for name in others:
         scores = comparison.curve(name)
         found = labels_needed(labels, comparison.curve(baseline), scores, rng)
@@ -45,7 +46,7 @@ def plot_savings(comparison: Comparison, ax: Any = None) -> Any:
         needed, low, high = (
             np.minimum(values, most) for values in (found.needed, found.low, found.high)
         )
-        ax.plot(labels, needed, label=name, **style)
+        ax.plot(labels, needed, label=drawn(name), **style)
         ax.fill_between(labels, low, high, color=style["color"], alpha=0.08, lw=0)
         beyond = np.isinf(found.needed)
         ax.scatter(
@@ -82,7 +83,7 @@ def plot_seconds(comparison: Comparison, ax: Any = None) -> Any:
     places = np.arange(len(names))
     ax.barh(places, fit, height=0.6, color="#9aa3ad", label="fits")
     ax.barh(places, query, height=0.6, left=fit, color="#0072B2", label="queries")
-    ax.set_yticks(places, names)
+    ax.set_yticks(places, list(map(drawn, names)))
     ax.tick_params(axis="y", length=0)
     ax.set_title("Seconds in one repeat", loc="left", fontsize=10)
     _tidy(ax)

@@ -10,6 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skal_deep.classifier import as_seed
+from skal_deep.evaluation._first_labels import warn_of_first_rows
 from skal_deep.evaluation._rounds import rounds
 from skal_deep.evaluation._scoring import named_scorers, scores_of
 from skal_deep.evaluation._start import start_of
@@ -196,6 +197,7 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         self._metrics = named_scorers(self.scoring)
         seed = as_seed(self.random_state)
         start = start_of(self, seed, X, y, X_test, y_test, cost)
+        warn_of_first_rows(self, y)
         self.n_features_in_ = start.X.shape[1]
         self.classes_, self.test_indices_ = start.classes, start.test_rows
         self.query_indices_, self.stages_, points = [], [], []

@@ -19,6 +19,7 @@ from skal_deep.classifier import (
     fit_on_labeled,
     fitted,
     given_model,
+    label_array,
 )
 from skal_deep.modules import isolated_rng
 from skal_deep.pool._checks import (
@@ -152,6 +153,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             self._parameter_constraints, self.get_params(deep=False), name
         )
         batch_size, candidates = as_batch_size(batch_size), as_candidates(candidates)
+        y = label_array(y, self.missing_label)
         if candidates is None:
             check_unlabeled_left(y, self.missing_label)
         X, y, candidates, batch_size, return_utilities = self._validate_data(
