@@ -22,12 +22,12 @@ class _Knowing(ClassifierMixin, BaseEstimator):
         labels: NDArray[Any] = self.classes_[X]
         return labels
 
-    @available_if(lambda self: "predict_proba" in self.answers)
+    @available_if(lambda self: "predict_proba" in self.answers)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         n_classes = len(self.classes_)
         return (np.eye(n_classes)[X] + 1) / (n_classes + 1)
 
-    @available_if(lambda self: "decision_function" in self.answers)
+    @available_if(lambda self: "decision_function" in self.answers)  # type: ignore[untyped-decorator]
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         if len(self.classes_) == 2:
             return X - 0.5
