@@ -25,7 +25,7 @@ from skal_deep.classifier._fitting import (
     fitted,
     given_model,
 )
-from skal_deep.classifier._labels import label_array, narrowed, one_class
+from skal_deep.classifier._label_array import label_array, narrowed, one_class
 from skal_deep.classifier._laplace import LaplaceClassifier
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
 from skal_deep.classifier._multi_head import MultiHeadClassifier

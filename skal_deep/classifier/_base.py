@@ -2,6 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,13 @@ from numpy.typing import NDArray
 from skactiveml.base import SkactivemlClassifier
 from skactiveml.utils import check_n_features, is_labeled
 from sklearn.metrics import accuracy_score
-from sklearn.utils import check_array
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 from torch import Tensor
 
-from skal_deep.classifier._labels import label_array, warn_of_one_class
+from skal_deep.classifier._label_array import label_array, narrowed, warn_of_one_class
 
 _N_SHOWN_ROWS = 16
 
@@ -26,7 +27,31 @@ def as_seed(random_state: int | np.random.RandomState | None) -> int:
         return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
     if isinstance(random_state, np.random.RandomState):
         return int(copy.deepcopy(random_state).randint(2**31 - 1))
-    return int(random_state)
+    if isinstance(random_state, Integral) and random_state >= 0:
+        return int(random_state)
+    hint = ""
+    if isinstance(random_state, np.random.Generator):
+        hint = " From a Generator, draw a seed: int(generator.integers(2**31))."
+    raise ValueError(
+        "random_state must be an integer from 0 on, a numpy.random.RandomState or "
+        f"None, not {random_state!r}.{hint}"
+    )
+
+
+def checked_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
+    """Return weights of rows as numbers, finite, not negative and one a row."""
+    weight = np.asarray(sample_weight)
+    if weight.shape != (n_rows,) or weight.dtype.kind not in "biuf":
+        raise ValueError(
+            f"sample_weight must be one number a row, of shape ({n_rows},); got "
+            f"{weight.dtype} of shape {weight.shape}."
+        )
+    weight = weight.astype(float)
+    if not np.isfinite(weight).all():
+        raise ValueError("sample_weight must not be NaN or infinite.")
+    if (weight < 0).any():
+        raise ValueError("sample_weight must not be negative.")
+    return weight
 
 
 def derived_seed(*key: int) -> int:
@@ -103,8 +128,8 @@ class NetClassifier(SkactivemlClassifier, ABC):
             X, labels, sample_weight, check_X_dict=rows
         )
         warn_of_one_class(labels, self.missing_label, self.classes)
-        if sample_weight is not None and (np.asarray(sample_weight) < 0).any():
-            raise ValueError("sample_weight must not be negative.")
+        if sample_weight is not None:
+            sample_weight = checked_weights(sample_weight, len(X))
         seed = as_seed(self.random_state)
         self.random_state_ = np.random.RandomState(seed % 2**32)
         self.seed_ = seed
@@ -201,11 +226,15 @@ class NetClassifier(SkactivemlClassifier, ABC):
         score : float
             Accuracy; NaN if no row has a label.
         """
+        X, y = self._check_rows(X), column_or_1d(label_array(y, self.missing_label))
+        check_consistent_length(X, y)
         labeled = is_labeled(y, self.missing_label)
         if not labeled.any():
             return float("nan")
-        weight = None if sample_weight is None else np.asarray(sample_weight)[labeled]
-        truth = np.asarray(y)[labeled]
+        weight = None
+        if sample_weight is not None:
+            weight = checked_weights(sample_weight, len(y))[labeled]
+        truth = narrowed(y[labeled])
         return accuracy_score(truth, self.predict(X)[labeled], sample_weight=weight)
 
     def _check_rows(self, X: Any) -> NDArray[Any]:

@@ -16,7 +16,7 @@ from skorch import NeuralNet
 
 from skal_deep.classifier._access import as_model
 from skal_deep.classifier._capabilities import REMEDIES, CapabilityError, method_name
-from skal_deep.classifier._labels import narrowed, warn_of_one_class
+from skal_deep.classifier._label_array import narrowed, warn_of_one_class
 
 
 def last_step(clf: Any) -> Any:

@@ -45,7 +45,10 @@ def load(source: str | Path, label: str | None = None) -> Data:
             return from_idx("fashion-mnist", _DEBIAN_FASHION_MNIST)
         return _from_openml("fashion-mnist", "Fashion-MNIST", n_train=60_000)
     if not isinstance(source, str | PathLike):
-        raise TypeError(f"A data set is a name or a path, not {source!r}.")
+        raise TypeError(
+            f"A data set is a name or a path, not an object of type "
+            f"{type(source).__name__}."
+        )
     path = Path(source)
     if path.is_dir():
         return from_idx(path.resolve().name, path)

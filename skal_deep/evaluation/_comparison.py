@@ -8,7 +8,6 @@ import joblib
 import numpy as np
 
 from skal_deep.classifier import as_seed, label_array
-from skal_deep.evaluation._export import whole_text
 from skal_deep.evaluation._first_labels import first_labels
 from skal_deep.evaluation._gather import collected, play_jobs
 from skal_deep.evaluation._jobs import Outcome, run_job
@@ -158,8 +157,8 @@ def compare_strategies(
         progress,
     )
     settings = {
-        "estimator": whole_text(estimator),
-        "strategies": {name: whole_text(strategy) for name, strategy in named.items()},
+        "estimator": repr(estimator),
+        "strategies": {name: repr(strategy) for name, strategy in named.items()},
         "n_rows": len(y),
         "n_repeats": len(repeats),
         "n_initial": n_initial,
@@ -175,7 +174,7 @@ def compare_strategies(
         "copy_noise": copy_noise,
         "missing_label": missing_label,
         "first_labels": _first_labels(outcomes, y, missing_label),
-        "references": {name: whole_text(each) for name, each in references.items()},
+        "references": {name: repr(each) for name, each in references.items()},
         "random_state": seed,
     }
     return collected(outcomes, list(named), metrics, settings, lines)

@@ -4,7 +4,6 @@ import csv
 import json
 import math
 import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,6 +41,12 @@ def check_name(what: str, name: Any) -> None:
             f"The name of a {what} is too long for that of a folder: {name[:40]!r}... "
             f"takes {len(quote(name))} of {_N_BYTES} bytes."
         )
+
+
+def shortened(value: Any) -> str:
+    """Return how a value is written, in one line of at most 80 letters."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else f"{text[:80]}..."
 
 
 def printable(text: str) -> str:
@@ -93,15 +98,6 @@ def _cell(value: Any) -> Any:
     if isinstance(value, str) and value.startswith(_FORMULA):
         return f"'{value}"
     return value
-
-
-def whole_text(estimator: Any) -> str:
-    """Return how an estimator is written, uncut and without addresses in memory."""
-    try:
-        text = estimator.__repr__(N_CHAR_MAX=sys.maxsize)  # of scikit-learn's
-    except TypeError:
-        text = repr(estimator)
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", text)
 
 
 def json_text(content: Any) -> str:

@@ -30,13 +30,22 @@ def repeat_numbers(n_repeats: int | Iterable[int]) -> list[int]:
         How many, or which.
     """
     if isinstance(n_repeats, int | np.integer):
-        n_repeats = range(n_repeats)
+        n_repeats = range(n_repeats) if _is_whole(n_repeats) else []
     repeats = list(n_repeats) if isinstance(n_repeats, Iterable) else []
-    if not repeats or min(repeats) < 0:
+    if not repeats or not all(_is_whole(each) and each >= 0 for each in repeats):
         raise ValueError(
             f"n_repeats must be at least 1, or numbers from 0 up, not {n_repeats}."
         )
-    return repeats
+    if len(set(repeats)) < len(repeats):
+        raise ValueError(
+            "n_repeats must name each repeat once, as a repeat that is counted twice "
+            f"is no evidence; it is {n_repeats}."
+        )
+    return [int(each) for each in repeats]
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def named_strategies(

@@ -16,7 +16,7 @@ from sklearn.metrics import get_scorer, get_scorer_names, roc_auc_score
 from sklearn.utils import check_array, check_consistent_length
 
 from skal_deep.classifier import label_array, narrowed
-from skal_deep.evaluation._export import check_name
+from skal_deep.evaluation._export import check_name, shortened
 from skal_deep.functional import expected_calibration_error
 
 Scorer = Callable[[Any, Any, Any], float]
@@ -103,11 +103,11 @@ def as_scorer(metric: Any) -> Scorer:
     if callable(metric):
         return metric
     known = {*get_scorer_names(), *_OURS}
-    if metric not in known:
+    if not isinstance(metric, str) or metric not in known:
         near = [name for name in sorted(known) if name.startswith(str(metric))]
         near = near or get_close_matches(str(metric), known)
         raise ValueError(
-            f"There is no metric {metric!r}. "
+            f"There is no metric {shortened(metric)}. "
             + (f"Did you mean {' or '.join(map(repr, near))}? " if near else "")
             + 'Metrics are "neg_ece", those of sklearn.metrics.get_scorer_names() and '
             "functions of (estimator, X, y)."

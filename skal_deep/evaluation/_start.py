@@ -105,6 +105,10 @@ def start_of(
         X_test, y_test = X[test_rows], y[test_rows]
     else:
         y_test = label_array(y_test, learner.missing_label)
+        if y_test.ndim != 1:
+            raise ValueError(
+                f"y_test must have one label a row, but its shape is {y_test.shape}."
+            )
     n_rows = len(X)
     if len(y_test) and not set(classes.tolist()) & set(y_test.tolist()):
         raise ValueError("No label of y_test occurs in y: are both of the same kind?")

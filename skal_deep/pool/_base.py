@@ -25,6 +25,7 @@ from skal_deep.modules import isolated_rng
 from skal_deep.pool._checks import (
     as_batch_size,
     as_candidates,
+    as_sample_weight,
     check_unlabeled_left,
     checked_picks,
     checked_utilities,
@@ -159,6 +160,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         X, y, candidates, batch_size, return_utilities = self._validate_data(
             X, y, candidates, batch_size, return_utilities, reset=True
         )
+        sample_weight = as_sample_weight(sample_weight, len(X))
         if reg is not None and self._reads_classes:
             raise TypeError(f"{name} reads labels as classes and takes no regressor.")
         clf, fit_clf = given_model(clf, fit_clf, reg, fit_reg)

@@ -24,7 +24,21 @@ def label_array(y: Any, missing_label: Any) -> NDArray[Any]:
     missing_label : scalar, str, nan or None
         Marks a row without a label.
     """
+    if np.ndim(missing_label):
+        raise TypeError(
+            "missing_label must be a number, a string or None, not an object of type "
+            f"{type(missing_label).__name__}."
+        )
     array = _objects_or_plain(y)
+    if not array.ndim:
+        raise ValueError(
+            "y should be a 1d array, one label a row, not an object of type "
+            f"{type(y).__name__}."
+        )
+    if array.dtype.kind in "mMcV":
+        raise ValueError(
+            f"Labels are whole numbers, truth values or words, not {array.dtype}."
+        )
     if array.ndim != 1:
         return array
     if array.dtype.kind == "O":
