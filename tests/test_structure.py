@@ -6,6 +6,7 @@ import inspect
 import re
 import subprocess
 import sys
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,23 @@ def test_constraints_pin_every_dependency():
     declared = re.search(r"^dependencies = \[(.*?)^\]", text, re.S | re.M)[1]
     names = {n.lower() for n in re.findall(r'"([A-Za-z-]+)', declared)}
     assert names <= pinned
+
+
+def test_no_floor_is_below_that_of_scikit_activeml():
+    theirs = dict(
+        re.findall(
+            r"^([\w-]+)>=([\d.]+)$", "\n".join(requires("scikit-activeml")), re.M
+        )
+    )
+    text = (ROOT / "pyproject.toml").read_text()
+    ours = dict(re.findall(r'"([\w-]+)>=([\d.]+)', text))
+    shared = ours.keys() & theirs.keys()
+    assert {"numpy", "scipy", "matplotlib", "scikit-learn", "joblib"} <= shared
+    for name in shared:
+        floors = [tuple(map(int, f[name].split("."))) for f in (ours, theirs)]
+        width = max(map(len, floors))
+        mine, other = (floor + (0,) * (width - len(floor)) for floor in floors)
+        assert mine >= other, name
 
 
 def test_every_module_has_a_purpose_in_its_first_line():

@@ -30,6 +30,7 @@ from skal_deep.classifier._fitting import (
     was_trained,
 )
 from skal_deep.classifier._interrupts import kept_unless_done, leaves_on_interrupt
+from skal_deep.classifier._label_array import label_array, narrowed, one_class
 from skal_deep.classifier._laplace import LaplaceClassifier
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
 from skal_deep.classifier._multi_head import MultiHeadClassifier
@@ -70,8 +71,11 @@ __all__ = [
     "fitted",
     "given_model",
     "kept_unless_done",
+    "label_array",
     "labeled_rows",
     "leaves_on_interrupt",
+    "narrowed",
+    "one_class",
     "seen_inputs",
     "shrunk",
     "was_trained",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from skactiveml.base import SkactivemlClassifier
 from skactiveml.utils import check_n_features, is_labeled
 from sklearn.metrics import accuracy_score
-from sklearn.utils import check_array
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import (
     InvalidParameterError,
     validate_parameter_constraints,
@@ -26,7 +26,8 @@ from torch import Tensor
 from skal_deep.classifier._gradient_lengths import gradient_lengths, has_bias
 from skal_deep.classifier._interrupts import kept_unless_done, leaves_on_interrupt
 from skal_deep.classifier._jacobian import net_jacobian
-from skal_deep.classifier._labels import as_labels, known_classes
+from skal_deep.classifier._label_array import label_array, narrowed, warn_of_one_class
+from skal_deep.classifier._labels import known_classes
 from skal_deep.classifier._logits import differentiable_logits
 from skal_deep.classifier._reading import check_reading
 from skal_deep.classifier._weight_gradients import net_weight_gradients
@@ -163,13 +164,15 @@ class NetClassifier(SkactivemlClassifier, ABC):
             self.get_params(deep=False),
             type(self).__name__,
         )
+        labels = label_array(y, self.missing_label)
         # scikit-activeml changes the dictionary, hence one for each call
         rows = {"allow_nd": True, "ensure_min_samples": 0, "ensure_min_features": 0}
         _check_feature_names(self, X, reset=True)
         with known_classes(self.classes is not None):
             X, y, sample_weight = self._validate_data(
-                X, y, sample_weight, check_X_dict=rows
+                X, labels, sample_weight, check_X_dict=rows
             )
+        warn_of_one_class(labels, self.missing_label, self.classes)
         if X.ndim > 1:  # scikit-activeml forgets it where there are no rows
             self.n_features_in_ = X.shape[1]
         if sample_weight is not None:
@@ -317,12 +320,15 @@ class NetClassifier(SkactivemlClassifier, ABC):
         score : float
             Accuracy; NaN if no row has a label.
         """
-        y = as_labels(y)
+        X, y = self._check_rows(X), column_or_1d(label_array(y, self.missing_label))
+        check_consistent_length(X, y)
         labeled = is_labeled(y, self.missing_label)
         if not labeled.any():
             return float("nan")
-        weight = None if sample_weight is None else np.asarray(sample_weight)[labeled]
-        truth = np.asarray(y)[labeled]
+        weight = None
+        if sample_weight is not None:
+            weight = checked_weights(sample_weight, len(y))[labeled]
+        truth = narrowed(y[labeled])
         return accuracy_score(truth, self.predict(X)[labeled], sample_weight=weight)
 
     def _check_rows(self, X: Any) -> NDArray[Any]:

@@ -39,6 +39,7 @@ from skal_deep.classifier._inside import (
     transforms,
 )
 from skal_deep.classifier._interrupts import leaves_on_interrupt
+from skal_deep.classifier._label_array import narrowed, warn_of_one_class
 from skal_deep.classifier._labels import known_classes
 from skal_deep.classifier._order import canonical_order, training_order
 from skal_deep.classifier._reading import N_READ_ROWS, check_reading
@@ -160,6 +161,8 @@ def fit_on_labeled(
     if sample_weight is not None:
         weight = checked_weights(sample_weight, len(y))
     labeled = training_order(X, np.flatnonzero(has_label), y, weight)
+    if not (is_regressor(last) or hasattr(last, "fit_from")):
+        warn_of_one_class(y, missing_label, getattr(last, "classes", None))
     if isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
         check_equal_missing_label(last.missing_label, missing_label)
         others = np.flatnonzero(~has_label)
@@ -178,6 +181,8 @@ def fit_on_labeled(
     if weight is not None:
         weight = weight[labeled]
     y_fit = y[labeled]
+    if not isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
+        y_fit = narrowed(y_fit)
     if isinstance(last, NeuralNet):
         return _with_last_step(fit_bare_net, clf, X[labeled], y_fit, weight)
     if isinstance(last, SkorchClassifier | SkorchRegressor):

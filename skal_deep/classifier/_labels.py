@@ -3,9 +3,6 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
-
-import numpy as np
 
 _GUESS = "The number of unique classes is greater than 50% of the number of samples"
 
@@ -24,14 +21,3 @@ def known_classes(are_known: bool = True) -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=_GUESS)
         yield
-
-
-def as_labels(y: Any) -> Any:
-    """Return labels as an array, if they are a list of numbers.
-
-    scikit-activeml takes the numbers of numpy in a list for lists. A list with texts
-    stays, as an array would make texts of its missing labels, too.
-    """
-    is_list = isinstance(y, list | tuple)
-    has_texts = is_list and any(isinstance(label, str) for label in y)
-    return np.asarray(y) if is_list and not has_texts else y

@@ -69,6 +69,12 @@ class PosteriorClassifier(NetClassifier, ABC):
         samples : ndarray of shape (n_draws, n_samples, n_classes)
             Probabilities.
         """
+        is_number = isinstance(n_samples, Integral) and not isinstance(n_samples, bool)
+        if n_samples is not None and not (is_number and n_samples >= 1):
+            raise ValueError(
+                "n_samples must be a whole number from 1 up or None, not "
+                f"{str(n_samples)[:80]}."
+            )
         X = self._check_rows(X)
         seed = self._draw_seed() if random_state is None else as_seed(random_state)
         return self._draw(X, n_samples, seed).numpy(force=True)

@@ -7,11 +7,12 @@ from typing import Any
 import joblib
 import numpy as np
 
-from skal_deep.classifier import as_seed
+from skal_deep.classifier import as_seed, label_array
 from skal_deep.evaluation._begin import begin
 from skal_deep.evaluation._failures import report_failures
+from skal_deep.evaluation._first_labels import first_labels
 from skal_deep.evaluation._gather import collected, play_jobs
-from skal_deep.evaluation._jobs import run_job, versions
+from skal_deep.evaluation._jobs import Outcome, run_job, versions
 from skal_deep.evaluation._references import reference_jobs
 from skal_deep.evaluation._request import (
     check_choice,
@@ -188,8 +189,28 @@ def compare_strategies(
         "label_noise": label_noise,
         "n_copies": n_copies,
         "copy_noise": copy_noise,
+        "missing_label": missing_label,
+        "first_labels": _first_labels(outcomes, y, missing_label),
         "references": {name: written(each) for name, each in references.items()},
         "failures": failures,
         "random_state": seed,
     }
     return collected(outcomes, list(named), metrics, settings, lines)
+
+
+def _first_labels(
+    outcomes: list[Outcome], y: Any, missing_label: Any
+) -> dict[Any, float]:
+    """Return how many first labels each class got, as means over the repeats."""
+    y = label_array(y, missing_label)
+    known = known_rows(y, missing_label)
+    starts = [
+        outcome.rows[0]["indices"]
+        for outcome in outcomes
+        if outcome.strategy == BASELINE and outcome.rows
+    ]
+    rows = np.searchsorted(known, np.concatenate(starts).astype(np.intp) % len(y))
+    return {
+        label: count / len(starts)
+        for label, count in first_labels(y[known], rows).items()
+    }

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
+from skactiveml.pool import RandomSampling
 from skactiveml.utils import call_func, is_labeled
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
@@ -15,6 +17,7 @@ from sklearn.semi_supervised import (
 
 from skal_deep.classifier import fit_on_labeled, leaves_on_interrupt, shrunk
 from skal_deep.classifier._lent import lent
+from skal_deep.evaluation._one_class import is_stand_in
 from skal_deep.pool import DeepQueryStrategy
 
 # These learn from the rows without a label, too, and want them marked by -1.
@@ -155,9 +158,15 @@ def queried(
         else (~is_labeled(y, missing_label))
     )
     X, y, candidates = lent(X), lent(y), lent(candidates)
-    if isinstance(estimator, Pipeline) and not isinstance(strategy, DeepQueryStrategy):
-        if len(estimator) > 1:  # scikit-activeml's strategies know no Pipeline
-            X = estimator[:-1].transform(X)
+    if is_stand_in(estimator) and getattr(strategy, "_needs", None):
+        # What a model says that knows one class cannot tell one row from another.
+        strategy = RandomSampling(strategy.missing_label, strategy.random_state)
+    is_ours = isinstance(strategy, DeepQueryStrategy)
+    if isinstance(estimator, Pipeline) and not is_ours:
+        # scikit-activeml's strategies know no Pipeline, and no sparse matrices
+        if len(estimator) > 1 and not isinstance(strategy, RandomSampling):
+            transformed: Any = estimator[:-1].transform(X)
+            X = transformed.toarray() if issparse(transformed) else transformed
         estimator = estimator[-1]
     picks = call_func(
         strategy.query,

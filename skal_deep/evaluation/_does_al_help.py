@@ -1,11 +1,13 @@
 """Whether active learning helps, on these data, with this model."""
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 from skal_deep.classifier import Embeds, PredictsProba, as_model
 from skal_deep.evaluation._answer import Answer
 from skal_deep.evaluation._comparison import compare_strategies
+from skal_deep.evaluation._export import shortened
 from skal_deep.evaluation._tuning import tuning_effect
 from skal_deep.pool import Badge, CoreSet, MarginSampling
 
@@ -65,8 +67,10 @@ def does_al_help(
     >>> answer.word
     'no difference detected'
     """
-    if n_repeats < 2:
-        raise ValueError(f"A verdict needs at least two repeats, not {n_repeats}.")
+    if not isinstance(n_repeats, Integral) or n_repeats < 2:
+        raise ValueError(
+            f"A verdict needs at least two repeats, not {shortened(n_repeats)}."
+        )
     if strategies is None:
         strategies = _sensible(estimator)
     comparison = compare_strategies(

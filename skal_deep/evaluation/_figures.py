@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
+from skal_deep.evaluation._export import drawn, printable
 from skal_deep.evaluation._plot_costs import plot_savings, plot_seconds
 from skal_deep.evaluation._plots import plot_curves, plot_differences
 
@@ -36,9 +37,9 @@ class ShownFigure(Figure):
     """
 
     def _repr_png_(self) -> bytes:
-        drawn = io.BytesIO()
-        self.savefig(drawn, format="png")
-        return drawn.getvalue()
+        made = io.BytesIO()
+        self.savefig(made, format="png")
+        return made.getvalue()
 
 
 def curves_figure(comparison: Comparison) -> Any:
@@ -105,7 +106,7 @@ def small_multiples(
     all_axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for name, ax in zip(names, all_axes, strict=False):
         draw(name, ax)
-        ax.set_title(name, loc="left", fontsize=10)
+        ax.set_title(drawn(name), loc="left", fontsize=10)
     for ax in all_axes[len(names) :]:
         ax.remove()
     return figure
@@ -128,12 +129,12 @@ def as_svg(make: Callable[[], Any], name: str) -> str:
     """
     import matplotlib as mpl
 
-    drawn, ink = io.StringIO(), dict.fromkeys(_INKED, _INK)
+    made, ink = io.StringIO(), dict.fromkeys(_INKED, _INK)
     settings: Any = {"svg.hashsalt": name, "svg.fonttype": "none", **ink}
     with mpl.rc_context(settings):
         figure = make()
         figure.savefig(
-            drawn, format="svg", metadata={"Date": None}, transparent=True, dpi=110
+            made, format="svg", metadata={"Date": None}, transparent=True, dpi=110
         )
-    svg = drawn.getvalue()
+    svg = printable(made.getvalue())
     return f"<figure>{svg[svg.index('<svg') :].replace(_INK, 'var(--ink)')}</figure>"

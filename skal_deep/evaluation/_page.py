@@ -7,6 +7,7 @@ from string import Template
 import numpy as np
 from numpy.typing import NDArray
 
+from skal_deep.evaluation._export import printable
 from skal_deep.evaluation._table import Table
 
 _PAGE = Template("""<!doctype html>
@@ -73,7 +74,8 @@ def page(title: str, parts: Iterable[str]) -> str:
     parts : iterable of str
         What it shows, as HTML.
     """
-    return _PAGE.substitute(title=escape(title), body="\n".join(parts))
+    body = printable("\n".join(parts))
+    return _PAGE.substitute(title=printable(escape(title)), body=body)
 
 
 def paragraph(text: str, css: str = "soft") -> str:

@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from skactiveml.utils import is_labeled
 
-from skal_deep.classifier import derived_seed
+from skal_deep.classifier import check_needs, derived_seed, fit_on_labeled
 from skal_deep.classifier._labels import known_classes
 from skal_deep.evaluation._cycle import fitted, forgetful, queried, with_classes
+from skal_deep.evaluation._one_class import is_stand_in, stand_in
 from skal_deep.evaluation._streams import Purpose, prepared
+from skal_deep.pool import DeepQueryStrategy
 
 Rows = NDArray[np.intp]
 
@@ -133,10 +135,12 @@ def _fit(
     rules: Rules, previous: Any, X: NDArray[Any], y: NDArray[Any], cycle: int
 ) -> Any:
     """Return the classifier of one cycle."""
-    if rules.retrain == "scratch":
+    if rules.retrain == "scratch" or is_stand_in(previous):
         previous = None
     elif rules.retrain == "shrink_perturb" and previous is not None:
         previous = forgetful(previous, derived_seed(rules.seed, Purpose.PERTURB, cycle))
+    if single := stand_in(rules.estimator, rules.classes, y, rules.missing_label):
+        return fit_on_labeled(single, X, y, rules.missing_label)
     key = (rules.seed, Purpose.MODEL, cycle)
     estimator = prepared(rules.estimator, rules.missing_label, *key)
     with known_classes():  # also for a classifier that cannot be told
@@ -158,6 +162,10 @@ def _query(
     cycle: int,
 ) -> Rows:
     """Return the rows to label next."""
+    if is_stand_in(estimator) and isinstance(rules.strategy, DeepQueryStrategy):
+        # It offers less than the classifier will, which is what has to do.
+        name, strategy = type(rules.strategy).__name__, rules.strategy
+        check_needs(name, rules.estimator, strategy._needs, strategy._works_on_inputs)
     key = (rules.seed, Purpose.STRATEGY, cycle)
     is_all = len(pool) == len(y) - is_labeled(y, rules.missing_label).sum()
     return queried(

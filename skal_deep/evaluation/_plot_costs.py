@@ -8,6 +8,7 @@ import numpy as np
 
 from skal_deep.evaluation._colours import BASELINE_COLOUR, PALETTE
 from skal_deep.evaluation._curves import stage_labels
+from skal_deep.evaluation._export import drawn
 from skal_deep.evaluation._plots import _axes, _style, _tidy
 from skal_deep.evaluation._tables import labels_for
 
@@ -38,17 +39,17 @@ def plot_savings(comparison: Comparison, ax: Any = None) -> Any:
     baseline, *others = comparison.strategies
     of_random = stage_labels(comparison, baseline)
     most = of_random[-1]
-    ax.plot(of_random, of_random, label=baseline, **_style(comparison, baseline))
+    ax.plot(of_random, of_random, label=drawn(baseline), **_style(comparison, baseline))
     for name in others:
         labels, style = stage_labels(comparison, name), _style(comparison, name)
         found = labels_for(comparison, baseline, comparison.curve(name))
         if found is None:  # a repeat without a score: named, but without a line
-            ax.plot([], [], label=f"{name} (no statement)", **style)
+            ax.plot([], [], label=f"{drawn(name)} (no statement)", **style)
             continue
         needed, low, high = (
             np.minimum(values, most) for values in (found.needed, found.low, found.high)
         )
-        ax.plot(labels, needed, label=name, **style)
+        ax.plot(labels, needed, label=drawn(name), **style)
         ax.fill_between(labels, low, high, color=style["color"], alpha=0.08, lw=0)
         beyond = np.isinf(found.needed)
         ax.scatter(
@@ -86,7 +87,7 @@ def plot_seconds(comparison: Comparison, ax: Any = None) -> Any:
     places = np.arange(len(names))
     ax.barh(places, fit, height=0.6, color=BASELINE_COLOUR, label="fits")
     ax.barh(places, query, height=0.6, left=fit, color=PALETTE[0], label="queries")
-    ax.set_yticks(places, names)
+    ax.set_yticks(places, list(map(drawn, names)))
     ax.tick_params(axis="y", length=0)
     ax.set_title("Seconds in one repeat", loc="left", fontsize=10)
     _tidy(ax)

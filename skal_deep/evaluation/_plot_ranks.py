@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from skal_deep.evaluation._export import drawn
 from skal_deep.evaluation._friedman import Ranking
 from skal_deep.evaluation._plots import _axes
 
@@ -47,9 +48,8 @@ def plot_ranks(ranking: Ranking, names: Sequence[str], ax: Any = None) -> Any:
         row = first_row - _ROW * (place if is_left else k - 1 - place)
         edge = 0.9 if is_left else k + 0.1
         ax.plot([ranks[i], ranks[i], edge], [0, row, row], color="0.3", lw=1)
-        text = (
-            f"{names[i]}  {ranks[i]:.2f}" if is_left else f"{ranks[i]:.2f}  {names[i]}"
-        )
+        name = drawn(names[i])
+        text = f"{name}  {ranks[i]:.2f}" if is_left else f"{ranks[i]:.2f}  {name}"
         side = "right" if is_left else "left"
         ax.annotate(
             text,

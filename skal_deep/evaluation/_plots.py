@@ -8,6 +8,7 @@ import numpy as np
 
 from skal_deep.evaluation._colours import strategy_styles
 from skal_deep.evaluation._curves import check_stages, stage_labels
+from skal_deep.evaluation._export import drawn
 from skal_deep.evaluation._statistics import mean_and_band
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def plot_curves(
         mean, low, high = mean_and_band(comparison.curve(name, metric))
         n_labels = stage_labels(comparison, name)
         style = _style(comparison, name)
-        (line,) = ax.plot(n_labels, mean, label=name, **style)
+        (line,) = ax.plot(n_labels, mean, label=drawn(name), **style)
         ax.fill_between(n_labels, low, high, color=style["color"], alpha=0.08, lw=0)
         lines[line] = mean[-1]
     names = dict.fromkeys(row["strategy"] for row in comparison.references)
@@ -51,9 +52,11 @@ def plot_curves(
         mean = comparison.curve(name, metric).mean(axis=0)
         n_labels = comparison.curve(name, "n_labels").mean(axis=0)
         if len(mean) == 1:  # all labels: far to the right, and at one height
-            line = ax.axhline(mean[0], label=f"{name} ({n_labels[0]:.0f} labels)")
+            line = ax.axhline(
+                mean[0], label=f"{drawn(name)} ({n_labels[0]:.0f} labels)"
+            )
         else:
-            (line,) = ax.plot(n_labels, mean, label=name)
+            (line,) = ax.plot(n_labels, mean, label=drawn(name))
         line.set(color="0.45", linestyle=_REFERENCE_STYLES[i % 3], linewidth=1.5)
         lines[line] = mean[-1]
     ax.set_title(_title(comparison, "Score"), loc="left", fontsize=10)
@@ -96,7 +99,7 @@ def plot_differences(
         mean, low, high = mean_and_band(difference, comparison.overlap)
         n_labels = comparison.curve(name, "n_labels")[0]
         style = _style(comparison, name)
-        ax.plot(n_labels, mean, label=name, **style)
+        ax.plot(n_labels, mean, label=drawn(name), **style)
         ax.fill_between(n_labels, low, high, color=style["color"], alpha=0.08, lw=0)
     ax.set_title(_title(comparison, "Paired difference to random"), loc="left", size=10)
     ax.set_ylabel(f"{_words(metric or comparison.metrics[0])}, difference")
@@ -126,7 +129,7 @@ def _title(comparison: Comparison, what: str) -> str:
 
 
 def _words(metric: str) -> str:
-    return metric.replace("_", " ")
+    return drawn(metric.replace("_", " "))
 
 
 def _tidy(ax: Any) -> None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import partial
 from html import escape
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from skal_deep.evaluation._export import json_text
 from skal_deep.evaluation._figures import (
     as_svg,
     costs_figure,
     curves_figure,
     metrics_figure,
 )
+from skal_deep.evaluation._first_labels import listed_counts
 from skal_deep.evaluation._page import (
     folded,
     matrix_html,
@@ -61,6 +62,8 @@ def html_report(
             f"{settings['n_cycles']} queries of {settings['batch_size']} labels."
         )
     ]
+    if counts := settings.get("first_labels"):
+        parts.append(paragraph(f"First labels by class: {listed_counts(counts)}."))
     if answer is not None:
         parts.append(paragraph(answer.headline, "answer"))
     parts.append(_verdicts(comparison))
@@ -159,6 +162,6 @@ def _numbers(comparison: Comparison) -> Iterator[str]:
 
 def _settings(settings: dict[str, Any]) -> Iterator[str]:
     versions = {name: version(name) for name in _PACKAGES}
-    text = json.dumps({**settings, "versions": versions}, indent=2, default=str)
+    text = json_text({**settings, "versions": versions})
     yield "<h2>Settings</h2>"
     yield folded("How the comparison was made", f"<pre>{escape(text)}</pre>")

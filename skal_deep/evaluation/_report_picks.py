@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skal_deep.classifier import label_array, narrowed
 from skal_deep.evaluation._figures import as_svg, small_multiples
 from skal_deep.evaluation._page import paragraph, table_html
 from skal_deep.evaluation._picks import class_counts, near_duplicates, usual_distance
@@ -45,7 +46,8 @@ def picks_sections(
     image_shape : tuple of int, default=None
         Shape of an image, where rows of X are images written as vectors.
     """
-    X, y, names = np.asarray(X), np.asarray(y), comparison.strategies
+    X, names = np.asarray(X), comparison.strategies
+    y = label_array(y, comparison.settings.get("missing_label", -1))
     rng = np.random.default_rng(SEED)
     rows_ND = X.reshape(len(X), -1)
     radius = usual_distance(rows_ND, rng)
@@ -54,14 +56,15 @@ def picks_sections(
         name: [[rows % len(X) for rows in stages] for stages in comparison.picked(name)]
         for name in names
     }
-    counts = {name: class_counts(stages, y)[1:] for name, stages in picks.items()}
+    classes, codes = _coded(y, comparison.settings.get("missing_label", -1))
+    counts = {name: class_counts(stages, codes)[1:] for name, stages in picks.items()}
     highest = max(float(count.max()) for count in counts.values())
     yield "<h2>What was labelled</h2>"
     yield paragraph(
         "Rows of each class, query by query: the darker, the more; white is none, the "
         f"darkest {highest:.1f}. Means over the repeats, without the start."
     )
-    yield as_svg(partial(_classes_figure, counts, list(np.unique(y)), highest), "class")
+    yield as_svg(partial(_classes_figure, counts, classes, highest), "class")
     shares = [
         {
             "strategy": name,
@@ -87,6 +90,20 @@ def picks_sections(
         )
         points = project(rows_ND, rng)
         yield as_svg(partial(_map_figure, picks, points), "map")
+
+
+def _coded(y: NDArray[Any], missing_label: Any) -> tuple[list[Any], NDArray[np.intp]]:
+    """Return the classes, and the position of each label; zero where there is none."""
+    has_label = np.array(
+        [
+            not (label is None or label != label or label == missing_label)
+            for label in y.tolist()
+        ]
+    )
+    classes, positions = np.unique(narrowed(y[has_label]), return_inverse=True)
+    codes = np.zeros(len(y), np.intp)
+    codes[has_label] = positions
+    return classes.tolist(), codes
 
 
 def _classes_figure(

@@ -8,8 +8,17 @@ import numpy as np
 from skactiveml.base import QueryStrategy
 from skactiveml.pool import RandomSampling
 
+from skal_deep.classifier import label_array, narrowed
+from skal_deep.evaluation._export import check_name
+from skal_deep.evaluation._first_labels import warn_of_first_rows
+from skal_deep.evaluation._probe import check_metrics
 from skal_deep.evaluation._result import BASELINE
-from skal_deep.evaluation._start import known_rows
+from skal_deep.evaluation._scoring import named_scorers
+from skal_deep.evaluation._start import (
+    check_classes,
+    check_classifies,
+    known_rows,
+)
 
 
 def repeat_numbers(n_repeats: int | Iterable[int]) -> list[int]:
@@ -60,6 +69,8 @@ def named_strategies(
     else:
         _check_strategies(strategies)
         by_name = _by_class(strategies)
+    for name in by_name:
+        check_name("strategy", name)
     if not _is_random(by_name.get(BASELINE)):
         raise ValueError(
             f"The name {BASELINE!r} is for random sampling, with which all are "
@@ -122,6 +133,8 @@ def named_references(
         raise TypeError(
             f"references must be a dict {{name: classifier}}, not {references!r}."
         )
+    for name in references:
+        check_name("reference", name)
     if taken := set(references) & set(strategies):
         raise ValueError(
             f"References need names that no strategy has; {', '.join(sorted(taken))} "
@@ -146,7 +159,14 @@ def check_choice(learner: Any, y: Any, test_is_given: bool) -> None:
     """
     _check_object("estimator", learner.estimator)
     learner._validate_params()
-    n_known = len(known_rows(np.asarray(y), learner.missing_label))
+    check_classifies(learner.estimator)
+    y = label_array(y, learner.missing_label)
+    known = known_rows(y, learner.missing_label)
+    check_classes(learner, y, known)
+    classes = narrowed(np.unique(y[known]))
+    check_metrics(named_scorers(learner.scoring), learner.estimator, classes)
+    warn_of_first_rows(learner, y)
+    n_known = len(known)
     share = 0 if test_is_given else learner.test_size
     n_test = share if share >= 1 else int(np.ceil(share * n_known))
     n_pool = (n_known - n_test) * learner.n_copies

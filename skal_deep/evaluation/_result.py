@@ -1,7 +1,5 @@
 """What comes out of a comparison: numbers, table, figure, report."""
 
-import csv
-import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skal_deep.evaluation._curves import check_comparable, check_curves, check_stages
+from skal_deep.evaluation._export import json_text, write_csv
 from skal_deep.evaluation._paired import PairedDifference, paired_difference
 from skal_deep.evaluation._penalty import penalty_matrix
 from skal_deep.evaluation._statistics import area_under_curve
@@ -251,10 +250,7 @@ class Comparison:
         path : str or Path
             Where to.
         """
-        with Path(path).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(self.curves[0]))
-            writer.writeheader()
-            writer.writerows(self.curves)
+        write_csv(path, list(self.curves[0]), self.curves)
 
     def to_json(self, path: str | Path) -> None:
         """Write settings, curves and verdicts.
@@ -281,7 +277,7 @@ class Comparison:
             "area_difference_to_random": judged,
             "curves": self.curves,
         }
-        Path(path).write_text(json.dumps(content, indent=1, default=str), "utf-8")
+        Path(path).write_text(json_text(content), "utf-8")
 
     def to_html(
         self,

@@ -1,18 +1,24 @@
 """Metrics by name."""
 
+import copy
+import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import wraps
+from inspect import signature
 from typing import Any
 
 import numpy as np
 import torch
 from skactiveml.utils import is_labeled
-from sklearn.metrics import get_scorer, get_scorer_names
+from sklearn.metrics import get_scorer, get_scorer_names, roc_auc_score
 from sklearn.utils import check_array, check_consistent_length
 
+from skal_deep.classifier import label_array, narrowed
 from skal_deep.classifier._labels import known_classes
 from skal_deep.classifier._lent import lent
+from skal_deep.evaluation._export import check_name, shortened
 from skal_deep.functional import expected_calibration_error
 
 Scorer = Callable[[Any, Any, Any], float]
@@ -82,6 +88,8 @@ def named_scorers(scoring: Any) -> dict[str, Scorer]:
         items = [(_name(metric), metric) for metric in scoring]
     else:
         items = [(_name(scoring), scoring)]
+    for name, _ in items:
+        check_name("metric", name)
     named = {name: as_scorer(metric) for name, metric in items}
     if not named or len(named) < len(items) or set(named) & set(RESERVED):
         raise ValueError(
@@ -97,11 +105,11 @@ def as_scorer(metric: Any) -> Scorer:
     if callable(metric):
         return metric
     known = {*get_scorer_names(), *_OURS}
-    if metric not in known:
+    if not isinstance(metric, str) or metric not in known:
         near = [name for name in sorted(known) if name.startswith(str(metric))]
         near = near or get_close_matches(str(metric), known)
         raise ValueError(
-            f"There is no metric {metric!r}. "
+            f"There is no metric {shortened(metric)}. "
             + (f"Did you mean {' or '.join(map(repr, near))}? " if near else "")
             + 'Metrics are "neg_ece", those of sklearn.metrics.get_scorer_names() and '
             "functions of (estimator, X, y)."
@@ -197,17 +205,58 @@ def scores_of(
     missing_label : scalar, str, nan or None
         Marks a row without a label.
     """
-    X, y = check_array(X, allow_nd=True, ensure_min_samples=0), np.asarray(y)
+    X = check_array(X, allow_nd=True, ensure_min_samples=0)
+    y = label_array(y, missing_label)
     check_consistent_length(X, y)
     is_known = is_labeled(y, missing_label)
     if not is_known.any():
         return dict.fromkeys(metrics, float("nan"))
     if not is_known.all():
         X, y = X[is_known], y[is_known]
+    y = narrowed(y)
     lendings: list[Any] = []
     asked, scores = _asked(estimator, X, lendings), {}
     with known_classes():
         for name, metric in metrics.items():
             lendings[:] = [lent(X)]
-            scores[name] = float(metric(asked, lendings[0], lent(y)))
+            scores[name] = _score(name, metric, asked, lendings[0], lent(y))
     return scores
+
+
+def _score(name: str, metric: Scorer, estimator: Any, X: Any, y: Any) -> float:
+    """Return a metric; NaN where it has no value without rows of every class."""
+    try:
+        return float(metric(estimator, X, y))
+    except ValueError as error:
+        absent = sorted(set(_classes(estimator)) - set(y.tolist()), key=str)
+        if not (absent and is_named(metric)):
+            raise
+        with suppress(ValueError, TypeError, AttributeError):
+            return float(_of_all_classes(metric, estimator)(estimator, X, y))
+        warnings.warn(
+            f"{name} has no score on the {len(y)} test rows: none is of class "
+            f"{', '.join(map(repr, absent[:5]))}{', ...' if len(absent) > 5 else ''} "
+            f"({error}). Score on more rows, or by another metric, such as 'accuracy'.",
+            UserWarning,
+            stacklevel=4,
+        )
+        return float("nan")
+
+
+def _classes(estimator: Any) -> list[Any]:
+    return list(np.asarray(getattr(estimator, "classes_", ())).tolist())
+
+
+def _of_all_classes(metric: Any, estimator: Any) -> Scorer:
+    """Return a metric of scikit-learn that is told which classes there are."""
+    function = metric._score_func
+    if function is roc_auc_score or "labels" not in signature(function).parameters:
+        raise ValueError("It cannot be told, or has no value for a class without rows.")
+    told: Scorer = copy.copy(metric)
+    told._kwargs = {**metric._kwargs, "labels": estimator.classes_}  # type: ignore[attr-defined]
+    return told
+
+
+def is_named(metric: Any) -> bool:
+    """Return whether a metric is one of scikit-learn or of ours, not of the user."""
+    return metric in _OURS.values() or hasattr(metric, "_score_func")

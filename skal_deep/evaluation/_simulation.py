@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skal_deep.classifier import as_seed
 from skal_deep.classifier._lent import lent
+from skal_deep.evaluation._first_labels import warn_of_first_rows
 from skal_deep.evaluation._rounds import rounds
 from skal_deep.evaluation._scoring import named_scorers, scores_of
 from skal_deep.evaluation._start import start_of
@@ -198,6 +199,7 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         """
         metrics, seed = named_scorers(self.scoring), as_seed(self.random_state)
         start = start_of(self, seed, X, y, X_test, y_test, cost)
+        warn_of_first_rows(self, y)
         indices, points = [], []
         stages: list[Any] = []
         with interrupts_leave() as check_interrupt:

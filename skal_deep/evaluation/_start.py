@@ -6,12 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from skactiveml.utils import is_labeled
+from sklearn.base import is_regressor
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_consistent_length
 
-from skal_deep.classifier import derived_seed
+from skal_deep.classifier import derived_seed, label_array, narrowed, one_class
 from skal_deep.evaluation._conditions import as_cost, noisy, with_copies
-from skal_deep.evaluation._cycle import check_retrain
+from skal_deep.evaluation._cycle import check_retrain, last_step
+from skal_deep.evaluation._probe import check_metrics
+from skal_deep.evaluation._scoring import named_scorers
 from skal_deep.evaluation._streams import Purpose
 
 Rows = NDArray[np.intp]
@@ -87,22 +90,27 @@ def start_of(
     """
     learner._validate_params()
     check_retrain(learner.estimator, learner.retrain)
-    X, y = check_array(X, allow_nd=True), np.asarray(y)
+    check_classifies(learner.estimator)
+    X, y = check_array(X, allow_nd=True), label_array(y, learner.missing_label)
     check_consistent_length(X, y)
     if (X_test is None) != (y_test is None):
         raise ValueError("X_test and y_test go together: give both or neither.")
     known = known_rows(y, learner.missing_label)
-    if not len(known):
-        raise ValueError(
-            f"Every label is {learner.missing_label!r}, that is, unknown: there is "
-            "nothing to simulate with."
-        )
+    check_classes(learner, y, known)
+    metrics, classes = named_scorers(learner.scoring), narrowed(np.unique(y[known]))
+    check_metrics(metrics, learner.estimator, classes)
     test_size = learner.test_size if X_test is None else None
     pool, test_rows = set_aside(y, known, test_size, seed)
     if X_test is None:
         X_test, y_test = X[test_rows], y[test_rows]
-    n_rows, classes = len(X), np.unique(y[known])
-    if len(y_test) and not set(classes.tolist()) & set(np.asarray(y_test).tolist()):
+    else:
+        y_test = label_array(y_test, learner.missing_label)
+        if y_test.ndim != 1:
+            raise ValueError(
+                f"y_test must have one label a row, but its shape is {y_test.shape}."
+            )
+    n_rows = len(X)
+    if len(y_test) and not set(classes.tolist()) & set(y_test.tolist()):
         raise ValueError("No label of y_test occurs in y: are both of the same kind?")
     first_copies = n_rows * np.arange(learner.n_copies)[:, None]
     X = with_copies(X, learner.n_copies, learner.copy_noise, seed)
@@ -129,7 +137,7 @@ def known_rows(y: NDArray[Any], missing_label: Any) -> Rows:
     Parameters
     ----------
     y : ndarray of shape (n_samples,)
-        All labels.
+        All labels, from :func:`~skal_deep.classifier.label_array`.
     missing_label : scalar, str, nan or None
         Marks a row whose label nobody knows.
     """
@@ -149,6 +157,38 @@ def known_rows(y: NDArray[Any], missing_label: Any) -> Rows:
             f"missing_label=np.nan, not {missing_label!r}."
         )
     return np.flatnonzero(is_known)
+
+
+def check_classifies(estimator: Any) -> None:
+    """Raise if an estimator is no classifier but a regressor."""
+    if is_regressor(estimator):
+        raise TypeError(
+            f"{type(last_step(estimator)).__name__} is a regressor, but only "
+            "classifiers can be simulated and compared. For a regression call `query` "
+            "of a strategy with `reg`, round by round."
+        )
+
+
+def check_classes(learner: Any, y: NDArray[Any], known: Rows) -> None:
+    """Raise unless there are labels, of two classes or of those that are given.
+
+    Parameters
+    ----------
+    learner : SimulatedActiveLearner
+        How it is played.
+    y : ndarray of shape (n_samples,)
+        All labels.
+    known : ndarray of shape (n_known,)
+        Rows whose label somebody knows.
+    """
+    if not len(known):
+        raise ValueError(
+            f"Every label is {learner.missing_label!r}, that is, unknown: there is "
+            "nothing to simulate with."
+        )
+    given = getattr(last_step(learner.estimator), "classes", None)
+    if given is None and (said := one_class(y, learner.missing_label)):
+        raise ValueError(f"{said} There is nothing to learn.")
 
 
 def set_aside(

@@ -1,11 +1,12 @@
 """A small table that prints well."""
 
-import csv
 import textwrap
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import Any
+
+from skal_deep.evaluation._export import write_csv
 
 
 @dataclass(frozen=True, repr=False)
@@ -96,7 +97,4 @@ class Table:
         path : str or Path
             Where to.
         """
-        with Path(path).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, self.columns)
-            writer.writeheader()
-            writer.writerows(self.rows)
+        write_csv(path, self.columns, self.rows)

@@ -21,6 +21,7 @@ from skal_deep.classifier import (
     fit_on_labeled,
     fitted,
     given_model,
+    label_array,
     labeled_rows,
     seen_inputs,
     was_trained,
@@ -171,9 +172,9 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         )
         batch_size, X = as_batch_size(batch_size), as_inputs("X", X)
         candidates = as_candidates(candidates, X)
-        targets = None
-        if reg is not None and np.ndim(y) == 2:  # one of them tells which are known
-            targets, y = np.asarray(y), np.asarray(y)[:, 0].copy()
+        targets, y = None, label_array(y, self.missing_label)
+        if reg is not None and y.ndim == 2:  # one of them tells which are known
+            targets, y = y, y[:, 0].copy()
             y[~labeled_rows(targets, self.missing_label)] = self.missing_label
         if candidates is None:
             check_unlabeled_left(y, self.missing_label)

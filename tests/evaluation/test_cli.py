@@ -101,6 +101,82 @@ def test_a_table_of_the_user(tmp_path):
     assert settings["n_rows"] == 40
 
 
+def small_table(tmp_path, labels, name="birds.csv"):
+    rows = [f"{i % 2 + i / 60},{i % 7},{label}" for i, label in enumerate(labels)]
+    (tmp_path / name).write_text("\n".join(["wing,egg,species", *rows]))
+    return tmp_path / name
+
+
+def test_a_table_with_rows_without_a_label(tmp_path, capsys):
+    labels = ["" if i % 3 == 0 else ("owl" if i % 2 else "jay") for i in range(60)]
+    args = ("--data", small_table(tmp_path, labels), "--strategies", "core-set")
+    with pytest.warns(UserWarning, match="20 of 60 rows of .*birds.csv have no label"):
+        run(*TINY, *args, "--out", tmp_path / "out")
+    assert "First labels by class: jay: 3, owl: 3" in capsys.readouterr().out
+    settings = json.loads((tmp_path / "out/results.json").read_text())["settings"]
+    assert settings["first_labels"] == {"jay": 3, "owl": 3}
+    page = (tmp_path / "out/report.html").read_text("utf-8")
+    assert "First labels by class: jay: 3, owl: 3." in page
+    assert ">None<" not in page
+
+
+def test_targets_and_single_classes_are_refused(tmp_path, capsys):
+    for labels, message in (
+        ([f"{i / 7:.3f}" for i in range(60)], "targets of a regression"),
+        (["1" if i % 2 else "-1" for i in range(60)], "missing_label=-1"),
+        (["owl"] * 60, "one class only"),
+    ):
+        assert message in refused(
+            capsys, *TINY, "--data", small_table(tmp_path, labels), "--out", tmp_path
+        )
+
+
+def test_runs_go_by_what_files_hold_not_by_how_their_path_is_spelt(
+    tmp_path, monkeypatch
+):
+    labels = ["owl" if i % 2 else "jay" for i in range(60)]
+    path = small_table(tmp_path, labels)
+    (tmp_path / "link.csv").symlink_to(path)
+    monkeypatch.chdir(tmp_path)
+    for data in ("birds.csv", "./birds.csv", path, "link.csv"):
+        run(*TINY, "--data", data, "--strategies", "random", "--out", "out")
+    assert len(list((tmp_path / "out/runs").iterdir())) == 1
+    small_table(tmp_path, labels[::-1])
+    run(*TINY, "--data", path, "--strategies", "random", "--out", "out")
+    assert len(list((tmp_path / "out/runs").iterdir())) == 2
+
+
+def test_links_in_the_folder_are_replaced_not_followed(tmp_path, images):
+    out = tmp_path / "out"
+    out.mkdir()
+    (tmp_path / "diary.txt").write_text("Dear diary")
+    for name in FILES - {"runs"}:
+        (out / name).symlink_to(tmp_path / "diary.txt")
+    run(*TINY, "--data", images, "--strategies", "random", "--out", out)
+    assert (tmp_path / "diary.txt").read_text() == "Dear diary"
+    assert {path.name for path in out.iterdir()} == FILES
+    assert not any(path.is_symlink() for path in out.iterdir())
+
+
+def test_a_folder_in_the_place_of_a_file_is_an_error(tmp_path, images, capsys):
+    (tmp_path / "out/report.html").mkdir(parents=True)
+    said = refused(
+        capsys,
+        *(*TINY, "--data", images, "--strategies", "random"),
+        *("--out", tmp_path / "out"),
+    )
+    assert "report.html" in said
+    assert {path.name for path in (tmp_path / "out").iterdir()} <= FILES
+
+
+def test_small_images_are_vectors_to_an_mlp(tmp_path, capsys):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 3, 3), dtype=np.uint8)
+    np.savez(tmp_path / "small.npz", X=pixels, y=np.arange(40) % 2)
+    args = ("--data", tmp_path / "small.npz", "--strategies", "random")
+    run(*TINY, *args, "--out", tmp_path / "out")
+    assert "4 pixels a side" in refused(capsys, *args, "--model", "cnn")
+
+
 def test_test_data_are_used_and_can_be_limited(tmp_path, images):
     for limit, n_test in (((), 20), (("--test-size", 5), 5), (("--test-size", 0.3), 6)):
         args = ("--data", images, "--strategies", "random", *limit)
@@ -244,6 +320,13 @@ def test_strategies_are_those_of_the_package():
         (("--label", "a"), ".csv"),
         (("--jobs", "0"), "-1 or a whole number"),
         (("--seed", "-1"), "from 0 up"),
+        (("--strategies", "bald,BALD"), "'bald' and 'BALD' are the same strategy"),
+        (("--strategies", "core-set,badge,CoreSet"), "name it once"),
+        (("--device", "nope"), "torch does not compute on 'nope' here"),
+        (("--device", "meta"), "torch does not compute on 'meta' here"),
+        (("--device", "cuda:99"), "use cpu"),
+        (("--device", ""), "use cpu"),
+        (("--metrics", "f1"), "Use 'f1_macro'"),
     ],
     ids=" ".join,
 )
