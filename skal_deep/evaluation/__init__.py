@@ -3,6 +3,7 @@
 from skal_deep.evaluation._across import AcrossDataSets
 from skal_deep.evaluation._active_testing import active_testing
 from skal_deep.evaluation._answer import Answer
+from skal_deep.evaluation._classifier_conformance import check_classifier
 from skal_deep.evaluation._colours import strategy_styles
 from skal_deep.evaluation._comparison import compare_strategies
 from skal_deep.evaluation._conformance import ConformanceReport, check_query_strategy
@@ -66,6 +67,7 @@ __all__ = [
     "Verdict",
     "active_testing",
     "area_under_curve",
+    "check_classifier",
     "check_posterior",
     "check_query_strategy",
     "compare_strategies",
