@@ -30,6 +30,7 @@ from skal_deep.evaluation._replay import replay
 from skal_deep.evaluation._result import BASELINE, Comparison
 from skal_deep.evaluation._risk import (
     RiskEstimate,
+    draw_floors,
     draw_probabilities,
     lure_weights,
     pure_weights,
@@ -73,6 +74,7 @@ __all__ = [
     "compare_strategies",
     "detectable_effect",
     "does_al_help",
+    "draw_floors",
     "draw_probabilities",
     "effect_size",
     "friedman",

@@ -20,10 +20,10 @@ def active_testing(
     surrogate: Any = None,
     *,
     loss: str = "zero_one",
-    epsilon: float = 0.05,
+    epsilon: float = 0.5,
     tested: ArrayLike | None = None,
     random_state: Any = None,
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
     """Choose which test points to label so that few labels tell the risk.
 
     Points are drawn, one after another without replacement, with probabilities
@@ -49,8 +49,10 @@ def active_testing(
         the mistakes it is sure of.
     loss : {"zero_one", "log"}, default="zero_one"
         The loss whose mean is wanted.
-    epsilon : float, default=0.05
-        Share of each draw's probability that is spread evenly over what is left.
+    epsilon : float, default=0.5
+        Share of each draw's probability that is spread evenly over what is left. A
+        small one makes the estimate sharper where the surrogate is right, and the
+        interval wide: mistakes that it does not expect are hardly ever drawn.
     tested : array-like of shape (n_tested,), default=None
         Points that were drawn before, if this goes on with a better surrogate. Append
         what is returned to what was returned then.
@@ -63,6 +65,12 @@ def active_testing(
         Points to label, in the order of the draws.
     proba : ndarray of shape (n_labels,)
         Probability of each draw among the points that were left.
+    floor : ndarray of shape (n_labels,)
+        Smallest probability that any point that was left had in each draw.
+
+    See Also
+    --------
+    unbiased_risk : The estimate and its interval.
 
     References
     ----------
@@ -78,9 +86,9 @@ def active_testing(
     >>> y = rng.integers(2, size=500)
     >>> X = rng.normal(size=(500, 1)) + 2 * y[:, None]
     >>> clf = GaussianNB().fit(X[:20], y[:20])
-    >>> rows, proba = active_testing(clf, X[20:], 60, random_state=0)
+    >>> rows, proba, floor = active_testing(clf, X[20:], 60, random_state=0)
     >>> losses = clf.predict(X[20:][rows]) != y[20:][rows]
-    >>> estimate = unbiased_risk(losses, proba, n_pool=480)
+    >>> estimate = unbiased_risk(losses, proba, n_pool=480, floor=floor)
     >>> bool(estimate.low < (clf.predict(X[20:]) != y[20:]).mean() < estimate.high)
     True
     """
@@ -113,7 +121,10 @@ def active_testing(
         epsilon=epsilon,
     )
     drawn = proba_TN.gather(1, picks[:, None])[:, 0]
-    return left[picks.numpy(force=True)], drawn.numpy(force=True)
+    # Rows hold 0 for points that were drawn earlier.
+    floor = torch.where(proba_TN > 0, proba_TN, torch.inf).amin(1)
+    arrays = (left[picks.numpy(force=True)], drawn.numpy(force=True))
+    return *arrays, floor.numpy(force=True)
 
 
 def _positions(tested: ArrayLike | None, n_points: int) -> NDArray[np.intp]:
