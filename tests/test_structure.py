@@ -21,12 +21,13 @@ SOURCES = sorted((ROOT / "skal_deep").rglob("*.py"))
 LAYERS = {
     "functional": 1,
     "modules": 2,
-    "datasets": 2,
-    "classifier": 3,
-    "pool": 4,
-    "evaluation": 5,
-    "cli": 6,
-    "__main__.py": 7,
+    "datasets": 3,
+    "embedding": 3,
+    "classifier": 4,
+    "pool": 5,
+    "evaluation": 6,
+    "cli": 7,
+    "__main__.py": 8,
 }
 
 
