@@ -36,7 +36,12 @@ def check_candidates_as_inputs(case: Case) -> None:
 
 @_check
 def check_pipeline_space(case: Case) -> None:
-    """A Pipeline's earlier steps are applied to whatever a strategy looks at."""
+    """A Pipeline's earlier steps are applied to whatever a strategy asks or measures.
+
+    Strategies that name no capability, such as VAAL, look at X itself.
+    """
+    if getattr(case.template, "_needs", None) == ():
+        return
     X = _stretched(case.X)
     step, clf = FunctionTransformer(_stretched), case.classifier()
     inside = case.query(clf=make_pipeline(step, clf), batch_size=4)
