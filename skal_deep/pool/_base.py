@@ -28,6 +28,7 @@ from skal_deep.pool._checks import (
     as_candidates,
     as_inputs,
     as_sample_weight,
+    check_labels,
     check_unlabeled_left,
     checked_picks,
     checked_utilities,
@@ -162,6 +163,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         )
         batch_size, X = as_batch_size(batch_size), as_inputs("X", X)
         candidates = as_candidates(candidates, X)
+        check_labels(y)
         if candidates is None:
             check_unlabeled_left(y, self.missing_label)
         X, y, candidates, batch_size, return_utilities = self._validate_data(
