@@ -36,7 +36,12 @@ def check_candidates_as_inputs(case: Case) -> None:
 
 @_check
 def check_pipeline_space(case: Case) -> None:
-    """A Pipeline's earlier steps are applied to whatever a strategy looks at."""
+    """A Pipeline's earlier steps are applied to whatever a strategy asks or measures.
+
+    Strategies that name no capability, such as VAAL, look at X itself.
+    """
+    if getattr(case.template, "_needs", None) == ():
+        return
     X = _stretched(case.X)
     step, clf = FunctionTransformer(_stretched), case.classifier()
     inside = case.query(clf=make_pipeline(step, clf), batch_size=4)
@@ -118,7 +123,7 @@ def check_interrupts(case: Case) -> None:
         with _interrupted_at(None) as calls:
             expected = case.query(clf=clf, fit_clf=fit_clf, batch_size=3).tolist()
         in_training = [n for n, is_training in enumerate(calls, 1) if is_training]
-        some = {1, len(calls), *in_training[:1], *in_training[-1:]}
+        some = {1, len(calls), *in_training[-1:]}
         for at in sorted(n for n in some if n <= len(calls)):
             before = _everything(case, clf)
             try:
@@ -211,17 +216,16 @@ def check_storage_order_of_training(case: Case) -> None:
     for X in (case.X, _with_copies(case.X)):
         data = {"X": X, "y": y, "sample_weight": weight}
         picks, (first, *_) = case.query(**data, batch_size=4, return_utilities=True)
-        for seed in (0, 1):
-            order = np.random.default_rng(seed).permutation(len(X))
-            permuted = {name: array[order] for name, array in data.items()}
-            its, (its_first, *_) = case.query(
-                **permuted, batch_size=4, return_utilities=True
-            )
-            mine, theirs = first[order], its_first
-            if X is not case.X:  # which of the copies has which rank is open
-                mine, theirs = np.sort(mine), np.sort(theirs)
-            np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-6)
-            np.testing.assert_array_equal(X[picks], X[order[its]])
+        order = np.random.default_rng(0).permutation(len(X))
+        permuted = {name: array[order] for name, array in data.items()}
+        its, (its_first, *_) = case.query(
+            **permuted, batch_size=4, return_utilities=True
+        )
+        mine, theirs = first[order], its_first
+        if X is not case.X:  # which of the copies has which rank is open
+            mine, theirs = np.sort(mine), np.sort(theirs)
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-6)
+        np.testing.assert_array_equal(X[picks], X[order[its]])
 
 
 def _with_copies(X: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -32,6 +32,7 @@ from skal_deep.pool._checks import (
     as_candidates,
     as_inputs,
     as_sample_weight,
+    check_labels,
     check_unlabeled_left,
     checked_picks,
     checked_utilities,
@@ -172,6 +173,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         )
         batch_size, X = as_batch_size(batch_size), as_inputs("X", X)
         candidates = as_candidates(candidates, X)
+        check_labels(y)
         targets, y = None, label_array(y, self.missing_label)
         if reg is not None and y.ndim == 2:  # one of them tells which are known
             targets, y = y, y[:, 0].copy()

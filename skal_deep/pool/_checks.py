@@ -120,6 +120,12 @@ def as_sample_weight(sample_weight: Any, n_rows: int) -> NDArray[np.float64] | N
     return weight
 
 
+def check_labels(y: Any) -> None:
+    """Raise if labels are not at least a sequence."""
+    if np.ndim(y) == 0:
+        raise TypeError(f"y must hold one label for each row of X; it is {y!r}.")
+
+
 def check_unlabeled_left(y: Any, missing_label: Any) -> None:
     """Raise if every row has a label."""
     if len(y) and not is_unlabeled(np.asarray(y), missing_label).any():

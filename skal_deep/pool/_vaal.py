@@ -23,7 +23,8 @@ class VAAL(ScoreQueryStrategy):
     Trains a variational autoencoder on all inputs, and a discriminator D that tells
     labelled from unlabelled codes while the encoder tries to fool it. Asks for the
     rows that look least labelled: the score is ``1 - D(mu(x))``, between 0 and 1 [1]_.
-    It looks at the inputs alone; a classifier may be given and is not used.
+    It looks at ``X`` alone; a classifier may be given and is not used, nor are the
+    earlier steps of a Pipeline.
 
     The losses have the scale of the evidence lower bound: squared errors are summed
     over the features of a row. The published code averages them, which makes the

@@ -121,6 +121,13 @@ def test_inputs_that_are_no_numbers_are_named(X, message):
         CASE.query(X=X)
 
 
+@pytest.mark.parametrize("candidates", [None, [9, 10]])
+@pytest.mark.parametrize("y", [None, np.nan, 3])
+def test_labels_that_are_none_are_named(y, candidates):
+    with pytest.raises(TypeError, match="y must hold one label"):
+        CASE.query(y=y, candidates=candidates)
+
+
 def test_numbers_in_an_array_of_objects_are_numbers():
     picks = CASE.query(X=CASE.X.astype(object), batch_size=4)
     np.testing.assert_array_equal(picks, CASE.query(batch_size=4))

@@ -1,12 +1,18 @@
 """The promises of a query, for every strategy on vectors and images."""
 
 import pytest
+from skactiveml.classifier import SklearnClassifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from strategies import STRATEGIES, VARIANTS, maker
 
-from skal_deep.classifier import DeepClassifier, DeepEnsembleClassifier, as_model
+from skal_deep.classifier import (
+    DeepClassifier,
+    DeepEnsembleClassifier,
+    LaplaceClassifier,
+    as_model,
+)
 from skal_deep.evaluation._strategy_case import Case, small_classifier
 from skal_deep.evaluation._strategy_checks import CHECKS
 
@@ -48,6 +54,25 @@ def forest(is_image, missing_label=-1, classes=(0, 1, 2)):
     return RandomForestClassifier(5, random_state=0)
 
 
+def laplace(is_image, missing_label=-1, classes=(0, 1, 2)):
+    return LaplaceClassifier(
+        small_classifier(is_image).net,
+        n_samples=8,
+        classes=list(classes),
+        missing_label=missing_label,
+        random_state=0,
+    )
+
+
+def wrapped(is_image, missing_label=-1, classes=(0, 1, 2)):
+    return SklearnClassifier(
+        RandomForestClassifier(5, random_state=0),
+        classes=list(classes),
+        missing_label=missing_label,
+        random_state=0,
+    )
+
+
 CORE = (
     "output",
     "forms_of_candidates",
@@ -58,7 +83,11 @@ CORE = (
 )
 
 
-@pytest.mark.parametrize("make", [deep, ensemble, piped, forest])
+# What classifiers that know their classes beforehand are asked.
+DROP_IN = ("loop_from_a_cold_start", "missing_labels", "output")
+
+
+@pytest.mark.parametrize("make", [deep, ensemble, piped, forest, laplace, wrapped])
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_core_promises_with_other_classifiers(name, make):
     strategy = STRATEGIES[name]
@@ -67,5 +96,5 @@ def test_core_promises_with_other_classifiers(name, make):
         isinstance(model, need) for need in strategy._needs
     ):
         pytest.skip("it lacks a capability")
-    for check in CORE:
+    for check in DROP_IN if make in (laplace, wrapped) else CORE:
         BY_NAME[check](Case(strategy, False, make))
