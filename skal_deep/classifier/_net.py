@@ -18,7 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from skal_deep.classifier._batches import as_input
 from skal_deep.classifier._compiled import compiled_training, eager_module
 from skal_deep.classifier._inference import first_output, module_output, net_proba
-from skal_deep.classifier._output import SOFTMAX
+from skal_deep.classifier._output import SOFTMAX, let_skorch_read
 from skal_deep.modules import isolated_rng
 
 _N_PROBE_ROWS = 2
@@ -78,6 +78,7 @@ def fit_net(
             prepare(net)
         if start_from is not None:
             net.module_.load_state_dict(start_from.module_.state_dict())
+        let_skorch_read(net)
         if len(shown):
             net_proba(net, shown)  # which refuses what are no probabilities
         if len(y):
