@@ -109,6 +109,10 @@ def as_model(clf: Any) -> Model:
     """
     if clf is None:
         return Model(embed=_flat)
+    if isinstance(clf, type):
+        raise TypeError(
+            f"{clf.__name__} is a class. Pass an instance: {clf.__name__}(...)."
+        )
     if isinstance(clf, Inputs):
         return Model(embed=as_model(clf.model).inputs)
     if isinstance(clf, Pipeline):

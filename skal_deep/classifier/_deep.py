@@ -18,7 +18,9 @@ class DeepClassifier(NetClassifier):
     ----------
     net : skorch.NeuralNetClassifier
         The net, fully configured; it is cloned in ``fit``. Its module returns one
-        column a class, logits or probabilities. Constructor parameters of the module
+        column a class, logits or probabilities. Where a criterion that skorch does not
+        know takes logits, ``predict_nonlinearity="softmax"`` makes them probabilities;
+        ``fit`` refuses what are none. Constructor parameters of the module
         named ``n_features``, ``n_channels`` or ``n_classes`` are set from the data
         unless given as ``module__...``.
     embedding_layer : str, default=None
@@ -41,6 +43,8 @@ class DeepClassifier(NetClassifier):
         The fitted net.
     n_features_in_ : int
         Size of the second axis of X.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns of X, if it has names; predictions check them.
 
     Notes
     -----

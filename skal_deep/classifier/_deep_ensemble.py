@@ -63,6 +63,8 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         All classes, sorted.
     nets_ : list of skorch.NeuralNetClassifier
         The fitted members.
+    estimators_ : list of DeepClassifier
+        A fitted classifier for each member, as scikit-activeml's committees ask for.
     n_features_in_ : int
         Size of the second axis of X.
 

@@ -290,8 +290,17 @@ def fitted(
 ) -> Any:
     """Return the model to ask: a fitted clone, or the fitted one that is given."""
     if isinstance(clf, Inputs):
-        if fit and opened(last_step(clf.model)) is None:
+        last = last_step(clf.model)
+        if fit and opened(last) is None:
             return _fit_steps(clf.model, X, y, missing_label)
+        takes_gaps = isinstance(last, SkactivemlClassifier | SkactivemlRegressor)
+        if fit and not takes_gaps and not is_labeled(y, missing_label).any():
+            warnings.warn(
+                f"{type(last).__name__} cannot be fitted without labels, so that X is "
+                "measured as it is.",
+                stacklevel=3,
+            )
+            return None
         return Inputs(fitted(clf.model, fit, X, y, missing_label, sample_weight))
     if fit:
         return fit_on_labeled(clf, X, y, missing_label, sample_weight)

@@ -103,7 +103,7 @@ def hides_features(model: Any) -> bool:
     These are no one space, so that X is measured as it is.
     """
     learner = innermost(model)
-    if not hasattr(learner, "get_params"):
+    if isinstance(learner, type) or not hasattr(learner, "get_params"):
         return False
     return any(
         isinstance(part, NeuralNet) or (isinstance(part, Pipeline) and len(part) > 1)

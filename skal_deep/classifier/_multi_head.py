@@ -57,6 +57,8 @@ class MultiHeadClassifier(SingleNetPosterior):
         All classes, sorted.
     nets_ : list of skorch.NeuralNetClassifier
         The fitted net. Asked by itself, its last layer is the mean of the heads.
+    estimators_ : list of DeepClassifier
+        A fitted classifier for each head, as scikit-activeml's committees ask for.
     n_features_in_ : int
         Size of the second axis of X.
 

@@ -17,7 +17,7 @@ from skal_deep.classifier._batches import as_input
 from skal_deep.classifier._compiled import compiled_training, eager_module
 from skal_deep.classifier._inference import module_output, net_proba
 from skal_deep.classifier._interrupts import run_training
-from skal_deep.classifier._output import SOFTMAX
+from skal_deep.classifier._output import SOFTMAX, let_skorch_read
 from skal_deep.classifier._reading import first_input
 from skal_deep.classifier._row_weights import weighted_rows
 from skal_deep.classifier._splits import make_trainable, normalises_batches
@@ -68,8 +68,8 @@ def fit_net(
     net = clone(net)
     shown = (X if shown is None else shown)[:_N_PROBE_ROWS]
     net.set_params(**_sizes(net, shown, n_classes))
-    compile_options = net.get_params_for("compile") if net.compile else None
-    net.set_params(compile=False)  # it is compiled while it is trained, see below
+    is_compiled, options = net.compile, net.get_params_for("compile")
+    net.set_params(compile=False)  # it is compiled for as long as it is trained
     if net.predict_nonlinearity == "softmax":  # skorch itself knows no word for it
         net.set_params(predict_nonlinearity=SOFTMAX)
     with isolated_rng(seed):
@@ -80,10 +80,12 @@ def fit_net(
             prepare(net)
         if start_from is not None:
             _take_weights(net, start_from)
+        let_skorch_read(net)
         if len(shown):
             net_proba(net, shown)  # which refuses what are no probabilities
         if len(y):
-            with compiled_training(net, compile_options):
+            net.compile = is_compiled
+            with compiled_training(net, options if is_compiled else None):
                 (train or train_net)(net, X, y, sample_weight)
     return net
 

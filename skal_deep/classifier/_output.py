@@ -16,6 +16,17 @@ _ROUND_OFF = 1e-4
 _ROUND_OFF_OF_HALF = 2e-2
 
 
+class NoProbabilitiesError(ValueError):
+    """A model tells rows that are no probabilities; ``values`` are what it tells."""
+
+    def __init__(self, message: str, values: Tensor):
+        super().__init__(message)
+        self.values = values
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.values)
+
+
 # What skorch itself makes of the outputs of a net that is trained by cross-entropy.
 SOFTMAX = partial(torch.softmax, dim=-1)
 
@@ -23,6 +34,20 @@ SOFTMAX = partial(torch.softmax, dim=-1)
 def as_float(tensor: Tensor) -> Tensor:
     """Return a tensor of half precision in float32, any other as it is."""
     return tensor.float() if tensor.dtype in _HALF else tensor
+
+
+def let_skorch_read(net: NeuralNet) -> None:
+    """Let skorch's own predictions, as callbacks ask for, be in float32.
+
+    It hands outputs to NumPy, which knows no bfloat16.
+    """
+    if any(p.dtype == torch.bfloat16 for p in net.module_.parameters()):
+        own = net._get_predict_nonlinearity()
+        net.set_params(predict_nonlinearity=partial(_of_float32, own))
+
+
+def _of_float32(nonlinearity: Callable[[Tensor], Tensor], output: Tensor) -> Tensor:
+    return nonlinearity(as_float(output))
 
 
 def as_proba(proba: Tensor, dtype: torch.dtype | None = None) -> Tensor:
@@ -63,6 +88,8 @@ def criterion_of(net: NeuralNet) -> Any:
 def makes_softmax(net: NeuralNet) -> bool:
     """Return whether probabilities are the softmax of what the module returns."""
     choice = net.predict_nonlinearity
+    if isinstance(choice, partial) and choice.func is _of_float32:
+        choice = choice.args[0]
     if choice == "auto":
         return isinstance(criterion_of(net), nn.CrossEntropyLoss)
     return choice == "softmax" or (
@@ -128,12 +155,14 @@ def check_proba(proba: Tensor, source: str, advice: str, n_axes: int = 2) -> Ten
     if bool((proba >= 0).all() & ((sums - 1).abs() <= _ROUND_OFF).all()):
         return proba
     if not torch.isfinite(proba).all():
-        raise ValueError(
+        raise NoProbabilitiesError(
             f"{source} predicts NaN or infinite values. If it is a net, its training "
-            "has diverged: lower `net__lr` or scale the inputs."
+            "has diverged: lower `net__lr` or scale the inputs.",
+            proba,
         )
-    raise ValueError(
+    raise NoProbabilitiesError(
         f"{source} predicts no probabilities: rows must be at least 0 and sum to 1; "
         f"the smallest entry is {proba.min().item():.3g}, and rows sum to "
-        f"{sums.min().item():.3g} ... {sums.max().item():.3g}. {advice}"
+        f"{sums.min().item():.3g} ... {sums.max().item():.3g}. {advice}",
+        proba,
     )

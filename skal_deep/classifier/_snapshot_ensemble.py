@@ -51,6 +51,8 @@ class SnapshotEnsembleClassifier(EnsembleClassifier):
         All classes, sorted.
     nets_ : list of skorch.NeuralNetClassifier
         The fitted members, in the order of training.
+    estimators_ : list of DeepClassifier
+        A fitted classifier for each member, as scikit-activeml's committees ask for.
     n_features_in_ : int
         Size of the second axis of X.
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from skal_deep.classifier import MCDropoutClassifier, as_model
 from skal_deep.classifier._dropout_check import live_dropout
+from skal_deep.classifier._output import NoProbabilitiesError
 from skal_deep.classifier._posterior import PosteriorClassifier
 from skal_deep.modules import batch_norms, dropout_sites
 
@@ -44,7 +45,12 @@ class Audit:
     def sample(self, X: Any, seed: int | None = None) -> Tensor:
         """Return draws for some rows."""
         seed = self.seed if seed is None else seed
-        draws_SNC: Tensor = self.model.sample_proba(X, self._n_samples, seed)
+        try:
+            draws_SNC: Tensor = self.model.sample_proba(X, self._n_samples, seed)
+        except NoProbabilitiesError as error:  # which is a finding among others
+            if error.values.ndim != 3:
+                raise
+            draws_SNC = error.values
         return draws_SNC
 
     @cached_property

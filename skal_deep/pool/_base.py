@@ -122,7 +122,8 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         clf : object, default=None
             The classifier: one of ours, a skorch net, a classifier of
             scikit-activeml or scikit-learn, or a Pipeline that ends in one. ``None``
-            where the strategy works on raw inputs.
+            where the strategy works on raw inputs. Where it measures the inputs of
+            a classifier, these are what the last step of a Pipeline sees.
         fit_clf : bool, default=True
             Whether to fit a clone of the classifier on the labelled rows first, which
             it sees in an order that their contents decide, so that it does not matter

@@ -7,6 +7,7 @@ import pytest
 import torch
 from skactiveml.classifier import SkorchClassifier
 from skorch import NeuralNetBinaryClassifier
+from skorch.dataset import ValidSplit
 from support import MAKERS, POSTERIORS, make_net
 from torch import nn
 
@@ -197,6 +198,24 @@ def test_probabilities_rounded_to_half_sum_to_one(blobs):
     )
     clf = DeepClassifier(net, classes=[0, 1, 2], random_state=0).fit(*blobs)
     np.testing.assert_allclose(clf.predict_proba(blobs[0]).sum(-1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", HALF)
+def test_callbacks_score_half_precision(dtype, blobs):
+    net = make_net(
+        Small,
+        module__dtype=dtype,
+        optimizer=torch.optim.SGD,
+        train_split=ValidSplit(3),
+        max_epochs=2,
+    )
+    clf = DeepClassifier(net, random_state=0).fit(*blobs)
+    assert clf.nets_[0].history[-1, "valid_acc"] >= 0
+    weight, bias = as_model(clf).linear_head(blobs[0])
+    assert weight.dtype == bias.dtype == torch.float32
+    x, logits = as_model(clf).differentiable_logits(blobs[0])
+    assert x.dtype == logits(x).dtype == torch.float32
+    assert (logits(x) > 0).any()  # the logits themselves, not their log-softmax
 
 
 HALF_STRATEGIES = [

@@ -14,7 +14,7 @@ from support import MAKERS, make_net
 
 from skal_deep import classifier
 from skal_deep.classifier import DeepClassifier, as_model
-from skal_deep.pool import BALD, MarginSampling
+from skal_deep.pool import BALD, CoreSet, MarginSampling
 
 
 class Foreign(ClassifierMixin, BaseEstimator):
@@ -190,3 +190,10 @@ def test_a_class_that_offers_nothing_is_refused(data):
 
     with pytest.raises(TypeError, match="Nothing offers only none of what"):
         MarginSampling().query(*data, Nothing())
+
+
+@pytest.mark.parametrize("strategy", [MarginSampling(), CoreSet()])
+def test_a_class_in_place_of_an_instance_is_refused(strategy, data):
+    for kind in (LogisticRegression, DeepClassifier):
+        with pytest.raises(TypeError, match=r"is a class\. Pass an instance"):
+            strategy.query(*data, kind)

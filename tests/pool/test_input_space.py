@@ -134,8 +134,16 @@ def test_before_the_first_label_all_rows_fit_the_earlier_steps(data):
     seen = StandardScaler().fit_transform(X)
     assert picks(CoreSet(), X, y, pipeline()) == picks(CoreSet(), seen, y)
     chosen = make_pipeline(SelectKBest(f_classif, k=1), LogisticRegression())
-    with pytest.warns(UserWarning, match="cannot be fitted without labels"):
-        assert picks(CoreSet(), X, y, chosen) == picks(CoreSet(), X, y)
+    for clf in (chosen, GridSearchCV(pipeline(), {"logisticregression__C": [1]})):
+        with pytest.warns(UserWarning, match="cannot be fitted without labels"):
+            assert picks(CoreSet(), X, y, clf) == picks(CoreSet(), X, y)
+
+
+@pytest.mark.filterwarnings("ignore:The 'base_estimator' could not be fitted")
+def test_a_wrapper_before_the_first_label_measures_X(data):
+    X, y = data[0], np.full(80, -1)
+    with pytest.warns(UserWarning, match="X is measured as it is"):
+        assert picks(CoreSet(), X, y, wrapped(pipeline())) == picks(CoreSet(), X, y)
 
 
 def test_sparse_inputs_of_the_last_step_are_measured(data):
