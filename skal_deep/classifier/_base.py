@@ -4,7 +4,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,8 @@ def as_seed(random_state: int | np.random.RandomState | None) -> int:
 def checked_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
     """Return weights of rows as numbers, finite, not negative and one a row."""
     weight = np.asarray(sample_weight)
+    if weight.dtype == object and all(isinstance(w, Real) for w in weight.flat):
+        weight = weight.astype(float)
     if weight.shape != (n_rows,) or weight.dtype.kind not in "biuf":
         raise ValueError(
             f"sample_weight must be one number a row, of shape ({n_rows},); got "

@@ -60,6 +60,12 @@ def _stops_training(interrupt: KeyboardInterrupt) -> bool:
     return is_meant
 
 
+def ran_in_module(error: BaseException) -> bool:
+    """Return whether an exception comes from inside a module of torch."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_code is nn.Module._call_impl.__code__ for frame, _ in frames)
+
+
 def leaves_on_interrupt(function: Callable[P, R]) -> Callable[P, R]:
     """Let Ctrl-C leave a function that runs code which may swallow it.
 

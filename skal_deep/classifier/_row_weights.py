@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, Subset
 
 from skal_deep.classifier._inference import first_output
-from skal_deep.classifier._interrupts import replaced
+from skal_deep.classifier._interrupts import ran_in_module, replaced
 
 # A loss of all rows is the mean of the losses of single rows up to round-off, which
 # grows with the square root of their number; what couples rows is off by far more.
@@ -100,12 +100,20 @@ class _RowWeights:
                 "net's train_split returns another data set than (a Subset of) the one "
                 "it is given. Use skorch.dataset.ValidSplit, or train_split=None."
             )
-        result = self._run(step, batch, params)
+        try:
+            result = self._run(step, batch, params)
+        except (RuntimeError, ValueError) as error:
+            if self._n_heads == 1 or self._is_used or ran_in_module(error):
+                raise
+            raise ValueError(
+                f"In training the module returns {self._n_heads} rows a row, one for "
+                "each head, and the net's own loss or step does not ask its criterion, "
+                "which matches them with labels. Compute the loss with net.criterion_."
+            ) from error
         if not (self._is_used or self._are_equal):
             raise ValueError(
-                "sample_weight would be ignored: the net's training step never calls "
-                "its criterion. Compute the loss with net.get_loss(...) or "
-                "net.criterion_(...)."
+                "sample_weight would be ignored: the net's own loss or step never asks "
+                "its criterion. Compute the loss with net.criterion_."
             )
         if self._n_heads > 1:  # callbacks match predictions with labels
             result = {**result, "y_pred": self._mean_of_heads(result["y_pred"])}

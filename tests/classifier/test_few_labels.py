@@ -20,6 +20,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from skal_deep.classifier import DeepClassifier, fit_on_labeled
 
+UNSAVED = dict.fromkeys(["f_params", "f_optimizer", "f_criterion", "f_history"])
 SIZES = {"module__n_features": 2, "module__n_classes": 3}
 
 
@@ -128,15 +129,11 @@ MONITORS = {
     "EarlyStopping": EarlyStopping(),
     "of accuracy": EarlyStopping("valid_acc", lower_is_better=False),
     "of a metric": EarlyStopping("f1", lower_is_better=False),
-    "Checkpoint": Checkpoint(f_params=None, f_optimizer=None, f_history=None),
-    "of the best": Checkpoint(
-        "valid_acc_best", f_params=None, f_optimizer=None, f_history=None
-    ),
+    "Checkpoint": Checkpoint(**UNSAVED),
+    "of the best": Checkpoint("valid_acc_best", **UNSAVED),
     "of a function": Checkpoint(
         lambda net: net.history[-1, "valid_loss_best"],
-        f_params=None,
-        f_optimizer=None,
-        f_history=None,
+        **UNSAVED,
     ),
     "plateau": LRScheduler("ReduceLROnPlateau", monitor="valid_loss"),
     "plateau by class": LRScheduler(ReduceLROnPlateau, monitor="valid_loss"),
@@ -170,11 +167,9 @@ OTHERS = {
     "plateau": LRScheduler("ReduceLROnPlateau", monitor="train_loss"),
     "function": Checkpoint(
         lambda net: net.history[-1, "train_loss"] < 1,
-        f_params=None,
-        f_optimizer=None,
-        f_history=None,
+        **UNSAVED,
     ),
-    "each epoch": Checkpoint(None, f_params=None, f_optimizer=None, f_history=None),
+    "each epoch": Checkpoint(None, **UNSAVED),
 }
 
 

@@ -1,6 +1,7 @@
 """Weights of rows: in the loss, and nowhere else."""
 
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback, Checkpoint, EpochScoring
 from skorch.dataset import Dataset, ValidSplit, unpack_data
 from skorch.helper import predefined_split
-from support import make_net
+from support import MAKERS, make_net
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
@@ -78,6 +79,7 @@ def test_what_callbacks_see_is_what_they_see_without_weights(blobs, make):
             assert one == other
 
 
+@pytest.mark.parametrize("make", [deep, heads])
 @pytest.mark.parametrize("on_train", [False, True])
 @pytest.mark.parametrize("use_caching", [False, True])
 @pytest.mark.parametrize("weight", [None, WEIGHT])
@@ -223,10 +225,12 @@ def typed(net_type, **params):
     return net_type(**given.get_params(deep=False))
 
 
+@pytest.mark.parametrize("kind", ["deep", "heads", "dropout"])
 @pytest.mark.parametrize("net_type", [OwnStep, DirectStep, OwnLoss])
-def test_own_steps_and_losses(make, blobs, net_type):
+def test_own_steps_and_losses(kind, blobs, net_type):
     X, y = blobs
     pair = (typed(t, module__dropout=0.3) for t in (NeuralNetClassifier, net_type))
+    make = partial(MAKERS[kind], classes=[0, 1, 2], random_state=0)
     assert_trained_alike(*(make(net).fit(X, y, WEIGHT) for net in pair))
 
 
@@ -234,6 +238,8 @@ def test_a_step_that_ignores_weights_is_refused(blobs):
     with pytest.raises(ValueError, match="sample_weight would be ignored"):
         deep(typed(DeafStep)).fit(*blobs, WEIGHT)
     deep(typed(DeafStep)).fit(*blobs)
+    with pytest.raises(ValueError, match="3 rows a row, one for each head"):
+        heads(typed(DeafStep), bootstrap=False).fit(*blobs)
 
 
 class Wrapping:
@@ -278,15 +284,19 @@ def test_rows_that_cannot_be_followed_are_refused(blobs):
 
 
 class Looks(Callback):
-    """Predicts in between."""
+    """Predicts in between: other rows, and those that are trained on."""
 
     def __init__(self, X):
         self.X = X
+
+    def on_epoch_begin(self, net, dataset_train=None, **_):
+        self.dataset = dataset_train
 
     def on_batch_begin(self, net, training=False, batch=None, **_):
         if training:
             net.module_.eval()
             net.predict(self.X)
+            net.predict(self.dataset)
 
 
 @pytest.mark.parametrize("make", [deep, heads])
@@ -350,6 +360,21 @@ def test_weights_count_for_bare_nets(blobs):
     )
     share = [net.predict_proba(X).argmax(1) == 0 for net in (tilted, even)]
     assert share[0].mean() > share[1].mean()
+
+
+@pytest.mark.parametrize("weight", [WEIGHT.astype(str), WEIGHT[:, None], 1.0, None])
+def test_weights_of_another_kind(blobs, weight):
+    X, y = blobs
+    if weight is None:  # numbers of any kind
+        expected = deep(plain()).fit(X, y, WEIGHT).predict_proba(X)
+        for weight in (WEIGHT.astype(object), list(WEIGHT), WEIGHT.astype(np.float32)):
+            clf = deep(plain()).fit(X, y, weight)
+            np.testing.assert_array_equal(clf.predict_proba(X), expected)
+        return
+    with pytest.raises(ValueError, match="sample_weight"):
+        deep(plain()).fit(X, y, weight)
+    with pytest.raises(ValueError, match="sample_weight must be one number a row"):
+        fit_on_labeled(make_net(), X, y, -1, weight)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, -1.0])
