@@ -122,11 +122,10 @@ def test_expected_gradient_lengths_of_a_head_without_bias(wrap):
     params = {
         "module__n_features": 2,
         "module__n_classes": 3,
-        "criterion": nn.CrossEntropyLoss,
         "verbose": 0,
         "train_split": None,
     }
-    net = NeuralNetClassifier(WithoutBias, **params)
+    net = NeuralNetClassifier(WithoutBias, criterion=nn.CrossEntropyLoss, **params)
     clf = DeepClassifier(net, classes=[0, 1, 2], random_state=0).fit(CASE.X, CASE.y)
     [fitted] = clf.nets_
     given = {
@@ -135,6 +134,7 @@ def test_expected_gradient_lengths_of_a_head_without_bias(wrap):
         "Pipeline": make_pipeline(FunctionTransformer(), fitted),
         "scikit-activeml": SkorchClassifier(
             WithoutBias,
+            criterion=nn.CrossEntropyLoss,
             forward_outputs={"proba": (0, nn.Softmax(dim=-1))},
             classes=[0, 1, 2],
             missing_label=-1,
