@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_finite
+from skal_deep.functional._checks import check_finite, check_rows
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import Between, Points, amid, nearest
 from skal_deep.functional._picks import Picks
@@ -175,7 +175,7 @@ def purity_radius(data: Tensor, labels: Tensor, purity: float = 0.95) -> float:
     O. Yehuda, A. Dekel, G. Hacohen, D. Weinshall. Active Learning Through a Covering
     Lens. NeurIPS, 2022.
     """
-    check_finite(data=data)
+    check_rows(data=data)
     points = Points(data, amid(data))
     nearest_M = nearest(points, points, lambda rows: labels[rows, None] == labels)
     n_impure = len(data) - math.ceil(purity * len(data))
@@ -199,7 +199,8 @@ def _greedy_coverage(
     distance about which it does.
     """
     picks = Picks(embeddings, batch_size, with_utilities)
-    check_finite(embeddings=embeddings, data=data, centers=centers, weights=weights)
+    check_rows(embeddings=embeddings, data=data, centers=centers)
+    check_finite(weights=weights)
     origin_D = amid(data)  # distances stay, digits are saved
     points, rows = Points(embeddings, origin_D), Points(data, origin_D)
     squared = Between(points, rows, scale)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_finite
+from skal_deep.functional._checks import check_finite, check_rows
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import Between, Points, amid, nearest
 from skal_deep.functional._picks import Picks
@@ -27,7 +27,7 @@ def density(embeddings: Tensor, data: Tensor, bandwidth: float | None = None) ->
     densities : Tensor of shape (N,)
         Between 0 and 1.
     """
-    check_finite(embeddings=embeddings, data=data)
+    check_rows(embeddings=embeddings, data=data)
     origin_D = data.mean(0)
     points, others = Points(embeddings, origin_D), Points(data, origin_D)
     # the mean squared distance of two rows is twice the total variance
@@ -82,7 +82,8 @@ def density_k_center(
         are not asked for.
     """
     picks = Picks(embeddings, batch_size, with_utilities)
-    check_finite(embeddings=embeddings, centers=centers, densities=densities)
+    check_rows(embeddings=embeddings, centers=centers)
+    check_finite(densities=densities)
     points = Points(embeddings, amid(embeddings))
     weight_N = densities**beta
     nearest_N = None

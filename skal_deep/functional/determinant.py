@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_finite
+from skal_deep.functional._checks import check_rows
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import round_off
 from skal_deep.functional._picks import Picks
@@ -61,7 +61,7 @@ def max_det(
     Deep Batch Active Learning for Regression. JMLR, 2023.
     """
     picks = Picks(features, batch_size, with_utilities)
-    check_finite(features=features, labeled_features=labeled_features)
+    check_rows(features=features, labeled_features=labeled_features)
     if not noise > 0:
         raise ValueError(f"noise={noise} must be above 0.")
     covariance_DD, variance_N = _given(labeled_features, features, noise)

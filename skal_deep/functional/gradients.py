@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from skal_deep.functional._checks import check_finite, own_generator
+from skal_deep.functional._checks import check_finite, check_rows, own_generator
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import least_sure
 from skal_deep.functional._picks import Picks
@@ -91,7 +91,8 @@ def badge(
     Learning by Diverse, Uncertain Gradient Lower Bounds. ICLR, 2020.
     """
     n = len(probas)
-    check_finite(probas=probas, embeddings=embeddings)
+    check_finite(probas=probas)
+    check_rows(embeddings=embeddings)
     generator = own_generator(generator)
     gradients = _Gradients(_error(probas), embeddings)
     norm_N = gradients.norm_N

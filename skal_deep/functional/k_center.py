@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_batch_size, check_finite
+from skal_deep.functional._checks import check_batch_size, check_rows
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import Points, amid, nearest
 from skal_deep.functional.selection import without_earlier
@@ -64,7 +64,7 @@ def k_center_greedy(
     Core-Set Approach. ICLR, 2018.
     """
     check_batch_size(batch_size, len(embeddings))
-    check_finite(embeddings=embeddings, centers=centers)
+    check_rows(embeddings=embeddings, centers=centers)
     # Distances stay the same and lose fewer digits near the origin: one amid the
     # candidates, as a labelled outlier is far from all of them.
     origin_D = amid(embeddings) if len(centers) else embeddings.mean(0)

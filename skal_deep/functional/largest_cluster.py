@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_finite
+from skal_deep.functional._checks import check_finite, check_rows
 from skal_deep.functional._distances import Points, amid, round_off
 from skal_deep.functional._picks import Picks
 from skal_deep.functional.neighbors import nearest_centers
@@ -56,7 +56,7 @@ def lcmd(
     Deep Batch Active Learning for Regression. JMLR, 2023.
     """
     picks = Picks(features, batch_size, with_utilities)
-    check_finite(features=features, centers=centers)
+    check_rows(features=features, centers=centers)
     candidates = Clusters(features, centers)
     everything = candidates
     if mass is not None:

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_finite
+from skal_deep.functional._checks import check_rows
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import (
     Points,
@@ -29,6 +29,11 @@ def unit_rows(embeddings: Tensor) -> Tensor:
     directions : Tensor of shape (N, D)
         Rows of length 1.
     """
+    if not embeddings.numel():
+        return embeddings
+    # of any length: squares may overflow, or vanish
+    largest_N1 = embeddings.abs().amax(-1, keepdim=True)
+    embeddings = embeddings / torch.where(largest_N1 > 0, largest_N1, 1)
     norm_N1 = torch.linalg.vector_norm(embeddings, dim=-1, keepdim=True)
     return embeddings / torch.where(norm_N1 > 0, norm_N1, 1)
 
@@ -131,7 +136,7 @@ def nearest_neighbors(
     positions : Tensor of shape (N, k)
         Of the neighbours in the data.
     """
-    check_finite(embeddings=embeddings, data=data)
+    check_rows(embeddings=embeddings, data=data)
     origin_D = amid(data)
     squared_Nk, position_Nk = nearest_k(
         Points(embeddings, origin_D), Points(data, origin_D), n_neighbors

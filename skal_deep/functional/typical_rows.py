@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_finite
+from skal_deep.functional._checks import check_rows
 from skal_deep.functional._picks import Picks
 from skal_deep.functional.neighbors import nearest_centers, nearest_neighbors
 
@@ -99,7 +99,7 @@ def typi_clust(
     Strategies Suit High and Low Budgets. ICML, 2022.
     """
     picks = Picks(embeddings, batch_size, with_utilities)
-    check_finite(embeddings=embeddings, data=data)
+    check_rows(embeddings=embeddings, data=data)
     # of the data alone: rounding might put a candidate into a cluster without rows
     cluster_M = nearest_centers(data, centroids)[1]
     if rows is None:

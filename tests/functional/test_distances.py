@@ -278,3 +278,24 @@ def test_balls_at_equal_distances_do_not_hang_on_rounding():
     _, utilities = functional.prob_cover(rows, rows, rows[:0], 3, radius)
     assert (utilities.count_nonzero(1) == len(rows) - torch.arange(3)).all()
     assert set(utilities.unique().tolist()) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("scale", [2.0**100, 2.0**-100])
+def test_rows_whose_squares_are_no_numbers_are_refused(scale):
+    rows = scale * FAMILIES["normal"]
+    proba = torch.full((N, 2), 0.5)
+    for kernel, name in (
+        (lambda x: functional.k_center_greedy(x[5:], x[:5], 3), "embeddings"),
+        (lambda x: functional.nearest_neighbors(x, x, 3), "embeddings"),
+        (lambda x: functional.max_herding(x, x, x[:0], 3, scale), "embeddings"),
+        (lambda x: functional.purity_radius(x, torch.arange(N) % 2), "data"),
+        (lambda x: functional.density(x, x), "embeddings"),
+        (lambda x: functional.lcmd(x[5:], x[:5], 3), "features"),
+        (lambda x: functional.max_det(x, x[:0], 3, 1.0), "features"),
+        (lambda x: functional.badge(proba, x, 3), "embeddings"),
+    ):
+        with pytest.raises(ValueError, match=f"{name} is .*float32. Scale the rows"):
+            kernel(rows)
+        kernel(torch.zeros_like(rows))
+    directions = functional.unit_rows(rows)
+    torch.testing.assert_close(directions, functional.unit_rows(FAMILIES["normal"]))

@@ -119,21 +119,27 @@ class WithoutBias(nn.Module):
 
 @pytest.mark.parametrize("wrap", ["ours", "net", "Pipeline", "scikit-activeml"])
 def test_expected_gradient_lengths_of_a_head_without_bias(wrap):
-    net = NeuralNetClassifier(
-        WithoutBias,
-        module__n_features=2,
-        module__n_classes=3,
-        criterion=nn.CrossEntropyLoss,
-        verbose=0,
-        train_split=None,
-    )
+    params = {
+        "module__n_features": 2,
+        "module__n_classes": 3,
+        "verbose": 0,
+        "train_split": None,
+    }
+    net = NeuralNetClassifier(WithoutBias, criterion=nn.CrossEntropyLoss, **params)
     clf = DeepClassifier(net, classes=[0, 1, 2], random_state=0).fit(CASE.X, CASE.y)
     [fitted] = clf.nets_
     given = {
         "ours": clf,
         "net": fitted,
         "Pipeline": make_pipeline(FunctionTransformer(), fitted),
-        "scikit-activeml": SkorchClassifier(net, classes=[0, 1, 2], missing_label=-1),
+        "scikit-activeml": SkorchClassifier(
+            WithoutBias,
+            criterion=nn.CrossEntropyLoss,
+            forward_outputs={"proba": (0, nn.Softmax(dim=-1))},
+            classes=[0, 1, 2],
+            missing_label=-1,
+            neural_net_param_dict=params,
+        ),
     }[wrap]
     if wrap == "scikit-activeml":
         given = given.fit(CASE.X, CASE.y)
