@@ -17,6 +17,7 @@ from torch import nn
 from skal_deep.evaluation._configuration import is_data, plain
 
 _INSTALLED = {"site-packages", "dist-packages"}
+_DEPTH = 60  # deeper than code lies; a logger or a linked list has no end
 _MUTATORS = {
     *("add", "append", "appendleft", "clear", "discard", "extend", "insert"),
     *("pop", "popitem", "remove", "setdefault", "update"),
@@ -52,6 +53,7 @@ class _Walk:
         self.constants: list[tuple[str, str, Any]] = []
         self.changed: set[str] = set()
         self.seen: dict[int, Any] = {}  # keeps what it has seen, so that ids stay
+        self.depth = 0
 
     def hashes(self) -> dict[str, str]:
         """Return a hash for each name; equal names are numbered."""
@@ -73,9 +75,16 @@ class _Walk:
             value, bool | int | float | complex | str | bytes
         ):
             return
-        if is_data(value) or id(value) in self.seen:
+        if is_data(value) or id(value) in self.seen or self.depth > _DEPTH:
             return
         self.seen[id(value)] = value
+        self.depth += 1
+        try:
+            self._visit(value)
+        finally:
+            self.depth -= 1
+
+    def _visit(self, value: Any) -> None:
         if isinstance(value, FunctionType):
             self._function(value)
         elif inspect.isclass(value):
@@ -132,6 +141,8 @@ class _Walk:
             self._look(each)
         names = {name for each in _codes(code) for name in each.co_names}
         for key in sorted(names & function.__globals__.keys()):
+            if key.startswith("__"):  # where the file lies, and the like
+                continue
             self._reached(
                 f"{function.__module__}.{key}", function.__globals__[key], names
             )

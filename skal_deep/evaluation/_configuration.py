@@ -155,6 +155,8 @@ def fingerprint(values: Any) -> str:
         return _of_tensor(values)
     if sparse.issparse(values):
         return _of_sparse(values)
+    if hasattr(values, "column_names") and hasattr(values, "to_pandas"):
+        return fingerprint(values.to_pandas())  # a table of pyarrow
     if _is_table(values):
         names = [plain(name) for name in values.columns]
         columns = [_column(values, i) for i in range(len(names))]
@@ -174,7 +176,7 @@ def fingerprint(values: Any) -> str:
     is_named = hasattr(values, "dtype") and not isinstance(values, np.ndarray)
     try:
         array = np.asarray(values)
-    except ValueError:  # rows of several lengths
+    except (ValueError, TypeError, RuntimeError):  # of several lengths, or tensors
         array = None
     if array is None or array.dtype.hasobject or array.dtype.kind == "T":
         items = [values] if array is not None and array.ndim == 0 else list(values)

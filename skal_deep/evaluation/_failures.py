@@ -2,7 +2,7 @@
 
 import pickle
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -60,3 +60,20 @@ def report_failures(
             stacklevel=3,
         )
     return failures
+
+
+def failures_text(settings: Mapping[str, Any]) -> str | None:
+    """Return what to say of the jobs that failed, if any did.
+
+    Parameters
+    ----------
+    settings : dict
+        How a comparison was made.
+    """
+    failed = [
+        f"{each['strategy']}, repeat {each['repeat']}: {each['error']}"
+        for each in settings.get("failures", ())
+    ]
+    if not failed:
+        return None
+    return f"Failed, and without scores from there on: {'; '.join(failed)}."

@@ -36,7 +36,10 @@ def play_jobs(jobs: list[Any], n_jobs: int | None, progress: bool) -> list[Outco
     options: dict[str, Any] = {}
     if isinstance(backend, LokyBackend):  # workers that have not begun a job leave, too
         options = {"initializer": leave_with, "initargs": (os.getpid(),)}
-    parallel = joblib.Parallel(n_jobs=n_jobs, return_as=return_as, **options)
+    try:
+        parallel = joblib.Parallel(n_jobs=n_jobs, return_as=return_as, **options)
+    except TypeError:  # an older joblib takes no options for its workers
+        parallel = joblib.Parallel(n_jobs=n_jobs, return_as=return_as)
     return list(
         tqdm(parallel(jobs), total=len(jobs), desc="compare", disable=not progress)
     )

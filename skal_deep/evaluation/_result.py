@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from skal_deep.evaluation._curves import check_comparable, check_curves, check_stages
 from skal_deep.evaluation._export import json_text, write_csv
+from skal_deep.evaluation._failures import failures_text
 from skal_deep.evaluation._paired import PairedDifference, paired_difference
 from skal_deep.evaluation._penalty import penalty_matrix
 from skal_deep.evaluation._statistics import area_under_curve
@@ -161,14 +162,8 @@ class Comparison:
     @property
     def warning(self) -> str | None:
         """What to say if jobs failed or repeats are too few, else nothing."""
-        failed = [
-            f"{each['strategy']}, repeat {each['repeat']}: {each['error']}"
-            for each in self.settings.get("failures", ())
-        ]
-        said = [f"Failed, and without scores from there on: {'; '.join(failed)}."]
         few = too_few(len(self.curve(BASELINE)), len(self.strategies) - 1)
-        texts = (said if failed else []) + ([few] if few else [])
-        return " ".join(texts) or None
+        return " ".join(filter(None, (failures_text(self.settings), few))) or None
 
     def summary(self) -> Table:
         """Return a table with one row for each strategy.

@@ -61,6 +61,10 @@ DIFFERENT = {
         np.array([(1, 2)], [("b", "i4"), ("a", "i4")]),
         np.array([(1, 3)], [("a", "i4"), ("b", "i4")]),
     ],
+    "lists of tensors": [
+        [torch.zeros(2), torch.ones(3)], [torch.zeros(2), torch.zeros(3)],
+        [torch.zeros(2, requires_grad=True)], [torch.ones(2, requires_grad=True)],
+    ],
     "masked": [
         np.ma.masked_array([1, 2], [0, 1]), np.ma.masked_array([1, 2], [1, 0]),
         np.array([1, 2]),
