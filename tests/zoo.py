@@ -1,5 +1,6 @@
 """Modules that are awkward to sample: each with inputs and what is to be expected."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -340,7 +341,56 @@ class Beside(Base):
 
     def forward(self, x):
         h = self.drop(self.a(x))
-        return self.out(self.hidden(h) if self.hidden else self.function(self, h))
+        return self.out(
+            self.function(self, h) if self.hidden is None else self.hidden(h)
+        )
+
+
+class DropsInPlace(Base):
+    """Another name of what is dropped in place sees it, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.drop.inplace = True
+
+    def forward(self, x):
+        h = self.a(x)
+        return self.out(self.drop(h) + h)
+
+
+class OwnGenerator(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rng = np.random.default_rng(0)
+
+    def forward(self, x):
+        kept = self.rng.random(x.shape) > 0.4
+        return x * torch.as_tensor(kept) if self.training else x
+
+
+class AttendsOtherwise(nn.MultiheadAttention):
+    def forward(self, x):
+        h = x[:, :, None].expand(-1, -1, 2)
+        return F.dropout(super().forward(h, h, h)[0], 0.4, self.training)[..., 0]
+
+
+class NormsAndDrops(nn.BatchNorm1d):
+    def forward(self, x):
+        return F.dropout(super().forward(x), 0.4, self.training)
+
+
+class Flagged(Base):
+    """Asks another layer whether it trains."""
+
+    asks = "a"
+
+    def forward(self, x):
+        h = self.drop(self.a(x))
+        return self.out(F.dropout(h, 0.4, getattr(self, self.asks).training))
+
+
+class FlaggedByDropout(Flagged):
+    asks = "drop"
 
 
 class InTrainingOnly(Base):
@@ -406,6 +456,13 @@ def normed(norm):
 def chain(*layers):
     """Return layers with a head."""
     return nn.Sequential(*layers, linear(N_FEATURES, N_CLASSES))
+
+
+def scripted(module):
+    """Return a module in TorchScript, which torch is about to give up."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return torch.jit.script(module)
 
 
 def refused(hidden, cause):
@@ -491,6 +548,28 @@ ZOO = {
     "a dropout class of one's own": refused(OwnDropout, "torch.bernoulli in 'hidden'"),
     "a dropout class that is always on": refused(AlwaysOn, "in predictions"),
     "a dropout class with masks of its own": refused(Locked, "torch.rand in 'hidden'"),
+    "masks of a generator of NumPy's": refused(OwnGenerator, "in each pass"),
+    "a subclass of attention": refused(
+        lambda: AttendsOtherwise(2, 1, 0.0, batch_first=True), "F.dropout in 'hidden'"
+    ),
+    "a subclass of attention that drops": refused(
+        lambda: AttendsOtherwise(2, 1, 0.3, batch_first=True), "takes other arguments"
+    ),
+    "dropout in a subclass of batch norm": refused(
+        lambda: NormsAndDrops(6), "F.dropout in 'hidden'"
+    ),
+    "dropout by the flag of a layer": Animal(Flagged, "refused", cause="F.dropout"),
+    "dropout by the flag of dropout": Animal(
+        FlaggedByDropout, "refused", cause="F.dropout"
+    ),
+    "dropout in TorchScript": refused(
+        lambda: scripted(nn.Sequential(linear(), nn.Dropout(0.4))),
+        "TorchScript of 'hidden'",
+    ),
+    "TorchScript": Animal(
+        lambda: Beside(scripted(linear())), "falls back"
+    ),
+    "dropout in place": Animal(DropsInPlace, "falls back"),
     "a layer that runs in training only": Animal(
         InTrainingOnly, "refused", cause="training only.*'drop'"
     ),

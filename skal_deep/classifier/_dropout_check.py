@@ -18,13 +18,13 @@ from skal_deep.classifier._dropout_draws import (
     attention_parts,
     dropout_proba,
     run_whole,
+    whole_draws,
+    whole_prediction,
 )
 from skal_deep.modules import (
     RandomSite,
-    coupled_dropout,
     dropout_layers,
     dropout_sites,
-    eval_mode,
     isolated_rng,
     parts_that_may_hide,
     random_pass,
@@ -78,7 +78,7 @@ def check_dropout(net: NeuralNet, X: Any) -> None:
                 f"Equal rows get different dropout masks in {name}, so its draws are "
                 "no functions. Keep the rows on the first axis (batch_first=True)."
             )
-        together, used = _whole_draws(net, data, attention)
+        together, used = whole_draws(net, data, attention)
         if idle := ran_in_training & dropout_layers(module).keys() - used:
             raise CapabilityError(
                 f"{name} runs dropout layers in training only, so that they cannot be "
@@ -105,7 +105,7 @@ def live_dropout(net: NeuralNet, X: Any) -> tuple[list[str], list[str]]:
     with isolated_rng():
         data = list(batches(net, multi_indexing(X, slice(_N_SHOWN_ROWS))))
         attention = attention_parts(net, data)
-        _, used = _whole_draws(net, data, attention)
+        _, used = whole_draws(net, data, attention)
         words = dict(zip(dropout_layers(module), dropout_sites(module), strict=True))
         words |= {
             part: f"attention of {type(module.get_submodule(part)).__name__} {part!r}"
@@ -118,7 +118,7 @@ def live_dropout(net: NeuralNet, X: Any) -> tuple[list[str], list[str]]:
                 if holder not in attention:  # else the attention takes its p from it
                     dead.append(f"{site} does not run")
             elif any(
-                _differ(_whole_draws(net, data, attention, n, name)[0])
+                _differ(whole_draws(net, data, attention, n, name)[0])
                 for n in (2, _N_PROBE_DRAWS)
             ):
                 live.append(site)
@@ -157,8 +157,9 @@ def _look_for_hidden(net: NeuralNet, data: list[Any]) -> tuple[list[str], set[st
             "Rows and mini-batches would get masks of their own. Use nn.Dropout layers "
             "instead, which are off in predictions by themselves."
         )
+    parts = parts_that_may_hide(module)
     try:
-        seen, _ = random_pass(module, run, parts_that_may_hide(module))
+        seen, trained = random_pass(module, run, parts)
     except Exception as error:  # whatever its train mode asks for
         warnings.warn(
             f"{name} does not run in train mode on {len(expected)} rows ({error}): "
@@ -172,10 +173,17 @@ def _look_for_hidden(net: NeuralNet, data: list[Any]) -> tuple[list[str], set[st
             f"{_in_words(others)}. Use nn.Dropout layers instead; noise that is no "
             "dropout has its place in a data set."
         )
+    if not _near(random_pass(module, run, parts)[1], trained) and _near(
+        whole_prediction(net, data), expected
+    ):
+        raise CapabilityError(
+            f"{name} gives other outputs in each pass in train mode: it drops by code "
+            "of its own, which is off in predictions. Use nn.Dropout layers instead."
+        )
     attention = list(dict.fromkeys(site.part for site in seen.sites))
     if attention:
-        parts = [module.get_submodule(part) for part in attention]
-        _, output = random_pass(module, run, parts)
+        owners = [module.get_submodule(part) for part in attention]
+        _, output = random_pass(module, run, owners)
         if not _near(output, expected):
             raise CapabilityError(
                 f"{name} drops attention by functions in {', '.join(attention)}, where "
@@ -213,7 +221,7 @@ def _draws_that_differ(net: NeuralNet, X: Any, data: list[Any]) -> Tensor:
             f"All that they get is zero on {n_rows} rows: the ReLUs before them have "
             "died. Scale the inputs (for example by StandardScaler) or lower `net__lr`."
         )
-    elif _differ(_whole_draws(net, data, [], _N_PROBE_DRAWS)[0]):
+    elif _differ(whole_draws(net, data, [], _N_PROBE_DRAWS)[0]):
         cause = (
             "The outputs of the module differ, but all its probabilities are 0 or 1. "
             "Scale the inputs (for example by StandardScaler) or lower `net__lr`."
@@ -246,26 +254,6 @@ def _reaches_dropout(net: NeuralNet, data: list[Any]) -> bool:
     return any(got) or not got
 
 
-def _whole_draws(
-    net: NeuralNet,
-    data: list[Any],
-    attention: list[str],
-    n_draws: int = 2,
-    only: str | None = None,
-) -> tuple[Tensor, set[str]]:
-    """Return draws (S, N, ...) of the output by whole passes, and the sites that ran.
-
-    ``only`` names the one site that drops.
-    """
-    draws = []
-    with coupled_dropout(net.module_, 0, attention) as masks, torch.no_grad():
-        masks.drop_only(only)
-        for draw in range(n_draws):
-            masks.use(draw)
-            draws.append(run_whole(net, data))
-    return torch.stack(draws), masks.used
-
-
 def _check_rows_apart(
     net: NeuralNet, X: Any, data: list[Any], attention: list[str], together: Tensor
 ) -> None:
@@ -276,22 +264,16 @@ def _check_rows_apart(
     name = type(net.module_).__name__
     for row in range(get_len(X)):
         alone = list(batches(net, multi_indexing(X, slice(row, row + 1))))
-        draws, _ = _whole_draws(net, alone, attention)
+        draws, _ = whole_draws(net, alone, attention)
         if _near(draws[:, 0], together[:, row]):
             continue
-        if not _near(_prediction(net, alone)[0], _prediction(net, data)[row]):
+        if not _near(whole_prediction(net, alone)[0], whole_prediction(net, data)[row]):
             return
         raise CapabilityError(
             f"A row gets other dropout masks in {name} alone than with others, so its "
             "draws are no functions. Is one dropout layer shared by branches that some "
             "mini-batches skip? Give each its own."
         )
-
-
-def _prediction(net: NeuralNet, data: list[Any]) -> Tensor:
-    """Return what the module returns without dropout."""
-    with eval_mode(net.module_), torch.no_grad():
-        return run_whole(net, data)
 
 
 def _differ(draws: Tensor) -> bool:

@@ -25,6 +25,7 @@ from skal_deep.modules import (
     CoupledDropout,
     coupled_dropout,
     draw_passes,
+    eval_mode,
     isolated_rng,
     parts_that_may_hide,
     random_pass,
@@ -74,6 +75,32 @@ def run_whole(net: NeuralNet, data: list[Any]) -> Tensor:
     step = evaluation_step(net)
     # a forward that changes its input in place must not change the next one's
     return torch.cat([first_output(step(copy.deepcopy(batch))) for batch in data])
+
+
+def whole_draws(
+    net: NeuralNet,
+    data: list[Any],
+    attention: list[str],
+    n_draws: int = 2,
+    only: str | None = None,
+) -> tuple[Tensor, set[str]]:
+    """Return draws (S, N, ...) of the output by whole passes, and the sites that ran.
+
+    ``only`` names the one site that drops.
+    """
+    draws = []
+    with coupled_dropout(net.module_, 0, attention) as masks, torch.no_grad():
+        masks.drop_only(only)
+        for draw in range(n_draws):
+            masks.use(draw)
+            draws.append(run_whole(net, data))
+    return torch.stack(draws), masks.used
+
+
+def whole_prediction(net: NeuralNet, data: list[Any]) -> Tensor:
+    """Return what the module returns without dropout."""
+    with eval_mode(net.module_), torch.no_grad():
+        return run_whole(net, data)
 
 
 def _draws_of_batch(

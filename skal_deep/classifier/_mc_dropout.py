@@ -52,12 +52,18 @@ class MCDropoutClassifier(SingleNetPosterior):
     Notes
     -----
     All dropout layers of torch are sampled, the attention dropout of
-    ``nn.MultiheadAttention`` and the weights of
-    :class:`~skal_deep.modules.DropConnectLinear` (DropConnect). In sequences
+    ``nn.MultiheadAttention``, of ``F.scaled_dot_product_attention`` and of
+    ``F.dropout`` on attention (as the models of transformers drop it), and the weights
+    of :class:`~skal_deep.modules.DropConnectLinear` (DropConnect). In sequences
     ``nn.Dropout`` has a mask for each position, so rows need one length;
     ``nn.Dropout1d`` over (rows, features, positions) has one for all positions, as
-    variational dropout [4]_. Refused are ``F.dropout`` and the dropout between the
+    variational dropout [4]_. Refused is what draws random numbers without a layer:
+    other ``F.dropout``, dropout classes of one's own, and the dropout between the
     layers of torch's recurrent nets.
+
+    What draws share is computed once, and what they drop is left out, where this gives
+    what whole passes give. Modules whose flow depends on values, that change in place
+    what draws share, or that hooks watch, run as a whole in each draw.
 
     References
     ----------

@@ -14,6 +14,7 @@ from skactiveml.classifier import SkorchClassifier
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from skorch import NeuralNet
+from skorch.utils import multi_indexing
 from torch import Tensor, nn
 
 from skal_deep.classifier import MCDropoutClassifier, as_model
@@ -66,7 +67,7 @@ class Audit:
             .sum(-1)
             .argmax()
         )
-        return self.sample(np.repeat(self.X[row : row + 1], _N_COPIES, axis=0))
+        return self.sample(multi_indexing(self.X, np.full(_N_COPIES, row)))
 
     @cached_property
     def n_distinct(self) -> int:
@@ -179,8 +180,9 @@ def _batches_are_coupled(audit: Audit) -> str | None:
     if _rows_are_coupled(audit):
         return None
     half = _N_COPIES // 2
-    alone_SNC = audit.sample(audit.X[: len(audit.X) // 2 + 1])
-    together_SNC = audit.draws_SNC[:, : len(audit.X) // 2 + 1]
+    some = slice(audit.draws_SNC.shape[1] // 2 + 1)
+    alone_SNC = audit.sample(multi_indexing(audit.X, some))
+    together_SNC = audit.draws_SNC[:, some]
     if (
         _spread(audit.copies_SNC[:, [0, half, -1]]) > _ROUND_OFF
         or (alone_SNC - together_SNC).abs().max() > _ROUND_OFF

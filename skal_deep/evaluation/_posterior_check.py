@@ -1,11 +1,13 @@
 """An audit of a classifier's posterior draws, with a report."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from skorch.utils import multi_indexing
 
 from skal_deep.classifier import CapabilityError, SamplesProba
 from skal_deep.classifier._fitting import check_fitted
@@ -65,7 +67,11 @@ class PosteriorReport:
 
 
 def check_posterior(
-    clf: Any, X: ArrayLike, *, n_samples: int = 20, random_state: int = 0
+    clf: Any,
+    X: ArrayLike | Mapping[str, Any],
+    *,
+    n_samples: int = 20,
+    random_state: int = 0,
 ) -> PosteriorReport:
     """Check that the draws of a fitted classifier are those of a posterior.
 
@@ -80,7 +86,7 @@ def check_posterior(
         A fitted classifier of any kind: one of ours, a skorch net, a classifier of
         scikit-activeml or scikit-learn, one with a ``sample_proba`` of its own, or a
         Pipeline that ends in any of these.
-    X : array-like of shape (n_samples, ...)
+    X : array-like of shape (n_samples, ...), or dict of such
         Rows to look at; the first 256 count.
     n_samples : int, default=20
         Number of draws. Ensembles return all their members.
@@ -103,7 +109,8 @@ def check_posterior(
     'sound'
     """
     check_fitted(clf)
-    audit = Audit(clf, np.asarray(X)[:_N_ROWS], n_samples, random_state)
+    rows = X if isinstance(X, Mapping) else np.asarray(X)
+    audit = Audit(clf, multi_indexing(rows, slice(_N_ROWS)), n_samples, random_state)
     name = type(audit.last).__name__
     if not isinstance(audit.model, SamplesProba):
         advice = "Use MCDropoutClassifier or another classifier with a posterior."

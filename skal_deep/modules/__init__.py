@@ -5,7 +5,6 @@ from skal_deep.modules._discriminator import Discriminator
 from skal_deep.modules._drop_connect import DropConnectLinear
 from skal_deep.modules._dropout import (
     CoupledDropout,
-    as_before,
     coupled_dropout,
     dropout_layers,
     dropout_sites,
@@ -14,6 +13,7 @@ from skal_deep.modules._dropout import (
 )
 from skal_deep.modules._evidential import EvidentialLoss, evidence_of, evidential_proba
 from skal_deep.modules._hidden import RandomSite, parts_that_may_hide, random_pass
+from skal_deep.modules._hooks import as_before
 from skal_deep.modules._images import axes_hint, has_channels_last
 from skal_deep.modules._layout import ChannelsLast, convolves
 from skal_deep.modules._mlp import MLP

@@ -1,5 +1,6 @@
 """Dropout as a posterior: one mask for all rows of a draw."""
 
+import inspect
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -8,24 +9,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules import module as torch_module
 from torch.nn.modules.dropout import _DropoutNd
 
 from skal_deep.modules._attention import AttentionDropout, hook_attention
+from skal_deep.modules._hooks import as_before
 from skal_deep.modules._rng import draw_generator, one_thread_at_a_time, put_back
 
 _PER_CHANNEL = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.FeatureAlphaDropout)
 _ALPHA = (nn.AlphaDropout, nn.FeatureAlphaDropout)
 # The negative saturation value of SELU, -scale * alpha (Klambauer et al., 2017).
 _SELU_FLOOR = -1.7580993408473766
-# Hooks from here drop, or set weights: they see nothing that a user waits for.
-_OWN_HOOKS = ("skal_deep.modules._dropout", "skal_deep.modules._attention", "torch.nn.")
-_HOOKS = ("_forward_pre_hooks", "_forward_hooks")
-_HOOK_FLAGS = (
-    "_forward_pre_hooks_with_kwargs",
-    "_forward_hooks_with_kwargs",
-    "_forward_hooks_always_called",
-)
 
 
 def dropout_rate(layer: nn.Module) -> float:
@@ -63,11 +56,27 @@ def unreachable_dropout(module: nn.Module) -> list[str]:
                 f"the attention dropout of {name or 'the module'!r} with bias_k or "
                 "add_zero_attn (set its `dropout` attribute to 0)"
             )
+        elif isinstance(layer, nn.MultiheadAttention) and layer.dropout > 0:
+            takes = inspect.signature(type(layer).forward).parameters
+            if (
+                takes.keys()
+                != inspect.signature(nn.MultiheadAttention.forward).parameters.keys()
+            ):
+                found.append(
+                    f"the attention dropout of {name or 'the module'!r}, whose forward "
+                    "takes other arguments (set its `dropout` attribute to 0)"
+                )
         if isinstance(layer, nn.RNNBase) and layer.dropout > 0 and layer.num_layers > 1:
             found.append(
                 f"the dropout between the layers of {name or 'the module'!r} (stack "
                 "single-layer RNNs with nn.Dropout between them)"
             )
+        if isinstance(layer, torch.jit.ScriptModule) and any(
+            f"aten::{word}" in str(layer.inlined_graph)
+            for word in ("dropout", "alpha_dropout", "feature_dropout", "bernoulli")
+        ):
+            found.append(f"the dropout in the TorchScript of {name or 'the module'!r}")
+            break  # which holds those of its parts, too
     return found
 
 
@@ -153,11 +162,14 @@ class CoupledDropout:
         mask, p = self.mask(layer, output), layer.p
         if self._only not in (None, self._names.get(layer)):
             return output
-        if not isinstance(layer, _ALPHA):
-            return output * (mask / (1 - p)) if p < 1 else output * mask
-        scale = 1 / math.sqrt((1 - p) * (1 + p * _SELU_FLOOR**2)) if p < 1 else 0.0
-        dropped = output * mask + _SELU_FLOOR * (1 - mask)
-        return scale * (dropped - p * _SELU_FLOOR)
+        if isinstance(layer, _ALPHA):
+            scale = 1 / math.sqrt((1 - p) * (1 + p * _SELU_FLOOR**2)) if p < 1 else 0.0
+            dropped = output * mask + _SELU_FLOOR * (1 - mask)
+            dropped = scale * (dropped - p * _SELU_FLOOR)
+        else:
+            dropped = output * (mask / (1 - p)) if p < 1 else output * mask
+        # in place as in training, where other names of the input see it, too
+        return output.copy_(dropped) if layer.inplace else dropped
 
 
 @contextmanager
@@ -216,58 +228,6 @@ def in_train_mode(parts: Iterable[nn.Module]) -> None:
     """
     for part in parts:
         part.register_forward_pre_hook(lambda part, *_: setattr(part, "training", True))
-
-
-@contextmanager
-def as_before(module: nn.Module) -> Iterator[None]:
-    """Take all hooks off a module again that this package puts on it meanwhile.
-
-    What ``module.compile()`` has made of its parts is off meanwhile: compiled code
-    knows nothing of new hooks.
-    """
-    parts = list(module.modules())
-    known = [{name: set(getattr(part, name)) for name in _HOOKS} for part in parts]
-    compiled = [
-        (part, part._compiled_call_impl)
-        for part in parts
-        if part._compiled_call_impl is not None
-    ]
-
-    def restore() -> None:
-        for part, before in zip(parts, known, strict=True):
-            for name in _HOOKS:
-                hooks = getattr(part, name)
-                for key in set(hooks) - before[name]:
-                    if _origin(hooks[key]).startswith("skal_deep."):
-                        del hooks[key]
-                        for flags in _HOOK_FLAGS:
-                            getattr(part, flags).pop(key, None)
-        for part, implementation in compiled:
-            part._compiled_call_impl = implementation
-
-    with put_back(restore):
-        for part, _ in compiled:
-            part._compiled_call_impl = None
-        yield
-
-
-def foreign_hooks(module: nn.Module) -> list[str]:
-    """Name the parts whose forward passes hooks of the user's watch or change."""
-    found = [
-        name or "the module itself"
-        for name, part in module.named_modules()
-        for kind in _HOOKS
-        for hook in getattr(part, kind).values()
-        if not _origin(hook).startswith(_OWN_HOOKS)
-    ]
-    if torch_module._global_forward_hooks or torch_module._global_forward_pre_hooks:
-        found.append("all modules")
-    return found
-
-
-def _origin(hook: Any) -> str:
-    """Return where a hook was written."""
-    return str(getattr(hook, "__module__", None) or type(hook).__module__)
 
 
 @contextmanager

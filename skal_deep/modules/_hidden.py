@@ -16,15 +16,15 @@ from torch.overrides import TorchFunctionMode
 
 from skal_deep.modules._attention import dropped_share
 from skal_deep.modules._dropout import (
-    as_before,
     dropout_layers,
     eval_mode,
     in_train_mode,
 )
+from skal_deep.modules._hooks import as_before
 from skal_deep.modules._rng import one_thread_at_a_time, put_back
 
-# Train mode of these changes more than dropout, or what hooks reach.
-_LEFT_IN_EVAL = (_NormBase, nn.RNNBase, nn.MultiheadAttention)
+# Torch's own layers whose train mode changes more than dropout, or what hooks reach.
+_LEFT_IN_EVAL = (_NormBase, nn.RNNBase, nn.MultiheadAttention, nn.RReLU)
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,20 @@ class RandomPass(TorchFunctionMode):
     def __init__(self, module: nn.Module):
         super().__init__()
         self._module, self._layers = module, dropout_layers(module)
+        # what torch's own layers drop in train mode is dropped by hooks instead
+        self._torchs = {
+            name: part
+            for name, part in module.named_modules()
+            if isinstance(part, _DropoutNd) and _is_torchs(type(part).forward)
+        }
         self.sites: dict[RandomSite, None] = {}
         self.ran: set[str] = set()
         self._running = [""]
 
     def __enter__(self) -> "RandomPass":
         for name, part in self._module.named_modules():
+            if isinstance(part, torch.jit.ScriptModule):  # which takes no such hooks
+                continue
             part.register_forward_pre_hook(
                 lambda *_, name=name: self._begin(name), prepend=True
             )
@@ -107,6 +115,11 @@ class RandomPass(TorchFunctionMode):
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
+        running = self._running[-1]
+        if running in self._torchs and args:
+            return args[0]
+        if func is F.multi_head_attention_forward and running in self._layers:
+            kwargs = kwargs | {"training": False}  # hooks will drop its attention
         name = getattr(func, "__name__", str(func))
         is_python = getattr(func, "__module__", None) == "torch.nn.functional"
         name = f"F.{name}" if is_python else f"torch.{name}"
@@ -118,8 +131,9 @@ class RandomPass(TorchFunctionMode):
                     return func(*args, **kwargs)
                 return func(*args, **(kwargs | {"dropout_p": 0.0}))
             x: Tensor = kwargs["input"] if "input" in kwargs else args[0]
-            layer = self._layers.get(self._running[-1])
-            if layer is None or not layer.training:  # else its hook will drop
+            layer = self._layers.get(running)
+            # a dropout layer whose own forward drops has a hook that does so instead
+            if not (isinstance(layer, _DropoutNd) and layer.training):
                 self._note(name, _is_attention(x))
             return x
         if kwargs.get("generator") is not None:
@@ -158,17 +172,17 @@ def random_pass(
 
 
 def parts_that_may_hide(module: nn.Module) -> list[nn.Module]:
-    """Return the parts that may drop something in train mode by code of their own."""
+    """Return the parts whose train mode may drop something that no hook drops."""
     return [part for part in module.modules() if _may_hide(part)]
 
 
 def _may_hide(part: nn.Module) -> bool:
-    if isinstance(part, _LEFT_IN_EVAL):
-        return False
-    source = part.__module__
-    if isinstance(part, _DropoutNd):
-        source = type(part).forward.__module__
-    return not source.startswith("torch.") or "container" in source
+    is_left = isinstance(part, _LEFT_IN_EVAL) and _is_torchs(type(part))
+    return not is_left and not isinstance(part, torch.jit.ScriptModule)
+
+
+def _is_torchs(thing: Any) -> bool:
+    return str(thing.__module__).startswith("torch.")
 
 
 def _is_attention(x: Tensor) -> bool:

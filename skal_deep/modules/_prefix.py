@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.utils._pytree import tree_leaves
 
-from skal_deep.modules._dropout import CoupledDropout, dropout_layers, foreign_hooks
+from skal_deep.modules._dropout import CoupledDropout, dropout_layers
+from skal_deep.modules._hooks import foreign_hooks
 from skal_deep.modules._layout import ChannelsLast
 from skal_deep.modules._trace import Trace
 

@@ -5,10 +5,11 @@ import copy
 import numpy as np
 import pytest
 import torch
+from skorch.helper import SliceDict
 from skorch.utils import multi_indexing
 from support import make_net
 from torch import nn
-from zoo import ZOO, Alternates, Bert, vectors
+from zoo import ZOO, Alternates, Bert, dictionary, vectors
 
 from skal_deep.classifier import CapabilityError
 from skal_deep.classifier._access import as_model
@@ -165,3 +166,11 @@ def test_a_report_names_dropout_that_changes_nothing():
         "Dropout(p=0.5) 'late' changes nothing",
     )
     assert "'late' changes nothing" in repr(report)
+
+
+@pytest.mark.parametrize("kind", [dict, SliceDict])
+def test_a_report_on_a_net_of_several_inputs(kind):
+    net = initialized("dict inputs")
+    report = check_posterior(net, kind(**dictionary(N_ROWS)))
+    assert report.verdict == "sound"
+    assert report.sites == ("Dropout(p=0.4) 'drop'",)
