@@ -35,7 +35,7 @@ def label_array(y: Any, missing_label: Any) -> NDArray[Any]:
             "y should be a 1d array, one label a row, not an object of type "
             f"{type(y).__name__}."
         )
-    if array.dtype.kind in "mMcV":
+    if array.dtype.kind in "mMV":
         raise ValueError(
             f"Labels are whole numbers, truth values or words, not {array.dtype}."
         )
