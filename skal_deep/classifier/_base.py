@@ -322,8 +322,9 @@ class NetClassifier(SkactivemlClassifier, ABC):
         score : float
             Accuracy; NaN if no row has a label.
         """
-        X, y = self._check_rows(X), column_or_1d(label_array(y, self.missing_label))
-        check_consistent_length(X, y)
+        y = column_or_1d(label_array(y, self.missing_label))
+        predicted = self.predict(X)
+        check_consistent_length(predicted, y)
         labeled = is_labeled(y, self.missing_label)
         if not labeled.any():
             return float("nan")
@@ -331,7 +332,7 @@ class NetClassifier(SkactivemlClassifier, ABC):
         if sample_weight is not None:
             weight = checked_weights(sample_weight, len(y))[labeled]
         truth = narrowed(y[labeled])
-        return accuracy_score(truth, self.predict(X)[labeled], sample_weight=weight)
+        return accuracy_score(truth, predicted[labeled], sample_weight=weight)
 
     def _check_rows(self, X: Any) -> NDArray[Any]:
         """Return inputs that look like those of fit."""

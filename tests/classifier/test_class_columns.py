@@ -95,6 +95,7 @@ def test_a_class_never_seen_has_its_column(labels, committee, blobs):
 
 @pytest.mark.parametrize("labels", ["tens", "strings"])
 @pytest.mark.filterwarnings("ignore:.*could not be fitted")
+@pytest.mark.filterwarnings("ignore:.* asks a model that has seen no label")
 @pytest.mark.parametrize("strategy", [BALD(), BatchBALD(), VoteEntropy()])
 def test_wrapped_forests_start_cold(labels, strategy, blobs):
     X, names = blobs[0], LABELS[labels]
@@ -107,6 +108,7 @@ def test_wrapped_forests_start_cold(labels, strategy, blobs):
 
 
 @pytest.mark.filterwarnings("ignore:.*could not be fitted")
+@pytest.mark.filterwarnings("ignore:.* asks a model that has seen no label")
 @pytest.mark.filterwarnings("ignore:AlfaMix mixes in the means")
 @pytest.mark.parametrize("strategy", [AlfaMix(), DropQuery()])
 def test_heads_of_wrapped_linear_models(strategy, blobs):

@@ -23,6 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNetClassifier, NeuralNetRegressor
 from skorch.callbacks import TrainEndCheckpoint
 from support import MAKERS, make_net
+from torch import nn
 
 from skal_deep.classifier import (
     DeepEnsembleClassifier,
@@ -122,7 +123,14 @@ class OwnLoop(NeuralNetClassifier):
 
 
 def own_loop():
-    return OwnLoop(Interrupted, **SIZES, max_epochs=5, train_split=None, verbose=0)
+    return OwnLoop(
+        Interrupted,
+        criterion=nn.CrossEntropyLoss,
+        **SIZES,
+        max_epochs=5,
+        train_split=None,
+        verbose=0,
+    )
 
 
 def wrapped():

@@ -33,8 +33,8 @@ from skal_deep.pool import (
     UncertaintyHerding,
 )
 
-# The classifiers that leave the user's criterion in its place.
-BY_CRITERION = [kind for kind in MAKERS if kind != "evidential"]
+# The classifiers that take any criterion of the user's.
+BY_CRITERION = [kind for kind in MAKERS if kind not in ("evidential", "laplace")]
 
 
 class Focal(nn.Module):

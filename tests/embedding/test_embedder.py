@@ -236,7 +236,7 @@ def test_dicts_go_by_name_and_hidden_states_are_averaged():
         (iter([1]), TypeError, "list or an array"),
         ([{1, 2}], TypeError, "text or an array"),
     ],
-    ids=str,
+    ids=["text", "empty", "missing", "unequal", "nan", "large", "iterator", "sets"],
 )
 def test_errors_say_what_to_do(backbone, X, error, says):
     with pytest.raises(error, match=says):
