@@ -61,7 +61,7 @@ def deprecated(replacement: str, removal: str) -> Callable[[Deprecated], Depreca
                 warnings.warn(message, FutureWarning, stacklevel=2)
                 initialize(self, *args, **kwargs)
 
-            value.__init__ = warn_first
+            setattr(value, "__init__", warn_first)  # noqa: B010
             return value
 
         @functools.wraps(value)

@@ -15,8 +15,8 @@ from support import MAKERS, make_net
 
 from skal_deep import cli
 from skal_deep.evaluation import compare_strategies
-from skal_deep.evaluation._run_directory import RunDirectory
-from skal_deep.evaluation._scoring import MEASURED
+from skal_deep.evaluation._metrics import MEASURED
+from skal_deep.evaluation.comparison._run_directory import RunDirectory
 from skal_deep.pool import VAAL, Badge, BatchBALD
 
 X, y = load_iris(return_X_y=True)

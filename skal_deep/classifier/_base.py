@@ -23,14 +23,14 @@ from skorch import NeuralNet
 from skorch.dataset import Dataset
 from torch import Tensor
 
-from skal_deep.classifier._gradient_lengths import gradient_lengths, has_bias
-from skal_deep.classifier._interrupts import kept_unless_done, leaves_on_interrupt
-from skal_deep.classifier._jacobian import net_jacobian
-from skal_deep.classifier._label_array import label_array, narrowed, warn_of_one_class
-from skal_deep.classifier._labels import known_classes
-from skal_deep.classifier._logits import differentiable_logits
-from skal_deep.classifier._reading import check_reading
-from skal_deep.classifier._weight_gradients import net_weight_gradients
+from skal_deep.classifier.net._gradient_lengths import gradient_lengths, has_bias
+from skal_deep.classifier.net._interrupts import kept_unless_done, leaves_on_interrupt
+from skal_deep.classifier.net._jacobian import net_jacobian
+from skal_deep.classifier.net._logits import differentiable_logits
+from skal_deep.classifier.net._reading import check_reading
+from skal_deep.classifier.net._weight_gradients import net_weight_gradients
+from skal_deep.rows._label_array import label_array, narrowed, warn_of_one_class
+from skal_deep.rows._labels import known_classes
 
 _N_SHOWN_ROWS = 16
 

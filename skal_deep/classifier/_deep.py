@@ -1,9 +1,9 @@
 """A neural net as a scikit-activeml classifier."""
 
 from skal_deep.classifier._base import NetClassifier
-from skal_deep.classifier._head import net_head
-from skal_deep.classifier._inference import net_answer
-from skal_deep.classifier._net import fit_net
+from skal_deep.classifier.net._answers import net_answer
+from skal_deep.classifier.net._fit import fit_net
+from skal_deep.classifier.net._head import net_head
 
 
 class DeepClassifier(NetClassifier):

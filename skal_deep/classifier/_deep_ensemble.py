@@ -6,9 +6,9 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval
 
 from skal_deep.classifier._base import derived_seed
-from skal_deep.classifier._net import fit_net, train_net
 from skal_deep.classifier._posterior import EnsembleClassifier
-from skal_deep.classifier._stacked_training import StackedTraining
+from skal_deep.classifier.net._fit import fit_net, train_net
+from skal_deep.classifier.net._stacked_training import StackedTraining
 
 
 class DeepEnsembleClassifier(EnsembleClassifier):

@@ -7,16 +7,16 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-from skal_deep.classifier._capabilities import CapabilityError
-from skal_deep.classifier._inference import (
+from skal_deep.classifier._posterior import SingleNetPosterior
+from skal_deep.classifier.net._answers import (
     last_linear,
     module_output,
     net_proba,
     with_embeddings,
 )
-from skal_deep.classifier._net import fit_net, rows_that_count
-from skal_deep.classifier._output import as_float, check_net_proba, head_tolerance
-from skal_deep.classifier._posterior import SingleNetPosterior
+from skal_deep.classifier.net._fit import fit_net, rows_that_count
+from skal_deep.classifier.net._output import as_float, check_net_proba, head_tolerance
+from skal_deep.exceptions import CapabilityError
 from skal_deep.functional.laplace import evidence_precision, ggn, laplace_weights
 from skal_deep.modules import draw_generator
 

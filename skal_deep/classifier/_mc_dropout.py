@@ -4,11 +4,11 @@ from numbers import Integral
 
 from sklearn.utils._param_validation import Interval
 
-from skal_deep.classifier._dropout_check import check_dropout
-from skal_deep.classifier._dropout_draws import dropout_proba
-from skal_deep.classifier._head import net_head
-from skal_deep.classifier._net import fit_net
 from skal_deep.classifier._posterior import SingleNetPosterior
+from skal_deep.classifier.net._dropout_check import check_dropout
+from skal_deep.classifier.net._dropout_draws import dropout_proba
+from skal_deep.classifier.net._fit import fit_net
+from skal_deep.classifier.net._head import net_head
 from skal_deep.modules import dropout_sites
 
 

@@ -8,12 +8,12 @@ from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 
 from skal_deep.classifier._base import derived_seed
-from skal_deep.classifier._capabilities import CapabilityError
-from skal_deep.classifier._compiled import with_attributes
 from skal_deep.classifier._deep import DeepClassifier
-from skal_deep.classifier._inference import last_linear, module_output, net_proba
-from skal_deep.classifier._net import fit_net
 from skal_deep.classifier._posterior import EnsembleClassifier, SingleNetPosterior
+from skal_deep.classifier.net._answers import last_linear, module_output, net_proba
+from skal_deep.classifier.net._compiled import with_attributes
+from skal_deep.classifier.net._fit import fit_net
+from skal_deep.exceptions import CapabilityError
 from skal_deep.modules import heads_apart, one_head, split_linear
 
 

@@ -13,10 +13,10 @@ from skorch import NeuralNet
 from torch import Tensor
 
 from skal_deep.classifier._base import NetClassifier, as_seed, derived_seed
-from skal_deep.classifier._capabilities import CapabilityError
-from skal_deep.classifier._compiled import with_attributes
 from skal_deep.classifier._deep import DeepClassifier
-from skal_deep.classifier._inference import net_answer, net_proba, with_embeddings
+from skal_deep.classifier.net._answers import net_answer, net_proba, with_embeddings
+from skal_deep.classifier.net._compiled import with_attributes
+from skal_deep.exceptions import CapabilityError
 
 # Predictions of many rows are made of the draws for some of them at a time: a draw for
 # so many numbers, 4 MiB in float32.

@@ -8,8 +8,8 @@ from skorch.callbacks import Callback
 from torch import Tensor
 
 from skal_deep.classifier._base import derived_seed
-from skal_deep.classifier._net import fit_net
 from skal_deep.classifier._posterior import EnsembleClassifier
+from skal_deep.classifier.net._fit import fit_net
 from skal_deep.functional.snapshots import cosine_cycles
 
 

@@ -10,7 +10,7 @@ import torch
 
 from skal_deep import pool
 from skal_deep.evaluation import BASELINE
-from skal_deep.evaluation._scoring import named_scorers
+from skal_deep.evaluation._metrics import named_scorers
 
 
 def known_strategies() -> dict[str, type]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from skal_deep.cli._job import compare, write
 from skal_deep.cli._parser import build_parser
-from skal_deep.evaluation._first_labels import listed_counts
+from skal_deep.evaluation.simulation._first_labels import listed_counts
 
 
 def main(argv: Sequence[str] | None = None) -> int:

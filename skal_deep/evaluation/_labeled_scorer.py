@@ -8,7 +8,7 @@ from skactiveml.utils import is_labeled
 from sklearn.utils import _safe_indexing
 
 from skal_deep.classifier import label_array
-from skal_deep.evaluation._scoring import Scorer, as_scorer
+from skal_deep.evaluation._metrics import Scorer, as_scorer
 
 
 class LabeledScorer:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
-from skal_deep.evaluation._scoring import Scorer, as_scorer, is_named
+from skal_deep.evaluation._metrics import Scorer, as_scorer, is_named
 
 
 class _Knowing(ClassifierMixin, BaseEstimator):
@@ -44,7 +44,7 @@ def check_metrics(
     Parameters
     ----------
     metrics : dict of str to callable
-        From :func:`~skal_deep.evaluation._scoring.named_scorers`.
+        From :func:`~skal_deep.evaluation._metrics.named_scorers`.
     estimator : object
         The classifier, fitted or not.
     classes : ndarray of shape (n_classes,)

@@ -64,7 +64,7 @@ def test_a_comparison_knows_its_classes(estimator):
 
 
 def test_other_warnings_are_still_heard():
-    from skal_deep.classifier._labels import known_classes
+    from skal_deep.rows._labels import known_classes
 
     before = list(warnings.filters)
     with pytest.warns(UserWarning, match="of mine"), known_classes():

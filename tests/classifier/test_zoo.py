@@ -12,7 +12,7 @@ from torch import nn
 from zoo import ZOO, Alternates, Bert, dictionary, vectors
 
 from skal_deep.classifier import CapabilityError
-from skal_deep.classifier._access import as_model
+from skal_deep.classifier.door._as_model import as_model
 from skal_deep.evaluation import check_posterior
 from skal_deep.modules import coupled_dropout, isolated_rng
 

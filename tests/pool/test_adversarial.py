@@ -13,8 +13,8 @@ from torch import nn
 
 from skal_deep import functional
 from skal_deep.classifier import CapabilityError, DeepClassifier, as_model
-from skal_deep.evaluation._strategy_case import Case, small_classifier
 from skal_deep.pool import DFAL, EGL, AdversarialBIM
+from skal_deep.testing._strategy_case import Case, small_classifier
 
 CASE = Case(DFAL())
 LEFT = CASE.y == -1

@@ -12,9 +12,9 @@ from strategies import STRATEGIES, VARIANTS, maker
 
 from skal_deep.classifier import DeepClassifier, MCDropoutClassifier
 from skal_deep.evaluation import active_testing
-from skal_deep.evaluation._strategy_case import Case, small_classifier
 from skal_deep.modules import ConvNet
 from skal_deep.pool import BALD, EPIG, VAAL, CoreSet, MarginSampling, PredictiveEntropy
+from skal_deep.testing._strategy_case import Case, small_classifier
 
 ALL = STRATEGIES | VARIANTS
 CASE = Case(CoreSet())

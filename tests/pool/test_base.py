@@ -13,8 +13,8 @@ from skal_deep.classifier import (
     PredictsProba,
     canonical_order,
 )
-from skal_deep.evaluation._strategy_case import Case, small_classifier
 from skal_deep.pool import BALD, Badge, CoreSet, DeepQueryStrategy, ScoreQueryStrategy
+from skal_deep.testing._strategy_case import Case, small_classifier
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from sklearn.preprocessing import StandardScaler
 from strategies import STRATEGIES, maker
 
 from skal_deep.classifier import fit_on_labeled
-from skal_deep.evaluation._strategy_case import Case
 from skal_deep.pool import BALD, Badge, CoreSet, TypiClust
+from skal_deep.testing._strategy_case import Case
 
 NONE = np.full(36, -1)
 # What these do without a label they say themselves, in other words.

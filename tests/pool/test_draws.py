@@ -7,8 +7,8 @@ from strategies import STRATEGIES, evidential
 
 from skal_deep import functional
 from skal_deep.classifier import SamplesProba
-from skal_deep.evaluation._strategy_case import Case
 from skal_deep.pool import BALD, DEAL, EPIG, ScoreQueryStrategy
+from skal_deep.testing._strategy_case import Case
 
 LEFT = Case(BALD()).y == -1
 

@@ -9,9 +9,9 @@ from sklearn.datasets import make_blobs
 from sklearn.linear_model import LogisticRegression
 
 from skal_deep import functional
-from skal_deep.evaluation._strategy_case import Case, small_classifier
 from skal_deep.pool import MaxHerding, ProbCover, TypiClust, UncertaintyHerding
 from skal_deep.pool._features import k_means
+from skal_deep.testing._strategy_case import Case, small_classifier
 
 X, Y = make_blobs(300, n_features=8, centers=6, cluster_std=0.7, random_state=0)
 X = X.astype(np.float32)

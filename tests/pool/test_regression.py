@@ -16,11 +16,11 @@ from skorch import NeuralNetRegressor
 from strategies import STRATEGIES
 
 from skal_deep.classifier import CapabilityError, Embeds, HasSlopes
-from skal_deep.classifier._order import training_order
-from skal_deep.evaluation._strategy_case import small_classifier
 from skal_deep.functional import k_center_greedy
 from skal_deep.modules import MLP
 from skal_deep.pool import BALD, CoreSet
+from skal_deep.rows._order import training_order
+from skal_deep.testing._strategy_case import small_classifier
 
 rng = np.random.default_rng(0)
 X = rng.uniform(-2, 2, (40, 2)).astype(np.float32)

@@ -8,10 +8,10 @@ from sklearn.pipeline import make_pipeline
 from support import MAKERS, make_net
 
 from skal_deep.classifier import DeepClassifier, canonical_order, fit_on_labeled
-from skal_deep.classifier._order import training_order
-from skal_deep.evaluation._strategy_case import small_data
 from skal_deep.modules import MLP
 from skal_deep.pool import Badge, CoreSet, MarginSampling
+from skal_deep.rows._order import training_order
+from skal_deep.testing._strategy_case import small_data
 
 X, Y = small_data(False)
 Y_KNOWN = np.where(np.arange(36) < 22, Y, -1)
