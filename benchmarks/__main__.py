@@ -14,6 +14,7 @@ NAMES = (
     "redundancy",
     "repeated",
     "scaling",
+    "whole-queries",
 )
 
 if __name__ == "__main__":

@@ -25,9 +25,9 @@ from skactiveml.classifier import (
 from sklearn.ensemble import ExtraTreesClassifier
 
 from skal_deep.evaluation import check_query_strategy
-from skal_deep.evaluation._strategy_case import small_classifier
-from skal_deep.evaluation._strategy_checks import CHECKS
 from skal_deep.pool import Badge, MarginSampling
+from skal_deep.testing._strategy_case import small_classifier
+from skal_deep.testing._strategy_checks import CHECKS
 
 OURS = (MarginSampling(), Badge())  # what a full score looks like
 INTRODUCTION = """\
@@ -46,6 +46,35 @@ reason to keep the first, and no classifier to refuse. Strategies for regression
 wrappers, and strategies with required parameters are left out, and so are
 `DiscriminativeAL`, which asks for a discriminator, and `EpistemicUncertaintySampling`,
 which is for two classes.
+
+## What ours do differently
+
+scikit-activeml has a template of tests for its strategies. Ours pass it, run by
+`SKACTIVEML_TESTS_DIR=.../skactiveml/tests pytest
+tests/pool/test_upstream_template.py` with the tests of a checkout, but for these
+extensions, whose own tests stand there:
+
+- `clf` may be any classifier with `predict_proba`, scikit-learn's and skorch's too,
+  or a `Pipeline`; scikit-activeml's strategies refuse what is not their own. What is
+  no model at all, a class in place of an instance among it, is a `TypeError` here as
+  there.
+- Every `query` has `reg` and `fit_reg`. A strategy that reads labels as classes, or
+  asks for what a regressor does not have, refuses a regressor by a `TypeError`.
+- `batch_size` may be one of NumPy's integers. Masks, negative rows and fractions are
+  refused as candidates, and so is a pool in which every row has a label.
+- `ClusterMargin` and the rule `ClusterRounds` take rows of `X` as candidates only and
+  raise scikit-activeml's `MappingError` for inputs, as its own `TypiClust` does. So
+  its `plot_annotator_utilities`, which passes inputs, cannot draw them.
+- Candidates as inputs are picked as the same rows are by index. What looks at the
+  whole population (`Bait`, `LCMD`, `MixedScore`, and the first row of the utilities
+  of `Badge`, `AskNLearn` and `Falcun`) looks at the unlabelled rows of `X` then.
+- A query that fits the model shows it the rows in an order that their contents
+  decide, so that picks do not depend on how the pool is stored. `clf.fit` itself
+  keeps the order that it is given; `fit_on_labeled(clf, X, y)` fits as a query does.
+- With no label at all, strategies that ask a model say by a warning that it has seen
+  none.
+
+## scikit-activeml's own strategies
 """
 
 

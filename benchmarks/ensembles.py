@@ -26,7 +26,7 @@ from benchmarks._measure import provenance
 from benchmarks._net import make_net
 from benchmarks._report import write_section
 from skal_deep.classifier import DeepEnsembleClassifier, _deep_ensemble
-from skal_deep.classifier._stacked_training import batch_orders
+from skal_deep.classifier.net._stacked_training import batch_orders
 from skal_deep.modules import MLP, ConvNet
 
 MODULES = {"MLP": MLP, "conv net": ConvNet}

@@ -129,7 +129,7 @@ def ours(kernel, given, size):
     import torch
 
     from skal_deep import functional
-    from skal_deep.classifier._inference import net_proba
+    from skal_deep.classifier.net._answers import net_proba
     from skal_deep.modules import coupled_dropout, draw_passes
 
     if kernel == "predict":

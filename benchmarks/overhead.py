@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits
 
 from skal_deep import cli
 from skal_deep.evaluation import compare_strategies
-from skal_deep.evaluation._scoring import MEASURED
+from skal_deep.evaluation._metrics import MEASURED
 
 METRICS = ["accuracy", "balanced_accuracy", "neg_log_loss", "neg_ece"]
 

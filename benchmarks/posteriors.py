@@ -96,7 +96,7 @@ def main():
     lines = [
         "| posterior | accuracy | NLL | NLL less none's (95 %) | ECE | strategy "
         "| accuracy at the end | area less random's (95 %) | trainings | passes "
-        "| s fit | s query |",
+        "| s fits | s queries |",
         "|---" * 12 + "|",
     ]
     print(*lines, sep="\n")

@@ -20,7 +20,7 @@ from benchmarks._measure import provenance
 from benchmarks._net import make_net
 from benchmarks._report import write_section
 from skal_deep.classifier import MCDropoutClassifier
-from skal_deep.classifier._access import as_model
+from skal_deep.classifier.door._as_model import as_model
 from skal_deep.datasets import load
 from skal_deep.modules import ConvNet
 from skal_deep.pool import (

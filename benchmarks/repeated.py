@@ -88,7 +88,7 @@ def table(parts, n_images):
     lines = [
         f"| strategy | {labels[middle]} labels | {labels[-1]} labels | difference to "
         "random at the end (95 %) | area under the curve | difference in area (95 %) "
-        "| labels on repeated images | s query |",
+        "| labels on repeated images | s queries |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name in whole.strategies:

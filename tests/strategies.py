@@ -2,7 +2,6 @@
 
 from skal_deep import pool
 from skal_deep.classifier import EvidentialClassifier, PredictsEvidence
-from skal_deep.evaluation._strategy_case import small_classifier
 from skal_deep.pool import (
     BALD,
     DFAL,
@@ -23,6 +22,7 @@ from skal_deep.pool import (
     SoftRank,
     SwitchStrategy,
 )
+from skal_deep.testing._strategy_case import small_classifier
 
 # Strategies whose defaults are too slow to be queried hundreds of times.
 _SMALL = {"VAAL": VAAL(n_iterations=3, train_batch_size=8, latent_dim=4)}

@@ -14,7 +14,8 @@ OPTIONAL = {"EX01", "SA01", "ES01", "GL01", "GL02", "RT01", "RT02", "RT03", "PR0
 
 def public_names():
     """Yield what users call: strategies, classifiers, kernels, evaluation."""
-    for package in ("functional", "classifier", "pool", "evaluation", "datasets"):
+    packages = "functional", "classifier", "pool", "evaluation", "datasets", "embedding"
+    for package in packages:
         module = importlib.import_module(f"skal_deep.{package}")
         for name in module.__all__:
             value = getattr(module, name)

@@ -1,5 +1,6 @@
-"""The notebooks run from top to bottom, at smoke size."""
+"""The notebooks run, at smoke size; what is stored of their full size is current."""
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -7,6 +8,11 @@ import pytest
 from nbclient import NotebookClient
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+# Columns that say how fast and how large this machine is.
+_OF_THE_MACHINE = ("s queries", "s fits", "s fit", "peak MiB")
+_NUMBER = re.compile(r"[-+]?\d[\d,]*\.?\d*(?:e[-+]?\d+)?")
+# Another processor sums in another order, and a training carries that on.
+_NEAR = 0.03
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -20,3 +26,120 @@ def test_notebook(path, monkeypatch):
         if cell.cell_type == "code"
     )
     NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_stored_tables_and_verdicts_are_current(path, monkeypatch):
+    """A full run, some minutes: each text that it prints is the one that is stored."""
+    monkeypatch.delenv("SKAL_DEEP_SMOKE", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    stored = nbformat.read(path, as_version=4)
+    fresh = nbformat.read(path, as_version=4)
+    NotebookClient(fresh, timeout=3000, kernel_name="python3").execute()
+    faults = [
+        f"cell {number}: {fault}"
+        for number, (old, new) in enumerate(zip(stored.cells, fresh.cells, strict=True))
+        if old.cell_type == "code"
+        for fault in differences(printed(old), printed(new))
+    ]
+    assert not faults, "\n".join(["Run the notebook anew and read its text.", *faults])
+
+
+def printed(cell):
+    """Return the lines of text that a cell shows, those of its tables, too."""
+    # A stream may come in any number of pieces.
+    stream = "".join(output.get("text", "") for output in cell.outputs)
+    shown = [output.get("data", {}).get("text/plain", "") for output in cell.outputs]
+    shown = [text for text in shown if not text.startswith("<Figure")]
+    return [
+        line for text in (stream, *shown) for line in without_machine(text.splitlines())
+    ]
+
+
+def without_machine(lines):
+    """Return lines of a table without the columns that depend on the machine.
+
+    The rule below the names of the columns says where each of them begins and ends.
+    """
+    rules = [i for i, line in enumerate(lines) if re.fullmatch(r"-+(  -+)+", line)]
+    if not rules:
+        return lines
+    rule = rules[0]
+    spans = [match.span() for match in re.finditer("-+", lines[rule])]
+    kept = [
+        span
+        for span in spans
+        if lines[rule - 1][slice(*span)].strip() not in _OF_THE_MACHINE
+    ]
+    end = next((i for i in range(rule, len(lines)) if not lines[i].strip()), len(lines))
+    table = [
+        "  ".join(line[slice(*span)].strip() for span in kept)
+        for line in lines[rule - 1 : end]
+    ]
+    return lines[: rule - 1] + table + lines[end:]
+
+
+def differences(old, new):
+    """Yield what two texts differ in: words at all, numbers by more than a little."""
+    if len(old) != len(new):
+        yield f"{len(old)} lines are stored, {len(new)} came"
+        return
+    for was, now in zip(old, new, strict=True):
+        if _NUMBER.sub("#", was) != _NUMBER.sub("#", now):
+            yield f"stored {was!r}, came {now!r}"
+            continue
+        pairs = [
+            tuple(float(number.replace(",", "")) for number in numbers)
+            for numbers in zip(_NUMBER.findall(was), _NUMBER.findall(now), strict=True)
+        ]
+        if any(abs(a - b) > _NEAR * max(1, abs(a), abs(b)) for a, b in pairs):
+            yield f"stored {was!r}, came {now!r}"
+
+
+TABLE = [
+    "strategy  area   verdict                 s queries",
+    "--------  -----  ----------------------  ---------",
+    "random    0.811  baseline                      9.0",
+    "bald      0.797  no difference detected       12.1",
+    "",
+    "5 repeats are too few.",
+]
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "is_found"),
+    [
+        (2, "random    0.811  baseline                    900.0", False),
+        (2, "random    0.812  baseline                      9.0", False),
+        (2, "random    0.911  baseline                      9.0", True),
+        (3, "bald      0.797  better                       12.1", True),
+        (5, "6 repeats are too few.", True),
+        (5, "5 repeats suffice.", True),
+        (0, "strategy  mean   verdict                 s queries", True),
+    ],
+)
+def test_what_counts_as_stale(line, text, is_found):
+    new = [*TABLE]
+    new[line] = text
+    found = [*differences(without_machine(TABLE), without_machine(new))]
+    assert bool(found) == is_found
+
+
+def test_another_number_of_lines_is_stale():
+    assert [*differences(TABLE, TABLE[:-1])]
+
+
+def test_pieces_of_a_stream_are_one():
+    whole, pieces = (
+        nbformat.v4.new_code_cell(
+            outputs=[
+                *(nbformat.v4.new_output("stream", text=text) for text in texts),
+                nbformat.v4.new_output("display_data", {"text/plain": "<Figure 1>"}),
+                nbformat.v4.new_output("execute_result", {"text/plain": "0.5"}),
+            ]
+        )
+        for texts in (["mean 0.79\n"], ["mean ", "0.79\n"])
+    )
+    assert printed(whole) == printed(pieces) == ["mean 0.79", "0.5"]

@@ -2,18 +2,35 @@
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import partial
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from skactiveml.base import SkactivemlClassifier
 from skactiveml.utils import check_n_features, is_labeled
 from sklearn.metrics import accuracy_score
-from sklearn.utils import check_array
-from sklearn.utils._param_validation import validate_parameter_constraints
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils._param_validation import (
+    InvalidParameterError,
+    validate_parameter_constraints,
+)
+from sklearn.utils.validation import _check_feature_names, check_is_fitted
 from skorch import NeuralNet
+from skorch.dataset import Dataset
 from torch import Tensor
+
+from skal_deep.classifier.net._gradient_lengths import gradient_lengths, has_bias
+from skal_deep.classifier.net._interrupts import kept_unless_done, leaves_on_interrupt
+from skal_deep.classifier.net._jacobian import net_jacobian
+from skal_deep.classifier.net._logits import differentiable_logits
+from skal_deep.classifier.net._reading import check_reading
+from skal_deep.classifier.net._weight_gradients import net_weight_gradients
+from skal_deep.rows._label_array import label_array, narrowed, warn_of_one_class
+from skal_deep.rows._labels import known_classes
 
 _N_SHOWN_ROWS = 16
 
@@ -24,7 +41,45 @@ def as_seed(random_state: int | np.random.RandomState | None) -> int:
         return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
     if isinstance(random_state, np.random.RandomState):
         return int(copy.deepcopy(random_state).randint(2**31 - 1))
-    return int(random_state)
+    if isinstance(random_state, Integral) and random_state >= 0:
+        return int(random_state)
+    hint = ""
+    if isinstance(random_state, np.random.Generator):
+        hint = " From a Generator, draw a seed: int(generator.integers(2**31))."
+    raise InvalidParameterError(  # a ValueError and a TypeError, as scikit-learn's are
+        "random_state must be an integer from 0 on, a numpy.random.RandomState or "
+        f"None, not {random_state!r}.{hint}"
+    )
+
+
+def checked_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
+    """Return weights of rows as numbers, finite, not negative and one a row."""
+    weight = np.asarray(sample_weight)
+    if weight.dtype == object and all(isinstance(w, Real) for w in weight.flat):
+        weight = weight.astype(float)
+    if weight.shape != (n_rows,) or weight.dtype.kind not in "biuf":
+        raise ValueError(
+            f"sample_weight must be one number a row, of shape ({n_rows},); got "
+            f"{weight.dtype} of shape {weight.shape}."
+        )
+    weight = weight.astype(float)
+    if not np.isfinite(weight).all():
+        raise ValueError("sample_weight must not be NaN or infinite.")
+    if (weight < 0).any():
+        raise ValueError("sample_weight must not be negative.")
+    return weight
+
+
+def _check_same_classes(clf: Any, previous: Any) -> None:
+    """Refuse to go on from a net whose columns are other classes."""
+    if np.array_equal(clf.classes_, previous.classes_):
+        return
+    name = type(clf).__name__
+    raise ValueError(
+        f"{name}.fit_from goes on from columns for the classes "
+        f"{previous.classes_.tolist()}, but the classes are {clf.classes_.tolist()} "
+        "now. Pass classes=[...] with all of them to both, or train afresh with `fit`."
+    )
 
 
 def derived_seed(*key: int) -> int:
@@ -52,7 +107,8 @@ class NetClassifier(SkactivemlClassifier, ABC):
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
-            Inputs: vectors, images (n, c, h, w) or what the net's data set takes.
+            Inputs: vectors, images (n, c, h, w) or what the net's data set takes,
+            such as the positions of rows in a file, of shape (n, 1).
         y : array-like of shape (n_samples,)
             Labels; rows at ``missing_label`` are left out.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -71,7 +127,7 @@ class NetClassifier(SkactivemlClassifier, ABC):
         Parameters
         ----------
         previous : object
-            A fitted classifier of the same class and net.
+            A fitted classifier of the same class, net, labels and number of members.
         X : array-like of shape (n_samples, ...)
             Inputs.
         y : array-like of shape (n_samples,)
@@ -84,23 +140,48 @@ class NetClassifier(SkactivemlClassifier, ABC):
         self : object
             The fitted classifier.
         """
+        if type(previous) is not type(self):
+            raise TypeError(
+                f"{type(self).__name__}.fit_from needs a fitted {type(self).__name__}, "
+                f"not {type(previous).__name__}."
+            )
         check_is_fitted(previous)
-        return self._fit(X, y, sample_weight, start_from=previous.nets_)
+        numbers = [getattr(clf, "n_estimators", 1) for clf in (self, previous)]
+        if numbers[0] != numbers[1]:
+            raise ValueError(
+                f"{type(self).__name__}.fit_from needs a classifier of as many members:"
+                f" n_estimators={numbers[0]} here, {numbers[1]} there."
+            )
+        return self._fit(X, y, sample_weight, start_from=previous)
 
     def _fit(self, X, y, sample_weight, start_from):
-        """Fit from scratch or from given nets."""
+        """Fit from scratch or from the nets of a fitted classifier."""
+        with kept_unless_done(self):
+            return self._fit_anew(X, y, sample_weight, start_from)
+
+    @leaves_on_interrupt
+    def _fit_anew(self, X, y, sample_weight, start_from):
         validate_parameter_constraints(
             self._parameter_constraints,
             self.get_params(deep=False),
             type(self).__name__,
         )
+        labels = label_array(y, self.missing_label)
         # scikit-activeml changes the dictionary, hence one for each call
         rows = {"allow_nd": True, "ensure_min_samples": 0, "ensure_min_features": 0}
-        X, y, sample_weight = self._validate_data(
-            X, y, sample_weight, check_X_dict=rows
-        )
-        if sample_weight is not None and (np.asarray(sample_weight) < 0).any():
-            raise ValueError("sample_weight must not be negative.")
+        _check_feature_names(self, X, reset=True)
+        with known_classes(self.classes is not None):
+            X, y, sample_weight = self._validate_data(
+                X, labels, sample_weight, check_X_dict=rows
+            )
+        warn_of_one_class(labels, self.missing_label, self.classes)
+        if X.ndim > 1:  # scikit-activeml forgets it where there are no rows
+            self.n_features_in_ = X.shape[1]
+        if sample_weight is not None:
+            sample_weight = checked_weights(sample_weight, len(X))
+        if start_from is not None:
+            _check_same_classes(self, start_from)
+        check_reading(self.net, X)
         seed = as_seed(self.random_state)
         self.random_state_ = np.random.RandomState(seed % 2**32)
         self.seed_ = seed
@@ -113,11 +194,27 @@ class NetClassifier(SkactivemlClassifier, ABC):
             X=X[labeled],
             y=y[labeled].astype(np.int64),
             sample_weight=weight,
-            shown=X[:_N_SHOWN_ROWS],
-            start_from=start_from,
+            shown=self._shown(X),
+            start_from=None if start_from is None else start_from.nets_,
         )
-        self._check_fit(X[:_N_SHOWN_ROWS])
+        if len(shown := self._shown(X)):
+            self._check_fit(shown)
         return self
+
+    def _shown(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return a few rows that show what the module is given.
+
+        Where there are no rows, they are random vectors or images, of integers zeros:
+        sizes are known, and a posterior can be looked at. A data set of the user's may
+        take rows for something else; then, and where no size is known, there is
+        nothing to show.
+        """
+        shape = _N_SHOWN_ROWS, *X.shape[1:]
+        if len(X) or X.ndim < 2 or 0 in shape or self.net.dataset is not Dataset:
+            return X[:_N_SHOWN_ROWS]
+        if X.dtype.kind in "iu":
+            return np.zeros(shape, X.dtype)
+        return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
     @abstractmethod
     def _fit_nets(
@@ -139,6 +236,34 @@ class NetClassifier(SkactivemlClassifier, ABC):
         self, X: NDArray[Any], embeddings: bool = False
     ) -> tuple[Tensor, Tensor | None]:
         """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
+
+    def _answers(self) -> dict[str, Callable[..., Any]]:
+        """Return what strategies may ask, as tensors, by the protocols' names."""
+        return {
+            "predict_proba": lambda X: self._answer(X)[0],
+            "embed": lambda X: self._answer(X, embeddings=True)[1],
+            "predict_and_embed": partial(self._answer, embeddings=True),
+            "jacobian": partial(
+                self._side_by_side, partial(net_jacobian, layer=self.embedding_layer)
+            ),
+            "weight_gradients": partial(self._side_by_side, net_weight_gradients),
+            "differentiable_logits": lambda X: differentiable_logits(self.nets_, X),
+            "gradient_lengths": lambda X, words=False: gradient_lengths(
+                self.nets_, X, words
+            ),
+            "head_has_bias": lambda X: has_bias(self.nets_, X),
+        }
+
+    def _side_by_side(
+        self,
+        features: Callable[..., Tensor],
+        X: NDArray[Any],
+        n_features: int,
+        seed: int,
+    ) -> Tensor:
+        """Return features by all nets side by side, with a share of them each."""
+        share = max(1, n_features // len(self.nets_))
+        return torch.cat([features(net, X, share, seed) for net in self.nets_], dim=1)
 
     def predict_proba(self, X, return_embeddings=False):
         """Return class probabilities.
@@ -197,16 +322,22 @@ class NetClassifier(SkactivemlClassifier, ABC):
         score : float
             Accuracy; NaN if no row has a label.
         """
+        y = column_or_1d(label_array(y, self.missing_label))
+        predicted = self.predict(X)
+        check_consistent_length(predicted, y)
         labeled = is_labeled(y, self.missing_label)
         if not labeled.any():
             return float("nan")
-        weight = None if sample_weight is None else np.asarray(sample_weight)[labeled]
-        truth = np.asarray(y)[labeled]
-        return accuracy_score(truth, self.predict(X)[labeled], sample_weight=weight)
+        weight = None
+        if sample_weight is not None:
+            weight = checked_weights(sample_weight, len(y))[labeled]
+        truth = narrowed(y[labeled])
+        return accuracy_score(truth, predicted[labeled], sample_weight=weight)
 
     def _check_rows(self, X: Any) -> NDArray[Any]:
         """Return inputs that look like those of fit."""
         check_is_fitted(self)
+        _check_feature_names(self, X, reset=False)
         X = check_array(X, allow_nd=True)
         check_n_features(self, X, reset=False)
         if X.shape[1:] != self.row_shape_:

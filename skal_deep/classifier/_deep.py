@@ -1,8 +1,9 @@
 """A neural net as a scikit-activeml classifier."""
 
 from skal_deep.classifier._base import NetClassifier
-from skal_deep.classifier._inference import net_answer
-from skal_deep.classifier._net import fit_net
+from skal_deep.classifier.net._answers import net_answer
+from skal_deep.classifier.net._fit import fit_net
+from skal_deep.classifier.net._head import net_head
 
 
 class DeepClassifier(NetClassifier):
@@ -17,7 +18,9 @@ class DeepClassifier(NetClassifier):
     ----------
     net : skorch.NeuralNetClassifier
         The net, fully configured; it is cloned in ``fit``. Its module returns one
-        column a class, logits or probabilities. Constructor parameters of the module
+        column a class, logits or probabilities. Where a criterion that skorch does not
+        know takes logits, ``predict_nonlinearity="softmax"`` makes them probabilities;
+        ``fit`` refuses what are none. Constructor parameters of the module
         named ``n_features``, ``n_channels`` or ``n_classes`` are set from the data
         unless given as ``module__...``.
     embedding_layer : str, default=None
@@ -40,6 +43,19 @@ class DeepClassifier(NetClassifier):
         The fitted net.
     n_features_in_ : int
         Size of the second axis of X.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns of X, if it has names; predictions check them.
+
+    Notes
+    -----
+    Where the net has a data set class of its own (``dataset=...``), X may hold the
+    positions of rows in it, of shape (n, 1). Reading a row twice must give the same
+    input: augment only where the data set is given y, as in training, or in
+    ``iterator_train__collate_fn``. Few labels may not suffice for the net's
+    ``train_split``, for callbacks that monitor it, or for batch normalisation; a
+    warning says what is done about it. Ctrl-C leaves ``fit``, and with it any call that
+    fits; a callback may end the training, as skorch's ``EarlyStopping`` does. A fit
+    that fails leaves the classifier as it was.
 
     Examples
     --------
@@ -82,6 +98,14 @@ class DeepClassifier(NetClassifier):
                 **data,
             )
         ]
+
+    def _answers(self):
+        """Return what strategies may ask, as tensors, by the protocols' names."""
+        return {**super()._answers(), "linear_head": self._linear_head}
+
+    def _linear_head(self, X):
+        """Return weights (C, D) and biases (C,) that make logits of embeddings."""
+        return net_head(self.nets_[0], X, self.embedding_layer)
 
     def _answer(self, X, embeddings=False):
         """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""

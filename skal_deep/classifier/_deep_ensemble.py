@@ -6,9 +6,9 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval
 
 from skal_deep.classifier._base import derived_seed
-from skal_deep.classifier._net import fit_net, train_net
 from skal_deep.classifier._posterior import EnsembleClassifier
-from skal_deep.classifier._stacked_training import StackedTraining
+from skal_deep.classifier.net._fit import fit_net, train_net
+from skal_deep.classifier.net._stacked_training import StackedTraining
 
 
 class DeepEnsembleClassifier(EnsembleClassifier):
@@ -63,6 +63,8 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         All classes, sorted.
     nets_ : list of skorch.NeuralNetClassifier
         The fitted members.
+    estimators_ : list of DeepClassifier
+        A fitted classifier for each member, as scikit-activeml's committees ask for.
     n_features_in_ : int
         Size of the second axis of X.
 

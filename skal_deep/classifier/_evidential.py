@@ -5,11 +5,11 @@ from numbers import Integral
 from sklearn.utils._param_validation import Interval, StrOptions
 from skorch import NeuralNet, NeuralNetBinaryClassifier
 from skorch.callbacks import Callback
-from torch import Tensor
+from torch import Tensor, nn
 
 from skal_deep.classifier._base import NetClassifier
-from skal_deep.classifier._inference import module_output, net_answer
-from skal_deep.classifier._net import fit_net, is_proba
+from skal_deep.classifier.net._answers import module_output, net_answer
+from skal_deep.classifier.net._fit import fit_net, is_proba
 from skal_deep.modules import EvidentialLoss, evidence_of, evidential_proba
 
 
@@ -107,6 +107,7 @@ class EvidentialClassifier(NetClassifier):
         self.embedding_layer = embedding_layer
 
     def _fit_nets(self, *, start_from, shown, **data):
+        self._check_criterion()
         annealing = ("annealing", _Annealing(self.n_annealing_epochs))
 
         def prepare(net: NeuralNet) -> None:
@@ -135,6 +136,22 @@ class EvidentialClassifier(NetClassifier):
         net.callbacks_.remove(annealing)
         return [net]
 
+    def _check_criterion(self):
+        """Refuse a criterion whose weights or smoothing would not come to act."""
+        asked = [f"criterion__{name}" for name in self.net.get_params_for("criterion")]
+        if isinstance(self.net.criterion, nn.Module):
+            asked += [
+                f"criterion.{name}"
+                for name, default in (("weight", None), ("label_smoothing", 0.0))
+                if not _is(getattr(self.net.criterion, name, default), default)
+            ]
+        if asked:
+            raise ValueError(
+                "EvidentialClassifier puts a loss of its own in the place of the net's "
+                f"criterion, so {' and '.join(asked)} cannot act. Leave that out; to "
+                "weigh classes, pass sample_weight to `fit`."
+            )
+
     def predict_evidence(self, X):
         """Return the evidence for each class.
 
@@ -151,6 +168,10 @@ class EvidentialClassifier(NetClassifier):
         """
         return self._evidence(self._check_rows(X)).numpy(force=True)
 
+    def _answers(self):
+        """Return what strategies may ask, as tensors, by the protocols' names."""
+        return {**super()._answers(), "predict_evidence": self._evidence}
+
     def _evidence(self, X) -> Tensor:
         """Return the evidence as a tensor (N, C)."""
         return evidence_of(module_output(self.nets_[0], X))
@@ -158,6 +179,11 @@ class EvidentialClassifier(NetClassifier):
     def _answer(self, X, embeddings=False):
         """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
         return net_answer(self.nets_[0], X, self.embedding_layer, embeddings)
+
+
+def _is(value, default):
+    """Return whether a value, which may be a tensor, is the default."""
+    return value is None or (default is not None and value == default)
 
 
 class _Annealing(Callback):

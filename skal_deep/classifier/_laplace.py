@@ -5,23 +5,27 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
 
-from skal_deep.classifier._capabilities import CapabilityError
-from skal_deep.classifier._inference import (
-    check_finite_proba,
+from skal_deep.classifier._posterior import SingleNetPosterior
+from skal_deep.classifier.net._answers import (
     last_linear,
     module_output,
     net_proba,
     with_embeddings,
 )
-from skal_deep.classifier._net import fit_net
-from skal_deep.classifier._posterior import SingleNetPosterior
+from skal_deep.classifier.net._fit import fit_net, rows_that_count
+from skal_deep.classifier.net._output import as_float, check_net_proba, head_tolerance
+from skal_deep.exceptions import CapabilityError
 from skal_deep.functional.laplace import evidence_precision, ggn, laplace_weights
 from skal_deep.modules import draw_generator
 
 # nn.Linear draws its weights uniformly between -1 / sqrt(D) and 1 / sqrt(D), with the
 # variance 1 / (3 D).
 _INITIAL_PRECISION = 3
+
+
+_CROSS_ENTROPIES = (nn.CrossEntropyLoss.forward, nn.NLLLoss.forward)
 
 
 class LaplaceClassifier(SingleNetPosterior):
@@ -77,7 +81,9 @@ class LaplaceClassifier(SingleNetPosterior):
     -----
     The posterior is ``N(W, (H + prior_precision I)^-1)`` with the trained weights W,
     bias included, and the generalised Gauss-Newton matrix H of the labelled rows, in
-    eval mode and float64. Sample weights are scaled to the mean 1. With no label at
+    eval mode and float64. Sample weights are scaled to the mean 1; rows of weight 0 are
+    none. A criterion's ``weight`` and ``label_smoothing`` count as they do in the loss.
+    With no label at
     all it is the prior around the initial weights, with ``None`` for "evidence". The
     evidence takes the trained weights for the maximum of the posterior. After dropout
     or early stopping they are not, and the posterior was far too wide where we looked;
@@ -138,11 +144,12 @@ class LaplaceClassifier(SingleNetPosterior):
             y=y,
             sample_weight=sample_weight,
             shown=shown,
+            prepare=self._check_criterion,
         )
         self._head = last_linear(net, shown)
         self._check_head(net, shown)
-        weight_N = np.ones(len(y)) if sample_weight is None else sample_weight
-        weight_N = weight_N / weight_N.mean() if len(y) else weight_N
+        X, y, sample_weight = rows_that_count(X, y, sample_weight)
+        weight_N = weights_of_rows(net.criterion_, y, sample_weight)
         weights_CD = self._weights(net)
         features_ND = self._features(net, X) if len(y) else weights_CD[:0]
         self.curvature_ = ggn(
@@ -159,12 +166,23 @@ class LaplaceClassifier(SingleNetPosterior):
             self.prior_precision_ = evidence_precision(weights_CD, self.curvature_)
         return [net]
 
+    def _check_criterion(self, net):
+        """Refuse a criterion that is no cross-entropy, whose curvature is another."""
+        if type(net.criterion_).forward not in _CROSS_ENTROPIES:
+            raise CapabilityError(
+                "LaplaceClassifier knows the curvature of the cross-entropy; the "
+                f"criterion of the net is {type(net.criterion_).__name__}. Use "
+                "criterion=torch.nn.CrossEntropyLoss, which may have a weight and "
+                "label_smoothing, or SWAGClassifier or DeepEnsembleClassifier."
+            )
+
     def _weights(self, net):
         """Return the weights of the last layer, its bias as the last column."""
         layer = net.module_.get_submodule(self._head)
         if layer.bias is None:
-            return layer.weight.detach()
-        return torch.cat([layer.weight, layer.bias[:, None]], dim=1).detach()
+            return as_float(layer.weight.detach())
+        both = torch.cat([layer.weight, layer.bias[:, None]], dim=1)
+        return as_float(both.detach())
 
     def _features(self, net, X):
         """Return the inputs of the last layer, with a one for its bias."""
@@ -181,10 +199,14 @@ class LaplaceClassifier(SingleNetPosterior):
             return
         features_ND, weights_CD = self._features(net, shown), self._weights(net)
         if features_ND.shape[1] == weights_CD.shape[1]:
-            proba_NC = (features_ND @ weights_CD.T).softmax(-1)
+            logits_NC = features_ND @ weights_CD.T
+            proba_NC = logits_NC.softmax(-1)
+            layer = net.module_.get_submodule(self._head)
             expected_NC = net_proba(net, shown)
             if proba_NC.shape == expected_NC.shape and torch.allclose(
-                proba_NC, expected_NC, atol=1e-4
+                proba_NC,
+                expected_NC,
+                atol=head_tolerance(logits_NC, layer.weight.dtype),
             ):
                 return
         raise CapabilityError(
@@ -212,4 +234,34 @@ class LaplaceClassifier(SingleNetPosterior):
             torch.stack(noise).to(weights_CD.device),
         )
         logits_SNC = features_ND @ weights_SCD.to(features_ND).mT
-        return check_finite_proba(logits_SNC.softmax(-1))
+        return check_net_proba(net, logits_SNC.softmax(-1), n_axes=3)
+
+
+def weights_of_rows(criterion, y, sample_weight=None):
+    """Return how much the curvature of the cross-entropy counts at each row, (N,).
+
+    With the targets t of a row (its label, smoothed) and weights w of classes, the loss
+    ``- sum_c w_c t_c log p_c`` has ``sum_c w_c t_c`` times the curvature of the
+    cross-entropy. A mean over rows is divided by the mean ``w_y``, as torch does it.
+
+    Parameters
+    ----------
+    criterion : nn.CrossEntropyLoss or nn.NLLLoss
+        The loss of training.
+    y : ndarray of shape (N,)
+        Classes as positions.
+    sample_weight : ndarray of shape (N,), default=None
+        Weights of the rows, none of them 0.
+    """
+    weight_N = np.ones(len(y))
+    if sample_weight is not None and len(y):
+        weight_N = sample_weight / sample_weight.mean()
+    weight_N = weight_N * (y != criterion.ignore_index)
+    if criterion.weight is None:
+        return weight_N
+    weight_C = criterion.weight.double().numpy(force=True)
+    smoothing = getattr(criterion, "label_smoothing", 0.0)
+    smoothed_N = (1 - smoothing) * weight_C[y] + smoothing * weight_C.mean()
+    if sample_weight is None and criterion.reduction == "mean" and weight_N.any():
+        smoothed_N = smoothed_N / weight_C[y][weight_N > 0].mean()
+    return weight_N * smoothed_N

@@ -4,9 +4,11 @@ from numbers import Integral
 
 from sklearn.utils._param_validation import Interval
 
-from skal_deep.classifier._inference import check_dropout, dropout_proba
-from skal_deep.classifier._net import fit_net
 from skal_deep.classifier._posterior import SingleNetPosterior
+from skal_deep.classifier.net._dropout_check import check_dropout
+from skal_deep.classifier.net._dropout_draws import dropout_proba
+from skal_deep.classifier.net._fit import fit_net
+from skal_deep.classifier.net._head import net_head
 from skal_deep.modules import dropout_sites
 
 
@@ -50,12 +52,18 @@ class MCDropoutClassifier(SingleNetPosterior):
     Notes
     -----
     All dropout layers of torch are sampled, the attention dropout of
-    ``nn.MultiheadAttention`` and the weights of
-    :class:`~skal_deep.modules.DropConnectLinear` (DropConnect). In sequences
+    ``nn.MultiheadAttention``, of ``F.scaled_dot_product_attention`` and of
+    ``F.dropout`` on attention (as the models of transformers drop it), and the weights
+    of :class:`~skal_deep.modules.DropConnectLinear` (DropConnect). In sequences
     ``nn.Dropout`` has a mask for each position, so rows need one length;
     ``nn.Dropout1d`` over (rows, features, positions) has one for all positions, as
-    variational dropout [4]_. Refused are ``F.dropout`` and the dropout between the
+    variational dropout [4]_. Refused is what draws random numbers without a layer:
+    other ``F.dropout``, dropout classes of one's own, and the dropout between the
     layers of torch's recurrent nets.
+
+    What draws share is computed once, and what they drop is left out, where this gives
+    what whole passes give. Modules whose flow depends on values, that change in place
+    what draws share, or that hooks watch, run as a whole in each draw.
 
     References
     ----------
@@ -108,6 +116,14 @@ class MCDropoutClassifier(SingleNetPosterior):
     def _check_fit(self, shown):
         if len(self.classes_) > 1:  # a lone class has probability 1 in every draw
             check_dropout(self.nets_[0], shown)
+
+    def _answers(self):
+        """Return what strategies may ask, as tensors, by the protocols' names."""
+        return {**super()._answers(), "linear_head": self._linear_head}
+
+    def _linear_head(self, X):
+        """Return weights (C, D) and biases (C,) that make logits of embeddings."""
+        return net_head(self.nets_[0], X, self.embedding_layer)
 
     def _sites(self):
         """Say in words what differs from draw to draw."""

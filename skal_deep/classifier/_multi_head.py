@@ -4,14 +4,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 
 from skal_deep.classifier._base import derived_seed
-from skal_deep.classifier._capabilities import CapabilityError
-from skal_deep.classifier._inference import last_linear, module_output, net_proba
-from skal_deep.classifier._net import fit_net
+from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier._posterior import EnsembleClassifier, SingleNetPosterior
-from skal_deep.modules import heads_apart, split_linear
+from skal_deep.classifier.net._answers import last_linear, module_output, net_proba
+from skal_deep.classifier.net._compiled import with_attributes
+from skal_deep.classifier.net._fit import fit_net
+from skal_deep.exceptions import CapabilityError
+from skal_deep.modules import heads_apart, one_head, split_linear
 
 
 class MultiHeadClassifier(SingleNetPosterior):
@@ -54,14 +57,16 @@ class MultiHeadClassifier(SingleNetPosterior):
         All classes, sorted.
     nets_ : list of skorch.NeuralNetClassifier
         The fitted net. Asked by itself, its last layer is the mean of the heads.
+    estimators_ : list of DeepClassifier
+        A fitted classifier for each head, as scikit-activeml's committees ask for.
     n_features_in_ : int
         Size of the second axis of X.
 
     Notes
     -----
     Heads start from torch's default initial weights. During training the module
-    returns one row for each row and head: callbacks that score the outputs of
-    training batches cannot match them with labels.
+    returns one row for each row and head, and the criterion compares it with the label
+    of that row; callbacks see the mean over the heads.
 
     References
     ----------
@@ -134,6 +139,16 @@ class MultiHeadClassifier(SingleNetPosterior):
         if sample_weight is not None:
             weight_NM = weight_NM * sample_weight[:, None]
         return weight_NM
+
+    @property
+    def estimators_(self) -> list[DeepClassifier]:
+        """The members, a fitted classifier for each head, on the one trunk."""
+        check_is_fitted(self)
+        [net] = self.nets_
+        return [
+            self._member(with_attributes(net, module_=one_head(net.module_, head)))
+            for head in range(self.n_estimators)
+        ]
 
     def _sites(self):
         """Say in words what differs from draw to draw."""

@@ -8,11 +8,15 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+from skorch import NeuralNet
 from torch import Tensor
 
 from skal_deep.classifier._base import NetClassifier, as_seed, derived_seed
-from skal_deep.classifier._capabilities import CapabilityError
-from skal_deep.classifier._inference import net_answer, net_proba, with_embeddings
+from skal_deep.classifier._deep import DeepClassifier
+from skal_deep.classifier.net._answers import net_answer, net_proba, with_embeddings
+from skal_deep.classifier.net._compiled import with_attributes
+from skal_deep.exceptions import CapabilityError
 
 # Predictions of many rows are made of the draws for some of them at a time: a draw for
 # so many numbers, 4 MiB in float32.
@@ -32,6 +36,16 @@ class PosteriorClassifier(NetClassifier, ABC):
     @abstractmethod
     def _sites(self) -> list[str]:
         """Say in words what differs from draw to draw."""
+
+    def _answers(self):
+        """Return what strategies may ask, as tensors, by the protocols' names."""
+        return {**super()._answers(), "sample_proba": self._draws}
+
+    def _draws(
+        self, X: NDArray[Any], n_samples: int | None = None, random_state: int = 0
+    ) -> Tensor:
+        """Return draws by the protocol's own arguments."""
+        return self._draw(X, n_samples, random_state)
 
     def sample_proba(self, X, n_samples=None, random_state=None):
         """Return class probabilities under draws from the posterior.
@@ -55,9 +69,26 @@ class PosteriorClassifier(NetClassifier, ABC):
         samples : ndarray of shape (n_draws, n_samples, n_classes)
             Probabilities.
         """
+        is_number = isinstance(n_samples, Integral) and not isinstance(n_samples, bool)
+        if n_samples is not None and not (is_number and n_samples >= 1):
+            raise ValueError(
+                "n_samples must be a whole number from 1 up or None, not "
+                f"{str(n_samples)[:80]}."
+            )
         X = self._check_rows(X)
         seed = self._draw_seed() if random_state is None else as_seed(random_state)
         return self._draw(X, n_samples, seed).numpy(force=True)
+
+    def _member(self, net: NeuralNet) -> DeepClassifier:
+        """Return a fitted classifier around one net, with all that this one knows."""
+        params = DeepClassifier._get_param_names()
+        member = DeepClassifier(**{name: getattr(self, name) for name in params})
+        learned = {
+            name: value
+            for name, value in vars(self).items()
+            if name.endswith("_") or name == "_le"
+        }
+        return with_attributes(member, **learned | {"nets_": [net]})
 
     def _draw_seed(self) -> int:
         """Return the seed of the draws that predictions average."""
@@ -102,6 +133,15 @@ class EnsembleClassifier(PosteriorClassifier, ABC):
         **PosteriorClassifier._parameter_constraints,
         "n_estimators": [Interval(Integral, 2, None, closed="left")],
     }
+
+    @property
+    def estimators_(self) -> list[DeepClassifier]:
+        """The members, a fitted classifier each, as scikit-activeml's committees ask.
+
+        They share the nets of the ensemble.
+        """
+        check_is_fitted(self)
+        return [self._member(net) for net in self.nets_]
 
     def _sites(self):
         """Say in words what differs from draw to draw."""

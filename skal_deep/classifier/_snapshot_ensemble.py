@@ -8,8 +8,8 @@ from skorch.callbacks import Callback
 from torch import Tensor
 
 from skal_deep.classifier._base import derived_seed
-from skal_deep.classifier._net import fit_net
 from skal_deep.classifier._posterior import EnsembleClassifier
+from skal_deep.classifier.net._fit import fit_net
 from skal_deep.functional.snapshots import cosine_cycles
 
 
@@ -51,6 +51,8 @@ class SnapshotEnsembleClassifier(EnsembleClassifier):
         All classes, sorted.
     nets_ : list of skorch.NeuralNetClassifier
         The fitted members, in the order of training.
+    estimators_ : list of DeepClassifier
+        A fitted classifier for each member, as scikit-activeml's committees ask for.
     n_features_in_ : int
         Size of the second axis of X.
 

@@ -8,9 +8,9 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from skal_deep.classifier._base import derived_seed
-from skal_deep.classifier._inference import net_proba, refresh_statistics
-from skal_deep.classifier._net import fit_net, train_net
 from skal_deep.classifier._posterior import SingleNetPosterior
+from skal_deep.classifier.net._answers import net_proba, refresh_statistics
+from skal_deep.classifier.net._fit import fit_net, train_net
 from skal_deep.functional.swag import swag_moments, swag_weights
 from skal_deep.modules import (
     batch_norms,

@@ -6,9 +6,11 @@ from contextlib import suppress
 from inspect import isabstract, isclass
 from typing import Any
 
+import torch
+
 from skal_deep import pool
 from skal_deep.evaluation import BASELINE
-from skal_deep.evaluation._scoring import named_scorers
+from skal_deep.evaluation._metrics import named_scorers
 
 
 def known_strategies() -> dict[str, type]:
@@ -46,10 +48,17 @@ def strategies(text: str) -> dict[str, Any]:
     if not names:
         raise argparse.ArgumentTypeError("name at least one strategy")
     by_plain = {_plain(name): strategy for name, strategy in known.items()}
-    chosen = {}
+    chosen: dict[str, Any] = {}
+    spelt: dict[str, str] = {}
     for name in names:
         if _plain(name) == BASELINE:
             continue  # always there
+        if _plain(name) in spelt:
+            raise argparse.ArgumentTypeError(
+                f"{spelt[_plain(name)]!r} and {name!r} are the same strategy: name it "
+                "once"
+            )
+        spelt[_plain(name)] = name
         if _plain(name) not in by_plain:
             raise argparse.ArgumentTypeError(
                 f"no strategy {name!r}; choose from {BASELINE}, {', '.join(known)}"
@@ -72,6 +81,25 @@ def metrics(text: str) -> list[str]:
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return names
+
+
+def device(text: str) -> str:
+    """Return the name of a device on which torch computes here.
+
+    Parameters
+    ----------
+    text : str
+        Such as "cpu", "cuda" or "cuda:1".
+    """
+    try:
+        torch.zeros(1, device=text).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).split("\n")[0]
+        raise argparse.ArgumentTypeError(
+            f"torch does not compute on {text!r} here ({reason}); use cpu, or a device "
+            "of this machine, such as cuda"
+        ) from error
+    return text
 
 
 def _checked(

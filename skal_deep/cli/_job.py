@@ -3,9 +3,12 @@
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from skorch import NeuralNetClassifier
 from torch import nn
 
@@ -13,12 +16,15 @@ from skal_deep.classifier import MCDropoutClassifier
 from skal_deep.cli._parser import DEFAULTS, MAX_TEST_ROWS
 from skal_deep.datasets import Data, load, some_rows
 from skal_deep.evaluation import Comparison, compare_strategies
-from skal_deep.evaluation._configuration import digest
+from skal_deep.evaluation.comparison._configuration import digest, fingerprint
 from skal_deep.modules import MLP, ConvNet
 
 # What may change when a run goes on: it decides nothing of the rounds played already.
 _FREE = {"strategies", "repeats", "cycles", "full_data", "jobs", "quiet"}
-_ELSEWHERE = {"command", "out"}
+# Data go by what they hold, however their path is spelt and wherever they lie.
+_ELSEWHERE = {"command", "out", "data", "label"}
+_MIN_PIXELS = 4  # two halvings leave one
+_TABLES = (".csv", ".tsv")
 
 
 def compare(args: argparse.Namespace) -> tuple[Comparison, Data]:
@@ -29,7 +35,7 @@ def compare(args: argparse.Namespace) -> tuple[Comparison, Data]:
     args : argparse.Namespace
         Parsed arguments.
     """
-    if args.label is not None and not args.data.endswith(".csv"):
+    if args.label is not None and Path(args.data).suffix.lower() not in _TABLES:
         raise ValueError("--label names a column of a .csv file; --data is none.")
     data = load(args.data, args.label)
     rng = np.random.default_rng(args.seed)
@@ -58,19 +64,27 @@ def compare(args: argparse.Namespace) -> tuple[Comparison, Data]:
         n_copies=args.copies,
         copy_noise=args.copy_noise,
         references={"full data": None} if args.full_data else None,
-        run_dir=args.out / "runs" / _run_name(args),
+        run_dir=args.out / "runs" / _run_name(args, data),
         n_jobs=args.jobs,
         progress=not args.quiet,
         random_state=args.seed,
     )
     comparison.settings["data"] = data.name
+    if data.class_names is not None:
+        counts = comparison.settings["first_labels"]
+        comparison.settings["first_labels"] = {
+            data.class_names[label]: count for label, count in counts.items()
+        }
     return comparison, replace(data, X=X, y=y)
 
 
-def _run_name(args: argparse.Namespace) -> str:
+def _run_name(args: argparse.Namespace, data: Data) -> str:
     """Return a name for what decides the rounds that are played."""
     others = _FREE | _ELSEWHERE
-    return digest({k: v for k, v in vars(args).items() if k not in others})
+    decides = {k: v for k, v in vars(args).items() if k not in others}
+    arrays = data.X, data.y, data.X_test, data.y_test
+    held = [None if array is None else fingerprint(array) for array in arrays]
+    return digest({**decides, "data": held})
 
 
 def estimator(args: argparse.Namespace, X: np.ndarray) -> MCDropoutClassifier:
@@ -83,9 +97,13 @@ def estimator(args: argparse.Namespace, X: np.ndarray) -> MCDropoutClassifier:
     X : ndarray of shape (n_samples, ...)
         Inputs, whose shape decides on the net.
     """
-    is_conv = args.model == "cnn" or (args.model == "auto" and X.ndim == 4)
-    if is_conv and X.ndim != 4:
-        raise ValueError("--model cnn needs images (n, c, h, w); use --model mlp.")
+    fits = X.ndim == 4 and min(X.shape[2:]) >= _MIN_PIXELS
+    is_conv = args.model == "cnn" or (args.model == "auto" and fits)
+    if is_conv and not fits:
+        raise ValueError(
+            f"--model cnn needs images (n, c, h, w) of {_MIN_PIXELS} pixels a side; "
+            "use --model mlp."
+        )
     net = NeuralNetClassifier(
         ConvNet if is_conv else MLP,
         module__dropout=args.dropout,
@@ -116,9 +134,17 @@ def write(comparison: Comparison, data: Data, folder: Path) -> None:
         Where to.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    y = data.y if data.class_names is None else np.array(data.class_names)[data.y]
-    comparison.to_html(folder / "report.html", data.X, y)
-    comparison.to_csv(folder / "curves.csv")
-    comparison.summary().to_csv(folder / "summary.csv")
-    comparison.to_json(folder / "results.json")
-    comparison.figure().savefig(folder / "curves.png", dpi=150)
+    y: NDArray[Any] = data.y
+    if data.class_names is not None:
+        y = np.array([*data.class_names, None], dtype=object)[y]  # -1 is the last
+    # Written aside and moved: links are replaced, not followed, and whoever looks
+    # meanwhile, or stops us, finds whole files.
+    with TemporaryDirectory(dir=folder, prefix=".") as name:
+        draft = Path(name)
+        comparison.to_html(draft / "report.html", data.X, y)
+        comparison.to_csv(draft / "curves.csv")
+        comparison.summary().to_csv(draft / "summary.csv")
+        comparison.to_json(draft / "results.json")
+        comparison.figure().savefig(draft / "curves.png", dpi=150)
+        for path in sorted(draft.iterdir()):
+            path.replace(folder / path.name)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from skal_deep.cli._job import compare, write
 from skal_deep.cli._parser import build_parser
+from skal_deep.evaluation.simulation._first_labels import listed_counts
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,11 +23,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = (parser := build_parser()).parse_args(argv)
     try:
         comparison, data = compare(args)
-    except (ValueError, OSError) as error:
+        write(comparison, data, args.out)
+    except (ValueError, OSError, MemoryError) as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
     except KeyboardInterrupt:
         parser.exit(130, "\nInterrupted. The same command goes on from here.\n")
-    write(comparison, data, args.out)
     print(comparison.summary())
+    counts = listed_counts(comparison.settings["first_labels"])
+    print(f"\nFirst labels by class: {counts}")
     print(f"\nReport: {args.out / 'report.html'}")
     return 0

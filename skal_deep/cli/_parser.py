@@ -63,7 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_data(group: argparse._ArgumentGroup) -> None:
     what = f"{', '.join(NAMES)}, an .npz or .csv file, or a folder with IDX files"
     _add(group, "--data", str, "digits", "NAME|PATH", what)
-    what = "column of a .csv file that holds the labels (default: the last)"
+    what = "column of a .csv or .tsv file that holds the labels (default: the last)"
     _add(group, "--label", str, None, "NAME", what)
     what = "use N rows, drawn at random (default: all)"
     _add(group, "--pool-size", types.count, None, "N", what)
@@ -116,7 +116,7 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
     _add(group, "--dropout", types.share, 0.25, "P", "share of units dropped")
     what = "Monte Carlo samples of a prediction"
     _add(group, "--samples", types.count, 50, "S", what)
-    _add(group, "--device", str, "cpu", "NAME", "where torch computes")
+    _add(group, "--device", types.device, "cpu", "NAME", "where torch computes")
 
 
 def _add_running(group: argparse._ArgumentGroup) -> None:

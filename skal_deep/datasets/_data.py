@@ -20,7 +20,7 @@ class Data:
     X : ndarray of shape (n, ...)
         Inputs in float32: vectors, or images (n, c, h, w) between 0 and 1.
     y : ndarray of shape (n,)
-        Labels, whole numbers.
+        Labels, whole numbers; -1 where a row has none.
     X_test, y_test : ndarray or None
         Test data, where the data set comes with a split.
     class_names : tuple of str or None
@@ -48,31 +48,25 @@ def as_inputs(X: NDArray[Any]) -> NDArray[np.float32]:
     """
     if X.dtype.kind not in "buif":
         raise ValueError(f"Inputs must be numbers, not {X.dtype}.")
+    if X.ndim not in (2, 3, 4) or not X.size:
+        raise ValueError(
+            "Inputs must be vectors (n, d) or images (n, h, w) or (n, c, h, w), at "
+            f"least one of at least one number; their shape is {X.shape}."
+        )
     if X.ndim == 3:
         X = X[:, None]
     elif X.ndim == 4 and X.shape[-1] in _CHANNELS and X.shape[1] not in _CHANNELS:
         X = np.moveaxis(X, -1, 1)
     scale = 255 if X.dtype == np.uint8 and X.ndim == 4 else 1
-    return np.ascontiguousarray(X, np.float32) / np.float32(scale)
-
-
-def as_labels(y: NDArray[Any]) -> tuple[NDArray[np.int64], tuple[str, ...] | None]:
-    """Return labels as whole numbers, and what they stand for where they are words.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n,) or (n, 1)
-        Whole numbers, or words, which become positions in alphabetical order.
-    """
-    y = y.ravel()
-    try:
-        numbers = y.astype(np.float64)
-    except ValueError:
-        numbers = None
-    if numbers is not None and (numbers == numbers.round()).all():
-        return numbers.astype(np.int64), None
-    names, positions = np.unique(y.astype(str), return_inverse=True)
-    return positions.astype(np.int64), tuple(names.tolist())
+    with np.errstate(over="ignore"):  # what is too large is seen below
+        inputs = np.ascontiguousarray(X, np.float32) / np.float32(scale)
+    if not np.isfinite(inputs).all():
+        row = int(np.argwhere(~np.isfinite(inputs))[0, 0])
+        raise ValueError(
+            f"Inputs must be finite numbers below 3e38: row {row} (from 0) holds NaN, "
+            "infinity or more. Leave such rows out, or fill them in."
+        )
+    return inputs
 
 
 def some_rows(

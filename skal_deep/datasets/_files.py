@@ -1,14 +1,16 @@
-"""Data sets from the files of a user."""
+"""Data sets from the files of arrays of a user."""
 
-import csv
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.datasets._data import Data, as_inputs, as_labels
+from skal_deep.datasets._data import Data, as_inputs
 from skal_deep.datasets._idx import read_idx
+from skal_deep.datasets._labels import as_labels
+from skal_deep.datasets._memory import check_room, memory
 
 _IDX_PARTS = (
     "train-images-idx3",
@@ -38,6 +40,8 @@ def from_idx(name: str, folder: Path) -> Data:
             )
         arrays.append(read_idx(found[0]))
     X, y, X_test, y_test = arrays
+    _check_lengths(folder, X, y)
+    _check_lengths(folder, X_test, y_test)
     return Data(
         name, as_inputs(X), as_labels(y)[0], as_inputs(X_test), as_labels(y_test)[0]
     )
@@ -51,8 +55,7 @@ def from_npz(path: Path) -> Data:
     path : Path
         The file.
     """
-    with np.load(path) as file:
-        arrays = {name.lower(): file[name] for name in file.files}
+    arrays = _arrays(path)
     X, y = (arrays.get(n, arrays.get(f"{n}_train")) for n in ("x", "y"))
     if X is None or y is None:
         raise ValueError(
@@ -62,12 +65,28 @@ def from_npz(path: Path) -> Data:
     X_test, y_test = arrays.get("x_test"), arrays.get("y_test")
     _check_lengths(path, X, y)
     if X_test is None and y_test is None:
-        labels, names = as_labels(y)
+        labels, names = as_labels(y, str(path))
         return Data(path.stem, as_inputs(X), labels, class_names=names)
     if X_test is None or y_test is None:
         raise ValueError(f"{path} must hold both X_test and y_test, or neither.")
     _check_lengths(path, X_test, y_test)
-    labels, names = as_labels(np.concatenate([y.ravel(), y_test.ravel()]))
+    if X.shape[1:] != X_test.shape[1:]:
+        raise ValueError(
+            f"The rows of X and X_test in {path} differ in shape: {X.shape[1:]} and "
+            f"{X_test.shape[1:]}."
+        )
+    kinds = {"iu": "whole numbers", "b": "truth values", "f": "floats", "SU": "words"}
+    kind, kind_test = (
+        next(
+            (word for k, word in kinds.items() if each.dtype.kind in k), str(each.dtype)
+        )
+        for each in (y, y_test)
+    )
+    if kind != kind_test:  # joined they would become of one kind, whatever was meant
+        raise ValueError(
+            f"y of {path} holds {kind}, y_test {kind_test}: both must be of one kind."
+        )
+    labels, names = as_labels(_joined(y.ravel(), y_test.ravel()), str(path))
     return Data(
         path.stem,
         as_inputs(X),
@@ -78,41 +97,40 @@ def from_npz(path: Path) -> Data:
     )
 
 
-def _check_lengths(path: Path, X: NDArray[Any], y: NDArray[Any]) -> None:
-    if len(X) != y.size:
-        raise ValueError(f"{path} holds {len(X)} rows, but {y.size} labels.")
+def _joined(y: NDArray[Any], y_test: NDArray[Any]) -> NDArray[Any]:
+    """Return both one after the other; whole numbers of two types stay whole."""
+    both = np.concatenate([y, y_test])
+    if both.dtype.kind == "f" and y.dtype.kind in "iu":  # int64 and uint64
+        return np.array([*y.tolist(), *y_test.tolist()]).astype(str)
+    return both
 
 
-def from_csv(path: Path, label: str | None) -> Data:
-    """Return the rows of a .csv file.
-
-    Parameters
-    ----------
-    path : Path
-        The file, with a header.
-    label : str or None
-        Column of the labels; ``None`` is the last.
-    """
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file)
-        lines = [(reader.line_num, line) for line in reader if line]
-    if len(lines) < 2:
-        raise ValueError(f"{path} holds no rows: it needs a header, then a row a line.")
-    header = lines.pop(0)[1]
-    for number, line in lines:
-        if len(line) != len(header):
-            raise ValueError(
-                f"{path}, line {number}: {len(line)} entries for {len(header)} columns."
-            )
-    label = header[-1] if label is None else label
-    if label not in header:
-        raise ValueError(f"{path} has no column {label!r}; it has {', '.join(header)}.")
-    at = header.index(label)
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Return what an .npz file holds, by names without case."""
     try:
-        X = np.array([line[:at] + line[at + 1 :] for _, line in lines], np.float32)
-    except ValueError as error:
+        with zipfile.ZipFile(path) as packed:
+            n_bytes = sum(part.file_size for part in packed.infolist())
+        if n_bytes <= memory():
+            with np.load(path) as file:
+                arrays = {name.lower(): file[name] for name in file.files}
+    except Exception as error:  # a damaged file makes the readers raise anything
+        if isinstance(error, OSError) and error.filename is not None:
+            raise
         raise ValueError(
-            f"{path} must hold numbers in every column but {label!r}: {error}."
+            f"{path} is no .npz file, or is damaged or cut short, or holds objects "
+            f"({error or type(error).__name__}). Arrays of numbers or words are "
+            "written by numpy.savez."
         ) from error
-    y, names = as_labels(np.array([line[at] for _, line in lines]))
-    return Data(path.stem, X, y, class_names=names)
+    check_room(n_bytes, path)
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):  # a part that is no array: its bytes
+            raise ValueError(f"{name} in {path} is no array.")
+    return arrays
+
+
+def _check_lengths(path: Path, X: NDArray[Any], y: NDArray[Any]) -> None:
+    if not X.ndim or not y.ndim or len(X) != y.size or len(X) != len(y):
+        raise ValueError(
+            f"{path} holds {len(X) if X.ndim else 'no'} rows, but {y.size} labels "
+            f"(shapes {X.shape} and {y.shape})."
+        )

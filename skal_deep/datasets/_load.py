@@ -1,12 +1,15 @@
 """Data sets by name or by path."""
 
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import fetch_openml, load_digits
 
-from skal_deep.datasets._data import Data, as_inputs, as_labels
-from skal_deep.datasets._files import from_csv, from_idx, from_npz
+from skal_deep.datasets._csv import from_csv
+from skal_deep.datasets._data import Data, as_inputs
+from skal_deep.datasets._files import from_idx, from_npz
+from skal_deep.datasets._labels import as_labels
 
 # Where Debian's package dataset-fashion-mnist puts its files.
 _DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
@@ -24,14 +27,15 @@ def load(source: str | Path, label: str | None = None) -> Data:
         dataset-fashion-mnist if installed, else from OpenML); a folder with the IDX
         files of MNIST or its kin; an .npz file with arrays X and y (and X_test and
         y_test) or x_train and y_train (and x_test and y_test); or a .csv file with a
-        header, one row a sample.
+        header, one row a sample, its entries parted by commas, semicolons or tabs.
     label : str, default=None
         Column of a .csv file that holds the labels; ``None`` is the last.
 
     Returns
     -------
     data : Data
-        The data set.
+        The data set. Rows whose label is empty or NaN have none: they are at -1, and
+        a warning says how many.
     """
     if str(source) == "digits":
         X, y = load_digits(return_X_y=True)
@@ -40,12 +44,17 @@ def load(source: str | Path, label: str | None = None) -> Data:
         if _DEBIAN_FASHION_MNIST.is_dir():
             return from_idx("fashion-mnist", _DEBIAN_FASHION_MNIST)
         return _from_openml("fashion-mnist", "Fashion-MNIST", n_train=60_000)
+    if not isinstance(source, str | PathLike):
+        raise TypeError(
+            f"A data set is a name or a path, not an object of type "
+            f"{type(source).__name__}."
+        )
     path = Path(source)
     if path.is_dir():
         return from_idx(path.resolve().name, path)
-    if path.is_file() and path.suffix == ".npz":
+    if path.is_file() and path.suffix.lower() == ".npz":
         return from_npz(path)
-    if path.is_file() and path.suffix == ".csv":
+    if path.is_file() and path.suffix.lower() in (".csv", ".tsv"):
         return from_csv(path, label)
     raise ValueError(
         f"No data set {str(source)!r}. Give one of {', '.join(NAMES)}, or the path of "

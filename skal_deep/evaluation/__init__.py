@@ -1,47 +1,63 @@
 """Simulated annotation, paired comparison and its report."""
 
-from skal_deep.evaluation._across import AcrossDataSets
-from skal_deep.evaluation._active_testing import active_testing
-from skal_deep.evaluation._answer import Answer
-from skal_deep.evaluation._comparison import compare_strategies
-from skal_deep.evaluation._conformance import ConformanceReport, check_query_strategy
-from skal_deep.evaluation._does_al_help import does_al_help
-from skal_deep.evaluation._friedman import Ranking, friedman
-from skal_deep.evaluation._holm import holm
 from skal_deep.evaluation._labeled_scorer import make_labeled_scorer
-from skal_deep.evaluation._paired import (
-    PairedDifference,
-    effect_size,
-    paired_difference,
+from skal_deep.evaluation.advice._answer import Answer
+from skal_deep.evaluation.advice._does_al_help import does_al_help
+from skal_deep.evaluation.advice._stopping import (
+    Signal,
+    StoppingAdvice,
+    stopping_advice,
 )
-from skal_deep.evaluation._penalty import penalty_matrix
-from skal_deep.evaluation._plot_costs import plot_savings, plot_seconds
-from skal_deep.evaluation._plot_picks import plot_classes, plot_gallery, plot_map
-from skal_deep.evaluation._plot_projection import plot_projection
-from skal_deep.evaluation._plot_ranks import plot_ranks
-from skal_deep.evaluation._plots import plot_curves, plot_differences
-from skal_deep.evaluation._posterior_check import PosteriorReport, check_posterior
-from skal_deep.evaluation._power import detectable_effect, paired_power, repeats_needed
-from skal_deep.evaluation._projection import Projection
-from skal_deep.evaluation._replay import replay
-from skal_deep.evaluation._result import BASELINE, Comparison
-from skal_deep.evaluation._risk import (
+from skal_deep.evaluation.advice._tuning import Tuning
+from skal_deep.evaluation.comparison._across import AcrossDataSets
+from skal_deep.evaluation.comparison._compare import compare_strategies
+from skal_deep.evaluation.comparison._replay import replay
+from skal_deep.evaluation.comparison._result import BASELINE, Comparison
+from skal_deep.evaluation.comparison._saturation import unsaturated
+from skal_deep.evaluation.report._colours import strategy_styles
+from skal_deep.evaluation.report._plot_costs import plot_savings, plot_seconds
+from skal_deep.evaluation.report._plot_picks import plot_classes, plot_gallery, plot_map
+from skal_deep.evaluation.report._plot_projection import plot_projection
+from skal_deep.evaluation.report._plot_ranks import plot_ranks
+from skal_deep.evaluation.report._plots import plot_curves, plot_differences
+from skal_deep.evaluation.report._table import Table
+from skal_deep.evaluation.risk._active_testing import active_testing
+from skal_deep.evaluation.risk._risk import (
     RiskEstimate,
+    draw_floors,
     draw_probabilities,
     lure_weights,
     pure_weights,
     unbiased_risk,
 )
-from skal_deep.evaluation._saturation import unsaturated
-from skal_deep.evaluation._savings import LabelsNeeded, labels_needed, labels_to_reach
-from skal_deep.evaluation._sign_flip import sign_flip_test
-from skal_deep.evaluation._signed_rank import Posterior, signed_rank
-from skal_deep.evaluation._simulation import SimulatedActiveLearner
-from skal_deep.evaluation._statistics import area_under_curve
-from skal_deep.evaluation._stopping import Signal, StoppingAdvice, stopping_advice
-from skal_deep.evaluation._table import Table
-from skal_deep.evaluation._tuning import Tuning
-from skal_deep.evaluation._verdict import Verdict
+from skal_deep.evaluation.simulation._learner import SimulatedActiveLearner
+from skal_deep.evaluation.statistics._area import area_under_curve
+from skal_deep.evaluation.statistics._friedman import Ranking, friedman
+from skal_deep.evaluation.statistics._holm import holm
+from skal_deep.evaluation.statistics._paired import (
+    PairedDifference,
+    effect_size,
+    paired_difference,
+    split_overlap,
+)
+from skal_deep.evaluation.statistics._penalty import penalty_matrix
+from skal_deep.evaluation.statistics._power import (
+    detectable_effect,
+    paired_power,
+    repeats_needed,
+)
+from skal_deep.evaluation.statistics._projection import Projection
+from skal_deep.evaluation.statistics._savings import (
+    LabelsNeeded,
+    labels_needed,
+    labels_to_reach,
+)
+from skal_deep.evaluation.statistics._sign_flip import sign_flip_test
+from skal_deep.evaluation.statistics._signed_rank import Posterior, signed_rank
+from skal_deep.evaluation.statistics._verdict import Verdict, verdicts
+from skal_deep.testing._classifier_conformance import check_classifier
+from skal_deep.testing._conformance import ConformanceReport, check_query_strategy
+from skal_deep.testing._posterior_check import PosteriorReport, check_posterior
 
 __all__ = [
     "AcrossDataSets",
@@ -64,11 +80,13 @@ __all__ = [
     "Verdict",
     "active_testing",
     "area_under_curve",
+    "check_classifier",
     "check_posterior",
     "check_query_strategy",
     "compare_strategies",
     "detectable_effect",
     "does_al_help",
+    "draw_floors",
     "draw_probabilities",
     "effect_size",
     "friedman",
@@ -94,7 +112,10 @@ __all__ = [
     "replay",
     "sign_flip_test",
     "signed_rank",
+    "split_overlap",
     "stopping_advice",
+    "strategy_styles",
     "unbiased_risk",
     "unsaturated",
+    "verdicts",
 ]

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from skactiveml.utils import is_labeled
 from sklearn.utils import _safe_indexing
 
-from skal_deep.evaluation._scoring import Scorer, as_scorer
+from skal_deep.classifier import label_array
+from skal_deep.evaluation._metrics import Scorer, as_scorer
 
 
 class LabeledScorer:
@@ -27,6 +28,7 @@ class LabeledScorer:
 
     def __call__(self, estimator: Any, X: Any, y: Any) -> float:
         """Return the metric; NaN if no row has a label."""
+        y = label_array(y, self.missing_label)
         rows: NDArray[np.intp] = np.flatnonzero(is_labeled(y, self.missing_label))
         if not len(rows):
             return float("nan")

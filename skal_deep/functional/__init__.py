@@ -20,6 +20,7 @@ from skal_deep.functional.gradients import badge, squared_gradient_norms
 from skal_deep.functional.graphs import (
     cosine_graph,
     diffuse,
+    diffusion_scores,
     propagate_labels,
     random_walk,
 )
@@ -41,7 +42,7 @@ from skal_deep.functional.prediction_information import class_weights, epig
 from skal_deep.functional.representation import suggestive_annotation
 from skal_deep.functional.representatives import nearest_distinct
 from skal_deep.functional.robust_k_center import robust_k_center
-from skal_deep.functional.rounds import average_linkage, cluster_rounds
+from skal_deep.functional.rounds import average_linkage, cluster_rounds, halved
 from skal_deep.functional.selection import (
     power_sample,
     softmax_sample,
@@ -82,6 +83,7 @@ __all__ = [
     "density",
     "density_k_center",
     "diffuse",
+    "diffusion_scores",
     "dirichlet_information",
     "dirichlet_mean",
     "disagreements",
@@ -93,6 +95,7 @@ __all__ = [
     "fit_temperature",
     "flipping_mix",
     "forgetting_events",
+    "halved",
     "ical",
     "iterated_sign_attack",
     "k_center_greedy",

@@ -7,9 +7,36 @@ from torch import Tensor
 def check_finite(**arrays: Tensor) -> None:
     """Raise ``ValueError`` naming the argument that is NaN or infinite."""
     for name, values in arrays.items():
-        # the extremes propagate NaN, and no mask as large as the array is made
-        if values.numel() and not torch.stack(values.aminmax()).isfinite().all():
-            raise ValueError(f"{name} holds NaN or infinite values.")
+        _largest(name, values)
+
+
+def check_rows(**arrays: Tensor) -> None:
+    """Raise ``ValueError`` unless squared distances of rows are numbers, too.
+
+    Rows must be finite, and the squares of the largest values neither infinite nor 0.
+    """
+    largest = {name: _largest(name, values) for name, values in arrays.items()}
+    name = max(largest, key=lambda name: largest[name])
+    rows = arrays[name]
+    limits, square = torch.finfo(rows.dtype), largest[name] ** 2
+    n_dims = max(1, rows.shape[-1])
+    if 8 * n_dims * square > limits.max or 0 < square < limits.tiny:
+        raise ValueError(
+            f"The largest value of {name} is {largest[name]:.1e}: squared distances "
+            f"are no numbers of {str(rows.dtype).removeprefix('torch.')}. Scale the "
+            "rows, for instance by a StandardScaler."
+        )
+
+
+def _largest(name: str, values: Tensor) -> float:
+    """Return the largest absolute value, 0 of none; it must be finite."""
+    if not values.numel():
+        return 0.0
+    # the extremes propagate NaN, and no mask as large as the array is made
+    extremes = torch.stack(values.aminmax())
+    if not extremes.isfinite().all():
+        raise ValueError(f"{name} holds NaN or infinite values.")
+    return float(extremes.abs().max())
 
 
 def check_batch_size(batch_size: int, n: int) -> None:

@@ -33,6 +33,22 @@ class Factored:
         """Return some of the rows."""
         return Factored(self.factor_NRK[rows], self.embedding_ND[rows])
 
+    def double(self) -> "Factored":
+        """Return the same rows in float64."""
+        return Factored(self.factor_NRK.double(), self.embedding_ND.double())
+
+    def largest(self) -> float:
+        """Return the trace of the information of the row that tells most."""
+        if not len(self):
+            return 0.0
+        factor_N = self.factor_NRK.double().square().sum((1, 2))
+        return float((factor_N * self.embedding_ND.double().square().sum(1)).max())
+
+    def gradients(self) -> Tensor:
+        """Return ``V = S (x) h'`` of each row, of shape (N, R, K D)."""
+        gradient_NRKD = self.factor_NRK[..., None] * self.embedding_ND[:, None, None]
+        return gradient_NRKD.flatten(2)
+
     def information(self) -> Tensor:
         """Return the sum of the information of all rows, of shape (K D, K D)."""
         n_factors, n_dims = self.factor_NRK.shape[2], self.embedding_ND.shape[1]
@@ -69,6 +85,32 @@ class Factored:
         return form_NRR
 
 
+def design_matrices(
+    labeled: Factored, everything: Factored, regularization: float, of_labeled: float
+) -> tuple[Tensor, Tensor]:
+    """Return F, and M before a row is added, in float64; see :class:`Design`.
+
+    Raises
+    ------
+    ValueError
+        If they do not fit into memory.
+    """
+    n_weights = everything.factor_NRK.shape[2] * everything.embedding_ND.shape[1]
+    if n_weights > _MAX_N_WEIGHTS:
+        raise ValueError(
+            f"The last layer has {n_weights} free weights; their information matrix of "
+            f"{n_weights} x {n_weights} numbers is too large (limit: "
+            f"{_MAX_N_WEIGHTS}). Use the binary form, or reduce the embeddings."
+        )
+    information = everything.information()
+    precision = regularization * torch.eye(n_weights).to(information)
+    if len(labeled):
+        of_all_labeled = labeled.information()
+        information += of_all_labeled
+        precision += of_all_labeled * (of_labeled / len(labeled))
+    return information / (len(everything) + len(labeled)), precision
+
+
 class Design:
     """The trace ``tr(M^-1 F)`` of a design, and how rows would change it.
 
@@ -95,22 +137,11 @@ class Design:
         of_labeled: float,
         of_new: float,
     ):
-        n_weights = rows.factor_NRK.shape[2] * rows.embedding_ND.shape[1]
-        if n_weights > _MAX_N_WEIGHTS:
-            raise ValueError(
-                f"The last layer has {n_weights} free weights; their information "
-                f"matrix of {n_weights} x {n_weights} numbers is too large (limit: "
-                f"{_MAX_N_WEIGHTS}). Use the binary form, or reduce the embeddings."
-            )
-        information = everything.information()
-        precision = regularization * torch.eye(n_weights).to(information)
-        if len(labeled):
-            of_all_labeled = labeled.information()
-            information += of_all_labeled
-            precision += of_all_labeled * (of_labeled / len(labeled))
         self._rows = rows
         self._of_new = of_new
-        self._mean_information = information / (len(everything) + len(labeled))
+        self._mean_information, precision = design_matrices(
+            labeled, everything, regularization, of_labeled
+        )
         self._covariance = torch.cholesky_inverse(torch.linalg.cholesky(precision))
         self._inner_NRR = rows.seen_through(self._covariance)
         self._outer_NRR = rows.seen_through(

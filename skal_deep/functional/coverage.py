@@ -6,10 +6,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_finite
+from skal_deep.functional._checks import check_finite, check_rows
 from skal_deep.functional._chunks import chunks
+from skal_deep.functional._distances import Between, Points, amid, nearest
 from skal_deep.functional._picks import Picks
-from skal_deep.functional.neighbors import nearest_centers, squared_distances
 
 
 def max_herding(
@@ -69,12 +69,19 @@ def max_herding(
     Method for All Label Budgets. ICLR, 2025.
     """
 
-    def gaussian(squared: Tensor) -> Tensor:
+    def gaussian(squared: Tensor, _error: float) -> Tensor:
         return squared.div_(-(bandwidth**2)).exp_()
 
     weights = data.new_ones(len(data)) if weights is None else weights
     indices, gains = _greedy_coverage(
-        embeddings, data, centers, batch_size, gaussian, weights, with_utilities
+        embeddings,
+        data,
+        centers,
+        batch_size,
+        gaussian,
+        bandwidth**2,
+        weights,
+        with_utilities,
     )
     return indices, gains / len(data)
 
@@ -89,7 +96,8 @@ def prob_cover(
 ) -> tuple[Tensor, Tensor]:
     """Choose greedily the balls that hold most of the data not yet covered.
 
-    A row is covered if a centre is closer than ``radius``. Greedy picks cover at
+    A row is covered if a centre is closer than ``radius``, by more than round-off:
+    many distances may be equal to the radius. Greedy picks cover at
     least 1 - 1/e of what the best batch of the same size could add. Rows that a pick
     covers are taken off the gains of the candidates around, so that each row of the
     data is looked at twice in all: ``O(N M D)`` operations for any number of picks,
@@ -125,12 +133,19 @@ def prob_cover(
     Lens. NeurIPS, 2022.
     """
 
-    def ball(squared: Tensor) -> Tensor:
-        return squared.lt_(radius**2)
+    def ball(squared: Tensor, error: float) -> Tensor:
+        return squared.lt_(radius**2 - error)
 
     weights = data.new_ones(len(data))
     return _greedy_coverage(
-        embeddings, data, centers, batch_size, ball, weights, with_utilities
+        embeddings,
+        data,
+        centers,
+        batch_size,
+        ball,
+        radius**2,
+        weights,
+        with_utilities,
     )
 
 
@@ -160,13 +175,9 @@ def purity_radius(data: Tensor, labels: Tensor, purity: float = 0.95) -> float:
     O. Yehuda, A. Dekel, G. Hacohen, D. Weinshall. Active Learning Through a Covering
     Lens. NeurIPS, 2022.
     """
-    check_finite(data=data)
-    points_MD = data - data.mean(0)
-    nearest_M = points_MD.new_empty(len(data))
-    for part in chunks(len(data), len(data)):
-        squared_BM = squared_distances(points_MD[part], points_MD)
-        squared_BM[labels[part, None] == labels] = math.inf
-        nearest_M[part] = squared_BM.amin(1)
+    check_rows(data=data)
+    points = Points(data, amid(data))
+    nearest_M = nearest(points, points, lambda rows: labels[rows, None] == labels)
     n_impure = len(data) - math.ceil(purity * len(data))
     return float(nearest_M.sort().values[n_impure].sqrt())
 
@@ -176,22 +187,27 @@ def _greedy_coverage(
     data: Tensor,
     centers: Tensor,
     batch_size: int,
-    similarity: Callable[[Tensor], Tensor],
+    similarity: Callable[[Tensor, float], Tensor],
+    scale: float,
     weights: Tensor,
     with_utilities: bool,
 ) -> tuple[Tensor, Tensor]:
     """Choose what raises ``sum_m w_m max_s k(x_m, s)`` most, again and again.
 
-    ``similarity`` turns squared distances, which it may overwrite, into k, which
-    falls with them and lies between 0 and 1.
+    ``similarity`` turns squared distances, which it may overwrite, and their round-off
+    into k, which falls with them and lies between 0 and 1. ``scale`` is the squared
+    distance about which it does.
     """
     picks = Picks(embeddings, batch_size, with_utilities)
-    check_finite(embeddings=embeddings, data=data, centers=centers, weights=weights)
-    origin_D = data.mean(0)  # distances stay, digits are saved
-    points_ND, data_MD = embeddings - origin_D, data - origin_D
+    check_rows(embeddings=embeddings, data=data, centers=centers)
+    check_finite(weights=weights)
+    origin_D = amid(data)  # distances stay, digits are saved
+    points, rows = Points(embeddings, origin_D), Points(data, origin_D)
+    squared = Between(points, rows, scale)
     covered_M = data.new_zeros(len(data))
     if len(centers):
-        covered_M = similarity(nearest_centers(data_MD, centers - origin_D)[0])
+        to_center_M = nearest(rows, Points(centers, origin_D))
+        covered_M = similarity(to_center_M, squared.error)
 
     def contributions(rows_M: Tensor, low_M: Tensor, high_M: Tensor) -> Tensor:
         """Return, for each candidate, the sum of ``w (min(max(k, low), high) - low)``.
@@ -199,10 +215,10 @@ def _greedy_coverage(
         That is what it gains where rows are covered by ``low``, less what it gains
         where they are covered by ``high``.
         """
-        total_N = points_ND.new_zeros(len(points_ND), dtype=torch.float64)
-        for part in chunks(len(rows_M), len(points_ND)):
+        total_N = torch.zeros_like(points.norm_N, dtype=torch.float64)
+        for part in chunks(len(rows_M), len(points)):
             chunk_m = rows_M[part]
-            kernel_Nm = similarity(squared_distances(points_ND, data_MD[chunk_m]))
+            kernel_Nm = similarity(squared(slice(None), chunk_m), squared.error)
             low_m = low_M[chunk_m]
             kernel_Nm.clamp_(low_m, high_M[chunk_m]).sub_(low_m)
             total_N += kernel_Nm @ weights[chunk_m].to(kernel_Nm.dtype)
@@ -213,8 +229,8 @@ def _greedy_coverage(
     for step in range(batch_size):
         pick = picks.take(gain_N.clamp_min(0))  # rounding can go below
         if step + 1 < batch_size:
-            to_pick_M = squared_distances(data_MD, points_ND[pick : pick + 1])[:, 0]
-            new_M = torch.maximum(covered_M, similarity(to_pick_M))
+            to_pick_M = squared(slice(pick, pick + 1), slice(None))[0]
+            new_M = torch.maximum(covered_M, similarity(to_pick_M, squared.error))
             changed = (new_M > covered_M).nonzero()[:, 0]
             gain_N -= contributions(changed, covered_M, new_M)
             covered_M = new_M

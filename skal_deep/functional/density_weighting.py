@@ -1,11 +1,12 @@
 """Density times distance: diverse rows of crowded regions."""
 
+import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_finite
+from skal_deep.functional._checks import check_finite, check_rows
 from skal_deep.functional._chunks import chunks
+from skal_deep.functional._distances import Between, Points, amid, nearest
 from skal_deep.functional._picks import Picks
-from skal_deep.functional.neighbors import nearest_centers, squared_distances
 
 
 def density(embeddings: Tensor, data: Tensor, bandwidth: float | None = None) -> Tensor:
@@ -26,19 +27,20 @@ def density(embeddings: Tensor, data: Tensor, bandwidth: float | None = None) ->
     densities : Tensor of shape (N,)
         Between 0 and 1.
     """
-    check_finite(embeddings=embeddings, data=data)
+    check_rows(embeddings=embeddings, data=data)
     origin_D = data.mean(0)
-    points_ND, data_MD = embeddings - origin_D, data - origin_D
+    points, others = Points(embeddings, origin_D), Points(data, origin_D)
     # the mean squared distance of two rows is twice the total variance
-    width2 = float(2 * data_MD.square().sum(-1).mean())
+    width2 = float(2 * others.norm_N.mean())
     if bandwidth is not None:
         width2 = bandwidth**2
     if width2 == 0:  # all data coincide
         return embeddings.new_ones(len(embeddings))
-    density_N = points_ND.new_empty(len(points_ND))
-    for part in chunks(len(points_ND), len(data_MD)):
-        kernel_BM = squared_distances(points_ND[part], data_MD).div_(-width2).exp_()
-        density_N[part] = kernel_BM.mean(-1)
+    squared = Between(points, others, width2)
+    density_N = torch.empty_like(points.norm_N)
+    for part in chunks(len(points), len(others)):
+        kernel_BM = squared(part, slice(None)).div_(-width2).exp_()
+        density_N[part] = kernel_BM.mean(-1).to(density_N)
     return density_N
 
 
@@ -80,15 +82,16 @@ def density_k_center(
         are not asked for.
     """
     picks = Picks(embeddings, batch_size, with_utilities)
-    check_finite(embeddings=embeddings, centers=centers, densities=densities)
-    points_ND = embeddings - embeddings.mean(0)
+    check_rows(embeddings=embeddings, centers=centers)
+    check_finite(densities=densities)
+    points = Points(embeddings, amid(embeddings))
     weight_N = densities**beta
     nearest_N = None
     if len(centers):
-        nearest_N = nearest_centers(embeddings, centers)[0]
+        nearest_N = nearest(points, Points(centers, points.origin_D))
     for _ in range(batch_size):
         score_N = densities if nearest_N is None else weight_N * nearest_N.sqrt()
         pick = picks.take(score_N)
-        to_pick_N = squared_distances(points_ND, points_ND[pick : pick + 1])[:, 0]
+        to_pick_N = points.to(pick)
         nearest_N = to_pick_N if nearest_N is None else nearest_N.minimum(to_pick_N)
     return picks.answer()

@@ -3,9 +3,13 @@
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_finite
+from skal_deep.functional._checks import check_rows
 from skal_deep.functional._chunks import chunks
+from skal_deep.functional._distances import round_off
 from skal_deep.functional._picks import Picks
+
+# Share of the largest variance that round-off may be.
+_DOUBT = 1e-2
 
 
 def max_det(
@@ -26,7 +30,8 @@ def max_det(
     the information the batch carries about the weights: it is BatchBALD of a Gaussian
     process. Time ``O(N D^2)`` where there are labelled rows, and ``O(b D (N + D))``;
     memory ``O(N D + D^2)``, with utilities ``O(N (D + b) + D^2)``. Covariances are kept
-    in float64.
+    in float64. Where round-off of features in float32 could have decided, all is done
+    again in float64.
 
     Parameters
     ----------
@@ -56,10 +61,12 @@ def max_det(
     Deep Batch Active Learning for Regression. JMLR, 2023.
     """
     picks = Picks(features, batch_size, with_utilities)
-    check_finite(features=features, labeled_features=labeled_features)
+    check_rows(features=features, labeled_features=labeled_features)
     if not noise > 0:
         raise ValueError(f"noise={noise} must be above 0.")
     covariance_DD, variance_N = _given(labeled_features, features, noise)
+    longest = torch.linalg.vector_norm(features, dim=-1).max().double()
+    toward2 = torch.zeros_like(longest)
     for _ in range(batch_size):
         feature_D = features[picks.take(variance_N)].double()
         toward_D = covariance_DD @ feature_D
@@ -67,6 +74,19 @@ def max_det(
         shared_N = (features @ toward_D.to(features.dtype)).double()
         variance_N = (variance_N - scale * shared_N.square()).clamp_min(0)
         covariance_DD -= scale * torch.outer(toward_D, toward_D)
+        # No row has a larger variance than the pick: scale * shared is at most 1, and
+        # round-off of shared counts twice. It is independent from pick to pick.
+        toward2 += toward_D.square().sum()
+        doubt = 2 * round_off(features) * longest * toward2.sqrt()
+        if features.dtype != torch.float64 and doubt > _DOUBT * variance_N.max():
+            indices, utilities = max_det(
+                features.double(),
+                labeled_features.double(),
+                batch_size,
+                noise,
+                with_utilities,
+            )
+            return indices, utilities.to(features.dtype)
     return picks.answer()
 
 

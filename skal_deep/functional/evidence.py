@@ -63,9 +63,10 @@ def dirichlet_information(evidence: Tensor) -> Tensor:
     scores : Tensor of shape (N,)
         Information in nats, not negative; it vanishes as evidence grows.
     """
-    alpha_NC = evidence + 1
+    # both terms are of the order 1, their difference of the order C / A
+    alpha_NC = evidence.double() + 1
     total_N = alpha_NC.sum(-1)
-    proba_NC = dirichlet_mean(evidence)
+    proba_NC = alpha_NC / total_N[:, None]
     expected_N = torch.digamma(total_N + 1)
     expected_N = expected_N - (proba_NC * torch.digamma(alpha_NC + 1)).sum(-1)
-    return (entropy(proba_NC) - expected_N).clamp_min(0)
+    return (entropy(proba_NC) - expected_N).clamp_min(0).to(evidence.dtype)

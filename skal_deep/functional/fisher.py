@@ -7,7 +7,12 @@ from torch import Tensor
 
 from skal_deep.functional._checks import check_batch_size, check_finite
 from skal_deep.functional._design import Design, Factored
+from skal_deep.functional._distances import round_off
 from skal_deep.functional._picks import Picks
+from skal_deep.functional._stiff_design import StiffDesign
+
+# Share of the information that round-off may be.
+_MOST_ROUND_OFF = 1e-2
 
 Weighting = Literal["official", "paper", "consistent"]
 
@@ -18,10 +23,10 @@ def softmax_factors(probas: Tensor, n_top: int | None = None) -> Tensor:
     Row y is ``r_y = sqrt(p_y) (onehot(y) - p)``: the gradient of the log-likelihood of
     label y with respect to the logits, so that ``S' S = diag(p) - p p'``. Each sums to
     0: they are written in an orthonormal basis of the C - 1 directions in which logits
-    matter, which leaves all traces as they are. As also ``sum_y sqrt(p_y) r_y = 0``, a
-    reflection that takes ``sqrt(p)`` to the last axis leaves ``S' S`` as it is and
-    makes the last row 0: ``r_y - sqrt(p_y) / (1 + sqrt(p_C)) r_C`` are C - 1 rows that
-    do for C.
+    matter (Helmert's), which leaves all traces as they are. As also
+    ``sum_y sqrt(p_y) r_y = 0``, a reflection that takes ``sqrt(p)`` to the last axis
+    leaves ``S' S`` as it is and makes the last row 0:
+    ``r_y - sqrt(p_y) / (1 + sqrt(p_C)) r_C`` are C - 1 rows that do for C.
 
     Parameters
     ----------
@@ -37,8 +42,7 @@ def softmax_factors(probas: Tensor, n_top: int | None = None) -> Tensor:
         Factors S.
     """
     n_classes = probas.shape[1]
-    plane_CK = torch.eye(n_classes, dtype=probas.dtype, device=probas.device)
-    plane_CK = torch.linalg.svd(plane_CK - 1 / n_classes).U[:, : n_classes - 1]
+    plane_CK = _helmert(n_classes).to(probas)
     error_NCK = plane_CK - (probas @ plane_CK)[:, None]
     root_NC = probas.sqrt()
     factors_NRK: Tensor = root_NC[..., None] * error_NCK
@@ -52,6 +56,18 @@ def softmax_factors(probas: Tensor, n_top: int | None = None) -> Tensor:
     )
     top_NRK /= share_N.sqrt()[:, None, None]
     return top_NRK
+
+
+def _helmert(n: int) -> Tensor:
+    """Return orthonormal columns (n, n - 1), each of sum 0.
+
+    Column k is the first k + 1 axes against the next one. A decomposition of the
+    projection would choose any directions, as all its eigenvalues are equal.
+    """
+    k = torch.arange(1, n, dtype=torch.float64)
+    columns = torch.triu(torch.ones(n, n - 1, dtype=torch.float64))
+    columns[range(1, n), range(n - 1)] = -k
+    return columns / (k * (k + 1)).sqrt()
 
 
 def bait(
@@ -236,13 +252,30 @@ def _forward_backward(
         "paper": (1.0, 1.0),
         "consistent": (n_labeled / total, 1 / total),
     }[weighting]
-    design = Design(candidates, labeled, everything, regularization, of_labeled, of_new)
+    parts = (candidates, labeled, everything)
+    largest = max(part.largest() for part in parts) * max(of_labeled, of_new)
+    condition = largest / regularization
+    embeddings = candidates.embedding_ND
+    if round_off(embeddings) * condition > _MOST_ROUND_OFF:
+        parts = (candidates.double(), labeled.double(), everything.double())
+    if round_off(parts[0].embedding_ND) * condition > _MOST_ROUND_OFF:
+        raise ValueError(
+            f"A row tells {condition:.0e} times as much as the regularization="
+            f"{regularization}, more than float64 can resolve. Scale the inputs, for "
+            "instance by a StandardScaler, or raise the regularization."
+        )
+    is_stiff = round_off(embeddings.double()) * condition**2 > _MOST_ROUND_OFF
+    kind = StiffDesign if is_stiff else Design
+    design = kind(*parts, regularization, of_labeled, of_new)
     n_added = min(2 * batch_size, len(candidates))
-    added = Picks(candidates.embedding_ND, n_added, with_utilities)
+    added = Picks(embeddings, n_added, with_utilities)
     for _ in range(n_added - 1):
         design.add(added.take(design.gains()))
     added.take(design.gains())
     indices, utilities = added.answer()
+    if isinstance(design, StiffDesign):
+        stays = design.kept(indices, batch_size)
+        return indices[stays], utilities[stays]
     design = design.among(indices)  # the others are not looked at again
     design.add(n_added - 1)
     stays = list(range(n_added))

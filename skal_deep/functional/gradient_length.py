@@ -4,7 +4,9 @@ import torch
 from torch import Tensor
 
 
-def last_layer_gradient_lengths(probas: Tensor, embeddings: Tensor) -> Tensor:
+def last_layer_gradient_lengths(
+    probas: Tensor, embeddings: Tensor, has_bias: bool = True
+) -> Tensor:
     """Return how long a gradient each label would cause in the last layer.
 
     The gradient of the cross-entropy of label c with respect to the weights and the
@@ -15,15 +17,17 @@ def last_layer_gradient_lengths(probas: Tensor, embeddings: Tensor) -> Tensor:
     probas : Tensor of shape (N, C)
         Class probabilities p.
     embeddings : Tensor of shape (N, D)
-        Inputs h of the last layer, which has a bias.
+        Inputs h of the last layer.
+    has_bias : bool, default=True
+        Whether the last layer has a bias, which the gradient is longer by.
 
     Returns
     -------
     lengths : Tensor of shape (N, C)
-        ``sqrt(|h|^2 + 1) sqrt(1 - 2 p_c + |p|^2)``.
+        ``sqrt(|h|^2 + 1) sqrt(1 - 2 p_c + |p|^2)``, without the 1 if there is no bias.
     """
     squared_NC = 1 - 2 * probas + probas.square().sum(-1, keepdim=True)
-    input_N1 = embeddings.square().sum(-1, keepdim=True) + 1
+    input_N1 = embeddings.square().sum(-1, keepdim=True) + has_bias
     return (squared_NC.clamp_min(0) * input_N1).sqrt()  # rounding can go below 0
 
 

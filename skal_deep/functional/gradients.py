@@ -1,10 +1,14 @@
 """Badge: k-means++ seeding on the gradients of the last layer."""
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from skal_deep.functional._checks import check_finite, own_generator
+from skal_deep.functional._checks import check_finite, check_rows, own_generator
+from skal_deep.functional._chunks import chunks
+from skal_deep.functional._distances import least_sure
 from skal_deep.functional._picks import Picks
 
 # Elements of the largest temporary array: 64 MiB in float32.
@@ -51,7 +55,9 @@ def badge(
 
     ``|g_i - g_j|^2 = |a_i|^2 |h_i|^2 + |a_j|^2 |h_j|^2 - 2 (a_i . a_j)(h_i . h_j)``,
 
-    so a pick costs N (C + D) operations instead of N C D. The first pick is the
+    so a pick costs N (C + D) operations instead of N C D. Distances that round-off
+    could have changed are computed again, from differences of the factors. The first
+    pick is the
     longest gradient, as in the authors' code; each later one is drawn with
     probability proportional to the squared distance to the nearest pick. Picks are
     drawn in blocks, by the same law, so that all rows are looked at once a block.
@@ -85,7 +91,8 @@ def badge(
     Learning by Diverse, Uncertain Gradient Lower Bounds. ICLR, 2020.
     """
     n = len(probas)
-    check_finite(probas=probas, embeddings=embeddings)
+    check_finite(probas=probas)
+    check_rows(embeddings=embeddings)
     generator = own_generator(generator)
     gradients = _Gradients(_error(probas), embeddings)
     norm_N = gradients.norm_N
@@ -114,9 +121,41 @@ class _Gradients:
         error, embedding, norm = self._error_NC, self._embedding_ND, self.norm_N
         if among is not None:
             error, embedding, norm = error[among], embedding[among], norm[among]
-        inner = self._error_NC[rows] @ error.T
-        inner *= self._embedding_ND[rows] @ embedding.T
-        return (self.norm_N[rows, None] + norm - 2 * inner).clamp_min_(0)
+        squared = self._error_NC[rows] @ error.T
+        squared *= self._embedding_ND[rows] @ embedding.T
+        squared.mul_(-2).add_(norm).add_(self.norm_N[rows, None])
+        if among is None:  # nothing to be sure of
+            squared[range(len(rows)), rows] = math.inf
+        sure = least_sure(error) + least_sure(embedding)
+        is_close = squared < sure * norm
+        if is_close.any():
+            row_L, other_L = is_close.nonzero().T
+            row_L = torch.tensor(rows, device=norm.device)[row_L]
+            if among is not None:
+                other_L = torch.tensor(among, device=norm.device)[other_L]
+            squared[is_close] = self._by_differences(row_L, other_L)
+        if among is None:
+            squared[range(len(rows)), rows] = 0
+        return squared.clamp_min_(0)
+
+    def _by_differences(self, left_L: Tensor, right_L: Tensor) -> Tensor:
+        """Return squared distances of pairs of rows, from differences of factors.
+
+        ``2 (a (x) h - b (x) k) = (a - b) (x) (h + k) + (a + b) (x) (h - k)``.
+        """
+        squared_L = self.norm_N.new_empty(len(left_L))
+        length = self._error_NC.shape[1] + self._embedding_ND.shape[1]
+        for part in chunks(len(left_L), length):
+            left, right = left_L[part], right_L[part]
+            (da, sa), (dh, sh) = (
+                (rows[left] - rows[right], rows[left] + rows[right])
+                for rows in (self._error_NC, self._embedding_ND)
+            )
+            squared = da.square().sum(-1) * sh.square().sum(-1)
+            squared += sa.square().sum(-1) * dh.square().sum(-1)
+            squared += 2 * (da * sa).sum(-1) * (dh * sh).sum(-1)
+            squared_L[part] = squared / 4
+        return squared_L
 
 
 def _shares(weight_N: Tensor, left_N: Tensor) -> Tensor:

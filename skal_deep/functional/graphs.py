@@ -28,17 +28,22 @@ def cosine_graph(embeddings: Tensor, n_neighbors: int) -> csr_array:
     -------
     graph : csr_array of shape (N, N)
         ``deg^-1/2 (W + W^T) deg^-1/2``, with ``W_ij = max(0, cos)^3`` for the k
-        neighbours j of i. Eigenvalues lie between -1 and 1.
+        neighbours j of i. Eigenvalues lie between -1 and 1. Rows of zeros have no
+        direction: they are nobody's neighbours.
 
     References
     ----------
     A. Iscen, G. Tolias, Y. Avrithis, O. Chum. Label Propagation for Deep
     Semi-Supervised Learning. CVPR, 2019.
     """
-    distance_Nk, neighbor_Nk = _others(unit_rows(embeddings), n_neighbors)
+    with_direction = embeddings.any(-1).nonzero()[:, 0]
+    if not len(with_direction):
+        return csr_array((len(embeddings), len(embeddings)))
+    directions = unit_rows(embeddings[with_direction])
+    distance_Nk, neighbor_Nk = _others(directions, n_neighbors)
     cosine_Nk = (1 - distance_Nk.square() / 2).clamp_min(0)
     weights = _as_graph(cosine_Nk**3, neighbor_Nk)
-    weights = weights + weights.T
+    weights = _spread(weights + weights.T, with_direction, len(embeddings))
     scale = diags_array(_inverse(np.sqrt(weights.sum(axis=1))))
     return csr_array(scale @ weights @ scale)
 
@@ -102,6 +107,13 @@ def diffuse(graph: csr_array, signs: Tensor, n_steps: int | None = None) -> Tens
     D. Kushnir, L. Venturi. Diffusion-Based Deep Active Learning. arXiv:2003.10339,
     2020.
     """
+    return _diffused(graph, signs, n_steps)[0]
+
+
+def _diffused(
+    graph: csr_array, signs: Tensor, n_steps: int | None
+) -> tuple[Tensor, NDArray[np.bool_]]:
+    """Return the signals, and which rows they have reached."""
     held_NC = signs.double().numpy(force=True)
     is_labeled = (held_NC != 0).any(axis=1)
     signal_NC, is_reached = held_NC, is_labeled
@@ -112,7 +124,30 @@ def diffuse(graph: csr_array, signs: Tensor, n_steps: int | None = None) -> Tens
         is_reached = was_reached | (graph @ was_reached.astype(float) > 0)
         if n_steps is None and (is_reached == was_reached).all():
             break
-    return torch.as_tensor(signal_NC).to(signs)
+    return torch.as_tensor(signal_NC).to(signs), is_reached
+
+
+def diffusion_scores(
+    graph: csr_array, signs: Tensor, n_steps: int | None = None
+) -> Tensor:
+    """Return minus the strongest signal at each row; 1 where no label has come.
+
+    With many classes all signals may be negative where labels contradict each other,
+    down to -1, so that a row without any signal is not the weakest by its number.
+
+    Parameters
+    ----------
+    graph, signs, n_steps
+        As in :func:`diffuse`.
+
+    Returns
+    -------
+    scores : Tensor of shape (N,)
+        Below 1 for rows that are reached.
+    """
+    signals, is_reached = _diffused(graph, signs, n_steps)
+    reached = torch.as_tensor(is_reached).to(signs.device)
+    return torch.where(reached, -signals.amax(-1), 1.0)
 
 
 def propagate_labels(
@@ -200,6 +235,14 @@ def _as_graph(weight_Nk: Tensor, neighbor_Nk: Tensor) -> csr_array:
     starts = np.arange(n + 1) * k
     entries = (a.flatten().numpy(force=True) for a in (weight_Nk.double(), neighbor_Nk))
     return csr_array((*entries, starts), shape=(n, n))
+
+
+def _spread(graph: csr_array, rows: Tensor, n: int) -> csr_array:
+    """Return a graph of n rows whose edges are those of a graph of some rows."""
+    place = rows.numpy(force=True)
+    edges = graph.tocoo()
+    coordinates = place[edges.row], place[edges.col]
+    return csr_array((edges.data, coordinates), shape=(n, n))
 
 
 def _inverse(values: NDArray[np.float64]) -> NDArray[np.float64]:

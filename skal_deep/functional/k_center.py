@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_batch_size, check_finite
+from skal_deep.functional._checks import check_batch_size, check_rows
 from skal_deep.functional._chunks import chunks
+from skal_deep.functional._distances import Points, amid, nearest
 from skal_deep.functional.selection import without_earlier
 
 # Centres that every point is compared with; most points are never farthest after that.
@@ -31,7 +32,8 @@ def k_center_greedy(
     Distances to the nearest centre only shrink as centres are added: the distance to
     the nearest of some centres is an upper bound. So all points are compared with a
     few centres, and with the others only those whose bound could make them farthest.
-    Picks are the same as with all distances. Without utilities a batch costs much
+    Picks are the same as with all distances, which are off by less than a thousandth
+    where clusters are tight and far apart, too. Without utilities a batch costs much
     less than the N (M + b) D operations of all distances.
 
     Parameters
@@ -62,11 +64,11 @@ def k_center_greedy(
     Core-Set Approach. ICLR, 2018.
     """
     check_batch_size(batch_size, len(embeddings))
-    check_finite(embeddings=embeddings, centers=centers)
-    # Distances stay the same and lose fewer digits near the origin. The mean is that
-    # of the centres, so that a candidate's distance does not depend on the others.
-    origin_D = (centers if len(centers) else embeddings).mean(0)
-    points, known = _Pool(embeddings, origin_D), _Points(centers - origin_D)
+    check_rows(embeddings=embeddings, centers=centers)
+    # Distances stay the same and lose fewer digits near the origin: one amid the
+    # candidates, as a labelled outlier is far from all of them.
+    origin_D = amid(embeddings) if len(centers) else embeddings.mean(0)
+    points, known = _Pool(embeddings, origin_D), Points(centers, origin_D)
     indices, distance_B = _farthest_first(points, known, batch_size)
     if not with_utilities:
         return indices, distance_B
@@ -74,44 +76,36 @@ def k_center_greedy(
     return indices, without_earlier(rows, indices)
 
 
-class _Points:
-    """Points with their squared norms."""
+class _Centers:
+    """Centres so far, with room for more.
 
-    def __init__(self, points_ND: Tensor, norm_N: Tensor | None = None):
-        self.points_ND = points_ND
-        if norm_N is None:
-            norm_N = torch.linalg.vector_norm(points_ND, dim=-1).square_()
-        self.norm_N = norm_N
+    Parameters
+    ----------
+    known : Points
+        Centres to begin with.
+    n_more : int
+        Number of centres to come.
+    """
+
+    def __init__(self, known: Points, n_more: int):
+        self._n = len(known)
+        filler = known.rows_ND.new_zeros(n_more, known.rows_ND.shape[1])
+        self._all = Points(torch.cat([known.rows_ND, filler]), known.origin_D)
 
     def __len__(self) -> int:
-        return len(self.points_ND)
+        return self._n
 
-    def at(self, rows: Any) -> "_Points":
-        """Return some of the points."""
-        return _Points(self.points_ND[rows], self.norm_N[rows])
+    def at(self, where: slice) -> Points:
+        """Return some of the centres."""
+        return self._all.at(where)
 
-    def with_room_for(self, n_more: int) -> "_Points":
-        """Return a copy with more points at the end, which :meth:`put` will set."""
-        room_KD = self.points_ND.new_zeros(n_more, self.points_ND.shape[1])
-        room_K = self.norm_N.new_zeros(n_more)
-        return _Points(
-            torch.cat([self.points_ND, room_KD]), torch.cat([self.norm_N, room_K])
-        )
-
-    def put(self, start: int, more: "_Points") -> None:
-        """Write points from a position on."""
-        where = slice(start, start + len(more))
-        self.points_ND[where], self.norm_N[where] = more.points_ND, more.norm_N
-
-    def nearest(self, centers: "_Points") -> Tensor:
-        """Return the squared distance of each point to its nearest centre."""
-        to_K, nearest_N = centers.points_ND.T, torch.empty_like(self.norm_N)
-        for part in chunks(len(self), len(centers)):
-            offset_BK = torch.addmm(
-                centers.norm_N, self.points_ND[part], to_K, alpha=-2
-            )
-            nearest_N[part] = offset_BK.amin(-1)
-        return nearest_N.add_(self.norm_N).clamp_min_(0)
+    def add(self, more: Points) -> None:
+        """Add some points."""
+        where = slice(self._n, self._n + len(more))
+        self._all.rows_ND[where] = more.rows_ND
+        self._all.moved_ND[where] = more.moved_ND
+        self._all.norm_N[where] = more.norm_N
+        self._n += len(more)
 
 
 class _Pool:
@@ -123,11 +117,11 @@ class _Pool:
     def __len__(self) -> int:
         return len(self._embeddings)
 
-    def at(self, rows: Any) -> _Points:
+    def at(self, rows: Any) -> Points:
         """Return some of the points."""
-        return _Points(self._embeddings[rows] - self._origin_D)
+        return Points(self._embeddings[rows], self._origin_D)
 
-    def _parts(self) -> Iterator[tuple[slice, _Points]]:
+    def _parts(self) -> Iterator[tuple[slice, Points]]:
         """Yield all points, some at a time."""
         for part in chunks(*self._embeddings.shape):
             yield part, self.at(part)
@@ -139,25 +133,23 @@ class _Pool:
             norm_N[part] = points.norm_N
         return norm_N
 
-    def nearest(self, centers: _Points) -> Tensor:
+    def nearest(self, centers: Points) -> Tensor:
         """Return the squared distance of each point to its nearest centre."""
         nearest_N = self._embeddings.new_empty(len(self))
         for part, points in self._parts():
-            nearest_N[part] = points.nearest(centers)
+            nearest_N[part] = nearest(points, centers)
         return nearest_N
 
-    def distances(self, centers: _Points) -> Tensor:
+    def distances(self, centers: Points) -> Tensor:
         """Return the squared distances from centres to all points, (K, N)."""
-        squared_KN = centers.points_ND.new_empty(len(centers), len(self))
+        squared_KN = centers.rows_ND.new_empty(len(centers), len(self))
         for part, points in self._parts():
-            inner_KB = centers.points_ND @ points.points_ND.T
-            squared_KB = centers.norm_N[:, None] + points.norm_N - 2 * inner_KB
-            squared_KN[:, part] = squared_KB.clamp_min_(0)
+            points.to_each(centers, squared_KN[:, part])
         return squared_KN
 
 
 def _farthest_first(
-    points: _Pool, centers: _Points, n_picks: int
+    points: _Pool, known: Points, n_picks: int
 ) -> tuple[Tensor, Tensor]:
     """Return the picks in order, and the utility of each.
 
@@ -169,32 +161,30 @@ def _farthest_first(
     """
     picks: list[int] = []
     distances: list[float] = []
-    if not len(centers):
+    if not len(known):
         norm_N = points.norms()
         picks.append(int(norm_N.argmin()))
         distances.append(-math.sqrt(norm_N[picks[0]]))
-        centers = points.at(picks)
-    n_centers = len(centers)
-    centers = centers.with_room_for(n_picks)
-    n_first = min(n_centers, _N_FIRST_CENTERS)
+        known = points.at(picks)
+    n_first = min(len(known), _N_FIRST_CENTERS)
+    centers = _Centers(known, n_picks)
     bound_N = points.nearest(centers.at(slice(n_first)))
     bound_N[picks] = -math.inf
     seen_N = torch.full_like(bound_N, n_first, dtype=torch.long)
     while len(picks) < n_picks:
         front_F, outside = _front(bound_N)
-        front = points.at(front_F)
+        front, n_centers = points.at(front_F), len(centers)
         distance_F, seen_F = bound_N[front_F], seen_N[front_F]
         for n_seen in seen_F[seen_F < n_centers].unique().tolist():
             late_L = (seen_F == n_seen).nonzero()[:, 0]
-            new_L = front.at(late_L).nearest(centers.at(slice(n_seen, n_centers)))
+            new_L = nearest(front.at(late_L), centers.at(slice(n_seen, n_centers)))
             distance_F[late_L] = torch.minimum(distance_F[late_L], new_L)
         n_left = n_picks - len(picks)
         new, squared = _picks_in_front(front, front_F, distance_F, outside, n_left)
-        centers.put(n_centers, front.at(new))
-        n_centers += len(new)
+        centers.add(front.at(new))
         picks += front_F[new].tolist()
         distances += map(math.sqrt, squared)
-        bound_N[front_F], seen_N[front_F] = distance_F, n_centers
+        bound_N[front_F], seen_N[front_F] = distance_F, len(centers)
     device = bound_N.device
     return torch.tensor(picks, device=device), bound_N.new_tensor(distances)
 
@@ -215,7 +205,7 @@ def _front(bound_N: Tensor) -> tuple[Tensor, tuple[float, int]]:
 
 
 def _picks_in_front(
-    front: _Points,
+    front: Points,
     front_F: Tensor,
     distance_F: Tensor,
     outside: tuple[float, int],
@@ -235,16 +225,15 @@ def _picks_in_front(
             break
         picks.append(at)
         squared.append(farthest)
-        to_pick_F = front.norm_N + front.norm_N[at]
-        to_pick_F -= 2 * (front.points_ND @ front.points_ND[at])
-        torch.minimum(distance_F, to_pick_F.clamp_min_(0), out=distance_F)
+        to_pick_F = front.to(at)
+        torch.minimum(distance_F, to_pick_F, out=distance_F)
         distance_F[at] = -math.inf
     return picks, squared
 
 
-def _distances_before(points: _Pool, centers: _Points, picks: Tensor) -> Tensor:
+def _distances_before(points: _Pool, centers: Points, picks: Tensor) -> Tensor:
     """Return each point's distance to its nearest centre before each pick."""
-    rows_BN = centers.norm_N.new_empty(len(picks), len(points))
+    rows_BN: Tensor = centers.norm_N.new_empty(len(picks), len(points))
     if len(centers):
         nearest_N = points.nearest(centers)
     else:

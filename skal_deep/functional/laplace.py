@@ -93,6 +93,11 @@ def laplace_weights(
 ) -> Tensor:
     """Return draws of the weights from ``N(weights, (H + prior_precision I)^-1)``.
 
+    Noise is multiplied by the symmetric root ``Q (d + prior_precision)^-1/2 Q'`` of the
+    covariance, for eigenvalues d and directions Q of H. Directions are arbitrary where
+    eigenvalues are equal, and their signs always: this root depends on neither, and
+    moves no more than H does.
+
     Parameters
     ----------
     weights_CD : Tensor of shape (C, D)
@@ -110,12 +115,16 @@ def laplace_weights(
         In float64.
     """
     eigenvalues_CD, basis = curvature
-    scaled_SCD = noise_SCD.double() / (eigenvalues_CD + prior_precision).sqrt()
+    drawn_SCD, root_CD = noise_SCD.double(), (eigenvalues_CD + prior_precision).rsqrt()
     if len(basis) == 1:
-        scaled_SCD = (scaled_SCD.flatten(1) @ basis[0].T).view_as(scaled_SCD)
+        turned_SP = drawn_SCD.flatten(1) @ basis[0] * root_CD.flatten()
+        drawn_SCD = (turned_SP @ basis[0].T).view_as(drawn_SCD)
     elif len(basis) == 2:
-        scaled_SCD = basis[0] @ scaled_SCD @ basis[1].T
-    return weights_CD.double() + scaled_SCD
+        drawn_SCD = basis[0].T @ drawn_SCD @ basis[1] * root_CD
+        drawn_SCD = basis[0] @ drawn_SCD @ basis[1].T
+    else:
+        drawn_SCD = drawn_SCD * root_CD
+    return weights_CD.double() + drawn_SCD
 
 
 def evidence_precision(weights_CD: Tensor, curvature: Curvature) -> float:

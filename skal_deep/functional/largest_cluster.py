@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_finite
+from skal_deep.functional._checks import check_finite, check_rows
+from skal_deep.functional._distances import Points, amid, round_off
 from skal_deep.functional._picks import Picks
 from skal_deep.functional.neighbors import nearest_centers
 
@@ -55,14 +56,12 @@ def lcmd(
     Deep Batch Active Learning for Regression. JMLR, 2023.
     """
     picks = Picks(features, batch_size, with_utilities)
-    check_finite(features=features, centers=centers)
-    # Distances stay the same and lose fewer digits near the origin.
-    origin_D = (centers if len(centers) else features).mean(0)
-    candidates = Clusters(features - origin_D, centers - origin_D)
+    check_rows(features=features, centers=centers)
+    candidates = Clusters(features, centers)
     everything = candidates
     if mass is not None:
         check_finite(mass=mass)
-        everything = Clusters(mass - origin_D, centers - origin_D)
+        everything = Clusters(mass, centers)
     for step in range(batch_size):
         n_clusters = len(centers) + step
         if n_clusters == 0:
@@ -80,7 +79,7 @@ def lcmd(
             is_choice_N = picks.left_N & (candidates.owner_N == chosen)
             pick = int(torch.where(is_choice_N, nearest_N, -1.0).argmax())
         picks.add(pick, utility_N)
-        center_D = candidates.points_ND[pick]
+        center_D = features[pick]
         candidates.add(center_D, n_clusters)
         if mass is not None:
             everything.add(center_D, n_clusters)
@@ -91,22 +90,30 @@ class Clusters:
     """Points, each with its nearest centre and the squared distance to it."""
 
     def __init__(self, points_ND: Tensor, centers_MD: Tensor):
-        self.points_ND = points_ND
-        self._norm_N = points_ND.square().sum(-1)
+        # distances stay the same and lose fewer digits near the origin
+        self._points = Points(points_ND, amid(points_ND))
+        self._low_N = self._points.norm_N * (1 - round_off(points_ND))
         if len(centers_MD):
             self.nearest_N, self.owner_N = nearest_centers(points_ND, centers_MD)
         else:
-            self.nearest_N = torch.full_like(self._norm_N, torch.inf)
-            self.owner_N = torch.zeros_like(self._norm_N, dtype=torch.int64)
+            self.nearest_N = torch.full_like(self._low_N, torch.inf)
+            self.owner_N = torch.zeros_like(self._low_N, dtype=torch.int64)
 
     def add(self, center_D: Tensor, name: int) -> None:
-        """Add a centre; points that are closer to it than to theirs change over."""
-        distance_N = self._norm_N + center_D.square().sum()
-        distance_N -= 2 * (self.points_ND @ center_D)
-        closer_B = torch.nonzero(distance_N < self.nearest_N)[:, 0]
+        """Add a centre; points that are closer to it than to theirs change over.
+
+        A product finds those that may be closer, round-off taken off; differences tell
+        which are.
+        """
+        moved_D = center_D - self._points.origin_D
+        low_N = torch.addmv(self._low_N, self._points.moved_ND, moved_D, alpha=-2)
+        low_N += moved_D.square().sum() * (1 - round_off(moved_D))
+        near_B = torch.nonzero(low_N < self.nearest_N)[:, 0]
+        distance_B = (self._points.rows_ND[near_B] - center_D).square_().sum(-1)
+        is_closer_B = distance_B < self.nearest_N[near_B]
+        closer_B = near_B[is_closer_B]
         self.owner_N[closer_B] = name
-        distance_B = (self.points_ND[closer_B] - center_D).square().sum(-1)
-        self.nearest_N[closer_B] = distance_B
+        self.nearest_N[closer_B] = distance_B[is_closer_B]
 
     def sizes(self, n_clusters: int) -> Tensor:
         """Return the sum of squared distances in each cluster."""

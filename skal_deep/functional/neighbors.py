@@ -5,8 +5,15 @@ import math
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_finite
+from skal_deep.functional._checks import check_rows
 from skal_deep.functional._chunks import chunks
+from skal_deep.functional._distances import (
+    Points,
+    all_differences,
+    amid,
+    least_sure,
+    nearest_k,
+)
 
 
 def unit_rows(embeddings: Tensor) -> Tensor:
@@ -22,14 +29,20 @@ def unit_rows(embeddings: Tensor) -> Tensor:
     directions : Tensor of shape (N, D)
         Rows of length 1.
     """
+    if not embeddings.numel():
+        return embeddings
+    # of any length: squares may overflow, or vanish
+    largest_N1 = embeddings.abs().amax(-1, keepdim=True)
+    embeddings = embeddings / torch.where(largest_N1 > 0, largest_N1, 1)
     norm_N1 = torch.linalg.vector_norm(embeddings, dim=-1, keepdim=True)
     return embeddings / torch.where(norm_N1 > 0, norm_N1, 1)
 
 
 def squared_distances(left: Tensor, right: Tensor) -> Tensor:
-    """Return squared Euclidean distances by one matrix product.
+    """Return squared Euclidean distances.
 
-    Centre the rows first: where they are far from the origin, digits are lost.
+    They are found by one matrix product, and computed again from differences for rows
+    on the left of which one is so small that round-off could be a thousandth of it.
 
     Parameters
     ----------
@@ -43,15 +56,24 @@ def squared_distances(left: Tensor, right: Tensor) -> Tensor:
     squared : Tensor of shape (N, M)
         Not negative.
     """
-    inner = torch.addmm(right.square().sum(-1), left, right.T, alpha=-2)
-    return inner.add_(left.square().sum(-1)[:, None]).clamp_min_(0)
+    if not left.numel() or not right.numel():
+        return left.new_zeros(len(left), len(right))
+    origin_D = amid(right)
+    points, others = Points(left, origin_D), Points(right, origin_D)
+    squared_NM = points.products(others)
+    sure_N = least_sure(left) * points.norm_N
+    unsure_N = squared_NM.amin(-1) < sure_N
+    if unsure_N.any():
+        squared_NM[unsure_N] = all_differences(left[unsure_N], right)
+    return squared_NM.clamp_min_(0)
 
 
 def nearest_centers(embeddings: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
     """Return the squared distance to the nearest centre, and which one it is.
 
-    The nearest is found by a matrix product. Its distance is then computed from
-    differences, which lose no digits where points are close.
+    The nearest is found by a matrix product, and by differences of rows where its
+    round-off could have decided. Distances are computed from differences, which lose
+    no digits where points are close.
 
     Parameters
     ----------
@@ -67,16 +89,27 @@ def nearest_centers(embeddings: Tensor, centers: Tensor) -> tuple[Tensor, Tensor
     positions : Tensor of shape (N,)
         Of the nearest centres; the lowest wins a tie.
     """
-    origin_D = centers.mean(0)
-    centers_KD = centers - origin_D
-    norm_K = centers_KD.square().sum(-1)
+    origin_D = amid(embeddings)  # not the centres: one may be far from all rows
+    known = Points(centers, origin_D)
+    sure = least_sure(embeddings)
     squared_N = embeddings.new_empty(len(embeddings))
     position_N = squared_N.new_empty(len(embeddings), dtype=torch.long)
     for part in chunks(len(embeddings), max(centers.shape)):
-        rows_BD = embeddings[part] - origin_D
-        nearest_B = torch.addmm(norm_K, rows_BD, centers_KD.T, alpha=-2).argmin(-1)
+        rows_BD = embeddings[part]
+        moved_BD = rows_BD - origin_D
+        nearest_B = torch.addmm(
+            known.norm_N, moved_BD, known.moved_ND.T, alpha=-2
+        ).argmin(-1)
         position_N[part] = nearest_B
-        squared_N[part] = rows_BD.sub_(centers_KD[nearest_B]).square().sum(-1)
+        squared_B = (rows_BD - centers[nearest_B]).square_().sum(-1)
+        # a row at the place of its centre has no other that is closer
+        is_close_B = (squared_B < sure * moved_BD.square_().sum(-1)) & (squared_B > 0)
+        if is_close_B.any():
+            close = is_close_B.nonzero()[:, 0]
+            found = nearest_k(Points(rows_BD[close], origin_D), known, 1)
+            squared_B[close], nearest_B[close] = found[0][:, 0], found[1][:, 0]
+            position_N[part] = nearest_B
+        squared_N[part] = squared_B
     return squared_N, position_N
 
 
@@ -103,16 +136,12 @@ def nearest_neighbors(
     positions : Tensor of shape (N, k)
         Of the neighbours in the data.
     """
-    check_finite(embeddings=embeddings, data=data)
-    origin_D = data.mean(0)
-    rows_ND, data_MD = embeddings - origin_D, data - origin_D
-    squared_Nk = rows_ND.new_empty(len(rows_ND), n_neighbors)
-    position_Nk = squared_Nk.new_empty(len(rows_ND), n_neighbors, dtype=torch.long)
-    for part in chunks(len(rows_ND), len(data)):
-        squared_BM = squared_distances(rows_ND[part], data_MD)
-        nearest = squared_BM.topk(n_neighbors, largest=False)
-        squared_Nk[part], position_Nk[part] = nearest
-    return squared_Nk.sqrt_(), position_Nk
+    check_rows(embeddings=embeddings, data=data)
+    origin_D = amid(data)
+    squared_Nk, position_Nk = nearest_k(
+        Points(embeddings, origin_D), Points(data, origin_D), n_neighbors
+    )
+    return squared_Nk.clamp_min_(0).sqrt_(), position_Nk
 
 
 def closest_pair(embeddings: Tensor) -> float:

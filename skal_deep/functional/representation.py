@@ -14,6 +14,7 @@ def suggestive_annotation(
     data: Tensor,
     batch_size: int,
     *,
+    handicaps: Tensor | None = None,
     with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Choose greedily what represents the data best, by cosine similarity.
@@ -31,6 +32,8 @@ def suggestive_annotation(
         What is to be represented.
     batch_size : int
         Number of picks b.
+    handicaps : Tensor of shape (N,), optional
+        What is taken off the gains of each candidate; ``None`` is nothing.
     with_utilities : bool, default=True
         Whether to keep the utilities of all candidates.
 
@@ -39,8 +42,9 @@ def suggestive_annotation(
     indices : Tensor of shape (b,)
         Picks in order; the lowest position wins a tie.
     utilities : Tensor of shape (b, N)
-        Row t holds what each candidate would add to F at pick t; 0 at earlier picks.
-        Of shape (b,), those of the picks alone, if the others are not asked for.
+        Row t holds what each candidate would add to F at pick t, less its handicap; 0
+        at earlier picks. Of shape (b,), those of the picks alone, if the others are
+        not asked for.
 
     References
     ----------
@@ -60,6 +64,8 @@ def suggestive_annotation(
                 .clamp_min_(0)
                 .sum(0, dtype=torch.float64)
             )
+        if handicaps is not None:
+            gain_N -= handicaps
         pick = picks.take(gain_N.to(points_ND.dtype))
         if step + 1 < batch_size:
             similar_M = torch.maximum(similar_M, data_MD @ points_ND[pick])

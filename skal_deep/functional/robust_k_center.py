@@ -9,7 +9,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, hstack, identity
 from torch import Tensor
 
-from skal_deep.functional._checks import check_batch_size, check_finite
+from skal_deep.functional._checks import check_batch_size, check_rows
 from skal_deep.functional.k_center import k_center_greedy
 from skal_deep.functional.largest_cluster import Clusters
 
@@ -78,7 +78,7 @@ def robust_k_center(
     Core-Set Approach. ICLR, 2018.
     """
     check_batch_size(batch_size, len(embeddings))
-    check_finite(embeddings=embeddings, centers=centers)
+    check_rows(embeddings=embeddings, centers=centers)
     n_kept = min(len(embeddings), max(max_points, batch_size))
     # farthest-first picks come in order: the first b are the greedy batch
     kept, _ = k_center_greedy(embeddings, centers, n_kept, with_utilities=False)

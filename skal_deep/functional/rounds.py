@@ -34,6 +34,46 @@ def average_linkage(embeddings: Tensor, n_clusters: int) -> Tensor:
     return torch.as_tensor(labels, dtype=torch.long, device=embeddings.device)
 
 
+def halved(embeddings: Tensor, most: int) -> list[Tensor]:
+    """Return parts of rows that lie together, halves of halves until they are small.
+
+    Rows are halved at the median of a projection: on the line from the row farthest
+    from the mean to the row farthest from that one. ``O(N D log N)`` operations.
+
+    Parameters
+    ----------
+    embeddings : Tensor of shape (N, D)
+        Rows.
+    most : int
+        Largest number of rows in a part.
+
+    Returns
+    -------
+    parts : list of Tensors of shape (P,)
+        Positions of the rows; each row is in one part.
+    """
+    parts, whole = [], []
+    if len(embeddings):
+        whole.append(torch.arange(len(embeddings), device=embeddings.device))
+    while whole:
+        part = whole.pop()
+        if len(part) <= most:
+            parts.append(part)
+            continue
+        rows = embeddings[part].double()
+        one = rows[_distance(rows, rows.mean(0)).argmax()]
+        other = rows[_distance(rows, one).argmax()]
+        order = ((rows - one) @ (other - one)).sort(stable=True).indices
+        middle = len(part) // 2
+        whole += [part[order[:middle]], part[order[middle:]]]
+    return parts
+
+
+def _distance(rows_ND: Tensor, place_D: Tensor) -> Tensor:
+    distance_N: Tensor = torch.linalg.vector_norm(rows_ND - place_D, dim=-1)
+    return distance_N
+
+
 def cluster_rounds(
     scores: Tensor,
     clusters: Tensor,

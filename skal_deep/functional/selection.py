@@ -78,11 +78,8 @@ def power_sample(
     TMLR, 2023.
     """
     log_score = torch.log(scores.double().clamp_min(0))
-    if coldness == 0:  # 0 * -inf
-        log_score = torch.zeros_like(log_score)
-    log_weight = coldness * log_score
     return _plackett_luce(
-        scores, log_weight, batch_size, generator, epsilon, with_utilities
+        scores, log_score, coldness, batch_size, generator, epsilon, with_utilities
     )
 
 
@@ -125,9 +122,9 @@ def softmax_sample(
     Stochastic Batch Acquisition: A Simple Baseline for Deep Active Learning.
     TMLR, 2023.
     """
-    log_weight = coldness * scores.double()
+    log_score = scores.double()
     return _plackett_luce(
-        scores, log_weight, batch_size, generator, epsilon, with_utilities
+        scores, log_score, coldness, batch_size, generator, epsilon, with_utilities
     )
 
 
@@ -175,15 +172,15 @@ def softrank_sample(
     order = torch.sort(scores, descending=True, stable=True).indices
     rank = torch.empty_like(scores, dtype=torch.float64)
     rank[order] = torch.arange(1, len(scores) + 1, device=scores.device).double()
-    log_weight = -coldness * rank.log()
     return _plackett_luce(
-        scores, log_weight, batch_size, generator, epsilon, with_utilities
+        scores, -rank.log(), coldness, batch_size, generator, epsilon, with_utilities
     )
 
 
 def _plackett_luce(
     scores: Tensor,
-    log_weight: Tensor,
+    log_score: Tensor,
+    coldness: float,
     batch_size: int,
     generator: torch.Generator | None,
     epsilon: float,
@@ -191,12 +188,19 @@ def _plackett_luce(
 ) -> tuple[Tensor, Tensor]:
     """Draw one after another without replacement, by the Gumbel top-k trick.
 
-    The b largest of ``log w_i + Gumbel noise``, in descending order, have the law of
-    b draws from ``w_i / sum of the w that are left``.
+    Weights w are ``exp(coldness * log_score)``. The b largest of ``log w_i + Gumbel
+    noise``, in descending order, have the law of b draws from ``w_i / sum of the w that
+    are left``.
     """
     check_batch_size(batch_size, len(scores))
     check_finite(scores=scores)
+    if not 0 <= epsilon <= 1:  # negative probabilities, otherwise
+        raise ValueError(f"epsilon must lie between 0 and 1, not {epsilon!r}.")
     generator = own_generator(generator)
+    log_weight = _log_weights(log_score, coldness)
+    if log_weight is None:
+        picks = Picks(scores, batch_size, with_utilities)
+        return _coldest_draws(picks, log_score, batch_size, epsilon, generator)
     if epsilon > 0:
         picks = Picks(scores, batch_size, with_utilities)
         return _mixed_draws(picks, log_weight, batch_size, epsilon, generator)
@@ -211,6 +215,33 @@ def _plackett_luce(
     left_TN = torch.ones(batch_size, len(scores), dtype=torch.bool).to(scores.device)
     left_TN = without_earlier(left_TN, indices)
     return indices, _shares(log_weight, left_TN).to(scores.dtype)
+
+
+def _log_weights(log_score: Tensor, coldness: float) -> Tensor | None:
+    """Return ``coldness * log_score``, ``None`` if they are too large for a number."""
+    if coldness == 0:  # 0 * -inf
+        return torch.zeros_like(log_score)
+    log_weight = coldness * log_score
+    overflows = ~log_weight.isfinite() & log_score.isfinite()
+    return None if overflows.any() else log_weight
+
+
+def _coldest_draws(
+    picks: Picks,
+    log_score: Tensor,
+    batch_size: int,
+    epsilon: float,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Draw one after another from the highest scores left, equals evenly."""
+    left = picks.left_N
+    for _ in range(batch_size):
+        highest = left & (log_score == log_score[left].max())
+        proba, even = (some.to(torch.float64) / some.sum() for some in (highest, left))
+        proba = (1 - epsilon) * proba + epsilon * even
+        perturbed = proba.log() + _gumbel(log_score, generator)
+        picks.add(int(perturbed.argmax()), proba)
+    return picks.answer()
 
 
 def _mixed_draws(

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_finite
+from skal_deep.functional._checks import check_rows
 from skal_deep.functional._picks import Picks
 from skal_deep.functional.neighbors import nearest_centers, nearest_neighbors
 
@@ -54,6 +54,7 @@ def typi_clust(
     batch_size: int,
     n_neighbors: int = 20,
     with_utilities: bool = True,
+    rows: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Choose the most typical row of one cluster after the other.
 
@@ -79,6 +80,9 @@ def typi_clust(
         Largest number of neighbours; the paper's 20.
     with_utilities : bool, default=True
         Whether to keep the utilities of all candidates.
+    rows : Tensor of shape (N,), optional
+        Which rows of the data the candidates are, in whose clusters they are then;
+        ``None`` is the nearest ones.
 
     Returns
     -------
@@ -95,10 +99,12 @@ def typi_clust(
     Strategies Suit High and Low Budgets. ICML, 2022.
     """
     picks = Picks(embeddings, batch_size, with_utilities)
-    check_finite(embeddings=embeddings, data=data)
-    cluster_N, cluster_M = (
-        nearest_centers(rows, centroids)[1] for rows in (embeddings, data)
-    )
+    check_rows(embeddings=embeddings, data=data)
+    # of the data alone: rounding might put a candidate into a cluster without rows
+    cluster_M = nearest_centers(data, centroids)[1]
+    if rows is None:
+        rows = nearest_neighbors(embeddings, data, 1)[1][:, 0]
+    cluster_N = cluster_M[rows.to(cluster_M.device)]
     size_K = torch.bincount(cluster_M, minlength=len(centroids)).tolist()
     labeled_K = torch.bincount(cluster_M[:n_labeled], minlength=len(centroids)).tolist()
     turns = sorted(

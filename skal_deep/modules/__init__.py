@@ -5,7 +5,6 @@ from skal_deep.modules._discriminator import Discriminator
 from skal_deep.modules._drop_connect import DropConnectLinear
 from skal_deep.modules._dropout import (
     CoupledDropout,
-    FunctionalDropout,
     coupled_dropout,
     dropout_layers,
     dropout_sites,
@@ -13,11 +12,19 @@ from skal_deep.modules._dropout import (
     unreachable_dropout,
 )
 from skal_deep.modules._evidential import EvidentialLoss, evidence_of, evidential_proba
+from skal_deep.modules._hidden import RandomSite, parts_that_may_hide, random_pass
+from skal_deep.modules._hooks import as_before
+from skal_deep.modules._images import axes_hint, has_channels_last
 from skal_deep.modules._layout import ChannelsLast, convolves
 from skal_deep.modules._mlp import MLP
 from skal_deep.modules._prefix import SharedPrefix
-from skal_deep.modules._rng import draw_generator, isolated_rng
-from skal_deep.modules._split_linear import SplitLinear, heads_apart, split_linear
+from skal_deep.modules._rng import draw_generator, isolated_rng, one_thread_at_a_time
+from skal_deep.modules._split_linear import (
+    SplitLinear,
+    heads_apart,
+    one_head,
+    split_linear,
+)
 from skal_deep.modules._standardizer import Standardizer
 from skal_deep.modules._thinned import ThinnedDraws, draw_passes
 from skal_deep.modules._training import Minibatches, train
@@ -38,15 +45,17 @@ __all__ = [
     "Discriminator",
     "DropConnectLinear",
     "EvidentialLoss",
-    "FunctionalDropout",
     "LabeledScorer",
     "MLP",
     "Minibatches",
+    "RandomSite",
     "SharedPrefix",
     "SplitLinear",
     "Standardizer",
     "ThinnedDraws",
     "VAE",
+    "as_before",
+    "axes_hint",
     "batch_norms",
     "convolves",
     "coupled_dropout",
@@ -57,8 +66,13 @@ __all__ = [
     "eval_mode",
     "evidence_of",
     "evidential_proba",
+    "has_channels_last",
     "heads_apart",
     "isolated_rng",
+    "one_head",
+    "one_thread_at_a_time",
+    "parts_that_may_hide",
+    "random_pass",
     "refresh_batch_norm",
     "restored_state",
     "set_trained_weights",

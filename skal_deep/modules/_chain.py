@@ -1,6 +1,5 @@
 """Traced chains of layers, and where dropout may move in them."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -105,15 +104,3 @@ def late_dropout(steps: list[Step]) -> list[Step]:
             steps[at], steps[at + 1] = steps[at + 1], steps[at]
             at += 1
     return steps
-
-
-def ending_at(
-    source: fx.Node, nodes: list[fx.Node], module: nn.Module
-) -> Callable[[Tensor], Tensor]:
-    """Return the part of a traced module that ends with a node."""
-    graph = fx.Graph()
-    copies: dict[fx.Node, fx.Node] = {}
-    for node in nodes[: nodes.index(source) + 1]:
-        copies[node] = graph.node_copy(node, copies.__getitem__)
-    graph.output(copies[source])
-    return fx.GraphModule(module, graph)

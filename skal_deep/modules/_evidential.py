@@ -45,6 +45,8 @@ class EvidentialLoss(nn.Module):
 
     def forward(self, logits_NC: Tensor, y_N: Tensor) -> Tensor:
         """Return the loss, or the losses of the rows."""
+        if logits_NC.dtype in (torch.float16, torch.bfloat16):
+            logits_NC = logits_NC.float()  # torch has no digamma of half precision
         evidence_NC = evidence_of(logits_NC)
         divergence_N = misleading_evidence(evidence_NC, y_N)
         loss_N = evidential_loss(evidence_NC, y_N, self.kind)

@@ -1,11 +1,52 @@
-"""Randomness that stays inside a block."""
+"""Randomness that stays inside a block, and blocks that wait for one another."""
 
+import os
 import random
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import torch
+
+# The global generators belong to all threads, and so do a module's hooks and flags.
+# Who changes them for a while holds this lock; the same thread may take it again.
+_lock = threading.RLock()
+
+
+def _new_lock() -> None:
+    """Replace the lock in a forked process, where no other thread can release it."""
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_lock)
+
+
+@contextmanager
+def one_thread_at_a_time() -> Iterator[None]:
+    """Let no other thread into any such block meanwhile."""
+    with _lock:
+        yield
+
+
+@contextmanager
+def put_back(restore: Callable[[], None]) -> Iterator[None]:
+    """Restore something at the end, even when Ctrl-C hits the restoring itself.
+
+    Parameters
+    ----------
+    restore : callable
+        Runs twice: what the first run did not reach the second one does.
+    """
+    try:
+        try:
+            yield
+        finally:
+            restore()
+    finally:
+        restore()
 
 
 @contextmanager
@@ -15,28 +56,43 @@ def isolated_rng(seed: int | None = None) -> Iterator[None]:
     Training and even plain prediction draw from torch's global generator (the
     ``DataLoader`` seeds its workers from it), weights are initialised from it, and
     scikit-learn falls back on numpy's. All of them are put back at the end, also
-    when an exception passes.
+    when an exception passes. Threads wait for one another: two blocks at a time would
+    draw from each other's seeds and put back each other's states.
 
     Parameters
     ----------
     seed : int or None, default=None
         Seeds the generators inside the block. ``None`` leaves them where they are.
     """
-    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
-    cuda = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
-    try:
-        with torch.random.fork_rng(devices=list(cuda)):
+    with _lock:
+        python_state = random.getstate()
+        numpy_state = np.random.get_state()  # noqa: NPY002
+        torch_state = torch.get_rng_state()
+        cuda_states = torch.cuda.get_rng_state_all() if _cuda_is_used() else []
+
+        def restore() -> None:
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)  # noqa: NPY002
+            torch.set_rng_state(torch_state)
+            if cuda_states:
+                torch.cuda.set_rng_state_all(cuda_states)
+
+        with put_back(restore):
             if seed is not None:
                 random.seed(seed)
                 np.random.seed(seed % 2**32)  # noqa: NPY002
                 torch.manual_seed(seed)
             yield
-    finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)  # noqa: NPY002
 
 
-def draw_generator(seed: int, draw: int) -> torch.Generator:
-    """Return the generator of one posterior draw, independent of all other draws."""
-    state = np.random.SeedSequence((seed, draw)).generate_state(1)
+def _cuda_is_used() -> bool:
+    return torch.cuda.is_available() and torch.cuda.is_initialized()
+
+
+def draw_generator(seed: int, *key: int) -> torch.Generator:
+    """Return the generator of a posterior draw, or of a part of one.
+
+    It is independent of those of all other keys.
+    """
+    state = np.random.SeedSequence((seed, *key)).generate_state(1)
     return torch.Generator().manual_seed(int(state[0]))

@@ -1,7 +1,9 @@
 """A linear layer of several heads."""
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 from torch import Tensor, nn
@@ -94,3 +96,30 @@ def split_linear(module: nn.Module, name: str, n_heads: int) -> nn.Module:
     parent, _, attribute = name.rpartition(".")
     setattr(module.get_submodule(parent), attribute, heads)
     return module
+
+
+def one_head(module: nn.Module, head: int) -> nn.Module:
+    """Return a module with one of the heads alone, on the same trunk.
+
+    Parameters
+    ----------
+    module : nn.Module
+        A module of several heads. It is not changed; its weights are shared.
+    head : int
+        Which of them.
+    """
+    tensors = chain(module.parameters(), module.buffers())
+    memo: dict[int, Any] = {id(tensor): tensor for tensor in tensors}
+    for layer in module.modules():
+        if isinstance(layer, SplitLinear):
+            weight, bias = layer.weight, layer.bias
+            alone = nn.Linear(1, 1, bias is not None, device="meta", dtype=weight.dtype)
+            alone.in_features = layer.in_features
+            alone.out_features = layer.out_features // layer.n_heads
+            heads = weight.detach().unflatten(0, (layer.n_heads, -1))
+            alone.weight = nn.Parameter(heads[head], weight.requires_grad)
+            if bias is not None:
+                biases = bias.detach().unflatten(0, (layer.n_heads, -1))
+                alone.bias = nn.Parameter(biases[head], bias.requires_grad)
+            memo[id(layer)] = alone.train(layer.training)
+    return copy.deepcopy(module, memo)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from skal_deep.modules._chain import FLATTEN, WEIGHTED, Step, ending_at, late_dropout
+from skal_deep.modules._chain import FLATTEN, WEIGHTED, Step, late_dropout
 from skal_deep.modules._dropout import CoupledDropout, dropout_layers
 from skal_deep.modules._layout import ChannelsLast, channels_last
 from skal_deep.modules._prefix import SharedPrefix
@@ -44,7 +44,7 @@ class ThinnedDraws:
     def __init__(self, module: nn.Module):
         name = type(module).__name__
         self._shared = SharedPrefix(module)  # for inputs whose axes are not as thought
-        nodes = list(fx.symbolic_trace(module).graph.nodes)
+        nodes = self._shared.trace.nodes
         layers = set(dropout_layers(module))
         ours = [at for at, node in enumerate(nodes) if node.target in layers]
         if {nodes[at].target for at in ours} != layers or not layers:
@@ -62,7 +62,9 @@ class ThinnedDraws:
         self._steps = late_dropout(steps)
         at = next(at for at, step in enumerate(self._steps) if step.drops)
         self._once, self._steps = self._steps[:at], self._steps[at:]
-        self._prefix = ChannelsLast(ending_at(source, nodes, module))
+        # all before the first dropout, read or not: it may change what is read
+        self._before, self._source = nodes[: ours[0]], source
+        self._prefix = ChannelsLast(self._run_before)
 
     def draws(self, x: Tensor, masks: CoupledDropout, n_draws: int) -> Iterator[Any]:
         """Yield what the module returns for each draw.
@@ -70,14 +72,14 @@ class ThinnedDraws:
         Parameters
         ----------
         x : Tensor of shape (N, ...)
-            A mini-batch.
+            A mini-batch; it is not changed.
         masks : CoupledDropout
             Holds the masks.
         n_draws : int
             Number of draws.
         """
         with torch.no_grad():
-            source = channels_last(self._prefix(x))
+            source = channels_last(self._prefix(x.clone()))
             if not self._fits(source.ndim):
                 yield from self._shared.draws(x, masks, n_draws)
                 return
@@ -89,8 +91,16 @@ class ThinnedDraws:
                 return
             for draw in range(n_draws):
                 masks.use(draw)
-                masks.start_pass()
                 yield self._thin_pass(source, masks)
+
+    def _run_before(self, x: Tensor) -> Tensor:
+        """Run what comes before the first dropout."""
+        values: dict[fx.Node, Any] = {}
+        for node in self._before:
+            is_input = node.op == "placeholder"
+            values[node] = x if is_input else self._shared.trace.run(node, values)
+        output: Tensor = values[self._source]
+        return output
 
     def _fits(self, n_axes: int) -> bool:
         """Whether axis 1 is the channels of every layer, if the first has so many."""
@@ -158,7 +168,6 @@ class ThinnedDraws:
             kept = []
             for draw in range(start, min(start + size, n_draws)):
                 masks.use(draw)
-                masks.start_pass()
                 kept.append(masks.mask(dropout, source[:1]) * _scale(dropout))
             weight = (torch.stack(kept) * last.weight).flatten(0, 1)
             output = (source @ weight.T).unflatten(1, (len(kept), -1))

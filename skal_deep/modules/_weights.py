@@ -9,9 +9,14 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def trained_weights(module: nn.Module) -> Tensor:
-    """Return a copy of all parameters that are trained, of shape (P,)."""
+    """Return a copy of all parameters that are trained, of shape (P,).
+
+    Those of half precision are returned in float32, in which moments can be taken.
+    """
     with torch.no_grad():
-        return torch.cat([p.flatten() for p in _trained(module)])
+        weights_P = torch.cat([p.flatten() for p in _trained(module)])
+    is_half = weights_P.dtype in (torch.float16, torch.bfloat16)
+    return weights_P.float() if is_half else weights_P
 
 
 def set_trained_weights(module: nn.Module, weights_P: Tensor) -> None:

@@ -59,6 +59,7 @@ class AlfaMix(DeepQueryStrategy):
     """
 
     _needs = (HasLinearHead,)
+    _does_without_labels: ClassVar[bool] = True
     _plans_batch: ClassVar[bool] = True
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **DeepQueryStrategy._parameter_constraints,

@@ -74,7 +74,7 @@ def badge_at(
     picks, utilities = badge(
         *factors(pool), batch_size, pool.generator, pool.with_utilities
     )
-    if pool.is_foreign and pool.with_utilities:
+    if pool.is_foreign and pool.unlabeled_beside and pool.with_utilities:
         norm_N, norm_U = (
             squared_gradient_norms(*factors(rows)) for rows in (pool, pool.unlabeled)
         )

@@ -28,8 +28,8 @@ class Bait(DeepQueryStrategy):
     rest [2]_, so that ``W = D``.
 
     The utilities of row t are what each candidate would take off the trace when pick t
-    was added. For candidates given as inputs F is the mean over the labelled rows and
-    the unlabelled rows of ``X``, so that a pool may be scored in parts.
+    was added. F is the mean over all rows of ``X``, candidates or not, so that a pool
+    may be scored in parts.
 
     Parameters
     ----------
@@ -89,6 +89,7 @@ class Bait(DeepQueryStrategy):
         labeled = proba_NC[:0], embedding_ND[:0]
         if len(pool.labeled):
             labeled = pool.labeled.predict_and_embed()
+        others = pool.unlabeled_beside
         return bait(
             proba_NC,
             embedding_ND,
@@ -98,6 +99,6 @@ class Bait(DeepQueryStrategy):
             self.weighting,
             self.n_top,
             self.binary,
-            pool.unlabeled.predict_and_embed() if pool.is_foreign else None,
+            None if others is None else others.predict_and_embed(),
             pool.with_utilities,
         )

@@ -14,21 +14,31 @@ from torch import Tensor
 from skal_deep.classifier import (
     as_model,
     as_seed,
+    canonical_order,
+    check_feature_names,
     check_needs,
     derived_seed,
     fit_on_labeled,
     fitted,
     given_model,
+    label_array,
+    labeled_rows,
+    seen_inputs,
+    was_trained,
 )
 from skal_deep.modules import isolated_rng
 from skal_deep.pool._checks import (
     as_batch_size,
     as_candidates,
+    as_inputs,
+    as_sample_weight,
+    check_labels,
     check_unlabeled_left,
     checked_picks,
     checked_utilities,
+    warn_untrained,
 )
-from skal_deep.pool._order import canonical_order, shuffled
+from skal_deep.pool._order import same_rows, shuffled
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._rows import Rows
 from skal_deep.pool._selection import SelectionRule, TopK
@@ -54,6 +64,8 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
     _works_on_inputs: ClassVar[bool] = False
     # Whether even the first pick depends on the size of the batch.
     _plans_batch: ClassVar[bool] = False
+    # Whether it has a way of its own, and says so, where there is no label at all.
+    _does_without_labels: ClassVar[bool] = False
     # Whether labels are read as classes, so that a regressor makes no sense.
     _reads_classes: ClassVar[bool] = False
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -104,18 +116,21 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         X : array-like of shape (n_samples, ...)
             All inputs, labelled and unlabelled: vectors, images (n, c, h, w), or
             whatever the classifier takes.
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,) or, with ``reg``, (n_samples, n_targets)
             Labels, or targets of a regression; unlabelled rows hold
             ``missing_label``, for targets best ``np.nan``.
         clf : object, default=None
             The classifier: one of ours, a skorch net, a classifier of
             scikit-activeml or scikit-learn, or a Pipeline that ends in one. ``None``
-            where the strategy works on raw inputs.
+            where the strategy works on raw inputs. Where it measures the inputs of
+            a classifier, these are what the last step of a Pipeline sees.
         fit_clf : bool, default=True
-            Whether to fit a clone of the classifier on the labelled rows first. If
-            ``False``, the classifier is used as it is and must be fitted.
+            Whether to fit a clone of the classifier on the labelled rows first, which
+            it sees in an order that their contents decide, so that it does not matter
+            how they are stored. If ``False``, the classifier is used as it is and must
+            be fitted.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows when fitting.
+            Weights of the rows when fitting, finite and not negative.
         candidates : array-like, default=None
             ``None`` are all unlabelled rows; integers of shape (n_candidates,) are
             rows of ``X``; an array of shape (n_candidates, ...) holds inputs.
@@ -151,12 +166,25 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         validate_parameter_constraints(
             self._parameter_constraints, self.get_params(deep=False), name
         )
-        batch_size, candidates = as_batch_size(batch_size), as_candidates(candidates)
+        check_feature_names(
+            clf if reg is None else reg,
+            fit_clf if reg is None else fit_reg,
+            X,
+            candidates,
+        )
+        batch_size, X = as_batch_size(batch_size), as_inputs("X", X)
+        candidates = as_candidates(candidates, X)
+        check_labels(y)
+        targets, y = None, label_array(y, self.missing_label)
+        if reg is not None and y.ndim == 2:  # one of them tells which are known
+            targets, y = y, y[:, 0].copy()
+            y[~labeled_rows(targets, self.missing_label)] = self.missing_label
         if candidates is None:
             check_unlabeled_left(y, self.missing_label)
         X, y, candidates, batch_size, return_utilities = self._validate_data(
             X, y, candidates, batch_size, return_utilities, reset=True
         )
+        sample_weight = as_sample_weight(sample_weight, len(X))
         if reg is not None and self._reads_classes:
             raise TypeError(f"{name} reads labels as classes and takes no regressor.")
         clf, fit_clf = given_model(clf, fit_clf, reg, fit_reg)
@@ -166,7 +194,14 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         seed = int(self.random_state_.randint(2**31 - 1))
         with isolated_rng(seed):
             if clf is not None:
-                clf = fitted(clf, fit_clf, X, y, self.missing_label_, sample_weight)
+                known = y if targets is None else targets
+                clf = fitted(clf, fit_clf, X, known, self.missing_label_, sample_weight)
+                is_untrained = not is_labeled(y, self.missing_label_).any() and (
+                    fit_clf or not was_trained(clf)
+                )
+                if is_untrained and not self._does_without_labels:
+                    warn_untrained(name, self._works_on_inputs)
+                clf, X, candidates = seen_inputs(clf, X, candidates)
             pool, rows = self._look(
                 X, y, candidates, clf, seed, sample_weight, return_utilities
             )
@@ -192,17 +227,17 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
     ) -> tuple[Pool, NDArray[np.intp]]:
         """Return the pool of a query and which rows its candidates are."""
         model, has_label = as_model(clf), is_labeled(y, self.missing_label_)
-        labeled, unlabeled = (
-            canonical_order(X, np.flatnonzero(mask)) for mask in (has_label, ~has_label)
-        )
+        labeled = canonical_order(X, np.flatnonzero(has_label), y, sample_weight)
+        unlabeled = canonical_order(X, np.flatnonzero(~has_label))
         is_foreign = candidates is not None and candidates.ndim > 1
         data = candidates if is_foreign else X
         if is_foreign:
             rows = canonical_order(data, np.arange(len(data)))
         else:
             rows = unlabeled if candidates is None else canonical_order(X, candidates)
+        is_all = same_rows(data, rows, X, unlabeled)
         rows = shuffled(rows, derived_seed(seed, 0))
-        weight = None if sample_weight is None else np.asarray(sample_weight)[labeled]
+        weight = None if sample_weight is None else sample_weight[labeled]
 
         def without(hidden: NDArray[np.intp]) -> Any:
             y_known = y[labeled]
@@ -221,6 +256,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             y_labeled=y[labeled],
             unlabeled=Rows(X, unlabeled, model, seed),
             is_foreign=is_foreign,
+            is_all=is_all,
             without=without,
             generator=torch.Generator().manual_seed(seed),
             with_utilities=with_utilities,

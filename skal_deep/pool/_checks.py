@@ -1,10 +1,12 @@
 """Checks of what a query is given and of what a strategy returns."""
 
 import operator
+import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from skactiveml.utils import is_unlabeled
 from torch import Tensor
 
@@ -19,27 +21,109 @@ def as_batch_size(batch_size: Any) -> int:
         raise TypeError(f"batch_size must be an integer, not {batch_size!r}.") from None
 
 
-def as_candidates(candidates: Any) -> NDArray[Any] | None:
+def as_inputs(name: str, X: Any) -> Any:
+    """Return inputs as they are; refuse what is no numbers, by name."""
+    if hasattr(X, "iloc") or issparse(X):  # scikit-learn converts or refuses these
+        return X
+    try:
+        array = np.asarray(X)
+    except ValueError:
+        raise ValueError(f"The rows of {name} are not all of one shape.") from None
+    if array.dtype == object:
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(
+                f"{name} holds Python objects that are no numbers. Encode them first, "
+                "for example by scikit-learn's OrdinalEncoder."
+            ) from None
+    if not array.ndim:
+        raise ValueError(f"{name} must be an array of rows, not {X!r}.")
+    if array.dtype.kind not in "biuf":
+        raise ValueError(
+            f"{name} must hold numbers, not {array.dtype}. Encode it first, for "
+            "example by scikit-learn's OrdinalEncoder."
+        )
+    return array
+
+
+def as_candidates(candidates: Any, X: Any) -> NDArray[Any] | None:
     """Return candidates as an array; refuse what would be misread as indices."""
     if candidates is None:
         return None
-    candidates = np.asarray(candidates)
-    if candidates.ndim != 1:
-        return candidates
+    try:
+        candidates = np.asarray(candidates)
+    except ValueError:
+        raise ValueError("The rows of candidates are not all of one shape.") from None
+    if not candidates.ndim:
+        kind = TypeError if candidates.dtype == object else ValueError
+        raise kind(
+            f"candidates must be None, a list of rows of X, or inputs; it is "
+            f"{candidates.item()!r}."
+        )
+    if not len(candidates):
+        raise ValueError("candidates is empty: there is nothing to query.")
+    if candidates.ndim > 1:
+        return _as_foreign(candidates, np.shape(X)[1:])
     if candidates.dtype == bool:
         raise ValueError(
             "candidates is a boolean mask. Pass indices: np.flatnonzero(mask)."
         )
-    if not len(candidates):
-        raise ValueError("candidates is empty: there is nothing to query.")
     if candidates.dtype.kind not in "iu":
         raise ValueError(
-            f"candidates of one axis must be integers, not {candidates.dtype}. To pass "
-            "inputs, give them the axes of X."
+            "candidates of one axis must be integers of at most 64 bits, not "
+            f"{candidates.dtype}. To pass inputs, give them the axes of X."
         )
     if candidates.min() < 0:
         raise ValueError("candidates must not be negative: they are rows of X.")
-    return candidates
+    if candidates.max() >= (n_rows := np.shape(X)[0]):
+        raise ValueError(
+            f"candidates holds {candidates.max()}, but X has {n_rows} rows, 0 ... "
+            f"{n_rows - 1}."
+        )
+    return candidates.astype(np.intp)
+
+
+def _as_foreign(candidates: NDArray[Any], shape: tuple[int, ...]) -> Any:
+    """Return candidates that are inputs; their rows must be like those of X."""
+    if candidates.shape[1:] != shape:
+        hint = ""
+        if candidates.dtype.kind in "iub":
+            hint = " To pass rows of X by their number, give integers of one axis."
+        raise ValueError(
+            f"candidates holds rows of shape {candidates.shape[1:]}, but those of X "
+            f"have shape {shape}.{hint}"
+        )
+    return as_inputs("candidates", candidates)
+
+
+def as_sample_weight(sample_weight: Any, n_rows: int) -> NDArray[np.float64] | None:
+    """Return weights as an array, one number for each row of X."""
+    if sample_weight is None:
+        return None
+    try:
+        weight = np.asarray(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            "sample_weight must hold numbers, one for each row of X."
+        ) from None
+    if weight.shape != (n_rows,):
+        raise ValueError(
+            f"sample_weight must hold one number for each of the {n_rows} rows of X, "
+            f"labelled or not; its shape is {weight.shape}."
+        )
+    if not np.isfinite(weight).all() or (weight < 0).any():
+        raise ValueError(
+            "sample_weight must be finite and not negative. Give rows without a label "
+            "any weight, such as 1: it does not count."
+        )
+    return weight
+
+
+def check_labels(y: Any) -> None:
+    """Raise if labels are not at least a sequence."""
+    if np.ndim(y) == 0:
+        raise TypeError(f"y must hold one label for each row of X; it is {y!r}.")
 
 
 def check_unlabeled_left(y: Any, missing_label: Any) -> None:
@@ -49,6 +133,18 @@ def check_unlabeled_left(y: Any, missing_label: Any) -> None:
             "Every row of y has a label, so there is nothing left to query. Unlabelled "
             f"rows hold missing_label={missing_label!r}."
         )
+
+
+def warn_untrained(name: str, works_on_inputs: bool) -> None:
+    """Warn that a model which has seen no label decides, and say what else to do."""
+    remedy = "Pass first labels, drawn at random or by TypiClust with clf=None"
+    if works_on_inputs:
+        remedy = "Pass clf=None, which looks at the inputs themselves, or first labels"
+    warnings.warn(
+        f"{name} asks a model that has seen no label: unless its weights are pretrained"
+        f" ones, what it answers says nothing about the data. {remedy}.",
+        stacklevel=3,
+    )
 
 
 def checked_picks(name: str, picks: Tensor, batch_size: int, n: int) -> NDArray[Any]:

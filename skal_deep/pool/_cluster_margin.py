@@ -21,9 +21,9 @@ class ClusterMargin(DeepQueryStrategy):
 
     The paper clusters once, by the embeddings of the first model, and takes a random
     row of a cluster. Here each query clusters by the present embeddings, since
-    strategies keep no state, and takes the smallest margin. At most L = 5,000 rows are
-    linked, which takes seconds and 100 MiB; each other row belongs with the nearest
-    of them: ``O(N L D)`` operations for N rows, and memory ``O(N (C + D))``, with
+    strategies keep no state, and takes the smallest margin. More than
+    5,000 rows are halved until parts have at most L = 2,000, which are linked by
+    themselves: ``O(N L D)`` operations for N rows, and memory ``O(N (C + D))``, with
     utilities ``O(N (C + D + b))``.
 
     The utilities are one minus the margin, of the cluster whose turn it is.

@@ -26,9 +26,9 @@ class ClusterRounds(SelectionRule):
     classifier has none.
 
     Clusters are those of average linkage on all data, cut so that they have
-    ``cluster_size`` rows on average; of more than 5,000 rows a random sample is
-    linked, and the others belong with the nearest of the sample. Candidates must be
-    rows of ``X``.
+    ``cluster_size`` rows on average; more than 5,000 rows are halved, and halved
+    again, until parts have at most 2,000, which are linked by themselves. Candidates
+    must be rows of ``X``.
 
     Parameters
     ----------

@@ -47,6 +47,7 @@ class ContrastiveAL(ScoreQueryStrategy):
     """
 
     _needs = (PredictsProba,)
+    _does_without_labels: ClassVar[bool] = True
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ScoreQueryStrategy._parameter_constraints,
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],

@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from skal_deep.classifier import Embeds
-from skal_deep.functional import diffuse, random_walk
+from skal_deep.functional import diffusion_scores, random_walk
 from skal_deep.pool._base import ScoreQueryStrategy
 from skal_deep.pool._pool import Pool
 
@@ -22,7 +22,8 @@ class DiffusionAL(ScoreQueryStrategy):
     rows send 1 and the other labelled rows -1, and each step replaces a row's signal
     by the mean of its neighbours'. Where even the strongest signal is small, labels
     have hardly come yet or contradict each other, and these rows are asked for: the
-    score is minus the largest signal over classes [1]_. It looks at embeddings and
+    score is minus the largest signal over classes [1]_, and 1, the highest, where no
+    label has come at all. It looks at embeddings and
     labels alone. A classifier that has no embeddings, or none, makes it work on the
     inputs themselves.
 
@@ -55,6 +56,7 @@ class DiffusionAL(ScoreQueryStrategy):
     """
 
     _needs = (Embeds,)
+    _does_without_labels: ClassVar[bool] = True
     _works_on_inputs: ClassVar[bool] = True
     _reads_classes: ClassVar[bool] = True
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -90,5 +92,5 @@ class DiffusionAL(ScoreQueryStrategy):
         signs_MC[:n_labeled] = -1
         signs_MC[range(n_labeled), column] = 1
         walk = random_walk(data_MD, self.n_neighbors)
-        signals_MC = diffuse(walk, signs_MC, self.n_steps)
-        return -signals_MC.amax(-1)[pool.rows_of_data()]
+        scores_M = diffusion_scores(walk, signs_MC, self.n_steps)
+        return scores_M[pool.rows_of_data()]

@@ -10,7 +10,7 @@ from torch import Tensor
 from skal_deep.classifier import PredictsProba
 from skal_deep.functional import margin, nearest_distinct
 from skal_deep.pool._base import DeepQueryStrategy
-from skal_deep.pool._features import k_means
+from skal_deep.pool._features import k_means, most_uncertain
 from skal_deep.pool._pool import Pool
 
 
@@ -70,22 +70,22 @@ class DiverseMiniBatch(DeepQueryStrategy):
         self.oversampling = oversampling
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
-        proba_NC, embedding_ND = pool.predict_and_embed()
-        uncertain_N = margin(proba_NC[None])
-        n_uncertain = min(len(pool), round(self.oversampling * batch_size))
-        chosen_K = uncertain_N.sort(descending=True, stable=True).indices[:n_uncertain]
-        weight_K = uncertain_N[chosen_K]
+        chosen_N, (chosen_U, score_U) = most_uncertain(
+            pool,
+            lambda rows: margin(rows.predict_proba()[None]),
+            round(self.oversampling * batch_size),
+        )
+        rows_ND, rows_UD = pool.embed(), pool.population.embed()
+        weight_K = score_U[chosen_U]
         if not weight_K.any():  # nothing is uncertain
             weight_K = torch.ones_like(weight_K)
-        centroids_KD = k_means(
-            embedding_ND[chosen_K], batch_size, pool.generator, weight_K
-        )
-        offset_ND = embedding_ND - embedding_ND.mean(0)
-        diameter = 2 * torch.linalg.vector_norm(offset_ND, dim=-1).amax()
-        handicap_N = diameter.repeat(len(pool))
-        handicap_N[chosen_K] = 0
+        centroids_KD = k_means(rows_UD[chosen_U], batch_size, pool.generator, weight_K)
+        # No two rows are farther apart, so that rows that are not chosen come last.
+        offset_UD = rows_UD - rows_UD.mean(0)
+        diameter = 2 * torch.linalg.vector_norm(offset_UD, dim=-1).amax()
+        handicap_N = torch.where(chosen_N, 0, diameter)
         return nearest_distinct(
-            embedding_ND,
+            rows_ND,
             centroids_KD,
             batch_size,
             handicap_N,

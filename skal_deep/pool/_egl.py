@@ -19,12 +19,12 @@ class EGL(ScoreQueryStrategy):
 
     Asks for the rows whose label would change the net most: the length of the
     gradient of the cross-entropy, averaged over the labels that the net thinks
-    possible, ``sum_c p_c |g_c|`` [1]_. For the last layer, weights and bias, it has a
-    closed form of ``O(N (C + D))`` operations and memory. For all weights it takes one
-    pass a class, row by row; time and memory grow with the number of weights. For texts
-    only the vectors of the words count, and the word whose vector would move most
-    decides, ``max_w sum_c p_c |g_cw|`` [2]_ (remembered from the paper, not checked
-    with it).
+    possible, ``sum_c p_c |g_c|`` [1]_. For the last layer, weights and bias if it has
+    one, it has a closed form of ``O(N (C + D))`` operations and memory. For all weights
+    it takes one pass a class, row by row; time and memory grow with the number of
+    weights. For texts only the vectors of the words count, and the word whose vector
+    would move most decides, ``max_w sum_c p_c |g_cw|`` [2]_ (remembered from the paper,
+    not checked with it).
 
     Inputs with long embeddings, such as bright images or long texts, have long
     gradients whatever the net thinks of them.
@@ -69,7 +69,9 @@ class EGL(ScoreQueryStrategy):
     def _score(self, pool: Pool) -> Tensor:
         if self.weights == "last":
             proba_NC, embedding_ND = pool.predict_and_embed()
-            lengths = last_layer_gradient_lengths(proba_NC, embedding_ND)
+            lengths = last_layer_gradient_lengths(
+                proba_NC, embedding_ND, pool.head_has_bias()
+            )
         else:
             proba_NC = pool.predict_proba()
             lengths = pool.gradient_lengths(self.weights == "words")

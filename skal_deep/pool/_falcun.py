@@ -59,7 +59,7 @@ class Falcun(DeepQueryStrategy):
         picks, utilities = falcun(
             proba_NC, batch_size, self.gamma, pool.generator, pool.with_utilities
         )
-        if pool.with_utilities and pool.is_foreign and len(pool.unlabeled):
+        if pool.with_utilities and pool.is_foreign and pool.unlabeled_beside:
             u_N, u_U = (
                 margin(rows.predict_proba().double()[None])
                 for rows in (pool, pool.unlabeled)

@@ -1,6 +1,7 @@
 """Embeddings and their clusters, as several strategies use them."""
 
 import warnings
+from collections.abc import Callable
 
 import torch
 from sklearn.cluster import KMeans, MiniBatchKMeans, kmeans_plusplus
@@ -9,18 +10,25 @@ from torch import Tensor
 
 from skal_deep.functional import (
     average_linkage,
+    halved,
+    nearest_centers,
     nearest_distinct,
-    nearest_neighbors,
     unit_rows,
 )
+from skal_deep.functional._distances import least_sure
 from skal_deep.pool._pool import Pool
+from skal_deep.pool._rows import Rows
 
 # Up to that many clusters are found by k-means proper, more by mini-batches of that
 # many rows, as in TypiClust's code.
 _MOST_CLUSTERS = 50
 _MINI_BATCH = 5_000
+# Share of the rows whose nearest centroid round-off may decide.
+_MOST_UNSURE = 0.01
 # Rows of which all distances are held at once: 100 MiB.
 _MOST_LINKED = 5_000
+# More rows are linked in parts of at most this many.
+_MOST_IN_PART = 2_000
 
 
 def features(pool: Pool, normalize: bool) -> tuple[Tensor, Tensor]:
@@ -61,6 +69,28 @@ def k_means(
         Weights of the rows.
     """
     n_clusters = min(n_clusters, len(points_ND))
+    seed = int(torch.randint(2**31 - 1, (), generator=generator))
+    centroids_KD = _lloyd(points_ND, n_clusters, seed, weights_N)
+    if points_ND.dtype != torch.float64 and _is_too_tight(points_ND, centroids_KD):
+        centroids_KD = _lloyd(points_ND.double(), n_clusters, seed, weights_N)
+    return centroids_KD.to(points_ND)
+
+
+def _is_too_tight(points_ND: Tensor, centroids_KD: Tensor) -> bool:
+    """Return whether round-off of products could have decided about many rows.
+
+    scikit-learn finds the nearest centroid by products.
+    """
+    squared_N = nearest_centers(points_ND, centroids_KD)[0]
+    norm_N = (points_ND - points_ND.mean(0)).square_().sum(-1)
+    is_close_N = (squared_N < least_sure(points_ND) * norm_N) & (squared_N > 0)
+    return float(is_close_N.float().mean()) > _MOST_UNSURE
+
+
+def _lloyd(
+    points_ND: Tensor, n_clusters: int, seed: int, weights_N: Tensor | None
+) -> Tensor:
+    """Return the centroids that scikit-learn finds."""
     origin_D = points_ND.mean(0)  # distances stay, digits are saved
     centered_ND = (points_ND - origin_D).numpy(force=True)
     weights = None if weights_N is None else weights_N.numpy(force=True)
@@ -69,7 +99,7 @@ def k_means(
         centered_ND,
         n_clusters,
         sample_weight=weights,
-        random_state=int(torch.randint(2**31 - 1, (), generator=generator)),
+        random_state=seed,
         n_local_trials=1,
     )
     options = {"init": seeds_KD, "n_init": 1, "random_state": 0}
@@ -86,8 +116,8 @@ def k_means(
 def linkage_clusters(pool: Pool, cluster_size: int) -> Tensor:
     """Return the cluster of each candidate, by average linkage of all data.
 
-    Of large data a random sample is linked, and any other row belongs with the
-    nearest row of the sample.
+    Large data are halved until the parts are small enough, and each is linked by
+    itself.
 
     Parameters
     ----------
@@ -96,12 +126,15 @@ def linkage_clusters(pool: Pool, cluster_size: int) -> Tensor:
     cluster_size : int
         Mean number of rows of a cluster.
     """
-    sample_MD = pool.embed_data()
-    if len(sample_MD) > _MOST_LINKED:
-        drawn = torch.randperm(len(sample_MD), generator=pool.generator)
-        sample_MD = sample_MD[drawn[:_MOST_LINKED].to(sample_MD.device)]
-    cluster_M = average_linkage(sample_MD, max(1, len(sample_MD) // cluster_size))
-    return cluster_M[nearest_neighbors(pool.embed(), sample_MD, 1)[1][:, 0]]
+    data_MD = pool.embed_data()
+    most = len(data_MD) if len(data_MD) <= _MOST_LINKED else _MOST_IN_PART
+    cluster_M, n_clusters = torch.zeros(len(data_MD), dtype=torch.long), 0
+    for part in halved(data_MD, most):
+        n_wanted = max(1, len(part) // cluster_size)
+        cluster_P = average_linkage(data_MD[part], n_wanted).cpu()
+        cluster_M[part.cpu()] = cluster_P + n_clusters
+        n_clusters += int(cluster_P.max()) + 1
+    return cluster_M[pool.rows_of_data().cpu()].to(data_MD.device)
 
 
 def representatives(
@@ -132,3 +165,32 @@ def representatives(
     return nearest_distinct(
         rows_ND, centroids_KD, batch_size, handicap_N, pool.with_utilities
     )
+
+
+def most_uncertain(
+    pool: Pool, score: Callable[[Rows], Tensor], n_rows: int
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """Return which candidates, and which of the population, are most uncertain.
+
+    The bound is that of the population, so that a pool may be scored in parts.
+
+    Parameters
+    ----------
+    pool : Pool
+        What the query may look at.
+    score : callable
+        Scores rows, (n,); high is uncertain.
+    n_rows : int
+        How many of the population to choose; more where scores tie.
+
+    Returns
+    -------
+    chosen_N : Tensor of shape (N,)
+        Which candidates.
+    of_population : tuple of Tensor
+        Which of the population (U,), and its scores (U,).
+    """
+    score_U = score(pool.population)
+    bound = score_U.topk(min(n_rows, len(score_U))).values[-1]
+    score_N = score_U if pool.population is pool else score(pool)
+    return score_N >= bound, (score_U >= bound, score_U)

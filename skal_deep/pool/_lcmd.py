@@ -35,9 +35,8 @@ class LCMD(DeepQueryStrategy):
     The utilities are squared distances in the largest cluster, and 0 elsewhere. Time
     ``O(N p (M + b))`` for M labelled rows and ``p = n_features``, for gradients of all
     layers one pass back and ``O(N p)`` for each unit of each layer more; memory
-    ``O(N p)``, with utilities ``O(N (p + b))``. For candidates given as inputs,
-    clusters are those of the unlabelled rows of ``X``, so that a pool may be scored in
-    parts.
+    ``O(N p)``, with utilities ``O(N (p + b))``. Clusters are those of all unlabelled
+    rows of ``X``, candidates or not, so that a pool may be scored in parts.
 
     Parameters
     ----------
@@ -78,9 +77,9 @@ class LCMD(DeepQueryStrategy):
         features_NP, centers_MP = pool.features_beside_labeled(
             self.weights, self.n_features
         )
-        mass_UP = None
-        if pool.is_foreign and len(pool.unlabeled):
-            mass_UP = pool.unlabeled.gradient_features(self.weights, self.n_features)
+        mass_UP, others = None, pool.unlabeled_beside
+        if others is not None:
+            mass_UP = others.gradient_features(self.weights, self.n_features)
         return lcmd(
             features_NP,
             centers_MP,

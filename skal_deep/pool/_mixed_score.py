@@ -23,8 +23,8 @@ class MixedScore(ScoreQueryStrategy):
     ``late_weights``. Its scale is not known to us; ours keeps the distances between
     scores, where ranks would turn round-off into differences.
 
-    For candidates given as inputs, the scale is that of the unlabelled rows of ``X``,
-    so that a pool may be scored in parts. Time and memory are those of the scores.
+    The scale is that of all unlabelled rows of ``X``, candidates or not, so that a pool
+    may be scored in parts. Time and memory are those of the scores.
 
     Parameters
     ----------

@@ -27,6 +27,10 @@ class Pool(Rows):
         The unlabelled rows of the data, candidates or not.
     is_foreign : bool
         Whether the candidates were given as inputs, not as rows of the data.
+    unlabeled_beside : Rows or None
+        The unlabelled rows, if there are any and the candidates are not just these.
+        What looks at the population must look at these then, in whatever form the
+        candidates are given.
     generator : torch.Generator
         The one source of randomness, on the CPU.
     with_utilities : bool
@@ -44,6 +48,7 @@ class Pool(Rows):
         y_labeled: NDArray[Any],
         unlabeled: Rows,
         is_foreign: bool,
+        is_all: bool,
         without: Callable[[NDArray[np.intp]], Any],
         generator: torch.Generator,
         with_utilities: bool,
@@ -56,9 +61,8 @@ class Pool(Rows):
         self._without = without
         self.generator = generator
         self.with_utilities = with_utilities
-        if not is_foreign and np.array_equal(
-            np.sort(positions), np.sort(unlabeled._positions)
-        ):
+        self.unlabeled_beside = None if is_all or not len(unlabeled) else unlabeled
+        if is_all and not is_foreign:
             unlabeled.take_answers_of(self)
 
     def embed_data(self) -> Tensor:
@@ -97,6 +101,13 @@ class Pool(Rows):
         return rows.predict_proba(), torch.as_tensor(columns)
 
     @property
+    def n_classes(self) -> int:
+        """How many classes the model predicts, or have labels if it predicts none."""
+        if not hasattr(self._model, "predict_proba"):
+            return len(np.unique(self.y_labeled))
+        return self._model.predict_proba(self._data[self._positions[:1]]).shape[1]
+
+    @property
     def population(self) -> Rows:
         """What candidates are taken from: the unlabelled rows, if there are any."""
         return self.unlabeled if len(self.unlabeled) else self
@@ -104,15 +115,15 @@ class Pool(Rows):
     def whole(self) -> "Pool":
         """Return the pool that scores of the candidates are compared in.
 
-        For candidates that were given as inputs these are the unlabelled rows of the
-        data, so that a pool may be scored in parts; else it is the candidates. Draws
-        from the generator of the one are those from that of the other.
+        These are the unlabelled rows of the data, whatever the candidates are, so that
+        a pool may be scored in parts. Draws from the generator of the one are those
+        from that of the other.
         """
-        if not self.is_foreign or not len(self.unlabeled):
+        if self.unlabeled_beside is None:
             return self
         whole = copy(self)
         whole._data, whole._positions = self.unlabeled._data, self.unlabeled._positions
-        whole._answers, whole.is_foreign = {}, False
+        whole._answers, whole.is_foreign, whole.unlabeled_beside = {}, False, None
         whole.generator = torch.Generator()
         whole.generator.set_state(self.generator.get_state())
         return whole

@@ -1,9 +1,9 @@
 """ProbCover: balls that hold as much of the data as possible."""
 
+import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
-import numpy as np
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
@@ -42,7 +42,9 @@ class ProbCover(DeepQueryStrategy):
         Of the balls, in units of the embeddings; ``None`` chooses it by purity.
     n_classes : int, default=None
         Number of clusters that stand for classes in the choice of the radius;
-        ``None`` is the number of classes that are labelled, at least 2.
+        ``None`` is the number of classes that the classifier predicts, or that are
+        labelled where there is none. Where that is less than 2, it is 2, and a warning
+        says so.
     purity : float, default=0.95
         Smallest share of pure balls; the paper's.
     normalize : bool, default=True
@@ -88,7 +90,15 @@ class ProbCover(DeepQueryStrategy):
         points_ND, data_MD = features(pool, self.normalize)
         radius = self.radius
         if radius is None:
-            n_classes = self.n_classes or max(2, len(np.unique(pool.y_labeled)))
+            n_classes = self.n_classes or pool.n_classes
+            if n_classes < 2:
+                warnings.warn(
+                    "ProbCover chooses its radius by clusters that stand for classes, "
+                    f"and knows of {n_classes} so far: it takes 2. Pass n_classes, or "
+                    "the radius.",
+                    stacklevel=3,
+                )
+                n_classes = 2
             centroids_KD = k_means(data_MD, n_classes, pool.generator)
             cluster_M = nearest_centers(data_MD, centroids_KD)[1]
             radius = purity_radius(data_MD, cluster_M, self.purity)

@@ -15,6 +15,7 @@ from skal_deep.classifier import (
     derived_seed,
 )
 from skal_deep.functional import last_layer_features
+from skal_deep.pool._checks import as_inputs
 
 # Rows are handed to the model in chunks of about this size, so that a pool that is
 # mapped from a file need never be in memory as a whole.
@@ -24,6 +25,9 @@ _CHUNK_BYTES = 2**28
 # whoever asks next; more are scored chunk by chunk.
 _KEPT_DRAWS = 2**25
 _KEPT_ROWS = 2**10
+
+# So many rows show whether a head makes the logits of the prediction.
+_N_SHOWN = 16
 
 
 class Rows:
@@ -85,10 +89,16 @@ class Rows:
 
     def linear_head(self) -> tuple[Tensor, Tensor]:
         """Return the weights (C, D) and biases (C,) that make logits of embeddings."""
-        rows = self._data[self._positions[:1]]
+        rows = self._data[self._positions[:_N_SHOWN]]
         head: tuple[Tensor, Tensor] = self._model.linear_head(rows)  # type: ignore[attr-defined]
         weight_CD, bias_C = (part.to(self.embed()) for part in head)
         return weight_CD, bias_C
+
+    def head_has_bias(self) -> bool:
+        """Return whether the layer after the embedding has a bias, as most have."""
+        if not hasattr(self._model, "head_has_bias"):
+            return True
+        return self._model.head_has_bias(self._data[self._positions[:1]])
 
     def predict_and_embed(self) -> tuple[Tensor, Tensor]:
         """Return probabilities (N, C) and embeddings (N, D), in one pass."""
@@ -171,7 +181,12 @@ class Rows:
 
     def others(self, X: ArrayLike) -> "Rows":
         """Return other inputs, seen through the same model with the same draws."""
-        data = np.asarray(X, dtype=self._data.dtype)
+        data, dtype = as_inputs("X_target", X), self._data.dtype
+        is_exact = np.can_cast(data.dtype, dtype, "same_kind")
+        if is_exact or np.array_equal(data.astype(dtype), data):
+            data = data.astype(dtype)  # else fractions among counts: they stay
+        if not len(data) or not np.isfinite(data).all():
+            raise ValueError("X_target must hold one row at least, and finite numbers.")
         if data.shape[1:] != self._data.shape[1:]:
             raise ValueError(
                 f"Inputs of shape {data.shape[1:]} were given beside a pool of shape "

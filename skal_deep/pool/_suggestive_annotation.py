@@ -3,12 +3,14 @@
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
+import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from skal_deep.classifier import SamplesProba
 from skal_deep.functional import mean_std, suggestive_annotation
 from skal_deep.pool._base import DeepQueryStrategy
+from skal_deep.pool._features import most_uncertain
 from skal_deep.pool._pool import Pool
 
 
@@ -80,13 +82,17 @@ class SuggestiveAnnotation(DeepQueryStrategy):
         self.oversampling = oversampling
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
-        spread_N = pool.score_samples(mean_std, self.n_samples)
-        n_uncertain = min(len(pool), round(self.oversampling * batch_size))
-        chosen_K = spread_N.sort(descending=True, stable=True).indices[:n_uncertain]
-        embeddings_ND, data_MD = pool.embed(), pool.population.embed()
-        picks, gain_TK = suggestive_annotation(
-            embeddings_ND[chosen_K], data_MD, batch_size
+        data_MD = pool.population.embed()
+        chosen_N, _ = most_uncertain(
+            pool,
+            lambda rows: rows.score_samples(mean_std, self.n_samples),
+            round(self.oversampling * batch_size),
         )
-        gain_TN = gain_TK.new_full((batch_size, len(pool)), -float(len(data_MD)))
-        gain_TN[:, chosen_K] = gain_TK
-        return chosen_K[picks], gain_TN
+        handicap_N = torch.where(chosen_N, 0.0, float(len(data_MD)))
+        return suggestive_annotation(
+            pool.embed(),
+            data_MD,
+            batch_size,
+            handicaps=handicap_N.to(data_MD.device),
+            with_utilities=pool.with_utilities,
+        )

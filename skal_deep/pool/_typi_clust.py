@@ -81,4 +81,5 @@ class TypiClust(DeepQueryStrategy):
             batch_size,
             self.n_neighbors,
             pool.with_utilities,
+            None if pool.is_foreign else pool.rows_of_data(),
         )

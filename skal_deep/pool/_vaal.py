@@ -8,7 +8,7 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
-from skal_deep.modules import train_vaal
+from skal_deep.modules import axes_hint, has_channels_last, train_vaal
 from skal_deep.pool._base import ScoreQueryStrategy
 from skal_deep.pool._pool import Pool
 
@@ -23,12 +23,13 @@ class VAAL(ScoreQueryStrategy):
     Trains a variational autoencoder on all inputs, and a discriminator D that tells
     labelled from unlabelled codes while the encoder tries to fool it. Asks for the
     rows that look least labelled: the score is ``1 - D(mu(x))``, between 0 and 1 [1]_.
-    It looks at the inputs alone; a classifier may be given and is not used.
+    It looks at ``X`` alone; a classifier may be given and is not used, nor are the
+    earlier steps of a Pipeline.
 
     The losses have the scale of the evidence lower bound: squared errors are summed
     over the features of a row. The published code averages them, which makes the
     codes collapse and the choice random; ``loss_scaling="official"`` reproduces it.
-    Vectors are standardised feature by feature, images as a whole.
+    Vectors are standardised feature by feature, images (n, c, h, w) as a whole.
 
     With fewer than two labelled rows there is nothing to tell apart: all scores are
     equal, so the draw is random, and a warning says so.
@@ -119,9 +120,12 @@ class VAAL(ScoreQueryStrategy):
                 stacklevel=4,
             )
             return torch.ones(len(pool))
+        X_labeled, X_unlabeled = pool.labeled.X, pool.unlabeled.X
+        if has_channels_last(X_labeled.shape[1:]):
+            raise ValueError(f"VAAL: {axes_hint(X_labeled.shape[1:])}")
         scorer = train_vaal(
-            pool.labeled.X,
-            pool.unlabeled.X,
+            X_labeled,
+            X_unlabeled,
             latent_dim=self.latent_dim,
             beta=self.beta,
             adversary_weight=self.adversary_weight,

@@ -86,3 +86,25 @@ def test_evidence_is_smooth_and_finite():
     torch.testing.assert_close(logits.grad[2], logits.grad[3], rtol=0.01, atol=0)
     assert (logits.grad > 0).all()
     assert torch.isfinite(evidence_of(torch.tensor([1e6]))).all()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"criterion__label_smoothing": 0.1},
+        {"criterion__weight": torch.ones(3)},
+        {"criterion": torch.nn.CrossEntropyLoss(weight=torch.ones(3))},
+        {"criterion": torch.nn.CrossEntropyLoss(label_smoothing=0.1)},
+    ],
+    ids=["smoothing", "weight", "instance with weight", "instance with smoothing"],
+)
+def test_a_criterion_that_could_not_act_is_refused(partly, asked):
+    clf = EvidentialClassifier(make_net(**asked), classes=[0, 1, 2])
+    with pytest.raises(ValueError, match=r"criterion.*cannot act.*sample_weight"):
+        clf.fit(*partly)
+
+
+def test_a_plain_criterion_is_replaced(partly):
+    net = make_net(criterion=torch.nn.CrossEntropyLoss())
+    clf = EvidentialClassifier(net, classes=[0, 1, 2]).fit(*partly)
+    assert isinstance(clf.nets_[0].criterion_, EvidentialLoss)

@@ -142,3 +142,81 @@ def test_same_covariance_as_laplace_torch(partly, structure):
         cov = cov[order][:, order]
     cov = cov.detach().double()
     torch.testing.assert_close(covariance(clf), cov, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("structure", ["full", "diag", "kron"])
+def test_rows_of_weight_0_are_no_data(partly, structure):
+    X, y = partly
+    labeled = np.flatnonzero(y != -1)
+    weight = np.ones(len(y))
+    weight[labeled[::2]] = 0
+    without = y.copy()
+    without[labeled[::2]] = -1
+    net = make_net(module__dropout=0.0, iterator_train__shuffle=False)
+    with_zeros = fit((X, y, weight), net, structure=structure)
+    left_out = fit((X, without, np.ones(len(y))), net, structure=structure)
+    torch.testing.assert_close(
+        with_zeros.curvature_.eigenvalues_CD, left_out.curvature_.eigenvalues_CD
+    )
+    np.testing.assert_allclose(with_zeros.sample_proba(X), left_out.sample_proba(X))
+
+
+CLASS_WEIGHT = torch.tensor([0.2, 1.0, 3.0])
+
+
+@pytest.mark.parametrize("weigh_rows", [False, True])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"weight": CLASS_WEIGHT},
+        {"weight": CLASS_WEIGHT, "label_smoothing": 0.3},
+        {"label_smoothing": 0.3},
+        {"ignore_index": 1},
+        {"weight": CLASS_WEIGHT, "ignore_index": 1},
+    ],
+    ids=str,
+)
+def test_curvature_is_that_of_the_loss(partly, options, weigh_rows):
+    """The Hessian by autograd of the loss that the net is trained by."""
+    X, y = partly
+    weight = np.linspace(0.5, 2, len(y)) if weigh_rows else None
+    params = {f"criterion__{name}": value for name, value in options.items()}
+    net = make_net(module__dropout=0.0, max_epochs=2, **params)
+    clf = fit((X, y, weight), net, structure="full")
+    rows = np.flatnonzero(y != -1)
+    features_ND = clf._features(clf.nets_[0], X[rows]).double()
+    weights_CD = clf._weights(clf.nets_[0]).double()
+    target = torch.as_tensor(y[rows])
+    options = {
+        name: value.double() if torch.is_tensor(value) else value
+        for name, value in options.items()
+    }
+    n_counted = int((target != options.get("ignore_index", -100)).sum())
+
+    def loss(flat):
+        logits = features_ND @ flat.view(weights_CD.shape).T
+        if weight is None:
+            mean = nn.functional.cross_entropy(logits, target, **options)
+            return n_counted * mean
+        each = nn.functional.cross_entropy(logits, target, reduction="none", **options)
+        row_weight = torch.as_tensor(weight[rows] / weight[rows].mean())
+        return (row_weight * each).sum()
+
+    hessian = torch.autograd.functional.hessian(loss, weights_CD.flatten())
+    expected = torch.linalg.inv(hessian + clf.prior_precision_ * torch.eye(51))
+    torch.testing.assert_close(covariance(clf), expected, atol=1e-6, rtol=1e-4)
+
+
+class Focal(nn.CrossEntropyLoss):
+    def forward(self, logits, target):
+        loss = nn.functional.cross_entropy(logits, target, reduction="none")
+        return ((1 - (-loss).exp()) ** 2 * loss).mean()
+
+
+@pytest.mark.parametrize("criterion", [nn.MultiMarginLoss, Focal])
+def test_criteria_of_another_curvature_are_refused(partly, criterion):
+    softmax = {"predict_nonlinearity": lambda z: z.softmax(-1)}
+    net = make_net(criterion=criterion, **softmax)
+    with pytest.raises(CapabilityError, match=r"criterion.*CrossEntropyLoss"):
+        fit(partly, net)

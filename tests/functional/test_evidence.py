@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from torch.distributions import Dirichlet, kl_divergence
 
 from skal_deep.functional import (
     bald,
@@ -16,6 +17,7 @@ from skal_deep.functional import (
     margin,
     vacuity,
 )
+from skal_deep.functional.evidential import misleading_evidence
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "evidence.npz")
 EVIDENCE = torch.as_tensor(GOLDEN["G_alpha"]) - 1
@@ -68,3 +70,19 @@ def test_no_evidence():
     torch.testing.assert_close(
         dirichlet_mean(torch.zeros(2, 4)), torch.full((2, 4), 0.25)
     )
+
+
+@pytest.mark.parametrize("evidence", [0.0, 1.0, 1e3, 1e6, 1e9])
+def test_float32_is_as_good_as_float64(evidence):
+    rows = evidence * torch.tensor([[1.0, 0.5, 0.0], [0.1, 0.1, 0.1], [0.0, 1.0, 3.0]])
+    y = torch.tensor([0, 1, 2])
+    found = misleading_evidence(rows, y)
+    alpha = 1 + rows.double() * torch.tensor([[0, 1, 1], [1, 0, 1], [1, 1, 0]])
+    expected = kl_divergence(Dirichlet(alpha), Dirichlet(torch.ones(3).double()))
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-5)
+    assert found.dtype == torch.float32
+    information = dirichlet_information(rows)
+    exact = dirichlet_information(rows.double())
+    torch.testing.assert_close(information.double(), exact, rtol=1e-5, atol=0)
+    if evidence == 1e6:  # (C - 1) / 2A for even, large concentrations
+        assert information[1].item() == pytest.approx(1 / 3e5, rel=1e-3)

@@ -4,6 +4,7 @@ import math
 from itertools import combinations
 from pathlib import Path
 
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from skal_deep.functional import bait, bait_regression, softmax_factors
 from skal_deep.functional._design import Design, Factored
-from skal_deep.functional.fisher import _binary_factors
+from skal_deep.functional.fisher import _binary_factors, _helmert
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "bait.npz")
 H, P = torch.as_tensor(GOLDEN["H"]), torch.as_tensor(GOLDEN["P"])
@@ -322,3 +323,74 @@ def test_bad_input(monkeypatch):
     with pytest.raises(ValueError, match="binary form"):
         bait(*rows, 2)
     bait(*rows, 2, binary=True)
+
+
+def exact_picks(proba, embedding, n_labeled, b, lam=1):
+    """Return the picks of binary classes, in numbers of a hundred digits."""
+    with mpmath.workdps(100):
+        slope = [mpmath.mpf(float(p)) * (1 - mpmath.mpf(float(p))) for p in proba[:, 0]]
+        infos = [
+            mpmath.matrix([[s * mpmath.mpf(float(a)) * float(b) for a in h] for b in h])
+            for s, h in zip(slope, embedding, strict=True)
+        ]
+        n_dims = embedding.shape[1]
+        zero = mpmath.zeros(n_dims)
+        mean = sum(infos, zero) / len(infos)
+        total = n_labeled + b
+        start = lam * mpmath.eye(n_dims)
+        if n_labeled:
+            start += sum(infos[:n_labeled], zero) / total
+
+        def trace(rows):
+            inside = start + sum((infos[r] for r in rows), zero) * b / total
+            product = inside**-1 * mean
+            return sum(product[i, i] for i in range(n_dims))
+
+        rows = []
+        for _ in range(2 * b):
+            others = [r for r in range(n_labeled, len(infos)) if r not in rows]
+            rows.append(min(others, key=lambda r: trace([*rows, r])))
+        while len(rows) > b:
+            lost = min(rows, key=lambda r: trace([q for q in rows if q != r]))
+            rows.remove(lost)
+        return [r - n_labeled for r in rows]
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e2, 1e4, 1e5])
+@pytest.mark.parametrize("n_labeled", [0, 3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_inputs_of_any_scale(scale, n_labeled, dtype):
+    source = torch.Generator().manual_seed(0)
+    embedding = scale * torch.randn(16, 4, generator=source)
+    proba = torch.rand(16, 1, generator=source) / 2
+    proba = torch.cat([proba, 1 - proba], 1).to(dtype)
+    rows = proba, embedding.to(dtype)
+    labeled, others = ([r[:n_labeled] for r in rows], [r[n_labeled:] for r in rows])
+    picks, utilities = bait(*others, *labeled, 3)
+    assert picks.tolist() == exact_picks(proba, embedding, n_labeled, 3)
+    assert utilities.isfinite().all()
+    assert utilities.dtype == dtype
+
+
+def test_scales_that_no_number_resolves_are_refused():
+    rows = P[UNLABELED], 1e9 * H[UNLABELED], P[LABELED], H[LABELED]
+    with pytest.raises(ValueError, match=r"regularization=1.0.*StandardScaler"):
+        bait(*rows, 2)
+
+
+@pytest.mark.parametrize("kwargs", [{}, {"binary": True}, {"n_top": 2}], ids=str)
+def test_removals_among_all_rows_are_those_one_by_one(monkeypatch, kwargs):
+    rows = P[UNLABELED], 9 * H[UNLABELED], P[LABELED], 9 * H[LABELED]
+    expected = bait(*rows, 6, **kwargs)
+    monkeypatch.setattr("skal_deep.functional.fisher._MOST_ROUND_OFF", 1e-11)
+    monkeypatch.setattr(Design, "remove", None)
+    picks, utilities = bait(*rows, 6, **kwargs)
+    assert picks.tolist() == expected[0].tolist()
+    torch.testing.assert_close(utilities, expected[1])
+
+
+@pytest.mark.parametrize("n", [2, 3, 10])
+def test_the_basis_of_logits_is_fixed(n):
+    basis = _helmert(n)
+    torch.testing.assert_close(basis.T @ basis, torch.eye(n - 1).double())
+    torch.testing.assert_close(basis.sum(0), torch.zeros(n - 1).double())

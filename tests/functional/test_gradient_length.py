@@ -65,3 +65,14 @@ def test_the_largest_part_decides():
     torch.testing.assert_close(
         expected_gradient_length(proba, lengths), torch.tensor([2.0])
     )
+
+
+def test_without_a_bias():
+    embedding = torch.randn(5, 3, generator=torch.Generator().manual_seed(0)).double()
+    weight = torch.randn(4, 3, generator=torch.Generator().manual_seed(1)).double()
+    weight.requires_grad_()
+    proba = (embedding @ weight.T).softmax(-1)
+    lengths = last_layer_gradient_lengths(proba.detach(), embedding, has_bias=False)
+    for i in range(5):
+        [gradient] = torch.autograd.grad(-proba[i, 2].log(), weight, retain_graph=True)
+        assert abs(float(lengths[i, 2] - gradient.norm())) < 1e-9

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from skal_deep.functional import (
     cosine_graph,
     diffuse,
+    diffusion_scores,
     propagate_labels,
     random_walk,
 )
@@ -108,3 +109,29 @@ def test_neighbors_are_others_even_among_copies():
     assert np.isfinite(walk).all()
     assert random_walk(copies[:1], 3).toarray().tolist() == [[0.0]]
     assert cosine_graph(copies[:1], 3).toarray().tolist() == [[0.0]]
+
+
+def test_rows_of_zeros_are_nobodys_neighbors():
+    rows = torch.randn(30, 3, generator=torch.Generator().manual_seed(0))
+    with_zeros = torch.cat([rows[:10], torch.zeros(5, 3), rows[10:]])
+    graph = cosine_graph(with_zeros, 4).toarray()
+    kept = [*range(10), *range(15, 35)]
+    assert (graph[10:15] == 0).all()
+    assert (graph[:, 10:15] == 0).all()
+    np.testing.assert_allclose(
+        graph[np.ix_(kept, kept)], cosine_graph(rows, 4).toarray(), atol=1e-6
+    )
+    assert cosine_graph(torch.zeros(4, 2), 2).nnz == 0
+
+
+@pytest.mark.parametrize("n_classes", range(1, 9))
+def test_rows_that_no_label_reaches_score_highest(n_classes):
+    """A ring where all classes meet, and a component without a label."""
+    generator = torch.Generator().manual_seed(n_classes)
+    crowd = torch.randn(40, 2, generator=generator)
+    rows = torch.cat([crowd, 1e3 + torch.randn(10, 2, generator=generator)])
+    signs = torch.zeros(50, n_classes)
+    signs[:n_classes] = 2 * torch.eye(n_classes) - 1
+    scores = diffusion_scores(random_walk(rows, 6), signs)
+    assert (scores[40:] == 1).all()
+    assert (scores[:40] < 1).all()

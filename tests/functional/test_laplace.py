@@ -134,3 +134,22 @@ def test_the_evidence_is_highest_at_its_precision(scale, seed):
 def test_unknown_structures_are_refused():
     with pytest.raises(ValueError, match="structure must be"):
         ggn(FEATURES, PROBA, ONES, "block")
+
+
+@pytest.mark.parametrize("structure", ["full", "kron", "diag"])
+def test_draws_move_no_more_than_the_features(structure):
+    """Directions of equal eigenvalues are arbitrary; draws must not hang on them."""
+    generator = torch.Generator().manual_seed(0)
+    features = torch.zeros(12, 6, dtype=torch.float64)
+    features[:, :2] = FEATURES[:, :2]  # four directions without data
+    noise = torch.randn(20, 3, 6, generator=generator)
+    weights = torch.zeros(3, 6)
+    nudge = 1e-14 * torch.randn(12, 6, generator=generator, dtype=torch.float64)
+    even = torch.full((12, 3), 1 / 3, dtype=torch.float64)  # so are those of classes
+    draws = [
+        laplace_weights(weights, ggn(rows, proba, ONES, structure), 1.0, noise)
+        for rows in (features, features + nudge, features + 2 * nudge)
+        for proba in (even, even.roll(1, 1))
+    ]
+    for other in draws[1:]:
+        torch.testing.assert_close(other, draws[0], atol=1e-12, rtol=0)

@@ -7,7 +7,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skal_deep.functional import average_linkage, cluster_rounds, margin, top_k
+from skal_deep.functional import (
+    average_linkage,
+    cluster_rounds,
+    halved,
+    margin,
+    top_k,
+)
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "clustering.npz")
 H, P = torch.as_tensor(GOLDEN["H"]), torch.as_tensor(GOLDEN["P"])
@@ -68,3 +74,15 @@ def test_one_cluster_singletons_or_no_more_than_the_batch_are_the_top_scores():
 
 def test_linkage_of_one_row():
     assert average_linkage(H[:1], 3).tolist() == [0]
+
+
+def test_halves_lie_together():
+    rows = torch.randn(500, 3, generator=torch.Generator().manual_seed(0))
+    parts = halved(rows, 70)
+    assert sorted(torch.cat(parts).tolist()) == [*range(500)]
+    assert max(map(len, parts)) <= 70
+    assert len(parts) == 8
+    spread = sum(float(rows[p].var(0, correction=0).sum()) * len(p) for p in parts)
+    assert spread < 0.5 * 500 * float(rows.var(0, correction=0).sum())
+    assert sorted(map(len, halved(torch.zeros(9, 2), 3))) == [2, 2, 2, 3]
+    assert halved(rows[:0], 3) == []

@@ -174,3 +174,34 @@ def test_mixture_of_a_whole_pool_and_its_precision():
     np.testing.assert_allclose(
         rows[torch.arange(5), picks], [1 / 5, 1 / 4, 1 / 3, 1 / 2, 1], rtol=1e-6
     )
+
+
+@pytest.mark.parametrize("sample", SAMPLERS.values(), ids=SAMPLERS)
+@pytest.mark.parametrize("coldness", [math.inf, 1e308])
+@pytest.mark.parametrize("epsilon", [0.0, 0.3])
+def test_the_coldest_takes_the_highest_scores(sample, coldness, epsilon):
+    scores = torch.tensor([0.1, 0.0, 0.9, 0.9, 1.0, 0.3])
+    if sample is softmax_sample:
+        scores = 100 * scores - 50
+    picks, utilities = sample(scores, 5, coldness, generator(0), epsilon=epsilon)
+    torch.testing.assert_close(utilities.sum(1), torch.ones(5))
+    left = torch.ones(6)
+    for step, pick in enumerate(picks.tolist()):
+        expected = epsilon * left / left.sum()
+        highest = (scores == scores[left > 0].max()) & (left > 0)
+        if sample is softrank_sample:  # equal scores have ranks, too
+            highest &= highest.cumsum(0) == 1
+        expected = expected + (1 - epsilon) * highest / highest.sum()
+        torch.testing.assert_close(utilities[step], expected, atol=1e-6, rtol=1e-5)
+        left[pick] = 0
+    if not epsilon:
+        assert picks[0] == 4
+        assert set(picks[1:3].tolist()) == {2, 3}
+        assert picks[3:].tolist() == [5, 0]
+        own = sample(scores, 5, coldness, generator(0), with_utilities=False)
+        torch.testing.assert_close(own[1], utilities[range(5), picks])
+        firsts = {
+            int(sample(scores, 3, coldness, generator(s))[0][1]) for s in range(20)
+        }
+        one_rank = sample is softrank_sample
+        assert firsts == ({2} if one_rank else {2, 3})

@@ -96,3 +96,21 @@ def test_copies_are_picked_once_each():
 def test_unit_rows():
     rows = unit_rows(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
     torch.testing.assert_close(rows, torch.tensor([[0.6, 0.8], [0.0, 0.0]]))
+
+
+def test_a_candidate_is_in_the_cluster_of_its_row():
+    """Two centroids at the same distance: rounding must not part row and candidate."""
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(40, 8, generator=generator)
+    rows[:, 0] = 0
+    centroids = torch.zeros(3, 8)
+    centroids[:, 0] = torch.tensor([1.0, -1.0, 1e3])  # and one that nobody is close to
+    for some in (slice(None), slice(1, None, 3), slice(39, 40)):
+        for place in (None, torch.arange(40)[some]):
+            picks, utilities = typi_clust(
+                rows[some], rows, 10, centroids, len(rows[some]), rows=place
+            )
+            assert utilities.isfinite().all()
+            assert len(set(picks.tolist())) == len(rows[some])
+    far = torch.full((1, 8), 1e3)  # an input nearest to the centroid without rows
+    assert typi_clust(far, rows, 10, centroids, 1)[1].isfinite().all()

@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from skal_deep.modules import (
-    FunctionalDropout,
     coupled_dropout,
     dropout_layers,
     unreachable_dropout,
@@ -156,21 +155,3 @@ def test_unreachable_dropout_is_named():
     lstm = nn.Sequential(nn.LSTM(3, 4, num_layers=2, dropout=0.5))
     assert "'0'" in unreachable_dropout(lstm)[0]
     assert not unreachable_dropout(mlp())
-
-
-class Functional(nn.Module):
-    def __init__(self, p=0.5):
-        super().__init__()
-        self.p, self.drop = p, nn.Dropout(0.5)
-
-    def forward(self, x):
-        return nn.functional.dropout(self.drop(x), self.p, training=self.training)
-
-
-@pytest.mark.parametrize(("p", "n_calls"), [(0.5, 1), (0.0, 0)])
-def test_functional_dropout_is_counted(p, n_calls):
-    module = Functional(p).eval()
-    with FunctionalDropout(module) as counted:
-        module(torch.ones(2, 3))
-    assert counted.n_calls == n_calls
-    assert not module.drop._forward_pre_hooks

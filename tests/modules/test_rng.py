@@ -1,12 +1,17 @@
 """Randomness stays inside a block."""
 
+import os
 import random
+import signal
+import threading
+import time
 
 import numpy as np
 import pytest
 import torch
 
 from skal_deep.modules import isolated_rng
+from skal_deep.modules._rng import put_back
 
 
 def draw():
@@ -29,3 +34,64 @@ def test_seeds_decide_what_is_drawn_inside():
         with isolated_rng(seed):
             results.append(draw())
     assert results[0] == results[1] != results[2]
+
+
+def test_threads_wait_for_one_another():
+    results, expected = {}, {}
+    states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()
+
+    def work(seed):
+        found = []
+        for _ in range(20):
+            with isolated_rng(seed), isolated_rng():
+                found.append((draw(), time.sleep(0.0005), draw()))
+        results[seed] = found
+
+    for seed in range(4):
+        with isolated_rng(seed):
+            expected[seed] = draw(), None, draw()
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == {seed: [expected[seed]] * 20 for seed in range(4)}
+    assert random.getstate() == states[0]
+    assert np.random.get_state()[1].tolist() == states[1]
+    assert torch.equal(torch.get_rng_state(), states[2])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_does_not_wait_for_a_thread_it_does_not_have():
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold():
+        with isolated_rng(0):
+            inside.set()
+            leave.wait(60)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    inside.wait(60)
+    child = os.fork()
+    if not child:
+        signal.alarm(30)
+        with isolated_rng(0):
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    leave.set()
+    thread.join()
+
+
+def test_restoring_is_restored_when_it_is_interrupted():
+    calls = []
+
+    def restore():
+        calls.append(len(calls))
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), put_back(restore):
+        pass
+    assert len(calls) == 2

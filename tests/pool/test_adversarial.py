@@ -3,15 +3,18 @@
 import numpy as np
 import pytest
 import torch
+from skactiveml.classifier import SkorchClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from skorch import NeuralNetClassifier
 from torch import nn
 
 from skal_deep import functional
 from skal_deep.classifier import CapabilityError, DeepClassifier, as_model
-from skal_deep.evaluation._strategy_case import Case, small_classifier
 from skal_deep.pool import DFAL, EGL, AdversarialBIM
+from skal_deep.testing._strategy_case import Case, small_classifier
 
 CASE = Case(DFAL())
 LEFT = CASE.y == -1
@@ -102,3 +105,55 @@ def test_expected_gradient_lengths_of_words():
     )
     assert (y[picks] == -1).all()
     assert utilities[0, 8:].std() > 0
+
+
+class WithoutBias(nn.Module):
+    def __init__(self, n_features, n_classes):
+        super().__init__()
+        self.first = nn.Linear(n_features, 5)
+        self.last = nn.Linear(5, n_classes, bias=False)
+
+    def forward(self, x):
+        return self.last(self.first(x).relu())
+
+
+@pytest.mark.parametrize("wrap", ["ours", "net", "Pipeline", "scikit-activeml"])
+def test_expected_gradient_lengths_of_a_head_without_bias(wrap):
+    params = {
+        "module__n_features": 2,
+        "module__n_classes": 3,
+        "verbose": 0,
+        "train_split": None,
+    }
+    net = NeuralNetClassifier(WithoutBias, criterion=nn.CrossEntropyLoss, **params)
+    clf = DeepClassifier(net, classes=[0, 1, 2], random_state=0).fit(CASE.X, CASE.y)
+    [fitted] = clf.nets_
+    given = {
+        "ours": clf,
+        "net": fitted,
+        "Pipeline": make_pipeline(FunctionTransformer(), fitted),
+        "scikit-activeml": SkorchClassifier(
+            WithoutBias,
+            criterion=nn.CrossEntropyLoss,
+            forward_outputs={"proba": (0, nn.Softmax(dim=-1))},
+            classes=[0, 1, 2],
+            missing_label=-1,
+            neural_net_param_dict=params,
+        ),
+    }[wrap]
+    if wrap == "scikit-activeml":
+        given = given.fit(CASE.X, CASE.y)
+        fitted = given.neural_net_
+    x = torch.as_tensor(CASE.X[LEFT])
+    hidden = fitted.module_.first(x).relu().detach()
+    proba = torch.as_tensor(given.predict_proba(CASE.X[LEFT]))
+    weight = fitted.module_.last.weight.detach().clone().requires_grad_()
+    expected = []
+    for h, p in zip(hidden, proba, strict=True):
+        total = 0.0
+        for label in range(3):
+            loss = nn.functional.cross_entropy(h @ weight.T, torch.tensor(label))
+            [gradient] = torch.autograd.grad(loss, weight)
+            total += float(p[label] * gradient.norm())
+        expected.append(total)
+    np.testing.assert_allclose(scores(EGL(), given), expected, rtol=1e-3)

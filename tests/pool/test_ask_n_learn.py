@@ -7,10 +7,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skal_deep.classifier import fit_on_labeled
-from skal_deep.evaluation._strategy_case import Case
 from skal_deep.functional import squared_gradient_norms, temperature_scaled
 from skal_deep.pool import AskNLearn, Badge, DeepQueryStrategy
 from skal_deep.pool._calibration import _to_hide
+from skal_deep.testing._strategy_case import Case
 
 
 @pytest.fixture

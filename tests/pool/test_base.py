@@ -7,10 +7,14 @@ from sklearn.linear_model import LogisticRegression
 from strategies import STRATEGIES, VARIANTS, maker
 
 from skal_deep import pool as package
-from skal_deep.classifier import CapabilityError, Embeds, PredictsProba
-from skal_deep.evaluation._strategy_case import Case, small_classifier
+from skal_deep.classifier import (
+    CapabilityError,
+    Embeds,
+    PredictsProba,
+    canonical_order,
+)
 from skal_deep.pool import BALD, Badge, CoreSet, DeepQueryStrategy, ScoreQueryStrategy
-from skal_deep.pool._order import canonical_order
+from skal_deep.testing._strategy_case import Case, small_classifier
 
 
 @pytest.fixture

@@ -131,3 +131,23 @@ def test_density_weighted_diversity_without_weight_is_core_set():
     dense, _ = query(DensityWeightedDiversity(beta=4.0), clf=None)
     norm = np.linalg.norm(X - X.mean(0), axis=1)
     assert norm[dense].mean() < norm[picks].mean()
+
+
+@pytest.mark.parametrize("n", [7_000, pytest.param(60_000, marks=pytest.mark.slow)])
+def test_cluster_size_is_honoured_in_large_pools(n, monkeypatch):
+    seen = []
+
+    def recorded(scores, clusters, *args):
+        seen.append(clusters)
+        return functional.cluster_rounds(scores, clusters, *args)
+
+    monkeypatch.setattr("skal_deep.pool._cluster_rounds.cluster_rounds", recorded)
+    rows = np.random.default_rng(0).standard_normal((n, 4)).astype(np.float32)
+    y = np.where(np.arange(n) < 20, np.arange(n) % 2, -1)
+    clf = LogisticRegression().fit(rows[:20], y[:20])
+    for size in (10, 50):
+        ClusterMargin(cluster_size=size, random_state=0).query(
+            rows, y, clf, fit_clf=False, batch_size=5
+        )
+        _, count = seen[-1].unique(return_counts=True)
+        assert float(count.double().mean()) == pytest.approx(size, rel=0.1)

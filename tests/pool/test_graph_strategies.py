@@ -40,7 +40,9 @@ def test_diffusion_scores_are_signals():
     signs[[0, 30, 60]] = 2 * np.eye(3) - 1
     walk = functional.random_walk(torch.as_tensor(X), 4)
     signals = functional.diffuse(walk, torch.as_tensor(signs), 3).amax(1)
-    np.testing.assert_allclose(utilities[0, some], -signals[some], rtol=1e-5)
+    np.testing.assert_allclose(utilities[0, [70, 41]], -signals[[70, 41]], rtol=1e-5)
+    assert signals[3] == 0
+    assert utilities[0, 3] == 1, "a row that no label reaches comes first"
 
 
 def test_propagation_is_the_fixed_point_of_spreading():
@@ -80,3 +82,15 @@ def test_inputs_stand_for_the_nearest_row(strategy):
     near = X[[44, 47, 49]] + np.float32(1e-4)
     _, inputs = strategy.query(X, y, candidates=near, return_utilities=True)
     np.testing.assert_allclose(inputs[0], rows[0, [44, 47, 49]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 4, 6, 9])
+def test_diffusion_visits_a_component_without_label(n_classes):
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        rows = rng.standard_normal((80, 2))
+        rows[60:] += 50
+        y = np.full(80, -1)
+        y[: 3 * n_classes] = np.arange(3 * n_classes) % n_classes
+        [pick] = DiffusionAL(n_neighbors=5, random_state=seed).query(rows, y)
+        assert pick >= 60

@@ -7,10 +7,10 @@ from sklearn.linear_model import LogisticRegression
 from skorch import NeuralNetRegressor
 
 from skal_deep.classifier import as_model
-from skal_deep.evaluation._strategy_case import Case
 from skal_deep.functional import last_layer_features, lcmd, max_det
 from skal_deep.modules import MLP
 from skal_deep.pool import LCMD, MaxDet
+from skal_deep.testing._strategy_case import Case
 
 
 @pytest.fixture

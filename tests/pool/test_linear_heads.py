@@ -11,8 +11,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skal_deep import functional
 from skal_deep.classifier import CapabilityError
-from skal_deep.evaluation._strategy_case import Case
 from skal_deep.pool import AlfaMix, DropQuery
+from skal_deep.testing._strategy_case import Case
 
 X, Y = make_blobs(400, n_features=8, centers=4, cluster_std=4.0, random_state=0)
 X = X.astype(np.float32)

@@ -9,8 +9,9 @@ from sklearn.datasets import make_blobs
 from sklearn.linear_model import LogisticRegression
 
 from skal_deep import functional
-from skal_deep.evaluation._strategy_case import Case
 from skal_deep.pool import MaxHerding, ProbCover, TypiClust, UncertaintyHerding
+from skal_deep.pool._features import k_means
+from skal_deep.testing._strategy_case import Case, small_classifier
 
 X, Y = make_blobs(300, n_features=8, centers=6, cluster_std=0.7, random_state=0)
 X = X.astype(np.float32)
@@ -128,3 +129,63 @@ def test_max_herding_picks_what_upstreams_picks():
     expected = theirs.query(X, np.full(300, np.nan), batch_size=12)
     picks = MaxHerding(random_state=0).query(X, NOTHING, batch_size=12)
     assert picks.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("n_left", [1, 4])
+@pytest.mark.parametrize("seed", range(8))
+def test_typi_clust_has_utilities_when_little_is_left(seed, n_left):
+    """Twins have twice the same centroid: rows are with their candidates, for all that
+    rounding says."""
+    rng = np.random.default_rng(seed)
+    rows = np.tile(rng.standard_normal((50, 64)), (2, 1)).astype(np.float32)
+    y, left = np.zeros(100, dtype=int), np.arange(100 - n_left, 100)
+    y[left] = -1
+    strategy = TypiClust(random_state=seed)
+    picks, utilities = strategy.query(rows, y, batch_size=n_left, return_utilities=True)
+    assert sorted(picks.tolist()) == left.tolist()
+    assert np.isfinite(utilities[0, left]).all()
+    _, utilities = strategy.query(
+        rows, y, candidates=rows[left], batch_size=n_left, return_utilities=True
+    )
+    assert np.isfinite(utilities[0]).all()
+
+
+def test_prob_cover_says_when_it_knows_no_classes():
+    with pytest.warns(UserWarning, match="ProbCover .* Pass n_classes, or the radius"):
+        ProbCover(random_state=0).query(X, NOTHING)
+    one = np.where(np.arange(300) == 5, Y, -1)
+    with pytest.warns(UserWarning, match="knows of 1 so far"):
+        ProbCover(random_state=0).query(X, one)
+    ProbCover(radius=0.3).query(X, NOTHING)
+
+
+def test_prob_cover_takes_as_many_clusters_as_the_classifier_has_classes():
+    net = small_classifier(False, -1, range(6))
+    y = np.where(np.isin(np.arange(300), [3, 4]), Y, -1)
+    picks = [
+        ProbCover(n_classes=n, random_state=0).query(
+            X, y, net, batch_size=4, return_utilities=True
+        )
+        for n in (None, 6)
+    ]
+    assert picks[0][0].tolist() == picks[1][0].tolist()
+    np.testing.assert_array_equal(picks[0][1], picks[1][1])
+
+
+@pytest.mark.parametrize("shape", ["two clusters", "tight clusters"])
+def test_k_means_of_clusters_that_are_tight_and_far_apart(shape):
+    generator = torch.Generator().manual_seed(0)
+    sub = torch.randint(4, (800,), generator=generator)
+    fine = torch.randn(4, 8, generator=generator)[sub]
+    fine = 3 * fine + 0.1 * torch.randn(800, 8, generator=generator)
+    side = (torch.arange(800) % 2).float()[:, None]
+    rows = fine + 1e4 * side if shape == "two clusters" else 1e-3 * fine + 20 * side
+    found, in_double = (
+        k_means(values, 8, torch.Generator().manual_seed(1)).double()
+        for values in (rows, rows.double())
+    )
+    spread, best = (
+        float(functional.nearest_centers(rows.double(), c)[0].sum())
+        for c in (found, in_double)
+    )
+    assert spread <= 1.01 * best

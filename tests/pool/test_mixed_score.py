@@ -10,7 +10,6 @@ from torch import nn
 
 from skal_deep.classifier import CapabilityError, DeepClassifier
 from skal_deep.evaluation import SimulatedActiveLearner
-from skal_deep.evaluation._strategy_case import Case
 from skal_deep.modules import MLP
 from skal_deep.pool import (
     BALD,
@@ -22,6 +21,7 @@ from skal_deep.pool import (
     MixedScore,
     PredictiveEntropy,
 )
+from skal_deep.testing._strategy_case import Case
 
 CASE = Case(BALD())
 LEFT = CASE.y == -1

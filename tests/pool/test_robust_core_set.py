@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from skal_deep.evaluation._strategy_case import Case
 from skal_deep.pool import CoreSet, RobustCoreSet
+from skal_deep.testing._strategy_case import Case
 
 
 @pytest.fixture

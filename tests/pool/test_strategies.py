@@ -6,7 +6,6 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from skal_deep import functional
-from skal_deep.evaluation._strategy_case import Case
 from skal_deep.pool import (
     BALD,
     Badge,
@@ -21,6 +20,7 @@ from skal_deep.pool import (
     VariationRatio,
     VoteEntropy,
 )
+from skal_deep.testing._strategy_case import Case
 
 
 @pytest.fixture

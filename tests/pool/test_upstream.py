@@ -23,8 +23,8 @@ from sklearn.datasets import make_blobs
 from strategies import STRATEGIES, maker
 from support import MAKERS, WITHOUT_POSTERIOR, make_net
 
-from skal_deep.evaluation._strategy_case import small_classifier
 from skal_deep.pool import BALD, BatchBALD
+from skal_deep.testing._strategy_case import small_classifier
 
 X, Y = make_blobs(60, centers=3, random_state=0)
 X = X.astype(np.float32)

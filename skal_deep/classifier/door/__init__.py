@@ -1,0 +1,1 @@
+"""The one door between strategies and models of any kind."""

@@ -1,0 +1,191 @@
+"""The one door between strategies and models of any kind."""
+
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from skactiveml.classifier import SkorchClassifier
+from sklearn.ensemble import BaggingClassifier
+from sklearn.ensemble._forest import ForestClassifier
+from sklearn.linear_model._base import LinearClassifierMixin
+from sklearn.pipeline import Pipeline
+from skorch import NeuralNet
+from torch import Tensor
+
+from skal_deep.classifier._base import NetClassifier
+from skal_deep.classifier.door._capabilities import CAPABILITIES
+from skal_deep.classifier.door._foreign import (
+    by_method,
+    member_draws,
+    with_names,
+)
+from skal_deep.classifier.door._inside import (
+    hides_features,
+    innermost,
+    is_regressor,
+    opened,
+)
+from skal_deep.classifier.door._net_answers import (
+    answers_of_net,
+    answers_of_regressor,
+    answers_of_wrapped_net,
+)
+from skal_deep.classifier.door._wrapped import wrapped_answers
+from skal_deep.classifier.net._head import linear_classifier_head
+from skal_deep.rows._lent import lent
+
+Answers = dict[str, Callable[..., Any]]
+
+
+class Model:
+    """A model as strategies see it: tensors out, one method a capability.
+
+    An instance has exactly the methods that what it stands for can honour, so that
+    ``isinstance(model, SamplesProba)`` says whether to ask. A model that can tell
+    probabilities and embeddings from one pass has ``predict_and_embed`` too.
+    """
+
+    def __init__(self, **methods: Callable[..., Any]):
+        vars(self).update(methods)
+
+    def inputs(self, X: NDArray[Any]) -> Tensor:
+        """Return rows as vectors, as the classifier sees them."""
+        return _flat(X)
+
+    def after(self, transform: Callable[[Any], Any]) -> "Model":
+        """Return the model that sees transformed rows."""
+        methods = {"inputs": self.inputs, **vars(self)}
+        return Model(
+            **{
+                name: partial(_transformed, method, transform)
+                for name, method in methods.items()
+            }
+        )
+
+
+def _transformed(
+    method: Callable[..., Any],
+    transform: Callable[[Any], Any],
+    X: Any,
+    *args: Any,
+    **params: Any,
+) -> Any:
+    return method(transform(X), *args, **params)
+
+
+class Inputs:
+    """A model of which a strategy measures nothing but what its last step sees."""
+
+    def __init__(self, model: Any):
+        self.model = model
+
+
+def as_model(clf: Any) -> Model:
+    """Return what a strategy may ask of a classifier or regressor.
+
+    A capability is honoured wherever the method of its protocol exists, whoever wrote
+    the class. What this package knows about nets, scikit-learn's linear classifiers
+    and committees, and about wrappers around one estimator, is added.
+
+    Parameters
+    ----------
+    clf : object or None
+        One of our classifiers, a skorch net, a classifier or regressor of
+        scikit-activeml or scikit-learn, any class that has some of the methods below,
+        or a Pipeline that ends in any of these. It may be unfitted as long as nothing
+        is asked. ``None`` embeds rows as they are.
+
+    Returns
+    -------
+    model : Model
+        An object with some of the methods ``predict_proba``, ``sample_proba``,
+        ``predict_evidence``, ``embed``, ``linear_head``, ``jacobian``,
+        ``weight_gradients``, ``differentiable_logits`` and ``gradient_lengths``.
+    """
+    if clf is None:
+        return Model(embed=_flat)
+    if isinstance(clf, type):
+        raise TypeError(
+            f"{clf.__name__} is a class. Pass an instance: {clf.__name__}(...)."
+        )
+    if isinstance(clf, Inputs):
+        return Model(embed=as_model(clf.model).inputs)
+    if isinstance(clf, Pipeline):
+        return as_model(clf[-1]).after(partial(_through, clf))
+    if (inner := opened(clf)) is not None:
+        return Model(**wrapped_answers(clf, inner, as_model(inner)))
+    if is_regressor(clf):
+        return Model(**answers_of_regressor(clf))
+    if isinstance(clf, NetClassifier):
+        return Model(**_written_anew(clf, clf._answers(), "skal_deep."))
+    if isinstance(clf, NeuralNet):
+        return Model(**_written_anew(clf, answers_of_net(clf), "skorch."))
+    if isinstance(clf, SkorchClassifier):
+        return Model(**_written_anew(clf, answers_of_wrapped_net(clf), "skactiveml."))
+    return Model(**_of_any(clf))
+
+
+def _flat(X: Any) -> Tensor:
+    """Return rows as vectors."""
+    rows = X.toarray() if issparse(X) else np.asarray(X)
+    rows_ND = torch.tensor(rows).flatten(1)
+    return rows_ND if rows_ND.is_floating_point() else rows_ND.double()
+
+
+def warn_of_inputs(model: Any, stacklevel: int) -> None:
+    """Warn that X is measured, and nothing that stands inside a model."""
+    name = type(innermost(model)).__name__
+    warnings.warn(
+        f"Falling back to the inputs as they are: {name} holds estimators that "
+        "transform them or learn features, each in its own way. Pass one Pipeline or "
+        "one net to measure what it sees.",
+        stacklevel=stacklevel,
+    )
+
+
+def _inputs_for_lack_of_one_space(clf: Any, X: Any) -> Tensor:
+    warn_of_inputs(clf, stacklevel=3)
+    return _flat(X)
+
+
+def _through(pipeline: Pipeline, X: NDArray[Any]) -> Any:
+    """Apply the steps of a pipeline before the last."""
+    if len(pipeline) == 1:
+        return X
+    return pipeline[:-1].transform(with_names(pipeline, lent(X)))
+
+
+def _written_anew(clf: Any, known: Answers, home: str) -> Answers:
+    """Return known answers, but those that a subclass from elsewhere has rewritten."""
+    rewritten = {
+        name: by_method(clf, name)
+        for name in CAPABILITIES
+        if callable(method := getattr(type(clf), name, None))
+        and not (getattr(method, "__module__", None) or "").startswith(home)
+    }
+    if rewritten.keys() & {"predict_proba", "embed"}:
+        known = {name: f for name, f in known.items() if name != "predict_and_embed"}
+    return known | rewritten
+
+
+def _of_any(clf: Any) -> Answers:
+    """Return what a classifier answers by its methods, or as scikit-learn's do."""
+    answers = {
+        name: by_method(clf, name)
+        for name in CAPABILITIES
+        if callable(getattr(clf, name, None))
+    }
+    if hides_features(clf):
+        answers["inputs"] = partial(_inputs_for_lack_of_one_space, clf)
+    if "predict_proba" not in answers:
+        return answers
+    if isinstance(clf, LinearClassifierMixin):
+        answers.setdefault("linear_head", partial(linear_classifier_head, clf))
+    if isinstance(clf, ForestClassifier | BaggingClassifier):
+        answers.setdefault("sample_proba", partial(member_draws, clf))
+    return answers

@@ -1,0 +1,111 @@
+"""What stands inside Pipelines, wrappers and searches."""
+
+from typing import Any
+
+from skactiveml.classifier import SklearnClassifier, SlidingWindowClassifier
+from skactiveml.regressor import SklearnRegressor
+from sklearn.base import RegressorMixin
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.pipeline import Pipeline
+from skorch import NeuralNet
+
+# Estimators around one other: where that stands after fit, and before.
+_AROUND_ONE = {
+    SklearnClassifier: ("estimator_", "estimator"),
+    SklearnRegressor: ("estimator_", "estimator"),
+    SlidingWindowClassifier: ("estimator_", "estimator"),
+    BaseSearchCV: ("best_estimator_", "estimator"),
+    FixedThresholdClassifier: ("estimator_", "estimator"),
+    TunedThresholdClassifierCV: ("estimator_", "estimator"),
+    FrozenEstimator: ("estimator", "estimator"),
+    TransformedTargetRegressor: ("regressor_", "regressor"),
+}
+
+
+def opened(model: Any) -> Any:
+    """Return the one estimator that a wrapper asks, fitted if the wrapper is.
+
+    ``None`` for anything else. A Pipeline is none: its last step sees other inputs.
+    """
+    if isinstance(model, CalibratedClassifierCV):
+        return _calibrated(model)
+    for kind, (after, before) in _AROUND_ONE.items():
+        if isinstance(model, kind):
+            return vars(model).get(after, vars(model)[before])
+    return None
+
+
+def _calibrated(model: CalibratedClassifierCV) -> Any:
+    """Return the classifier that is calibrated, if it is one and not one a fold."""
+    if fitted := vars(model).get("calibrated_classifiers_"):
+        return fitted[0].estimator if len(fitted) == 1 else None
+    is_one = (
+        model.ensemble is False
+        or model.cv == "prefit"
+        or (model.ensemble == "auto" and isinstance(model.estimator, FrozenEstimator))
+    )
+    return model.estimator if is_one else None
+
+
+def changes_proba(model: Any) -> bool:
+    """Return whether a wrapper predicts other probabilities than what is inside."""
+    return isinstance(model, CalibratedClassifierCV)
+
+
+def is_unlearned(model: Any) -> bool:
+    """Return whether scikit-activeml's wrapper could not fit what is inside.
+
+    It then predicts the shares of the labels seen, for lack of two classes or of any.
+    """
+    is_wrapper = isinstance(model, SklearnClassifier | SklearnRegressor)
+    return is_wrapper and vars(model).get("is_fitted_") is False
+
+
+def last_step(model: Any) -> Any:
+    """Return the last step of a Pipeline, anything else as it is."""
+    return model[-1] if isinstance(model, Pipeline) else model
+
+
+def innermost(model: Any) -> Any:
+    """Return what learns inside Pipelines and wrappers."""
+    while True:
+        inner = last_step(model)
+        inner = inner if opened(inner) is None else opened(inner)
+        if inner is model:
+            return model
+        model = inner
+
+
+def transforms(model: Any) -> bool:
+    """Return whether what learns sees other inputs than the model is given."""
+    while model is not None:
+        if isinstance(model, Pipeline):
+            if len(model) > 1:
+                return True
+            model = model[-1]
+        else:
+            model = opened(model)
+    return False
+
+
+def is_regressor(model: Any) -> bool:
+    """Return whether a model of any kind predicts targets."""
+    return isinstance(innermost(model), RegressorMixin)
+
+
+def hides_features(model: Any) -> bool:
+    """Return whether several inside see other inputs, or have features of their own.
+
+    These are no one space, so that X is measured as it is.
+    """
+    learner = innermost(model)
+    if isinstance(learner, type) or not hasattr(learner, "get_params"):
+        return False
+    return any(
+        isinstance(part, NeuralNet) or (isinstance(part, Pipeline) and len(part) > 1)
+        for part in learner.get_params(deep=True).values()
+    )

@@ -1,0 +1,1 @@
+"""The one place that looks inside nets: fitting, answers, gradients."""

@@ -1,0 +1,91 @@
+"""Training of skorch nets that none of our classifiers holds."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skactiveml.classifier import SkorchClassifier
+from skactiveml.regressor import SkorchRegressor
+from sklearn.base import RegressorMixin, clone
+from skorch import NeuralNet, NeuralNetBinaryClassifier
+
+from skal_deep.classifier.net._answers import module_output
+from skal_deep.classifier.net._batches import as_input
+from skal_deep.classifier.net._fit import rows_that_count, train_on
+from skal_deep.classifier.net._interrupts import replaced, run_training
+from skal_deep.classifier.net._reading import check_reading
+from skal_deep.modules import isolated_rng
+
+
+def fit_bare_net(
+    net: NeuralNet, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None
+) -> NeuralNet:
+    """Fit a net of skorch to labelled rows, and return it.
+
+    Rows get the number type that the module computes in, targets of a regression the
+    shape that it returns. As in our classifiers, few labels may change the net's
+    split and mini-batches, with a warning where that matters.
+    """
+    check_reading(net, X)
+    is_own_fit = not type(net).fit.__module__.startswith("skorch.")
+    if is_own_fit:  # it initialises the net itself
+        with isolated_rng():
+            initialised = clone(net).initialize()
+    else:
+        initialised = net.initialize()
+    if isinstance(net, RegressorMixin):
+        y = as_targets(initialised, X, y)
+    elif isinstance(net, NeuralNetBinaryClassifier):
+        y = y.astype(np.float32)
+    else:
+        y = y.astype(np.int64)
+    if is_own_fit:
+        with_weight = {} if weight is None else {"sample_weight": weight}
+        return net.fit(as_input(initialised, X), y, **with_weight)
+    train_on(net, *rows_that_count(X, y, weight))
+    return net
+
+
+def fit_wrapped_net(
+    clf: Any, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None
+) -> Any:
+    """Fit a net in scikit-activeml's wrapper, and return the wrapper."""
+    wrapper = SkorchRegressor if isinstance(clf, RegressorMixin) else SkorchClassifier
+    with_weight = {} if weight is None else {"sample_weight": weight}
+    if type(clf).fit is not wrapper.fit or with_weight:
+        return clf.fit(X, y, **with_weight)
+    clf.initialize(X, y, enforce_check_X_y=True)
+    net = clf.neural_net_
+    check_reading(net, X)
+    with replaced(net, partial_fit=partial(_train_wrapped, net)):
+        return clf.partial_fit(X, y)
+
+
+def _train_wrapped(net: NeuralNet, X: NDArray[Any], y: NDArray[Any]) -> None:
+    if y.dtype.kind == "f":  # classes are integers
+        y = as_targets(net, X, y)
+    run_training(net, X, y)
+
+
+def as_targets(net: NeuralNet, X: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
+    """Return targets of a regression in the shape and number type of predictions.
+
+    A loss of (n, 1) against (n,) would compare each prediction with each target.
+
+    Raises
+    ------
+    ValueError
+        If rows of the two have different numbers of values.
+    """
+    output = module_output(net, X[:2])
+    shape, n_values = output.shape[1:], output[:1].numel()
+    if y[:1].size != n_values:
+        raise ValueError(
+            f"The module {type(net.module_).__name__} returns {n_values} values a row, "
+            f"but a row of y has {y[:1].size}. Give its last layer as many outputs as "
+            "there are targets."
+        )
+    dtype = np.float64 if output.dtype == torch.float64 else np.float32
+    return y.astype(dtype).reshape(len(y), *shape)

@@ -1,0 +1,71 @@
+"""Mini-batches of prediction, from the rows that a user gives."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.dataset import Dataset, get_len
+from skorch.utils import multi_indexing
+from torch import nn
+from torch.utils.data import BatchSampler, DataLoader
+
+# Settings of the loader under which the rows of a mini-batch can be taken out of an
+# array together, which takes a hundredth of the time of one after another.
+_FETCH_TOGETHER = {"batch_size", "num_workers", "pin_memory"}
+
+# Inputs of a mini-batch of prediction take about this much, activations many times it.
+_INPUT_BYTES = 2**20
+
+
+def as_input(net: NeuralNet, X: Any) -> Any:
+    """Return rows in the number type that the module computes in.
+
+    Rows stay as they are for a data set class of the user's (they may be indices)
+    and for a module that looks up embeddings (they are tokens).
+    """
+    if net.dataset is not Dataset:
+        return X
+    if isinstance(X, Mapping):  # several inputs by name, of which some may be numbers
+        return {
+            name: as_input(net, part) if np.asarray(part).dtype.kind == "f" else part
+            for name, part in X.items()
+        }
+    if any(
+        isinstance(m, nn.Embedding | nn.EmbeddingBag) for m in net.module_.modules()
+    ):
+        return X
+    dtypes = (p.dtype for p in net.module_.parameters() if p.is_floating_point())
+    own = next(dtypes, torch.float32)
+    if own == torch.bfloat16:  # which NumPy does not know
+        return torch.tensor(X).to(own)
+    dtype = torch.empty(0, dtype=own).numpy().dtype
+    return X.astype(dtype, copy=not X.flags.writeable)  # torch wants to own its arrays
+
+
+def batches(net: NeuralNet, X: Any) -> Iterator[Any]:
+    """Yield the mini-batches of prediction.
+
+    Without a word of the user's on their size, they are larger than those of
+    training, which are often too small to keep a processor busy; but not where a data
+    set of the user's makes inputs of unknown size from rows.
+    """
+    params = net.get_params_for("iterator_valid")
+    size = params.get("batch_size", net.batch_size)
+    if "batch_size" not in params and net.dataset is Dataset:
+        row = multi_indexing(X, slice(1))
+        parts = row.values() if isinstance(row, Mapping) else [row]
+        n_bytes = sum(part.nbytes for part in parts)
+        size = max(size, _INPUT_BYTES // max(1, n_bytes)) if size > 0 else size
+    params["batch_size"] = get_len(X) if size == -1 else size
+    dataset = net.get_dataset(as_input(net, X))
+    is_array = not isinstance(X, Mapping) and net.dataset is Dataset
+    if (
+        is_array
+        and net.iterator_valid is DataLoader
+        and params.keys() <= _FETCH_TOGETHER
+    ):
+        rows = BatchSampler(range(len(X)), params["batch_size"], drop_last=False)
+        params |= {"sampler": rows, "batch_size": None}
+    yield from net.iterator_valid(dataset, **params)

@@ -1,0 +1,288 @@
+"""Whether the dropout of a net is a posterior, site by site."""
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.dataset import get_len
+from skorch.utils import multi_indexing
+from torch import Tensor
+
+from skal_deep.classifier.net._batches import batches
+from skal_deep.classifier.net._compiled import eager_net
+from skal_deep.classifier.net._dropout_draws import (
+    attention_parts,
+    dropout_proba,
+    run_whole,
+    whole_draws,
+    whole_prediction,
+)
+from skal_deep.exceptions import CapabilityError
+from skal_deep.modules import (
+    RandomSite,
+    dropout_layers,
+    dropout_sites,
+    isolated_rng,
+    parts_that_may_hide,
+    random_pass,
+    unreachable_dropout,
+)
+
+# The largest number of draws that are looked at before a posterior is called dead:
+# with p = 0.01 and ten units, 64 draws are all alike once in 600.
+_N_PROBE_DRAWS = 64
+_N_SHOWN_ROWS = 16
+# Equal rows in mini-batches of other sizes differ by round-off.
+_ROUND_OFF = 1e-4
+
+
+def check_dropout(net: NeuralNet, X: Any) -> None:
+    """Refuse a net whose dropout is no posterior: dead, hidden or not coupled.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        A fitted net.
+    X : array-like or dict of array-like
+        Some rows; the first 16 count.
+
+    Raises
+    ------
+    CapabilityError
+        If draws are all alike, if some dropout cannot be sampled, or if the draws of a
+        row depend on other rows. The message names the likely cause.
+    """
+    net = eager_net(net)
+    module, name = net.module_, type(net.module_).__name__
+    if hidden := unreachable_dropout(module):
+        raise CapabilityError(
+            f"{name} has dropout that cannot be sampled: " + "; ".join(hidden) + "."
+        )
+    n_rows = min(get_len(X), _N_SHOWN_ROWS)
+    if not n_rows:
+        _require_sites(name, list(dropout_layers(module)))
+        return
+    X = multi_indexing(X, slice(n_rows))
+    with isolated_rng():
+        data = list(batches(net, X))
+        attention, ran_in_training = _look_for_hidden(net, data)
+        _require_sites(name, [*dropout_layers(module), *attention])
+        proba_SNC = _draws_that_differ(net, X, data)
+        first_SNC = proba_SNC[:, : min(4, n_rows)]
+        again_SNC = proba_SNC[:, n_rows:]
+        if not torch.allclose(first_SNC, again_SNC, atol=_ROUND_OFF):
+            raise CapabilityError(
+                f"Equal rows get different dropout masks in {name}, so its draws are "
+                "no functions. Keep the rows on the first axis (batch_first=True)."
+            )
+        together, used = whole_draws(net, data, attention)
+        if idle := ran_in_training & dropout_layers(module).keys() - used:
+            raise CapabilityError(
+                f"{name} runs dropout layers in training only, so that they cannot be "
+                f"sampled: {', '.join(map(repr, sorted(idle)))}. Call them always: "
+                "dropout layers are off in predictions by themselves."
+            )
+        _check_rows_apart(net, X, data, attention, together)
+
+
+def live_dropout(net: NeuralNet, X: Any) -> tuple[list[str], list[str]]:
+    """Say in words which dropout changes predictions, and which does not.
+
+    Each site is switched on alone, for some rows.
+
+    Returns
+    -------
+    live : list of str
+        What differs from draw to draw.
+    dead : list of str
+        Dropout with p > 0 that changes nothing, and why.
+    """
+    net = eager_net(net)
+    module = net.module_
+    with isolated_rng():
+        data = list(batches(net, multi_indexing(X, slice(_N_SHOWN_ROWS))))
+        attention = attention_parts(net, data)
+        _, used = whole_draws(net, data, attention)
+        words = dict(zip(dropout_layers(module), dropout_sites(module), strict=True))
+        words |= {
+            part: f"attention of {type(module.get_submodule(part)).__name__} {part!r}"
+            for part in attention
+        }
+        live, dead = [], []
+        for name, site in words.items():
+            if name not in used:
+                holder = name.rpartition(".")[0]
+                if holder not in attention:  # else the attention takes its p from it
+                    dead.append(f"{site} does not run")
+            elif any(
+                _differ(whole_draws(net, data, attention, n, name)[0])
+                for n in (2, _N_PROBE_DRAWS)
+            ):
+                live.append(site)
+            else:
+                dead.append(f"{site} changes nothing")
+    return live, dead
+
+
+def _require_sites(name: str, sites: list[str]) -> None:
+    if not sites:
+        raise CapabilityError(
+            f"{name} has no dropout layer with p > 0, so all Monte Carlo samples would "
+            "be equal. Add nn.Dropout to the module, or use DeepEnsembleClassifier."
+        )
+
+
+def _look_for_hidden(net: NeuralNet, data: list[Any]) -> tuple[list[str], set[str]]:
+    """Refuse dropout without a layer, but for that of attention.
+
+    Returns
+    -------
+    attention : list of str
+        Names of the parts that drop attention by functions.
+    ran : set of str
+        Names of the parts that run in training.
+    """
+    module, name = net.module_, type(net.module_).__name__
+
+    def run() -> Tensor:
+        return run_whole(net, data)
+
+    seen, expected = random_pass(module, run)
+    if seen.sites:
+        raise CapabilityError(
+            f"{name} draws random numbers in predictions: {_in_words(seen.sites)}. "
+            "Rows and mini-batches would get masks of their own. Use nn.Dropout layers "
+            "instead, which are off in predictions by themselves."
+        )
+    parts = parts_that_may_hide(module)
+    try:
+        seen, trained = random_pass(module, run, parts)
+    except Exception as error:  # whatever its train mode asks for
+        warnings.warn(
+            f"{name} does not run in train mode on {len(expected)} rows ({error}): "
+            "dropout that is no layer of its own would not be found and not sampled.",
+            stacklevel=2,
+        )
+        return [], set()
+    if others := [site for site in seen.sites if not site.of_attention]:
+        raise CapabilityError(
+            f"{name} drops by code of its own, which is off in predictions: "
+            f"{_in_words(others)}. Use nn.Dropout layers instead; noise that is no "
+            "dropout has its place in a data set."
+        )
+    if not _near(random_pass(module, run, parts)[1], trained) and _near(
+        whole_prediction(net, data), expected
+    ):
+        raise CapabilityError(
+            f"{name} gives other outputs in each pass in train mode: it drops by code "
+            "of its own, which is off in predictions. Use nn.Dropout layers instead."
+        )
+    attention = list(dict.fromkeys(site.part for site in seen.sites))
+    if attention:
+        owners = [module.get_submodule(part) for part in attention]
+        _, output = random_pass(module, run, owners)
+        if not _near(output, expected):
+            raise CapabilityError(
+                f"{name} drops attention by functions in {', '.join(attention)}, where "
+                "train mode changes more than dropout, so it cannot be sampled. Use "
+                "nn.Dropout layers instead."
+            )
+    return attention, seen.ran
+
+
+def _in_words(sites: Any) -> str:
+    return ", ".join(
+        f"{site.what} in {site.part or 'its forward'!r}" for site in _once(sites)
+    )
+
+
+def _once(sites: Any) -> Iterator[RandomSite]:
+    """Yield sites; one without a known function only if its part has no other."""
+    known = {site.part for site in sites if site.what != "random numbers"}
+    for site in sites:
+        if site.what != "random numbers" or site.part not in known:
+            yield site
+
+
+def _draws_that_differ(net: NeuralNet, X: Any, data: list[Any]) -> Tensor:
+    """Return draws (S, N + 4, C) for rows and the first of them again."""
+    n_rows = get_len(X)
+    again = multi_indexing(X, np.r_[0:n_rows, 0 : min(4, n_rows)])
+    for n_draws in (2, _N_PROBE_DRAWS):
+        proba_SNC = dropout_proba(net, again, n_draws, seed=0)
+        if _differ(proba_SNC):
+            return proba_SNC
+    name, draws = type(net.module_).__name__, f"{_N_PROBE_DRAWS} Monte Carlo samples"
+    if not _reaches_dropout(net, data):
+        cause = (
+            f"All that they get is zero on {n_rows} rows: the ReLUs before them have "
+            "died. Scale the inputs (for example by StandardScaler) or lower `net__lr`."
+        )
+    elif _differ(whole_draws(net, data, [], _N_PROBE_DRAWS)[0]):
+        cause = (
+            "The outputs of the module differ, but all its probabilities are 0 or 1. "
+            "Scale the inputs (for example by StandardScaler) or lower `net__lr`."
+        )
+    else:
+        cause = (
+            "Do they run in `forward`? Have the ReLUs after them died? Then scale the "
+            "inputs (for example by StandardScaler) or lower `net__lr`."
+        )
+    raise CapabilityError(
+        f"The dropout layers of {name} change nothing: {draws} are equal. {cause}"
+    )
+
+
+def _reaches_dropout(net: NeuralNet, data: list[Any]) -> bool:
+    """Return whether any dropout layer gets anything but zeros, or none runs."""
+    got: list[bool] = []
+    handles = [
+        layer.register_forward_pre_hook(
+            lambda _, inputs: got.append(bool(inputs[0].any()))
+        )
+        for layer in dropout_layers(net.module_).values()
+    ]
+    try:
+        with torch.no_grad():
+            run_whole(net, data)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return any(got) or not got
+
+
+def _check_rows_apart(
+    net: NeuralNet, X: Any, data: list[Any], attention: list[str], together: Tensor
+) -> None:
+    """Refuse draws in which a row depends on the rows beside it.
+
+    A module whose rows depend on one another without dropout, too, is the user's.
+    """
+    name = type(net.module_).__name__
+    for row in range(get_len(X)):
+        alone = list(batches(net, multi_indexing(X, slice(row, row + 1))))
+        draws, _ = whole_draws(net, alone, attention)
+        if _near(draws[:, 0], together[:, row]):
+            continue
+        if not _near(whole_prediction(net, alone)[0], whole_prediction(net, data)[row]):
+            return
+        raise CapabilityError(
+            f"A row gets other dropout masks in {name} alone than with others, so its "
+            "draws are no functions. Is one dropout layer shared by branches that some "
+            "mini-batches skip? Give each its own."
+        )
+
+
+def _differ(draws: Tensor) -> bool:
+    """Return whether any draw differs from the first."""
+    return bool((draws != draws[:1]).any())
+
+
+def _near(output: Tensor, expected: Tensor) -> bool:
+    """Return whether outputs are equal but for round-off."""
+    share = torch.finfo(expected.dtype).eps ** 0.5
+    bound = max(_ROUND_OFF, share * float(expected.abs().max()))
+    return torch.allclose(output, expected, share, bound, equal_nan=True)

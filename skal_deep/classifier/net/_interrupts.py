@@ -1,0 +1,160 @@
+"""Interrupts leave a training at once, where skorch would go on half-trained."""
+
+import functools
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ParamSpec, TypeVar
+
+from skorch import NeuralNet
+from torch import nn
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class _Interrupt(BaseException):
+    """Ctrl-C on its way through code that swallows ``KeyboardInterrupt``."""
+
+
+def run_training(net: NeuralNet, X: Any, y: Any) -> None:
+    """Train an initialised net as its ``partial_fit`` does, but leave on interrupts.
+
+    skorch's own returns normally on ``KeyboardInterrupt``, whoever raised it: the user
+    at the keyboard, or a callback that ends the training, as ``EarlyStopping`` does.
+    """
+    if type(net).partial_fit is not NeuralNet.partial_fit:  # what it does is unknown
+        loop = net.fit_loop
+        with replaced(net, fit_loop=functools.partial(_leaving, loop)):
+            net.partial_fit(X, y)
+        return
+    net.notify("on_train_begin", X=X, y=y)
+    try:
+        net.fit_loop(X, y)
+    except KeyboardInterrupt as interrupt:
+        if not _stops_training(interrupt):
+            raise
+    net.notify("on_train_end", X=X, y=y)
+
+
+def _leaving(loop: Callable[..., Any], *args: Any, **params: Any) -> Any:
+    """Run skorch's loop such that whoever calls it cannot swallow an interrupt."""
+    try:
+        return loop(*args, **params)
+    except KeyboardInterrupt as interrupt:
+        if _stops_training(interrupt):
+            raise
+        raise _Interrupt from interrupt
+
+
+def _stops_training(interrupt: KeyboardInterrupt) -> bool:
+    """Return whether a callback raised it, and not something that ran in a module."""
+    is_meant = False
+    for frame, _ in traceback.walk_tb(interrupt.__traceback__):
+        if frame.f_code is NeuralNet.notify.__code__:
+            is_meant = True
+        elif frame.f_code is nn.Module._call_impl.__code__:
+            is_meant = False
+    return is_meant
+
+
+def ran_in_module(error: BaseException) -> bool:
+    """Return whether an exception comes from inside a module of torch."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_code is nn.Module._call_impl.__code__ for frame, _ in frames)
+
+
+def leaves_on_interrupt(function: Callable[P, R]) -> Callable[P, R]:
+    """Let Ctrl-C leave a function that runs code which may swallow it.
+
+    Meanwhile Ctrl-C raises what nobody catches, so that a net deep inside another
+    estimator is left at once; what leaves the function is ``KeyboardInterrupt``. A
+    ``KeyboardInterrupt`` that a callback raises on purpose is another matter, and
+    stays one. An own signal handler of the user is asked first.
+    """
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        before = signal.getsignal(signal.SIGINT)
+        on_main = threading.current_thread() is threading.main_thread()
+        came, is_inside = False, True
+
+        def interrupt(number: int, frame: Any) -> None:
+            nonlocal came
+            try:
+                before(number, frame)  # type: ignore[operator, misc]
+            except KeyboardInterrupt:
+                came = True
+                if is_inside:
+                    raise _Interrupt from None
+                raise
+
+        watches = on_main and callable(before)
+        try:
+            if watches:
+                signal.signal(signal.SIGINT, interrupt)
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            is_inside = False  # from here on Ctrl-C is Ctrl-C again
+            if came or isinstance(error, _Interrupt):
+                raise KeyboardInterrupt().with_traceback(error.__traceback__) from None
+            raise
+        finally:
+            is_inside = False
+            if watches and signal.getsignal(signal.SIGINT) is interrupt:
+                signal.signal(signal.SIGINT, before)
+        if came:  # and was swallowed all the same, in a finaliser for example
+            raise KeyboardInterrupt
+        return result
+
+    return call
+
+
+@contextmanager
+def kept_unless_done(estimator: Any) -> Iterator[None]:
+    """Leave an estimator as it was if anything is raised inside, interrupts included.
+
+    A fit that fails halfway must not mix what it has noted with what an earlier fit
+    has left.
+    """
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+class _Instead:
+    """Stands in for a method of an object; pickled or copied it is that method."""
+
+    def __init__(self, owner: Any, name: str, function: Callable[..., Any]):
+        self._owner, self._name, self._function = owner, name, function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._function(*args, **kwargs)
+
+    def __reduce__(self) -> Any:
+        return getattr, (self._owner, self._name)
+
+
+@contextmanager
+def replaced(owner: Any, **functions: Callable[..., Any]) -> Iterator[None]:
+    """Let an object, not its class, have other methods for a while.
+
+    It stays the user's own type, and what is pickled meanwhile, by a checkpoint for
+    example, knows nothing of it.
+    """
+    attributes = vars(owner)
+    before = {name: attributes[name] for name in functions if name in attributes}
+    try:
+        for name, function in functions.items():
+            attributes[name] = _Instead(owner, name, function)
+        yield
+    finally:
+        for name in functions:
+            attributes.pop(name, None)
+        attributes.update(before)

@@ -1,0 +1,159 @@
+"""Tables as text: the parts of a line, the header, the column of the labels."""
+
+import csv
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skal_deep.datasets._data import Data
+from skal_deep.datasets._labels import as_labels
+
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_MARKS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+Line = tuple[int, list[str]]  # its number, and its entries
+
+
+def from_csv(path: Path, label: str | None) -> Data:
+    """Return the rows of a table.
+
+    Parameters
+    ----------
+    path : Path
+        The file: a header, then a row a line, with entries parted by commas,
+        semicolons or tabs, whichever part the header most often.
+    label : str or None
+        Column of the labels; ``None`` is the last.
+    """
+    (_, header), *lines = _lines(path)
+    at = _label_column(path, header, label)
+    for number, line in lines:
+        if len(line) != len(header):
+            raise ValueError(
+                f"{path}, line {number}: {len(line)} entries for {len(header)} columns."
+            )
+    _check_header(path, header, lines, at)
+    features = [column for column in range(len(header)) if column != at]
+    if header[0] == "" and at != 0 and _counts_up([line[0] for _, line in lines]):
+        warnings.warn(
+            f"The first column of {path} has no name and counts the rows: it is left "
+            "out.",
+            UserWarning,
+            stacklevel=3,
+        )
+        features = features[1:]
+    if not features:
+        raise ValueError(f"{path} has no column beside the labels, {header[at]!r}.")
+    X = _numbers(path, header, lines, features)
+    y, names = as_labels(np.array([line[at] for _, line in lines]), str(path))
+    return Data(path.stem, X, y, class_names=names)
+
+
+def _lines(path: Path) -> list[Line]:
+    """Return the lines of a file that are not empty, the header first."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            mark = _mark(file.readline())
+            file.seek(0)
+            reader = csv.reader(file, delimiter=mark, skipinitialspace=True)
+            lines = [(reader.line_num, line) for line in reader if line]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not text in UTF-8: save it as such.") from error
+    except csv.Error as error:
+        raise ValueError(
+            f"{path}, line {reader.line_num}: {error}. Is a quotation mark not closed?"
+        ) from error
+    if len(lines) < 2:
+        raise ValueError(f"{path} holds no rows: it needs a header, then a row a line.")
+    if len(lines[0][1]) < 2:
+        raise ValueError(
+            f"{path} has one column only, {_cut(lines[0][1][0])}: it needs features "
+            f"and a label, parted by {', '.join(_MARKS.values())}."
+        )
+    return lines
+
+
+def _mark(header: str) -> str:
+    """Return what parts the entries of a header; commas where nothing says more."""
+    return max(_MARKS, key=re.sub('"[^"]*"', "", header).count)
+
+
+def _label_column(path: Path, header: list[str], label: str | None) -> int:
+    """Return the column of the labels."""
+    if label is None:
+        return len(header) - 1
+    if label not in header:
+        raise ValueError(
+            f"{path} has no column {label!r}; it has {_cut(', '.join(header))}."
+        )
+    if header.count(label) > 1:
+        raise ValueError(f"{path} has {header.count(label)} columns {label!r}.")
+    return header.index(label)
+
+
+def _check_header(path: Path, header: list[str], lines: list[Line], at: int) -> None:
+    """Refuse a first line that is a row, and warn of one that looks like it."""
+    names = header[:at] + header[at + 1 :]
+    if not all(map(_NUMBER.fullmatch, names)) or _counts_up(names):
+        return  # columns without names are numbered by those who write them
+    is_row = _NUMBER.fullmatch(header[at]) or any(
+        line[at] == header[at] for _, line in lines
+    )
+    if is_row:
+        raise ValueError(
+            f"The first line of {path} is a row, not a header: add a line with the "
+            "names of the columns in front of it, so that no row is lost."
+        )
+    warnings.warn(
+        f"The first line of {path} is taken for a header, though its names are "
+        f"numbers: {_cut(', '.join(header))}.",
+        UserWarning,
+        stacklevel=4,
+    )
+
+
+def _counts_up(entries: list[str]) -> bool:
+    """Return whether entries are 0, 1, 2 and so on, or 1, 2, 3."""
+    return any(
+        all(entry == str(i) for i, entry in enumerate(entries, first))
+        for first in (0, 1)
+    )
+
+
+def _numbers(
+    path: Path, header: list[str], lines: list[Line], columns: list[int]
+) -> NDArray[np.float32]:
+    """Return the columns of numbers; say which entry is none."""
+    X = np.empty((len(lines), len(columns)), np.float32)
+    for i, (number, line) in enumerate(lines):
+        entries = [line[column] for column in columns]
+        values = [_number(entry) for entry in entries]
+        with np.errstate(over="ignore"):  # what is too large is seen below
+            X[i] = values
+        if not np.isfinite(X[i]).all():
+            wrong = int(np.argmin(np.isfinite(X[i])))
+            raise ValueError(
+                f"{path}, line {number}, column {header[columns[wrong]]!r}: "
+                f"{_cut(entries[wrong])!r} is no number. There must be numbers in "
+                f"every column but {_the_other(header, columns)!r}, with a decimal "
+                "point."
+            )
+    return X
+
+
+def _number(entry: str) -> float:
+    entry = entry.strip()
+    return float(entry) if _NUMBER.fullmatch(entry) else float("nan")
+
+
+def _the_other(header: list[str], columns: list[int]) -> str:
+    """Return the name of the column of the labels: the last that is no feature."""
+    return header[max(set(range(len(header))) - set(columns))]
+
+
+def _cut(text: Any, width: int = 200) -> str:
+    """Return the beginning of a text."""
+    return text if len(text) <= width else f"{text[:width]} ..."

@@ -1,0 +1,6 @@
+"""Transformers from files, texts and arrays to embeddings that are kept on disk."""
+
+from skal_deep.embedding._embedder import Embedder
+from skal_deep.embedding._images import ImageEmbedder
+
+__all__ = ["Embedder", "ImageEmbedder"]

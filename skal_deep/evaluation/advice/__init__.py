@@ -1,0 +1,1 @@
+"""Answers for a user: does active learning help, and when to stop."""

@@ -1,0 +1,93 @@
+"""Whether active learning helps, on these data, with this model."""
+
+from collections.abc import Mapping, Sequence
+from numbers import Integral
+from typing import Any
+
+from skal_deep.classifier import Embeds, PredictsProba, as_model
+from skal_deep.evaluation._export import shortened
+from skal_deep.evaluation.advice._answer import Answer
+from skal_deep.evaluation.advice._tuning import tuning_effect
+from skal_deep.evaluation.comparison._compare import compare_strategies
+from skal_deep.pool import Badge, CoreSet, MarginSampling
+
+
+def does_al_help(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    strategies: Mapping[str, Any] | Sequence[Any] | None = None,
+    param_grid: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    n_repeats: int = 10,
+    **options: Any,
+) -> Answer:
+    """Find out whether active learning helps, and say so in words.
+
+    Strategies are played through on labels that are known, beside random sampling, as
+    in :func:`compare_strategies`. With ``param_grid`` the model is tuned as well, so
+    that the effect of a strategy can be seen beside that of a better model, which is
+    often larger.
+
+    Parameters
+    ----------
+    estimator : object
+        The classifier, see :class:`SimulatedActiveLearner`.
+    X : array-like of shape (n_samples, ...)
+        Inputs.
+    y : array-like of shape (n_samples,)
+        What the annotator knows.
+    strategies : dict of str to QueryStrategy, or sequence of these, default=None
+        What to compare. ``None`` is margin sampling, and Badge for a net or a core-set
+        for any other classifier: one that looks for what is uncertain, one for what is
+        diverse. Each further strategy asks for more evidence from all.
+    param_grid : dict or list of dict, default=None
+        A few settings of the classifier, as in ``GridSearchCV``. Each is trained once
+        a repeat, on a whole budget of random labels.
+    n_repeats : int, default=10
+        Number of paired repeats, at least two.
+    **options : dict
+        Further parameters of :func:`compare_strategies`: budget, scoring, test data,
+        jobs, random_state.
+
+    Returns
+    -------
+    answer : Answer
+        The verdict; print it, or write it with ``to_html``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skal_deep.evaluation import does_al_help
+    >>> X, y = load_iris(return_X_y=True)
+    >>> answer = does_al_help(
+    ...     LogisticRegression(), X, y, n_cycles=3, progress=False, random_state=0
+    ... )
+    >>> answer.word
+    'no difference detected'
+    """
+    if not isinstance(n_repeats, Integral) or n_repeats < 2:
+        raise ValueError(
+            f"A verdict needs at least two repeats, not {shortened(n_repeats)}."
+        )
+    if strategies is None:
+        strategies = _sensible(estimator)
+    comparison = compare_strategies(
+        strategies, estimator, X, y, n_repeats=n_repeats, **options
+    )
+    if len(comparison.strategies) < 2:
+        raise ValueError("Name a strategy beside random sampling.")
+    tuning = None
+    if param_grid is not None:
+        tuning = tuning_effect(comparison, estimator, X, y, param_grid, **options)
+    return Answer(comparison, tuning, X, y)
+
+
+def _sensible(estimator: Any) -> list[Any]:
+    """Return a strategy for uncertainty, and one for diversity."""
+    model = as_model(estimator)
+    if not isinstance(model, PredictsProba):
+        return [CoreSet()]
+    diverse = Badge() if isinstance(model, Embeds) else CoreSet()
+    return [MarginSampling(), diverse]

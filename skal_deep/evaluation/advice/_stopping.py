@@ -1,0 +1,203 @@
+"""Whether to go on labelling."""
+
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from skal_deep.evaluation.advice._stability import agreements, confidences
+from skal_deep.evaluation.statistics._area import checked_labels, checked_scores
+from skal_deep.evaluation.statistics._projection import Projection, project
+from skal_deep.evaluation.statistics._savings import SEED
+from skal_deep.evaluation.statistics._wording import sized
+
+_STABLE = 0.99  # kappa, as Bloodgood and Vijay-Shanker recommend
+_WINDOW = 3  # stages, in both papers
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What one criterion says.
+
+    Attributes
+    ----------
+    name : str
+        The criterion.
+    stop : bool or None
+        Whether it says to stop; ``None`` if it cannot tell.
+    reason : str
+        Why, with numbers.
+    """
+
+    name: str
+    stop: bool | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class StoppingAdvice:
+    """Whether to go on labelling, by several criteria.
+
+    Attributes
+    ----------
+    signals : list of Signal
+        What each criterion says.
+    projection : Projection or None
+        What more labels would bring, where there are scores.
+    """
+
+    signals: list[Signal]
+    projection: Projection | None
+
+    @property
+    def word(self) -> str:
+        """What to do: "stop", "go on", or "unclear" where criteria differ."""
+        said = {signal.stop for signal in self.signals} - {None}
+        if len(said) != 1:
+            return "unclear"
+        return "stop" if said == {True} else "go on"
+
+    def __str__(self) -> str:
+        words = {True: "stop", False: "go on", None: "cannot tell"}
+        return "\n".join(
+            [
+                f"Advice: {self.word}.",
+                *(f"- {s.name}: {words[s.stop]}. {s.reason}" for s in self.signals),
+            ]
+        )
+
+
+def stopping_advice(
+    n_labels: ArrayLike,
+    scores: ArrayLike | None = None,
+    proba: ArrayLike | None = None,
+    *,
+    n_more: int | None = None,
+    smallest_gain: float = 0.01,
+    highest: float | None = None,
+) -> StoppingAdvice:
+    """Say whether more labels are worth having.
+
+    Scores are carried on by a power law: stop if even the upper bound of what
+    ``n_more`` labels would bring is below ``smallest_gain``. Probabilities for rows
+    that need no label give two criteria that cost nothing: predictions that have
+    settled, that is, a mean kappa of 0.99 between successive models over three stages
+    [1]_, and confidence that has fallen for three stages on end, as what is left is
+    too hard or too noisy [2]_.
+
+    Parameters
+    ----------
+    n_labels : array-like of shape (n_stages,)
+        Number of labels at each stage.
+    scores : array-like of shape (n_stages,) or (n_repeats, n_stages), default=None
+        Score at each stage, such as ``Comparison.curve(name)``.
+    proba : array-like of shape (n_stages, n_samples, n_classes), default=None
+        Class probabilities of the model of each stage, for the same rows, such as
+        ``[stage.predict_proba(X) for stage in learner.stages_]``.
+    n_more : int, default=None
+        How many further labels are considered; ``None`` is as many as were queried.
+    smallest_gain : float, default=0.01
+        The gain in score for which ``n_more`` labels are worth having.
+    highest : float, default=None
+        The highest score there is, which no projection exceeds. ``None`` is 1, or 0
+        where no score is above 0, as of the negated losses of scikit-learn, or none
+        where some score is above 1.
+
+    Returns
+    -------
+    advice : StoppingAdvice
+        The advice, and the reasons; print it.
+
+    References
+    ----------
+    .. [1] M. Bloodgood, K. Vijay-Shanker. A Method for Stopping Active Learning Based
+       on Stabilizing Predictions and the Need for User-Adjustable Stopping. CoNLL,
+       2009.
+    .. [2] A. Vlachos. A Stopping Criterion for Active Learning. Computer Speech and
+       Language, 2008.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import stopping_advice
+    >>> curve = [0.6, 0.75, 0.81, 0.84, 0.86, 0.87]
+    >>> print(stopping_advice([10, 20, 30, 40, 50, 60], curve))
+    Advice: go on.
+    - projected gain: go on. 50 more labels would bring +3.4 points (+3.1 to +4.0).
+    """
+    if scores is None and proba is None:
+        raise ValueError("Nothing to go by: give scores, or proba, or both.")
+    if n_more is not None and not isinstance(n_more, Integral):
+        raise TypeError(f"n_more must be a whole number, not {n_more!r}.")
+    if highest is not None and np.isnan(highest):
+        raise ValueError("highest must be a number, or None to infer it, not NaN.")
+    if not np.isfinite(smallest_gain):
+        raise ValueError(f"smallest_gain must be a number, not {smallest_gain!r}.")
+    n_labels = np.asarray(n_labels, float)
+    labels = checked_labels(n_labels, n_labels if scores is None else scores)
+    projection, signals = None, []
+    if scores is not None:
+        n_more = int(labels[-1] - labels[0]) if n_more is None else n_more
+        most = _highest(checked_scores(scores)) if highest is None else highest
+        rng = np.random.default_rng(SEED)
+        projection = project(labels, scores, n_more, rng, most)
+        is_share = bool(np.all((np.asarray(scores) >= 0) & (np.asarray(scores) <= 1)))
+        signals.append(_by_projection(projection, smallest_gain, is_share))
+    if proba is not None:
+        if len(np.asarray(proba)) != len(labels):
+            raise ValueError(
+                f"proba has {len(np.asarray(proba))} stages, n_labels {len(labels)}."
+            )
+        signals += [_by_stability(proba), _by_confidence(proba)]
+    return StoppingAdvice(signals, projection)
+
+
+def _highest(scores: NDArray[np.float64]) -> float:
+    """Return the highest score that there can be of the kind of these."""
+    if scores.max() > 1:
+        return np.inf
+    return 1.0 if scores.max() > 0 else 0.0
+
+
+def _by_projection(projection: Projection, smallest: float, is_share: bool) -> Signal:
+    low, gain, high = (
+        sized(value, is_share, "+").removesuffix(" points")
+        for value in (projection.low, projection.gain, projection.high)
+    )
+    unit = " points" if is_share else ""
+    stop = True if projection.high < smallest else None
+    stop = False if projection.low > smallest else stop
+    return Signal(
+        "projected gain",
+        stop,
+        f"{projection.n_more} more labels would bring {gain}{unit} ({low} to {high}).",
+    )
+
+
+def _by_stability(proba: ArrayLike) -> Signal:
+    recent = agreements(proba)[-_WINDOW:]
+    if len(recent) < _WINDOW:
+        return _silent("stable predictions")
+    kappa = float(recent.mean())
+    return Signal(
+        "stable predictions",
+        kappa >= _STABLE,
+        f"Successive models agree with a kappa of {kappa:.3f}; {_STABLE} is stable.",
+    )
+
+
+def _by_confidence(proba: ArrayLike) -> Signal:
+    recent = confidences(proba)[-_WINDOW - 1 :]
+    if len(recent) < _WINDOW + 1:
+        return _silent("confidence")
+    steps = np.diff(recent)
+    # Falls on end say stop; a single one says nothing.
+    stop: Any = True if (steps < 0).all() else None
+    stop = False if (steps > 0).all() else stop
+    path = " to ".join(f"{value:.3f}" for value in (recent[0], recent[-1]))
+    return Signal("confidence", stop, f"Over {_WINDOW} stages it went from {path}.")
+
+
+def _silent(name: str) -> Signal:
+    return Signal(name, None, f"It needs {_WINDOW + 1} stages.")

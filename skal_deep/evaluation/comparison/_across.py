@@ -1,0 +1,154 @@
+"""One set of strategies on several data sets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from skal_deep.evaluation.comparison._result import Comparison
+from skal_deep.evaluation.report._table import Table
+from skal_deep.evaluation.statistics._friedman import Ranking, friedman
+from skal_deep.evaluation.statistics._holm import holm
+from skal_deep.evaluation.statistics._signed_rank import Posterior, signed_rank
+
+
+@dataclass(frozen=True)
+class AcrossDataSets:
+    """Comparisons of the same strategies on several data sets.
+
+    A data set counts once: what is compared is each strategy's mean area on it.
+
+    Attributes
+    ----------
+    comparisons : dict of str to Comparison
+        One comparison for each data set.
+    """
+
+    comparisons: Mapping[str, Comparison]
+
+    def __post_init__(self) -> None:
+        for name, comparison in self.comparisons.items():
+            if comparison.strategies != self.strategies:
+                raise ValueError(
+                    "Ranks need the same strategies on every data set; "
+                    f"{name!r} has {comparison.strategies}, not {self.strategies}."
+                )
+
+    @property
+    def strategies(self) -> list[str]:
+        """Names of the strategies, random sampling first."""
+        return next(iter(self.comparisons.values())).strategies
+
+    @cached_property
+    def areas(self) -> NDArray[np.float64]:
+        """Mean areas, of shape (n_data_sets, n_strategies)."""
+        return np.array(
+            [
+                [comparison.areas(strategy).mean() for strategy in self.strategies]
+                for comparison in self.comparisons.values()
+            ]
+        )
+
+    def ranking(self) -> Ranking:
+        """Return mean ranks, Friedman's test and Nemenyi's critical difference."""
+        self._check_areas()
+        return friedman(self.areas)
+
+    def _check_areas(self) -> None:
+        """Raise if some data set has no area for a strategy."""
+        for name, areas in zip(self.comparisons, self.areas, strict=True):
+            missing = [
+                strategy
+                for strategy, area in zip(self.strategies, areas, strict=True)
+                if not np.isfinite(area)
+            ]
+            if missing:
+                raise ValueError(
+                    f"No statement: on {name!r} there are repeats of "
+                    f"{', '.join(missing)} without a score. Find out why, or leave out "
+                    "this data set."
+                )
+
+    def summary(self) -> Table:
+        """Return a table with one row for each strategy.
+
+        Its area on each data set and the mean rank of these; the number of data sets on
+        which it is ahead of random sampling, and the p-value of Wilcoxon's test for
+        that, corrected by Holm for the number of strategies. With five data sets or
+        fewer that test cannot be significant.
+        """
+        self._check_areas()
+        gains = (self.areas - self.areas[:, :1])[:, 1:]
+        tests = [
+            float(stats.wilcoxon(gain).pvalue) if gain.any() else 1.0
+            for gain in gains.T
+        ]
+        ahead = [None, *(int(n) for n in (gains > 0).sum(axis=0))]
+        ranks = self.ranking().mean_ranks
+        rows = [
+            {
+                "strategy": strategy,
+                **dict(zip(self.comparisons, map(float, area), strict=True)),
+                "mean rank": float(rank),
+                "ahead": n_ahead,
+                "p": p_value,
+            }
+            for strategy, area, rank, n_ahead, p_value in zip(
+                self.strategies,
+                self.areas.T,
+                ranks,
+                ahead,
+                [None, *map(float, holm(tests))],
+                strict=True,
+            )
+        ]
+        return Table(rows, {"mean rank": ".2f", "p": ".2g"})
+
+    def penalty_matrix(self) -> NDArray[np.float64]:
+        """Return the penalty matrices of the data sets, summed.
+
+        Entry (i, j) is the number of data sets, in shares of their stages, on which the
+        i-th strategy significantly beats the j-th.
+        """
+        matrices = [c.penalty_matrix() for c in self.comparisons.values()]
+        return np.sum(matrices, axis=0)
+
+    def signed_rank(
+        self, strategy: str, rope: float = 0.01, random_state: int = 0
+    ) -> Posterior:
+        """Return how probable it is that a strategy beats random sampling elsewhere.
+
+        Parameters
+        ----------
+        strategy : str
+            Name of the strategy.
+        rope : float, default=0.01
+            Differences in area up to this do not matter.
+        random_state : int, default=0
+            Seed of the draws from the posterior.
+        """
+        self._check_areas()
+        areas = self.areas[:, self.strategies.index(strategy)]
+        rng = np.random.default_rng(random_state)
+        return signed_rank(areas - self.areas[:, 0], rope, rng)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the critical-difference diagram.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; ``None`` makes a figure.
+
+        Returns
+        -------
+        ax : matplotlib.axes.Axes
+            The axes.
+        """
+        from skal_deep.evaluation.report._plot_ranks import plot_ranks
+
+        return plot_ranks(self.ranking(), self.strategies, ax)

@@ -1,0 +1,67 @@
+"""The beginning of a run on disk: what decides it, written down or compared."""
+
+from dataclasses import replace
+from typing import Any
+
+from skal_deep.classifier import as_seed
+from skal_deep.evaluation.comparison._code import code_of
+from skal_deep.evaluation.comparison._configuration import (
+    configuration_of,
+    described,
+    fingerprint,
+)
+from skal_deep.evaluation.comparison._row_file import check_regular
+from skal_deep.evaluation.comparison._run_directory import CODE, COMMON, RunDirectory
+from skal_deep.evaluation.comparison._settings_file import create_settings
+
+
+def begin(
+    run: RunDirectory,
+    learner: Any,
+    named: dict[str, Any],
+    data: dict[str, Any],
+    random_state: Any,
+    same_code: bool = False,
+) -> tuple[RunDirectory, int]:
+    """Write down what decides a run, or check that it is the same.
+
+    Parameters
+    ----------
+    run : RunDirectory
+        Where it is kept.
+    learner : SimulatedActiveLearner
+        How it is played.
+    named : dict of str to object
+        Strategies, or what else has rounds of its own.
+    data : dict of str to array-like
+        On what it is played.
+    random_state : int, RandomState or None
+        Its seed; ``None`` is that of the run, or a fresh one.
+    same_code : bool, default=False
+        Whether the user's own code counts as that of the run, though it changed.
+
+    Returns
+    -------
+    run : RunDirectory
+        The same, which knows what was agreed upon.
+    seed : int
+        The seed.
+    """
+    prints = {
+        name: None if value is None else fingerprint(value)
+        for name, value in data.items()
+    }
+    common = configuration_of(learner) | prints
+    common[CODE] = code_of(learner.estimator, learner.scoring)
+    strategies = {
+        name: described(each) | {CODE: code_of(each)} for name, each in named.items()
+    }
+    path = run.path / COMMON
+    if random_state is None and not check_regular(path).exists():
+        # Of several processes that begin at once, one decides on the seed.
+        create_settings(path, common | {"random_state": as_seed(None)})
+        run = replace(run, created=(path,))
+    if random_state is None:
+        random_state = (run.configuration() or {}).get("random_state")
+    seed = as_seed(random_state)
+    return run.agree(common | {"random_state": seed}, strategies, same_code), seed

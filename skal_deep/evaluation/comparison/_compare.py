@@ -1,0 +1,216 @@
+"""Paired comparison of strategies."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+
+from skal_deep.classifier import as_seed, label_array
+from skal_deep.evaluation._metrics import named_scorers
+from skal_deep.evaluation.comparison._begin import begin
+from skal_deep.evaluation.comparison._failures import report_failures
+from skal_deep.evaluation.comparison._gather import collected, play_jobs
+from skal_deep.evaluation.comparison._jobs import Outcome, run_job, versions
+from skal_deep.evaluation.comparison._references import reference_jobs
+from skal_deep.evaluation.comparison._request import (
+    check_choice,
+    named_references,
+    named_strategies,
+    repeat_numbers,
+)
+from skal_deep.evaluation.comparison._result import BASELINE, Comparison
+from skal_deep.evaluation.comparison._run_directory import RunDirectory
+from skal_deep.evaluation.comparison._written import written
+from skal_deep.evaluation.simulation._first_labels import first_labels
+from skal_deep.evaluation.simulation._learner import SimulatedActiveLearner
+from skal_deep.evaluation.simulation._start import known_rows
+
+
+def compare_strategies(
+    strategies: Mapping[str, Any] | Sequence[Any],
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    X_test: Any = None,
+    y_test: Any = None,
+    n_repeats: int | Iterable[int] = 5,
+    n_initial: int = 10,
+    batch_size: int = 10,
+    n_cycles: int = 10,
+    initial: str = "stratified",
+    retrain: str = "scratch",
+    scoring: Any = "accuracy",
+    test_size: float | int | None = 0.25,
+    label_noise: float = 0.0,
+    n_copies: int = 1,
+    copy_noise: float = 0.1,
+    missing_label: Any = -1,
+    cost: Any = None,
+    references: Mapping[str, Any] | None = None,
+    run_dir: str | Path | None = None,
+    same_code: bool = False,
+    n_jobs: int | None = None,
+    progress: bool = True,
+    random_state: Any = None,
+) -> Comparison:
+    """Compare strategies on starts that they share.
+
+    In each repeat all strategies have the same split, the same first labels and the
+    same initial weights, so that their differences are paired; random sampling is
+    always among them. Each pair of strategy and repeat is a job of its own, which runs
+    on one thread and gives the same result wherever it runs. Where is for joblib to
+    say: see ``joblib.parallel_config``. Jobs in threads of one process take turns, as
+    torch has one random generator a process; use processes or a cluster for speed.
+
+    Parameters
+    ----------
+    strategies : dict of str to QueryStrategy, or sequence of QueryStrategy
+        What to compare. Strategies of a sequence go by the names of their classes.
+        ``None`` is random sampling, which is added as "random".
+    estimator : object
+        The classifier, see :class:`SimulatedActiveLearner`.
+    X : array-like of shape (n_samples, ...)
+        Inputs.
+    y : array-like of shape (n_samples,)
+        What the annotator knows.
+    X_test : array-like of shape (n_test_samples, ...), default=None
+        Inputs to score on, instead of rows set aside from ``X`` in each repeat.
+    y_test : array-like of shape (n_test_samples,), default=None
+        Their labels.
+    n_repeats : int or iterable of int, default=5
+        Number of paired repeats. Five cannot show small differences: use more. Given
+        as numbers, just these are played, such as one in each task of a cluster.
+    n_initial, batch_size, n_cycles, initial, retrain, scoring, test_size
+        See :class:`SimulatedActiveLearner`.
+    label_noise, n_copies, copy_noise, missing_label
+        See :class:`SimulatedActiveLearner`.
+    cost : array-like of shape (n_samples,), default=None
+        What each label costs, to have what was spent among the columns of the curves.
+    references : dict of str to classifier, default=None
+        Lines that strategies should be seen beside: classifiers fitted to the labels
+        that random sampling buys, such as a logistic regression on the inputs, or one
+        that learns from the rows without a label, as in ``sklearn.semi_supervised``.
+        ``None`` in place of a classifier is ``estimator`` fitted to the whole pool.
+    run_dir : str or Path, default=None
+        Where to keep what was played, a line for each round: indices, scores, times,
+        memory, seeds, versions. A comparison that was killed goes on from there when
+        it is called again, with the result it would have had. It may then have more
+        strategies, repeats and cycles; any other change is refused. All jobs must see
+        the directory. Files that were damaged or belong to another run are an error;
+        a net, metric or strategy of your own that has changed since, too.
+    same_code : bool, default=False
+        Whether a run goes on although your own code has changed since: say so if the
+        change makes no difference to any round.
+    n_jobs : int, default=None
+        Number of jobs at a time, as in joblib.
+    progress : bool, default=True
+        Whether to show a progress bar.
+    random_state : int, RandomState or None, default=None
+        Seed of all repeats. ``None`` is the seed of the run that ``run_dir`` holds, or
+        a fresh one.
+
+    Returns
+    -------
+    comparison : Comparison
+        Curves, table, figure and report.
+    """
+    repeats, named = repeat_numbers(n_repeats), named_strategies(strategies)
+    references = named_references(references, named)
+    metrics = tuple(named_scorers(scoring))
+    if X_test is None and test_size is None:
+        raise ValueError("Nothing to score on: give X_test and y_test, or a test_size.")
+    learner = SimulatedActiveLearner(
+        estimator,
+        n_initial=n_initial,
+        batch_size=batch_size,
+        n_cycles=n_cycles,
+        initial=initial,
+        retrain=retrain,
+        scoring=scoring,
+        test_size=test_size,
+        label_noise=label_noise,
+        n_copies=n_copies,
+        copy_noise=copy_noise,
+        missing_label=missing_label,
+    )
+    check_choice(learner, y, test_is_given=X_test is not None)
+    data = {"X": X, "y": y, "X_test": X_test, "y_test": y_test, "cost": cost}
+    run = None
+    if run_dir is not None:
+        run = RunDirectory(Path(run_dir).resolve())
+        run, random_state = begin(run, learner, named, data, random_state, same_code)
+    seed, outcomes = as_seed(random_state), []
+    try:
+        if run is not None:
+            begun = [(name, repeat) for name in named for repeat in repeats]
+            run.check(begun, len(y) * n_copies, versions())
+        outcomes = play_jobs(
+            [
+                joblib.delayed(run_job)(
+                    learner, name, strategy, repeat, seed, run, None, *data.values()
+                )
+                for repeat in repeats
+                for name, strategy in named.items()
+            ],
+            n_jobs,
+            progress,
+        )
+    finally:
+        if run is not None:
+            run.forget_unplayed()
+    random_picks = {
+        outcome.repeat: [row["indices"] for row in outcome.rows]
+        for outcome in outcomes
+        if outcome.strategy == BASELINE and outcome.error is None
+    }
+    lines = play_jobs(
+        reference_jobs(references, learner, random_picks, seed, run, data, same_code),
+        n_jobs,
+        progress,
+    )
+    failures = report_failures(outcomes, lines)
+    settings = {
+        "estimator": written(estimator),
+        "strategies": {name: written(each) for name, each in named.items()},
+        "n_rows": len(y),
+        "n_labeled": len(known_rows(np.asarray(y), missing_label)),
+        "n_repeats": len(repeats),
+        "n_initial": n_initial,
+        "batch_size": batch_size,
+        "n_cycles": n_cycles,
+        "initial": initial,
+        "retrain": retrain,
+        "scoring": metrics,
+        "test_size": test_size if X_test is None else len(y_test),
+        "test_is_given": X_test is not None,
+        "label_noise": label_noise,
+        "n_copies": n_copies,
+        "copy_noise": copy_noise,
+        "missing_label": missing_label,
+        "first_labels": _first_labels(outcomes, y, missing_label),
+        "references": {name: written(each) for name, each in references.items()},
+        "failures": failures,
+        "random_state": seed,
+    }
+    return collected(outcomes, list(named), metrics, settings, lines)
+
+
+def _first_labels(
+    outcomes: list[Outcome], y: Any, missing_label: Any
+) -> dict[Any, float]:
+    """Return how many first labels each class got, as means over the repeats."""
+    y = label_array(y, missing_label)
+    known = known_rows(y, missing_label)
+    starts = [
+        outcome.rows[0]["indices"]
+        for outcome in outcomes
+        if outcome.strategy == BASELINE and outcome.rows
+    ]
+    rows = np.searchsorted(known, np.concatenate(starts).astype(np.intp) % len(y))
+    return {
+        label: count / len(starts)
+        for label, count in first_labels(y[known], rows).items()
+    }

@@ -1,0 +1,67 @@
+"""Reference lines: what the labels of random sampling, or all labels, could give."""
+
+from typing import Any
+
+import joblib
+from sklearn.base import clone
+
+from skal_deep.evaluation.comparison._begin import begin
+from skal_deep.evaluation.comparison._jobs import run_job, versions
+from skal_deep.evaluation.comparison._run_directory import RunDirectory
+
+
+def reference_jobs(
+    references: dict[str, Any],
+    learner: Any,
+    picks: dict[int, list[list[int]]],
+    seed: int,
+    run: RunDirectory | None,
+    data: dict[str, Any],
+    same_code: bool = False,
+) -> list[Any]:
+    """Return a delayed job for each reference and repeat.
+
+    Parameters
+    ----------
+    references : dict of str to classifier
+        ``None`` is the classifier of the learner, fitted to the whole pool.
+    learner : SimulatedActiveLearner
+        How strategies are played.
+    picks : dict of int to list of list of int
+        What random sampling picked in each repeat.
+    seed : int
+        Seed of the comparison.
+    run : RunDirectory or None
+        Where the rounds of the strategies are stored.
+    data : dict
+        X, y, X_test, y_test, cost.
+    same_code : bool, default=False
+        Whether the user's own code counts as that of the run, though it changed.
+    """
+    if not references:
+        return []
+    if run is not None:
+        run = RunDirectory(run.path / "references")
+        run, _ = begin(run, learner, references, data, seed, same_code)
+        begun = [(name, repeat) for name in references for repeat in picks]
+        run.check(begun, len(data["y"]) * learner.n_copies, versions())
+    whole = {"n_initial": len(data["y"]) * learner.n_copies, "n_cycles": 0}
+    jobs = []
+    for name, classifier in references.items():
+        params = {"retrain": "scratch"}
+        params |= whole if classifier is None else {"estimator": classifier}
+        fitter = clone(learner).set_params(**params)
+        jobs += [
+            joblib.delayed(run_job)(
+                fitter,
+                name,
+                None,
+                repeat,
+                seed,
+                run,
+                None if classifier is None else of_random,
+                *data.values(),
+            )
+            for repeat, of_random in picks.items()
+        ]
+    return jobs

@@ -1,0 +1,146 @@
+"""Stored selections, scored anew."""
+
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+
+from skal_deep.evaluation._metrics import named_scorers
+from skal_deep.evaluation.comparison._configuration import fingerprint
+from skal_deep.evaluation.comparison._failures import report_failures
+from skal_deep.evaluation.comparison._gather import collected, play_jobs
+from skal_deep.evaluation.comparison._jobs import run_job
+from skal_deep.evaluation.comparison._result import Comparison
+from skal_deep.evaluation.comparison._run_directory import RunDirectory
+from skal_deep.evaluation.comparison._written import written
+from skal_deep.evaluation.simulation._learner import SimulatedActiveLearner
+from skal_deep.evaluation.simulation._start import known_rows
+
+# Parameters of the learner that decide split, start and labels.
+_KEPT = (
+    "n_initial",
+    "initial",
+    "test_size",
+    "label_noise",
+    "n_copies",
+    "copy_noise",
+    "missing_label",
+)
+
+
+def replay(
+    run_dir: str | Path,
+    X: Any,
+    y: Any,
+    *,
+    estimator: Any,
+    scoring: Any = "accuracy",
+    retrain: str = "scratch",
+    X_test: Any = None,
+    y_test: Any = None,
+    cost: Any = None,
+    n_jobs: int | None = None,
+    progress: bool = True,
+) -> Comparison:
+    """Score the selections of a run with another metric or another classifier.
+
+    Nothing is queried: in each round a classifier is fitted to the labels that were
+    bought up to then, with the seeds of the run. With the classifier of the run this
+    gives further metrics; with another one it shows whether labels chosen for one
+    model serve the next, which they often do not [1]_.
+
+    Parameters
+    ----------
+    run_dir : str or Path
+        Where :func:`compare_strategies` kept a run.
+    X : array-like of shape (n_samples, ...)
+        Inputs, in the order of the run. They may be other views of the same rows, such
+        as embeddings.
+    y : array-like of shape (n_samples,)
+        What the annotator knows, as in the run.
+    estimator : object
+        The classifier, see :class:`SimulatedActiveLearner`.
+    scoring : str, callable, list or dict of these, default="accuracy"
+        Metrics, as in scikit-learn; the first is compared.
+    retrain : {"scratch", "warm", "shrink_perturb"}, default="scratch"
+        What each fit starts from, see :class:`SimulatedActiveLearner`.
+    X_test : array-like of shape (n_test_samples, ...), default=None
+        Inputs to score on; ``None`` are the rows that the run had set aside.
+    y_test : array-like of shape (n_test_samples,), default=None
+        Their labels.
+    cost : array-like of shape (n_samples,), default=None
+        What each label costs.
+    n_jobs : int, default=None
+        Number of jobs at a time, as in joblib.
+    progress : bool, default=True
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    comparison : Comparison
+        Curves, table, figure and report; there is no time of queries.
+
+    References
+    ----------
+    .. [1] D. Lowell, Z. Lipton, B. Wallace. Practical Obstacles to Deploying Active
+       Learning. EMNLP, 2019.
+    """
+    run = RunDirectory(Path(run_dir).resolve())
+    configuration = run.configuration()
+    if configuration is None or not run.jobs():
+        raise ValueError(f"There is no run in {run_dir}.")
+    if fingerprint(y) != configuration["y"]:
+        raise ValueError(
+            f"y is not that of the run in {run_dir}, whose selections are rows of it: "
+            f"{configuration['y']} in the run, {fingerprint(y)} now."
+        )
+    if X_test is None and configuration["X_test"] is not None:
+        raise ValueError("The run was scored on test data: give X_test and y_test.")
+    picked = {
+        job: [row["indices"] for row in run.rows(*job)] for job in sorted(run.jobs())
+    }
+    run.check(picked, len(y) * configuration["n_copies"], {})
+    lengths = sorted({len(picks) for picks in picked.values()})
+    if len(lengths) > 1:
+        raise ValueError(
+            f"The run in {run_dir} is not finished, its jobs have played {lengths} "
+            "rounds. Call compare_strategies again."
+        )
+    learner = SimulatedActiveLearner(
+        estimator,
+        scoring=scoring,
+        retrain=retrain,
+        n_cycles=lengths[0] - 1,
+        **{name: configuration[name] for name in _KEPT},
+    )
+    seed, data = configuration["random_state"], (X, y, X_test, y_test, cost)
+    outcomes = play_jobs(
+        [
+            joblib.delayed(run_job)(
+                learner, name, None, repeat, seed, None, picks, *data
+            )
+            for (name, repeat), picks in picked.items()
+        ],
+        n_jobs,
+        progress,
+    )
+    failures = report_failures(outcomes)
+    names = list(dict.fromkeys(name for name, _ in picked))
+    metrics = tuple(named_scorers(scoring))
+    settings = {
+        "replayed": str(run_dir),
+        "estimator": written(estimator),
+        "scoring": metrics,
+        "retrain": retrain,
+        "n_repeats": len({repeat for _, repeat in picked}),
+        "n_cycles": lengths[0] - 1,
+        "n_rows": len(y),
+        "n_labeled": len(known_rows(np.asarray(y), learner.missing_label)),
+        "run": configuration,
+        **{name: configuration[name] for name in (*_KEPT, "batch_size")},
+        "test_size": configuration["test_size"] if X_test is None else len(y_test),
+        "test_is_given": X_test is not None,
+        "failures": failures,
+    }
+    return collected(outcomes, names, metrics, settings, [])

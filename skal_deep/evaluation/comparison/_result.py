@@ -1,0 +1,311 @@
+"""What comes out of a comparison: numbers, table, figure, report."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skal_deep.evaluation._export import json_text, write_csv
+from skal_deep.evaluation.comparison._failures import failures_text
+from skal_deep.evaluation.report._table import Table
+from skal_deep.evaluation.report._tables import (
+    savings_table,
+    summary_table,
+    tests_table,
+)
+from skal_deep.evaluation.statistics._area import area_under_curve
+from skal_deep.evaluation.statistics._curves import (
+    check_comparable,
+    check_curves,
+    check_stages,
+)
+from skal_deep.evaluation.statistics._paired import PairedDifference, paired_difference
+from skal_deep.evaluation.statistics._penalty import penalty_matrix
+from skal_deep.evaluation.statistics._verdict import (
+    Verdict,
+    are_shares,
+    too_few,
+    verdicts,
+)
+
+BASELINE = "random"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came out of a comparison of strategies.
+
+    Attributes
+    ----------
+    curves : list of dict
+        One row for each strategy, repeat and stage: what
+        ``SimulatedActiveLearner.learning_curve_`` holds.
+    metrics : tuple of str
+        Names of the metrics; the first is the one that is compared.
+    settings : dict
+        How the comparison was made.
+    picks : list of dict
+        For each row of the curves, in the same order, the strategy, the repeat, the
+        stage and "indices", the rows of X that were labelled for it.
+    references : list of dict
+        Rows like those of the curves, with the name of a line as their strategy.
+    """
+
+    curves: list[dict[str, Any]] = field(repr=False)
+    metrics: tuple[str, ...]
+    settings: dict[str, Any]
+    picks: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    references: list[dict[str, Any]] = field(default_factory=list, repr=False)
+
+    def __post_init__(self) -> None:
+        check_curves((*self.curves, *self.references))
+
+    @property
+    def strategies(self) -> list[str]:
+        """Names of the strategies, random sampling first."""
+        names = list(dict.fromkeys(row["strategy"] for row in self.curves))
+        return sorted(names, key=lambda name: name != BASELINE)
+
+    def by(self, metric: str) -> "Comparison":
+        """Return the same comparison by another of its metrics.
+
+        Parameters
+        ----------
+        metric : str
+            The metric that is compared.
+        """
+        if metric not in self.metrics:
+            raise ValueError(f"There is no {metric!r}, but {', '.join(self.metrics)}.")
+        metrics = (metric, *(name for name in self.metrics if name != metric))
+        return replace(self, metrics=metrics)
+
+    def curve(self, strategy: str, column: str | None = None) -> NDArray[np.float64]:
+        """Return a column of the curves of a strategy, of shape (n_repeats, n_stages).
+
+        Parameters
+        ----------
+        strategy : str
+            Name of the strategy, or of a reference line.
+        column : str, default=None
+            A metric, "n_labels", "seconds_fit", "seconds_query" or "peak_megabytes";
+            ``None`` is the first metric.
+        """
+        column = self.metrics[0] if column is None else column
+        by_repeat: dict[int, list[float]] = {}
+        for row in (*self.curves, *self.references):
+            if row["strategy"] == strategy:
+                by_repeat.setdefault(row["repeat"], []).append(row[column])
+        return np.array([by_repeat[repeat] for repeat in sorted(by_repeat)])
+
+    def picked(self, strategy: str) -> list[list[NDArray[np.intp]]]:
+        """Return the rows a strategy had labelled: for each repeat a list of stages.
+
+        Parameters
+        ----------
+        strategy : str
+            Name of the strategy. The list is empty if picks were not kept.
+        """
+        by_repeat: dict[int, list[NDArray[np.intp]]] = {}
+        for row in self.picks:
+            if row["strategy"] == strategy:
+                indices = np.asarray(row["indices"], np.intp)
+                by_repeat.setdefault(row["repeat"], []).append(indices)
+        return [by_repeat[repeat] for repeat in sorted(by_repeat)]
+
+    @property
+    def overlap(self) -> float:
+        """What repeats share: test rows over training rows; zero for given test data.
+
+        See :func:`paired_difference`. Rows without a label are not for training. How
+        repeats are correlated nobody knows; this errs on the side of "no difference
+        detected". Your own test data allow sharper statements, about these data.
+        """
+        size = self.settings["test_size"]
+        if self.settings.get("test_is_given", False):  # unsaid: the careful case
+            return 0.0
+        n_rows = self.settings.get("n_labeled", self.settings["n_rows"])
+        return size / ((1 if size < 1 else n_rows) - size)
+
+    def areas(self, strategy: str, log: bool = False) -> NDArray[np.float64]:
+        """Return the mean height of each repeat's curve, of shape (n_repeats,).
+
+        Parameters
+        ----------
+        strategy : str
+            Name of the strategy.
+        log : bool, default=False
+            Whether the mean is over the logarithm of the labels.
+        """
+        labels = self.curve(strategy, "n_labels")
+        return np.array(
+            [
+                area_under_curve(n_labels, scores)
+                for n_labels, scores in zip(
+                    np.log(labels) if log else labels, self.curve(strategy), strict=True
+                )
+            ]
+        )
+
+    def difference(self, strategy: str, log: bool = False) -> PairedDifference:
+        """Return the paired difference in area to random sampling.
+
+        Parameters
+        ----------
+        strategy : str
+            Name of the strategy.
+        log : bool, default=False
+            See :meth:`areas`.
+        """
+        check_comparable(self, strategy, BASELINE)
+        return paired_difference(
+            self.areas(strategy, log), self.areas(BASELINE, log), self.overlap
+        )
+
+    def verdicts(self) -> dict[str, Verdict]:
+        """Return for each strategy what may be said of it beside random sampling.
+
+        By the paired t-test on areas, corrected by Nadeau and Bengio for splits that
+        overlap, and by Holm for the number of strategies.
+        """
+        others = {name: self.difference(name) for name in self.strategies[1:]}
+        return verdicts(others, are_shares(row[self.metrics[0]] for row in self.curves))
+
+    @property
+    def warning(self) -> str | None:
+        """What to say if jobs failed or repeats are too few, else nothing."""
+        few = too_few(len(self.curve(BASELINE)), len(self.strategies) - 1)
+        return " ".join(filter(None, (failures_text(self.settings), few))) or None
+
+    def summary(self) -> Table:
+        """Return a table with one row for each strategy.
+
+        The area is the mean of the first metric over the labels spent. Its difference
+        to random sampling is paired by repeat; "p" is corrected by Holm for the number
+        of strategies, and the verdict is by it. "low" and "high" bound 95 % intervals
+        (Student's t) that allow for that number, too: one leaves out zero exactly where
+        the verdict is "better" or "worse". "s queries" and "s fits" are the seconds of
+        all queries, and of all fits, of one repeat. "peak MiB" is the most resident
+        memory of the process in any round, libraries and data included, to be read
+        beside that of random sampling; elsewhere than on Linux, since it began.
+        """
+        return summary_table(self)
+
+    def tests(self) -> Table:
+        """Return a table with everything known of the differences to random sampling.
+
+        "effect" is the difference in standard deviations, with an interval at the level
+        of that in :meth:`summary`. Three two-sided p-values follow: of Student's t, for
+        more data of this kind; of flips of the signs and of Wilcoxon, about further
+        repeats on these very rows. "p Holm" corrects the first for the number of
+        strategies. "detects" is about what four of five such studies would find, by the
+        spread seen. The last two columns are of the area over the logarithm of the
+        labels: its difference and p-value.
+        """
+        return tests_table(self)
+
+    def label_savings(self) -> Table:
+        """Return a table of the labels that one way needs for the score of the other.
+
+        "random needs" are the labels with which random sampling reaches the mean final
+        score of the strategy, "needs itself" those of the strategy for that of random
+        sampling; "more" is more than were spent (infinite). Low and high bound 95 %
+        intervals (bootstrap over repeats).
+        """
+        return savings_table(self)
+
+    def penalty_matrix(self) -> NDArray[np.float64]:
+        """Return how often the row's strategy significantly beats the column's.
+
+        Strategies are in the order of ``strategies``; entries are shares of stages. No
+        test is corrected for their number: it explores, and is no verdict.
+        """
+        check_stages(self)
+        curves = [self.curve(name) for name in self.strategies]
+        return penalty_matrix(curves, self.overlap)
+
+    def plot(self, ax: Any = None, metric: str | None = None) -> Any:
+        """Draw the mean learning curves with their 95 % bands.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; ``None`` makes a figure.
+        metric : str, default=None
+            Which metric; ``None`` is the first.
+
+        Returns
+        -------
+        ax : matplotlib.axes.Axes
+            The axes.
+        """
+        from skal_deep.evaluation.report._plots import plot_curves
+
+        return plot_curves(self, ax, metric)
+
+    def figure(self) -> Any:
+        """Return a figure of the curves and of the paired differences to random."""
+        from skal_deep.evaluation.report._figures import curves_figure
+
+        return curves_figure(self)
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write the curves, one row for each strategy, repeat and stage.
+
+        Parameters
+        ----------
+        path : str or Path
+            Where to.
+        """
+        write_csv(path, list(self.curves[0]), self.curves)
+
+    def to_json(self, path: str | Path) -> None:
+        """Write settings, curves and verdicts.
+
+        Parameters
+        ----------
+        path : str or Path
+            Where to.
+        """
+        judged = {
+            name: {
+                **vars(verdict.difference),
+                "low": verdict.low,
+                "high": verdict.high,
+                "p_holm": verdict.p_value,
+                "detectable": verdict.detectable,
+                "verdict": verdict.word,
+            }
+            for name, verdict in self.verdicts().items()
+        }
+        content = {
+            "settings": self.settings,
+            "metrics": self.metrics,
+            "area_difference_to_random": judged,
+            "curves": self.curves,
+        }
+        Path(path).write_text(json_text(content), "utf-8")
+
+    def to_html(
+        self,
+        path: str | Path,
+        X: Any = None,
+        y: Any = None,
+        image_shape: tuple[int, ...] | None = None,
+    ) -> None:
+        """Write a report: one page that needs no other file.
+
+        Parameters
+        ----------
+        path : str or Path
+            Where to.
+        X, y : array-like, default=None
+            What was compared on, for pictures of what was labelled: of images
+            ``(n, c, h, w)`` the images, of other rows a map.
+        image_shape : tuple of int, default=None
+            Shape of an image, ``(h, w)`` or ``(c, h, w)``, where rows are vectors.
+        """
+        from skal_deep.evaluation.report._html import html_report
+
+        Path(path).write_text(html_report(self, X, y, image_shape), encoding="utf-8")

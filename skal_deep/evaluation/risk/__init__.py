@@ -1,0 +1,1 @@
+"""Risk estimates that choosing what to label does not bias."""

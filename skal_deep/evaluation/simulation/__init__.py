@@ -1,0 +1,1 @@
+"""Active learning played through on labels that are known."""

@@ -1,0 +1,85 @@
+"""Harder conditions: redundant rows, an annotator that errs, labels that cost."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skal_deep.classifier import derived_seed
+from skal_deep.evaluation.simulation._streams import Purpose
+
+
+def with_copies(
+    X: NDArray[Any], n_copies: int, copy_noise: float, seed: int
+) -> NDArray[Any]:
+    """Return inputs followed by noisy copies of all of them.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, ...)
+        Inputs.
+    n_copies : int
+        How often each row occurs.
+    copy_noise : float
+        Standard deviation of the noise on copies, as a share of that of X.
+    seed : int
+        Seed of the simulation.
+    """
+    if n_copies == 1:
+        return X
+    copies = np.concatenate([X] * (n_copies - 1))
+    if copy_noise:
+        if not np.issubdtype(X.dtype, np.floating):
+            raise ValueError(
+                f"Copies of X cannot have noise, as its type is {X.dtype}: pass "
+                "floats, or copy_noise=0."
+            )
+        rng = np.random.default_rng(derived_seed(seed, Purpose.COPIES))
+        noise = rng.standard_normal(copies.shape, dtype=np.float32)
+        copies += (copy_noise * X.std() * noise).astype(X.dtype)
+    return np.concatenate([X, copies])
+
+
+def noisy(
+    y: NDArray[Any],
+    pool: NDArray[np.intp],
+    classes: NDArray[Any],
+    label_noise: float,
+    seed: int,
+) -> NDArray[Any]:
+    """Return labels of which a share is wrong, each a class drawn from the others.
+
+    A row is wrong for every strategy or for none.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        True labels.
+    pool : ndarray of shape (n_pool,)
+        Rows that can be labelled.
+    classes : ndarray of shape (n_classes,)
+        All classes, sorted.
+    label_noise : float
+        Probability that a label is wrong.
+    seed : int
+        Seed of the simulation.
+    """
+    if not label_noise or len(classes) == 1:
+        return y
+    rng = np.random.default_rng(derived_seed(seed, Purpose.LABELS))
+    wrong = pool[rng.random(len(pool)) < label_noise]
+    shift = rng.integers(1, len(classes), len(wrong))
+    y = y.copy()
+    y[wrong] = classes[(np.searchsorted(classes, y[wrong]) + shift) % len(classes)]
+    return y
+
+
+def as_cost(cost: Any, n_rows: int) -> NDArray[Any]:
+    """Return what labels cost as an array, one positive number for each row."""
+    cost = np.asarray(cost, dtype=float)
+    if cost.shape != (n_rows,) or not (cost > 0).all():
+        raise ValueError(
+            f"cost must hold a positive number for each of the {n_rows} rows of X; its "
+            f"shape is {cost.shape}."
+        )
+    return cost

@@ -1,0 +1,198 @@
+"""One cycle of active learning: the classifier is fitted, the strategy asks."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from skactiveml.pool import RandomSampling
+from skactiveml.utils import call_func, is_labeled
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.semi_supervised import (
+    LabelPropagation,
+    LabelSpreading,
+    SelfTrainingClassifier,
+)
+
+from skal_deep.classifier import fit_on_labeled, leaves_on_interrupt, shrunk
+from skal_deep.evaluation.simulation._one_class import is_stand_in
+from skal_deep.pool import DeepQueryStrategy
+from skal_deep.rows._lent import lent
+
+# These learn from the rows without a label, too, and want them marked by -1.
+_SEMI_SUPERVISED = (SelfTrainingClassifier, LabelPropagation, LabelSpreading)
+
+
+def last_step(estimator: Any) -> Any:
+    """Return the classifier: the last step of a Pipeline, or the estimator itself."""
+    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
+
+
+def check_retrain(estimator: Any, retrain: str) -> None:
+    """Raise unless training can go on from the weights of a fitted classifier."""
+    if retrain == "scratch":
+        return
+    last = last_step(estimator)
+    if not hasattr(last, "fit_from"):
+        raise ValueError(
+            f"retrain={retrain!r} needs a classifier with `fit_from`, as those of "
+            f"skal_deep.classifier have; {type(last).__name__} has none. Use "
+            "retrain='scratch', or a classifier of skal_deep."
+        )
+
+
+def with_classes(estimator: Any, classes: NDArray[Any]) -> Any:
+    """Tell the classifier all classes, if it asks for them, and return the estimator.
+
+    So a class that no label shows yet has its column.
+    """
+    last = last_step(estimator)
+    params = last.get_params(deep=False)
+    if "classes" in params and params["classes"] is None:
+        last.set_params(classes=classes)
+    return estimator
+
+
+def forgetful(estimator: Any, seed: int) -> Any:
+    """Return a fitted estimator with shrunk and perturbed weights in its last step.
+
+    Parameters
+    ----------
+    estimator : object
+        A fitted classifier, or a Pipeline that ends in one. It is not changed.
+    seed : int
+        Seed of the perturbation.
+    """
+    if isinstance(estimator, Pipeline):
+        *earlier, (name, last) = estimator.steps
+        return Pipeline([*earlier, (name, shrunk(last, seed))])
+    return shrunk(estimator, seed)
+
+
+def fitted_from(estimator: Any, previous: Any, X: NDArray[Any], y: NDArray[Any]) -> Any:
+    """Return a fitted clone that starts from the weights of a fitted one.
+
+    The earlier steps of a Pipeline are fitted anew.
+
+    Parameters
+    ----------
+    estimator : object
+        What to fit.
+    previous : object
+        The same, fitted.
+    X : ndarray of shape (n_samples, ...)
+        Inputs.
+    y : ndarray of shape (n_samples,)
+        Labels, with missing ones.
+    """
+    estimator = clone(estimator)
+    if not isinstance(estimator, Pipeline):
+        return estimator.fit_from(previous, X, y)
+    if len(estimator) > 1:
+        earlier = estimator[:-1]
+        X = earlier.fit_transform(X, y)
+        estimator.steps[:-1] = earlier.steps
+    estimator[-1].fit_from(previous[-1], X, y)
+    return estimator
+
+
+def fitted(
+    estimator: Any, previous: Any, X: NDArray[Any], y: NDArray[Any], missing_label: Any
+) -> Any:
+    """Return a fitted clone, warm if there is something to start from.
+
+    Parameters
+    ----------
+    estimator : object
+        What to fit.
+    previous : object or None
+        The same, fitted; ``None`` starts from scratch.
+    X : ndarray of shape (n_samples, ...)
+        Inputs.
+    y : ndarray of shape (n_samples,)
+        Labels, with missing ones.
+    missing_label : scalar, str, nan or None
+        Marks a row without a label.
+    """
+    X, y = lent(X), lent(y)
+    if isinstance(last_step(estimator), _SEMI_SUPERVISED):
+        fit = leaves_on_interrupt(clone(estimator).fit)
+        return fit(X, np.where(is_labeled(y, missing_label), y, -1))
+    if previous is None:
+        return fit_on_labeled(estimator, X, y, missing_label)
+    return fitted_from(estimator, previous, X, y)
+
+
+def queried(
+    strategy: Any,
+    estimator: Any,
+    X: NDArray[Any],
+    y: NDArray[Any],
+    candidates: NDArray[np.intp] | None,
+    batch_size: int,
+    missing_label: Any = -1,
+) -> NDArray[np.intp]:
+    """Return the rows that a strategy, ours or of scikit-activeml, asks for.
+
+    Parameters
+    ----------
+    strategy : QueryStrategy
+        Who asks.
+    estimator : object
+        The fitted classifier.
+    X : ndarray of shape (n_samples, ...)
+        Inputs.
+    y : ndarray of shape (n_samples,)
+        Labels, with missing ones.
+    candidates : ndarray of shape (n_candidates,) or None
+        Rows that can be queried; ``None`` is all without a label.
+    batch_size : int
+        How many to ask for.
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row without a label.
+    """
+    can_pick = (
+        np.isin(np.arange(len(X)), candidates)
+        if candidates is not None
+        else (~is_labeled(y, missing_label))
+    )
+    X, y, candidates = lent(X), lent(y), lent(candidates)
+    if is_stand_in(estimator) and getattr(strategy, "_needs", None):
+        # What a model says that knows one class cannot tell one row from another.
+        strategy = RandomSampling(strategy.missing_label, strategy.random_state)
+    is_ours = isinstance(strategy, DeepQueryStrategy)
+    if isinstance(estimator, Pipeline) and not is_ours:
+        # scikit-activeml's strategies know no Pipeline, and no sparse matrices
+        if len(estimator) > 1 and not isinstance(strategy, RandomSampling):
+            transformed: Any = estimator[:-1].transform(X)
+            X = transformed.toarray() if issparse(transformed) else transformed
+        estimator = estimator[-1]
+    picks = call_func(
+        strategy.query,
+        X=X,
+        y=y,
+        clf=estimator,
+        fit_clf=False,
+        ensemble=estimator,
+        fit_ensemble=False,
+        estimator=estimator,
+        fit_estimator=False,
+        candidates=candidates,
+        batch_size=batch_size,
+    )
+    return _checked(np.asarray(picks), can_pick, strategy)
+
+
+def _checked(
+    picks: NDArray[Any], can_pick: NDArray[np.bool_], strategy: Any
+) -> NDArray[np.intp]:
+    """Return what a strategy asks for if it may: distinct rows, each a candidate."""
+    is_rows = picks.ndim == 1 and picks.dtype.kind in "iu" and len(picks) > 0
+    is_inside = is_rows and picks.min() >= 0 and picks.max() < len(can_pick)
+    if not is_inside or len(np.unique(picks)) < len(picks) or not can_pick[picks].all():
+        raise ValueError(
+            f"{type(strategy).__name__} should have returned distinct numbers of rows "
+            f"that can be labelled; it returned {str(picks.tolist())[:200]}."
+        )
+    return picks.astype(np.intp)

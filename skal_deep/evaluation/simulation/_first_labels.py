@@ -1,0 +1,79 @@
+"""How many of the first labels each class gets."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skal_deep.classifier import label_array
+from skal_deep.evaluation.simulation._start import Rows, first_rows, known_rows
+
+# One or a few labels of a rare class are what "stratified" is for; from so many on,
+# and so many times more than chance gives, a start is better than any in practice.
+_MANY = 5
+_OUTRUN = 4
+
+
+def first_labels(y: NDArray[Any], rows: Rows) -> dict[Any, int]:
+    """Return how many of the rows are of each class, classes without any included.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        All labels; those of other rows say which classes there are.
+    rows : ndarray of shape (n_rows,)
+        Rows to count.
+    """
+    classes, codes = np.unique(y, return_inverse=True)
+    counts = np.bincount(codes[rows], minlength=len(classes))
+    return dict(zip(classes.tolist(), counts.tolist(), strict=True))
+
+
+def warn_of_first_rows(learner: Any, y: Any) -> None:
+    """Warn if a stratified start has far more of a rare class than chance would.
+
+    Nobody who begins to label could do so: how well all then know the rare class is
+    no gain of any strategy.
+
+    Parameters
+    ----------
+    learner : SimulatedActiveLearner
+        How it is played.
+    y : array-like of shape (n_samples,)
+        What the annotator knows.
+    """
+    if learner.initial != "stratified":
+        return
+    y = label_array(y, learner.missing_label)
+    y = y[known_rows(y, learner.missing_label)]
+    every = np.arange(len(y))
+    first = first_rows(y, every, learner.n_initial, "stratified", seed=0)
+    all_counts = first_labels(y, every)
+    for label, count in first_labels(y, first).items():
+        by_chance = len(first) * all_counts[label] / len(y)
+        if count >= _MANY and count > _OUTRUN * by_chance:
+            warnings.warn(
+                f"initial='stratified' takes {count} of the {len(first)} first labels "
+                f"from class {label!r}, which is {all_counts[label] / len(y):.1%} of "
+                "the rows: who labels at random would find about "
+                f"{by_chance:.1f}. initial='random' starts as in practice.",
+                UserWarning,
+                stacklevel=3,
+            )
+            return
+
+
+def listed_counts(counts: dict[Any, float], n_shown: int = 12) -> str:
+    """Return counts by class as words.
+
+    Parameters
+    ----------
+    counts : dict of label to float
+        How many of each class.
+    n_shown : int, default=12
+        How many classes are named.
+    """
+    shown = [f"{label}: {count:.3g}" for label, count in list(counts.items())[:n_shown]]
+    more = len(counts) - len(shown)
+    return ", ".join(shown) + (f" and {more} more classes" if more else "")

@@ -1,0 +1,250 @@
+"""Where a simulation starts: rows set aside, rows labelled first."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from skactiveml.utils import is_labeled
+from sklearn.base import is_regressor
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_array, check_consistent_length
+
+from skal_deep.classifier import derived_seed, label_array, narrowed, one_class
+from skal_deep.evaluation._metrics import named_scorers
+from skal_deep.evaluation._probe import check_metrics
+from skal_deep.evaluation.simulation._conditions import as_cost, noisy, with_copies
+from skal_deep.evaluation.simulation._cycle import check_retrain, last_step
+from skal_deep.evaluation.simulation._streams import Purpose
+
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a simulation is played on. Indices are positions among the visible rows.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_visible, ...)
+        Inputs that classifier and strategy may see.
+    y : ndarray of shape (n_visible,)
+        What the annotator says.
+    visible : ndarray of shape (n_visible,)
+        Which rows of the caller's X they are.
+    pool : ndarray of shape (n_pool,)
+        Rows that can be labelled.
+    first : ndarray of shape (n_first,)
+        Rows that are labelled first.
+    classes : ndarray of shape (n_classes,)
+        All classes.
+    test_rows : ndarray of shape (n_aside,)
+        Rows of the caller's X that are set aside for scores.
+    X_test : array-like of shape (n_test, ...)
+        Inputs to score on.
+    y_test : array-like of shape (n_test,)
+        Their labels.
+    cost : ndarray of shape (n_visible,) or None
+        What each label costs.
+    """
+
+    X: NDArray[Any]
+    y: NDArray[Any]
+    visible: Rows
+    pool: Rows
+    first: Rows
+    classes: NDArray[Any]
+    test_rows: Rows
+    X_test: Any
+    y_test: Any
+    cost: NDArray[Any] | None
+
+
+def start_of(
+    learner: Any,
+    seed: int,
+    X: Any,
+    y: Any,
+    X_test: Any = None,
+    y_test: Any = None,
+    cost: Any = None,
+) -> Start:
+    """Return where a simulation starts.
+
+    Parameters
+    ----------
+    learner : SimulatedActiveLearner
+        How it is played.
+    seed : int
+        Seed of the simulation.
+    X : array-like of shape (n_samples, ...)
+        Inputs.
+    y : array-like of shape (n_samples,)
+        What the annotator knows.
+    X_test : array-like of shape (n_test, ...), default=None
+        Inputs to score on, instead of rows set aside.
+    y_test : array-like of shape (n_test,), default=None
+        Their labels.
+    cost : array-like of shape (n_samples,), default=None
+        What each label costs.
+    """
+    learner._validate_params()
+    check_retrain(learner.estimator, learner.retrain)
+    check_classifies(learner.estimator)
+    X, y = check_array(X, allow_nd=True), label_array(y, learner.missing_label)
+    check_consistent_length(X, y)
+    if (X_test is None) != (y_test is None):
+        raise ValueError("X_test and y_test go together: give both or neither.")
+    known = known_rows(y, learner.missing_label)
+    check_classes(learner, y, known)
+    metrics, classes = named_scorers(learner.scoring), narrowed(np.unique(y[known]))
+    check_metrics(metrics, learner.estimator, classes)
+    test_size = learner.test_size if X_test is None else None
+    pool, test_rows = set_aside(y, known, test_size, seed)
+    if X_test is None:
+        X_test, y_test = X[test_rows], y[test_rows]
+    else:
+        y_test = label_array(y_test, learner.missing_label)
+        if y_test.ndim != 1:
+            raise ValueError(
+                f"y_test must have one label a row, but its shape is {y_test.shape}."
+            )
+    n_rows = len(X)
+    if len(y_test) and not set(classes.tolist()) & set(y_test.tolist()):
+        raise ValueError("No label of y_test occurs in y: are both of the same kind?")
+    first_copies = n_rows * np.arange(learner.n_copies)[:, None]
+    X = with_copies(X, learner.n_copies, learner.copy_noise, seed)
+    visible = np.setdiff1d(np.arange(len(X)), first_copies + test_rows)
+    pool = np.searchsorted(visible, (first_copies + pool).ravel())
+    y = noisy(y[visible % n_rows], pool, classes, learner.label_noise, seed)
+    return Start(
+        X=X if len(visible) == len(X) else X[visible],
+        y=y,
+        visible=visible,
+        pool=pool,
+        first=first_rows(y, pool, learner.n_initial, learner.initial, seed),
+        classes=classes,
+        test_rows=test_rows,
+        X_test=X_test,
+        y_test=y_test,
+        cost=None if cost is None else as_cost(cost, n_rows)[visible % n_rows],
+    )
+
+
+def known_rows(y: NDArray[Any], missing_label: Any) -> Rows:
+    """Return the rows whose label somebody knows.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        All labels, from :func:`~skal_deep.classifier.label_array`.
+    missing_label : scalar, str, nan or None
+        Marks a row whose label nobody knows.
+    """
+    if y.ndim != 1:
+        raise ValueError(f"y must have one label a row, but its shape is {y.shape}.")
+    try:
+        is_known = is_labeled(y, missing_label)
+    except TypeError as error:
+        raise TypeError(
+            f"missing_label={missing_label!r} cannot stand among labels of type "
+            f"{y.dtype}: pass missing_label=None, or whole numbers for labels, as "
+            "sklearn.preprocessing.LabelEncoder gives them."
+        ) from error
+    if y.dtype.kind == "f" and np.isnan(y[is_known]).any():
+        raise ValueError(
+            f"y has NaN among its labels: where it marks what nobody knows, pass "
+            f"missing_label=np.nan, not {missing_label!r}."
+        )
+    return np.flatnonzero(is_known)
+
+
+def check_classifies(estimator: Any) -> None:
+    """Raise if an estimator is no classifier but a regressor."""
+    if is_regressor(estimator):
+        raise TypeError(
+            f"{type(last_step(estimator)).__name__} is a regressor, but only "
+            "classifiers can be simulated and compared. For a regression call `query` "
+            "of a strategy with `reg`, round by round."
+        )
+
+
+def check_classes(learner: Any, y: NDArray[Any], known: Rows) -> None:
+    """Raise unless there are labels, of two classes or of those that are given.
+
+    Parameters
+    ----------
+    learner : SimulatedActiveLearner
+        How it is played.
+    y : ndarray of shape (n_samples,)
+        All labels.
+    known : ndarray of shape (n_known,)
+        Rows whose label somebody knows.
+    """
+    if not len(known):
+        raise ValueError(
+            f"Every label is {learner.missing_label!r}, that is, unknown: there is "
+            "nothing to simulate with."
+        )
+    given = getattr(last_step(learner.estimator), "classes", None)
+    if given is None and (said := one_class(y, learner.missing_label)):
+        raise ValueError(f"{said} There is nothing to learn.")
+
+
+def set_aside(
+    y: NDArray[Any], known: Rows, test_size: float | int | None, seed: int
+) -> tuple[Rows, Rows]:
+    """Return the rows that can be queried, and those that are set aside for scores.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        All labels.
+    known : ndarray of shape (n_known,)
+        Rows whose label somebody knows.
+    test_size : float, int or None
+        As in ``train_test_split``; ``None`` sets no row aside.
+    seed : int
+        Seed of the simulation.
+    """
+    if test_size is None:
+        return known, known[:0]
+    counts = np.unique(y[known], return_counts=True)[1]
+    n_test = test_size if test_size >= 1 else int(np.ceil(test_size * len(known)))
+    fits = min(n_test, len(known) - n_test) >= len(counts) and counts.min() > 1
+    pool, test = train_test_split(
+        known,
+        test_size=test_size,
+        stratify=y[known] if fits else None,
+        random_state=derived_seed(seed, Purpose.SPLIT),
+    )
+    return np.sort(pool), np.sort(test)
+
+
+def first_rows(
+    y: NDArray[Any], pool: Rows, n_initial: int, initial: str, seed: int
+) -> Rows:
+    """Return the rows that are labelled first.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        All labels.
+    pool : ndarray of shape (n_pool,)
+        Rows that can be queried.
+    n_initial : int
+        How many to label; all, if there are fewer.
+    initial : {"stratified", "random"}
+        "stratified" goes through the classes in turn, in random order.
+    seed : int
+        Seed of the simulation.
+    """
+    rng = np.random.default_rng(derived_seed(seed, Purpose.START))
+    rows = rng.permutation(pool)
+    if initial == "stratified":
+        turn = np.zeros(len(rows), dtype=int)
+        for label in np.unique(y[pool]):
+            of_class = y[rows] == label
+            turn[of_class] = np.arange(of_class.sum())
+        rows = rows[np.argsort(turn, kind="stable")]
+    return rows[:n_initial]

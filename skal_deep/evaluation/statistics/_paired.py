@@ -1,0 +1,250 @@
+"""Paired differences: their mean, interval, size, and what may be said of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special, stats
+
+LEVEL = 0.05
+_FAR = 500  # beyond, scipy's inverse of the noncentral t is slow and wrong
+_N_ROUNDINGS = 8  # in a score and a mean of scores; smaller differences are none
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """The mean of paired differences, with its 95 % interval.
+
+    Attributes
+    ----------
+    mean : float
+        Mean difference.
+    low, high : float
+        Bounds of the interval of Student's t; NaN with a single pair. See
+        :meth:`interval`.
+    p_value : float
+        Two-sided p-value of the paired t-test; NaN with a single pair. Where all
+        differences are equal, their spread says nothing, and it is that of the flips
+        of their signs, ``2 / 2**n``.
+    n : int
+        Number of pairs.
+    sd : float
+        Standard deviation of the differences; NaN with a single pair.
+    overlap : float
+        How much the pairs share, see :func:`paired_difference`.
+    n_missing : int
+        Number of pairs without a score, that is, with NaN or infinity in place of a
+        result. With any of them nothing is said, and all other numbers are NaN.
+    """
+
+    mean: float
+    low: float
+    high: float
+    p_value: float
+    n: int
+    sd: float
+    overlap: float = 0.0
+    n_missing: int = 0
+
+    @property
+    def has_statement(self) -> bool:
+        """Whether anything may be said: two pairs or more, each with its scores."""
+        return self.n > 1 and not self.n_missing and not np.isnan(self.p_value)
+
+    @property
+    def wording(self) -> str:
+        """What may be said: "better", "worse", or that no difference was detected."""
+        return self.worded(self.p_value)
+
+    def worded(self, p_value: float) -> str:
+        """Return what may be said, given a p-value corrected for other tests.
+
+        Parameters
+        ----------
+        p_value : float
+            The p-value to judge by.
+        """
+        if self.n_missing:
+            many = f"{self.n_missing} repeat{'s' if self.n_missing > 1 else ''}"
+            return f"no statement: {many} without a score"
+        if self.n < 2:
+            return "one repeat: no statement"
+        if np.isnan(p_value):
+            return "no statement"
+        if p_value >= LEVEL:
+            return "no difference detected"
+        return "better" if self.mean > 0 else "worse"
+
+    def interval(self, level: float = LEVEL) -> tuple[float, float]:
+        """Return the differences that the test would not reject at a level.
+
+        It leaves out zero exactly where the p-value is below the level. Where all
+        differences are equal, too few of them set no bounds at all.
+
+        Parameters
+        ----------
+        level : float, default=0.05
+            One less the share of the cases in which the interval holds the truth.
+        """
+        if not self.has_statement:
+            return np.nan, np.nan
+        if self.sd == 0:
+            is_open = self.mean != 0 and self.p_value >= level
+            half = np.inf if is_open else 0.0
+        else:
+            border = float(stats.t.isf(level / 2, self.n - 1))
+            half = border * self.sd * error_factor(self.n, self.overlap)
+        return self.mean - half, self.mean + half
+
+
+def paired_difference(
+    first: ArrayLike, second: ArrayLike, overlap: float = 0.0
+) -> PairedDifference:
+    """Compare paired results, ``first - second``.
+
+    The standard error of the mean is ``sd * sqrt(1 / n + overlap)``. Pairs that were
+    all measured on splits of one data set are not independent; Nadeau and Bengio
+    estimate their correlation by the share of test rows, which makes ``overlap`` the
+    number of test rows over the number of rows left to train on.
+
+    A pair whose difference is no number (a training that diverged, a metric that is
+    not defined) is without a score, and then nothing is said of the others either:
+    the repeats that fail are seldom like those that do not.
+
+    Parameters
+    ----------
+    first : array-like of shape (n,)
+        Results of the repeats.
+    second : array-like of shape (n,) or float
+        Results of the same repeats, or a number to compare them with.
+    overlap : float, default=0.0
+        Test rows over training rows, if every repeat splits the same rows anew, see
+        :func:`split_overlap`; zero for independent pairs.
+
+    Returns
+    -------
+    difference : PairedDifference
+        The mean difference and what is known of it.
+
+    References
+    ----------
+    C. Nadeau, Y. Bengio. Inference for the Generalization Error. Machine Learning,
+    2003.
+    """
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    if first.ndim != 1 or not len(first) or second.shape not in ((), first.shape):
+        raise ValueError(
+            "paired_difference needs one result of each for every repeat, at least "
+            f"one, not arrays of shapes {first.shape} and {second.shape}."
+        )
+    n = len(first)
+    with np.errstate(invalid="ignore", over="ignore"):  # infinity less infinity
+        difference = first - second
+    n_missing = int(n - np.isfinite(difference).sum())
+    if n_missing:
+        unknown = (np.nan,) * 4
+        return PairedDifference(*unknown, n, np.nan, overlap, n_missing)
+    round_off = _N_ROUNDINGS * np.finfo(float).eps * np.maximum(abs(first), abs(second))
+    difference = np.where(abs(difference) <= round_off, 0.0, difference)
+    mean = float(difference.mean())
+    factor = error_factor(n, overlap)
+    if n < 2:
+        return PairedDifference(mean, np.nan, np.nan, np.nan, n, np.nan, overlap)
+    is_equal = np.ptp(difference) <= round_off.max()
+    sd = 0.0 if is_equal else float(difference.std(ddof=1))
+    if sd == 0:
+        p_value = 1.0 if mean == 0 else 2 / 2**n
+    else:
+        p_value = float(2 * stats.t.sf(abs(mean) / (sd * factor), n - 1))
+    found = PairedDifference(mean, np.nan, np.nan, p_value, n, sd, overlap)
+    low, high = found.interval()
+    return replace(found, low=low, high=high)
+
+
+def split_overlap(test_rows: Sequence[ArrayLike], n_rows: int) -> float:
+    """Return how much repeats share, from the rows that each of them scores on.
+
+    Parameters
+    ----------
+    test_rows : sequence of array-like of shape (n_test,)
+        For each repeat the positions of its test rows among all rows of the data.
+    n_rows : int
+        Number of rows that are for testing or for training: rows without a label
+        are neither.
+
+    Returns
+    -------
+    overlap : float
+        Test rows over the others, for :func:`paired_difference`; zero if all repeats
+        score on the same rows, which are then a test set of their own.
+    """
+    sets = [np.unique(np.asarray(rows)) for rows in test_rows]
+    if not sets:
+        raise ValueError("test_rows must hold the test rows of one repeat or more.")
+    for rows in sets:
+        is_whole = rows.dtype.kind in "iu"
+        if not (is_whole and 0 < len(rows) < n_rows and rows.min() >= 0):
+            raise ValueError(
+                "Each entry of test_rows must hold the positions of 1 ... "
+                f"{n_rows - 1} of {n_rows} rows, not {rows!r}."
+            )
+    if all(np.array_equal(rows, sets[0]) for rows in sets):
+        return 0.0
+    size = float(np.mean([len(rows) for rows in sets]))
+    return size / (n_rows - size)
+
+
+def error_factor(n: int, overlap: float = 0.0) -> float:
+    """Return the standard error of a mean, in standard deviations.
+
+    Parameters
+    ----------
+    n : int
+        Number of pairs.
+    overlap : float, default=0.0
+        See :func:`paired_difference`.
+    """
+    if not 0 <= overlap < np.inf:
+        raise ValueError(f"overlap must be a number from 0 on, not {overlap!r}.")
+    return float(np.sqrt(1 / n + overlap))
+
+
+def effect_size(
+    difference: PairedDifference, level: float = LEVEL
+) -> tuple[float, float, float]:
+    """Return a mean difference in standard deviations, with its 95 % interval.
+
+    Cohen's d of paired data. The interval holds the effects under which the t
+    statistic, noncentral t, is neither in its lower nor its upper 2.5 %.
+
+    Parameters
+    ----------
+    difference : PairedDifference
+        At least two pairs that are not all alike; NaN otherwise.
+    level : float, default=0.05
+        One less the share of the cases in which the interval holds the truth.
+
+    Returns
+    -------
+    effect, low, high : float
+        The effect and the bounds of its interval.
+    """
+    if not difference.has_statement or difference.sd == 0:
+        return np.nan, np.nan, np.nan
+    effect = difference.mean / difference.sd
+    factor = error_factor(difference.n, difference.overlap)
+    low, high = (
+        factor * _noncentrality(difference.n - 1, share, effect / factor)
+        for share in (1 - level / 2, level / 2)
+    )
+    return effect, low, high
+
+
+def _noncentrality(df: int, share: float, t: float) -> float:
+    """Return the noncentrality under which a share of a noncentral t is below t."""
+    if abs(t) < _FAR:
+        return float(special.nctdtrinc(df, share, t))
+    # A quantile of t * sqrt(chi2 / df) - z, in which the normal z counts for nothing.
+    quantile = stats.chi2.isf if t > 0 else stats.chi2.ppf
+    return float(t * np.sqrt(quantile(share, df) / df))

@@ -1,0 +1,113 @@
+"""Label savings: how many labels one strategy needs for the score of another."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import isotonic_regression
+
+from skal_deep.evaluation.statistics._area import checked_labels, checked_scores
+from skal_deep.evaluation.statistics._paired import LEVEL
+
+_N_RESAMPLES = 1000
+SEED = 0  # a table of the same comparison is the same each time
+
+
+@dataclass(frozen=True)
+class LabelsNeeded:
+    """How many labels a curve needs for given scores, with 95 % bootstrap intervals.
+
+    Attributes
+    ----------
+    needed : ndarray of shape (n_targets,)
+        Number of labels; infinite (censored) where the curve never gets there.
+    low, high : ndarray of shape (n_targets,)
+        Bounds of the intervals, either of which can be infinite.
+    """
+
+    needed: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+def labels_to_reach(
+    n_labels: ArrayLike, scores: ArrayLike, targets: ArrayLike
+) -> NDArray[np.float64]:
+    """Return how many labels a learning curve needs to reach given scores.
+
+    Noise makes curves fall now and then; what counts is the closest curve that never
+    falls (isotonic regression), with straight lines between its points.
+
+    Parameters
+    ----------
+    n_labels : array-like of shape (n_stages,)
+        Number of labels at each stage, increasing.
+    scores : array-like of shape (n_stages,)
+        Score at each stage.
+    targets : array-like of shape (n_targets,)
+        Scores to reach.
+
+    Returns
+    -------
+    needed : ndarray of shape (n_targets,)
+        Number of labels; infinite for a score that is never reached.
+    """
+    labels, targets = checked_labels(n_labels, scores), checked_scores(targets)
+    risen = isotonic_regression(checked_scores(scores)).x
+    # Smoothing computes means, which may lie a last digit below what they are means of.
+    round_off = len(labels) * np.finfo(float).eps * np.abs(risen).max()
+    after = np.searchsorted(risen, targets - round_off)  # the first that gets there
+    needed = np.full(len(targets), np.inf)
+    needed[after == 0] = labels[0]
+    between = (after > 0) & (after < len(labels))
+    right = after[between]
+    left = right - 1
+    share = (targets[between] - risen[left]) / (risen[right] - risen[left])
+    share = np.minimum(share, 1)
+    needed[between] = labels[left] + share * (labels[right] - labels[left])
+    return needed
+
+
+def labels_needed(
+    n_labels: ArrayLike,
+    scores: ArrayLike,
+    targets: ArrayLike,
+    rng: np.random.Generator,
+) -> LabelsNeeded:
+    """Return how many labels one strategy needs for the mean scores of another.
+
+    Repeats, of both at once as they are paired, are drawn with replacement; the
+    interval is that of the percentiles.
+
+    Parameters
+    ----------
+    n_labels : array-like of shape (n_stages,)
+        Number of labels of that strategy at each stage, increasing.
+    scores : array-like of shape (n_repeats, n_stages)
+        Curves of the strategy whose labels are counted.
+    targets : array-like of shape (n_repeats, n_targets)
+        Scores of the other, whose mean is to be reached.
+    rng : numpy.random.Generator
+        Draws 1000 times.
+    """
+    scores, targets = checked_scores(scores), checked_scores(targets, "targets")
+    if scores.ndim != 2 or targets.ndim != 2 or len(scores) != len(targets):
+        raise ValueError(
+            "labels_needed needs a row of scores and a row of targets for each repeat, "
+            f"not the shapes {scores.shape} and {targets.shape}."
+        )
+    n_repeats = len(scores)
+    draws = rng.integers(n_repeats, size=(_N_RESAMPLES, n_repeats))
+    needed = np.array(
+        [
+            labels_to_reach(n_labels, scores[draw].mean(0), targets[draw].mean(0))
+            for draw in draws
+        ]
+    )
+    # No interpolation between draws: half-way to infinity is no number.
+    low, high = np.quantile(
+        needed, (LEVEL / 2, 1 - LEVEL / 2), axis=0, method="inverted_cdf"
+    )
+    return LabelsNeeded(
+        labels_to_reach(n_labels, scores.mean(0), targets.mean(0)), low, high
+    )

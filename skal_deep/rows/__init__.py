@@ -1,0 +1,1 @@
+"""Rows and labels as they come: order, gaps, copies that are lent."""

@@ -1,0 +1,185 @@
+"""Labels as arrays, in which one mark alone says that there is none."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from skactiveml.utils import is_labeled
+
+_NO_VALUE = ("NAType", "NaTType")  # pandas's, which need not be installed
+_EXACT = 2**53  # from here on float64 merges neighbours
+
+
+def label_array(y: Any, missing_label: Any) -> NDArray[Any]:
+    """Return labels as an array, with ``missing_label`` where there is no value.
+
+    What pandas holds as missing is missing, and so are NaN and None among words or
+    other objects. Whole numbers stay whole, whatever their size.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Labels: an array, a list, a column of pandas.
+    missing_label : scalar, str, nan or None
+        Marks a row without a label.
+    """
+    if np.ndim(missing_label):
+        raise TypeError(
+            "missing_label must be a number, a string or None, not an object of type "
+            f"{type(missing_label).__name__}."
+        )
+    array = _objects_or_plain(y)
+    if not array.ndim:
+        raise ValueError(
+            "y should be a 1d array, one label a row, not an object of type "
+            f"{type(y).__name__}."
+        )
+    if array.dtype.kind in "mMV":
+        raise ValueError(
+            f"Labels are whole numbers, truth values or words, not {array.dtype}."
+        )
+    if array.ndim != 1:
+        return array
+    if array.dtype.kind == "O":
+        array = _without_gaps(array, missing_label)
+    if array.dtype.kind == "u":
+        if len(array) and int(array.max()) > np.iinfo(np.int64).max:
+            raise ValueError(
+                f"Labels of type {array.dtype} beyond those of int64 cannot be told "
+                "apart beside missing_label: pass them as words, with "
+                "missing_label=None."
+            )
+        array = array.astype(np.int64)
+    if array.dtype.kind == "i" and isinstance(missing_label, float | np.floating):
+        _check_exact(array)
+    return array
+
+
+def _objects_or_plain(y: Any) -> NDArray[Any]:
+    """Return an array of objects where numpy's own type would lose something."""
+    if isinstance(y, np.ndarray):
+        return y
+    dtype = getattr(y, "dtype", None)
+    if dtype is not None and (not isinstance(dtype, np.dtype) or dtype.kind == "f"):
+        return np.asarray(y, dtype=object)  # of pandas, where NaN is no value
+    array = np.asarray(y)
+    if array.dtype.kind in "US" and array.ndim == 1:  # NaN would be the word "nan"
+        objects = np.asarray(y, dtype=object)
+        if not all(isinstance(label, str | bytes) for label in objects):
+            return objects
+    return array
+
+
+def _without_gaps(array: NDArray[Any], missing_label: Any) -> NDArray[Any]:
+    """Return objects as an array of their own kind, gaps at ``missing_label``."""
+    gap = np.array([_is_gap(label) for label in array], dtype=bool)
+    known = narrowed(array[~gap])
+    if missing_label is None or isinstance(missing_label, str):
+        if known.dtype.kind == "O" and (kinds := _kinds(known)) and len(kinds) > 1:
+            raise TypeError(
+                f"y has labels of several kinds ({', '.join(kinds)}), which have no "
+                "common order: make them all words, or all numbers."
+            )
+        if isinstance(missing_label, str) and known.dtype.kind == "U":
+            width = np.result_type(known, np.array(missing_label))
+            filled = np.full(len(array), missing_label, width)
+        elif not gap.any():
+            return known if known.dtype.kind in "biuf" else array
+        else:
+            filled = np.full(len(array), missing_label, dtype=object)
+    elif known.dtype.kind not in "biuf":
+        filled = np.full(len(array), missing_label, dtype=object)
+    else:
+        if known.dtype.kind in "iu" and isinstance(missing_label, float | np.floating):
+            _check_exact(known)
+        filled = np.full(
+            len(array), missing_label, np.result_type(known, np.array(missing_label))
+        )
+    filled[~gap] = known.tolist()
+    return filled
+
+
+def narrowed(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return labels that stand as objects, all of one kind, as an array of that kind.
+
+    scikit-learn takes no objects but words.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples,)
+        Labels, none of which is missing.
+    """
+    if labels.dtype.kind != "O" or not len(labels) or len(_kinds(labels)) > 1:
+        return labels
+    return np.array(labels.tolist())
+
+
+def _is_gap(label: Any) -> bool:
+    if label is None or type(label).__name__ in _NO_VALUE:
+        return True
+    return isinstance(label, float | np.floating) and bool(np.isnan(label))
+
+
+def _kinds(labels: NDArray[Any]) -> list[str]:
+    """Return the kinds of objects: truth values, numbers, words, or their types."""
+    return sorted({_kind(label) for label in labels})
+
+
+def _kind(label: Any) -> str:
+    for kind, types in (
+        ("truth values", bool | np.bool_),
+        ("numbers", int | float | np.integer | np.floating),
+        ("words", str),
+    ):
+        if isinstance(label, types):
+            return kind
+    return type(label).__name__
+
+
+def _check_exact(labels: NDArray[Any]) -> None:
+    if len(labels) and max(abs(int(labels.max())), abs(int(labels.min()))) >= _EXACT:
+        raise ValueError(
+            "Labels from 2**53 up would be merged beside missing_label=nan, that is, "
+            "as floats: pass another missing_label, such as -1."
+        )
+
+
+def warn_of_one_class(y: NDArray[Any], missing_label: Any, classes: Any) -> None:
+    """Warn if labels show one class only, and nobody has said that there are more.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        Labels, with missing ones.
+    missing_label : scalar, str, nan or None
+        Marks a row without a label.
+    classes : array-like of shape (n_classes,), or None
+        All classes, if they are known.
+    """
+    if classes is None and (said := one_class(y, missing_label)):
+        warnings.warn(
+            f"{said} Pass all `classes` if there are others.", UserWarning, stacklevel=4
+        )
+
+
+def one_class(y: NDArray[Any], missing_label: Any) -> str | None:
+    """Return what to say if labels show one class only, else nothing.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        Labels, with missing ones.
+    missing_label : scalar, str, nan or None
+        Marks a row without a label.
+    """
+    known = y[is_labeled(y, missing_label)]
+    if y.ndim != 1 or not len(known) or (known != known[0]).any():
+        return None
+    said = f"All labels are {known[:1].tolist()[0]!r}: there is one class only."
+    if n_missing := len(y) - len(known):
+        said += (
+            f" {n_missing} of {len(y)} rows hold missing_label={missing_label!r} and "
+            "count as unlabelled; if that is a class, pass another missing_label."
+        )
+    return said

@@ -1,0 +1,1 @@
+"""Public checks of query strategies, classifiers and posteriors."""

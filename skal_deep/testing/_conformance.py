@@ -1,0 +1,89 @@
+"""The checks of a strategy as one call, with a report."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from skal_deep.testing import (  # noqa: F401, they list their checks
+    _strategy_circumstances,
+    _strategy_conduct,
+)
+from skal_deep.testing._strategy_case import Case, small_classifier
+from skal_deep.testing._strategy_checks import CHECKS
+
+
+@dataclass(frozen=True)
+class ConformanceReport:
+    """What came out of the checks of a strategy.
+
+    Attributes
+    ----------
+    strategy : str
+        The strategy.
+    failures : dict of str to str
+        What went wrong, by check and kind of data.
+    n_checks : int
+        How many checks were run.
+    """
+
+    strategy: str
+    failures: dict[str, str]
+    n_checks: int
+
+    def __repr__(self) -> str:
+        n_passed = self.n_checks - len(self.failures)
+        lines = [f"{self.strategy}: {n_passed} of {self.n_checks} checks passed"]
+        lines += [f"  {name}: {message}" for name, message in self.failures.items()]
+        return "\n".join(lines)
+
+
+def check_query_strategy(
+    strategy: Any,
+    *,
+    data: tuple[str, ...] = ("vectors", "images"),
+    make_classifier: Any = small_classifier,
+    raise_on_failure: bool = True,
+) -> ConformanceReport:
+    """Check that a strategy keeps the promises of a query.
+
+    The checks fit a small net some hundred times; they take seconds to a minute.
+    Give slow strategies small parameters.
+
+    Parameters
+    ----------
+    strategy : QueryStrategy
+        An instance, configured as it should be checked; it is cloned.
+    data : tuple of {"vectors", "images"}, default=("vectors", "images")
+        Kinds of data to check it on.
+    make_classifier : callable, default=small_classifier
+        ``make_classifier(is_image, missing_label, classes)`` returns an unfitted
+        classifier that offers what the strategy needs. The default offers
+        everything: a small :class:`~skal_deep.classifier.MCDropoutClassifier`.
+    raise_on_failure : bool, default=True
+        Whether to raise when a check fails, with all failures in the message.
+
+    Returns
+    -------
+    report : ConformanceReport
+        Prints as a list of what failed.
+
+    Raises
+    ------
+    AssertionError
+        If a check fails and ``raise_on_failure``.
+    """
+    failures, n_checks = {}, 0
+    for kind in data:
+        case = Case(strategy, kind == "images", make_classifier)
+        for check in CHECKS:
+            n_checks += 1
+            try:
+                check(case)
+            except Exception as error:
+                message = str(error).strip().splitlines()
+                failures[f"{check.__name__} ({kind})"] = (
+                    f"{type(error).__name__}: {message[0] if message else ''}"
+                )
+    report = ConformanceReport(type(strategy).__name__, failures, n_checks)
+    if failures and raise_on_failure:
+        raise AssertionError(repr(report))
+    return report

@@ -1,0 +1,51 @@
+"""Mini-batches of prediction: as skorch makes them, in fewer steps."""
+
+import numpy as np
+import pytest
+import torch
+from skorch import NeuralNetClassifier
+from skorch.dataset import Dataset
+from torch.utils.data import default_collate
+
+from skal_deep.classifier.net._batches import batches
+from skal_deep.modules import MLP
+
+X = np.arange(44, dtype=np.float32).reshape(11, 4)
+
+
+def initialized(**params):
+    return NeuralNetClassifier(MLP, module__n_classes=2, **params).initialize()
+
+
+@pytest.mark.parametrize("size", [1, 4, 11, 50, -1])
+def test_rows_fetched_together_are_those_fetched_one_by_one(size):
+    together = [*batches(initialized(iterator_valid__batch_size=size), X)]
+    loader = {"iterator_valid__batch_size": size}
+    loader["iterator_valid__collate_fn"] = default_collate
+    one_by_one = [*batches(initialized(**loader), X)]
+    assert len(together) == len(one_by_one)
+    for (rows, _), (expected, _) in zip(together, one_by_one, strict=True):
+        assert rows.dtype == expected.dtype
+        assert torch.equal(rows, expected)
+
+
+def test_an_array_is_asked_once_a_batch(monkeypatch):
+    asked = []
+    get = Dataset.__getitem__
+    monkeypatch.setattr(
+        Dataset, "__getitem__", lambda self, i: asked.append(i) or get(self, i)
+    )
+    assert len([*batches(initialized(iterator_valid__batch_size=4), X)]) == 3
+    assert asked == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10]]
+
+
+def test_a_loader_of_the_users_own_is_used_as_it_is():
+    seen = []
+
+    def collate(rows):
+        seen.append(len(rows))
+        return default_collate(rows)
+
+    loader = {"iterator_valid__collate_fn": collate, "iterator_valid__batch_size": 4}
+    assert len([*batches(initialized(**loader), X)]) == 3
+    assert seen == [4, 4, 3]

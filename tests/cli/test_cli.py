@@ -1,0 +1,350 @@
+"""The command line, from arguments to report."""
+
+import csv
+import inspect
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from skorch import NeuralNetClassifier
+
+from skal_deep import cli, pool
+from skal_deep.cli import _job
+from skal_deep.evaluation import SimulatedActiveLearner, compare_strategies
+from skal_deep.modules import MLP, ConvNet
+
+TINY = [
+    *("--repeats", "2", "--cycles", "2", "--epochs", "2", "--samples", "4"),
+    *("--n-initial", "6", "--batch-size", "3", "--jobs", "1", "--quiet"),
+]
+FILES = {
+    "report.html",
+    "curves.png",
+    "summary.csv",
+    "curves.csv",
+    "results.json",
+    "runs",
+}
+
+
+@pytest.fixture
+def images(tmp_path):
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 256, (60, 10, 10), dtype=np.uint8), np.arange(60) % 3
+    np.savez(tmp_path / "images.npz", X=X[:40], y=y[:40], X_test=X[40:], y_test=y[40:])
+    return tmp_path / "images.npz"
+
+
+def run(*args):
+    return cli.main(["compare", *map(str, args)])
+
+
+def refused(capsys, *args):
+    """Return what the command line says when it ends with an error."""
+    with pytest.raises(SystemExit) as caught:
+        run(*args)
+    assert caught.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_end_to_end(tmp_path, capsys):
+    out = tmp_path / "report"
+    assert run(*TINY, "--strategies", "random,BALD,core-set", "--out", out) == 0
+    printed = capsys.readouterr().out
+    assert "core-set" in printed
+    assert str(out / "report.html") in printed
+    assert {path.name for path in out.iterdir()} == FILES
+    with (out / "summary.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["strategy"] for row in rows] == ["random", "BALD", "core-set"]
+    assert float(rows[1]["low"]) <= float(rows[1]["high"])
+    content = json.loads((out / "results.json").read_text())
+    assert content["settings"]["data"] == "digits"
+    assert content["settings"]["n_repeats"] == 2
+    assert "digits" in (out / "report.html").read_text("utf-8")
+    assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_equal_seeds_give_equal_curves(tmp_path, images):
+    def curves(name, seed):
+        out = tmp_path / name
+        run(
+            *TINY,
+            "--data",
+            images,
+            "--strategies",
+            "badge",
+            "--seed",
+            seed,
+            "--out",
+            out,
+        )
+        rows = json.loads((out / "results.json").read_text())["curves"]
+        return [(row["n_labels"], row["accuracy"]) for row in rows]
+
+    assert curves("a", 0) == curves("b", 0)
+
+
+def test_a_table_of_the_user(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [
+        f"{'owl' if i % 2 else 'jay'},{i % 2 + rng.random()},{i}" for i in range(60)
+    ]
+    (tmp_path / "birds.csv").write_text("\n".join(["species,wing,row", *rows]))
+    args = ("--data", tmp_path / "birds.csv", "--label", "species", "--pool-size", 40)
+    run(*TINY, *args, "--strategies", "random", "--out", tmp_path / "out")
+    settings = json.loads((tmp_path / "out/results.json").read_text())["settings"]
+    assert settings["data"] == "birds"
+    assert settings["n_rows"] == 40
+
+
+def small_table(tmp_path, labels, name="birds.csv"):
+    rows = [f"{i % 2 + i / 60},{i % 7},{label}" for i, label in enumerate(labels)]
+    (tmp_path / name).write_text("\n".join(["wing,egg,species", *rows]))
+    return tmp_path / name
+
+
+def test_a_table_with_rows_without_a_label(tmp_path, capsys):
+    labels = ["" if i % 3 == 0 else ("owl" if i % 2 else "jay") for i in range(60)]
+    args = ("--data", small_table(tmp_path, labels), "--strategies", "core-set")
+    with pytest.warns(UserWarning, match="20 of 60 rows of .*birds.csv have no label"):
+        run(*TINY, *args, "--out", tmp_path / "out")
+    assert "First labels by class: jay: 3, owl: 3" in capsys.readouterr().out
+    settings = json.loads((tmp_path / "out/results.json").read_text())["settings"]
+    assert settings["first_labels"] == {"jay": 3, "owl": 3}
+    page = (tmp_path / "out/report.html").read_text("utf-8")
+    assert "First labels by class: jay: 3, owl: 3." in page
+    assert ">None<" not in page
+
+
+def test_targets_and_single_classes_are_refused(tmp_path, capsys):
+    for labels, message in (
+        ([f"{i / 7:.3f}" for i in range(60)], "targets of a regression"),
+        (["1" if i % 2 else "-1" for i in range(60)], "missing_label=-1"),
+        (["owl"] * 60, "one class only"),
+    ):
+        assert message in refused(
+            capsys, *TINY, "--data", small_table(tmp_path, labels), "--out", tmp_path
+        )
+
+
+def test_runs_go_by_what_files_hold_not_by_how_their_path_is_spelt(
+    tmp_path, monkeypatch
+):
+    labels = ["owl" if i % 2 else "jay" for i in range(60)]
+    path = small_table(tmp_path, labels)
+    (tmp_path / "link.csv").symlink_to(path)
+    monkeypatch.chdir(tmp_path)
+    for data in ("birds.csv", "./birds.csv", path, "link.csv"):
+        run(*TINY, "--data", data, "--strategies", "random", "--out", "out")
+    assert len(list((tmp_path / "out/runs").iterdir())) == 1
+    small_table(tmp_path, labels[::-1])
+    run(*TINY, "--data", path, "--strategies", "random", "--out", "out")
+    assert len(list((tmp_path / "out/runs").iterdir())) == 2
+
+
+def test_links_in_the_folder_are_replaced_not_followed(tmp_path, images):
+    out = tmp_path / "out"
+    out.mkdir()
+    (tmp_path / "diary.txt").write_text("Dear diary")
+    for name in FILES - {"runs"}:
+        (out / name).symlink_to(tmp_path / "diary.txt")
+    run(*TINY, "--data", images, "--strategies", "random", "--out", out)
+    assert (tmp_path / "diary.txt").read_text() == "Dear diary"
+    assert {path.name for path in out.iterdir()} == FILES
+    assert not any(path.is_symlink() for path in out.iterdir())
+
+
+def test_a_folder_in_the_place_of_a_file_is_an_error(tmp_path, images, capsys):
+    (tmp_path / "out/report.html").mkdir(parents=True)
+    said = refused(
+        capsys,
+        *(*TINY, "--data", images, "--strategies", "random"),
+        *("--out", tmp_path / "out"),
+    )
+    assert "report.html" in said
+    assert {path.name for path in (tmp_path / "out").iterdir()} <= FILES
+
+
+def test_small_images_are_vectors_to_an_mlp(tmp_path, capsys):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 3, 3), dtype=np.uint8)
+    np.savez(tmp_path / "small.npz", X=pixels, y=np.arange(40) % 2)
+    args = ("--data", tmp_path / "small.npz", "--strategies", "random")
+    run(*TINY, *args, "--out", tmp_path / "out")
+    assert "4 pixels a side" in refused(capsys, *args, "--model", "cnn")
+
+
+def test_test_data_are_used_and_can_be_limited(tmp_path, images):
+    for limit, n_test in (((), 20), (("--test-size", 5), 5), (("--test-size", 0.3), 6)):
+        args = ("--data", images, "--strategies", "random", *limit)
+        run(*TINY, *args, "--out", tmp_path / "out")
+        results = json.loads((tmp_path / "out/results.json").read_text())
+        assert results["settings"]["test_size"] == n_test
+        assert results["settings"]["n_rows"] == 40
+
+
+def test_the_same_command_goes_on_and_another_starts_anew(tmp_path, images):
+    args = (*TINY, "--data", images, "--out", tmp_path)
+    run(*args, "--strategies", "random")
+    [folder] = (tmp_path / "runs").iterdir()
+    stored = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    run(*args, "--strategies", "core-set", "--repeats", 3)
+    assert [folder] == list((tmp_path / "runs").iterdir())
+    assert {path: path.read_bytes() for path in stored} == stored
+    assert len(list(folder.glob("*/*.jsonl"))) == 6
+    run(*args, "--strategies", "random", "--lr", 0.1)
+    assert len(list((tmp_path / "runs").iterdir())) == 2
+
+
+def test_a_path_may_be_spelled_in_many_ways(tmp_path, images, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "linked.npz").symlink_to(images)
+    for path in (images, "images.npz", "./images.npz", "linked.npz"):
+        run(*TINY, "--data", path, "--strategies", "random", "--out", tmp_path)
+    assert len(list((tmp_path / "runs").iterdir())) == 1
+
+
+def test_metrics_conditions_and_a_reference_line(tmp_path, images):
+    args = [
+        *("--data", images, "--strategies", "random", "--out", tmp_path),
+        *("--metrics", "balanced_accuracy, neg_ece", "--initial", "random"),
+        *("--retrain", "warm", "--label-noise", 0.2, "--copies", 2),
+        *("--copy-noise", 0.3),
+    ]
+    run(*TINY, *args)
+    run(*TINY, *args, "--full-data")  # goes on: the line is all that is new
+    assert len(list((tmp_path / "runs").iterdir())) == 1
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["metrics"] == ["balanced_accuracy", "neg_ece"]
+    wanted = {
+        "initial": "random",
+        "retrain": "warm",
+        "label_noise": 0.2,
+        "n_copies": 2,
+        "copy_noise": 0.3,
+        "references": {"full data": "None"},
+    }
+    assert {name: results["settings"][name] for name in wanted} == wanted
+    assert "full data (80 labels)" in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_defaults_are_those_of_the_function(tmp_path, images, monkeypatch):
+    def stop(*args, **params):
+        raise ValueError(repr({name: params[name] for name in shared}))
+
+    signature = inspect.signature(compare_strategies).parameters
+    shared = ("initial", "retrain", "label_noise", "n_copies", "copy_noise")
+    wanted = {name: signature[name].default for name in shared}
+    monkeypatch.setattr(_job, "compare_strategies", stop)
+    with pytest.raises(ValueError, match=re.escape(repr(wanted))):
+        _job.compare(cli.build_parser().parse_args(["compare"]))
+
+
+def test_choices_are_those_of_the_learner():
+    parser = cli.build_parser()
+    for name in ("initial", "retrain"):
+        [allowed] = SimulatedActiveLearner._parameter_constraints[name]
+        for value in allowed.options:
+            assert parser.parse_args(["compare", f"--{name}", value])
+
+
+def test_a_file_in_the_place_of_the_folder_is_an_error(tmp_path, images, capsys):
+    (tmp_path / "report").write_text("")
+    assert str(tmp_path / "report") in refused(
+        capsys, *TINY, "--data", images, "--out", tmp_path / "report"
+    )
+
+
+def test_an_interruption_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+    def interrupt(*args, **params):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_job, "compare_strategies", interrupt)
+    with pytest.raises(SystemExit) as caught:
+        run("--out", tmp_path)
+    assert caught.value.code == 130
+    assert "same command goes on" in capsys.readouterr().err
+
+
+def test_help_shows_groups_defaults_and_examples(capsys):
+    with pytest.raises(SystemExit) as caught:
+        run("--help")
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    groups = ("data", "active learning", "harder conditions", "model", "running")
+    for part in (*(f"{group}:" for group in groups), "examples:"):
+        assert part in text
+    words = " ".join(text.split())
+    assert "(default: digits)" in words
+    assert "(default: 0)" in words
+    assert "BatchBALD" in words
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_strategies_are_those_of_the_package():
+    known = cli.known_strategies()
+    assert {"BALD", "BatchBALD", "Badge", "CoreSet", "VAAL"} <= set(known)
+    assert set(known) <= set(pool.__all__)
+    for name in known:
+        for spelling in (name, name.lower(), name.upper(), f"{name[0]}-{name[1:]}"):
+            assert type(cli.strategies(spelling)[spelling]) is known[name]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (
+            ("--strategies", "bald,magic"),
+            "'magic'; choose from random, A",
+        ),
+        (("--strategies", ","), "at least one"),
+        (("--data", "nowhere"), "digits, fashion-mnist"),
+        (("--model", "transformer"), "auto"),
+        (("--model", "cnn"), "--model mlp"),
+        (("--metrics", "acc"), "'accuracy'? Metrics are"),
+        (("--metrics", "accuracy,accuracy"), "none twice"),
+        (("--metrics", ","), "at least one metric"),
+        (("--label-noise", "1"), "from 0 to below 1"),
+        (("--copies", "0"), "from 1 up"),
+        (("--copy-noise", "-1"), "a number from 0 up"),
+        (("--retrain", "cold"), "shrink_perturb"),
+        (("--initial", "best"), "stratified"),
+        (("--repeats", "0"), "from 1 up"),
+        (("--epochs", "many"), "from 1 up"),
+        (("--lr", "-1"), "above 0"),
+        (("--dropout", "1"), "between 0 and 1"),
+        (("--test-size", "x"), "between 0 and 1"),
+        (("--label", "a"), ".csv"),
+        (("--jobs", "0"), "-1 or a whole number"),
+        (("--seed", "-1"), "from 0 up"),
+        (("--strategies", "bald,BALD"), "'bald' and 'BALD' are the same strategy"),
+        (("--strategies", "core-set,badge,CoreSet"), "name it once"),
+        (("--device", "nope"), "torch does not compute on 'nope' here"),
+        (("--device", "meta"), "torch does not compute on 'meta' here"),
+        (("--device", "cuda:99"), "use cpu"),
+        (("--device", ""), "use cpu"),
+        (("--metrics", "f1"), "Use 'f1_macro'"),
+    ],
+    ids=" ".join,
+)
+def test_bad_arguments_say_what_is_allowed(capsys, args, message):
+    assert message in refused(capsys, *args)
+
+
+def test_the_net_follows_the_shape_of_the_data():
+    args = cli.build_parser().parse_args(["compare"])
+    assert isinstance(cli.estimator(args, np.zeros((2, 64))).net, NeuralNetClassifier)
+    assert cli.estimator(args, np.zeros((2, 64))).net.module is MLP
+    assert cli.estimator(args, np.zeros((2, 1, 8, 8))).net.module is ConvNet
+    args = cli.build_parser().parse_args(["compare", "--model", "mlp"])
+    assert cli.estimator(args, np.zeros((2, 1, 8, 8))).net.module is MLP
+
+
+def test_python_m(tmp_path):
+    command = [sys.executable, "-m", "skal_deep"]
+    result = subprocess.run([*command, "--help"], capture_output=True, text=True)
+    assert result.returncode == 0
+    assert "compare" in result.stdout

@@ -1,0 +1,405 @@
+"""Embeddings are those of the backbone, computed once, and never those of another."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from torch import nn
+
+from skal_deep.embedding import Embedder, ImageEmbedder
+from skal_deep.pool import MarginSampling
+
+
+class Counted(nn.Module):
+    """A backbone that counts the rows it sees."""
+
+    def __init__(self, n_out=3):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = nn.Linear(4, n_out)
+        self.dropout = nn.Dropout(0.5)
+        self.n_rows = 0
+
+    def forward(self, x):
+        self.n_rows += len(x)
+        return self.dropout(self.layer(x))
+
+
+@pytest.fixture
+def backbone():
+    with torch.random.fork_rng():
+        return Counted()
+
+
+@pytest.fixture
+def X():
+    return np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+
+
+def expected(backbone, X):
+    with torch.inference_mode():
+        return backbone.layer(torch.as_tensor(X)).numpy()
+
+
+@pytest.mark.parametrize("is_cached", [False, True])
+def test_embeddings_are_the_backbones(backbone, X, tmp_path, is_cached):
+    embedder = Embedder(
+        backbone,
+        cache_dir=tmp_path if is_cached else None,
+        dtype="float32",
+        batch_size=7,
+    )
+    np.testing.assert_allclose(
+        embedder.fit_transform(X), expected(backbone, X), rtol=1e-6, atol=1e-7
+    )
+    assert backbone.training, "the caller's module is in the mode it came in"
+    assert embedder.get_feature_names_out().tolist() == [
+        "embedder0",
+        "embedder1",
+        "embedder2",
+    ]
+
+
+def test_each_row_is_computed_once(backbone, X, tmp_path):
+    first = Embedder(backbone, cache_dir=tmp_path).transform(X)
+    assert backbone.n_rows == 50
+    again = Embedder(backbone, cache_dir=tmp_path).transform(X[::-1])
+    np.testing.assert_array_equal(again[::-1], first)
+    assert backbone.n_rows == 50
+    more = np.concatenate([X, X[:5] + 1, X[:5] + 1])
+    Embedder(backbone, cache_dir=tmp_path).transform(more)
+    assert backbone.n_rows == 55, "equal rows are computed once"
+
+
+def test_cache_and_no_cache_give_the_same(backbone, X, tmp_path):
+    cached = Embedder(backbone, cache_dir=tmp_path)
+    np.testing.assert_array_equal(cached.transform(X), Embedder(backbone).transform(X))
+    np.testing.assert_array_equal(cached.transform(X), cached.transform(X))
+
+
+@pytest.mark.parametrize("change", ["weight", "buffer", "data", "preprocess", "dtype"])
+def test_another_model_has_other_embeddings(backbone, X, tmp_path, change):
+    backbone.register_buffer("shift", torch.zeros(1))
+    embedder = Embedder(backbone, preprocess=_half, cache_dir=tmp_path)
+    before = embedder.transform(X)
+    n_rows = backbone.n_rows
+    if change == "weight":
+        with torch.no_grad():
+            backbone.layer.weight[0, 0] += 1
+    elif change == "data":  # moves no version counter
+        backbone.layer.bias.data += 1
+    elif change == "buffer":
+        backbone.shift += 1
+    elif change == "preprocess":
+        embedder = clone(embedder).set_params(preprocess=_third)
+    else:
+        embedder = clone(embedder).set_params(dtype="float32")
+    after = embedder.transform(X)
+    assert backbone.n_rows == 2 * n_rows
+    assert (change == "buffer") == np.array_equal(before, after)
+
+
+def _half(rows):
+    return torch.as_tensor(np.stack(rows)) / 2
+
+
+def _third(rows):
+    return torch.as_tensor(np.stack(rows)) / 3
+
+
+def test_what_a_function_has_closed_over_counts(X, tmp_path):
+    def scaled(factor):
+        return lambda rows: torch.as_tensor(np.stack(rows)) * factor
+
+    layer = nn.Linear(4, 2)
+    two = Embedder(layer, preprocess=scaled(2.0), cache_dir=tmp_path).transform(X)
+    three = Embedder(layer, preprocess=scaled(3.0), cache_dir=tmp_path).transform(X)
+    assert not np.array_equal(two, three)
+
+
+def test_what_cannot_be_looked_into_needs_a_version(X, tmp_path):
+    class Opaque:
+        __slots__ = ()
+
+        def __call__(self, rows):
+            return np.stack(rows)
+
+    with pytest.raises(ValueError, match=r"version='\.\.\.'"):
+        Embedder(Opaque(), cache_dir=tmp_path).transform(X)
+    one = Embedder(Opaque(), cache_dir=tmp_path, version="1")
+    assert one.transform(X).shape == X.shape
+
+
+@pytest.mark.parametrize(
+    "damage", ["cut", "flip", "empty", "no rows", "no keys", "junk"]
+)
+def test_damaged_files_are_computed_again(backbone, X, tmp_path, damage):
+    embedder = Embedder(backbone, cache_dir=tmp_path)
+    first = embedder.transform(X)
+    [rows] = [p for p in tmp_path.rglob("*.npy") if "keys" not in p.name]
+    keys = rows.with_name(rows.stem + ".keys.npy")
+    data = rows.read_bytes()
+    if damage == "cut":
+        rows.write_bytes(data[:-20])
+    elif damage == "flip":
+        rows.write_bytes(data[:-1] + bytes([data[-1] ^ 0xFF]))
+    elif damage == "empty":
+        keys.write_bytes(b"")
+    elif damage == "no rows":
+        rows.unlink()
+    elif damage == "no keys":
+        keys.unlink()
+    else:
+        keys.write_bytes(pickle.dumps([1]))
+    np.testing.assert_array_equal(embedder.transform(X), first)
+    assert backbone.n_rows > 50
+    n_rows = backbone.n_rows
+    np.testing.assert_array_equal(embedder.transform(X), first)
+    assert backbone.n_rows == n_rows
+
+
+def test_clones_share_the_weights(backbone):
+    pipeline = make_pipeline(Embedder(backbone), LogisticRegression())
+    assert clone(pipeline)[0].backbone is backbone
+
+
+def test_an_embedder_pickles(backbone, X):
+    embedder = Embedder(backbone).fit(X)
+    restored = pickle.loads(pickle.dumps(embedder))
+    np.testing.assert_array_equal(restored.transform(X), embedder.transform(X))
+
+
+def test_a_strategy_takes_the_pipeline(backbone, X, tmp_path):
+    y = np.full(50, -1)
+    y[:6] = [0, 1, 0, 1, 0, 1]
+    model = make_pipeline(Embedder(backbone, cache_dir=tmp_path), LogisticRegression())
+    picks = MarginSampling(random_state=0).query(X, y, model, batch_size=3)
+    direct = MarginSampling(random_state=0).query(
+        Embedder(backbone).transform(X), y, LogisticRegression(), batch_size=3
+    )
+    np.testing.assert_array_equal(picks, direct)
+    assert backbone.n_rows <= 100
+
+
+def test_texts_go_to_encode():
+    class Encoder:
+        def encode(self, texts):
+            return np.array([[len(text), text.count("a")] for text in texts], float)
+
+    embedder = Embedder(Encoder())
+    for X in (["aa", "b"], np.array(["aa", "b"]), np.array([["aa"], ["b"]], object)):
+        np.testing.assert_array_equal(embedder.transform(X), [[2, 2], [1, 0]])
+
+
+def test_dicts_go_by_name_and_hidden_states_are_averaged():
+    class Language(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table = nn.Embedding(10, 4)
+
+        def forward(self, input_ids, attention_mask):
+            del attention_mask
+            return {"last_hidden_state": self.table(input_ids)}
+
+    net = Language()
+    X = {
+        "input_ids": np.array([[1, 2, 0], [3, 4, 5]]),
+        "attention_mask": np.array([[1, 1, 0], [1, 1, 1]]),
+    }
+    found = Embedder(net, dtype="float32").transform(X)
+    table = net.table.weight.detach().numpy()
+    np.testing.assert_allclose(found[0], table[[1, 2]].mean(0), rtol=1e-6)
+    np.testing.assert_allclose(found[1], table[[3, 4, 5]].mean(0), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("X", "error", "says"),
+    [
+        ("one text", TypeError, r"write \[X\]"),
+        ([], ValueError, "no row"),
+        ([None, "a"], ValueError, "missing row"),
+        ({"a": np.zeros((2, 4)), "b": np.zeros(3)}, ValueError, "different lengths"),
+        (np.full((2, 4), np.nan, np.float32), ValueError, "NaN or infinite"),
+        (np.full((2, 4), 1e9, np.float32), ValueError, "dtype='float32'"),
+        (iter([1]), TypeError, "list or an array"),
+        ([{1, 2}], TypeError, "text or an array"),
+    ],
+    ids=["text", "empty", "missing", "unequal", "nan", "large", "iterator", "sets"],
+)
+def test_errors_say_what_to_do(backbone, X, error, says):
+    with pytest.raises(error, match=says):
+        Embedder(backbone).transform(X)
+
+
+def test_a_backbone_that_returns_no_vectors():
+    with pytest.raises(ValueError, match="pools its output"):
+        Embedder(nn.Identity()).transform(np.zeros((2, 3, 4)))
+    with pytest.raises(TypeError, match=r"not the class Linear"):
+        Embedder(nn.Linear).transform(np.zeros((2, 3)))
+    with pytest.raises(ValueError, match="timm:NAME"):
+        Embedder("resnet").transform(np.zeros((2, 3)))
+
+
+def test_an_interrupt_keeps_what_is_done(X, tmp_path):
+    class Interrupted(Counted):
+        limit = 20
+
+        def forward(self, x):
+            if self.n_rows >= self.limit:
+                raise KeyboardInterrupt
+            return super().forward(x)
+
+    with torch.random.fork_rng():
+        backbone = Interrupted()
+    embedder = Embedder(backbone, cache_dir=tmp_path, batch_size=10)
+    with pytest.raises(KeyboardInterrupt):
+        embedder.transform(X)
+    assert backbone.training
+    assert not list(tmp_path.rglob("*.claim"))
+    backbone.limit = 1000
+    embedder.transform(X)
+    assert backbone.n_rows == 50
+
+
+def test_the_cache_stays_below_its_limit(backbone, tmp_path):
+    rng = np.random.default_rng(0)
+    for _ in range(8):
+        X = rng.normal(size=(100, 4)).astype(np.float32)
+        Embedder(backbone, cache_dir=tmp_path, max_bytes=10_000).transform(X)
+        sizes = [path.stat().st_size for path in tmp_path.rglob("*.npy")]
+        assert sum(sizes) <= 10_000 + 5_000
+
+
+def test_many_files_are_merged(backbone, X, tmp_path, monkeypatch):
+    monkeypatch.setattr("skal_deep.embedding._cache._MAX_FILES", 5)
+    embedder = Embedder(backbone, cache_dir=tmp_path)
+    for row in range(50):
+        embedder.transform(X[row : row + 1])
+    assert len(list(tmp_path.rglob("*.keys.npy"))) <= 6
+    embedder.transform(X)
+    assert backbone.n_rows == 50
+
+
+def _images(folder, n, size=12):
+    rng = np.random.default_rng(1)
+    files = []
+    for number in range(n):
+        pixels = rng.integers(0, 255, (size, size, 3), dtype=np.uint8)
+        files.append(str(folder / f"{number}.png"))
+        Image.fromarray(pixels).save(files[-1])
+    return files
+
+
+def test_files_are_known_by_content(tmp_path):
+    files = _images(tmp_path, 5)
+    embedder = ImageEmbedder(
+        nn.Conv2d(3, 4, 3), image_size=8, cache_dir=tmp_path / "cache", n_jobs=2
+    )
+    first = embedder.fit_transform(files)
+    assert first.shape == (5, 4)
+    Path(files[0]).rename(tmp_path / "moved.png")
+    Path(files[1]).write_bytes(Path(files[2]).read_bytes())
+    renamed = embedder.transform([tmp_path / "moved.png", *files[1:]])
+    np.testing.assert_array_equal(renamed[[0, 2, 3, 4]], first[[0, 2, 3, 4]])
+    np.testing.assert_array_equal(renamed[1], first[2])
+
+
+def test_transparent_images_stand_on_white(tmp_path):
+    clear, white = tmp_path / "clear.png", tmp_path / "white.png"
+    Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(clear)
+    Image.new("L", (8, 8), 255).save(white)
+    embedder = ImageEmbedder(nn.Conv2d(3, 4, 3), image_size=8)
+    a, b = embedder.fit_transform([clear, white])
+    np.testing.assert_array_equal(a, b)
+
+
+def test_files_that_are_missing_or_broken_are_named(tmp_path):
+    files = _images(tmp_path, 3)
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    embedder = ImageEmbedder(nn.Conv2d(3, 4, 3), image_size=8)
+    with pytest.raises(FileNotFoundError, match=r"missing\.png"):
+        embedder.fit_transform([*files, "missing.png"])
+    with pytest.raises(ValueError, match=r"broken\.png is no image"):
+        embedder.transform([*files, tmp_path / "broken.png"])
+    with pytest.raises(TypeError, match="names of files"):
+        embedder.transform(np.zeros((2, 3)))
+
+
+SCRIPT = textwrap.dedent(
+    """
+    import sys, time
+    import numpy as np, torch
+    from torch import nn
+    from skal_deep.embedding import Embedder
+
+    class Slow(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.layer = nn.Linear(4, 3)
+            self.n_rows = 0
+        def forward(self, x):
+            self.n_rows += len(x)
+            time.sleep(0.004)
+            return self.layer(x)
+
+    torch.set_num_threads(1)
+    X = np.random.default_rng(0).normal(size=(3000, 4)).astype(np.float32)
+    net = Slow()
+    print("begins", flush=True)
+    found = Embedder(net, cache_dir=sys.argv[1], batch_size=8).transform(X)
+    np.save(sys.argv[2], found)
+    print(net.n_rows, flush=True)
+    """
+)
+
+
+def _start(tmp_path, result):
+    (tmp_path / "embed.py").write_text(SCRIPT)
+    return subprocess.Popen(
+        [sys.executable, str(tmp_path / "embed.py"), str(tmp_path / "c"), str(result)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+
+
+def test_killed_processes_lose_little_and_leave_nothing_wrong(tmp_path):
+    for signal_number in (signal.SIGKILL, signal.SIGTERM):
+        process = _start(tmp_path, tmp_path / "never.npy")
+        assert process.stdout.readline() == "begins\n"
+        time.sleep(0.5)
+        process.send_signal(signal_number)
+        process.wait()
+        process.stdout.close()
+    for claim in (tmp_path / "c").rglob("*.claim"):
+        os.utime(claim, (0, 0))  # as old as if a minute had passed
+    process = _start(tmp_path, tmp_path / "resumed.npy")
+    lines = process.communicate()[0].split()
+    assert 0 < int(lines[1]) < 3000
+    alone = _start(tmp_path / "", tmp_path / "alone.npy")
+    alone.communicate()
+    np.testing.assert_array_equal(
+        np.load(tmp_path / "resumed.npy"), np.load(tmp_path / "alone.npy")
+    )
+
+
+def test_two_processes_share_the_work(tmp_path):
+    both = [_start(tmp_path, tmp_path / f"{number}.npy") for number in range(2)]
+    counts = [int(process.communicate()[0].split()[1]) for process in both]
+    assert sum(counts) <= 3000 + 300, "almost nothing is computed twice"
+    np.testing.assert_array_equal(
+        np.load(tmp_path / "0.npy"), np.load(tmp_path / "1.npy")
+    )

@@ -1,0 +1,190 @@
+"""The report: one page, complete, that needs no other file."""
+
+from dataclasses import replace
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from comparisons import made_comparison
+from matplotlib.figure import Figure
+
+from skal_deep.evaluation import (
+    Answer,
+    Tuning,
+    paired_difference,
+    plot_curves,
+    plot_savings,
+    plot_seconds,
+)
+
+rng = np.random.default_rng(0)
+X, y = rng.normal(size=(300, 64)), rng.integers(4, size=300)
+VOID = {"meta", "br", "img", "link", "input"}
+
+
+class Page(HTMLParser):
+    """Collects tags, references and text, and checks that tags are closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.references, self.open, self.words = [], [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.references += [v for k, v in attrs if k in ("src", "href", "xlink:href")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+
+def page_of(result, tmp_path, *args, **kwargs):
+    path = tmp_path / "report.html"
+    result.to_html(path, *args, **kwargs)
+    page = Page(path.read_text("utf-8"))
+    assert not page.open
+    return page
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    return made_comparison({"good <b>": 0.1, "same": 0.0, "bad": -0.1})
+
+
+def test_sections(comparison, tmp_path):
+    page = page_of(comparison, tmp_path)
+    assert page.tags.count("svg") == 2
+    for words in (
+        "better than random sampling",
+        "no difference detected; a true gain below about",
+        "worse than random sampling",
+        "It needs",
+        "good <b>",
+        "Learning curves",
+        "All tests",
+        "p Wilcoxon",
+        "Labels saved, seconds spent",
+        "needs itself",
+        "Who beats whom",
+        "too few to rely on",
+        "scikit-learn",
+    ):
+        assert words in page.text
+    assert "What was labelled" not in page.text
+
+
+@pytest.mark.parametrize("image_shape", [None, (8, 8)])
+def test_picks_are_shown_where_data_are_given(comparison, tmp_path, image_shape):
+    page = page_of(comparison, tmp_path, X, y, image_shape)
+    assert page.tags.count("svg") == 4
+    assert "near-duplicates" in page.text
+    is_gallery = "Images picked" in page.text
+    assert is_gallery == (image_shape is not None)
+    assert is_gallery != ("principal components" in page.text)
+
+
+def test_other_metrics_are_shown(comparison, tmp_path):
+    for row in comparison.curves:
+        row["error"] = 1 - row["accuracy"]
+    two = replace(comparison, metrics=("accuracy", "error"))
+    page = page_of(two, tmp_path)
+    assert page.tags.count("svg") == 3
+    assert "error" in page.text
+
+
+def test_nothing_is_loaded_from_elsewhere(comparison, tmp_path):
+    page = page_of(comparison, tmp_path, X, y)
+    assert not set(page.tags) & {"script", "link", "iframe", "img"}
+    assert all(ref.startswith(("#", "data:image/png")) for ref in page.references)
+    text = (tmp_path / "report.html").read_text("utf-8")
+    assert "url(http" not in text
+    assert "@import" not in text
+    for start in [i for i in range(len(text)) if text.startswith("<svg", i)]:
+        svg = text[start : text.index("</svg>", start) + 6]
+        assert ElementTree.fromstring(svg).tag.endswith("svg")
+
+
+def test_memory_is_that_of_the_hungriest_round(comparison, tmp_path):
+    rows = {row["strategy"]: row for row in comparison.summary().rows}
+    assert rows["random"]["peak MiB"] == 1000 + 3 + 5  # last stage, last repeat
+    assert rows["bad"]["peak MiB"] == 1308
+    assert repr(comparison.summary()).splitlines()[2].endswith("1,008")
+    page = page_of(comparison, tmp_path)
+    assert "peak MiB" in page.text
+    assert "1,308" in page.text
+    untold = [{**row, "peak_megabytes": float("nan")} for row in comparison.curves]
+    assert "nan" not in page_of(replace(comparison, curves=untold), tmp_path).text
+
+
+def test_equal_comparisons_give_equal_pages(comparison, tmp_path):
+    for name in ("a", "b"):
+        comparison.to_html(tmp_path / name, X, y)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_answer_is_told_first(comparison, tmp_path):
+    given = np.linspace(0.6, 0.7, 6)
+    gain = np.array([0.2, 0.21, 0.2, 0.19, 0.2, 0.2])
+    tuning = Tuning(
+        paired_difference(given + gain, given), [{}, {"lr": 0.1}], [given, given + gain]
+    )
+    page = page_of(Answer(comparison, tuning, X, y), tmp_path, image_shape=(8, 8))
+    assert "Yes, active learning helps here, but 6 repeats are too few" in page.text
+    assert page.text.index("Yes,") < page.text.index("better than random")
+    assert "tuning (lr=0.1)" in page.text
+    assert "Tune the model first" in page.text
+    assert "Images picked" in page.text
+
+
+@pytest.mark.parametrize("gains", [{}, {"one": 0.1}], ids=["alone", "one strategy"])
+@pytest.mark.parametrize("params", [{"n_repeats": 1}, {"n_stages": 1}], ids=str)
+def test_small_comparisons_have_a_page_too(gains, params, tmp_path):
+    page = page_of(made_comparison(gains, **params), tmp_path, X, y)
+    assert "Learning curves" in page.text
+
+
+class TestPlots:
+    def test_savings(self, comparison):
+        ax = Figure().subplots()
+        assert plot_savings(comparison, ax) is ax
+        lines = {line.get_label(): line for line in ax.lines}
+        np.testing.assert_array_equal(*lines["random"].get_data())
+        labels, needed = lines["good <b>"].get_data()
+        assert (needed[1:] > labels[1:])[:-1].all()
+        assert needed[-1] == 40  # censored, at the border
+        labels, needed = lines["bad"].get_data()
+        assert (needed <= labels).all()
+
+    def test_seconds(self, comparison):
+        ax = Figure().subplots()
+        assert plot_seconds(comparison, ax) is ax
+        assert [t.get_text() for t in ax.get_yticklabels()][-1] == "random"
+        fits, queries = ax.containers
+        assert [bar.get_width() for bar in fits] == pytest.approx([0.4] * 4)
+        assert queries[-1].get_width() == 0
+
+    def test_reference_lines(self, comparison):
+        row = {"strategy": "all", "repeat": 0, "n_labels": 300, "accuracy": 0.9}
+        lines = [
+            row,
+            *({**row, "strategy": "probe", "n_labels": n} for n in (10, 20, 30)),
+        ]
+        ax = plot_curves(replace(comparison, references=lines), Figure().subplots())
+        drawn = {line.get_label(): line for line in ax.lines}
+        assert list(drawn["all (300 labels)"].get_ydata()) == [0.9, 0.9]
+        assert list(drawn["probe"].get_xdata()) == [10, 20, 30]

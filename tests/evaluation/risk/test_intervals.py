@@ -1,0 +1,203 @@
+"""Intervals of rare mistakes: tabled values, exact laws, coverage."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from skal_deep.evaluation import active_testing, draw_floors, unbiased_risk
+from skal_deep.evaluation.risk._intervals import exact_interval, gamma_interval
+
+
+def uniform(n_labels, n_pool):
+    return 1 / (n_pool - np.arange(n_labels))
+
+
+def mistakes(n_mistakes, n_labels):
+    return (np.arange(n_labels) < n_mistakes).astype(float)
+
+
+@pytest.mark.parametrize(
+    ("n_mistakes", "n_labels", "n_pool", "low", "high"),
+    [
+        (0, 30, 2_000, 0, 0.1145),
+        (3, 50, 200, 0.02, 0.15),
+        (3, 50, 10**6, 0.01255, 0.16548),
+    ],
+)
+def test_exact_interval(n_mistakes, n_labels, n_pool, low, high):
+    found = unbiased_risk(
+        mistakes(n_mistakes, n_labels), uniform(n_labels, n_pool), n_pool
+    )
+    assert found.interval == "exact"
+    assert found.n_mistakes == n_mistakes
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-5)
+
+
+def test_exact_interval_by_trying_all_numbers():
+    for n_pool, n_labels in ((12, 5), (40, 13), (7, 7), (30, 29)):
+        for k in range(n_labels + 1):
+            totals = np.arange(k, n_pool - n_labels + k + 1)
+            at_least = stats.hypergeom.sf(k - 1, n_pool, totals, n_labels) > 0.05
+            at_most = stats.hypergeom.cdf(k, n_pool, totals, n_labels) > 0.05
+            expected = totals[at_least].min() / n_pool, totals[at_most].max() / n_pool
+            assert exact_interval(k, n_labels, n_pool, 0.9) == expected
+
+
+def test_exact_interval_covers_for_every_number_of_mistakes():
+    n_pool, n_labels = 60, 20
+    bounds = [exact_interval(k, n_labels, n_pool, 0.95) for k in range(n_labels + 1)]
+    for total in range(n_pool + 1):
+        chance = stats.hypergeom.pmf(np.arange(n_labels + 1), n_pool, total, n_labels)
+        covered = [low <= total / n_pool <= high for low, high in bounds]
+        assert chance @ covered >= 0.95
+
+
+def test_gamma_interval():
+    ones = np.full(50, 1 / 50)
+    assert gamma_interval(ones, mistakes(0, 50) == 1, 1 / 50, 0.95)[1] == pytest.approx(
+        0.0737776, abs=1e-7
+    )
+    assert gamma_interval(ones, mistakes(3, 50) == 1, 1 / 50, 0.95) == pytest.approx(
+        (0.0123734, 0.1753455), abs=1e-7
+    )
+    weights = np.repeat([0.5, 2.0], 25) / 50
+    is_mistake = np.isin(np.arange(50), (0, 25))
+    found = gamma_interval(weights, is_mistake, 2 / 50, 0.95)
+    assert found == pytest.approx((0.0034502, 0.2325086), abs=1e-7)
+
+
+def test_no_mistake_is_no_proof_of_none():
+    tilted = np.full(40, 2e-3)
+    highs = []
+    for n in (10, 20, 40):
+        found = unbiased_risk(np.zeros(n), tilted[:n], 1_000, floor=tilted[:n] / 4)
+        assert found.risk == found.low == 0
+        assert found.interval == "gamma"
+        highs.append(found.high)
+    assert highs[0] > highs[1] > highs[2] > 0
+    rarer = unbiased_risk(np.zeros(40), tilted, 1_000, floor=tilted / 8)
+    assert rarer.high > highs[2]
+
+
+def test_the_gamma_interval_contains_the_exact_one():
+    for k in (0, 1, 4, 20):
+        proba = uniform(40, 5_000)
+        exact, gamma = (
+            unbiased_risk(mistakes(k, 40), proba, 5_000, interval=kind)
+            for kind in ("exact", "gamma")
+        )
+        assert gamma.low <= exact.low + 1e-9
+        assert gamma.high >= exact.high - 2e-3
+
+
+def draws(rng, proba_N, n_labels):
+    """Draw rows one after another, and return draws, probabilities and floors."""
+    keys = np.log(proba_N) + rng.gumbel(size=len(proba_N))
+    order = np.argsort(-keys)[:n_labels]
+    gone = np.concatenate([[0], np.cumsum(proba_N[order])[:-1]])
+    chance = proba_N[order] / (1 - gone)
+    floor = proba_N.min() / (1 - gone)
+    return order, chance, np.minimum(floor, chance)
+
+
+@pytest.mark.parametrize("kind", ["auto", "anytime"])
+@pytest.mark.parametrize("is_uniform", [True, False])
+def test_intervals_cover(kind, is_uniform):
+    rng = np.random.default_rng(0)
+    n_pool, n_labels, n_runs = 1_000, 30, 400 if kind == "auto" else 100
+    is_mistake = (rng.random(n_pool) < 0.05).astype(float)
+    # The draws prefer some of the mistakes, and half of them not at all.
+    expected = np.where(rng.random(n_pool) < 0.5, is_mistake, 0) + 0.01
+    proba_N = np.full(n_pool, 1 / n_pool)
+    if not is_uniform:
+        proba_N = 0.5 / n_pool + 0.5 * expected / expected.sum()
+    covered = 0
+    for _ in range(n_runs):
+        order, chance, floor = draws(rng, proba_N, n_labels)
+        found = unbiased_risk(
+            is_mistake[order], chance, n_pool, floor=floor, interval=kind
+        )
+        covered += found.low <= is_mistake.mean() <= found.high
+    assert covered / n_runs >= 0.95
+    student = unbiased_risk(np.zeros(40), uniform(40, 100), 100, interval="exact")
+    assert student.high > 0
+
+
+def test_the_anytime_interval_covers_at_every_look():
+    rng = np.random.default_rng(1)
+    loss = rng.beta(0.3, 2, size=400)
+    proba = uniform(100, 400)
+    missed = 0
+    for _ in range(50):
+        order = rng.permutation(400)[:100]
+        missed += any(
+            not found.low <= loss.mean() <= found.high
+            for n in (5, 20, 100)
+            for found in [
+                unbiased_risk(loss[order[:n]], proba[:n], 400, interval="anytime")
+            ]
+        )
+    assert missed / 50 <= 0.06
+
+
+def test_a_whole_pool_is_known():
+    found = unbiased_risk(mistakes(3, 20), uniform(20, 20), 20)
+    assert found.low == found.high == found.risk == 0.15
+
+
+def test_student_is_used_with_care():
+    rng = np.random.default_rng(0)
+    loss, proba = rng.random(60), uniform(60, 500)
+    assert unbiased_risk(loss, proba, 500).interval == "t"
+    with pytest.warns(UserWarning, match="with 10 labels"):
+        unbiased_risk(loss[:10], proba[:10], 500)
+    loss[0] = 1_000
+    with pytest.warns(UserWarning, match="of the estimate"):
+        unbiased_risk(loss, proba, 500)
+
+
+def test_an_unknown_floor_is_said():
+    proba = uniform(40, 500) * np.linspace(0.5, 2, 40)
+    with pytest.warns(UserWarning, match="pass `floor`"):
+        unbiased_risk(np.zeros(40), proba, 500)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"interval": "wald"}, "'anytime', not 'wald'"),
+        ({"level": 95}, "between 0 and 1, not 95"),
+        ({"floor": [0.001]}, r"40 draws and floors of shape \(1,\)"),
+        ({"floor": np.zeros(40)}, "floor must lie above 0"),
+        ({"floor": np.full(40, 0.9)}, "floor must lie above 0"),
+        ({"interval": "exact", "losses": np.full(40, 0.5)}, "losses that are 0 or 1"),
+        ({"interval": "anytime", "losses": np.full(40, 2.0)}, "between 0 and 1"),
+        ({"interval": "exact", "proba": np.full(40, 0.001)}, "drawn at random"),
+    ],
+)
+def test_what_does_not_fit_is_refused(change, says):
+    call = {"losses": mistakes(2, 40), "proba": uniform(40, 500), "n_pool": 500}
+    with pytest.raises(ValueError, match=says):
+        unbiased_risk(**(call | change))
+
+
+def test_active_testing_tells_how_rarely_a_point_could_be_drawn():
+    from sklearn.naive_bayes import GaussianNB
+
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=300)
+    X = rng.normal(size=(300, 1)) + 2 * y[:, None]
+    clf = GaussianNB().fit(X[:20], y[:20])
+    rows, proba, floor = active_testing(clf, X[20:], 50, random_state=0)
+    left = 280 - np.arange(50)
+    assert (floor >= 0.5 / left - 1e-12).all()
+    assert (floor <= np.minimum(proba, 1 / left) + 1e-12).all()
+    losses = clf.predict(X[20:][rows]) != y[20:][rows]
+    found = unbiased_risk(losses, proba, 280, floor=floor)
+    assert found.interval == "gamma"
+    assert found.low <= (clf.predict(X[20:]) != y[20:]).mean() <= found.high
+
+
+def test_floors_of_a_query():
+    utilities = [[0.2, 0.5, 0.3, np.nan], [0.4, np.nan, 0.6, np.nan]]
+    assert draw_floors(utilities).tolist() == [0.2, 0.4]

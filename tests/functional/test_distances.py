@@ -1,0 +1,301 @@
+"""Kernels of distances in float32, on rows whose products lose the digits that count.
+
+Clusters that are tight and far apart, outliers, offsets: brute force by differences in
+float64 tells what is right.
+"""
+
+import pytest
+import torch
+
+from skal_deep import functional
+from skal_deep.functional import _distances
+from skal_deep.functional._distances import Points, nearest_k, round_off
+from skal_deep.functional.gradients import _Gradients
+
+N, D = 600, 16
+
+
+def families():
+    generator = torch.Generator().manual_seed(0)
+
+    def normal(*shape):
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    side = (torch.arange(N) % 2).double()[:, None]
+    member = torch.randint(8, (N,), generator=generator)
+    rows = {
+        "normal": normal(N, D),
+        "two clusters": normal(N, D) + 1e4 * side,
+        "tight clusters": 20 * normal(8, D)[member] + 0.01 * normal(N, D),
+        "an outlier first": torch.cat([torch.full((1, D), 1e5), normal(N - 1, D)]),
+        "an outlier last": torch.cat([normal(N - 1, D), torch.full((1, D), 1e5)]),
+        "an offset": normal(N, D) + 1e4,
+        "one cluster at 0": torch.where(
+            side > 0, 1e-3 * normal(N, D), 1e4 + normal(N, D)
+        ),
+        "twins": normal(N // 3, D)[torch.arange(N) % (N // 3)],
+        "two dimensions": normal(N, 2),
+    }
+    return {name: values.float() for name, values in rows.items()}
+
+
+FAMILIES = families()
+every_family = pytest.mark.parametrize("rows", FAMILIES.values(), ids=FAMILIES)
+
+
+def distances(left, right):
+    mode = "donot_use_mm_for_euclid_dist"
+    return torch.cdist(left.double(), right.double(), compute_mode=mode)
+
+
+def farthest_first(points, centers, n_picks):
+    """Return how far each pick was from all before it."""
+    nearest, far = distances(points, centers).amin(1), []
+    for _ in range(n_picks):
+        far.append(float(nearest.max()))
+        pick = nearest.argmax()
+        nearest = nearest.minimum(distances(points, points[pick, None])[:, 0])
+    return far
+
+
+def typical(rows):
+    """Return a distance that a twentieth of the pairs does not reach."""
+    between = distances(rows, rows)
+    return float(between[between > 0].quantile(0.05))
+
+
+@every_family
+@pytest.mark.parametrize("n_centers", [1, 30])
+@pytest.mark.parametrize("with_utilities", [True, False])
+def test_k_center_picks_the_farthest(rows, n_centers, with_utilities, monkeypatch):
+    monkeypatch.setattr("skal_deep.functional.k_center._FRONT_SIZE", 50)
+    monkeypatch.setattr("skal_deep.functional.k_center._N_FIRST_CENTERS", 8)
+    centers, points = rows[:n_centers], rows[n_centers:]
+    picks, utilities = functional.k_center_greedy(
+        points, centers, 40, with_utilities=with_utilities
+    )
+    if with_utilities:
+        row, utilities = utilities[-1], utilities[range(40), picks]
+        before = torch.cat([centers, points[picks[:-1]]])
+        left = torch.ones(len(points), dtype=torch.bool)
+        left[picks[:-1]] = False
+        expected = distances(points, before).amin(1)[left]
+        torch.testing.assert_close(row[left].double(), expected, rtol=1e-3, atol=0)
+    expected = torch.tensor(farthest_first(points, centers, 40))
+    torch.testing.assert_close(utilities.double(), expected.double(), rtol=1e-3, atol=0)
+
+
+@every_family
+def test_chunks_threads_and_precision_agree(rows, monkeypatch):
+    centers, points = rows[:5], rows[5:]
+    picks, utilities = functional.k_center_greedy(points, centers, 30)
+    in_double = functional.k_center_greedy(points.double(), centers.double(), 30)
+    n_threads = torch.get_num_threads()
+    monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 1_000)
+    torch.set_num_threads(2)
+    try:
+        in_parts = functional.k_center_greedy(points, centers, 30)
+    finally:
+        torch.set_num_threads(n_threads)
+    for other_picks, other in (in_double, in_parts):
+        assert other_picks.tolist() == picks.tolist()
+        torch.testing.assert_close(other.float(), utilities, rtol=1e-3, atol=0)
+
+
+@every_family
+def test_neighbors_are_found(rows):
+    distance, position = functional.nearest_neighbors(rows, rows, 10)
+    expected = distances(rows, rows)
+    kth = expected.topk(10, largest=False).values
+    torch.testing.assert_close(distance.double(), kth, rtol=1e-3, atol=0)
+    found = expected.gather(1, position)
+    torch.testing.assert_close(found, kth, rtol=1e-3, atol=0)
+
+
+@every_family
+def test_rows_belong_to_the_nearest_center(rows):
+    squared, position = functional.nearest_centers(rows, rows[::20])
+    expected = distances(rows, rows[::20])
+    nearest = expected.amin(1)
+    torch.testing.assert_close(squared.double().sqrt(), nearest, rtol=1e-3, atol=0)
+    found = expected.gather(1, position[:, None])[:, 0]
+    torch.testing.assert_close(found, nearest, rtol=1e-3, atol=0)
+
+
+@every_family
+def test_squared_distances(rows):
+    squared = functional.squared_distances(rows, rows[:50])
+    expected = distances(rows, rows[:50]) ** 2
+    scale = expected.amax(1, keepdim=True)
+    # small beside the others of its row may be round-off, the smallest of all not
+    assert ((squared - expected).abs() <= 1e-3 * (expected + 1e-3 * scale)).all()
+    nearest = expected.amin(1)
+    torch.testing.assert_close(squared.double().amin(1), nearest, rtol=2e-3, atol=0)
+
+
+@every_family
+def test_coverage(rows):
+    radius = typical(rows)
+    between, known = distances(rows, rows), torch.arange(3)
+
+    def best(similarity, picks):
+        chosen = torch.cat([known, torch.as_tensor(picks)])
+        return float(similarity[:, chosen].amax(1).sum())
+
+    soft, hard = (-((between / radius) ** 2)).exp(), (between < radius).double()
+    for similarity, kernel in (
+        (soft, functional.max_herding),
+        (hard, functional.prob_cover),
+    ):
+        expected, covered = [], similarity[:, known].amax(1)
+        for _ in range(8):
+            gain = (similarity - covered[:, None]).clamp_min(0).sum(0)
+            gain[expected] = -1
+            expected.append(int(gain.argmax()))
+            covered = covered.maximum(similarity[:, expected[-1]])
+        picks, _ = kernel(rows, rows, rows[:3], 8, radius)
+        assert best(similarity, picks) >= 0.99 * best(similarity, expected)
+
+
+@every_family
+def test_density_and_purity(rows):
+    width, labels = typical(rows), torch.arange(N) // 3 % 5
+    between = distances(rows, rows)
+    expected = (-((between / width) ** 2)).exp().mean(1)
+    found = functional.density(rows, rows, width).double()
+    torch.testing.assert_close(found, expected, rtol=1e-2, atol=0)
+    other = between.masked_fill(labels[:, None] == labels, float("inf")).amin(1)
+    radius = functional.purity_radius(rows, labels, 0.9)
+    expected = float(other.sort().values[N - 540])
+    assert radius == pytest.approx(expected, rel=1e-3, abs=0)
+
+
+@every_family
+def test_density_times_distance(rows):
+    weight = torch.rand(N, generator=torch.Generator().manual_seed(1))
+    nearest = distances(rows, rows[:1])[:, 0]
+    picks, utilities = functional.density_k_center(rows, rows[:1], weight, 30)
+    for step, pick in enumerate(picks.tolist()):
+        score = weight * nearest
+        assert utilities[step, pick].item() == pytest.approx(float(score.max()), 2e-3)
+        assert score[pick] >= 0.99 * score.max()
+        nearest = nearest.minimum(distances(rows, rows[pick, None])[:, 0])
+
+
+@every_family
+def test_the_largest_cluster(rows):
+    centers, points = rows[:3], rows[3:]
+    picks, utilities = functional.lcmd(points, centers, 30)
+    known = centers
+    for step, pick in enumerate(picks.tolist()):
+        nearest, owner = (distances(points, known) ** 2).min(1)
+        size = torch.zeros(len(known)).double().index_add_(0, owner, nearest)
+        assert size[owner[pick]] >= 0.99 * size.max()
+        inside = nearest[owner == owner[pick]]
+        assert nearest[pick] >= 0.99 * inside.max()
+        expected = pytest.approx(float(nearest[pick]), rel=1e-2)
+        assert utilities[step, pick].item() == expected
+        known = torch.cat([known, points[pick, None]])
+
+
+@every_family
+@pytest.mark.parametrize("n_labeled", [0, 40])
+def test_the_largest_determinant(rows, n_labeled):
+    labeled, points = rows[:n_labeled], rows[n_labeled:]
+    noise = 1e-6 * float(rows.double().square().sum(1).mean())
+
+    def variances(known):
+        known, F = known.double(), points.double()
+        inner = noise * torch.eye(len(known)).double() + known @ known.T
+        root = torch.linalg.solve_triangular(
+            torch.linalg.cholesky(inner), known @ F.T, upper=False
+        )
+        return F.square().sum(1) - root.square().sum(0)
+
+    picks, _ = functional.max_det(points, labeled, 12, noise)
+    for step in range(12):
+        expected = variances(torch.cat([labeled, points[picks[:step]]]))
+        expected[picks[:step]] = -1
+        assert expected[picks[step]] >= 0.99 * expected.max()
+
+
+@every_family
+def test_distances_of_gradients(rows):
+    """Predictions that hardly differ leave the distances to the embeddings."""
+    generator = torch.Generator().manual_seed(0)
+    error = torch.tensor([0.4, 0.2, -0.6]) + 1e-6 * torch.randn(
+        (N, 3), generator=generator
+    )
+    full = (error.double()[:, :, None] * rows.double()[:, None]).flatten(1)
+    expected = distances(full[:5], full) ** 2
+    squared = _Gradients(error, rows).distances([0, 1, 2, 3, 4]).double()
+    torch.testing.assert_close(squared, expected, rtol=5e-3, atol=0)
+    among = _Gradients(error, rows).distances([7, 1, 9], among=[1, 9]).double()
+    expected = distances(full[[7, 1, 9]], full[[1, 9]]) ** 2
+    torch.testing.assert_close(among, expected, rtol=5e-3, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n_dims", [1, 2, 16, 300])
+def test_round_off_is_no_more_than_stated(dtype, n_dims):
+    generator = torch.Generator().manual_seed(n_dims)
+    rows = torch.randn((300, n_dims), generator=generator).to(dtype) + 3
+    points = Points(rows, torch.zeros_like(rows[0]))
+    found = points.products(points).double()
+    exact = distances(rows, rows) ** 2
+    norm = rows.double().square().sum(1)
+    share = ((found - exact).abs() / (norm[:, None] + norm)).max()
+    assert 0.02 * round_off(rows) < share < round_off(rows)
+
+
+def test_float64_that_products_cannot_resolve():
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn((60, 4), generator=generator, dtype=torch.float64)
+    rows[::2] += 1e10  # round-off of squares is about 1e4
+    points = Points(rows, rows.mean(0))
+    squared, position = nearest_k(points, points, 4)
+    expected = (distances(rows, rows) ** 2).topk(4, largest=False)
+    torch.testing.assert_close(squared, expected.values, rtol=1e-6, atol=0)
+    assert torch.equal(position, expected.indices)
+
+
+def test_ordinary_rows_are_not_computed_twice(monkeypatch):
+    """In float32 by products; pairs of copies alone are looked at again."""
+    for slow in ("_by_differences", "all_differences"):
+        monkeypatch.setattr(_distances, slow, None)
+    monkeypatch.setattr(Points, "double", None)
+    rows = FAMILIES["normal"]
+    functional.nearest_neighbors(rows, rows, 5)
+    functional.k_center_greedy(rows[5:], rows[:5], 20)
+    functional.max_herding(rows, rows, rows[:5], 3, 3.0)
+
+
+def test_balls_at_equal_distances_do_not_hang_on_rounding():
+    """All neighbours on a lattice are exactly as far away as the radius."""
+    side = torch.linspace(-1, 1, 21)
+    rows = torch.cartesian_prod(side, side, side[:3]) + 0.3
+    radius = float((side[1] - side[0]).double())
+    _, utilities = functional.prob_cover(rows, rows, rows[:0], 3, radius)
+    assert (utilities.count_nonzero(1) == len(rows) - torch.arange(3)).all()
+    assert set(utilities.unique().tolist()) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("scale", [2.0**100, 2.0**-100])
+def test_rows_whose_squares_are_no_numbers_are_refused(scale):
+    rows = scale * FAMILIES["normal"]
+    proba = torch.full((N, 2), 0.5)
+    for kernel, name in (
+        (lambda x: functional.k_center_greedy(x[5:], x[:5], 3), "embeddings"),
+        (lambda x: functional.nearest_neighbors(x, x, 3), "embeddings"),
+        (lambda x: functional.max_herding(x, x, x[:0], 3, scale), "embeddings"),
+        (lambda x: functional.purity_radius(x, torch.arange(N) % 2), "data"),
+        (lambda x: functional.density(x, x), "embeddings"),
+        (lambda x: functional.lcmd(x[5:], x[:5], 3), "features"),
+        (lambda x: functional.max_det(x, x[:0], 3, 1.0), "features"),
+        (lambda x: functional.badge(proba, x, 3), "embeddings"),
+    ):
+        with pytest.raises(ValueError, match=f"{name} is .*float32. Scale the rows"):
+            kernel(rows)
+        kernel(torch.zeros_like(rows))
+    directions = functional.unit_rows(rows)
+    torch.testing.assert_close(directions, functional.unit_rows(FAMILIES["normal"]))

@@ -1,0 +1,68 @@
+"""Nets that are interrupted in the middle of their training."""
+
+import signal
+
+from skorch.callbacks import Callback
+
+from skal_deep.modules import MLP
+
+
+def press_ctrl_c():
+    """Do what Ctrl-C at a terminal does."""
+    signal.raise_signal(signal.SIGINT)
+
+
+def raise_in_place():
+    """Do what a test, or another thread, does in place of Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+class Interrupted(MLP):
+    """Is interrupted when it is trained on its mini-batch of that number."""
+
+    interrupt = staticmethod(press_ctrl_c)
+    at = 0  # none
+    n_batches = 0
+
+    def forward(self, x):
+        """Count mini-batches of training."""
+        if self.training:
+            Interrupted.n_batches += 1
+            if Interrupted.n_batches == Interrupted.at:
+                Interrupted.interrupt()
+        return super().forward(x)
+
+
+class interrupted:  # noqa: N801 - reads as a function
+    """Interrupt the training on a mini-batch inside the block."""
+
+    def __init__(self, at, interrupt=press_ctrl_c):
+        self.settings = at, staticmethod(interrupt)
+
+    def __enter__(self):
+        Interrupted.n_batches = 0
+        Interrupted.at, Interrupted.interrupt = self.settings
+
+    def __exit__(self, *_):
+        Interrupted.at = 0
+
+
+class Presses(Callback):
+    """Presses Ctrl-C while a callback runs."""
+
+    def on_batch_end(self, net, training=False, **_):
+        """Interrupt, as if by chance just now."""
+        if training:
+            press_ctrl_c()
+
+
+class Stops(Callback):
+    """Ends a training after some epochs, as skorch's early stopping does."""
+
+    def __init__(self, n_epochs=2):
+        self.n_epochs = n_epochs
+
+    def on_epoch_end(self, net, **_):
+        """End it."""
+        if len(net.history) == self.n_epochs:
+            raise KeyboardInterrupt

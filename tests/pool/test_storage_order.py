@@ -1,0 +1,110 @@
+"""What a query picks does not depend on how rows are stored, nor does its training."""
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import make_pipeline
+from support import MAKERS, make_net
+
+from skal_deep.classifier import DeepClassifier, canonical_order, fit_on_labeled
+from skal_deep.modules import MLP
+from skal_deep.pool import Badge, CoreSet, MarginSampling
+from skal_deep.rows._order import training_order
+from skal_deep.testing._strategy_case import small_data
+
+X, Y = small_data(False)
+Y_KNOWN = np.where(np.arange(36) < 22, Y, -1)
+ORDERS = [np.random.default_rng(seed).permutation(36) for seed in range(5)]
+NET = make_net(max_epochs=4, module__dropout=0.3)
+MODELS = {
+    **{
+        name: make(NET, classes=[0, 1, 2], random_state=0)
+        for name, make in MAKERS.items()
+    },
+    "without shuffling": DeepClassifier(
+        make_net(max_epochs=4, iterator_train__shuffle=False),
+        classes=[0, 1, 2],
+        random_state=0,
+    ),
+    "net": make_net(max_epochs=4, module__n_features=2, module__n_classes=3),
+    "forest": RandomForestClassifier(5, random_state=0),
+    "pipeline": make_pipeline(PCA(2), DeepClassifier(NET, random_state=0)),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_five_of_five_permutations_agree(name):
+    weight = np.linspace(0.5, 2, 36)
+    for strategy in (MarginSampling(), Badge(), CoreSet()):
+        if name == "forest" and isinstance(strategy, Badge):
+            continue
+        strategy.set_params(random_state=0)
+        is_net = name == "net"  # plain nets of skorch take no weights
+        picks = strategy.query(
+            X, Y_KNOWN, MODELS[name], True, None if is_net else weight, batch_size=4
+        )
+        for order in ORDERS:
+            its = strategy.query(
+                X[order],
+                Y_KNOWN[order],
+                MODELS[name],
+                True,
+                None if is_net else weight[order],
+                batch_size=4,
+            )
+            np.testing.assert_array_equal(picks, order[its])
+
+
+def test_equal_rows_with_other_labels_and_weights():
+    copies = np.repeat(X[:6], 6, axis=0)
+    y, weight = np.tile([0, 1, 2, 0, 1, -1], 6), np.tile([1, 2, 3, 4, 5, 6.0], 6)
+    clf = DeepClassifier(NET, classes=[0, 1, 2], random_state=0)
+    proba = fit_on_labeled(clf, copies, y, -1, weight).predict_proba(X)
+    for order in ORDERS:
+        its = fit_on_labeled(clf, copies[order], y[order], -1, weight[order])
+        np.testing.assert_array_equal(proba, its.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        np.tile([1e20, 0.0], (50, 1)) + np.arange(50)[:, None] * [0, 1.0],
+        np.where(
+            np.arange(50)[:, None] % 3 == 0, np.nan, np.arange(100.0).reshape(50, 2)
+        ),
+        np.arange(50)[:, None] // 2,
+    ],
+    ids=["absorbed", "with NaN", "in pairs"],
+)
+def test_rows_that_the_projection_does_not_tell_apart(rows):
+    y = np.array([str(number) for number in range(50)], dtype=object)
+    rows[3:9, 0] = rows[3, 0]
+    first = canonical_order(rows, np.arange(50), y)
+    for seed in range(5):
+        order = np.random.default_rng(seed).permutation(50)
+        second = order[canonical_order(rows[order], np.arange(50), y[order])]
+        np.testing.assert_array_equal(first, second)
+
+
+def test_rows_to_train_on_have_no_trend():
+    rows = np.linspace(0, 1, 400)[:, None]
+    order = training_order(rows, np.arange(400), np.zeros(400))
+    assert abs(np.corrcoef(np.arange(400), rows[order, 0])[0, 1]) < 0.1
+    assert np.array_equal(np.sort(order), np.arange(400))
+
+
+def test_fitting_by_hand_keeps_the_order_of_the_rows():
+    """A user's sampler or split may know rows by number."""
+    seen = []
+
+    class Recorded(MLP):
+        def forward(self, x):
+            seen.append(x.numpy(force=True).copy())
+            return super().forward(x)
+
+    net = make_net(
+        Recorded, module__n_hidden=4, max_epochs=1, iterator_train__shuffle=False
+    )
+    DeepClassifier(net, classes=[0, 1, 2]).fit(X[:16], Y[:16])
+    assert any(np.array_equal(batch, X[:16]) for batch in seen)

@@ -1,0 +1,66 @@
+"""Queries from several threads are those of one thread, and move nothing."""
+
+import random
+import threading
+
+import numpy as np
+import pytest
+import torch
+from support import make_net
+
+from skal_deep.classifier import DeepEnsembleClassifier, MCDropoutClassifier
+from skal_deep.pool import BALD, VAAL, Badge
+
+N_THREADS = 3
+X = np.random.default_rng(0).standard_normal((40, 4)).astype(np.float32)
+Y = np.where(np.arange(40) < 9, np.arange(40) % 3, -1)
+
+
+def dropout(random_state):
+    return MCDropoutClassifier(
+        make_net(max_epochs=3), 5, classes=[0, 1, 2], random_state=random_state
+    )
+
+
+SHARED = dropout(0).fit(X, Y)
+QUERIES = {
+    "VAAL": lambda seed: VAAL(n_iterations=3, random_state=seed).query(X, Y),
+    "BALD that fits": lambda seed: BALD(random_state=seed).query(
+        X, Y, dropout(seed), batch_size=3
+    ),
+    "BALD of one classifier": lambda seed: BALD(random_state=seed).query(
+        X, Y, SHARED, fit_clf=False, batch_size=3
+    ),
+    "Badge of one classifier": lambda seed: Badge(random_state=seed).query(
+        X, Y, SHARED, fit_clf=False, batch_size=3
+    ),
+    "draws of one classifier": lambda seed: SHARED.sample_proba(X, 4, seed),
+    "embeddings of one classifier": lambda seed: SHARED.embed(X[seed:]),
+    "a fit": lambda seed: (
+        DeepEnsembleClassifier(make_net(max_epochs=2), 2, random_state=seed)
+        .fit(X, Y)
+        .predict_proba(X)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_threads_get_what_one_thread_gets(name):
+    query, found = QUERIES[name], {}
+    expected = [query(seed) for seed in range(N_THREADS)]
+    states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()
+
+    def work(seed):
+        found[seed] = [query(seed) for _ in range(3)]
+
+    threads = [threading.Thread(target=work, args=(at,)) for at in range(N_THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for seed in range(N_THREADS):
+        for result in found[seed]:
+            np.testing.assert_array_equal(result, expected[seed])
+    assert random.getstate() == states[0]
+    assert np.random.get_state()[1].tolist() == states[1]
+    assert torch.equal(torch.get_rng_state(), states[2])
