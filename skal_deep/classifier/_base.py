@@ -4,7 +4,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,8 @@ from skal_deep.classifier.net._reading import check_reading
 from skal_deep.classifier.net._weight_gradients import net_weight_gradients
 from skal_deep.rows._label_array import label_array, narrowed, warn_of_one_class
 from skal_deep.rows._labels import known_classes
+from skal_deep.rows._row_weights import row_weights
+from skal_deep.rows._shape import check_is_rows
 
 _N_SHOWN_ROWS = 16
 
@@ -50,24 +52,6 @@ def as_seed(random_state: int | np.random.RandomState | None) -> int:
         "random_state must be an integer from 0 on, a numpy.random.RandomState or "
         f"None, not {random_state!r}.{hint}"
     )
-
-
-def checked_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
-    """Return weights of rows as numbers, finite, not negative and one a row."""
-    weight = np.asarray(sample_weight)
-    if weight.dtype == object and all(isinstance(w, Real) for w in weight.flat):
-        weight = weight.astype(float)
-    if weight.shape != (n_rows,) or weight.dtype.kind not in "biuf":
-        raise ValueError(
-            f"sample_weight must be one number a row, of shape ({n_rows},); got "
-            f"{weight.dtype} of shape {weight.shape}."
-        )
-    weight = weight.astype(float)
-    if not np.isfinite(weight).all():
-        raise ValueError("sample_weight must not be NaN or infinite.")
-    if (weight < 0).any():
-        raise ValueError("sample_weight must not be negative.")
-    return weight
 
 
 def _check_same_classes(clf: Any, previous: Any) -> None:
@@ -167,6 +151,7 @@ class NetClassifier(SkactivemlClassifier, ABC):
             type(self).__name__,
         )
         labels = label_array(y, self.missing_label)
+        check_is_rows(X)
         # scikit-activeml changes the dictionary, hence one for each call
         rows = {"allow_nd": True, "ensure_min_samples": 0, "ensure_min_features": 0}
         _check_feature_names(self, X, reset=True)
@@ -177,8 +162,7 @@ class NetClassifier(SkactivemlClassifier, ABC):
         warn_of_one_class(labels, self.missing_label, self.classes)
         if X.ndim > 1:  # scikit-activeml forgets it where there are no rows
             self.n_features_in_ = X.shape[1]
-        if sample_weight is not None:
-            sample_weight = checked_weights(sample_weight, len(X))
+        sample_weight = row_weights(sample_weight, len(X))
         if start_from is not None:
             _check_same_classes(self, start_from)
         check_reading(self.net, X)
@@ -187,7 +171,7 @@ class NetClassifier(SkactivemlClassifier, ABC):
         self.seed_ = seed
         self.row_shape_ = X.shape[1:]
         labeled = is_labeled(y, missing_label=-1)
-        weight = None if sample_weight is None else sample_weight[labeled].astype(float)
+        weight = None if sample_weight is None else sample_weight[labeled]
         if weight is not None and len(weight) and not weight.any():
             raise ValueError("sample_weight is zero for every labelled row.")
         self.nets_ = self._fit_nets(
@@ -328,9 +312,8 @@ class NetClassifier(SkactivemlClassifier, ABC):
         labeled = is_labeled(y, self.missing_label)
         if not labeled.any():
             return float("nan")
-        weight = None
-        if sample_weight is not None:
-            weight = checked_weights(sample_weight, len(y))[labeled]
+        weight = row_weights(sample_weight, len(y))
+        weight = None if weight is None else weight[labeled]
         truth = narrowed(y[labeled])
         return accuracy_score(truth, predicted[labeled], sample_weight=weight)
 
@@ -338,6 +321,7 @@ class NetClassifier(SkactivemlClassifier, ABC):
         """Return inputs that look like those of fit."""
         check_is_fitted(self)
         _check_feature_names(self, X, reset=False)
+        check_is_rows(X)
         X = check_array(X, allow_nd=True)
         check_n_features(self, X, reset=False)
         if X.shape[1:] != self.row_shape_:

@@ -10,7 +10,6 @@ from torch import nn
 from skal_deep.classifier._posterior import SingleNetPosterior
 from skal_deep.classifier.net._answers import (
     last_linear,
-    module_output,
     net_proba,
     with_embeddings,
 )
@@ -18,7 +17,7 @@ from skal_deep.classifier.net._fit import fit_net, rows_that_count
 from skal_deep.classifier.net._output import as_float, check_net_proba, head_tolerance
 from skal_deep.exceptions import CapabilityError
 from skal_deep.functional.laplace import evidence_precision, ggn, laplace_weights
-from skal_deep.modules import draw_generator
+from skal_deep.modules import as_before, draw_generator, one_thread_at_a_time
 
 # nn.Linear draws its weights uniformly between -1 / sqrt(D) and 1 / sqrt(D), with the
 # variance 1 / (3 D).
@@ -186,33 +185,38 @@ class LaplaceClassifier(SingleNetPosterior):
 
     def _features(self, net, X):
         """Return the inputs of the last layer, with a one for its bias."""
-        _, features_ND = with_embeddings(
-            lambda: module_output(net, X), net.module_, self._head
+        return self._proba_and_features(net, X)[1]
+
+    def _proba_and_features(self, net, X):
+        """Return probabilities and the inputs of the last layer, of one pass."""
+        proba_NC, features_ND = with_embeddings(
+            lambda: net_proba(net, X), net.module_, self._head
         )
         if net.module_.get_submodule(self._head).bias is None:
-            return features_ND
-        return torch.cat([features_ND, torch.ones_like(features_ND[:, :1])], dim=1)
+            return proba_NC, features_ND
+        ones_N1 = torch.ones_like(features_ND[:, :1])
+        return proba_NC, torch.cat([features_ND, ones_N1], dim=1)
 
     def _check_head(self, net, shown):
         """Refuse a module that does more with its last linear layer than a softmax."""
         if not len(shown):
             return
-        features_ND, weights_CD = self._features(net, shown), self._weights(net)
-        if features_ND.shape[1] == weights_CD.shape[1]:
-            logits_NC = features_ND @ weights_CD.T
-            proba_NC = logits_NC.softmax(-1)
-            layer = net.module_.get_submodule(self._head)
-            expected_NC = net_proba(net, shown)
-            if proba_NC.shape == expected_NC.shape and torch.allclose(
-                proba_NC,
-                expected_NC,
-                atol=head_tolerance(logits_NC, layer.weight.dtype),
-            ):
-                return
-        raise CapabilityError(
-            f"{type(net.module_).__name__} does not return its last linear layer's "
-            f"output {self._head!r}, one column a class, or the softmax of it. Change "
-            "the module, or use SWAGClassifier or DeepEnsembleClassifier."
+        proba_NC, features_ND = self._proba_and_features(net, shown)
+        if not self._is_head(net, features_ND, self._weights(net), proba_NC):
+            raise CapabilityError(
+                f"{type(net.module_).__name__} does not return its last linear layer's "
+                f"output {self._head!r}, one column a class, or the softmax of it. "
+                "Change the module, or use SWAGClassifier or DeepEnsembleClassifier."
+            )
+
+    def _is_head(self, net, features_ND, weights_CD, proba_NC):
+        """Return whether probabilities are the softmax of the last linear layer."""
+        if features_ND.shape[1] != weights_CD.shape[1]:
+            return False
+        logits_NC = features_ND @ weights_CD.T
+        dtype = net.module_.get_submodule(self._head).weight.dtype
+        return logits_NC.shape == proba_NC.shape and torch.allclose(
+            logits_NC.softmax(-1), proba_NC, atol=head_tolerance(logits_NC, dtype)
         )
 
     def _sites(self):
@@ -222,7 +226,8 @@ class LaplaceClassifier(SingleNetPosterior):
     def _draw(self, X, n_samples, seed):
         """Return coupled draws of the class probabilities as a tensor (S, N, C)."""
         [net] = self.nets_
-        weights_CD, features_ND = self._weights(net), self._features(net, X)
+        weights_CD = self._weights(net)
+        proba_NC, features_ND = self._proba_and_features(net, X)
         noise = [
             torch.randn(weights_CD.shape, generator=draw_generator(seed, draw))
             for draw in range(n_samples or self.n_samples)
@@ -233,8 +238,28 @@ class LaplaceClassifier(SingleNetPosterior):
             self.prior_precision_,
             torch.stack(noise).to(weights_CD.device),
         )
-        logits_SNC = features_ND @ weights_SCD.to(features_ND).mT
-        return check_net_proba(net, logits_SNC.softmax(-1), n_axes=3)
+        weights_SCD = weights_SCD.to(features_ND)
+        if not self._is_head(net, features_ND, weights_CD, proba_NC):
+            # a hook on the net, of the caller's, changes what the layer returns
+            proba_SNC = torch.stack([self._whole(net, X, w_CD) for w_CD in weights_SCD])
+        else:
+            proba_SNC = (features_ND @ weights_SCD.mT).softmax(-1)
+        return check_net_proba(net, proba_SNC, n_axes=3)
+
+    def _whole(self, net, X, weights_CD):
+        """Return probabilities by whole passes with other weights of the last layer."""
+        layer = net.module_.get_submodule(self._head)
+        has_bias = layer.bias is not None
+
+        def instead(_, inputs, __):
+            weight_CD = weights_CD.to(inputs[0])
+            if not has_bias:
+                return nn.functional.linear(inputs[0], weight_CD)
+            return nn.functional.linear(inputs[0], weight_CD[:, :-1], weight_CD[:, -1])
+
+        with one_thread_at_a_time(), as_before(net.module_):
+            layer.register_forward_hook(instead, prepend=True)
+            return net_proba(net, X)
 
 
 def weights_of_rows(criterion, y, sample_weight=None):

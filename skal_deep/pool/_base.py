@@ -31,7 +31,6 @@ from skal_deep.pool._checks import (
     as_batch_size,
     as_candidates,
     as_inputs,
-    as_sample_weight,
     check_labels,
     check_unlabeled_left,
     checked_picks,
@@ -42,6 +41,7 @@ from skal_deep.pool._order import same_rows, shuffled
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._rows import Rows
 from skal_deep.pool._selection import SelectionRule, TopK
+from skal_deep.rows._row_weights import row_weights
 
 
 class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
@@ -184,7 +184,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         X, y, candidates, batch_size, return_utilities = self._validate_data(
             X, y, candidates, batch_size, return_utilities, reset=True
         )
-        sample_weight = as_sample_weight(sample_weight, len(X))
+        sample_weight = row_weights(sample_weight, len(X))
         if reg is not None and self._reads_classes:
             raise TypeError(f"{name} reads labels as classes and takes no regressor.")
         clf, fit_clf = given_model(clf, fit_clf, reg, fit_reg)

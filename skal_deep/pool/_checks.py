@@ -10,6 +10,8 @@ from scipy.sparse import issparse
 from skactiveml.utils import is_unlabeled
 from torch import Tensor
 
+from skal_deep.rows._shape import check_is_rows
+
 
 def as_batch_size(batch_size: Any) -> int:
     """Return a batch size as an int, NumPy's integers included."""
@@ -23,6 +25,8 @@ def as_batch_size(batch_size: Any) -> int:
 
 def as_inputs(name: str, X: Any) -> Any:
     """Return inputs as they are; refuse what is no numbers, by name."""
+    if hasattr(X, "iloc"):
+        check_is_rows(X, name)
     if hasattr(X, "iloc") or issparse(X):  # scikit-learn converts or refuses these
         return X
     try:
@@ -44,6 +48,7 @@ def as_inputs(name: str, X: Any) -> Any:
             f"{name} must hold numbers, not {array.dtype}. Encode it first, for "
             "example by scikit-learn's OrdinalEncoder."
         )
+    check_is_rows(array, name)
     return array
 
 
@@ -95,29 +100,6 @@ def _as_foreign(candidates: NDArray[Any], shape: tuple[int, ...]) -> Any:
             f"have shape {shape}.{hint}"
         )
     return as_inputs("candidates", candidates)
-
-
-def as_sample_weight(sample_weight: Any, n_rows: int) -> NDArray[np.float64] | None:
-    """Return weights as an array, one number for each row of X."""
-    if sample_weight is None:
-        return None
-    try:
-        weight = np.asarray(sample_weight, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(
-            "sample_weight must hold numbers, one for each row of X."
-        ) from None
-    if weight.shape != (n_rows,):
-        raise ValueError(
-            f"sample_weight must hold one number for each of the {n_rows} rows of X, "
-            f"labelled or not; its shape is {weight.shape}."
-        )
-    if not np.isfinite(weight).all() or (weight < 0).any():
-        raise ValueError(
-            "sample_weight must be finite and not negative. Give rows without a label "
-            "any weight, such as 1: it does not count."
-        )
-    return weight
 
 
 def check_labels(y: Any) -> None:

@@ -22,6 +22,7 @@ from skal_deep.classifier._posterior import PosteriorClassifier
 from skal_deep.classifier.net._dropout_check import live_dropout
 from skal_deep.classifier.net._output import NoProbabilitiesError
 from skal_deep.modules import batch_norms, dropout_sites
+from skal_deep.rows._lent import lent
 
 # Copies of a row: more than a mini-batch usually has, so that they fall into two.
 _N_COPIES = 300
@@ -37,7 +38,7 @@ class Audit:
         self.model: Any = as_model(clf)
         self.X, self.seed = X, seed
         steps = clf[:-1] if isinstance(clf, Pipeline) and len(clf) > 1 else None
-        self.seen = X if steps is None else steps.transform(X)
+        self.seen = X if steps is None else steps.transform(lent(X))
         self._n_samples = n_samples
         self.modules = list(_modules(self.last, 3))
         self.states = [copy.deepcopy(m.state_dict()) for m in self.modules]

@@ -1,12 +1,13 @@
 """Pools larger than memory: X holds positions in a data set that loads inputs."""
 
 import numpy as np
+import pytest
 import torch
 from support import MAKERS, make_net
 
 from skal_deep.classifier import MCDropoutClassifier
 from skal_deep.modules import ConvNet
-from skal_deep.pool import BALD, Badge, CoreSet
+from skal_deep.pool import BALD, Badge, CoreSet, MarginSampling
 
 IMAGES = np.random.default_rng(0).normal(size=(40, 3, 8, 8)).astype(np.float32)
 LABELS = (IMAGES.mean((1, 2, 3)) > 0).astype(int)
@@ -68,3 +69,18 @@ def test_mini_batches_stay_as_large_as_the_user_said():
     BATCHES.clear()
     clf.predict_proba(X)
     assert max(BATCHES) <= 16
+
+
+def test_positions_of_one_axis_are_told_what_to_do(make, partly):
+    X, y = partly
+    fitted = make().fit(X, y)
+    positions, advice = np.arange(len(y)), r"np\.reshape\(X, \(-1, 1\)\)"
+    for rows in (positions, positions.tolist(), positions.astype(float)):
+        for call in (
+            lambda rows=rows: make().fit(rows, y),
+            lambda rows=rows: fitted.predict(rows),
+            lambda rows=rows: MarginSampling().query(rows, y, make()),
+            lambda rows=rows: MarginSampling().query(rows, y, fitted, fit_clf=False),
+        ):
+            with pytest.raises(ValueError, match=advice):
+                call()

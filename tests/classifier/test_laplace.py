@@ -220,3 +220,41 @@ def test_criteria_of_another_curvature_are_refused(partly, criterion):
     net = make_net(criterion=criterion, **softmax)
     with pytest.raises(CapabilityError, match=r"criterion.*CrossEntropyLoss"):
         fit(partly, net)
+
+
+def test_a_hook_of_the_caller_counts(partly):
+    """Draws are then whole passes, each with its own weights of the last layer."""
+    X, _ = partly
+    for net in (None, make_net(nn.Linear(2, 3, bias=False))):
+        clf = fit(partly, net)
+        module = clf.nets_[0].module_
+        expected = clf.sample_proba(X, 5, random_state=0)
+        handle = module.register_forward_hook(lambda _, x, output: output[:, [1, 2, 0]])
+        try:
+            found = clf.sample_proba(X, 5, random_state=0)
+        finally:
+            handle.remove()
+        np.testing.assert_allclose(found, expected[..., [1, 2, 0]], atol=1e-5)
+        np.testing.assert_array_equal(clf.sample_proba(X, 5, random_state=0), expected)
+
+
+@pytest.mark.parametrize("structure", ["full", "kron", "diag"])
+def test_draws_hardly_depend_on_the_number_of_threads(structure):
+    """Weights that threads round otherwise have nearly the same draws."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 64)).astype(np.float32)
+    y = (X @ rng.normal(size=(64, 3))).argmax(1)
+    net = make_net(module__n_hidden=128, module__dropout=0.0, batch_size=500)
+    net.set_params(max_epochs=2, module__n_features=64, module__n_classes=3)
+    if structure == "full":
+        net.set_params(module__n_hidden=16)
+    draws, n_threads = [], torch.get_num_threads()
+    try:
+        for number in (1, 2):
+            torch.set_num_threads(number)
+            clf = fit((X, y), net, structure=structure)
+            draws.append(clf.sample_proba(X[:200], 4, random_state=0))
+    finally:
+        torch.set_num_threads(n_threads)
+    np.testing.assert_allclose(draws[0], draws[1], atol=1e-4)
+    assert draws[0].std(0).max() > 1e-2

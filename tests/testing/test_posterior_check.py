@@ -273,3 +273,23 @@ def test_the_classifier_is_left_alone():
     before = clf.sample_proba(X)
     check_posterior(clf, X)
     np.testing.assert_array_equal(before, clf.sample_proba(X))
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda clf: clf, lambda clf: SklearnClassifier(clf, classes=[0, 1, 2])]
+)
+def test_steps_that_write_into_their_input_do_not_reach_the_callers(wrap):
+    rows = np.asarray(X, np.float64)
+    before = rows.copy()
+    members = BaggingClassifier(random_state=0)
+    for last in (RandomForestClassifier(5, random_state=0), members):
+        clf = wrap(make_pipeline(StandardScaler(copy=False), last))
+        clf.fit(rows.copy(), Y)
+        report = check_posterior(clf, rows)
+        np.testing.assert_array_equal(rows, before)
+        assert report.verdict == "sound", report
+    net = make_pipeline(StandardScaler(copy=False), fitted("dropout"))
+    rows = np.ascontiguousarray(X)
+    net.fit(rows.copy(), Y)
+    assert check_posterior(net, rows).verdict == "sound"
+    np.testing.assert_array_equal(rows, X)

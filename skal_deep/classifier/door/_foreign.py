@@ -14,6 +14,7 @@ from torch import Tensor
 
 from skal_deep.classifier.net._output import as_float, as_proba, check_proba
 from skal_deep.modules import isolated_rng
+from skal_deep.rows._lent import lent
 
 _DEFAULT_N_SAMPLES = 20
 
@@ -36,7 +37,7 @@ def with_names(model: Any, X: Any) -> Any:
 def foreign_proba(clf: Any, X: Any) -> Tensor:
     """Return the class probabilities of a classifier, of shape (N, C)."""
     with isolated_rng():
-        proba = clf.predict_proba(with_names(clf, X))
+        proba = clf.predict_proba(with_names(clf, lent(X)))
     return _checked(clf, "predict_proba", proba)
 
 
@@ -46,7 +47,7 @@ def foreign_draws(
     """Return the draws of a classifier that has ``sample_proba``, (S, N, C)."""
     with isolated_rng():
         samples = clf.sample_proba(
-            with_names(clf, X),
+            with_names(clf, lent(X)),
             n_samples=n_samples or _DEFAULT_N_SAMPLES,
             random_state=random_state,
         )
@@ -56,7 +57,7 @@ def foreign_draws(
 def foreign_answer(clf: Any, name: str, X: Any, *args: Any, **params: Any) -> Any:
     """Return what a method of a protocol returns, arrays as tensors."""
     with isolated_rng():
-        answer = getattr(clf, name)(with_names(clf, X), *args, **params)
+        answer = getattr(clf, name)(with_names(clf, lent(X)), *args, **params)
     if name == "differentiable_logits":
         return answer
     if name == "linear_head":

@@ -1,5 +1,6 @@
 """Training of skorch nets that none of our classifiers holds."""
 
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from skactiveml.classifier import SkorchClassifier
 from skactiveml.regressor import SkorchRegressor
+from skactiveml.utils import is_labeled
 from sklearn.base import RegressorMixin, clone
 from skorch import NeuralNet, NeuralNetBinaryClassifier
 
@@ -16,6 +18,7 @@ from skal_deep.classifier.net._batches import as_input
 from skal_deep.classifier.net._fit import rows_that_count, train_on
 from skal_deep.classifier.net._interrupts import replaced, run_training
 from skal_deep.classifier.net._reading import check_reading
+from skal_deep.classifier.net._row_weights import weighted_rows
 from skal_deep.modules import isolated_rng
 
 
@@ -44,7 +47,7 @@ def fit_bare_net(
     if is_own_fit:
         with_weight = {} if weight is None else {"sample_weight": weight}
         return net.fit(as_input(initialised, X), y, **with_weight)
-    train_on(net, *rows_that_count(X, y, weight))
+    train_on(net, *_rows_that_count(X, y, weight))
     return net
 
 
@@ -53,20 +56,35 @@ def fit_wrapped_net(
 ) -> Any:
     """Fit a net in scikit-activeml's wrapper, and return the wrapper."""
     wrapper = SkorchRegressor if isinstance(clf, RegressorMixin) else SkorchClassifier
-    with_weight = {} if weight is None else {"sample_weight": weight}
-    if type(clf).fit is not wrapper.fit or with_weight:
+    if type(clf).fit is not wrapper.fit:
+        with_weight = {} if weight is None else {"sample_weight": weight}
         return clf.fit(X, y, **with_weight)
+    if weight is not None:  # the net is given the rows with labels alone
+        known = is_labeled(y, clf.missing_label).reshape(len(y), -1)
+        weight = weight[known.all(axis=1)]
     clf.initialize(X, y, enforce_check_X_y=True)
     net = clf.neural_net_
     check_reading(net, X)
-    with replaced(net, partial_fit=partial(_train_wrapped, net)):
+    with replaced(net, partial_fit=partial(_train_wrapped, net, weight)):
         return clf.partial_fit(X, y)
 
 
-def _train_wrapped(net: NeuralNet, X: NDArray[Any], y: NDArray[Any]) -> None:
+def _train_wrapped(
+    net: NeuralNet, weight: NDArray[Any] | None, X: NDArray[Any], y: NDArray[Any]
+) -> None:
     if y.dtype.kind == "f":  # classes are integers
         y = as_targets(net, X, y)
-    run_training(net, X, y)
+    X, y, weight = _rows_that_count(X, y, weight)
+    with nullcontext() if weight is None else weighted_rows(net, X, weight):
+        run_training(net, X, y)
+
+
+def _rows_that_count(
+    X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+    if weight is not None and len(weight) and not weight.any():
+        raise ValueError("sample_weight is zero for every labelled row.")
+    return rows_that_count(X, y, weight)
 
 
 def as_targets(net: NeuralNet, X: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
