@@ -40,7 +40,12 @@ from skal_deep.functional.neighbors import (
 from skal_deep.functional.prediction_information import class_weights, epig
 from skal_deep.functional.representatives import nearest_distinct
 from skal_deep.functional.robust_k_center import robust_k_center
-from skal_deep.functional.rounds import average_linkage, cluster_rounds, halved
+from skal_deep.functional.rounds import (
+    average_linkage,
+    cluster_rounds,
+    first_turn,
+    halved,
+)
 from skal_deep.functional.selection import (
     power_sample,
     softmax_sample,
@@ -83,6 +88,7 @@ __all__ = [
     "expected_calibration_error",
     "expected_gradient_length",
     "falcun",
+    "first_turn",
     "fit_temperature",
     "flipping_mix",
     "halved",
