@@ -42,7 +42,12 @@ from skal_deep.functional.prediction_information import class_weights, epig
 from skal_deep.functional.representation import suggestive_annotation
 from skal_deep.functional.representatives import nearest_distinct
 from skal_deep.functional.robust_k_center import robust_k_center
-from skal_deep.functional.rounds import average_linkage, cluster_rounds, halved
+from skal_deep.functional.rounds import (
+    average_linkage,
+    cluster_rounds,
+    first_turn,
+    halved,
+)
 from skal_deep.functional.selection import (
     power_sample,
     softmax_sample,
@@ -92,6 +97,7 @@ __all__ = [
     "expected_calibration_error",
     "expected_gradient_length",
     "falcun",
+    "first_turn",
     "fit_temperature",
     "flipping_mix",
     "forgetting_events",

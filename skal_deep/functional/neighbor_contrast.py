@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from skal_deep.functional._chunks import chunks
 from skal_deep.functional.neighbors import nearest_neighbors
 
 
@@ -42,11 +43,27 @@ def contrast(
     k = min(n_neighbors, len(labeled_embeddings))
     _, neighbor_Nk = nearest_neighbors(embeddings, labeled_embeddings, k)
     tiny = torch.finfo(probas.dtype).tiny
-    log_NC, log_MC = (p.clamp_min(tiny).log() for p in (probas, labeled_probas))
-    # mean_j sum_c p_jc log p_jc - sum_c (mean_j p_jc) log p_c, neighbour by neighbour
-    negentropy_M = (labeled_probas * log_MC).sum(-1)
-    mean_NC = torch.zeros_like(probas)
-    for neighbor_N in neighbor_Nk.T:
-        mean_NC += labeled_probas[neighbor_N] / k
-    scores = negentropy_M[neighbor_Nk].mean(-1) - (mean_NC * log_NC).sum(-1)
-    return scores.clamp_min(0)  # rounding can go below
+    proba_MC, log_MC = _certain_sums(labeled_probas, tiny)
+    negentropy_M = (proba_MC * log_MC).sum(-1)
+    scores = probas.new_empty(len(probas))
+    for part in chunks(len(probas), probas.shape[-1]):
+        neighbor_Bk = neighbor_Nk[part]
+        _, log_BC = _certain_sums(probas[part], tiny)
+        # sum_c p_jc log p_jc - sum_c p_jc log p_c, in the mean, neighbour by neighbour
+        mean_BC = torch.zeros_like(log_BC)
+        for neighbor_B in neighbor_Bk.T:
+            mean_BC += proba_MC[neighbor_B] / k
+        divergence_B = negentropy_M[neighbor_Bk].mean(-1) - (mean_BC * log_BC).sum(-1)
+        scores[part] = divergence_B.clamp_min_(0)  # rounding can go below
+    return scores
+
+
+def _certain_sums(proba_NC: Tensor, tiny: float) -> tuple[Tensor, Tensor]:
+    """Return probabilities, and their logarithms, that sum to one in float64.
+
+    A divergence of almost equal predictions is a small difference of two sums: what
+    rounding leaves the sum of a row at in float32 would count as much as what differs.
+    """
+    proba_NC = proba_NC.double()
+    proba_NC = proba_NC / proba_NC.sum(-1, keepdim=True)
+    return proba_NC, proba_NC.clamp_min(tiny).log()

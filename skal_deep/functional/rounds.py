@@ -139,3 +139,44 @@ def cluster_rounds(
     is_considered[considered] = True
     utilities = torch.where(in_turn & is_considered, scores, scores.min())
     return indices, without_earlier(utilities, indices)
+
+
+def first_turn(
+    scores: Tensor,
+    clusters: Tensor,
+    population_scores: Tensor,
+    population_clusters: Tensor,
+    n_considered: int,
+) -> Tensor:
+    """Return the utilities that rows have in the first turn of a population.
+
+    With them :func:`cluster_rounds` can be asked about a population in parts.
+
+    Parameters
+    ----------
+    scores : Tensor of shape (N,)
+        Finite scores, high = query.
+    clusters : Tensor of shape (N,)
+        Cluster of each row.
+    population_scores : Tensor of shape (U,)
+        Scores of the rows that are considered.
+    population_clusters : Tensor of shape (U,)
+        Their clusters.
+    n_considered : int
+        Number of highest scores of the population that may be picked.
+
+    Returns
+    -------
+    utilities : Tensor of shape (N,)
+        Scores that are high enough, and of the cluster whose turn it is; the lowest
+        score of the population elsewhere.
+    """
+    n_considered = min(max(n_considered, 1), len(population_scores))
+    pick, _ = cluster_rounds(
+        population_scores, population_clusters, 1, n_considered, with_utilities=False
+    )
+    lowest_considered = population_scores.topk(n_considered).values[-1]
+    in_turn = clusters == population_clusters[pick]
+    return torch.where(
+        in_turn & (scores >= lowest_considered), scores, population_scores.min()
+    )

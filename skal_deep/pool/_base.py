@@ -1,6 +1,7 @@
 """The two abstract strategies: everything about a query but the method itself."""
 
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -236,7 +237,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         else:
             rows = unlabeled if candidates is None else canonical_order(X, candidates)
         is_all = same_rows(data, rows, X, unlabeled)
-        rows = shuffled(rows, derived_seed(seed, 0))
+        rows = shuffled(rows, seed)
         weight = None if sample_weight is None else sample_weight[labeled]
 
         def without(hidden: NDArray[np.intp]) -> Any:
@@ -289,4 +290,6 @@ class ScoreQueryStrategy(DeepQueryStrategy, ABC):
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         rule = TopK() if self.selection is None else self.selection
+        if pool.is_foreign and pool.with_utilities and pool.unlabeled_beside:
+            pool.score_whole = partial(self._score, pool.whole())
         return rule.select(self._score(pool), batch_size, pool)

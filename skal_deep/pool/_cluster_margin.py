@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from skal_deep.classifier import PredictsProba
-from skal_deep.functional import margin
 from skal_deep.pool._base import DeepQueryStrategy
 from skal_deep.pool._cluster_rounds import _CONSTRAINTS, ClusterRounds
+from skal_deep.pool._margin_sampling import MarginSampling
 from skal_deep.pool._pool import Pool
 
 
@@ -27,7 +27,6 @@ class ClusterMargin(DeepQueryStrategy):
     utilities ``O(N (C + D + b))``.
 
     The utilities are one minus the margin, of the cluster whose turn it is.
-    Candidates must be rows of ``X``, given as integers.
 
     Parameters
     ----------
@@ -62,6 +61,6 @@ class ClusterMargin(DeepQueryStrategy):
         self.cluster_size = cluster_size
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
-        proba_NC, _ = pool.predict_and_embed()
+        pool.predict_and_embed()
         rule = ClusterRounds(self.oversampling, self.cluster_size)
-        return rule.select(margin(proba_NC[None]), batch_size, pool)
+        return MarginSampling(rule)._select(pool, batch_size)

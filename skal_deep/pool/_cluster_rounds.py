@@ -3,10 +3,9 @@
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
-from skactiveml.exceptions import MappingError
 from sklearn.utils._param_validation import Interval
 
-from skal_deep.functional import cluster_rounds
+from skal_deep.functional import cluster_rounds, first_turn
 from skal_deep.pool._features import linkage_clusters
 from skal_deep.pool._selection import SelectionRule
 
@@ -28,7 +27,9 @@ class ClusterRounds(SelectionRule):
     Clusters are those of average linkage on all data, cut so that they have
     ``cluster_size`` rows on average; more than 5,000 rows are halved, and halved
     again, until parts have at most 2,000, which are linked by themselves. Candidates
-    must be rows of ``X``.
+    that are given as inputs belong to the cluster of the nearest row of ``X``, and the
+    first row of their utilities is that of the turn which the unlabelled rows of ``X``
+    begin with.
 
     Parameters
     ----------
@@ -52,13 +53,15 @@ class ClusterRounds(SelectionRule):
         self.cluster_size = cluster_size
 
     def _select(self, scores, batch_size, pool):
-        if pool.is_foreign:
-            raise MappingError(
-                f"{type(self).__name__} groups candidates with each other. Pass them "
-                "as integers, the rows of X, not as inputs."
-            )
-        clusters = linkage_clusters(pool, self.cluster_size)
+        cluster_M = linkage_clusters(pool, self.cluster_size)
+        cluster_N = cluster_M[pool.rows_of_data().to(cluster_M.device)]
         n_considered = round(self.oversampling * batch_size)
-        return cluster_rounds(
-            scores, clusters, batch_size, n_considered, pool.with_utilities
+        picks, utilities = cluster_rounds(
+            scores, cluster_N, batch_size, n_considered, pool.with_utilities
         )
+        if pool.score_whole is not None:
+            cluster_U = cluster_M[pool.whole().rows_of_data().to(cluster_M.device)]
+            utilities[0] = first_turn(
+                scores, cluster_N, pool.score_whole(), cluster_U, n_considered
+            )
+        return picks, utilities

@@ -114,7 +114,9 @@ def _lloyd(
 
 
 def linkage_clusters(pool: Pool, cluster_size: int) -> Tensor:
-    """Return the cluster of each candidate, by average linkage of all data.
+    """Return the cluster of each row of the data, by average linkage.
+
+    They are in the order of :meth:`Pool.embed_data`.
 
     Large data are halved until the parts are small enough, and each is linked by
     itself.
@@ -134,7 +136,7 @@ def linkage_clusters(pool: Pool, cluster_size: int) -> Tensor:
         cluster_P = average_linkage(data_MD[part], n_wanted).cpu()
         cluster_M[part.cpu()] = cluster_P + n_clusters
         n_clusters += int(cluster_P.max()) + 1
-    return cluster_M[pool.rows_of_data().cpu()].to(data_MD.device)
+    return cluster_M.to(data_MD.device)
 
 
 def representatives(

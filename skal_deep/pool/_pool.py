@@ -11,6 +11,7 @@ from torch import Tensor
 
 from skal_deep.classifier import Model, as_model, class_positions
 from skal_deep.functional import nearest_neighbors
+from skal_deep.pool._order import shuffled
 from skal_deep.pool._rows import Rows
 
 
@@ -35,6 +36,9 @@ class Pool(Rows):
         The one source of randomness, on the CPU.
     with_utilities : bool
         Whether the utilities will be looked at. A strategy may save computing them.
+    score_whole : callable or None
+        Where utilities of inputs are to compare with the population: a strategy's way
+        to score :meth:`whole`, for its selection rule.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Pool(Rows):
         self._without = without
         self.generator = generator
         self.with_utilities = with_utilities
+        self.score_whole: Callable[[], Tensor] | None = None
         self.unlabeled_beside = None if is_all or not len(unlabeled) else unlabeled
         if is_all and not is_foreign:
             unlabeled.take_answers_of(self)
@@ -116,13 +121,15 @@ class Pool(Rows):
         """Return the pool that scores of the candidates are compared in.
 
         These are the unlabelled rows of the data, whatever the candidates are, so that
-        a pool may be scored in parts. Draws from the generator of the one are those
-        from that of the other.
+        a pool may be scored in parts. They come in the order that a query has them in
+        whose candidates they are. Draws from the generator of the one are those from
+        that of the other.
         """
         if self.unlabeled_beside is None:
             return self
         whole = copy(self)
-        whole._data, whole._positions = self.unlabeled._data, self.unlabeled._positions
+        whole._data = self.unlabeled._data
+        whole._positions = shuffled(self.unlabeled._positions, self._seed)
         whole._answers, whole.is_foreign, whole.unlabeled_beside = {}, False, None
         whole.generator = torch.Generator()
         whole.generator.set_state(self.generator.get_state())

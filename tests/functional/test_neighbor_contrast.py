@@ -59,3 +59,14 @@ def test_certain_predictions_stay_finite():
     assert scores[0] == 0
     assert (scores[1:] > 80).all()
     assert torch.isfinite(scores).all()
+
+
+def test_rounding_of_predictions_hardly_matters():
+    g = torch.Generator().manual_seed(0)
+    logits = 1 + 0.05 * torch.randn(60, 3, generator=g).double()
+    rows, exact = torch.randn(60, 2, generator=g), logits.softmax(-1)
+    once, again = logits.float().softmax(-1), (logits - 7).float().softmax(-1)
+    expected = contrast(exact[10:], rows[10:].double(), exact[:10], rows[:10].double())
+    for proba in (once, again):
+        scores = contrast(proba[10:], rows[10:], proba[:10], rows[:10])
+        torch.testing.assert_close(scores.double(), expected, rtol=1e-5, atol=0)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from skactiveml.exceptions import MappingError
 from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from skal_deep import functional
@@ -79,9 +79,32 @@ def test_rounds_are_a_parameter_of_any_score():
     assert strategy.selection.cluster_size == 3
 
 
-def test_rounds_need_rows():
-    with pytest.raises(MappingError, match="ClusterRounds groups candidates"):
-        query(ClusterMargin(), candidates=X[40:50])
+ROUNDS = [
+    ClusterMargin(oversampling=3, cluster_size=20),
+    MarginSampling(selection=ClusterRounds(oversampling=3, cluster_size=20)),
+]
+
+
+@pytest.mark.parametrize("strategy", ROUNDS)
+def test_inputs_stand_in_the_rounds_for_the_nearest_row(strategy):
+    rows = np.concatenate([np.arange(5), np.arange(40, 90)])
+    by_index, _ = query(strategy, candidates=rows)
+    by_input, _ = query(strategy, candidates=X[rows])
+    assert rows[by_input].tolist() == by_index.tolist()
+    between, utilities = query(strategy, candidates=X[40:60] + np.float32(0.25))
+    assert len(set(between)) == 5
+    assert np.isfinite(utilities[0]).all()
+
+
+@pytest.mark.parametrize("strategy", ROUNDS)
+def test_rounds_of_a_population_can_be_asked_for_in_parts(strategy):
+    clf = RandomForestClassifier(3, random_state=0).fit(X[:20], Y[:20])  # many ties
+    _, whole = query(strategy, clf=clf)
+    parts = [
+        query(strategy, clf=clf, candidates=X[start : start + 60])[1][0]
+        for start in (20, 80, 140)
+    ]
+    np.testing.assert_allclose(np.concatenate(parts), whole[0, 20:], rtol=1e-6)
 
 
 def test_large_data_are_linked_by_a_sample(monkeypatch):

@@ -1,6 +1,5 @@
 """Working together with scikit-activeml: its wrappers, plots, loops and strategies."""
 
-import contextlib
 import copy
 import warnings
 
@@ -9,7 +8,6 @@ import numpy as np
 import pytest
 from skactiveml import pool as upstream
 from skactiveml.classifier import ParzenWindowClassifier
-from skactiveml.exceptions import MappingError
 from skactiveml.pool import ParallelUtilityEstimationWrapper, SubSamplingWrapper
 from skactiveml.pool.multiannotator import SingleAnnotatorWrapper
 from skactiveml.utils import call_func, majority_vote
@@ -91,12 +89,9 @@ def test_utilities_in_parallel_parts(strategy):
         X=X, y=partly(), clf=classifier(strategy), return_utilities=True
     )
     wrapper = ParallelUtilityEstimationWrapper(strategy, n_jobs=2)
-    try:
-        _, parts = wrapper.query(
-            X=X, y=partly(), clf=classifier(strategy), return_utilities=True
-        )
-    except MappingError:
-        pytest.skip("it takes rows of X only, as upstream's own may")
+    _, parts = wrapper.query(
+        X=X, y=partly(), clf=classifier(strategy), return_utilities=True
+    )
     np.testing.assert_allclose(parts, whole, rtol=1e-5)
 
 
@@ -129,14 +124,13 @@ def test_plots(strategy):
         plot_utilities(strategy, X=X, y=partly(), clf=classifier(strategy), res=4)
         y = np.full((60, 2), np.nan)
         y[:6] = Y[:6, None]
-        with contextlib.suppress(MappingError):  # as of upstream's own TypiClust
-            plot_annotator_utilities(
-                SingleAnnotatorWrapper(strategy, random_state=0),
-                X=X,
-                y=y,
-                clf=classifier(strategy),
-                res=4,
-            )
+        plot_annotator_utilities(
+            SingleAnnotatorWrapper(strategy, random_state=0),
+            X=X,
+            y=y,
+            clf=classifier(strategy),
+            res=4,
+        )
     plt.close("all")
 
 
