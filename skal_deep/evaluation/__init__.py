@@ -9,17 +9,20 @@ from skal_deep.evaluation.advice._stopping import (
     stopping_advice,
 )
 from skal_deep.evaluation.advice._tuning import Tuning
-from skal_deep.evaluation.comparison._across import AcrossDataSets
+from skal_deep.evaluation.comparison._across import AcrossDataSets, unsaturated
 from skal_deep.evaluation.comparison._compare import compare_strategies
 from skal_deep.evaluation.comparison._replay import replay
 from skal_deep.evaluation.comparison._result import BASELINE, Comparison
-from skal_deep.evaluation.comparison._saturation import unsaturated
 from skal_deep.evaluation.report._colours import strategy_styles
-from skal_deep.evaluation.report._plot_costs import plot_savings, plot_seconds
 from skal_deep.evaluation.report._plot_picks import plot_classes, plot_gallery, plot_map
-from skal_deep.evaluation.report._plot_projection import plot_projection
 from skal_deep.evaluation.report._plot_ranks import plot_ranks
-from skal_deep.evaluation.report._plots import plot_curves, plot_differences
+from skal_deep.evaluation.report._plots import (
+    plot_curves,
+    plot_differences,
+    plot_projection,
+    plot_savings,
+    plot_seconds,
+)
 from skal_deep.evaluation.report._table import Table
 from skal_deep.evaluation.risk._active_testing import active_testing
 from skal_deep.evaluation.risk._risk import (
@@ -32,15 +35,13 @@ from skal_deep.evaluation.risk._risk import (
 )
 from skal_deep.evaluation.simulation._learner import SimulatedActiveLearner
 from skal_deep.evaluation.statistics._area import area_under_curve
-from skal_deep.evaluation.statistics._friedman import Ranking, friedman
-from skal_deep.evaluation.statistics._holm import holm
 from skal_deep.evaluation.statistics._paired import (
     PairedDifference,
     effect_size,
     paired_difference,
+    penalty_matrix,
     split_overlap,
 )
-from skal_deep.evaluation.statistics._penalty import penalty_matrix
 from skal_deep.evaluation.statistics._power import (
     detectable_effect,
     paired_power,
@@ -52,8 +53,14 @@ from skal_deep.evaluation.statistics._savings import (
     labels_needed,
     labels_to_reach,
 )
-from skal_deep.evaluation.statistics._sign_flip import sign_flip_test
-from skal_deep.evaluation.statistics._signed_rank import Posterior, signed_rank
+from skal_deep.evaluation.statistics._tests import (
+    Ranking,
+    SignedRankPosterior,
+    friedman,
+    holm,
+    sign_flip_test,
+    signed_rank,
+)
 from skal_deep.evaluation.statistics._verdict import Verdict, verdicts
 from skal_deep.testing._classifier_conformance import check_classifier
 from skal_deep.testing._conformance import ConformanceReport, check_query_strategy
@@ -67,12 +74,12 @@ __all__ = [
     "ConformanceReport",
     "LabelsNeeded",
     "PairedDifference",
-    "Posterior",
     "PosteriorReport",
     "Projection",
     "Ranking",
     "RiskEstimate",
     "Signal",
+    "SignedRankPosterior",
     "SimulatedActiveLearner",
     "StoppingAdvice",
     "Table",

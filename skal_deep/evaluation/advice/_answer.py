@@ -8,14 +8,14 @@ import numpy as np
 
 from skal_deep.evaluation.advice._tuning import Tuning
 from skal_deep.evaluation.comparison._result import BASELINE, Comparison
-from skal_deep.evaluation.statistics._holm import holm
 from skal_deep.evaluation.statistics._paired import (
     LEVEL,
     PairedDifference,
     paired_difference,
 )
 from skal_deep.evaluation.statistics._power import repeats_needed
-from skal_deep.evaluation.statistics._wording import (
+from skal_deep.evaluation.statistics._tests import holm
+from skal_deep.evaluation.statistics._verdict import (
     bounded,
     listed,
     saved,

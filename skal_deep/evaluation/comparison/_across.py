@@ -1,7 +1,7 @@
-"""One set of strategies on several data sets."""
+"""Beyond one comparison: several data sets, each up to where it saturates."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -9,11 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from skal_deep.evaluation.comparison._result import Comparison
+from skal_deep.evaluation.comparison._result import BASELINE, Comparison
 from skal_deep.evaluation.report._table import Table
-from skal_deep.evaluation.statistics._friedman import Ranking, friedman
-from skal_deep.evaluation.statistics._holm import holm
-from skal_deep.evaluation.statistics._signed_rank import Posterior, signed_rank
+from skal_deep.evaluation.statistics._area import checked_scores
+from skal_deep.evaluation.statistics._tests import (
+    Ranking,
+    SignedRankPosterior,
+    friedman,
+    holm,
+    signed_rank,
+)
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,7 @@ class AcrossDataSets:
 
     def signed_rank(
         self, strategy: str, rope: float = 0.01, random_state: int = 0
-    ) -> Posterior:
+    ) -> SignedRankPosterior:
         """Return how probable it is that a strategy beats random sampling elsewhere.
 
         Parameters
@@ -152,3 +157,42 @@ class AcrossDataSets:
         from skal_deep.evaluation.report._plot_ranks import plot_ranks
 
         return plot_ranks(self.ranking(), self.strategies, ax)
+
+
+def unsaturated(comparison: Comparison, share: float = 0.99) -> Comparison:
+    """Return a comparison up to the stage at which random sampling saturates.
+
+    When random sampling is within one per cent of its final score, all strategies are
+    about as good as they will be, and ties swamp what came before. The stages after
+    the first such stage are left out, as in the comparisons of [1]_.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What came out of :func:`compare_strategies`.
+    share : float, default=0.99
+        Share of its mean final score at which random sampling is saturated. Of a
+        metric with negative values, such as "neg_log_loss", it is the score that lies
+        as far below the final one: ``final - (1 - share) * |final|``.
+
+    Returns
+    -------
+    comparison : Comparison
+        The same with fewer stages; at least the start and one query stay.
+
+    References
+    ----------
+    .. [1] J. T. Ash, C. Zhang, A. Krishnamurthy, J. Langford, A. Agarwal. Deep Batch
+       Active Learning by Diverse, Uncertain Gradient Lower Bounds. ICLR, 2020.
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"share must be above 0 and at most 1, not {share}.")
+    scores = checked_scores(comparison.curve(BASELINE), "The curve of random sampling")
+    mean = scores.mean(axis=0)
+    is_saturated = mean >= mean[-1] - (1 - share) * abs(mean[-1])
+    last = max(1, int(is_saturated.argmax()))
+    return replace(
+        comparison,
+        curves=[row for row in comparison.curves if row["stage"] <= last],
+        picks=[row for row in comparison.picks if row["stage"] <= last],
+    )

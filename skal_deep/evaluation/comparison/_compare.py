@@ -11,8 +11,13 @@ from skal_deep.classifier import as_seed, label_array
 from skal_deep.evaluation._metrics import named_scorers
 from skal_deep.evaluation.comparison._begin import begin
 from skal_deep.evaluation.comparison._failures import report_failures
-from skal_deep.evaluation.comparison._gather import collected, play_jobs
-from skal_deep.evaluation.comparison._jobs import Outcome, run_job, versions
+from skal_deep.evaluation.comparison._jobs import (
+    Outcome,
+    collected,
+    play_jobs,
+    run_job,
+    versions,
+)
 from skal_deep.evaluation.comparison._references import reference_jobs
 from skal_deep.evaluation.comparison._request import (
     check_choice,

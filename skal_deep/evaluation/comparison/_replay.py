@@ -9,8 +9,7 @@ import numpy as np
 from skal_deep.evaluation._metrics import named_scorers
 from skal_deep.evaluation.comparison._configuration import fingerprint
 from skal_deep.evaluation.comparison._failures import report_failures
-from skal_deep.evaluation.comparison._gather import collected, play_jobs
-from skal_deep.evaluation.comparison._jobs import run_job
+from skal_deep.evaluation.comparison._jobs import collected, play_jobs, run_job
 from skal_deep.evaluation.comparison._result import Comparison
 from skal_deep.evaluation.comparison._run_directory import RunDirectory
 from skal_deep.evaluation.comparison._written import written

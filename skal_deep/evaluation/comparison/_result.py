@@ -21,8 +21,11 @@ from skal_deep.evaluation.statistics._curves import (
     check_curves,
     check_stages,
 )
-from skal_deep.evaluation.statistics._paired import PairedDifference, paired_difference
-from skal_deep.evaluation.statistics._penalty import penalty_matrix
+from skal_deep.evaluation.statistics._paired import (
+    PairedDifference,
+    paired_difference,
+    penalty_matrix,
+)
 from skal_deep.evaluation.statistics._verdict import (
     Verdict,
     are_shares,

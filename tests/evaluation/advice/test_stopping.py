@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import cohen_kappa_score
 
 from skal_deep.evaluation import plot_projection, stopping_advice
-from skal_deep.evaluation.advice._stability import agreements, confidences
+from skal_deep.evaluation.advice._stopping import agreements, confidences
 from skal_deep.evaluation.statistics._projection import power_law, project
 
 LABELS = np.arange(20, 201, 20)

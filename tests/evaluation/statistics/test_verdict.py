@@ -22,7 +22,7 @@ from skal_deep.evaluation import (
     paired_power,
 )
 from skal_deep.evaluation import verdicts as judge
-from skal_deep.evaluation.statistics._wording import sentence, sized
+from skal_deep.evaluation.statistics._verdict import sentence, sized
 
 
 def test_words():

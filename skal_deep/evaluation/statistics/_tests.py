@@ -1,0 +1,231 @@
+"""Tests: over data sets, of paired differences, and several at once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from skal_deep.evaluation.statistics._area import checked_scores
+from skal_deep.evaluation.statistics._paired import LEVEL
+
+_N_WEIGHTS = 20_000  # draws from the posterior of the signed-rank test
+_PRIOR = 0.5  # weight of the pseudo-observation at zero, as Benavoli et al. take it
+_MAX_EXACT = 14  # 2**13 patterns of signs, a fraction of a second
+_N_PATTERNS = 9999  # drawn, where there are too many to try them all
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How strategies rank over several data sets.
+
+    Attributes
+    ----------
+    mean_ranks : ndarray of shape (n_strategies,)
+        Mean rank of each; 1 is the best.
+    statistic : float
+        Friedman's statistic, corrected for ties.
+    p_value : float
+        Chance of so large a statistic if all strategies are alike (chi-squared).
+    critical_difference : float
+        Nemenyi's: two mean ranks closer than this are not told apart at 5 %.
+    """
+
+    mean_ranks: NDArray[np.float64]
+    statistic: float
+    p_value: float
+    critical_difference: float
+
+    def groups(self) -> list[tuple[int, ...]]:
+        """Return the largest sets of strategies that are not told apart.
+
+        Each is a tuple of positions, best first. A single strategy makes no set.
+        """
+        order = np.argsort(self.mean_ranks, kind="stable")
+        ranks = self.mean_ranks[order]
+        reach = np.searchsorted(ranks, ranks + self.critical_difference)
+        found, last = [], 0
+        for first, end in enumerate(reach):
+            if end > max(last, first + 1):
+                found.append(tuple(int(i) for i in order[first:end]))
+            last = max(last, end)
+        return found
+
+
+def friedman(scores: ArrayLike) -> Ranking:
+    """Rank strategies by their scores on several data sets.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_data_sets, n_strategies)
+        One score for each, the higher the better. At least two of either.
+
+    Returns
+    -------
+    ranking : Ranking
+        Mean ranks and whether they differ.
+
+    References
+    ----------
+    J. Demsar. Statistical Comparisons of Classifiers over Multiple Data Sets. JMLR,
+    2006.
+    """
+    scores = checked_scores(scores)
+    if scores.ndim != 2:
+        raise ValueError(
+            "scores must have a row for each data set and a column for each strategy, "
+            f"not the shape {scores.shape}."
+        )
+    n, k = scores.shape
+    if n < 2 or k < 2:
+        raise ValueError(
+            f"Ranks need at least two data sets and two strategies, not {n} and {k}."
+        )
+    ranks = stats.rankdata(-scores, axis=1)
+    mean_ranks = ranks.mean(axis=0)
+    between = n * ((mean_ranks - (k + 1) / 2) ** 2).sum()
+    within = ranks.var(axis=1, ddof=1).mean()  # k (k + 1) / 12 without ties
+    statistic = float(between / within) if within else 0.0
+    border = float(stats.studentized_range.isf(LEVEL, k, np.inf)) / np.sqrt(2)
+    return Ranking(
+        mean_ranks,
+        statistic,
+        float(stats.chi2.sf(statistic, k - 1)),
+        float(border * np.sqrt(k * (k + 1) / (6 * n))),
+    )
+
+
+@dataclass(frozen=True)
+class SignedRankPosterior:
+    """Probabilities that sum to one.
+
+    Attributes
+    ----------
+    worse, equivalent, better : float
+        Probability that the first is practically worse than, equivalent to, or
+        better than the second on the next data set.
+    """
+
+    worse: float
+    equivalent: float
+    better: float
+
+
+def signed_rank(
+    difference: ArrayLike, rope: float, rng: np.random.Generator
+) -> SignedRankPosterior:
+    """Return how probable it is that one strategy is practically better.
+
+    Each observed difference, and a pseudo-observation at zero, has an unknown weight w,
+    with a Dirichlet posterior. A draw of weights gives the probabilities that the mean
+    of two differences lies below, within or above the region; the answer is the share
+    of draws in which each of the three is the largest. Unlike a p-value it can say that
+    two strategies are as good as equal.
+
+    Parameters
+    ----------
+    difference : array-like of shape (n_data_sets,)
+        Differences of scores, one for each data set.
+    rope : float
+        Half width of the region of practical equivalence: smaller differences do not
+        matter.
+    rng : numpy.random.Generator
+        Draws 20 000 times.
+
+    Returns
+    -------
+    posterior : SignedRankPosterior
+        The three probabilities.
+
+    References
+    ----------
+    A. Benavoli, G. Corani, J. Demsar, M. Zaffalon. Time for a Change: a Tutorial for
+    Comparing Multiple Classifiers Through Bayesian Analysis. JMLR, 2017.
+    """
+    if not 0 <= rope < np.inf:
+        raise ValueError(f"rope must be a number from 0 on, not {rope!r}.")
+    points = np.append(0.0, checked_scores(difference, "difference"))
+    concentration = np.append(_PRIOR, np.ones(len(points) - 1))
+    middle_PP = (points[:, None] + points) / 2
+    weight_RP = rng.dirichlet(concentration, size=_N_WEIGHTS)
+    above_R = ((weight_RP @ (middle_PP > rope)) * weight_RP).sum(axis=1)
+    below_R = ((weight_RP @ (middle_PP < -rope)) * weight_RP).sum(axis=1)
+    shares_RK = np.stack([below_R, 1 - above_R - below_R, above_R], axis=1)
+    is_largest_RK = shares_RK == shares_RK.max(axis=1, keepdims=True)
+    worse, equivalent, better = (
+        is_largest_RK / is_largest_RK.sum(axis=1, keepdims=True)
+    ).mean(axis=0)
+    return SignedRankPosterior(float(worse), float(equivalent), float(better))
+
+
+def sign_flip_test(difference: ArrayLike, rng: np.random.Generator) -> float:
+    """Return the two-sided p-value of paired differences under flips of their signs.
+
+    If two strategies are alike, each difference is as likely as its negative. The
+    p-value is the share of all patterns of signs that give a mean at least as far from
+    zero as the one seen. It assumes nothing of the shape of the distribution. With n
+    pairs it cannot be smaller than ``2 / 2**n``: five pairs never reach 5 %.
+
+    Parameters
+    ----------
+    difference : array-like of shape (n,)
+        Paired differences.
+    rng : numpy.random.Generator
+        Draws 9999 patterns if there are more than 14 pairs; fewer are enumerated.
+
+    Returns
+    -------
+    p_value : float
+        Two-sided p-value; that of drawn patterns counts the one seen as one more.
+
+    References
+    ----------
+    R. A. Fisher. The Design of Experiments. Oliver and Boyd, 1935.
+    """
+    difference = checked_scores(difference, "difference")
+    n = len(difference)
+    if difference.ndim != 1 or not n:
+        raise ValueError(
+            f"difference must hold one number a pair, not the shape {difference.shape}."
+        )
+    # The same numbers in another order sum up to something else in the last digits.
+    round_off = n * np.finfo(float).eps * np.abs(difference).sum()
+    reach = abs(difference.sum()) - round_off
+    if n <= _MAX_EXACT:  # the first sign can stay: a pattern and its negative are one
+        patterns = np.arange(2 ** (n - 1))[:, None] >> np.arange(n) & 1
+        return float(np.mean(np.abs((1 - 2 * patterns) @ difference) >= reach))
+    signs = rng.choice([-1.0, 1.0], size=(_N_PATTERNS, n))
+    n_far = np.count_nonzero(np.abs(signs @ difference) >= reach)
+    return (n_far + 1) / (_N_PATTERNS + 1)
+
+
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """Return p-values corrected for their number.
+
+    Among all true null hypotheses the chance of rejecting any is at most the level,
+    whatever the tests have in common. The smallest of m p-values is multiplied by m,
+    the next by m - 1 and so on; none becomes smaller than the one before it.
+
+    Parameters
+    ----------
+    p_values : array-like of shape (m,)
+        One p-value a test; NaN for a test that says nothing, which counts all the same.
+
+    Returns
+    -------
+    corrected : ndarray of shape (m,)
+        Corrected p-values, in the same order.
+
+    References
+    ----------
+    S. Holm. A Simple Sequentially Rejective Multiple Test Procedure. Scandinavian
+    Journal of Statistics, 1979.
+    """
+    p_values = np.asarray(p_values, float)
+    if p_values.ndim != 1 or ((p_values < 0) | (p_values > 1)).any():
+        raise ValueError(f"p_values must lie between 0 and 1, not {p_values!r}.")
+    order = np.argsort(p_values)
+    factors = len(p_values) - np.arange(len(p_values))
+    corrected = np.empty_like(p_values)
+    corrected[order] = np.maximum.accumulate(factors * p_values[order])
+    return np.minimum(corrected, 1)
