@@ -60,5 +60,9 @@ class ClusterRounds(SelectionRule):
         clusters = linkage_clusters(pool, self.cluster_size)
         n_considered = round(self.oversampling * batch_size)
         return cluster_rounds(
-            scores, clusters, batch_size, n_considered, pool.with_utilities
+            scores,
+            clusters,
+            batch_size,
+            n_considered=n_considered,
+            with_utilities=pool.with_utilities,
         )
