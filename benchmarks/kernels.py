@@ -150,7 +150,11 @@ def ours(kernel, given, size):
     run = {
         "bald": lambda: functional.bald(first),
         "batch-bald": lambda: functional.batch_bald(
-            first, b, size["m"], torch.Generator().manual_seed(0), with_utilities=False
+            first,
+            b,
+            n_configurations=size["m"],
+            generator=torch.Generator().manual_seed(0),
+            with_utilities=False,
         )[0],
         "core-set": lambda: functional.k_center_greedy(
             first[k:], first[:k], b, with_utilities=False

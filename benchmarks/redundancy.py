@@ -29,7 +29,10 @@ def redundancy(clf, rows):
         clf.sample_proba(rows, N_DRAWS_TO_MEASURE, 12345)
     ).double()
     picks, utilities = batch_bald(
-        samples, len(rows), 20_000, torch.Generator().manual_seed(0)
+        samples,
+        len(rows),
+        n_configurations=20_000,
+        generator=torch.Generator().manual_seed(0),
     )
     return 1 - float(utilities[-1, picks[-1]] / bald(samples).sum())
 

@@ -89,11 +89,17 @@ def batch_balds(source):
     lines = []
     for kind, samples in kinds.items():
         given = torch.from_numpy(np.ascontiguousarray(samples))
-        batch_bald(given[:, :50], 2, 100)  # loads what is compiled
+        batch_bald(given[:, :50], 2, n_configurations=100)  # loads what is compiled
 
         def call(given=given):
             generator = torch.Generator().manual_seed(0)
-            batch_bald(given, 10, 10_000, generator, with_utilities=False)
+            batch_bald(
+                given,
+                10,
+                n_configurations=10_000,
+                generator=generator,
+                with_utilities=False,
+            )
 
         lines.append(f"| {kind} | {given.shape[1]:,} | {cost(call)[0]:.2f} |")
         print(lines[-1], flush=True)

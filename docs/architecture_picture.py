@@ -43,8 +43,11 @@ def imports_between_rooms() -> Counter[tuple[str, str]]:
             if not node.module.startswith("skal_deep."):
                 continue
             other = room_of(node.module)
-            if other and room and other != room and not (
-                is_face and other.startswith(f"{room}.")
+            if (
+                other
+                and room
+                and other != room
+                and not (is_face and other.startswith(f"{room}."))
             ):
                 arrows[room, other] += 1
     return arrows

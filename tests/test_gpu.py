@@ -27,25 +27,29 @@ def source():
 POINTS, KNOWN, PROBA = normal(60, 4), normal(7, 4), (3 * normal(60, 3)).softmax(-1)
 SAMPLES, SCORES = (2 * normal(12, 60, 3)).softmax(-1), normal(60).abs()
 KERNELS = {
-    "badge": lambda to: functional.badge(to(PROBA), to(POINTS), 6, source()),
+    "badge": lambda to: functional.badge(to(PROBA), to(POINTS), 6, generator=source()),
     "bait": lambda to: functional.bait(
         to(PROBA), to(POINTS), to(PROBA[:5]), to(POINTS[:5]), 6
     ),
     "bald": lambda to: functional.bald(to(SAMPLES)),
-    "batch_bald": lambda to: functional.batch_bald(to(SAMPLES), 6, 50, source()),
+    "batch_bald": lambda to: functional.batch_bald(
+        to(SAMPLES), 6, n_configurations=50, generator=source()
+    ),
     "batch_bald without utilities": lambda to: functional.batch_bald(
-        to(SAMPLES), 6, 200, source(), with_utilities=False
+        to(SAMPLES), 6, n_configurations=200, generator=source(), with_utilities=False
     ),
     "epig": lambda to: functional.epig(to(SAMPLES), to(SAMPLES[:, :9])),
     "k_center_greedy": lambda to: functional.k_center_greedy(to(POINTS), to(KNOWN), 6),
     "lcmd": lambda to: functional.lcmd(to(POINTS), to(KNOWN), 6),
-    "max_det": lambda to: functional.max_det(to(POINTS), to(KNOWN), 6, 0.1),
+    "max_det": lambda to: functional.max_det(to(POINTS), to(KNOWN), 6, noise=0.1),
     "max_herding": lambda to: functional.max_herding(
         to(POINTS), to(POINTS), to(KNOWN), 6
     ),
-    "power_sample": lambda to: functional.power_sample(to(SCORES), 6, 1.0, source()),
+    "power_sample": lambda to: functional.power_sample(
+        to(SCORES), 6, coldness=1.0, generator=source()
+    ),
     "prob_cover": lambda to: functional.prob_cover(
-        to(POINTS), to(POINTS), to(KNOWN), 6, 1.0
+        to(POINTS), to(POINTS), to(KNOWN), 6, radius=1.0
     ),
 }
 

@@ -17,8 +17,9 @@ def max_herding(
     data: Tensor,
     centers: Tensor,
     batch_size: int,
-    bandwidth: float = 1.0,
+    *,
     weights: Tensor | None = None,
+    bandwidth: float = 1.0,
     with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Choose greedily what raises generalised coverage most.
@@ -43,13 +44,13 @@ def max_herding(
         Points that cover already, possibly none.
     batch_size : int
         Number of picks b.
-    bandwidth : float, default=1.0
-        Width of the kernel; 1 is the paper's, for embeddings of unit length.
     weights : Tensor of shape (M,), optional
         How much each row of the data counts (UHerding: its uncertainty); ``None``
         counts all by 1.
+    bandwidth : float, default=1.0
+        Width of the kernel; 1 is the paper's, for embeddings of unit length.
     with_utilities : bool, default=True
-        Whether to keep the utilities of all candidates.
+        ``False`` keeps the utilities of the picks alone, (b,) numbers.
 
     Returns
     -------
@@ -57,8 +58,7 @@ def max_herding(
         Picks in order; the lowest position wins a tie.
     utilities : Tensor of shape (b, N)
         Row t holds the gain in coverage of each candidate at pick t, between 0 and
-        the mean weight; 0 at earlier picks. Of shape (b,), those of the picks alone, if
-        the others are not asked for.
+        the mean weight; 0 at earlier picks.
 
     References
     ----------
@@ -91,6 +91,7 @@ def prob_cover(
     data: Tensor,
     centers: Tensor,
     batch_size: int,
+    *,
     radius: float,
     with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
@@ -116,7 +117,7 @@ def prob_cover(
     radius : float
         Of the balls, in units of the embeddings.
     with_utilities : bool, default=True
-        Whether to keep the utilities of all candidates.
+        ``False`` keeps the utilities of the picks alone, (b,) numbers.
 
     Returns
     -------
@@ -124,8 +125,7 @@ def prob_cover(
         Picks in order; the lowest position wins a tie.
     utilities : Tensor of shape (b, N)
         Row t holds how many rows each candidate would newly cover at pick t; 0 at
-        earlier picks. Of shape (b,), those of the picks alone, if the others are not
-        asked for.
+        earlier picks.
 
     References
     ----------

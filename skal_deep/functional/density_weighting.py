@@ -49,6 +49,7 @@ def density_k_center(
     centers: Tensor,
     densities: Tensor,
     batch_size: int,
+    *,
     beta: float = 1.0,
     with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
@@ -70,7 +71,7 @@ def density_k_center(
     beta : float, default=1.0
         Weight of density; 0 is greedy k-centre.
     with_utilities : bool, default=True
-        Whether to keep the utilities of all candidates.
+        ``False`` keeps the utilities of the picks alone, (b,) numbers.
 
     Returns
     -------
@@ -78,8 +79,7 @@ def density_k_center(
         Picks in order; the lowest position wins a tie.
     utilities : Tensor of shape (b, N)
         Row t holds the products before pick t, 0 at earlier picks. Without centres,
-        row 0 holds densities. Of shape (b,), those of the picks alone, if the others
-        are not asked for.
+        row 0 holds densities.
     """
     picks = Picks(embeddings, batch_size, with_utilities)
     check_rows(embeddings=embeddings, centers=centers)

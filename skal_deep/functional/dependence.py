@@ -21,8 +21,9 @@ _FLOOR = 1e-8
 
 def ical(
     samples: Tensor,
-    batch_size: int,
     others: Callable[[int], Tensor],
+    batch_size: int,
+    *,
     n_condense: int = 200,
     n_probes: int | None = None,
     with_utilities: bool = True,
@@ -48,11 +49,11 @@ def ical(
     ----------
     samples : Tensor of shape (S, N, C)
         Coupled posterior draws for the candidates.
-    batch_size : int
-        Number of picks b.
     others : callable
         ``others(n)`` returns the same draws for n random rows of the pool, (S, n, C),
         other ones at each call.
+    batch_size : int
+        Number of picks b.
     n_condense : int, default=200
         Size of the condensing set, 200 as in the paper.
     n_probes : int, optional
@@ -62,15 +63,14 @@ def ical(
         for little; this many rows, 20 in the paper. Both h are shifted, as in the
         authors' code, by the larger of their smallest values. ``None`` is plain ICAL.
     with_utilities : bool, default=True
-        Whether to keep the utilities of all candidates.
+        ``False`` keeps the utilities of the picks alone, (b,) numbers.
 
     Returns
     -------
     indices : Tensor of shape (b,)
         Picks in order; the lowest position wins a tie.
     utilities : Tensor of shape (b, N)
-        Row t holds the scores at pick t; 0 at earlier picks. Of shape (b,), those of
-        the picks alone, if the others are not asked for.
+        Row t holds the scores at pick t; 0 at earlier picks.
 
     References
     ----------

@@ -16,6 +16,7 @@ def max_det(
     features: Tensor,
     labeled_features: Tensor,
     batch_size: int,
+    *,
     noise: float,
     with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
@@ -44,7 +45,7 @@ def max_det(
     noise : float
         Variance s of the noise, above 0.
     with_utilities : bool, default=True
-        Whether to keep the utilities of all candidates.
+        ``False`` keeps the utilities of the picks alone, (b,) numbers.
 
     Returns
     -------
@@ -52,8 +53,7 @@ def max_det(
         Picks in order; the lowest position wins a tie.
     utilities : Tensor of shape (b, N)
         Row t holds the variance of each candidate given the labelled rows and the
-        picks before t, 0 at earlier picks. Of shape (b,), those of the picks alone, if
-        the others are not asked for.
+        picks before t, 0 at earlier picks.
 
     References
     ----------
@@ -83,8 +83,8 @@ def max_det(
                 features.double(),
                 labeled_features.double(),
                 batch_size,
-                noise,
-                with_utilities,
+                noise=noise,
+                with_utilities=with_utilities,
             )
             return indices, utilities.to(features.dtype)
     return picks.answer()

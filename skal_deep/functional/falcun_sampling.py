@@ -13,6 +13,7 @@ from skal_deep.functional.uncertainty import margin
 def falcun(
     probas: Tensor,
     batch_size: int,
+    *,
     gamma: float = 10.0,
     generator: torch.Generator | None = None,
     with_utilities: bool = True,
@@ -35,15 +36,14 @@ def falcun(
     generator : torch.Generator, optional
         Source of randomness; ``None`` is a fresh one.
     with_utilities : bool, default=True
-        Whether to keep the utilities of all candidates.
+        ``False`` keeps the utilities of the picks alone, (b,) numbers.
 
     Returns
     -------
     indices : Tensor of shape (b,)
         Picks in order.
     utilities : Tensor of shape (b, N)
-        Row t holds the probabilities of draw t, 0 at earlier picks. Of shape (b,),
-        those of the picks alone, if the others are not asked for.
+        Row t holds the probabilities of draw t, 0 at earlier picks.
 
     References
     ----------

@@ -76,11 +76,12 @@ def bait(
     labeled_probas: Tensor,
     labeled_embeddings: Tensor,
     batch_size: int,
+    *,
+    pool: tuple[Tensor, Tensor] | None = None,
     regularization: float = 1.0,
     weighting: Weighting = "official",
     n_top: int | None = None,
     binary: bool = False,
-    pool: tuple[Tensor, Tensor] | None = None,
     with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Choose the batch after which the last layer is known best (Bait).
@@ -109,6 +110,9 @@ def bait(
         The same of the labelled rows.
     batch_size : int
         Number of picks b.
+    pool : tuple of Tensors, optional
+        Probabilities and embeddings of the rows that F is the mean over, beside the
+        labelled ones; ``None`` are the candidates.
     regularization : float, default=1.0
         Added to the diagonal of M. The authors take 1, and 0.01 for CIFAR.
     weighting : {"official", "paper", "consistent"}, default="official"
@@ -122,11 +126,8 @@ def bait(
         Whether to tell the most probable class from the rest only. The information of
         a row is then ``p (1 - p) h h'`` with its largest probability p, and M has
         D x D numbers: for many classes.
-    pool : tuple of Tensors, optional
-        Probabilities and embeddings of the rows that F is the mean over, beside the
-        labelled ones; ``None`` are the candidates.
     with_utilities : bool, default=True
-        Whether to return the utilities, which take b N numbers.
+        ``False`` keeps the utilities of the picks alone, (b,) numbers.
 
     Returns
     -------
@@ -134,8 +135,7 @@ def bait(
         Picks in the order in which they were added.
     utilities : Tensor of shape (b, N)
         Row t holds how much each candidate lowers the trace when pick t was added; 0
-        at rows added earlier. Of shape (b,), those of the picks alone, if the others
-        are not asked for.
+        at rows added earlier.
 
     Raises
     ------
@@ -174,6 +174,7 @@ def bait_regression(
     embeddings: Tensor,
     labeled_embeddings: Tensor,
     batch_size: int,
+    *,
     regularization: float = 1.0,
     weighting: Weighting = "official",
     with_utilities: bool = True,
@@ -196,7 +197,7 @@ def bait_regression(
     weighting : {"official", "paper", "consistent"}, default="official"
         How labelled and new rows count, as in :func:`bait`.
     with_utilities : bool, default=True
-        Whether to return the utilities, which take b N numbers.
+        ``False`` keeps the utilities of the picks alone, (b,) numbers.
 
     Returns
     -------

@@ -45,6 +45,7 @@ def badge(
     probas: Tensor,
     embeddings: Tensor,
     batch_size: int,
+    *,
     generator: torch.Generator | None = None,
     with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
@@ -73,7 +74,7 @@ def badge(
     generator : torch.Generator, optional
         Source of randomness; ``None`` is a fresh one.
     with_utilities : bool, default=True
-        Whether to return the utilities, which take b N numbers.
+        ``False`` keeps the utilities of the picks alone, (b,) numbers.
 
     Returns
     -------
@@ -82,8 +83,7 @@ def badge(
     utilities : Tensor of shape (b, N)
         Row 0 holds squared gradient norms over their sum; row t the probabilities of
         draw t, 0 at earlier picks. Each row sums to 1. Where all that is left
-        coincides with a pick, the draw is uniform. Of shape (b,), those of the picks
-        alone, if the others are not asked for.
+        coincides with a pick, the draw is uniform.
 
     References
     ----------

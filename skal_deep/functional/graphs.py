@@ -155,6 +155,7 @@ def propagate_labels(
     labeled: Tensor,
     candidates: Tensor,
     batch_size: int,
+    *,
     alpha: float = 0.99,
     with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
@@ -178,7 +179,7 @@ def propagate_labels(
     alpha : float, default=0.99
         Below 1; large ones reach far.
     with_utilities : bool, default=True
-        Whether to keep the utilities of all candidates.
+        ``False`` keeps the utilities of the picks alone, (b,) numbers.
 
     Returns
     -------
@@ -186,8 +187,7 @@ def propagate_labels(
         Picks in order, as positions in ``candidates``; the lowest wins a tie.
     utilities : Tensor of shape (b, n)
         Row t holds minus f before pick t, 0 at earlier picks. Without labelled rows,
-        row 0 holds f for q = 1 everywhere. Of shape (b,), those of the picks alone, if
-        the others are not asked for.
+        row 0 holds f for q = 1 everywhere.
 
     References
     ----------

@@ -30,6 +30,7 @@ _FEW = 16
 def batch_bald(
     samples: Tensor,
     batch_size: int,
+    *,
     n_configurations: int = 2000,
     generator: torch.Generator | None = None,
     with_utilities: bool = True,
@@ -66,7 +67,8 @@ def batch_bald(
     generator : torch.Generator, optional
         Source of sampled labels; ``None`` is a fresh one.
     with_utilities : bool, default=True
-        Whether to compute the utilities, which takes the gains of all candidates.
+        ``False`` keeps the utilities of the picks alone, (b,) numbers, and saves most
+        gains.
 
     Returns
     -------
@@ -74,8 +76,7 @@ def batch_bald(
         Picks in order; the lowest position wins a tie.
     utilities : Tensor of shape (b, N)
         Row t holds the joint mutual information, in nats, of the picks before t
-        together with each candidate; 0 at those picks. Of shape (b,), those of the
-        picks alone, if the others are not asked for.
+        together with each candidate; 0 at those picks.
 
     References
     ----------

@@ -22,6 +22,7 @@ def k_center_greedy(
     embeddings: Tensor,
     centers: Tensor,
     batch_size: int,
+    *,
     with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Choose the point farthest from all centres, again and again.
@@ -46,7 +47,8 @@ def k_center_greedy(
     batch_size : int
         Number of picks b.
     with_utilities : bool, default=True
-        Whether to compute the utilities, which takes all distances.
+        ``False`` keeps the utilities of the picks alone, (b,) numbers, and saves most
+        distances.
 
     Returns
     -------
@@ -55,8 +57,7 @@ def k_center_greedy(
     utilities : Tensor of shape (b, N)
         Row t holds the Euclidean distance of each candidate to its nearest centre
         before pick t, 0 at earlier picks. Without centres, row 0 holds minus the
-        distance to the mean. Of shape (b,), those of the picks alone, if the others are
-        not asked for.
+        distance to the mean.
 
     References
     ----------

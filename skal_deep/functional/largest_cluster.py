@@ -13,6 +13,7 @@ def lcmd(
     features: Tensor,
     centers: Tensor,
     batch_size: int,
+    *,
     mass: Tensor | None = None,
     with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
@@ -37,7 +38,7 @@ def lcmd(
         Points whose distances make the size of a cluster; ``None`` are the
         candidates.
     with_utilities : bool, default=True
-        Whether to keep the utilities of all candidates.
+        ``False`` keeps the utilities of the picks alone, (b,) numbers.
 
     Returns
     -------
@@ -47,8 +48,7 @@ def lcmd(
     utilities : Tensor of shape (b, N)
         Row t holds the squared distance of each candidate in the largest cluster to
         its centre before pick t, 0 in other clusters and at earlier picks. Without
-        centres, row 0 holds squared norms. Of shape (b,), those of the picks alone, if
-        the others are not asked for.
+        centres, row 0 holds squared norms.
 
     References
     ----------

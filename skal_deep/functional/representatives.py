@@ -11,6 +11,7 @@ def nearest_distinct(
     embeddings: Tensor,
     centroids: Tensor,
     batch_size: int,
+    *,
     handicaps: Tensor | None = None,
     with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
@@ -27,7 +28,7 @@ def nearest_distinct(
     handicaps : Tensor of shape (N,), optional
         What is added to the distances of each candidate; ``None`` is nothing.
     with_utilities : bool, default=True
-        Whether to keep the utilities of all candidates.
+        ``False`` keeps the utilities of the picks alone, (b,) numbers.
 
     Returns
     -------
@@ -35,8 +36,7 @@ def nearest_distinct(
         Picks in order of the centroids; the lowest position wins a tie.
     utilities : Tensor of shape (b, N)
         Row t holds minus the distances to centroid t, less the handicaps; 0 at
-        earlier picks. Of shape (b,), those of the picks alone, if the others are not
-        asked for.
+        earlier picks.
     """
     picks = Picks(embeddings, batch_size, with_utilities)
     check_finite(embeddings=embeddings, centroids=centroids)

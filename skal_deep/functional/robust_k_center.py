@@ -21,6 +21,7 @@ def robust_k_center(
     embeddings: Tensor,
     centers: Tensor,
     batch_size: int,
+    *,
     n_outliers: int,
     max_points: int,
     time_limit: float,

@@ -78,6 +78,7 @@ def cluster_rounds(
     scores: Tensor,
     clusters: Tensor,
     batch_size: int,
+    *,
     n_considered: int,
     with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
@@ -98,7 +99,7 @@ def cluster_rounds(
     n_considered : int
         Number of highest scores that may be picked; at least b and at most N are.
     with_utilities : bool, default=True
-        Whether to keep the utilities of all candidates.
+        ``False`` keeps the utilities of the picks alone, (b,) numbers.
 
     Returns
     -------
@@ -106,8 +107,7 @@ def cluster_rounds(
         Picks in order.
     utilities : Tensor of shape (b, N)
         Row t holds the scores of the cluster whose turn it is and the lowest of all
-        scores elsewhere; 0 at earlier picks. Of shape (b,), those of the picks alone,
-        if the others are not asked for.
+        scores elsewhere; 0 at earlier picks.
 
     References
     ----------
@@ -116,7 +116,8 @@ def cluster_rounds(
     """
     check_batch_size(batch_size, len(scores))
     check_finite(scores=scores)
-    considered = top_k(scores, min(max(n_considered, batch_size), len(scores)))
+    n_considered = min(max(n_considered, batch_size), len(scores))
+    considered, _ = top_k(scores, n_considered, with_utilities=False)
     _, group, size = clusters[considered].unique(
         return_inverse=True, return_counts=True
     )

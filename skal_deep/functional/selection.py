@@ -9,8 +9,10 @@ from skal_deep.functional._checks import check_batch_size, check_finite, own_gen
 from skal_deep.functional._picks import Picks
 
 
-def top_k(scores: Tensor, batch_size: int) -> Tensor:
-    """Return the positions of the highest scores; the lowest position wins a tie.
+def top_k(
+    scores: Tensor, batch_size: int, *, with_utilities: bool = True
+) -> tuple[Tensor, Tensor]:
+    """Choose the highest scores; the lowest position wins a tie.
 
     Parameters
     ----------
@@ -19,14 +21,23 @@ def top_k(scores: Tensor, batch_size: int) -> Tensor:
     batch_size : int
         Number of picks b.
 
+    with_utilities : bool, default=True
+        ``False`` keeps the utilities of the picks alone, (b,) numbers.
+
     Returns
     -------
     indices : Tensor of shape (b,)
         Picks, the highest score first.
+    utilities : Tensor of shape (b, N)
+        Each row holds the scores; 0 at earlier picks.
     """
     check_batch_size(batch_size, len(scores))
     check_finite(scores=scores)
-    return torch.sort(scores, descending=True, stable=True).indices[:batch_size]
+    order = torch.sort(scores, descending=True, stable=True)
+    indices = order.indices[:batch_size]
+    if not with_utilities:
+        return indices, order.values[:batch_size]
+    return indices, without_earlier(scores.repeat(batch_size, 1), indices)
 
 
 def without_earlier(utilities: Tensor, indices: Tensor) -> Tensor:
@@ -39,9 +50,10 @@ def without_earlier(utilities: Tensor, indices: Tensor) -> Tensor:
 def power_sample(
     scores: Tensor,
     batch_size: int,
+    *,
     coldness: float = 1.0,
-    generator: torch.Generator | None = None,
     epsilon: float = 0.0,
+    generator: torch.Generator | None = None,
     with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Draw a batch with probabilities proportional to ``scores ** coldness``.
@@ -56,20 +68,19 @@ def power_sample(
         Number of picks b.
     coldness : float, default=1.0
         0 is uniform, infinity the highest scores.
-    generator : torch.Generator, optional
-        Source of randomness; ``None`` is a fresh one.
     epsilon : float, default=0.0
         Share of each draw's probability that is spread evenly over what is left.
+    generator : torch.Generator, optional
+        Source of randomness; ``None`` is a fresh one.
     with_utilities : bool, default=True
-        Whether to compute the utilities of all candidates.
+        ``False`` keeps the utilities of the picks alone, (b,) numbers.
 
     Returns
     -------
     indices : Tensor of shape (b,)
         Picks in the order of the draws.
     utilities : Tensor of shape (b, N)
-        Row t holds the probabilities of draw t; 0 at earlier picks. Of shape (b,),
-        those of the picks alone, if the others are not asked for.
+        Row t holds the probabilities of draw t; 0 at earlier picks.
 
     References
     ----------
@@ -86,9 +97,10 @@ def power_sample(
 def softmax_sample(
     scores: Tensor,
     batch_size: int,
+    *,
     coldness: float = 1.0,
-    generator: torch.Generator | None = None,
     epsilon: float = 0.0,
+    generator: torch.Generator | None = None,
     with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Draw a batch with probabilities proportional to ``exp(coldness * scores)``.
@@ -101,20 +113,19 @@ def softmax_sample(
         Number of picks b.
     coldness : float, default=1.0
         0 is uniform, infinity the highest scores.
-    generator : torch.Generator, optional
-        Source of randomness; ``None`` is a fresh one.
     epsilon : float, default=0.0
         Share of each draw's probability that is spread evenly over what is left.
+    generator : torch.Generator, optional
+        Source of randomness; ``None`` is a fresh one.
     with_utilities : bool, default=True
-        Whether to compute the utilities of all candidates.
+        ``False`` keeps the utilities of the picks alone, (b,) numbers.
 
     Returns
     -------
     indices : Tensor of shape (b,)
         Picks in the order of the draws.
     utilities : Tensor of shape (b, N)
-        Row t holds the probabilities of draw t; 0 at earlier picks. Of shape (b,),
-        those of the picks alone, if the others are not asked for.
+        Row t holds the probabilities of draw t; 0 at earlier picks.
 
     References
     ----------
@@ -131,9 +142,10 @@ def softmax_sample(
 def softrank_sample(
     scores: Tensor,
     batch_size: int,
+    *,
     coldness: float = 1.0,
-    generator: torch.Generator | None = None,
     epsilon: float = 0.0,
+    generator: torch.Generator | None = None,
     with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Draw a batch with probabilities proportional to ``rank ** -coldness``.
@@ -148,20 +160,19 @@ def softrank_sample(
         Number of picks b.
     coldness : float, default=1.0
         0 is uniform, infinity the highest scores.
-    generator : torch.Generator, optional
-        Source of randomness; ``None`` is a fresh one.
     epsilon : float, default=0.0
         Share of each draw's probability that is spread evenly over what is left.
+    generator : torch.Generator, optional
+        Source of randomness; ``None`` is a fresh one.
     with_utilities : bool, default=True
-        Whether to compute the utilities of all candidates.
+        ``False`` keeps the utilities of the picks alone, (b,) numbers.
 
     Returns
     -------
     indices : Tensor of shape (b,)
         Picks in the order of the draws.
     utilities : Tensor of shape (b, N)
-        Row t holds the probabilities of draw t; 0 at earlier picks. Of shape (b,),
-        those of the picks alone, if the others are not asked for.
+        Row t holds the probabilities of draw t; 0 at earlier picks.
 
     References
     ----------

@@ -52,9 +52,10 @@ def typi_clust(
     n_labeled: int,
     centroids: Tensor,
     batch_size: int,
+    *,
+    rows: Tensor | None = None,
     n_neighbors: int = 20,
     with_utilities: bool = True,
-    rows: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Choose the most typical row of one cluster after the other.
 
@@ -76,13 +77,13 @@ def typi_clust(
         Of the clusters; a row belongs to the nearest.
     batch_size : int
         Number of picks b.
-    n_neighbors : int, default=20
-        Largest number of neighbours; the paper's 20.
-    with_utilities : bool, default=True
-        Whether to keep the utilities of all candidates.
     rows : Tensor of shape (N,), optional
         Which rows of the data the candidates are, in whose clusters they are then;
         ``None`` is the nearest ones.
+    n_neighbors : int, default=20
+        Largest number of neighbours; the paper's 20.
+    with_utilities : bool, default=True
+        ``False`` keeps the utilities of the picks alone, (b,) numbers.
 
     Returns
     -------
@@ -90,8 +91,7 @@ def typi_clust(
         Picks in order; the lowest position wins a tie.
     utilities : Tensor of shape (b, N)
         Row t holds the typicality of the candidates in the cluster whose turn it is,
-        0 elsewhere and at earlier picks. Of shape (b,), those of the picks alone, if
-        the others are not asked for.
+        0 elsewhere and at earlier picks.
 
     References
     ----------

@@ -72,7 +72,10 @@ def badge_at(
         return proba_NC, embedding_ND
 
     picks, utilities = badge(
-        *factors(pool), batch_size, pool.generator, pool.with_utilities
+        *factors(pool),
+        batch_size,
+        generator=pool.generator,
+        with_utilities=pool.with_utilities,
     )
     if pool.is_foreign and pool.unlabeled_beside and pool.with_utilities:
         norm_N, norm_U = (

@@ -73,9 +73,9 @@ class BatchBALD(DeepQueryStrategy):
         picks, utilities = batch_bald(
             samples_SNC,
             batch_size,
-            self.n_configurations,
-            pool.generator,
-            pool.with_utilities,
+            n_configurations=self.n_configurations,
+            generator=pool.generator,
+            with_utilities=pool.with_utilities,
         )
         n_informed = n_informed_picks(utilities, picks, len(samples_SNC))
         if n_informed < batch_size:

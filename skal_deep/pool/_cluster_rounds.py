@@ -57,7 +57,11 @@ class ClusterRounds(SelectionRule):
         cluster_N = cluster_M[pool.rows_of_data().to(cluster_M.device)]
         n_considered = round(self.oversampling * batch_size)
         picks, utilities = cluster_rounds(
-            scores, cluster_N, batch_size, n_considered, pool.with_utilities
+            scores,
+            cluster_N,
+            batch_size,
+            n_considered=n_considered,
+            with_utilities=pool.with_utilities,
         )
         if pool.score_whole is not None:
             cluster_U = cluster_M[pool.whole().rows_of_data().to(cluster_M.device)]

@@ -64,5 +64,10 @@ class DensityWeightedDiversity(DeepQueryStrategy):
         centers_LD = data_MD[: len(pool.labeled)]
         densities = density(points_ND, data_MD, self.bandwidth)
         return density_k_center(
-            points_ND, centers_LD, densities, batch_size, self.beta, pool.with_utilities
+            points_ND,
+            centers_LD,
+            densities,
+            batch_size,
+            beta=self.beta,
+            with_utilities=pool.with_utilities,
         )

@@ -57,7 +57,11 @@ class Falcun(DeepQueryStrategy):
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         proba_NC = pool.predict_proba()
         picks, utilities = falcun(
-            proba_NC, batch_size, self.gamma, pool.generator, pool.with_utilities
+            proba_NC,
+            batch_size,
+            gamma=self.gamma,
+            generator=pool.generator,
+            with_utilities=pool.with_utilities,
         )
         if pool.with_utilities and pool.is_foreign and pool.unlabeled_beside:
             u_N, u_U = (

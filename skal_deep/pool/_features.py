@@ -165,7 +165,11 @@ def representatives(
     centroids_KD = k_means(grouped, batch_size, pool.generator)
     handicap_N = torch.where(chosen_N, 0.0, 2.0).to(rows_ND)
     return nearest_distinct(
-        rows_ND, centroids_KD, batch_size, handicap_N, pool.with_utilities
+        rows_ND,
+        centroids_KD,
+        batch_size,
+        handicaps=handicap_N,
+        with_utilities=pool.with_utilities,
     )
 
 

@@ -79,9 +79,9 @@ class ICAL(DeepQueryStrategy):
         samples_SNC = pool.sample_proba(self.n_samples)
         return ical(
             samples_SNC,
-            batch_size,
             others,
-            self.n_condense,
-            self.n_probes,
-            pool.with_utilities,
+            batch_size,
+            n_condense=self.n_condense,
+            n_probes=self.n_probes,
+            with_utilities=pool.with_utilities,
         )

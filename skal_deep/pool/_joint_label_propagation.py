@@ -64,6 +64,6 @@ class JointLabelPropagation(DeepQueryStrategy):
             torch.arange(len(pool.labeled)),
             pool.rows_of_data(),
             batch_size,
-            self.alpha,
-            pool.with_utilities,
+            alpha=self.alpha,
+            with_utilities=pool.with_utilities,
         )

@@ -84,6 +84,6 @@ class LCMD(DeepQueryStrategy):
             features_NP,
             centers_MP,
             batch_size,
-            mass_UP,
+            mass=mass_UP,
             with_utilities=pool.with_utilities,
         )

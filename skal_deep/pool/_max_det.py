@@ -85,6 +85,6 @@ class MaxDet(DeepQueryStrategy):
             features_NP,
             labeled_MP,
             batch_size,
-            self.noise * (scale or 1),
+            noise=self.noise * (scale or 1),
             with_utilities=pool.with_utilities,
         )

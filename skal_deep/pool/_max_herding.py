@@ -71,6 +71,6 @@ class MaxHerding(DeepQueryStrategy):
             data_MD,
             centers_LD,
             batch_size,
-            self.bandwidth,
+            bandwidth=self.bandwidth,
             with_utilities=pool.with_utilities,
         )

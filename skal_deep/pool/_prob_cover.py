@@ -104,5 +104,10 @@ class ProbCover(DeepQueryStrategy):
             radius = purity_radius(data_MD, cluster_M, self.purity)
         centers_LD = data_MD[: len(pool.labeled)]
         return prob_cover(
-            points_ND, data_MD, centers_LD, batch_size, radius, pool.with_utilities
+            points_ND,
+            data_MD,
+            centers_LD,
+            batch_size,
+            radius=radius,
+            with_utilities=pool.with_utilities,
         )

@@ -59,7 +59,8 @@ class TopK(SelectionRule):
     """
 
     def _select(self, scores, batch_size, pool):  # noqa: ARG002
-        return top_k(scores, batch_size), scores
+        picks, _ = top_k(scores, batch_size, with_utilities=False)
+        return picks, scores  # one row stands for all
 
 
 class _Draws(SelectionRule, ABC):
@@ -79,10 +80,10 @@ class _Draws(SelectionRule, ABC):
         return type(self)._sample(
             scores,
             batch_size,
-            self.coldness,
-            pool.generator,
-            self.epsilon,
-            pool.with_utilities,
+            coldness=self.coldness,
+            epsilon=self.epsilon,
+            generator=pool.generator,
+            with_utilities=pool.with_utilities,
         )
 
 

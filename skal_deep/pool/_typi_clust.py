@@ -79,7 +79,7 @@ class TypiClust(DeepQueryStrategy):
             n_labeled,
             centroids_KD,
             batch_size,
-            self.n_neighbors,
-            pool.with_utilities,
-            None if pool.is_foreign else pool.rows_of_data(),
+            n_neighbors=self.n_neighbors,
+            with_utilities=pool.with_utilities,
+            rows=None if pool.is_foreign else pool.rows_of_data(),
         )

@@ -89,7 +89,7 @@ class UncertaintyHerding(DeepQueryStrategy):
             data_MD,
             data_MD[:n_labeled],
             batch_size,
-            self.bandwidth or closest_pair(data_MD[:n_labeled]),
-            weights.to(data_MD),
-            pool.with_utilities,
+            bandwidth=self.bandwidth or closest_pair(data_MD[:n_labeled]),
+            weights=weights.to(data_MD),
+            with_utilities=pool.with_utilities,
         )

@@ -69,7 +69,7 @@ def test_golden_uncertainty_herding():
 
 def test_golden_prob_cover():
     radius = float(GOLDEN["probcover_delta"])
-    picks, utilities = prob_cover(H[UNLABELED], H, H[LABELED], 6, radius)
+    picks, utilities = prob_cover(H[UNLABELED], H, H[LABELED], 6, radius=radius)
     assert UNLABELED[picks].tolist() == GOLDEN["probcover_idx"].tolist()
     assert utilities[range(6), picks].tolist() == GOLDEN["probcover_gain"].tolist()
     centers = torch.cat([H[LABELED], H[UNLABELED][picks]])
@@ -94,7 +94,7 @@ def test_equals_gains_computed_anew(seed, n, n_centers, n_others):
     is_close = (torch.cdist(points, data) < 0.7).double()
     start = covered((torch.cdist(centers, data) < 0.7).double())
     picks, rows = plain_greedy(is_close, start, torch.ones(len(data)).double(), n)
-    indices, utilities = prob_cover(points, data, centers, n, 0.7)
+    indices, utilities = prob_cover(points, data, centers, n, radius=0.7)
     assert indices.tolist() == picks
     torch.testing.assert_close(utilities, rows)
 
@@ -116,7 +116,7 @@ def test_chunks_and_number_type_do_not_matter(monkeypatch):
 def test_at_least_a_fixed_share_of_the_best_coverage(seed):
     points = normal(16, 2, seed=seed)
     is_close = torch.cdist(points, points) < 0.8
-    picks, gains = prob_cover(points, points, points[:0], 4, 0.8)
+    picks, gains = prob_cover(points, points, points[:0], 4, radius=0.8)
     covered = int(is_close[picks].any(0).sum())
     assert covered == gains[range(4), picks].sum()
     best = max(
@@ -135,7 +135,7 @@ def test_gains_fall_and_sum_to_the_coverage():
 
 def test_rows_that_are_no_candidates_count():
     data = torch.tensor([[0.0], [0.1], [0.2], [5.0]])
-    picks, utilities = prob_cover(data[[3, 0]], data, data[:0], 2, 0.5)
+    picks, utilities = prob_cover(data[[3, 0]], data, data[:0], 2, radius=0.5)
     assert picks.tolist() == [1, 0]
     assert utilities.tolist() == [[1, 3], [1, 0]]
 
@@ -166,7 +166,12 @@ def test_the_closest_pair_is_found_in_chunks(monkeypatch):
 
 def test_degenerate_data():
     copies = torch.zeros(4, 2)
-    assert prob_cover(copies, copies, copies[:0], 4, 1.0)[0].tolist() == [0, 1, 2, 3]
+    assert prob_cover(copies, copies, copies[:0], 4, radius=1.0)[0].tolist() == [
+        0,
+        1,
+        2,
+        3,
+    ]
     picks, utilities = max_herding(copies, copies, copies[:1], 4)
     assert picks.tolist() == [0, 1, 2, 3]
     assert utilities.eq(0).all()
@@ -176,4 +181,4 @@ def test_degenerate_data():
     with pytest.raises(ValueError, match="data holds NaN"):
         max_herding(copies, copies * math.nan, copies[:0], 1)
     with pytest.raises(ValueError, match="batch_size"):
-        prob_cover(copies, copies, copies[:0], 5, 1.0)
+        prob_cover(copies, copies, copies[:0], 5, radius=1.0)

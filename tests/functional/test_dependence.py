@@ -30,13 +30,13 @@ def hsic(first_SS, second_SS):
 @pytest.mark.parametrize("chunk", [1, 2**19])
 def test_golden(chunk, monkeypatch):
     monkeypatch.setattr(module, "CHUNK_ELEMENTS", chunk)
-    picks, utilities = ical(LABELS, 2, lambda _: CONDENSE)
+    picks, utilities = ical(LABELS, lambda _: CONDENSE, 2)
     assert picks[0] == 2
     np.testing.assert_allclose(utilities[0], GOLDEN["E_score_step0"], atol=1e-12)
     expected = GOLDEN["E_score_step1"].copy()
     expected[2] = 0
     np.testing.assert_allclose(utilities[1], expected, atol=1e-12)
-    _, utilities = ical(LABELS, 2, lambda _: CONDENSE, n_probes=4)
+    _, utilities = ical(LABELS, lambda _: CONDENSE, 2, n_probes=4)
     expected = GOLDEN["E_pointwise_ratio_step1"]
     np.testing.assert_allclose(utilities[1], expected, atol=1e-12)
 
@@ -49,7 +49,7 @@ def test_it_is_the_criterion_of_the_papers_kernels(seed):
     rows = rng.integers(n, size=3)
     kernel = kernels(labels)
     samples = torch.nn.functional.one_hot(torch.as_tensor(labels)).double()
-    picks, utilities = ical(samples, 2, lambda _: samples[:, rows])
+    picks, utilities = ical(samples, lambda _: samples[:, rows], 2)
     condense = kernel[:, :, rows].mean(-1)
     expected = [hsic(condense, kernel[:, :, i]) for i in range(n)]
     np.testing.assert_allclose(utilities[0], expected, atol=1e-12)
@@ -68,12 +68,22 @@ def random_draws(seed=0, shape=(12, 9, 4)):
 def test_order_of_draws_rows_and_classes_does_not_matter(n_probes):
     samples, rng = random_draws(), np.random.default_rng(1)
     s, n, c = (rng.permutation(k) for k in samples.shape)
-    picks, utilities = ical(samples, 4, lambda k: samples[:, :k], 5, n_probes)
+    picks, utilities = ical(
+        samples, lambda k: samples[:, :k], 4, n_condense=5, n_probes=n_probes
+    )
     other = samples[s][..., c]
-    its, permuted = ical(other[:, n], 4, lambda k: other[:, :k], 5, n_probes)
+    its, permuted = ical(
+        other[:, n], lambda k: other[:, :k], 4, n_condense=5, n_probes=n_probes
+    )
     np.testing.assert_array_equal(picks, n[its])
     np.testing.assert_allclose(utilities[:, n], permuted, atol=1e-12)
-    single = ical(samples.float(), 4, lambda k: samples[:, :k].float(), 5, n_probes)
+    single = ical(
+        samples.float(),
+        lambda k: samples[:, :k].float(),
+        4,
+        n_condense=5,
+        n_probes=n_probes,
+    )
     assert single[1].dtype == torch.float32
     np.testing.assert_allclose(single[1], utilities, atol=1e-6)
 
@@ -81,14 +91,14 @@ def test_order_of_draws_rows_and_classes_does_not_matter(n_probes):
 def test_unrelated_draws_are_independent():
     related = random_draws(shape=(2_000, 6, 3))
     mixed = related[np.random.default_rng(0).permutation(2_000)]
-    with_itself = ical(related, 1, lambda _: related)[1]
-    with_mixed = ical(related, 1, lambda _: mixed)[1]
+    with_itself = ical(related, lambda _: related, 1)[1]
+    with_mixed = ical(related, lambda _: mixed, 1)[1]
     assert with_mixed.max() < 0.05 * with_itself.min()
 
 
 def test_with_one_condensing_set_the_batch_is_the_highest_scores():
     samples = random_draws()
-    picks, utilities = ical(samples, 5, lambda _: samples)
+    picks, utilities = ical(samples, lambda _: samples, 5)
     assert picks.tolist() == utilities[0].argsort(descending=True)[:5].tolist()
 
 
@@ -97,8 +107,8 @@ def test_pointwise_does_not_repeat_itself():
     strong = torch.zeros(12, 3, 4, dtype=torch.float64)
     strong[torch.arange(12), :, torch.arange(12) % 4] = 1
     samples[:, :2] = strong[:, :2]
-    plain, _ = ical(samples, 2, lambda _: samples)
-    pointwise, utilities = ical(samples, 2, lambda _: samples, n_probes=9)
+    plain, _ = ical(samples, lambda _: samples, 2)
+    pointwise, utilities = ical(samples, lambda _: samples, 2, n_probes=9)
     assert plain.tolist() == [0, 1]  # the best row and its copy
     assert pointwise[0] == 0
     assert pointwise[1] > 2
@@ -108,6 +118,6 @@ def test_pointwise_does_not_repeat_itself():
 def test_without_disagreement_there_is_no_dependence():
     same = random_draws()[:1].expand(5, 9, 4)
     for n_probes in (None, 2):
-        picks, utilities = ical(same, 9, lambda _: same, n_probes=n_probes)
+        picks, utilities = ical(same, lambda _: same, 9, n_probes=n_probes)
         assert sorted(picks.tolist()) == list(range(9))
         np.testing.assert_allclose(utilities, 0, atol=1e-20)

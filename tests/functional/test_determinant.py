@@ -26,14 +26,14 @@ def posterior(features, observed, noise):
 
 
 def test_golden_picks():
-    nearly_exact, _ = max_det(H[UNLABELED], H[:0], 4, 1e-9)
+    nearly_exact, _ = max_det(H[UNLABELED], H[:0], 4, noise=1e-9)
     assert UNLABELED[nearly_exact].tolist() == GOLDEN["maxdet_idx"].tolist()
-    picks, _ = max_det(H[UNLABELED], H[:0], 8, 0.01)
+    picks, _ = max_det(H[UNLABELED], H[:0], 8, noise=0.01)
     assert UNLABELED[picks].tolist() == GOLDEN["maxdet_noise_idx"].tolist()
 
 
 def test_golden_variances():
-    _, utilities = max_det(H, H[LABELED], 1, 0.1)
+    _, utilities = max_det(H, H[LABELED], 1, noise=0.1)
     np.testing.assert_allclose(utilities[0], GOLDEN["gp_post_var"], atol=1e-12)
 
 
@@ -42,7 +42,7 @@ def test_variances_are_those_of_a_gaussian_process(seed, n_labeled, batch_size):
     rng = np.random.default_rng(seed)
     features = torch.as_tensor(rng.standard_normal((9, 3)))
     labeled = torch.as_tensor(rng.standard_normal((n_labeled, 3)))
-    picks, utilities = max_det(features, labeled, batch_size, 0.05)
+    picks, utilities = max_det(features, labeled, batch_size, noise=0.05)
     for step in range(batch_size):
         observed = torch.cat([labeled, features[picks[:step]]])
         expected = posterior(features, observed, 0.05).diagonal().clone()
@@ -54,7 +54,7 @@ def test_variances_are_those_of_a_gaussian_process(seed, n_labeled, batch_size):
 def test_each_pick_adds_the_most_to_the_determinant():
     noise, chosen = 0.01, []
     covariance = posterior(H, H[LABELED], noise) + noise * torch.eye(60)
-    picks, utilities = max_det(H, H[LABELED], 5, noise)
+    picks, utilities = max_det(H, H[LABELED], 5, noise=noise)
     for pick, row in zip(picks.tolist(), utilities, strict=True):
         gain = torch.stack(
             [torch.logdet(covariance[rows][:, rows]) for rows in _with_each(chosen)]
@@ -77,23 +77,23 @@ def test_the_greedy_batch_is_near_the_best():
         rows: float(torch.logdet(covariance[list(rows)][:, list(rows)]))
         for rows in combinations(range(12), 3)
     }
-    picks, _ = max_det(H[:12], H[:0], 3, noise)
+    picks, _ = max_det(H[:12], H[:0], 3, noise=noise)
     # a monotone submodular function: Nemhauser et al., 1978
     greedy = value[tuple(sorted(picks.tolist()))]
     assert (1 - 1 / math.e) * max(value.values()) <= greedy <= max(value.values())
 
 
 def test_labelled_rows_and_picks_count_alike():
-    first, _ = max_det(H[UNLABELED], H[LABELED], 6, 0.01)
+    first, _ = max_det(H[UNLABELED], H[LABELED], 6, noise=0.01)
     rest = np.delete(UNLABELED, first[:3])
     observed = np.concatenate([LABELED, UNLABELED[first[:3]]])
-    then, _ = max_det(H[rest], H[observed], 3, 0.01)
+    then, _ = max_det(H[rest], H[observed], 3, noise=0.01)
     assert rest[then].tolist() == UNLABELED[first[3:]].tolist()
 
 
 def test_more_picks_than_dimensions_and_copies():
     copies = H[:4].repeat(5, 1).float()
-    picks, utilities = max_det(copies, copies[:2], 20, 1e-6)
+    picks, utilities = max_det(copies, copies[:2], 20, noise=1e-6)
     assert sorted(picks.tolist()) == list(range(20))
     assert utilities.dtype == torch.float32
     assert utilities.isfinite().all()
@@ -101,14 +101,14 @@ def test_more_picks_than_dimensions_and_copies():
 
 
 def test_float32_agrees_with_float64():
-    exact, rows = max_det(H[UNLABELED], H[LABELED], 8, 1e-3)
-    rounded, single = max_det(H[UNLABELED].float(), H[LABELED].float(), 8, 1e-3)
+    exact, rows = max_det(H[UNLABELED], H[LABELED], 8, noise=1e-3)
+    rounded, single = max_det(H[UNLABELED].float(), H[LABELED].float(), 8, noise=1e-3)
     assert exact.tolist() == rounded.tolist()
     torch.testing.assert_close(single.double(), rows, rtol=1e-3, atol=1e-6)
 
 
 def test_bad_input():
     with pytest.raises(ValueError, match="noise=0"):
-        max_det(H, H[:0], 1, 0)
+        max_det(H, H[:0], 1, noise=0)
     with pytest.raises(ValueError, match="labeled_features holds NaN"):
-        max_det(H, torch.full((1, 5), math.nan), 1, 1.0)
+        max_det(H, torch.full((1, 5), math.nan), 1, noise=1.0)

@@ -212,7 +212,7 @@ def test_the_largest_determinant(rows, n_labeled):
         )
         return F.square().sum(1) - root.square().sum(0)
 
-    picks, _ = functional.max_det(points, labeled, 12, noise)
+    picks, _ = functional.max_det(points, labeled, 12, noise=noise)
     for step in range(12):
         expected = variances(torch.cat([labeled, points[picks[:step]]]))
         expected[picks[:step]] = -1
@@ -267,7 +267,7 @@ def test_ordinary_rows_are_not_computed_twice(monkeypatch):
     rows = FAMILIES["normal"]
     functional.nearest_neighbors(rows, rows, 5)
     functional.k_center_greedy(rows[5:], rows[:5], 20)
-    functional.max_herding(rows, rows, rows[:5], 3, 3.0)
+    functional.max_herding(rows, rows, rows[:5], 3, bandwidth=3.0)
 
 
 def test_balls_at_equal_distances_do_not_hang_on_rounding():
@@ -275,7 +275,7 @@ def test_balls_at_equal_distances_do_not_hang_on_rounding():
     side = torch.linspace(-1, 1, 21)
     rows = torch.cartesian_prod(side, side, side[:3]) + 0.3
     radius = float((side[1] - side[0]).double())
-    _, utilities = functional.prob_cover(rows, rows, rows[:0], 3, radius)
+    _, utilities = functional.prob_cover(rows, rows, rows[:0], 3, radius=radius)
     assert (utilities.count_nonzero(1) == len(rows) - torch.arange(3)).all()
     assert set(utilities.unique().tolist()) == {0.0, 1.0}
 
@@ -287,11 +287,14 @@ def test_rows_whose_squares_are_no_numbers_are_refused(scale):
     for kernel, name in (
         (lambda x: functional.k_center_greedy(x[5:], x[:5], 3), "embeddings"),
         (lambda x: functional.nearest_neighbors(x, x, 3), "embeddings"),
-        (lambda x: functional.max_herding(x, x, x[:0], 3, scale), "embeddings"),
+        (
+            lambda x: functional.max_herding(x, x, x[:0], 3, bandwidth=scale),
+            "embeddings",
+        ),
         (lambda x: functional.purity_radius(x, torch.arange(N) % 2), "data"),
         (lambda x: functional.density(x, x), "embeddings"),
         (lambda x: functional.lcmd(x[5:], x[:5], 3), "features"),
-        (lambda x: functional.max_det(x, x[:0], 3, 1.0), "features"),
+        (lambda x: functional.max_det(x, x[:0], 3, noise=1.0), "features"),
         (lambda x: functional.badge(proba, x, 3), "embeddings"),
     ):
         with pytest.raises(ValueError, match=f"{name} is .*float32. Scale the rows"):

@@ -35,21 +35,25 @@ def test_first_draw_is_by_uncertainty():
 @pytest.mark.parametrize("seed", range(3))
 def test_exponent_zero_is_uniform_and_a_large_one_the_largest(seed):
     generator = torch.Generator().manual_seed(seed)
-    picks, utilities = falcun(P, 5, 0.0, generator)
+    picks, utilities = falcun(P, 5, gamma=0.0, generator=generator)
     for step in range(5):
         left = np.setdiff1d(np.arange(60), picks[:step])
         np.testing.assert_allclose(utilities[step, left], 1 / len(left))
-    picks, utilities = falcun(P, 5, 2_000.0, generator)
+    picks, utilities = falcun(P, 5, gamma=2_000.0, generator=generator)
     assert (utilities[range(5), picks] > 0.99).all()
 
 
 def test_law_of_the_draws():
     picks = [
-        int(falcun(P[:6], 1, 1.0, torch.Generator().manual_seed(s))[0][0])
+        int(
+            falcun(P[:6], 1, gamma=1.0, generator=torch.Generator().manual_seed(s))[0][
+                0
+            ]
+        )
         for s in range(2_000)
     ]
     share = np.bincount(picks, minlength=6) / 2_000
-    np.testing.assert_allclose(share, falcun(P[:6], 1, 1.0)[1][0], atol=0.04)
+    np.testing.assert_allclose(share, falcun(P[:6], 1, gamma=1.0)[1][0], atol=0.04)
 
 
 def test_certain_or_equal_predictions_are_drawn_once_each():

@@ -93,7 +93,9 @@ def test_golden(name, weighting):
 def test_golden_where_early_picks_are_removed():
     lam = float(GOLDEN["bait_bwd_lam"])
     rest = np.setdiff1d(np.arange(len(H)), LABELED[:2])
-    picks, _ = bait(P[rest], H[rest], P[LABELED[:2]], H[LABELED[:2]], 6, lam)
+    picks, _ = bait(
+        P[rest], H[rest], P[LABELED[:2]], H[LABELED[:2]], 6, regularization=lam
+    )
     assert rest[picks].tolist() == GOLDEN["bait_bwd_idx"].tolist()
 
 
@@ -147,8 +149,8 @@ def test_equals_the_definition(seed, n_classes, n_labeled, weighting, lam):
         proba[labeled],
         embedding[labeled],
         3,
-        lam,
-        weighting,
+        regularization=lam,
+        weighting=weighting,
     )
     assert sorted((picks + n_labeled).tolist()) == sorted(expected)
     assert (utilities >= -1e-9).all()
@@ -246,7 +248,9 @@ def test_turning_embeddings_and_permuting_classes_changes_nothing():
 
 
 def test_heavy_regularisation_asks_for_the_most_information():
-    picks, _ = bait(P[UNLABELED], H[UNLABELED], P[LABELED], H[LABELED], 1, 1e9)
+    picks, _ = bait(
+        P[UNLABELED], H[UNLABELED], P[LABELED], H[LABELED], 1, regularization=1e9
+    )
     every = information(P, H)
     mean = every.mean(0)
     scores = torch.einsum("nij,ji->n", every[UNLABELED], mean)
@@ -295,8 +299,10 @@ def test_float32_suffices_for_large_embeddings(norm, regularization):
     embedding = norm * torch.randn(200, 64, generator=source).relu()
     proba = torch.full((200, 2), 0.5)
     rows = proba, embedding, proba[:0], embedding[:0]
-    picks = bait(*rows, 10, regularization)[0].tolist()
-    exact = bait(*(row.double() for row in rows), 10, regularization)[0].tolist()
+    picks = bait(*rows, 10, regularization=regularization)[0].tolist()
+    exact = bait(*(row.double() for row in rows), 10, regularization=regularization)[
+        0
+    ].tolist()
     assert picks == exact
 
 

@@ -38,7 +38,7 @@ def test_golden_distances_and_second_pick():
     np.testing.assert_allclose(
         torch.cdist(gradients, gradients).square(), GOLDEN["badge_sqdist"], atol=1e-9
     )
-    picks, utilities = badge(P[UNLABELED], H[UNLABELED], 2, generator())
+    picks, utilities = badge(P[UNLABELED], H[UNLABELED], 2, generator=generator())
     assert UNLABELED[picks[0]] == GOLDEN["badge_idx"][0]
     expected = GOLDEN["badge_second_probs"].copy()
     expected[picks[0]] = 0
@@ -90,7 +90,7 @@ def test_the_most_probable_label_has_the_shortest_gradient():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_rows_are_the_kmeans_plus_plus_probabilities(seed):
-    picks, utilities = badge(P, H, 6, generator(seed))
+    picks, utilities = badge(P, H, 6, generator=generator(seed))
     gradients = written_out(P, H)
     assert int(picks[0]) == int(gradients.norm(dim=1).argmax())
     for step in range(1, 6):
@@ -107,7 +107,7 @@ def test_law_of_the_second_pick():
     n_trials, source = 4_000, generator()
     counts = torch.zeros(54)
     for _ in range(n_trials):
-        picks, utilities = badge(P[UNLABELED], H[UNLABELED], 2, source)
+        picks, utilities = badge(P[UNLABELED], H[UNLABELED], 2, generator=source)
         counts[picks[1]] += 1
     expected = utilities[1] * n_trials
     likely = expected >= 5
@@ -132,7 +132,7 @@ def test_law_of_ordered_picks_does_not_depend_on_the_block(monkeypatch, ahead):
     n_trials, source = 5_000, generator()
     counts = dict.fromkeys(expected, 0)
     for _ in range(n_trials):
-        picks, _ = badge(proba, embedding, 3, source)
+        picks, _ = badge(proba, embedding, 3, generator=source)
         counts[tuple(picks[1:].tolist())] += 1
     assert sum(expected.values()) == pytest.approx(1)
     chi2 = sum(
@@ -155,7 +155,7 @@ def test_rows_sum_to_one_and_picks_are_distinct(seed, n, n_classes, n_dims, dtyp
     embedding = torch.as_tensor(rng.standard_normal((n, n_dims))).to(dtype)
     embedding[n // 2 :] = embedding[n // 2].clone()  # copies
     proba[n // 2 :] = proba[n // 2].clone()
-    picks, utilities = badge(proba, embedding, n, generator(seed))
+    picks, utilities = badge(proba, embedding, n, generator=generator(seed))
     assert sorted(picks.tolist()) == list(range(n))
     assert utilities.dtype == dtype
     torch.testing.assert_close(utilities.sum(-1), torch.ones(n, dtype=dtype))
@@ -163,7 +163,9 @@ def test_rows_sum_to_one_and_picks_are_distinct(seed, n, n_classes, n_dims, dtyp
 
 
 def test_without_gradients_the_draw_is_uniform():
-    picks, utilities = badge(torch.ones(4, 1), torch.ones(4, 2), 3, generator())
+    picks, utilities = badge(
+        torch.ones(4, 1), torch.ones(4, 2), 3, generator=generator()
+    )
     assert len(set(picks.tolist())) == 3
     torch.testing.assert_close(utilities[0], torch.full((4,), 0.25))
 

@@ -146,7 +146,10 @@ def test_first_row_is_bald():
 def test_gains_shrink_and_stay_below_their_bounds(seed, n_configurations):
     samples = random_draws(seed, n_draws=5)
     picks, utilities = batch_bald(
-        samples, 4, n_configurations, torch.Generator().manual_seed(seed)
+        samples,
+        4,
+        n_configurations=n_configurations,
+        generator=torch.Generator().manual_seed(seed),
     )
     reached = utilities[range(4), picks]
     assert (reached.diff() >= 0).all()
@@ -208,8 +211,10 @@ def test_order_does_not_matter(seed, random):
 
 def test_sampled_is_close_to_exact():
     samples = random_draws(3, n_draws=6, n=8, n_classes=5)
-    exact_picks, exact = batch_bald(samples, 4, 10_000)
-    picks, sampled = batch_bald(samples, 4, 120, torch.Generator().manual_seed(0))
+    exact_picks, exact = batch_bald(samples, 4, n_configurations=10_000)
+    picks, sampled = batch_bald(
+        samples, 4, n_configurations=120, generator=torch.Generator().manual_seed(0)
+    )
     torch.testing.assert_close(sampled[:3], exact[:3])
     assert picks[:3].tolist() == exact_picks[:3].tolist()
     assert 0 < float((sampled[3] - exact[3]).abs().max()) < 0.05
@@ -263,7 +268,9 @@ def test_certain_draws_gain_nothing_from_a_copy():
 
 def test_long_batches_stay_finite_and_below_the_ceiling():
     samples = random_draws(0, n_draws=20, n=60, n_classes=4, scale=6.0).float()
-    picks, utilities = batch_bald(samples, 40, 400, torch.Generator().manual_seed(0))
+    picks, utilities = batch_bald(
+        samples, 40, n_configurations=400, generator=torch.Generator().manual_seed(0)
+    )
     assert len(set(picks.tolist())) == 40
     assert int((utilities == 0).sum()) == sum(range(40))
     assert float(utilities.max()) <= math.log(20) + 1e-5
@@ -367,8 +374,12 @@ def test_without_utilities_the_picks_are_the_same(monkeypatch, seed, scale, min_
     monkeypatch.setattr("skal_deep.functional.joint_entropy._N_TRIED", 2)
     samples = random_draws(seed, n_draws=12, n=80, scale=scale)
     sources = [torch.Generator().manual_seed(seed) for _ in range(2)]
-    picks, utilities = batch_bald(samples, 8, 100, sources[0])
-    alone, reached = batch_bald(samples, 8, 100, sources[1], with_utilities=False)
+    picks, utilities = batch_bald(
+        samples, 8, n_configurations=100, generator=sources[0]
+    )
+    alone, reached = batch_bald(
+        samples, 8, n_configurations=100, generator=sources[1], with_utilities=False
+    )
     assert picks.tolist() == alone.tolist()
     torch.testing.assert_close(reached, utilities[range(8), picks])
     n_informed = n_informed_picks(utilities, picks, 12)
@@ -378,7 +389,9 @@ def test_without_utilities_the_picks_are_the_same(monkeypatch, seed, scale, min_
 def test_past_the_ceiling_the_order_is_that_of_bald():
     """Also where sampled labels overestimate what has been reached."""
     samples = random_draws(100, n_draws=5)
-    picks, utilities = batch_bald(samples, 7, 8, torch.Generator().manual_seed(100))
+    picks, utilities = batch_bald(
+        samples, 7, n_configurations=8, generator=torch.Generator().manual_seed(100)
+    )
     n_informed = n_informed_picks(utilities, picks, 5)
     assert n_informed < 6
     scores = bald(samples)[picks[n_informed:]]

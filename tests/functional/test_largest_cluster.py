@@ -44,7 +44,7 @@ def test_equals_the_definition(seed, n, n_centers, has_mass):
         torch.as_tensor(rng.standard_normal((k, 2)) + 20) for k in (n, n_centers)
     )
     mass = torch.as_tensor(rng.standard_normal((15, 2)) + 20) if has_mass else None
-    picks, _ = lcmd(points, centers, n, mass)
+    picks, _ = lcmd(points, centers, n, mass=mass)
     expected = written_out(points, centers, n, points if mass is None else mass)
     assert picks.tolist() == expected
 
@@ -96,6 +96,6 @@ def test_copies_are_picked_once_each():
 
 def test_bad_input():
     with pytest.raises(ValueError, match="mass holds NaN"):
-        lcmd(H, H[:1], 1, torch.full((1, 5), math.nan))
+        lcmd(H, H[:1], 1, mass=torch.full((1, 5), math.nan))
     with pytest.raises(ValueError, match="batch_size"):
         lcmd(H, H[:1], 61)

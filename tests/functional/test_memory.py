@@ -31,7 +31,11 @@ KERNELS = {
     ),
     "batch_bald": (
         lambda: functional.batch_bald(
-            probas_S, 4, 2_000, source(), with_utilities=False
+            probas_S,
+            4,
+            n_configurations=2_000,
+            generator=source(),
+            with_utilities=False,
         ),
         2**22,
         (2_000, 60_000, C),
@@ -43,7 +47,7 @@ KERNELS = {
     ),
     "badge": (
         lambda: functional.badge(
-            probas_S[0], points, 50, source(), with_utilities=False
+            probas_S[0], points, 50, generator=source(), with_utilities=False
         ),
         2**24,
         (60_000, C, D),
@@ -69,7 +73,12 @@ KERNELS = {
     ),
     "prob_cover": (
         lambda: functional.prob_cover(
-            points[:5_000], points[:5_000], points[:0], 5, 8.0, with_utilities=False
+            points[:5_000],
+            points[:5_000],
+            points[:0],
+            5,
+            radius=8.0,
+            with_utilities=False,
         ),
         2**22,
         (5_000, 5_000),

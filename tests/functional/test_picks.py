@@ -20,40 +20,49 @@ SAMPLES = (2 * normal(4, N, 3)).softmax(-1)
 SCORES = torch.where(torch.arange(N) < B // 2, normal(N).abs(), 0)
 GRAPH = functional.cosine_graph(torch.cat([KNOWN, POINTS]), 10)
 KERNELS = {
-    "badge": lambda **k: functional.badge(PROBA, POINTS, B, source(), **k),
+    "badge": lambda **k: functional.badge(PROBA, POINTS, B, generator=source(), **k),
     "bait": lambda **k: functional.bait(
         PROBA[:300], POINTS[:300], PROBA[:5], POINTS[:5], B, **k
     ),
     "cluster_rounds": lambda **k: functional.cluster_rounds(
-        SCORES, torch.arange(N) % 7, B, 2 * B, **k
+        SCORES, torch.arange(N) % 7, B, n_considered=2 * B, **k
     ),
     "density_k_center": lambda **k: functional.density_k_center(
         POINTS, KNOWN, PROBA[:, 0], B, **k
     ),
-    "falcun": lambda **k: functional.falcun(PROBA, B, 10.0, source(), **k),
-    "ical": lambda **k: functional.ical(SAMPLES, B, lambda n: SAMPLES[:, :n], 9, **k),
+    "falcun": lambda **k: functional.falcun(
+        PROBA, B, gamma=10.0, generator=source(), **k
+    ),
+    "ical": lambda **k: functional.ical(
+        SAMPLES, lambda n: SAMPLES[:, :n], B, n_condense=9, **k
+    ),
     "k_center_greedy": lambda **k: functional.k_center_greedy(POINTS, KNOWN, B, **k),
     "k_center_greedy without centres": lambda **k: functional.k_center_greedy(
         POINTS, KNOWN[:0], B, **k
     ),
     "lcmd": lambda **k: functional.lcmd(POINTS, KNOWN, B, **k),
-    "max_det": lambda **k: functional.max_det(POINTS, KNOWN, B, 0.1, **k),
+    "max_det": lambda **k: functional.max_det(POINTS, KNOWN, B, noise=0.1, **k),
     "max_herding": lambda **k: functional.max_herding(POINTS, POINTS, KNOWN, B, **k),
     "nearest_distinct": lambda **k: functional.nearest_distinct(POINTS, KNOWN, B, **k),
-    "prob_cover": lambda **k: functional.prob_cover(POINTS, POINTS, KNOWN, B, 0.3, **k),
+    "prob_cover": lambda **k: functional.prob_cover(
+        POINTS, POINTS, KNOWN, B, radius=0.3, **k
+    ),
     "propagate_labels": lambda **k: functional.propagate_labels(
         GRAPH, torch.arange(7), 7 + torch.arange(N), B, **k
     ),
-    "power_sample": lambda **k: functional.power_sample(SCORES, B, 1.0, source(), **k),
+    "power_sample": lambda **k: functional.power_sample(
+        SCORES, B, coldness=1.0, generator=source(), **k
+    ),
     "softmax_sample": lambda **k: functional.softmax_sample(
-        SCORES, B, 2.0, source(), **k
+        SCORES, B, coldness=2.0, generator=source(), **k
     ),
     "softrank_sample": lambda **k: functional.softrank_sample(
-        SCORES, B, 1.0, source(), **k
+        SCORES, B, coldness=1.0, generator=source(), **k
     ),
     "mixed draws": lambda **k: functional.power_sample(
-        SCORES, B, 1.0, source(), 0.1, **k
+        SCORES, B, coldness=1.0, generator=source(), epsilon=0.1, **k
     ),
+    "top_k": lambda **k: functional.top_k(SCORES, B, **k),
     "typi_clust": lambda **k: functional.typi_clust(
         POINTS, torch.cat([KNOWN, POINTS]), 7, KNOWN, B, **k
     ),

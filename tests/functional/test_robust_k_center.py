@@ -32,7 +32,12 @@ def best_radius(points, centers, batch_size, n_outliers):
 @pytest.mark.parametrize("n_outliers", [0, 2])
 def test_golden_radii(n_outliers):
     picks, radius, bound, is_complete = robust_k_center(
-        H[UNLABELED], H[LABELED], 8, n_outliers, 500, 60.0
+        H[UNLABELED],
+        H[LABELED],
+        8,
+        n_outliers=n_outliers,
+        max_points=500,
+        time_limit=60.0,
     )
     assert is_complete
     assert radius == bound
@@ -45,7 +50,9 @@ def test_golden_radii(n_outliers):
 def test_golden_radii_of_a_small_problem(n_outliers):
     known = [0, 5]
     rest = [i for i in range(16) if i not in known]
-    _, radius, *_ = robust_k_center(H[rest], H[known], 3, n_outliers, 500, 60.0)
+    _, radius, *_ = robust_k_center(
+        H[rest], H[known], 3, n_outliers=n_outliers, max_points=500, time_limit=60.0
+    )
     expected = float(GOLDEN[f"rkc_small_xi{n_outliers}_radius"])
     assert radius == pytest.approx(expected)
     if n_outliers == 0:
@@ -65,7 +72,12 @@ def test_no_batch_is_better(seed, n, batch_size, n_centers, n_outliers):
     points = torch.as_tensor(rng.standard_normal((n, 2)))
     centers = torch.as_tensor(rng.standard_normal((n_centers, 2)))
     picks, radius, bound, is_complete = robust_k_center(
-        points, centers, batch_size, n_outliers, 500, 60.0
+        points,
+        centers,
+        batch_size,
+        n_outliers=n_outliers,
+        max_points=500,
+        time_limit=60.0,
     )
     best = best_radius(points, centers, batch_size, n_outliers)
     assert is_complete
@@ -80,7 +92,9 @@ def test_half_the_greedy_radius_is_no_bound_with_outliers():
     points = torch.cat([line, torch.tensor([[100.0], [200.0]])]).double()
     center = points[:1]
     greedy = radius_of(points, torch.cat([center, points[[8]]]), 0)
-    picks, radius, *_ = robust_k_center(points, center, 1, 2, 500, 60.0)
+    picks, radius, *_ = robust_k_center(
+        points, center, 1, n_outliers=2, max_points=500, time_limit=60.0
+    )
     assert greedy == pytest.approx(100.0)
     assert radius == pytest.approx(2 / 3, abs=1e-6)
     assert picks.tolist() in ([4], [5])
@@ -94,7 +108,7 @@ def test_representatives_lose_little(seed, n_outliers):
     kept, _ = k_center_greedy(points[1:], points[:1], 8)
     spread = radius_of(points[1:], points[1:][kept], 0)
     _, radius, bound, is_complete = robust_k_center(
-        points[1:], points[:1], 2, n_outliers, 8, 60.0
+        points[1:], points[:1], 2, n_outliers=n_outliers, max_points=8, time_limit=60.0
     )
     best = best_radius(points[1:], points[:1], 2, n_outliers)
     assert is_complete
@@ -104,14 +118,16 @@ def test_representatives_lose_little(seed, n_outliers):
 
 def test_copies_count_each_and_are_picked_once():
     points = torch.zeros(5, 2)
-    picks, radius, *_ = robust_k_center(points, points[:0], 4, 0, 500, 60.0)
+    picks, radius, *_ = robust_k_center(
+        points, points[:0], 4, n_outliers=0, max_points=500, time_limit=60.0
+    )
     assert len(set(picks.tolist())) == 4
     assert radius == 0
 
 
 def test_without_time_the_greedy_batch_is_left():
     picks, radius, bound, is_complete = robust_k_center(
-        H[UNLABELED], H[LABELED], 8, 0, 500, 1e-9
+        H[UNLABELED], H[LABELED], 8, n_outliers=0, max_points=500, time_limit=1e-9
     )
     greedy, _ = k_center_greedy(H[UNLABELED], H[LABELED], 8)
     assert picks.tolist() == greedy.tolist()
@@ -122,12 +138,21 @@ def test_without_time_the_greedy_batch_is_left():
 
 
 def test_all_points_may_be_left_out():
-    _, radius, bound, _ = robust_k_center(H[:5], H[5:6], 1, 9, 500, 60.0)
+    _, radius, bound, _ = robust_k_center(
+        H[:5], H[5:6], 1, n_outliers=9, max_points=500, time_limit=60.0
+    )
     assert radius == bound == 0
 
 
 def test_bad_input():
     with pytest.raises(ValueError, match="centers holds NaN"):
-        robust_k_center(H, torch.full((1, 5), math.nan), 1, 0, 500, 1.0)
+        robust_k_center(
+            H,
+            torch.full((1, 5), math.nan),
+            1,
+            n_outliers=0,
+            max_points=500,
+            time_limit=1.0,
+        )
     with pytest.raises(ValueError, match="batch_size"):
-        robust_k_center(H, H[:1], 61, 0, 500, 1.0)
+        robust_k_center(H, H[:1], 61, n_outliers=0, max_points=500, time_limit=1.0)

@@ -27,7 +27,7 @@ def generator(seed=0):
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_golden_probabilities_of_the_first_pick(name):
-    _, utilities = SAMPLERS[name](SCORES, 2, 4.0, generator())
+    _, utilities = SAMPLERS[name](SCORES, 2, coldness=4.0, generator=generator())
     np.testing.assert_allclose(
         utilities[0], GOLDEN[f"C_first_pick_{name}_b4"], atol=1e-9
     )
@@ -38,7 +38,7 @@ def test_golden_probabilities_of_the_first_pick(name):
 def test_golden_picks_for_given_noise(monkeypatch, name, coldness):
     uniform = torch.as_tensor(np.exp(-np.exp(-GOLDEN["C_gumbel"])))
     monkeypatch.setattr(torch, "rand", lambda *_, **__: uniform)
-    picks, _ = SAMPLERS[name](SCORES, 3, float(coldness))
+    picks, _ = SAMPLERS[name](SCORES, 3, coldness=float(coldness))
     assert picks.tolist() == GOLDEN[f"C_{name}_beta{coldness}_top3"].tolist()
 
 
@@ -46,7 +46,7 @@ def test_golden_inclusion_probabilities():
     counts = np.zeros(5)
     n_trials, source = 20_000, generator()
     for _ in range(n_trials):
-        counts[power_sample(SCORES, 2, 1.0, source)[0]] += 1
+        counts[power_sample(SCORES, 2, coldness=1.0, generator=source)[0]] += 1
     expected = GOLDEN["C_inclusion_power_beta1_b2"]
     error = np.sqrt(expected * (1 - expected) / n_trials)
     assert (np.abs(counts / n_trials - expected) <= 4 * error + 1e-12).all()
@@ -59,7 +59,7 @@ def test_law_of_ordered_batches(name):
     probability = dict.fromkeys(counts, 0.0)
     scores, source = torch.tensor([0.1, 0.5, 0.2, 0.9]).double(), generator()
     for _ in range(n_trials):
-        picks, utilities = SAMPLERS[name](scores, 2, 1.5, source)
+        picks, utilities = SAMPLERS[name](scores, 2, coldness=1.5, generator=source)
         batch = tuple(picks.tolist())
         counts[batch] += 1
         probability[batch] = float(utilities[0, batch[0]] * utilities[1, batch[1]])
@@ -79,7 +79,7 @@ def test_law_of_ordered_batches(name):
 def test_rows_are_distributions_over_what_is_left(name, scores, coldness, seed):
     n = len(scores)
     picks, utilities = SAMPLERS[name](
-        torch.tensor(scores), n, coldness, generator(seed)
+        torch.tensor(scores), n, coldness=coldness, generator=generator(seed)
     )
     assert sorted(picks.tolist()) == list(range(n))
     for step, row in enumerate(utilities):
@@ -91,7 +91,9 @@ def test_rows_are_distributions_over_what_is_left(name, scores, coldness, seed):
 def test_zeros_are_drawn_last_and_uniformly():
     scores, first = torch.tensor([0.0, 0.0, 1.0, 0.0]), []
     for seed in range(300):
-        picks, utilities = power_sample(scores, 4, 1.0, generator(seed))
+        picks, utilities = power_sample(
+            scores, 4, coldness=1.0, generator=generator(seed)
+        )
         assert picks[0] == 2
         torch.testing.assert_close(utilities[1, [0, 1, 3]], torch.full((3,), 1 / 3))
         first.append(int(picks[1]))
@@ -102,7 +104,7 @@ def test_invariances():
     scores = torch.rand(6, generator=generator()).double()
 
     def first(sample, values):
-        return sample(values, 1, 2.0, generator())[1][0]
+        return sample(values, 1, coldness=2.0, generator=generator())[1][0]
 
     torch.testing.assert_close(
         first(power_sample, scores), first(power_sample, 7 * scores)
@@ -118,14 +120,14 @@ def test_invariances():
 def test_coldness_runs_from_uniform_to_top_k():
     scores = torch.tensor([0.3, 0.0, 0.9, 0.5])
     for sample in SAMPLERS.values():
-        _, uniform = sample(scores, 1, 0.0, generator())
+        _, uniform = sample(scores, 1, coldness=0.0, generator=generator())
         torch.testing.assert_close(uniform[0], torch.full((4,), 0.25))
-        picks, _ = sample(scores, 3, 5_000.0, generator())
+        picks, _ = sample(scores, 3, coldness=5_000.0, generator=generator())
         assert picks.tolist() == [2, 3, 0]
 
 
 def test_top_k_takes_the_lowest_position_among_ties():
-    assert top_k(torch.tensor([1.0, 3.0, 3.0, 2.0]), 3).tolist() == [1, 2, 3]
+    assert top_k(torch.tensor([1.0, 3.0, 3.0, 2.0]), 3)[0].tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("sample", [top_k, *SAMPLERS.values()])
@@ -153,14 +155,16 @@ def test_mixture_with_uniform_draws(name):
     counts = dict.fromkeys(permutations(range(4), 2), 0)
     probability = dict.fromkeys(counts, 0.0)
     for _ in range(n_trials):
-        picks, rows = SAMPLERS[name](scores, 2, 2.0, source, epsilon)
+        picks, rows = SAMPLERS[name](
+            scores, 2, coldness=2.0, generator=source, epsilon=epsilon
+        )
         batch = tuple(picks.tolist())
         counts[batch] += 1
         probability[batch] = float(rows[0, batch[0]] * rows[1, batch[1]])
         np.testing.assert_allclose(rows.sum(1), 1)
         assert rows[1, batch[0]] == 0
         assert rows[0].min() >= epsilon / 4 - 1e-12
-    pure = SAMPLERS[name](scores, 1, 2.0, source)[1][0]
+    pure = SAMPLERS[name](scores, 1, coldness=2.0, generator=source)[1][0]
     np.testing.assert_allclose(rows[0], (1 - epsilon) * pure + epsilon / 4)
     assert abs(sum(probability.values()) - 1) < 1e-9
     for batch, p in probability.items():
@@ -168,7 +172,9 @@ def test_mixture_with_uniform_draws(name):
 
 
 def test_mixture_of_a_whole_pool_and_its_precision():
-    picks, rows = power_sample(torch.zeros(5), 5, 1.0, generator(), 1.0)
+    picks, rows = power_sample(
+        torch.zeros(5), 5, coldness=1.0, generator=generator(), epsilon=1.0
+    )
     assert sorted(picks.tolist()) == list(range(5))
     assert rows.dtype == torch.float32
     np.testing.assert_allclose(
@@ -183,7 +189,9 @@ def test_the_coldest_takes_the_highest_scores(sample, coldness, epsilon):
     scores = torch.tensor([0.1, 0.0, 0.9, 0.9, 1.0, 0.3])
     if sample is softmax_sample:
         scores = 100 * scores - 50
-    picks, utilities = sample(scores, 5, coldness, generator(0), epsilon=epsilon)
+    picks, utilities = sample(
+        scores, 5, coldness=coldness, generator=generator(0), epsilon=epsilon
+    )
     torch.testing.assert_close(utilities.sum(1), torch.ones(5))
     left = torch.ones(6)
     for step, pick in enumerate(picks.tolist()):
@@ -198,10 +206,13 @@ def test_the_coldest_takes_the_highest_scores(sample, coldness, epsilon):
         assert picks[0] == 4
         assert set(picks[1:3].tolist()) == {2, 3}
         assert picks[3:].tolist() == [5, 0]
-        own = sample(scores, 5, coldness, generator(0), with_utilities=False)
+        own = sample(
+            scores, 5, coldness=coldness, generator=generator(0), with_utilities=False
+        )
         torch.testing.assert_close(own[1], utilities[range(5), picks])
         firsts = {
-            int(sample(scores, 3, coldness, generator(s))[0][1]) for s in range(20)
+            int(sample(scores, 3, coldness=coldness, generator=generator(s))[0][1])
+            for s in range(20)
         }
         one_rank = sample is softrank_sample
         assert firsts == ({2} if one_rank else {2, 3})

@@ -160,9 +160,9 @@ def test_density_weighted_diversity_without_weight_is_core_set():
 def test_cluster_size_is_honoured_in_large_pools(n, monkeypatch):
     seen = []
 
-    def recorded(scores, clusters, *args):
+    def recorded(scores, clusters, batch_size, **options):
         seen.append(clusters)
-        return functional.cluster_rounds(scores, clusters, *args)
+        return functional.cluster_rounds(scores, clusters, batch_size, **options)
 
     monkeypatch.setattr("skal_deep.pool._cluster_rounds.cluster_rounds", recorded)
     rows = np.random.default_rng(0).standard_normal((n, 4)).astype(np.float32)

@@ -46,7 +46,7 @@ def test_max_det_measures_variances_relative_to_labelled_rows(case):
     found = utilities_of(case, MaxDet(noise=0.1), clf=clf, fit_clf=False)
     features, labeled = by_row(case, clf)
     noise = 0.1 * float(labeled.square().sum(1).mean())
-    expected = max_det(features, labeled, 1, noise)[1][0]
+    expected = max_det(features, labeled, 1, noise=noise)[1][0]
     np.testing.assert_allclose(found, expected, rtol=1e-3)
 
 
@@ -61,7 +61,7 @@ def test_all_weights_count_where_they_are_asked_for(case, strategy):
     assert features.shape == (len(case.X), 371)  # all weights and biases
     if isinstance(strategy, MaxDet):
         noise = 0.1 * float(labeled.square().sum(1).mean())
-        expected = max_det(left, labeled, 1, noise)[1][0]
+        expected = max_det(left, labeled, 1, noise=noise)[1][0]
     else:
         expected = lcmd(left, labeled, 1)[1][0]
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-6)
@@ -129,5 +129,5 @@ def test_a_regression_net_gives_its_embedding_and_a_constant(case):
     features = last_layer_features(None, embedding, 512)
     assert features.shape == (len(case.X), 9)
     noise = 0.5 * float(features[~left].square().sum(1).mean())
-    expected = max_det(features[left], features[~left], 1, noise)[1][0]
+    expected = max_det(features[left], features[~left], 1, noise=noise)[1][0]
     np.testing.assert_allclose(utilities[0, left], expected, rtol=1e-3)

@@ -81,7 +81,7 @@ def test_uncertainty_herding_weights_by_the_margin_at_a_temperature(monkeypatch)
     weights = functional.margin(proba[None]).float()
     width = functional.closest_pair(data[:20])
     expected = functional.max_herding(
-        data[20:], data, data[:20], 1, width, weights=weights
+        data[20:], data, data[:20], 1, bandwidth=width, weights=weights
     )[1]
     np.testing.assert_allclose(utilities[0, 20:], expected[0], rtol=1e-3, atol=1e-7)
 
@@ -91,7 +91,7 @@ def test_uncertainty_herding_does_not_trust_a_classifier_of_noise(monkeypatch):
     y = np.where(np.arange(300) < 60, noise, -1)
 
     def recorded(*args, **kwargs):
-        seen.append(args[5])
+        seen.append(kwargs["weights"])
         return functional.max_herding(*args, **kwargs)
 
     monkeypatch.setattr("skal_deep.pool._uncertainty_herding.max_herding", recorded)
