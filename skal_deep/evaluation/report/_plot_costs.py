@@ -22,6 +22,8 @@ def plot_savings(comparison: HasCurves, ax: Any = None) -> Any:
     intervals of the bootstrap. Triangles at the upper border are scores that random
     sampling does not reach with the labels spent.
 
+    Use it to tell in labels, and so in money, what a strategy saves.
+
     Parameters
     ----------
     comparison : Comparison
@@ -31,8 +33,27 @@ def plot_savings(comparison: HasCurves, ax: Any = None) -> Any:
 
     Returns
     -------
-    ax : matplotlib.axes.Axes
+    matplotlib.axes.Axes
         The axes.
+
+    See Also
+    --------
+    Comparison.label_savings : The numbers at the end of the budget.
+    labels_needed : The computation behind it.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skal_deep.evaluation import compare_strategies, plot_savings
+    >>> from skal_deep.pool import MarginSampling
+    >>> X, y = load_iris(return_X_y=True)
+    >>> options = {"n_repeats": 2, "n_cycles": 2, "progress": False}
+    >>> comparison = compare_strategies(
+    ...     [MarginSampling()], GaussianNB(), X, y, **options
+    ... )
+    >>> plot_savings(comparison).get_xlabel()
+    'labels that the strategy has'
     """
     ax = _axes(ax)
     baseline, *others = comparison.strategies
@@ -65,6 +86,8 @@ def plot_savings(comparison: HasCurves, ax: Any = None) -> Any:
 def plot_seconds(comparison: HasCurves, ax: Any = None) -> Any:
     """Draw the seconds that fits and queries take in one repeat.
 
+    Use it to see whether a strategy is worth its time.
+
     Parameters
     ----------
     comparison : Comparison
@@ -74,8 +97,27 @@ def plot_seconds(comparison: HasCurves, ax: Any = None) -> Any:
 
     Returns
     -------
-    ax : matplotlib.axes.Axes
+    matplotlib.axes.Axes
         The axes.
+
+    See Also
+    --------
+    Comparison.summary : The seconds as numbers.
+    plot_curves : The scores that the time buys.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skal_deep.evaluation import compare_strategies, plot_seconds
+    >>> from skal_deep.pool import MarginSampling
+    >>> X, y = load_iris(return_X_y=True)
+    >>> options = {"n_repeats": 2, "n_cycles": 2, "progress": False}
+    >>> comparison = compare_strategies(
+    ...     [MarginSampling()], GaussianNB(), X, y, **options
+    ... )
+    >>> plot_seconds(comparison).get_xlabel()
+    'seconds'
     """
     ax = _axes(ax)
     names = comparison.strategies[::-1]  # the first on top

@@ -16,6 +16,8 @@ def plot_projection(
 ) -> Any:
     """Draw a learning curve, and how it would go on, with its 95 % band.
 
+    Use it to show why to stop labelling, or why not.
+
     Parameters
     ----------
     projection : Projection
@@ -29,8 +31,21 @@ def plot_projection(
 
     Returns
     -------
-    ax : matplotlib.axes.Axes
+    matplotlib.axes.Axes
         The axes.
+
+    See Also
+    --------
+    stopping_advice : Makes the projection.
+    plot_curves : The curves of a comparison.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import plot_projection, stopping_advice
+    >>> labels, scores = [1, 2, 4, 8, 16], [0.5, 0.6, 0.7, 0.75, 0.8]
+    >>> projection = stopping_advice(labels, scores).projection
+    >>> plot_projection(projection, labels, scores).get_xlabel()
+    'labels'
     """
     ax = _axes(ax)
     labels = checked_labels(n_labels, scores)

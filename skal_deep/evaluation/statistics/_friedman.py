@@ -14,6 +14,9 @@ from skal_deep.evaluation.statistics._paired import LEVEL
 class Ranking:
     """How strategies rank over several data sets.
 
+    :func:`friedman` returns it: look at ``p_value`` first, and only then at which ranks
+    differ.
+
     Attributes
     ----------
     mean_ranks : ndarray of shape (n_strategies,)
@@ -24,6 +27,18 @@ class Ranking:
         Chance of so large a statistic if all strategies are alike (chi-squared).
     critical_difference : float
         Nemenyi's: two mean ranks closer than this are not told apart at 5 %.
+
+    See Also
+    --------
+    friedman : Computes the ranking.
+    plot_ranks : Draws it.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import friedman
+    >>> ranking = friedman([[0.9, 0.8, 0.7], [0.8, 0.7, 0.6], [0.7, 0.6, 0.5]])
+    >>> ranking.mean_ranks
+    array([1., 2., 3.])
     """
 
     mean_ranks: NDArray[np.float64]
@@ -50,6 +65,8 @@ class Ranking:
 def friedman(scores: ArrayLike) -> Ranking:
     """Rank strategies by their scores on several data sets.
 
+    Use it when each strategy has one score on each of several data sets.
+
     Parameters
     ----------
     scores : array-like of shape (n_data_sets, n_strategies)
@@ -57,13 +74,25 @@ def friedman(scores: ArrayLike) -> Ranking:
 
     Returns
     -------
-    ranking : Ranking
+    Ranking
         Mean ranks and whether they differ.
+
+    See Also
+    --------
+    signed_rank : How probable it is that one of two strategies is better.
+    plot_ranks : Draws the ranking.
 
     References
     ----------
     J. Demsar. Statistical Comparisons of Classifiers over Multiple Data Sets. JMLR,
     2006.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import friedman
+    >>> scores = [[0.9, 0.8, 0.7], [0.8, 0.7, 0.6], [0.7, 0.6, 0.5], [0.8, 0.6, 0.5]]
+    >>> friedman(scores).p_value < 0.05
+    True
     """
     scores = checked_scores(scores)
     if scores.ndim != 2:

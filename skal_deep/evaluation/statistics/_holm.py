@@ -11,6 +11,8 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     whatever the tests have in common. The smallest of m p-values is multiplied by m,
     the next by m - 1 and so on; none becomes smaller than the one before it.
 
+    Use it when several strategies are each tested against random sampling.
+
     Parameters
     ----------
     p_values : array-like of shape (m,)
@@ -18,13 +20,23 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
 
     Returns
     -------
-    corrected : ndarray of shape (m,)
+    ndarray of shape (m,)
         Corrected p-values, in the same order.
+
+    See Also
+    --------
+    verdicts : Judges strategies with this correction.
 
     References
     ----------
     S. Holm. A Simple Sequentially Rejective Multiple Test Procedure. Scandinavian
     Journal of Statistics, 1979.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import holm
+    >>> holm([0.01, 0.04])
+    array([0.02, 0.04])
     """
     p_values = np.asarray(p_values, float)
     if p_values.ndim != 1 or ((p_values < 0) | (p_values > 1)).any():

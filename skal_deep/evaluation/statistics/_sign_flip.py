@@ -17,6 +17,8 @@ def sign_flip_test(difference: ArrayLike, rng: np.random.Generator) -> float:
     zero as the one seen. It assumes nothing of the shape of the distribution. With n
     pairs it cannot be smaller than ``2 / 2**n``: five pairs never reach 5 %.
 
+    Use it beside the t-test when repeats are few or their differences far from normal.
+
     Parameters
     ----------
     difference : array-like of shape (n,)
@@ -26,12 +28,24 @@ def sign_flip_test(difference: ArrayLike, rng: np.random.Generator) -> float:
 
     Returns
     -------
-    p_value : float
+    float
         Two-sided p-value; that of drawn patterns counts the one seen as one more.
+
+    See Also
+    --------
+    paired_difference : The t-test of the same differences.
+    holm : Corrects several p-values.
 
     References
     ----------
     R. A. Fisher. The Design of Experiments. Oliver and Boyd, 1935.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skal_deep.evaluation import sign_flip_test
+    >>> sign_flip_test([0.1, 0.2, 0.15, 0.1, 0.3], np.random.default_rng(0))
+    0.0625
     """
     difference = checked_scores(difference, "difference")
     n = len(difference)
