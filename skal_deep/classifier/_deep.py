@@ -14,6 +14,8 @@ class DeepClassifier(NetClassifier):
     gives equal results for equal seeds without touching a global generator. Every
     setting of the net is reached as ``net__...`` by a grid search.
 
+    Use it for strategies that need class probabilities or embeddings, and no posterior.
+
     Parameters
     ----------
     net : skorch.NeuralNetClassifier
@@ -46,6 +48,12 @@ class DeepClassifier(NetClassifier):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns of X, if it has names; predictions check them.
 
+    See Also
+    --------
+    MCDropoutClassifier : A posterior from dropout, for BALD and its relatives.
+    DeepEnsembleClassifier : A posterior from several trainings.
+    skal_deep.modules.MLP : A small module to start with.
+
     Notes
     -----
     Where the net has a data set class of its own (``dataset=...``), X may hold the
@@ -59,15 +67,13 @@ class DeepClassifier(NetClassifier):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from skorch import NeuralNetClassifier
     >>> from skal_deep.classifier import DeepClassifier
     >>> from skal_deep.modules import MLP
-    >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
     >>> net = NeuralNetClassifier(MLP, train_split=None, verbose=0)
-    >>> clf = DeepClassifier(net, random_state=0).fit(X, [0, -1, -1, 1])
-    >>> clf.predict_proba(X).shape
-    (4, 2)
+    >>> clf = DeepClassifier(net, random_state=0).fit([[0.0], [1.0], [2.0]], [0, 1, -1])
+    >>> clf.predict_proba([[0.5]]).shape
+    (1, 2)
     """
 
     def __init__(

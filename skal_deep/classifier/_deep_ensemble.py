@@ -19,6 +19,9 @@ class DeepEnsembleClassifier(EnsembleClassifier):
     tend to be better calibrated than dropout for active learning [2]_, at the cost of
     ``n_estimators`` trainings.
 
+    Use it when a well calibrated posterior matters more than the time of several
+    trainings.
+
     Parameters
     ----------
     net : skorch.NeuralNetClassifier
@@ -68,12 +71,28 @@ class DeepEnsembleClassifier(EnsembleClassifier):
     n_features_in_ : int
         Size of the second axis of X.
 
+    See Also
+    --------
+    MCDropoutClassifier : A posterior that costs one training.
+    SnapshotEnsembleClassifier : An ensemble from one training.
+    MultiHeadClassifier : An ensemble that shares all but the last layer.
+
     References
     ----------
     .. [1] B. Lakshminarayanan, A. Pritzel, C. Blundell. Simple and Scalable
        Predictive Uncertainty Estimation using Deep Ensembles. NeurIPS, 2017.
     .. [2] W. Beluch, T. Genewein, A. Nürnberger, J. Köhler. The Power of Ensembles
        for Active Learning in Image Classification. CVPR, 2018.
+
+    Examples
+    --------
+    >>> from skorch import NeuralNetClassifier
+    >>> from skal_deep.classifier import DeepEnsembleClassifier
+    >>> from skal_deep.modules import MLP
+    >>> net = NeuralNetClassifier(MLP, train_split=None, verbose=0)
+    >>> clf = DeepEnsembleClassifier(net, n_estimators=3)
+    >>> clf.fit([[0.0], [1.0], [2.0]], [0, 1, -1]).sample_proba([[0.5]]).shape
+    (3, 1, 2)
     """
 
     _parameter_constraints = {

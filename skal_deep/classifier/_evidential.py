@@ -27,6 +27,9 @@ class EvidentialClassifier(NetClassifier):
     class has no ``sample_proba``; what the Dirichlet tells of a row, disagreement
     included, has a closed form in ``predict_evidence``.
 
+    Use it with the strategy DEAL, or when one pass must tell how little the net knows
+    of a row.
+
     Parameters
     ----------
     net : skorch.NeuralNetClassifier
@@ -61,6 +64,12 @@ class EvidentialClassifier(NetClassifier):
     n_features_in_ : int
         Size of the second axis of X.
 
+    See Also
+    --------
+    skal_deep.pool.DEAL : The strategy that asks for this evidence.
+    MCDropoutClassifier : A classifier with joint draws for all rows.
+    skal_deep.modules.EvidentialLoss : The loss that is trained.
+
     Notes
     -----
     Evidence is the exponential of the logits, as in one variant of the code of [1]_;
@@ -76,6 +85,16 @@ class EvidentialClassifier(NetClassifier):
        Classification Uncertainty. NeurIPS, 2018.
     .. [2] P. Hemmer, N. Kühl, J. Schöffer. DEAL: Deep Evidential Active Learning for
        Image Classification. ICMLA, 2020.
+
+    Examples
+    --------
+    >>> from skorch import NeuralNetClassifier
+    >>> from skal_deep.classifier import EvidentialClassifier
+    >>> from skal_deep.modules import MLP
+    >>> net = NeuralNetClassifier(MLP, train_split=None, verbose=0)
+    >>> clf = EvidentialClassifier(net).fit([[0.0], [1.0], [2.0]], [0, 1, -1])
+    >>> bool((clf.predict_evidence([[0.5]]) >= 0).all())
+    True
     """
 
     _parameter_constraints = {

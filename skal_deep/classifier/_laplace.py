@@ -35,6 +35,9 @@ class LaplaceClassifier(SingleNetPosterior):
     these weights for all rows. Any number of draws takes a single pass through the
     net and a matrix product.
 
+    Use it when the net is trained as it should be and only lacks a posterior: it
+    changes nothing in the training.
+
     Parameters
     ----------
     net : skorch.NeuralNetClassifier
@@ -76,6 +79,12 @@ class LaplaceClassifier(SingleNetPosterior):
     n_features_in_ : int
         Size of the second axis of X.
 
+    See Also
+    --------
+    MCDropoutClassifier : A posterior on all layers, for nets with dropout.
+    SWAGClassifier : A Gaussian on the weights of all layers.
+    skal_deep.functional.evidence_precision : The prior precision by the evidence.
+
     Notes
     -----
     The posterior is ``N(W, (H + prior_precision I)^-1)`` with the trained weights W,
@@ -96,6 +105,16 @@ class LaplaceClassifier(SingleNetPosterior):
        Neural Computation 4, 1992.
     .. [2] E. Daxberger, A. Kristiadi, A. Immer, R. Eschenhagen, M. Bauer, P. Hennig.
        Laplace Redux: Effortless Bayesian Deep Learning. NeurIPS, 2021.
+
+    Examples
+    --------
+    >>> from skorch import NeuralNetClassifier
+    >>> from skal_deep.classifier import LaplaceClassifier
+    >>> from skal_deep.modules import MLP
+    >>> net = NeuralNetClassifier(MLP, train_split=None, verbose=0)
+    >>> clf = LaplaceClassifier(net).fit([[0.0], [1.0], [2.0]], [0, 1, -1])
+    >>> clf.sample_proba([[0.5]], n_samples=8).shape
+    (8, 1, 2)
     """
 
     _parameter_constraints = {

@@ -21,6 +21,9 @@ class MCDropoutClassifier(SingleNetPosterior):
     on: batch normalisation stays as trained. A net whose draws would all be equal
     is refused by ``fit``.
 
+    Use it first when a strategy needs a posterior: any net with dropout has one, and it
+    costs a single training.
+
     Parameters
     ----------
     net : skorch.NeuralNetClassifier
@@ -49,6 +52,12 @@ class MCDropoutClassifier(SingleNetPosterior):
     n_features_in_ : int
         Size of the second axis of X.
 
+    See Also
+    --------
+    DeepEnsembleClassifier : Often better calibrated, and several times as expensive.
+    LaplaceClassifier : A posterior for nets without dropout.
+    skal_deep.testing.check_posterior : Checks the draws of a fitted classifier.
+
     Notes
     -----
     All dropout layers of torch are sampled, the attention dropout of
@@ -75,6 +84,16 @@ class MCDropoutClassifier(SingleNetPosterior):
        Batch Acquisition for Deep Bayesian Active Learning. NeurIPS, 2019.
     .. [4] Y. Gal, Z. Ghahramani. A Theoretically Grounded Application of Dropout in
        Recurrent Neural Networks. NeurIPS, 2016.
+
+    Examples
+    --------
+    >>> from skorch import NeuralNetClassifier
+    >>> from skal_deep.classifier import MCDropoutClassifier
+    >>> from skal_deep.modules import MLP
+    >>> net = NeuralNetClassifier(MLP, train_split=None, verbose=0)
+    >>> clf = MCDropoutClassifier(net).fit([[0.0], [1.0], [2.0]], [0, 1, -1])
+    >>> clf.sample_proba([[0.5]], n_samples=7, random_state=0).shape
+    (7, 1, 2)
     """
 
     _parameter_constraints = {

@@ -26,6 +26,8 @@ class MultiHeadClassifier(SingleNetPosterior):
     another however they start. ``bootstrap`` keeps them apart, at some cost in
     accuracy.
 
+    Use it when the net is too large to train several times and has no dropout.
+
     Parameters
     ----------
     net : skorch.NeuralNetClassifier
@@ -62,6 +64,11 @@ class MultiHeadClassifier(SingleNetPosterior):
     n_features_in_ : int
         Size of the second axis of X.
 
+    See Also
+    --------
+    DeepEnsembleClassifier : Members that share nothing, which differ more.
+    LaplaceClassifier : Another posterior on the last layer alone.
+
     Notes
     -----
     Heads start from torch's default initial weights. During training the module
@@ -76,6 +83,16 @@ class MultiHeadClassifier(SingleNetPosterior):
     .. [2] D. Rubin. The Bayesian Bootstrap. The Annals of Statistics 9, 1981.
     .. [3] I. Osband, C. Blundell, A. Pritzel, B. Van Roy. Deep Exploration via
        Bootstrapped DQN. NeurIPS, 2016.
+
+    Examples
+    --------
+    >>> from skorch import NeuralNetClassifier
+    >>> from skal_deep.classifier import MultiHeadClassifier
+    >>> from skal_deep.modules import MLP
+    >>> net = NeuralNetClassifier(MLP, train_split=None, verbose=0)
+    >>> clf = MultiHeadClassifier(net, n_estimators=4, bootstrap=True)
+    >>> clf.fit([[0.0], [1.0], [2.0]], [0, 1, -1]).sample_proba([[0.5]]).shape
+    (4, 1, 2)
     """
 
     _parameter_constraints = {

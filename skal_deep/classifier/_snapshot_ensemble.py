@@ -21,6 +21,8 @@ class SnapshotEnsembleClassifier(EnsembleClassifier):
     each of the last ``n_estimators`` cycles are a member [1]_. So an ensemble costs one
     training. Snapshots have been found to serve active learning well [2]_.
 
+    Use it when an ensemble is wanted and there is time for one training only.
+
     Parameters
     ----------
     net : skorch.NeuralNetClassifier
@@ -56,6 +58,11 @@ class SnapshotEnsembleClassifier(EnsembleClassifier):
     n_features_in_ : int
         Size of the second axis of X.
 
+    See Also
+    --------
+    DeepEnsembleClassifier : Members that are trained independently.
+    SWAGClassifier : A Gaussian around the weights at the end of one training.
+
     Notes
     -----
     The mean rate is half the net's, so take a learning rate some times that of a plain
@@ -75,6 +82,16 @@ class SnapshotEnsembleClassifier(EnsembleClassifier):
        Ensembles: Train 1, Get M for Free. ICLR, 2017.
     .. [2] S. Jung, S. Kim, J. Lee. A Simple Yet Powerful Deep Active Learning With
        Snapshots Ensembles. ICLR, 2023.
+
+    Examples
+    --------
+    >>> from skorch import NeuralNetClassifier
+    >>> from skal_deep.classifier import SnapshotEnsembleClassifier
+    >>> from skal_deep.modules import MLP
+    >>> net = NeuralNetClassifier(MLP, lr=0.5, train_split=None, verbose=0)
+    >>> clf = SnapshotEnsembleClassifier(net, n_estimators=2, n_cycles=4)
+    >>> clf.fit([[0.0], [1.0], [2.0]], [0, 1, -1]).sample_proba([[0.5]]).shape
+    (2, 1, 2)
     """
 
     _parameter_constraints = {

@@ -30,6 +30,8 @@ class SWAGClassifier(SingleNetPosterior):
     and a few common directions; a draw is a set of weights from the Gaussian with
     these moments, the same for all rows [1]_.
 
+    Use it when the net has no dropout and can be trained for some further epochs.
+
     Parameters
     ----------
     net : skorch.NeuralNetClassifier
@@ -69,6 +71,12 @@ class SWAGClassifier(SingleNetPosterior):
     n_features_in_ : int
         Size of the second axis of X.
 
+    See Also
+    --------
+    SnapshotEnsembleClassifier : Members from the cycles of one training.
+    LaplaceClassifier : A Gaussian on the last layer, in closed form.
+    skal_deep.functional.swag_moments : The moments of the collected weights.
+
     Notes
     -----
     With deviations ``D`` of rank L, a draw is ``mean + sqrt(var / 2) z1 + D z2 /
@@ -82,6 +90,16 @@ class SWAGClassifier(SingleNetPosterior):
     ----------
     .. [1] W. Maddox, T. Garipov, P. Izmailov, D. Vetrov, A. Wilson. A Simple Baseline
        for Bayesian Uncertainty in Deep Learning. NeurIPS, 2019.
+
+    Examples
+    --------
+    >>> from skorch import NeuralNetClassifier
+    >>> from skal_deep.classifier import SWAGClassifier
+    >>> from skal_deep.modules import MLP
+    >>> net = NeuralNetClassifier(MLP, train_split=None, verbose=0)
+    >>> clf = SWAGClassifier(net, n_collected=5).fit([[0.0], [1.0], [2.0]], [0, 1, -1])
+    >>> clf.sample_proba([[0.5]], n_samples=6).shape
+    (6, 1, 2)
     """
 
     _parameter_constraints = {

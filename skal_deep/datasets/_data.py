@@ -11,7 +11,9 @@ _CHANNELS = (1, 3, 4)
 
 @dataclass(frozen=True)
 class Data:
-    """A data set.
+    """A data set with its labels, and its test data if it has any.
+
+    :func:`load` returns it; take ``X`` and ``y`` from it for a comparison.
 
     Attributes
     ----------
@@ -25,6 +27,18 @@ class Data:
         Test data, where the data set comes with a split.
     class_names : tuple of str or None
         What the labels stand for, where they were words.
+
+    See Also
+    --------
+    load : Loads a data set by its name or from a file.
+    some_rows : Draws some of its rows.
+
+    Examples
+    --------
+    >>> from skal_deep.datasets import load
+    >>> data = load("digits")
+    >>> data.X.shape, data.X_test is None
+    ((1797, 64), True)
     """
 
     name: str
@@ -74,6 +88,8 @@ def some_rows(
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return rows drawn at random, or all if there are no more.
 
+    Use it to try a comparison on a part of a large data set first.
+
     Parameters
     ----------
     X : ndarray of shape (n, ...)
@@ -81,9 +97,27 @@ def some_rows(
     y : ndarray of shape (n,)
         Labels.
     n_rows : int or None
-        How many; ``None`` is all.
+        Number of rows; ``None`` is all.
     rng : numpy.random.Generator
-        Who draws.
+        Source of the random draws.
+
+    Returns
+    -------
+    tuple of ndarray
+        Inputs and labels of the rows.
+
+    See Also
+    --------
+    load : Loads a data set.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skal_deep.datasets import some_rows
+    >>> X, y = np.zeros((10, 2)), np.arange(10)
+    >>> X_some, y_some = some_rows(X, y, 4, np.random.default_rng(0))
+    >>> X_some.shape, y_some.shape
+    ((4, 2), (4,))
     """
     if n_rows is None or n_rows >= len(y):
         return X, y

@@ -29,10 +29,32 @@ def read_idx(path: Path) -> NDArray[Any]:
     and the length of each as a big-endian 32-bit integer. No more is read than that
     says, whatever a compressed file would expand to.
 
+    Use it for single files of MNIST's format; :func:`load` takes a folder of them.
+
     Parameters
     ----------
     path : Path
         The file, gzipped if its name ends in ".gz".
+
+    Returns
+    -------
+    ndarray
+        The numbers, in the type and shape that the file states.
+
+    See Also
+    --------
+    load : Reads whole data sets.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skal_deep.datasets import read_idx
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "labels-idx1-ubyte")
+    ...     _ = path.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 8, 9]))
+    ...     read_idx(path).tolist()
+    [7, 8, 9]
     """
     is_packed = path.suffix == ".gz"
     try:

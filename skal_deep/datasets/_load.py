@@ -19,6 +19,8 @@ NAMES = ("digits", "fashion-mnist")
 def load(source: str | Path, label: str | None = None) -> Data:
     """Return a data set by name or from a file or folder.
 
+    Use it for a first comparison, or to read your own data in one of these formats.
+
     Parameters
     ----------
     source : str or Path
@@ -33,9 +35,21 @@ def load(source: str | Path, label: str | None = None) -> Data:
 
     Returns
     -------
-    data : Data
+    Data
         The data set. Rows whose label is empty or NaN have none: they are at -1, and
         a warning says how many.
+
+    See Also
+    --------
+    Data : What is returned.
+    read_idx : Reads one file of the format of MNIST.
+
+    Examples
+    --------
+    >>> from skal_deep.datasets import load
+    >>> data = load("digits")
+    >>> data.name, data.X.shape
+    ('digits', (1797, 64))
     """
     if str(source) == "digits":
         X, y = load_digits(return_X_y=True)

@@ -39,6 +39,9 @@ class Embedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     one. With ``cache_dir`` each row is computed once, for all rounds, processes and
     sessions. Use :class:`ImageEmbedder` for files of images.
 
+    Use it when labels are few: features of a pretrained model need fewer of them than a
+    net that is trained from scratch.
+
     Parameters
     ----------
     backbone : Module, object with ``encode``, callable or str

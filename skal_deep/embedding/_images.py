@@ -29,6 +29,8 @@ class ImageEmbedder(Embedder):
     images. With ``cache_dir`` each file goes through the backbone once, for all rounds,
     processes and sessions.
 
+    Use it when images are files and labels are few.
+
     Parameters
     ----------
     backbone : Module, callable or str

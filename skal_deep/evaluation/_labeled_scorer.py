@@ -41,6 +41,9 @@ def make_labeled_scorer(scoring: Any, missing_label: Any = -1) -> LabeledScorer:
     For searches of scikit-learn over partly labelled data: without it, the rows
     without a label would count as errors.
 
+    Use it as ``scoring=`` of ``GridSearchCV`` or ``cross_validate`` when some rows have
+    no label.
+
     Parameters
     ----------
     scoring : str or callable
@@ -51,9 +54,14 @@ def make_labeled_scorer(scoring: Any, missing_label: Any = -1) -> LabeledScorer:
 
     Returns
     -------
-    scorer : callable
+    callable
         ``scorer(estimator, X, y)``, for ``scoring=`` of scikit-learn; NaN if no row
         has a label.
+
+    See Also
+    --------
+    sklearn.metrics.make_scorer : Scorers for fully labelled data.
+    SimulatedActiveLearner : Takes such metrics by name.
 
     Examples
     --------
@@ -61,7 +69,8 @@ def make_labeled_scorer(scoring: Any, missing_label: Any = -1) -> LabeledScorer:
     >>> from sklearn.dummy import DummyClassifier
     >>> from skal_deep.evaluation import make_labeled_scorer
     >>> clf = DummyClassifier(strategy="constant", constant=1).fit([[0]], [1])
-    >>> make_labeled_scorer("accuracy")(clf, np.zeros((4, 1)), [1, 1, 0, -1])
-    0.6666666666666666
+    >>> score = make_labeled_scorer("accuracy")
+    >>> round(score(clf, np.zeros((5, 1)), [1, 1, 1, 0, -1]), 2)
+    0.75
     """
     return LabeledScorer(as_scorer(scoring), missing_label)

@@ -4,9 +4,12 @@ from torch import Tensor, nn
 
 
 class ConvNet(nn.Module):
-    """Two convolutions, one hidden layer, dropout: LeNet's size and shape.
+    """Small convolutional net with dropout, of the size and shape of LeNet.
 
-    Images of 8 x 8 pixels and more. Returns logits.
+    Two convolutions and one hidden layer, for images of 8 x 8 pixels and more. Returns
+    logits.
+
+    Use it for small images, as the module of a first net.
 
     Parameters
     ----------
@@ -19,6 +22,18 @@ class ConvNet(nn.Module):
     dropout : float, default=0.5
         Share of units that are dropped: whole channels after the second convolution
         at half this rate, units of the hidden layer at this rate.
+
+    See Also
+    --------
+    MLP : A module for vectors.
+    skal_deep.embedding.ImageEmbedder : Features of a pretrained net, for larger images.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.modules import ConvNet
+    >>> ConvNet(n_channels=1, n_classes=10)(torch.zeros(5, 1, 8, 8)).shape
+    torch.Size([5, 10])
     """
 
     def __init__(

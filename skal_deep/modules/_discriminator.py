@@ -4,7 +4,10 @@ from torch import Tensor, nn
 
 
 class Discriminator(nn.Module):
-    """Tells from a code whether its row is labelled.
+    """Net that tells from a code whether its row is labelled.
+
+    Use it with a :class:`VAE`, for strategies that prefer rows unlike the labelled
+    ones.
 
     Parameters
     ----------
@@ -12,6 +15,18 @@ class Discriminator(nn.Module):
         Size of the code.
     n_hidden : int, default=512
         Units of each of the two hidden layers.
+
+    See Also
+    --------
+    VAE : Makes the codes.
+    train_vaal : Trains both against each other.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.modules import Discriminator
+    >>> Discriminator(n_features=2)(torch.zeros(5, 2)).shape
+    torch.Size([5])
     """
 
     def __init__(self, n_features: int, n_hidden: int = 512):

@@ -13,6 +13,9 @@ class DropConnectLinear(nn.Linear):
     mode nothing is dropped, and as dropout of :class:`MCDropoutClassifier`, the mask of
     a draw is shared by all rows.
 
+    Use it in place of ``nn.Linear`` and dropout in a module for
+    :class:`MCDropoutClassifier`.
+
     Parameters
     ----------
     in_features : int
@@ -26,10 +29,22 @@ class DropConnectLinear(nn.Linear):
     **factory : dict
         ``device`` and ``dtype`` of the weights.
 
+    See Also
+    --------
+    skal_deep.classifier.MCDropoutClassifier : Samples the dropped weights.
+    MLP : A module with dropout of units.
+
     References
     ----------
     .. [1] L. Wan, M. Zeiler, S. Zhang, Y. LeCun, R. Fergus. Regularization of Neural
        Networks using DropConnect. ICML, 2013.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.modules import DropConnectLinear
+    >>> DropConnectLinear(4, 3, p=0.2)(torch.zeros(5, 4)).shape
+    torch.Size([5, 3])
     """
 
     def __init__(

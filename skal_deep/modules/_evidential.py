@@ -16,18 +16,73 @@ def evidence_of(logits_NC: Tensor) -> Tensor:
     From 10 on it goes on as a straight line. Unlike the ReLU it has a gradient
     everywhere, so that a class that no label has shown yet can gain evidence later, and
     false evidence can be lost.
+
+    Use it to read evidence from the logits of a net that was trained with
+    :class:`EvidentialLoss`.
+
+    Parameters
+    ----------
+    logits_NC : Tensor of shape (N, C)
+        Logits.
+
+    Returns
+    -------
+    Tensor of shape (N, C)
+        Evidence, at least 0.
+
+    See Also
+    --------
+    evidential_proba : The probabilities of the same logits.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.modules import evidence_of
+    >>> evidence_of(torch.zeros(1, 3)).tolist()
+    [[1.0, 1.0, 1.0]]
     """
     curved_NC = logits_NC.clamp_max(_STRAIGHT_FROM)
     return curved_NC.exp() * (1 + logits_NC - curved_NC)
 
 
 def evidential_proba(logits_NC: Tensor) -> Tensor:
-    """Return the probabilities that a module's logits stand for: ``alpha / S``."""
+    """Return the class probabilities that a module's logits stand for.
+
+    With the evidence e for each class they are ``(e + 1) / sum(e + 1)``, the mean of
+    the Dirichlet distribution.
+
+    Use it as ``predict_nonlinearity`` of a net that is trained with
+    :class:`EvidentialLoss`.
+
+    Parameters
+    ----------
+    logits_NC : Tensor of shape (N, C)
+        Logits.
+
+    Returns
+    -------
+    Tensor of shape (N, C)
+        Probabilities.
+
+    See Also
+    --------
+    evidence_of : The evidence of the same logits.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.modules import evidential_proba
+    >>> evidential_proba(torch.zeros(1, 4)).tolist()
+    [[0.25, 0.25, 0.25, 0.25]]
+    """
     return dirichlet_mean(evidence_of(logits_NC))
 
 
 class EvidentialLoss(nn.Module):
-    """Sensoy's loss of logits: fit, and a divergence that punishes false evidence.
+    """Evidential loss of logits: it fits the labels and punishes false evidence.
+
+    :class:`EvidentialClassifier` uses it; use it as a criterion in a training of your
+    own.
 
     Parameters
     ----------
@@ -35,6 +90,19 @@ class EvidentialLoss(nn.Module):
         See :func:`~skal_deep.functional.evidential.evidential_loss`.
     reduction : {"mean", "none"}, default="mean"
         As in torch's losses.
+
+    See Also
+    --------
+    evidence_of : The evidence of the same logits.
+    skal_deep.classifier.EvidentialClassifier : Trains a net with this loss.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.modules import EvidentialLoss
+    >>> loss = EvidentialLoss("digamma", reduction="none")
+    >>> loss(torch.zeros(5, 3), torch.tensor([0, 1, 2, 0, 1])).shape
+    torch.Size([5])
     """
 
     def __init__(self, kind: str = "log", reduction: str = "mean"):

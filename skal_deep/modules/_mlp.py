@@ -8,6 +8,8 @@ class MLP(nn.Module):
 
     Inputs of any shape are flattened. Returns logits.
 
+    Use it for vectors, as the module of a first net.
+
     Parameters
     ----------
     n_features : int or None, default=None
@@ -20,6 +22,18 @@ class MLP(nn.Module):
         Number of hidden layers.
     dropout : float, default=0.5
         Share of hidden units that are dropped.
+
+    See Also
+    --------
+    ConvNet : A module for images.
+    skal_deep.classifier.MCDropoutClassifier : Makes a posterior of the dropout.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.modules import MLP
+    >>> MLP(n_features=4, n_classes=3)(torch.zeros(5, 4)).shape
+    torch.Size([5, 3])
     """
 
     def __init__(

@@ -21,10 +21,25 @@ class Standardizer:
     as a whole. A feature that never varies is shifted only. The pools are read in
     chunks, so they may be mapped from files.
 
+    Use it before the training of a net on inputs of unknown scale.
+
     Parameters
     ----------
     *pools : ndarray of shape (N, ...)
         The rows that set the scale, all pools together.
+
+    See Also
+    --------
+    sklearn.preprocessing.StandardScaler : The same for vectors, as a transformer.
+    train_vaal : Trains on rows that it has scaled.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skal_deep.modules import Standardizer
+    >>> scale = Standardizer(np.array([[0.0, 5.0], [2.0, 5.0]]))
+    >>> scale(np.array([[2.0, 5.0]])).tolist()
+    [[1.0, 0.0]]
     """
 
     def __init__(self, *pools: NDArray[Any]):

@@ -19,7 +19,10 @@ from skal_deep.modules._vae import VAE
 
 
 class LabeledScorer:
-    """Says how labelled a row looks to a trained encoder and discriminator.
+    """Score of how labelled a row looks to a trained encoder and discriminator.
+
+    :func:`train_vaal` returns it; the strategy VAAL asks for the rows with the lowest
+    probability.
 
     Parameters
     ----------
@@ -31,6 +34,20 @@ class LabeledScorer:
         Fitted to the rows that both were trained on.
     device : torch.device or str, default="cpu"
         Where the two are.
+
+    See Also
+    --------
+    train_vaal : Trains what the score needs.
+    skal_deep.pool.VAAL : The strategy that asks by this score.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skal_deep.modules import VAE, Discriminator, LabeledScorer, Standardizer
+    >>> X = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
+    >>> scorer = LabeledScorer(VAE((4,), 2).eval(), Discriminator(2), Standardizer(X))
+    >>> scorer.proba(X).shape
+    torch.Size([6])
     """
 
     def __init__(
@@ -77,24 +94,59 @@ def train_vaal(
     """Train an autoencoder against a discriminator of labelled and unlabelled codes.
 
     An iteration makes ``n_vae_steps`` steps of the autoencoder, each on new
-    mini-batches, then one of the discriminator.
+    mini-batches, then one step of the discriminator.
+
+    Use it to write a strategy with another score than that of VAAL.
 
     Parameters
     ----------
-    X_labeled, X_unlabeled : ndarray of shape (N, ...)
-        The two pools, neither empty.
-    latent_dim, beta, adversary_weight, n_iterations, n_vae_steps, batch_size, lr, \
-    loss_scaling, verbose
-        See :class:`skal_deep.pool.VAAL`.
+    X_labeled : ndarray of shape (N, ...)
+        Labelled rows, at least one.
+    X_unlabeled : ndarray of shape (M, ...)
+        Unlabelled rows, at least one.
+    latent_dim : int, default=32
+        Size of the codes.
+    beta : float, default=1.0
+        Weight of the divergence of the autoencoder.
+    adversary_weight : float, default=1.0
+        Weight of the adversarial loss of the encoder.
+    n_iterations : int, default=200
+        Number of iterations.
+    n_vae_steps : int, default=2
+        Steps of the autoencoder in each iteration.
+    batch_size : int, default=64
+        Rows of a mini-batch from each of the two pools.
+    lr : float, default=5e-4
+        Learning rate of both optimisers (Adam).
+    loss_scaling : {"elbo", "official"}, default="elbo"
+        Whether squared errors are summed over the features of a row, or averaged as in
+        the published code.
     generator : torch.Generator
-        Decides initial weights, mini-batches and codes; on the CPU.
+        Source of initial weights, mini-batches and codes; on the CPU.
     device : torch.device or str, default="cpu"
         Where to train and score.
+    verbose : bool, default=False
+        Whether to show a progress bar.
 
     Returns
     -------
-    scorer : LabeledScorer
+    LabeledScorer
         In eval mode.
+
+    See Also
+    --------
+    skal_deep.pool.VAAL : The strategy that calls this function.
+    LabeledScorer : What is returned.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from skal_deep.modules import train_vaal
+    >>> X = np.random.default_rng(0).normal(size=(20, 4)).astype("float32")
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> train_vaal(X[:5], X[5:], n_iterations=2, generator=generator).proba(X).shape
+    torch.Size([20])
     """
     scale = Standardizer(X_labeled, X_unlabeled)
     labeled, unlabeled = (

@@ -12,12 +12,27 @@ class VAE(nn.Module):
     Vectors go through layers of 128 and 64 units; images, of any size, through two
     convolutions with stride 2. The decoder mirrors the encoder.
 
+    Use it to learn codes of rows without labels, as the strategy VAAL does.
+
     Parameters
     ----------
     shape : tuple of int
         Shape of a row: (d,) or (c, h, w). Rows of other shapes are flattened.
     latent_dim : int, default=32
         Size of the code.
+
+    See Also
+    --------
+    Discriminator : Tells labelled from unlabelled codes.
+    train_vaal : Trains both against each other.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.modules import VAE
+    >>> mean, log_variance = VAE((4,), latent_dim=2).encode(torch.zeros(5, 4))
+    >>> mean.shape
+    torch.Size([5, 2])
     """
 
     def __init__(self, shape: tuple[int, ...], latent_dim: int = 32):

@@ -42,7 +42,7 @@ def check_classifier(
 
     Returns
     -------
-    report : ConformanceReport
+    ConformanceReport
         Prints as a list of what failed.
 
     Raises

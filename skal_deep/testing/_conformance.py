@@ -13,7 +13,9 @@ from skal_deep.testing._strategy_checks import CHECKS
 
 @dataclass(frozen=True)
 class ConformanceReport:
-    """What came out of the checks of a strategy.
+    """The results of the checks of a strategy or classifier.
+
+    The checks return it: print it, or look into ``failures`` from a test of your own.
 
     Attributes
     ----------
@@ -23,6 +25,18 @@ class ConformanceReport:
         What went wrong, by check and kind of data.
     n_checks : int
         How many checks were run.
+
+    See Also
+    --------
+    check_query_strategy : Runs the checks of a strategy.
+    check_classifier : Runs the checks of a classifier.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import ConformanceReport
+    >>> ConformanceReport("Badge", {"repeatable (images)": "The picks differ."}, 32)
+    Badge: 31 of 32 checks passed
+      repeatable (images): The picks differ.
     """
 
     strategy: str
@@ -48,6 +62,8 @@ def check_query_strategy(
     The checks fit a small net some hundred times; they take seconds to a minute.
     Give slow strategies small parameters.
 
+    Use it in the tests of a strategy of your own.
+
     Parameters
     ----------
     strategy : QueryStrategy
@@ -63,13 +79,25 @@ def check_query_strategy(
 
     Returns
     -------
-    report : ConformanceReport
+    ConformanceReport
         Prints as a list of what failed.
 
     Raises
     ------
     AssertionError
         If a check fails and ``raise_on_failure``.
+
+    See Also
+    --------
+    check_classifier : The same for classifiers.
+    ConformanceReport : What is returned.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import check_query_strategy
+    >>> from skal_deep.pool import LeastConfidence
+    >>> check_query_strategy(LeastConfidence()).failures  # doctest: +SKIP
+    {}
     """
     failures, n_checks = {}, 0
     for kind in data:

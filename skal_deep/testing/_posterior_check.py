@@ -19,7 +19,10 @@ _N_ROWS = 256
 
 @dataclass(frozen=True, repr=False)
 class PosteriorReport:
-    """What came out of the audit of a posterior.
+    """The results of the audit of a posterior.
+
+    :func:`check_posterior` returns it: print it, and mend what ``failures`` names
+    before you query.
 
     Attributes
     ----------
@@ -37,6 +40,20 @@ class PosteriorReport:
         What is wrong and what to do, by check.
     dead : tuple of str
         Dropout that should differ from draw to draw, and changes nothing.
+
+    See Also
+    --------
+    check_posterior : Makes the audit.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skal_deep.evaluation import check_posterior
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = LogisticRegression(max_iter=1000).fit(X, y)
+    >>> check_posterior(clf, X).verdict
+    'no posterior'
     """
 
     classifier: str
@@ -80,6 +97,8 @@ def check_posterior(
     as it was. Nothing is fitted. Methods that look at several rows together, such as
     BatchBALD, go wrong without an error where draws are not coupled.
 
+    Use it before you query with BALD, BatchBALD or another strategy that needs draws.
+
     Parameters
     ----------
     clf : object
@@ -95,8 +114,13 @@ def check_posterior(
 
     Returns
     -------
-    report : PosteriorReport
+    PosteriorReport
         Prints as a verdict and what is wrong.
+
+    See Also
+    --------
+    check_classifier : Checks an unfitted classifier in many more ways.
+    PosteriorReport : What is returned.
 
     Examples
     --------

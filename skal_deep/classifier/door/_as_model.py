@@ -43,11 +43,32 @@ Answers = dict[str, Callable[..., Any]]
 
 
 class Model:
-    """A model as strategies see it: tensors out, one method a capability.
+    """A model as query strategies see it: one method for each capability.
 
-    An instance has exactly the methods that what it stands for can honour, so that
-    ``isinstance(model, SamplesProba)`` says whether to ask. A model that can tell
-    probabilities and embeddings from one pass has ``predict_and_embed`` too.
+    An instance has exactly the methods that the model behind it can answer, so that
+    ``isinstance(model, SamplesProba)`` says whether to ask. A model that computes
+    probabilities and embeddings in one pass has ``predict_and_embed``, too.
+
+    :func:`as_model` makes it; construct one yourself only to test a strategy without a
+    classifier.
+
+    Parameters
+    ----------
+    **methods : dict of str to callable
+        The methods, by the names of the protocols.
+
+    See Also
+    --------
+    as_model : Makes a model of any classifier.
+    SamplesProba : One of the protocols.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.classifier import Embeds, Model, PredictsProba
+    >>> model = Model(predict_proba=lambda X: torch.full((len(X), 2), 0.5))
+    >>> isinstance(model, PredictsProba), isinstance(model, Embeds)
+    (True, False)
     """
 
     def __init__(self, **methods: Callable[..., Any]):
@@ -92,6 +113,8 @@ def as_model(clf: Any) -> Model:
     the class. What this package knows about nets, scikit-learn's linear classifiers
     and committees, and about wrappers around one estimator, is added.
 
+    Use it in a strategy of your own, or to see which strategies a classifier can serve.
+
     Parameters
     ----------
     clf : object or None
@@ -102,10 +125,28 @@ def as_model(clf: Any) -> Model:
 
     Returns
     -------
-    model : Model
+    Model
         An object with some of the methods ``predict_proba``, ``sample_proba``,
         ``predict_evidence``, ``embed``, ``linear_head``, ``jacobian``,
         ``weight_gradients``, ``differentiable_logits`` and ``gradient_lengths``.
+
+    Raises
+    ------
+    TypeError
+        If ``clf`` is a class in place of an instance.
+
+    See Also
+    --------
+    Model : What is returned.
+    SamplesProba : One of the protocols to ask for.
+
+    Examples
+    --------
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skal_deep.classifier import as_model
+    >>> model = as_model(GaussianNB().fit([[0.0], [1.0], [9.0]], [0, 0, 1]))
+    >>> model.predict_proba([[0.5]]).shape
+    torch.Size([1, 2])
     """
     if clf is None:
         return Model(embed=_flat)

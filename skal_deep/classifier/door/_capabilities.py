@@ -9,7 +9,22 @@ from torch import Tensor
 
 @runtime_checkable
 class PredictsProba(Protocol):
-    """Class probabilities."""
+    """A model that predicts class probabilities.
+
+    Give your own classifier this method, and every uncertainty strategy can use it.
+
+    See Also
+    --------
+    SamplesProba : The same from draws of a posterior.
+    as_model : Finds what a classifier offers.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skal_deep.classifier import PredictsProba, as_model
+    >>> isinstance(as_model(LogisticRegression()), PredictsProba)
+    True
+    """
 
     def predict_proba(self, X: ArrayLike) -> Tensor:
         """Return probabilities of shape (N, C)."""
@@ -17,7 +32,29 @@ class PredictsProba(Protocol):
 
 @runtime_checkable
 class SamplesProba(Protocol):
-    """Coupled draws of the class probabilities from a posterior."""
+    """A model that draws class probabilities from its posterior.
+
+    Draws are coupled: each draw is one set of weights or masks, which is used for every
+    row.
+
+    Give your own classifier this method, and BALD, BatchBALD and the committee
+    strategies can use it.
+
+    See Also
+    --------
+    MCDropoutClassifier : A classifier with this method.
+    PredictsProba : One prediction in place of draws.
+    skal_deep.testing.check_posterior : Checks whether draws are coupled.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skal_deep.classifier import SamplesProba, as_model
+    >>> models = RandomForestClassifier(), LogisticRegression()
+    >>> [isinstance(as_model(model), SamplesProba) for model in models]
+    [True, False]
+    """
 
     def sample_proba(
         self, X: ArrayLike, n_samples: int | None = None, random_state: int = 0
@@ -27,7 +64,22 @@ class SamplesProba(Protocol):
 
 @runtime_checkable
 class PredictsEvidence(Protocol):
-    """Evidence for each class."""
+    """A model that predicts the evidence for each class.
+
+    Give your own classifier this method to use it with the strategy DEAL.
+
+    See Also
+    --------
+    EvidentialClassifier : A classifier with this method.
+    skal_deep.pool.DEAL : The strategy that asks for it.
+
+    Examples
+    --------
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skal_deep.classifier import PredictsEvidence, as_model
+    >>> isinstance(as_model(GaussianNB()), PredictsEvidence)
+    False
+    """
 
     def predict_evidence(self, X: ArrayLike) -> Tensor:
         """Return evidence >= 0 of shape (N, C); 0 is none."""
@@ -35,7 +87,25 @@ class PredictsEvidence(Protocol):
 
 @runtime_checkable
 class Embeds(Protocol):
-    """Learned features."""
+    """A model that returns learned features.
+
+    Give your own classifier this method, and Badge, CoreSet and the other strategies
+    that compare rows can use its features.
+
+    See Also
+    --------
+    HasLinearHead : The layer that makes logits of these features.
+    skal_deep.embedding.Embedder : Features of a frozen model.
+
+    Examples
+    --------
+    >>> from skorch import NeuralNetClassifier
+    >>> from skal_deep.classifier import DeepClassifier, Embeds, as_model
+    >>> from skal_deep.modules import MLP
+    >>> clf = DeepClassifier(NeuralNetClassifier(MLP))
+    >>> isinstance(as_model(clf), Embeds)
+    True
+    """
 
     def embed(self, X: ArrayLike) -> Tensor:
         """Return the input of the last linear layer, of shape (N, D)."""
@@ -43,7 +113,23 @@ class Embeds(Protocol):
 
 @runtime_checkable
 class HasLinearHead(Protocol):
-    """A linear last layer."""
+    """A model whose last layer is linear.
+
+    Give your own classifier this method for strategies that change features and predict
+    again, such as AlfaMix and DropQuery.
+
+    See Also
+    --------
+    Embeds : The features that the layer is given.
+    skal_deep.pool.AlfaMix : A strategy that asks for the layer.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skal_deep.classifier import HasLinearHead, as_model
+    >>> isinstance(as_model(LogisticRegression()), HasLinearHead)
+    True
+    """
 
     def linear_head(self, X: ArrayLike) -> tuple[Tensor, Tensor]:
         """Return weights (C, D) and biases (C,) that make logits of embeddings of X."""
@@ -51,7 +137,24 @@ class HasLinearHead(Protocol):
 
 @runtime_checkable
 class HasSlopes(Protocol):
-    """Derivatives of the outputs by the inputs."""
+    """A model that returns derivatives of its outputs with respect to its inputs.
+
+    Give your own classifier this method for strategies that compare rows by these
+    derivatives.
+
+    See Also
+    --------
+    skal_deep.pool.DAMI : A strategy that asks for these derivatives.
+    HasWeightGradients : Derivatives with respect to the weights.
+
+    Examples
+    --------
+    >>> from skorch import NeuralNetClassifier
+    >>> from skal_deep.classifier import DeepClassifier, HasSlopes, as_model
+    >>> from skal_deep.modules import MLP
+    >>> isinstance(as_model(DeepClassifier(NeuralNetClassifier(MLP))), HasSlopes)
+    True
+    """
 
     def jacobian(self, X: ArrayLike, n_features: int, seed: int) -> Tensor:
         """Return derivatives, or sketches of them, of shape (N, n_features or less)."""
@@ -59,7 +162,25 @@ class HasSlopes(Protocol):
 
 @runtime_checkable
 class HasWeightGradients(Protocol):
-    """Gradients by the weights of all linear layers."""
+    """A model that returns gradients with respect to the weights of all linear layers.
+
+    Give your own model this method for LCMD and other strategies with gradient
+    features.
+
+    See Also
+    --------
+    skal_deep.pool.LCMD : A strategy with such features.
+    MeasuresGradients : Lengths of gradients, for each label that a row may get.
+
+    Examples
+    --------
+    >>> from skorch import NeuralNetClassifier
+    >>> from skal_deep.classifier import DeepClassifier, HasWeightGradients, as_model
+    >>> from skal_deep.modules import MLP
+    >>> clf = DeepClassifier(NeuralNetClassifier(MLP))
+    >>> isinstance(as_model(clf), HasWeightGradients)
+    True
+    """
 
     def weight_gradients(self, X: ArrayLike, n_features: int, seed: int) -> Tensor:
         """Return gradients, or sketches of them, of shape (N, n_features or less).
@@ -71,7 +192,24 @@ class HasWeightGradients(Protocol):
 
 @runtime_checkable
 class PredictsLogits(Protocol):
-    """Differentiable logits."""
+    """A model with logits that can be differentiated with respect to the inputs.
+
+    Give your own classifier this method for adversarial strategies such as DFAL.
+
+    See Also
+    --------
+    skal_deep.pool.DFAL : A strategy that asks for such logits.
+    HasSlopes : The derivatives themselves.
+
+    Examples
+    --------
+    >>> from skorch import NeuralNetClassifier
+    >>> from skal_deep.classifier import DeepClassifier, PredictsLogits, as_model
+    >>> from skal_deep.modules import MLP
+    >>> clf = DeepClassifier(NeuralNetClassifier(MLP))
+    >>> isinstance(as_model(clf), PredictsLogits)
+    True
+    """
 
     def differentiable_logits(
         self, X: ArrayLike
@@ -84,7 +222,25 @@ class PredictsLogits(Protocol):
 
 @runtime_checkable
 class MeasuresGradients(Protocol):
-    """Lengths of the gradients that labels would cause."""
+    """A model that returns the lengths of the gradients that each label would cause.
+
+    Give your own classifier this method for the strategy EGL (expected gradient
+    length).
+
+    See Also
+    --------
+    skal_deep.pool.EGL : The strategy that asks for these lengths.
+    HasWeightGradients : The gradients of the most probable label.
+
+    Examples
+    --------
+    >>> from skorch import NeuralNetClassifier
+    >>> from skal_deep.classifier import DeepClassifier, MeasuresGradients, as_model
+    >>> from skal_deep.modules import MLP
+    >>> clf = DeepClassifier(NeuralNetClassifier(MLP))
+    >>> isinstance(as_model(clf), MeasuresGradients)
+    True
+    """
 
     def gradient_lengths(self, X: ArrayLike, words: bool = False) -> Tensor:
         """Return lengths of shape (N, W, C), of all weights or of W words."""

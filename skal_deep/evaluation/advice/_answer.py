@@ -35,6 +35,9 @@ _HEADLINES = {
 class Answer:
     """Whether active learning helps, why one may say so, and what to do.
 
+    :func:`does_al_help` returns it: print it, read :attr:`word`, or write the report
+    with ``to_html``.
+
     Attributes
     ----------
     comparison : Comparison
@@ -43,6 +46,25 @@ class Answer:
         The effect of tuning the model, where settings were given.
     X, y : array-like
         The data, for pictures of what was labelled.
+
+    See Also
+    --------
+    does_al_help : Plays the study and returns the answer.
+    Verdict : What may be said of one strategy.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skal_deep.evaluation import does_al_help
+    >>> from skal_deep.pool import MarginSampling
+    >>> X, y = load_iris(return_X_y=True)
+    >>> options = {"n_repeats": 2, "n_cycles": 1, "progress": False}
+    >>> answer = does_al_help(
+    ...     GaussianNB(), X, y, strategies=[MarginSampling()], **options
+    ... )
+    >>> answer.best
+    'MarginSampling'
     """
 
     comparison: Comparison

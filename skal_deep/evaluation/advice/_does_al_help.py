@@ -29,6 +29,9 @@ def does_al_help(
     that the effect of a strategy can be seen beside that of a better model, which is
     often larger.
 
+    Use it first: it asks on your data, with your model, whether active learning is
+    worth the trouble.
+
     Parameters
     ----------
     estimator : object
@@ -52,19 +55,23 @@ def does_al_help(
 
     Returns
     -------
-    answer : Answer
+    Answer
         The verdict; print it, or write it with ``to_html``.
+
+    See Also
+    --------
+    compare_strategies : The comparison behind it, for strategies that you choose.
+    Answer : What is returned.
+    stopping_advice : When to stop labelling.
 
     Examples
     --------
     >>> from sklearn.datasets import load_iris
-    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.naive_bayes import GaussianNB
     >>> from skal_deep.evaluation import does_al_help
     >>> X, y = load_iris(return_X_y=True)
-    >>> answer = does_al_help(
-    ...     LogisticRegression(), X, y, n_cycles=3, progress=False, random_state=0
-    ... )
-    >>> answer.word
+    >>> options = {"n_repeats": 5, "n_cycles": 2, "progress": False, "random_state": 0}
+    >>> does_al_help(GaussianNB(), X, y, **options).word
     'no difference detected'
     """
     if not isinstance(n_repeats, Integral) or n_repeats < 2:

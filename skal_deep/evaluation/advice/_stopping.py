@@ -19,7 +19,10 @@ _ROUND_OFF = 1e-3  # of probabilities in half precision
 
 @dataclass(frozen=True)
 class Signal:
-    """What one criterion says.
+    """What one stopping criterion says.
+
+    It is an entry of ``StoppingAdvice.signals``: read the reason before you follow the
+    criterion.
 
     Attributes
     ----------
@@ -29,6 +32,19 @@ class Signal:
         Whether it says to stop; ``None`` if it cannot tell.
     reason : str
         Why, with numbers.
+
+    See Also
+    --------
+    StoppingAdvice : All criteria together.
+    stopping_advice : Computes them.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import stopping_advice
+    >>> advice = stopping_advice([1, 2, 4, 8, 16], [0.5, 0.6, 0.7, 0.75, 0.8])
+    >>> signal = advice.signals[0]
+    >>> signal.name, signal.stop
+    ('projected gain', False)
     """
 
     name: str
@@ -40,12 +56,26 @@ class Signal:
 class StoppingAdvice:
     """Whether to go on labelling, by several criteria.
 
+    :func:`stopping_advice` returns it: print it, or read :attr:`word`.
+
     Attributes
     ----------
     signals : list of Signal
         What each criterion says.
     projection : Projection or None
         What more labels would bring, where there are scores.
+
+    See Also
+    --------
+    stopping_advice : Computes the advice.
+    Signal : What one criterion says.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import stopping_advice
+    >>> advice = stopping_advice([1, 2, 4, 8, 16], [0.5, 0.6, 0.7, 0.75, 0.8])
+    >>> advice.word
+    'go on'
     """
 
     signals: list[Signal]
@@ -87,6 +117,8 @@ def stopping_advice(
     [1]_, and confidence that has fallen for three stages on end, as what is left is
     too hard or too noisy [2]_.
 
+    Use it after each round of labelling.
+
     Parameters
     ----------
     n_labels : array-like of shape (n_stages,)
@@ -107,8 +139,13 @@ def stopping_advice(
 
     Returns
     -------
-    advice : StoppingAdvice
+    StoppingAdvice
         The advice, and the reasons; print it.
+
+    See Also
+    --------
+    Projection : What more labels would bring.
+    plot_projection : Draws it.
 
     References
     ----------

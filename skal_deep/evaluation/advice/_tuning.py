@@ -17,6 +17,9 @@ from skal_deep.evaluation.statistics._paired import PairedDifference, paired_dif
 class Tuning:
     """The effect of choosing parameters of the model.
 
+    :func:`does_al_help` makes it from ``param_grid``: compare it with the gain of the
+    best strategy.
+
     Attributes
     ----------
     difference : PairedDifference
@@ -26,6 +29,19 @@ class Tuning:
         All settings; the first, empty one is the model as it was given.
     scores : list of ndarray of shape (n_repeats,)
         The score of each setting.
+
+    See Also
+    --------
+    does_al_help : Tunes the model beside the comparison.
+    Answer : Holds both results.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import Tuning, paired_difference
+    >>> given, tuned = [0.71, 0.81, 0.77], [0.82, 0.91, 0.86]
+    >>> difference = paired_difference(tuned, given)
+    >>> Tuning(difference, [{}, {"lr": 0.01}], [given, tuned]).best
+    {'lr': 0.01}
     """
 
     difference: PairedDifference

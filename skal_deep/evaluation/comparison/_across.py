@@ -27,10 +27,32 @@ class AcrossDataSets:
 
     A data set counts once: what is compared is each strategy's mean area on it.
 
+    Use it when the same strategies were compared on several data sets and you ask which
+    one to take for the next.
+
     Attributes
     ----------
     comparisons : dict of str to Comparison
         One comparison for each data set.
+
+    See Also
+    --------
+    Comparison : The comparison on one data set.
+    friedman : The test behind the ranking.
+    signed_rank : How probable a gain on the next data set is.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris, load_wine
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skal_deep.evaluation import AcrossDataSets, compare_strategies
+    >>> from skal_deep.pool import MarginSampling
+    >>> def compare(X, y):
+    ...     options = {"n_repeats": 2, "n_cycles": 1, "progress": False}
+    ...     return compare_strategies([MarginSampling()], GaussianNB(), X, y, **options)
+    >>> iris, wine = load_iris(return_X_y=True), load_wine(return_X_y=True)
+    >>> AcrossDataSets({"iris": compare(*iris), "wine": compare(*wine)}).strategies
+    ['random', 'MarginSampling']
     """
 
     comparisons: Mapping[str, Comparison]

@@ -64,11 +64,13 @@ def compare_strategies(
     """Compare strategies on starts that they share.
 
     In each repeat all strategies have the same split, the same first labels and the
-    same initial weights, so that their differences are paired; random sampling is
-    always among them. Each pair of strategy and repeat is a job of its own, which runs
-    on one thread and gives the same result wherever it runs. Where is for joblib to
-    say: see ``joblib.parallel_config``. Jobs in threads of one process take turns, as
-    torch has one random generator a process; use processes or a cluster for speed.
+    same initial weights. So their differences are paired. Random sampling is always
+    among them. Each pair of strategy and repeat is one job, which runs on one thread
+    and gives the same result wherever it runs. joblib decides where jobs run, see
+    ``joblib.parallel_config``. Jobs in threads of one process take turns, because torch
+    has one random generator in each process; use processes or a cluster for speed.
+
+    Use it to find out which strategy serves your data and your model best.
 
     Parameters
     ----------
@@ -88,10 +90,28 @@ def compare_strategies(
     n_repeats : int or iterable of int, default=5
         Number of paired repeats. Five cannot show small differences: use more. Given
         as numbers, just these are played, such as one in each task of a cluster.
-    n_initial, batch_size, n_cycles, initial, retrain, scoring, test_size
-        See :class:`SimulatedActiveLearner`.
-    label_noise, n_copies, copy_noise, missing_label
-        See :class:`SimulatedActiveLearner`.
+    n_initial : int, default=10
+        Number of labels at the start.
+    batch_size : int, default=10
+        Number of labels that each query asks for.
+    n_cycles : int, default=10
+        Number of queries.
+    initial : {"stratified", "random"}, default="stratified"
+        Whether the first labels are spread evenly over the classes or drawn at random.
+    retrain : {"scratch", "warm", "shrink_perturb"}, default="scratch"
+        Whether each fit starts from new weights, the last ones, or these shrunk.
+    scoring : str, callable, list or dict of these, default="accuracy"
+        Metrics, as in scikit-learn; the first is the one that is compared.
+    test_size : float, int or None, default=0.25
+        Rows to score on, set aside in each repeat; ``None`` with ``X_test``.
+    label_noise : float, default=0.0
+        Probability that the annotator gives a wrong label.
+    n_copies : int, default=1
+        Number of times that each row occurs in the pool.
+    copy_noise : float, default=0.1
+        Standard deviation of the noise on copies, as a share of that of ``X``.
+    missing_label : scalar, str, nan or None, default=-1
+        Marks a row whose label nobody knows; it is never queried.
     cost : array-like of shape (n_samples,), default=None
         What each label costs, to have what was spent among the columns of the curves.
     references : dict of str to classifier, default=None
@@ -119,8 +139,28 @@ def compare_strategies(
 
     Returns
     -------
-    comparison : Comparison
+    Comparison
         Curves, table, figure and report.
+
+    See Also
+    --------
+    does_al_help : The same question with a choice of strategies and an answer in words.
+    SimulatedActiveLearner : Plays one strategy once.
+    replay : Scores a finished run in another way.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skal_deep.evaluation import compare_strategies
+    >>> from skal_deep.pool import MarginSampling
+    >>> X, y = load_iris(return_X_y=True)
+    >>> options = {"n_repeats": 2, "n_cycles": 2, "progress": False}
+    >>> comparison = compare_strategies(
+    ...     [MarginSampling()], GaussianNB(), X, y, **options
+    ... )
+    >>> comparison.strategies
+    ['random', 'MarginSampling']
     """
     repeats, named = repeat_numbers(n_repeats), named_strategies(strategies)
     references = named_references(references, named)

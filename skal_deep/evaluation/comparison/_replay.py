@@ -49,6 +49,8 @@ def replay(
     gives further metrics; with another one it shows whether labels chosen for one
     model serve the next, which they often do not [1]_.
 
+    Use it to ask a finished run a new question without playing it again.
+
     Parameters
     ----------
     run_dir : str or Path
@@ -77,13 +79,35 @@ def replay(
 
     Returns
     -------
-    comparison : Comparison
+    Comparison
         Curves, table, figure and report; there is no time of queries.
+
+    See Also
+    --------
+    compare_strategies : Plays a run and keeps it in ``run_dir``.
+    Comparison.by : The same comparison by a metric that was recorded.
 
     References
     ----------
     .. [1] D. Lowell, Z. Lipton, B. Wallace. Practical Obstacles to Deploying Active
        Learning. EMNLP, 2019.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from skal_deep.evaluation import compare_strategies, replay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> tree, options = DecisionTreeClassifier(), {"n_repeats": 2, "n_cycles": 1}
+    >>> with TemporaryDirectory() as run:
+    ...     _ = compare_strategies(
+    ...         [None], GaussianNB(), X, y, run_dir=run, progress=False, **options
+    ...     )
+    ...     again = replay(run, X, y, estimator=tree, progress=False)
+    >>> again.curve("random").shape
+    (2, 2)
     """
     run = RunDirectory(Path(run_dir).resolve())
     configuration = run.configuration()

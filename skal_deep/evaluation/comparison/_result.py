@@ -38,7 +38,9 @@ BASELINE = "random"
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came out of a comparison of strategies.
+    """The results of a comparison of strategies.
+
+    :func:`compare_strategies` returns it: begin with ``summary()`` and ``plot()``.
 
     Attributes
     ----------
@@ -54,6 +56,26 @@ class Comparison:
         stage and "indices", the rows of X that were labelled for it.
     references : list of dict
         Rows like those of the curves, with the name of a line as their strategy.
+
+    See Also
+    --------
+    compare_strategies : Plays the strategies and returns this.
+    replay : Scores the same selections in another way.
+    AcrossDataSets : Puts the comparisons of several data sets together.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skal_deep.evaluation import compare_strategies
+    >>> from skal_deep.pool import MarginSampling
+    >>> X, y = load_iris(return_X_y=True)
+    >>> options = {"n_repeats": 2, "n_cycles": 2, "progress": False}
+    >>> comparison = compare_strategies(
+    ...     [MarginSampling()], GaussianNB(), X, y, **options
+    ... )
+    >>> comparison.curve("MarginSampling").shape
+    (2, 3)
     """
 
     curves: list[dict[str, Any]] = field(repr=False)

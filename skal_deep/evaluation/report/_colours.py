@@ -48,6 +48,8 @@ def strategy_styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     sampling is dashed and grey. Where two of the names have the same colour, one of
     them, always the same, takes the next that is free.
 
+    Use it in figures of your own, so that a strategy looks the same in all of them.
+
     Parameters
     ----------
     names : sequence of str
@@ -55,8 +57,12 @@ def strategy_styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
 
     Returns
     -------
-    styles : dict of str to dict
+    dict of str to dict
         Colour, line style, marker and width by name.
+
+    See Also
+    --------
+    plot_curves : Draws with these styles.
 
     Examples
     --------

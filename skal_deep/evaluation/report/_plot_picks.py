@@ -22,6 +22,8 @@ def plot_classes(
 ) -> Any:
     """Draw how many rows of each class were labelled, stage by stage.
 
+    Use it to see whether a strategy prefers some classes or forgets one.
+
     Parameters
     ----------
     counts : ndarray of shape (n_stages, n_classes)
@@ -36,8 +38,21 @@ def plot_classes(
 
     Returns
     -------
-    ax : matplotlib.axes.Axes
+    matplotlib.axes.Axes
         The axes.
+
+    See Also
+    --------
+    plot_map : Where the picks lie among all rows.
+    plot_gallery : The picks themselves, if they are images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skal_deep.evaluation import plot_classes
+    >>> ax = plot_classes(np.array([[5, 5], [8, 2]]), ["cat", "dog"])
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('query', 'class')
     """
     ax = _axes(ax)
     ax.pcolormesh(
@@ -79,6 +94,9 @@ def plot_map(
 ) -> Any:
     """Draw picks among all rows, early ones dark and late ones bright.
 
+    Use it to see whether picks spread over the pool or lie along the border between
+    classes.
+
     Parameters
     ----------
     points : ndarray of shape (n_samples, 2)
@@ -90,8 +108,22 @@ def plot_map(
 
     Returns
     -------
-    ax : matplotlib.axes.Axes
+    matplotlib.axes.Axes
         The axes.
+
+    See Also
+    --------
+    plot_classes : The classes of the picks.
+    plot_gallery : The picks themselves, if they are images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skal_deep.evaluation import plot_map
+    >>> points = np.random.default_rng(0).normal(size=(20, 2))
+    >>> ax = plot_map(points, [np.array([0, 1]), np.array([2, 3])])
+    >>> len(ax.collections)
+    3
     """
     ax = _axes(ax)
     some = points[:: max(1, len(points) // _N_SHOWN)]
@@ -123,6 +155,8 @@ def plot_gallery(
 ) -> Any:
     """Draw the images that were picked, a row for each of up to six queries.
 
+    Use it to look at what a strategy asked for: outliers and wrong labels show at once.
+
     Parameters
     ----------
     images : ndarray of shape (n_samples, h, w) or (n_samples, c, h, w)
@@ -134,8 +168,21 @@ def plot_gallery(
 
     Returns
     -------
-    ax : matplotlib.axes.Axes
+    matplotlib.axes.Axes
         The axes.
+
+    See Also
+    --------
+    plot_classes : The classes of the picks.
+    plot_map : Where the picks lie among all rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skal_deep.evaluation import plot_gallery
+    >>> images = np.zeros((6, 8, 8))
+    >>> plot_gallery(images, [np.array([0, 1]), np.array([2, 3])]).get_ylabel()
+    'query'
     """
     ax = _axes(ax)
     queries = shown_queries(len(stages) - 1)

@@ -16,6 +16,9 @@ _BAR = 0.16  # distance of the bars
 def plot_ranks(ranking: Ranking, names: Sequence[str], ax: Any = None) -> Any:
     """Draw mean ranks on a line, and bars over those that are not told apart.
 
+    Use it to show the results on several data sets in one picture, the
+    critical-difference diagram.
+
     Parameters
     ----------
     ranking : Ranking
@@ -27,13 +30,26 @@ def plot_ranks(ranking: Ranking, names: Sequence[str], ax: Any = None) -> Any:
 
     Returns
     -------
-    ax : matplotlib.axes.Axes
+    matplotlib.axes.Axes
         The axes.
+
+    See Also
+    --------
+    friedman : Computes the ranking.
+    AcrossDataSets.plot : The same for comparisons.
 
     References
     ----------
     J. Demsar. Statistical Comparisons of Classifiers over Multiple Data Sets. JMLR,
     2006.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import friedman, plot_ranks
+    >>> ranking = friedman([[0.9, 0.8, 0.7], [0.8, 0.7, 0.6], [0.7, 0.6, 0.5]])
+    >>> ax = plot_ranks(ranking, ["BALD", "Badge", "random"])
+    >>> "BALD  1.00" in [text.get_text() for text in ax.texts]
+    True
     """
     ax = _axes(ax)
     ranks, groups = ranking.mean_ranks, ranking.groups()

@@ -33,6 +33,8 @@ def plot_curves(
 
     Reference lines are dotted. The legend is in the order of the final scores.
 
+    Use it for a first look; :func:`plot_differences` shows better who is ahead.
+
     Parameters
     ----------
     comparison : Comparison
@@ -44,8 +46,27 @@ def plot_curves(
 
     Returns
     -------
-    ax : matplotlib.axes.Axes
+    matplotlib.axes.Axes
         The axes.
+
+    See Also
+    --------
+    plot_differences : Differences to random sampling, which are paired.
+    Comparison.plot : The same as a method.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skal_deep.evaluation import compare_strategies, plot_curves
+    >>> from skal_deep.pool import MarginSampling
+    >>> X, y = load_iris(return_X_y=True)
+    >>> options = {"n_repeats": 2, "n_cycles": 2, "progress": False}
+    >>> comparison = compare_strategies(
+    ...     [MarginSampling()], GaussianNB(), X, y, **options
+    ... )
+    >>> plot_curves(comparison).get_ylabel()
+    'accuracy'
     """
     ax = _axes(ax)
     lines = {}
@@ -85,6 +106,8 @@ def plot_differences(
     where a strategy helps. They are of each stage by itself: with many stages and
     strategies some leave zero by chance. The verdict is by the area.
 
+    Use it to see at which stages a strategy is ahead of random sampling.
+
     Parameters
     ----------
     comparison : Comparison
@@ -96,8 +119,27 @@ def plot_differences(
 
     Returns
     -------
-    ax : matplotlib.axes.Axes
+    matplotlib.axes.Axes
         The axes.
+
+    See Also
+    --------
+    plot_curves : The learning curves themselves.
+    Comparison.verdicts : The conclusion, from whole curves.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skal_deep.evaluation import compare_strategies, plot_differences
+    >>> from skal_deep.pool import MarginSampling
+    >>> X, y = load_iris(return_X_y=True)
+    >>> options = {"n_repeats": 2, "n_cycles": 2, "progress": False}
+    >>> comparison = compare_strategies(
+    ...     [MarginSampling()], GaussianNB(), X, y, **options
+    ... )
+    >>> plot_differences(comparison).get_ylabel()
+    'accuracy, difference'
     """
     ax = _axes(ax)
     check_stages(comparison)

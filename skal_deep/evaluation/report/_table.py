@@ -13,6 +13,9 @@ from skal_deep.evaluation._export import write_csv
 class Table:
     """Rows of numbers and words with the same columns.
 
+    The summaries of a comparison are tables: print one, pass its ``rows`` to
+    ``pandas.DataFrame``, or write it with ``to_csv``.
+
     Attributes
     ----------
     rows : list of dict
@@ -21,6 +24,20 @@ class Table:
         How the numbers of a column are shown; three decimals where nothing is said.
     note : str or None
         Printed below.
+
+    See Also
+    --------
+    Comparison.summary : The table of a comparison.
+    Comparison.tests : The table of its tests.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import Table
+    >>> Table([{"strategy": "BALD", "area": 0.8}, {"strategy": "Badge", "area": 0.85}])
+    strategy   area
+    --------  -----
+    BALD      0.800
+    Badge     0.850
     """
 
     rows: list[dict[str, Any]]

@@ -34,6 +34,8 @@ def active_testing(
     estimate with an error bar. It is unbiased whatever the surrogate, but a surrogate
     that is sure of what is wrong makes it less precise than labels at random.
 
+    Use it when a trained model must be tested and labels of test points are expensive.
+
     Parameters
     ----------
     clf : object

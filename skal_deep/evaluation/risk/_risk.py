@@ -28,6 +28,9 @@ def draw_probabilities(
 ) -> NDArray[np.float64]:
     """Return the probability with which each row of a batch was drawn.
 
+    Use it after a query that draws at random, such as one with
+    ``selection=Power(epsilon=0.05)``, to estimate without bias.
+
     Parameters
     ----------
     query_indices : array-like of shape (batch_size,)
@@ -37,7 +40,7 @@ def draw_probabilities(
 
     Returns
     -------
-    proba : ndarray of shape (batch_size,)
+    ndarray of shape (batch_size,)
         The probability of pick t among the rows that were left.
 
     Raises
@@ -45,6 +48,18 @@ def draw_probabilities(
     ValueError
         If the utilities are no probabilities, or if some row that was left had
         none: no estimate is unbiased then.
+
+    See Also
+    --------
+    draw_floors : The smallest probability in each draw.
+    lure_weights : Turns the probabilities into weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skal_deep.evaluation import draw_probabilities
+    >>> draw_probabilities([0, 1], [[0.5, 0.3, 0.2], [np.nan, 0.6, 0.4]])
+    array([0.5, 0.6])
     """
     rows, picks = np.asarray(utilities, float), np.asarray(query_indices)
     if picks.dtype.kind not in "iu" or rows.ndim != 2 or picks.shape != rows.shape[:1]:
@@ -76,6 +91,9 @@ def draw_probabilities(
 def draw_floors(utilities: ArrayLike) -> NDArray[np.float64]:
     """Return the smallest probability that any row that was left had in each draw.
 
+    Use it with :func:`draw_probabilities` after a query that draws at random, for an
+    interval that holds.
+
     Parameters
     ----------
     utilities : array-like of shape (batch_size, n_samples)
@@ -84,8 +102,20 @@ def draw_floors(utilities: ArrayLike) -> NDArray[np.float64]:
 
     Returns
     -------
-    floor : ndarray of shape (batch_size,)
+    ndarray of shape (batch_size,)
         For :func:`unbiased_risk`.
+
+    See Also
+    --------
+    draw_probabilities : The probabilities of the rows that were drawn.
+    unbiased_risk : Takes both.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skal_deep.evaluation import draw_floors
+    >>> draw_floors([[0.5, 0.3, 0.2], [np.nan, 0.6, 0.4]])
+    array([0.2, 0.4])
     """
     return np.nanmin(np.asarray(utilities, float), axis=1)
 
@@ -97,6 +127,8 @@ def pure_weights(proba: ArrayLike, n_pool: int) -> NDArray[np.float64]:
     mean loss of all N points when point m of M was drawn, without replacement, with
     probability ``q_m``. :func:`lure_weights` have less variance.
 
+    Use it to check :func:`lure_weights`, or to repeat older work; otherwise take those.
+
     Parameters
     ----------
     proba : array-like of shape (n_labels,)
@@ -107,13 +139,24 @@ def pure_weights(proba: ArrayLike, n_pool: int) -> NDArray[np.float64]:
 
     Returns
     -------
-    weights : ndarray of shape (n_labels,)
+    ndarray of shape (n_labels,)
         Weights of the losses, to be computed anew when more is labelled.
+
+    See Also
+    --------
+    lure_weights : Weights with less variance.
+    unbiased_risk : The estimate with its interval.
 
     References
     ----------
     S. Farquhar, Y. Gal, T. Rainforth. On Statistical Bias in Active Learning: How and
     When to Fix It. ICLR, 2021.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import pure_weights
+    >>> pure_weights([1 / 4, 1 / 3], n_pool=4).round(3)
+    array([1.25, 0.75])
     """
     proba, rank = _checked(proba, n_pool)
     return 1 / (n_pool * proba) + (len(proba) - rank) / n_pool
@@ -133,6 +176,9 @@ def lure_weights(proba: ArrayLike, n_pool: int) -> NDArray[np.float64]:
     chosen training data. The paper finds that this helps models with few parameters
     and may hurt others, whose overfitting has the opposite bias.
 
+    Use it to estimate or train without bias from rows that were drawn with known
+    probabilities.
+
     Parameters
     ----------
     proba : array-like of shape (n_labels,)
@@ -144,13 +190,25 @@ def lure_weights(proba: ArrayLike, n_pool: int) -> NDArray[np.float64]:
 
     Returns
     -------
-    weights : ndarray of shape (n_labels,)
+    ndarray of shape (n_labels,)
         Weights of the losses, to be computed anew when more is labelled.
+
+    See Also
+    --------
+    draw_probabilities : The probabilities of a query.
+    pure_weights : The plain estimator, with more variance.
+    unbiased_risk : The estimate with its interval.
 
     References
     ----------
     S. Farquhar, Y. Gal, T. Rainforth. On Statistical Bias in Active Learning: How and
     When to Fix It. ICLR, 2021.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import lure_weights
+    >>> lure_weights([1 / 4, 1 / 3], n_pool=4).round(3)
+    array([1., 1.])
     """
     proba, rank = _checked(proba, n_pool)
     if len(proba) == n_pool:
@@ -162,6 +220,9 @@ def lure_weights(proba: ArrayLike, n_pool: int) -> NDArray[np.float64]:
 @dataclass(frozen=True)
 class RiskEstimate:
     """An unbiased estimate of the mean loss of a pool, with its interval.
+
+    :func:`unbiased_risk` returns it: report ``risk`` together with ``low`` and
+    ``high``.
 
     Attributes
     ----------
@@ -177,6 +238,21 @@ class RiskEstimate:
         How the interval was computed, see :func:`unbiased_risk`.
     n_mistakes : int
         Number of labels whose loss is above 0.
+
+    See Also
+    --------
+    unbiased_risk : Computes the estimate.
+    active_testing : Chooses the points to label for it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skal_deep.evaluation import unbiased_risk
+    >>> uniform = 1 / (1_000 - np.arange(40))
+    >>> losses = np.repeat([0, 1], [30, 10])
+    >>> estimate = unbiased_risk(losses, uniform, n_pool=1_000)
+    >>> round(estimate.risk, 2), estimate.n_mistakes
+    (0.25, 10)
     """
 
     risk: float
@@ -208,6 +284,8 @@ def unbiased_risk(
     ``[0, 0]`` if none is seen. Zero-one losses have intervals that hold: the exact one
     for labels drawn at random, that of a gamma distribution [2]_ for other draws.
 
+    Use it when the labels were chosen by a query: their plain mean would be biased.
+
     Parameters
     ----------
     losses : array-like of shape (n_labels,)
@@ -233,7 +311,7 @@ def unbiased_risk(
 
     Returns
     -------
-    estimate : RiskEstimate
+    RiskEstimate
         The estimate and its interval.
 
     Warns

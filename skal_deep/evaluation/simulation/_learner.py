@@ -31,6 +31,9 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
     query, reveal, and again. So any combination of classifier, strategy and batch
     size is an estimator, for ``cross_validate`` or a grid search.
 
+    Use it to see how one strategy would have done on data whose labels are known, or to
+    search over strategies and models.
+
     Parameters
     ----------
     estimator : object
@@ -98,6 +101,11 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         The fitted classifier of the last stage.
     classes_ : ndarray of shape (n_classes,)
         All classes.
+
+    See Also
+    --------
+    compare_strategies : Plays several strategies from the same starts.
+    does_al_help : Plays a few strategies and answers in words.
 
     References
     ----------

@@ -10,6 +10,8 @@ from skal_deep.evaluation.statistics._paired import LEVEL, error_factor
 def area_under_curve(n_labels: ArrayLike, scores: ArrayLike) -> float:
     """Return the mean height of a learning curve over the labels spent.
 
+    Use it to sum up a learning curve by one number, in the unit of the score.
+
     Parameters
     ----------
     n_labels : array-like of shape (n_stages,)
@@ -20,9 +22,20 @@ def area_under_curve(n_labels: ArrayLike, scores: ArrayLike) -> float:
 
     Returns
     -------
-    area : float
+    float
         Area under the line through the points, divided by its width; the score
         itself if there is one stage only; NaN where a stage has no score.
+
+    See Also
+    --------
+    penalty_matrix : Compares curves stage by stage.
+    labels_to_reach : Reads a curve the other way, from score to labels.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import area_under_curve
+    >>> round(area_under_curve([10, 20, 30], [0.5, 0.7, 0.9]), 3)
+    0.7
     """
     labels, heights = checked_labels(n_labels, scores), np.asarray(scores, float)
     if not np.isfinite(heights).all():

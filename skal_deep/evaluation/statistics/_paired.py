@@ -17,6 +17,9 @@ _N_ROUNDINGS = 8  # in a score and a mean of scores; smaller differences are non
 class PairedDifference:
     """The mean of paired differences, with its 95 % interval.
 
+    :func:`paired_difference` returns it: report the mean with its interval, and
+    ``wording`` as the conclusion.
+
     Attributes
     ----------
     mean : float
@@ -37,6 +40,18 @@ class PairedDifference:
     n_missing : int
         Number of pairs without a score, that is, with NaN or infinity in place of a
         result. With any of them nothing is said, and all other numbers are NaN.
+
+    See Also
+    --------
+    paired_difference : Computes it from paired results.
+    effect_size : The same difference in standard deviations.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import paired_difference
+    >>> difference = paired_difference([0.82, 0.91, 0.86], [0.71, 0.81, 0.77])
+    >>> round(difference.mean, 3), difference.wording
+    (0.1, 'better')
     """
 
     mean: float
@@ -113,6 +128,8 @@ def paired_difference(
     not defined) is without a score, and then nothing is said of the others either:
     the repeats that fail are seldom like those that do not.
 
+    Use it to compare two ways that were tried on the same repeats.
+
     Parameters
     ----------
     first : array-like of shape (n,)
@@ -125,13 +142,26 @@ def paired_difference(
 
     Returns
     -------
-    difference : PairedDifference
+    PairedDifference
         The mean difference and what is known of it.
+
+    See Also
+    --------
+    effect_size : The difference in standard deviations.
+    sign_flip_test : A test without the normal distribution.
+    split_overlap : Computes ``overlap``.
 
     References
     ----------
     C. Nadeau, Y. Bengio. Inference for the Generalization Error. Machine Learning,
     2003.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import paired_difference
+    >>> difference = paired_difference([0.82, 0.91, 0.86], [0.71, 0.81, 0.77])
+    >>> round(difference.mean, 3), difference.wording
+    (0.1, 'better')
     """
     first, second = np.asarray(first, float), np.asarray(second, float)
     if first.ndim != 1 or not len(first) or second.shape not in ((), first.shape):
@@ -166,6 +196,9 @@ def paired_difference(
 def split_overlap(test_rows: Sequence[ArrayLike], n_rows: int) -> float:
     """Return how much repeats share, from the rows that each of them scores on.
 
+    Use it where repeats split the same rows anew, so that their results are not
+    independent.
+
     Parameters
     ----------
     test_rows : sequence of array-like of shape (n_test,)
@@ -176,9 +209,19 @@ def split_overlap(test_rows: Sequence[ArrayLike], n_rows: int) -> float:
 
     Returns
     -------
-    overlap : float
+    float
         Test rows over the others, for :func:`paired_difference`; zero if all repeats
         score on the same rows, which are then a test set of their own.
+
+    See Also
+    --------
+    paired_difference : Takes the overlap.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import split_overlap
+    >>> round(split_overlap([range(5), range(5, 10)], n_rows=20), 3)
+    0.333
     """
     sets = [np.unique(np.asarray(rows)) for rows in test_rows]
     if not sets:
@@ -219,6 +262,9 @@ def effect_size(
     Cohen's d of paired data. The interval holds the effects under which the t
     statistic, noncentral t, is neither in its lower nor its upper 2.5 %.
 
+    Use it to compare differences of several metrics or data sets, or to plan how many
+    repeats the next study needs.
+
     Parameters
     ----------
     difference : PairedDifference
@@ -228,8 +274,21 @@ def effect_size(
 
     Returns
     -------
-    effect, low, high : float
-        The effect and the bounds of its interval.
+    tuple of float
+        The effect, the lower and the upper bound of its interval.
+
+    See Also
+    --------
+    paired_difference : The difference in the unit of the score.
+    repeats_needed : How many repeats detect an effect.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import effect_size, paired_difference
+    >>> difference = paired_difference([0.82, 0.91, 0.86], [0.71, 0.81, 0.77])
+    >>> effect, low, high = effect_size(difference)
+    >>> round(effect, 3)
+    10.0
     """
     if not difference.has_statement or difference.sd == 0:
         return np.nan, np.nan, np.nan

@@ -14,6 +14,9 @@ def paired_power(
 ) -> float:
     """Return the chance that the paired t-test detects an effect.
 
+    Use it to judge a study that found no difference: with a low power it could hardly
+    find one.
+
     Parameters
     ----------
     effect : float
@@ -24,6 +27,22 @@ def paired_power(
         Two-sided level of the test.
     overlap : float, default=0.0
         See :func:`paired_difference`.
+
+    Returns
+    -------
+    float
+        The power, between ``level`` and 1.
+
+    See Also
+    --------
+    detectable_effect : The effect that has a power of 80 %.
+    repeats_needed : The repeats that give a power of 80 %.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import paired_power
+    >>> round(paired_power(effect=1.0, n=10), 1)
+    0.8
     """
     _check(effect, level)
     if n < 2:
@@ -38,6 +57,8 @@ def paired_power(
 def detectable_effect(n: int, level: float = LEVEL, overlap: float = 0.0) -> float:
     """Return the smallest effect that the test detects with a power of 80 %.
 
+    Use it before a study, to see what the repeats you can pay for would show.
+
     Parameters
     ----------
     n : int
@@ -49,8 +70,19 @@ def detectable_effect(n: int, level: float = LEVEL, overlap: float = 0.0) -> flo
 
     Returns
     -------
-    effect : float
+    float
         Mean difference in standard deviations.
+
+    See Also
+    --------
+    repeats_needed : How many repeats detect a given effect.
+    paired_power : The chance to detect a given effect.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import detectable_effect
+    >>> round(detectable_effect(5), 1), round(detectable_effect(20), 1)
+    (1.7, 0.7)
     """
     _check(0.0, level)
     if n < 2:
@@ -71,6 +103,9 @@ def repeats_needed(
 ) -> int | None:
     """Return how many pairs detect an effect with a power of 80 %.
 
+    Use it to plan a study: a pilot of few repeats gives the effect, this gives the
+    number of repeats.
+
     Parameters
     ----------
     effect : float
@@ -83,8 +118,19 @@ def repeats_needed(
 
     Returns
     -------
-    n : int or None
+    int or None
         Number of pairs; ``None`` if 10 000 are too few.
+
+    See Also
+    --------
+    detectable_effect : The effect that a number of repeats detects.
+    effect_size : The effect of a pilot.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import repeats_needed
+    >>> repeats_needed(1.0), repeats_needed(0.5)
+    (10, 34)
     """
     _check(effect, level)
     low, high = 1, _MAX_REPEATS

@@ -18,6 +18,8 @@ _EXPONENTS = np.geomspace(0.05, 5, 60)
 class Projection:
     """What more labels would bring, with a 95 % bootstrap interval.
 
+    :func:`stopping_advice` makes it: compare ``gain`` with what the labels would cost.
+
     Attributes
     ----------
     n_more : int
@@ -28,6 +30,19 @@ class Projection:
         Numbers of labels, from the first of the curve to the last of the projection.
     fit, fit_low, fit_high : ndarray of shape (n_points,)
         The fitted curve at these, and the bounds of its interval.
+
+    See Also
+    --------
+    stopping_advice : Makes the projection and judges it.
+    plot_projection : Draws it.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import stopping_advice
+    >>> labels = [10, 20, 30, 40, 50, 60]
+    >>> advice = stopping_advice(labels, [0.6, 0.75, 0.81, 0.84, 0.86, 0.87])
+    >>> advice.projection.n_more, bool(advice.projection.gain > 0)
+    (50, True)
     """
 
     n_more: int

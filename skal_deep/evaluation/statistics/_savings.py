@@ -17,12 +17,28 @@ SEED = 0  # a table of the same comparison is the same each time
 class LabelsNeeded:
     """How many labels a curve needs for given scores, with 95 % bootstrap intervals.
 
+    :func:`labels_needed` returns it: read it as "so many labels, and at least ``low``
+    of them".
+
     Attributes
     ----------
     needed : ndarray of shape (n_targets,)
         Number of labels; infinite (censored) where the curve never gets there.
     low, high : ndarray of shape (n_targets,)
         Bounds of the intervals, either of which can be infinite.
+
+    See Also
+    --------
+    labels_needed : Computes it from two sets of curves.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skal_deep.evaluation import labels_needed
+    >>> curves, targets = [[0.5, 0.7, 0.8]] * 3, [[0.7]] * 3
+    >>> found = labels_needed([10, 20, 30], curves, targets, np.random.default_rng(0))
+    >>> found.needed.round()
+    array([20.])
     """
 
     needed: NDArray[np.float64]
@@ -38,6 +54,8 @@ def labels_to_reach(
     Noise makes curves fall now and then; what counts is the closest curve that never
     falls (isotonic regression), with straight lines between its points.
 
+    Use it to read one learning curve the other way round, from score to labels.
+
     Parameters
     ----------
     n_labels : array-like of shape (n_stages,)
@@ -49,8 +67,19 @@ def labels_to_reach(
 
     Returns
     -------
-    needed : ndarray of shape (n_targets,)
+    ndarray of shape (n_targets,)
         Number of labels; infinite for a score that is never reached.
+
+    See Also
+    --------
+    labels_needed : The same for repeats, with an interval.
+    area_under_curve : Sums up a curve by its mean height.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import labels_to_reach
+    >>> labels_to_reach([10, 20, 30], [0.5, 0.7, 0.8], [0.6, 0.9]).round()
+    array([15., inf])
     """
     labels, targets = checked_labels(n_labels, scores), checked_scores(targets)
     risen = isotonic_regression(checked_scores(scores)).x
@@ -76,8 +105,10 @@ def labels_needed(
 ) -> LabelsNeeded:
     """Return how many labels one strategy needs for the mean scores of another.
 
-    Repeats, of both at once as they are paired, are drawn with replacement; the
-    interval is that of the percentiles.
+    Repeats are drawn with replacement, the same for both strategies because they are
+    paired. The interval is between percentiles of these draws.
+
+    Use it to say how many labels a strategy saves.
 
     Parameters
     ----------
@@ -89,6 +120,25 @@ def labels_needed(
         Scores of the other, whose mean is to be reached.
     rng : numpy.random.Generator
         Draws 1000 times.
+
+    Returns
+    -------
+    LabelsNeeded
+        The number of labels for each target, with its interval.
+
+    See Also
+    --------
+    labels_to_reach : The same for one curve, without an interval.
+    plot_savings : Draws it for a comparison.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skal_deep.evaluation import labels_needed
+    >>> curves, targets = [[0.5, 0.7, 0.8]] * 3, [[0.7]] * 3
+    >>> found = labels_needed([10, 20, 30], curves, targets, np.random.default_rng(0))
+    >>> found.needed.round(), found.high.round()
+    (array([20.]), array([20.]))
     """
     scores, targets = checked_scores(scores), checked_scores(targets, "targets")
     if scores.ndim != 2 or targets.ndim != 2 or len(scores) != len(targets):

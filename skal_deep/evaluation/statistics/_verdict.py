@@ -13,7 +13,10 @@ from skal_deep.evaluation.statistics._tests import holm
 
 @dataclass(frozen=True)
 class Verdict:
-    """One strategy beside random sampling.
+    """The conclusion about one strategy, compared with random sampling.
+
+    :func:`verdicts` and ``Comparison.verdicts`` return it: quote :attr:`word` with the
+    interval, and :attr:`reach` where no difference was detected.
 
     Attributes
     ----------
@@ -29,6 +32,18 @@ class Verdict:
         Whether scores are shares, whose hundredths are called points.
     n_tests : int
         Number of strategies that are judged together.
+
+    See Also
+    --------
+    verdicts : Judges several strategies together.
+    PairedDifference : The difference that is judged.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import paired_difference, verdicts
+    >>> difference = paired_difference([0.82, 0.91, 0.86], [0.71, 0.81, 0.77])
+    >>> verdicts({"Badge": difference}, is_share=True)["Badge"].word
+    'better'
     """
 
     difference: PairedDifference
@@ -98,7 +113,12 @@ class Verdict:
 def verdicts(
     differences: Mapping[str, PairedDifference], is_share: bool
 ) -> dict[str, Verdict]:
-    """Judge strategies together: the more there are, the more is asked of each.
+    """Judge several strategies together, each compared with random sampling.
+
+    The more strategies there are, the stronger the evidence that each of them needs
+    (Holm's correction).
+
+    Use it on differences of your own; ``Comparison.verdicts`` does it for a comparison.
 
     Parameters
     ----------
@@ -106,6 +126,26 @@ def verdicts(
         Of each strategy to random sampling, over the same repeats.
     is_share : bool
         Whether scores are shares.
+
+    Returns
+    -------
+    dict of str to Verdict
+        The conclusion about each strategy.
+
+    See Also
+    --------
+    holm : The correction of the p-values.
+    paired_difference : Computes the differences.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import paired_difference, verdicts
+    >>> random = [0.71, 0.81, 0.77]
+    >>> badge = paired_difference([0.82, 0.91, 0.86], random)
+    >>> bald = paired_difference([0.72, 0.80, 0.78], random)
+    >>> found = verdicts({"Badge": badge, "BALD": bald}, is_share=True)
+    >>> [verdict.word for verdict in found.values()]
+    ['better', 'no difference detected']
     """
     corrected = holm([difference.p_value for difference in differences.values()])
     level = LEVEL / max(len(differences), 1)  # what Holm asks of the smallest p-value
