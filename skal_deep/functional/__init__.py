@@ -2,11 +2,11 @@
 
 A function that picks takes its data, then ``batch_size``, and everything else by
 keyword: data that may be left out, parameters of the method, ``generator``,
-``with_utilities``. It returns ``(indices, utilities)``. Row t of the utilities, of shape
-(b, N), is what decided pick t: high = query, 0 at earlier picks.
-``with_utilities=False`` is the cheap form: the picks are the same, and the utilities are
-those of the picks alone, of shape (b,). :func:`robust_k_center` finds all picks at once
-and tells how good they are instead.
+``with_utilities``. It returns ``(indices, utilities)``. Row t of the utilities, of
+shape (b, N), is what decided pick t: high = query, 0 at earlier picks.
+``with_utilities=False`` is the cheap form: the picks are the same, and the utilities
+are those of the picks alone, of shape (b,). :func:`robust_k_center` finds all picks at
+once and tells how good they are instead.
 """
 
 from skal_deep.functional.adversarial import deepfool, iterated_sign_attack, nearness

@@ -174,7 +174,11 @@ def first_turn(
     """
     n_considered = min(max(n_considered, 1), len(population_scores))
     pick, _ = cluster_rounds(
-        population_scores, population_clusters, 1, n_considered, with_utilities=False
+        population_scores,
+        population_clusters,
+        1,
+        n_considered=n_considered,
+        with_utilities=False,
     )
     lowest_considered = population_scores.topk(n_considered).values[-1]
     in_turn = clusters == population_clusters[pick]

@@ -88,6 +88,6 @@ class DiverseMiniBatch(DeepQueryStrategy):
             rows_ND,
             centroids_KD,
             batch_size,
-            handicap_N,
+            handicaps=handicap_N,
             with_utilities=pool.with_utilities,
         )

@@ -37,9 +37,8 @@ def test_a_large_pool_is_scored_without_holding_its_draws(name, monkeypatch):
     monkeypatch.setattr("skal_deep.pool._rows._KEPT_ROWS", 7)
     monkeypatch.setattr("skal_deep.classifier._posterior._NUMBERS_OF_A_DRAW", 7 * 3)
     chunked = case.query(**query)
-    assert max(sizes) <= (
-        LEFT.sum() if name in ("EPIG", "CoreMSE") else 7
-    )  # its targets are kept
+    keeps_targets = name in ("EPIG", "CoreMSE")
+    assert max(sizes) <= (LEFT.sum() if keeps_targets else 7)
     assert sizes.count(7) >= LEFT.sum() // 7
     np.testing.assert_array_equal(expected[0], chunked[0])
     np.testing.assert_allclose(expected[1], chunked[1], rtol=1e-4, atol=1e-6)

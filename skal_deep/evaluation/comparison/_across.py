@@ -188,6 +188,8 @@ def unsaturated(comparison: Comparison, share: float = 0.99) -> Comparison:
     about as good as they will be, and ties swamp what came before. The stages after
     the first such stage are left out, as in the comparisons of [1]_.
 
+    Use it when the budget is so large that all curves end at the same score.
+
     Parameters
     ----------
     comparison : Comparison
@@ -199,13 +201,29 @@ def unsaturated(comparison: Comparison, share: float = 0.99) -> Comparison:
 
     Returns
     -------
-    comparison : Comparison
+    Comparison
         The same with fewer stages; at least the start and one query stay.
+
+    See Also
+    --------
+    compare_strategies : Plays the whole budget.
+    penalty_matrix : What the paper computes of the stages that are left.
 
     References
     ----------
     .. [1] J. T. Ash, C. Zhang, A. Krishnamurthy, J. Langford, A. Agarwal. Deep Batch
        Active Learning by Diverse, Uncertain Gradient Lower Bounds. ICLR, 2020.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skal_deep.evaluation import compare_strategies, unsaturated
+    >>> X, y = load_iris(return_X_y=True)
+    >>> options = {"n_repeats": 2, "n_cycles": 4, "progress": False}
+    >>> comparison = compare_strategies([None], GaussianNB(), X, y, **options)
+    >>> len(unsaturated(comparison).curves) <= len(comparison.curves)
+    True
     """
     if not 0 < share <= 1:
         raise ValueError(f"share must be above 0 and at most 1, not {share}.")

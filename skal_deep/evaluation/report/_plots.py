@@ -196,6 +196,8 @@ def plot_savings(comparison: HasCurves, ax: Any = None) -> Any:
     intervals of the bootstrap. Triangles at the upper border are scores that random
     sampling does not reach with the labels spent.
 
+    Use it to tell in labels, and so in money, what a strategy saves.
+
     Parameters
     ----------
     comparison : Comparison
@@ -205,8 +207,27 @@ def plot_savings(comparison: HasCurves, ax: Any = None) -> Any:
 
     Returns
     -------
-    ax : matplotlib.axes.Axes
+    matplotlib.axes.Axes
         The axes.
+
+    See Also
+    --------
+    Comparison.label_savings : The numbers at the end of the budget.
+    labels_needed : The computation behind it.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skal_deep.evaluation import compare_strategies, plot_savings
+    >>> from skal_deep.pool import MarginSampling
+    >>> X, y = load_iris(return_X_y=True)
+    >>> options = {"n_repeats": 2, "n_cycles": 2, "progress": False}
+    >>> comparison = compare_strategies(
+    ...     [MarginSampling()], GaussianNB(), X, y, **options
+    ... )
+    >>> plot_savings(comparison).get_xlabel()
+    'labels that the strategy has'
     """
     ax = _axes(ax)
     baseline, *others = comparison.strategies
@@ -239,6 +260,8 @@ def plot_savings(comparison: HasCurves, ax: Any = None) -> Any:
 def plot_seconds(comparison: HasCurves, ax: Any = None) -> Any:
     """Draw the seconds that fits and queries take in one repeat.
 
+    Use it to see whether a strategy is worth its time.
+
     Parameters
     ----------
     comparison : Comparison
@@ -248,8 +271,27 @@ def plot_seconds(comparison: HasCurves, ax: Any = None) -> Any:
 
     Returns
     -------
-    ax : matplotlib.axes.Axes
+    matplotlib.axes.Axes
         The axes.
+
+    See Also
+    --------
+    Comparison.summary : The seconds as numbers.
+    plot_curves : The scores that the time buys.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skal_deep.evaluation import compare_strategies, plot_seconds
+    >>> from skal_deep.pool import MarginSampling
+    >>> X, y = load_iris(return_X_y=True)
+    >>> options = {"n_repeats": 2, "n_cycles": 2, "progress": False}
+    >>> comparison = compare_strategies(
+    ...     [MarginSampling()], GaussianNB(), X, y, **options
+    ... )
+    >>> plot_seconds(comparison).get_xlabel()
+    'seconds'
     """
     ax = _axes(ax)
     names = comparison.strategies[::-1]  # the first on top
@@ -276,6 +318,8 @@ def plot_projection(
 ) -> Any:
     """Draw a learning curve, and how it would go on, with its 95 % band.
 
+    Use it to show why to stop labelling, or why not.
+
     Parameters
     ----------
     projection : Projection
@@ -289,8 +333,21 @@ def plot_projection(
 
     Returns
     -------
-    ax : matplotlib.axes.Axes
+    matplotlib.axes.Axes
         The axes.
+
+    See Also
+    --------
+    stopping_advice : Makes the projection.
+    plot_curves : The curves of a comparison.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import plot_projection, stopping_advice
+    >>> labels, scores = [1, 2, 4, 8, 16], [0.5, 0.6, 0.7, 0.75, 0.8]
+    >>> projection = stopping_advice(labels, scores).projection
+    >>> plot_projection(projection, labels, scores).get_xlabel()
+    'labels'
     """
     ax = _axes(ax)
     labels = checked_labels(n_labels, scores)

@@ -315,6 +315,9 @@ def penalty_matrix(
 ) -> NDArray[np.float64]:
     """Return how often each strategy is beaten by each other.
 
+    Use it to see at a glance which strategies are rarely beaten, in the form that the
+    literature on Badge reports.
+
     Parameters
     ----------
     curves : sequence of ndarray of shape (n_repeats, n_stages)
@@ -324,17 +327,32 @@ def penalty_matrix(
 
     Returns
     -------
-    matrix : ndarray of shape (n_strategies, n_strategies)
+    ndarray of shape (n_strategies, n_strategies)
         Entry (i, j) is the share of stages at which strategy i is significantly
         better than strategy j (paired t-test, 5 %, not corrected). A column of small
         numbers is a strategy that is rarely beaten. With one test for each stage and
         pair some are significant by chance: this explores, and is no verdict. NaN
         where some stage has a repeat without a score.
 
+    See Also
+    --------
+    Comparison.penalty_matrix : The same for a comparison.
+    verdicts : Corrected tests of whole curves.
+
     References
     ----------
     J. T. Ash, C. Zhang, A. Krishnamurthy, J. Langford, A. Agarwal. Deep Batch Active
     Learning by Diverse, Uncertain Gradient Lower Bounds. ICLR, 2020.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skal_deep.evaluation import penalty_matrix
+    >>> low = np.array([[0.5, 0.61, 0.72], [0.5, 0.62, 0.73], [0.5, 0.63, 0.74]])
+    >>> high = low + [[0.0, 0.1, 0.09], [0.0, 0.11, 0.1], [0.0, 0.1, 0.1]]
+    >>> penalty_matrix([high, low])
+    array([[0., 1.],
+           [0., 0.]])
     """
     curves = [np.asarray(curve, float) for curve in curves]
     shapes = {curve.shape for curve in curves}

@@ -19,6 +19,9 @@ _N_PATTERNS = 9999  # drawn, where there are too many to try them all
 class Ranking:
     """How strategies rank over several data sets.
 
+    :func:`friedman` returns it: look at ``p_value`` first, and only then at which ranks
+    differ.
+
     Attributes
     ----------
     mean_ranks : ndarray of shape (n_strategies,)
@@ -29,6 +32,18 @@ class Ranking:
         Chance of so large a statistic if all strategies are alike (chi-squared).
     critical_difference : float
         Nemenyi's: two mean ranks closer than this are not told apart at 5 %.
+
+    See Also
+    --------
+    friedman : Computes the ranking.
+    plot_ranks : Draws it.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import friedman
+    >>> ranking = friedman([[0.9, 0.8, 0.7], [0.8, 0.7, 0.6], [0.7, 0.6, 0.5]])
+    >>> ranking.mean_ranks
+    array([1., 2., 3.])
     """
 
     mean_ranks: NDArray[np.float64]
@@ -55,6 +70,8 @@ class Ranking:
 def friedman(scores: ArrayLike) -> Ranking:
     """Rank strategies by their scores on several data sets.
 
+    Use it when each strategy has one score on each of several data sets.
+
     Parameters
     ----------
     scores : array-like of shape (n_data_sets, n_strategies)
@@ -62,13 +79,25 @@ def friedman(scores: ArrayLike) -> Ranking:
 
     Returns
     -------
-    ranking : Ranking
+    Ranking
         Mean ranks and whether they differ.
+
+    See Also
+    --------
+    signed_rank : How probable it is that one of two strategies is better.
+    plot_ranks : Draws the ranking.
 
     References
     ----------
     J. Demsar. Statistical Comparisons of Classifiers over Multiple Data Sets. JMLR,
     2006.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import friedman
+    >>> scores = [[0.9, 0.8, 0.7], [0.8, 0.7, 0.6], [0.7, 0.6, 0.5], [0.8, 0.6, 0.5]]
+    >>> friedman(scores).p_value < 0.05
+    True
     """
     scores = checked_scores(scores)
     if scores.ndim != 2:
@@ -166,6 +195,8 @@ def sign_flip_test(difference: ArrayLike, rng: np.random.Generator) -> float:
     zero as the one seen. It assumes nothing of the shape of the distribution. With n
     pairs it cannot be smaller than ``2 / 2**n``: five pairs never reach 5 %.
 
+    Use it beside the t-test when repeats are few or their differences far from normal.
+
     Parameters
     ----------
     difference : array-like of shape (n,)
@@ -175,12 +206,24 @@ def sign_flip_test(difference: ArrayLike, rng: np.random.Generator) -> float:
 
     Returns
     -------
-    p_value : float
+    float
         Two-sided p-value; that of drawn patterns counts the one seen as one more.
+
+    See Also
+    --------
+    paired_difference : The t-test of the same differences.
+    holm : Corrects several p-values.
 
     References
     ----------
     R. A. Fisher. The Design of Experiments. Oliver and Boyd, 1935.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skal_deep.evaluation import sign_flip_test
+    >>> sign_flip_test([0.1, 0.2, 0.15, 0.1, 0.3], np.random.default_rng(0))
+    0.0625
     """
     difference = checked_scores(difference, "difference")
     n = len(difference)
@@ -206,6 +249,8 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     whatever the tests have in common. The smallest of m p-values is multiplied by m,
     the next by m - 1 and so on; none becomes smaller than the one before it.
 
+    Use it when several strategies are each tested against random sampling.
+
     Parameters
     ----------
     p_values : array-like of shape (m,)
@@ -213,13 +258,23 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
 
     Returns
     -------
-    corrected : ndarray of shape (m,)
+    ndarray of shape (m,)
         Corrected p-values, in the same order.
+
+    See Also
+    --------
+    verdicts : Judges strategies with this correction.
 
     References
     ----------
     S. Holm. A Simple Sequentially Rejective Multiple Test Procedure. Scandinavian
     Journal of Statistics, 1979.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import holm
+    >>> holm([0.01, 0.04])
+    array([0.02, 0.04])
     """
     p_values = np.asarray(p_values, float)
     if p_values.ndim != 1 or ((p_values < 0) | (p_values > 1)).any():
