@@ -143,9 +143,9 @@ def test_coverage(rows):
         return float(similarity[:, chosen].amax(1).sum())
 
     soft, hard = (-((between / radius) ** 2)).exp(), (between < radius).double()
-    for similarity, kernel in (
+    for similarity, kernel, size in (
         (soft, functional.max_herding),
-        (hard, functional.prob_cover),
+        (hard, functional.prob_cover, "radius"),
     ):
         expected, covered = [], similarity[:, known].amax(1)
         for _ in range(8):
@@ -153,7 +153,7 @@ def test_coverage(rows):
             gain[expected] = -1
             expected.append(int(gain.argmax()))
             covered = covered.maximum(similarity[:, expected[-1]])
-        picks, _ = kernel(rows, rows, rows[:3], 8, radius)
+        picks, _ = kernel(rows, rows, rows[:3], 8, **{size: radius})
         assert best(similarity, picks) >= 0.99 * best(similarity, expected)
 
 

@@ -126,13 +126,28 @@ def friedman(scores: ArrayLike) -> Ranking:
 
 @dataclass(frozen=True)
 class SignedRankPosterior:
-    """Probabilities that sum to one.
+    """Probabilities of a worse, an equivalent and a better score; they sum to one.
+
+    :func:`signed_rank` returns it.
 
     Attributes
     ----------
     worse, equivalent, better : float
         Probability that the first is practically worse than, equivalent to, or
         better than the second on the next data set.
+
+    See Also
+    --------
+    signed_rank : Computes the three probabilities.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skal_deep.evaluation import signed_rank
+    >>> gains = [0.05, 0.04, 0.06, 0.05, 0.07, 0.03]
+    >>> posterior = signed_rank(gains, 0.01, np.random.default_rng(0))
+    >>> posterior.better > 0.95
+    True
     """
 
     worse: float
@@ -151,6 +166,8 @@ def signed_rank(
     of draws in which each of the three is the largest. Unlike a p-value it can say that
     two strategies are as good as equal.
 
+    Use it with one difference for each of several data sets, to ask about the next one.
+
     Parameters
     ----------
     difference : array-like of shape (n_data_sets,)
@@ -163,13 +180,26 @@ def signed_rank(
 
     Returns
     -------
-    posterior : SignedRankPosterior
+    SignedRankPosterior
         The three probabilities.
+
+    See Also
+    --------
+    AcrossDataSets.signed_rank : The same for comparisons.
+    friedman : A test of more than two strategies.
 
     References
     ----------
     A. Benavoli, G. Corani, J. Demsar, M. Zaffalon. Time for a Change: a Tutorial for
     Comparing Multiple Classifiers Through Bayesian Analysis. JMLR, 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skal_deep.evaluation import signed_rank
+    >>> gains = [0.05, 0.04, 0.06, 0.05, 0.07, 0.03]
+    >>> signed_rank(gains, rope=0.01, rng=np.random.default_rng(0)).better > 0.95
+    True
     """
     if not 0 <= rope < np.inf:
         raise ValueError(f"rope must be a number from 0 on, not {rope!r}.")
