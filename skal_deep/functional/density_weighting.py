@@ -5,8 +5,9 @@ from torch import Tensor
 
 from skal_deep.functional._checks import check_finite, check_rows
 from skal_deep.functional._chunks import chunks
-from skal_deep.functional._distances import Between, Points, amid, nearest
+from skal_deep.functional._distances import Between, Points, amid
 from skal_deep.functional._picks import Picks
+from skal_deep.functional.neighbors import nearest_centers
 
 
 def density(embeddings: Tensor, data: Tensor, bandwidth: float | None = None) -> Tensor:
@@ -88,7 +89,7 @@ def density_k_center(
     weight_N = densities**beta
     nearest_N = None
     if len(centers):
-        nearest_N = nearest(points, Points(centers, points.origin_D))
+        nearest_N, _ = nearest_centers(embeddings, centers)
     for _ in range(batch_size):
         score_N = densities if nearest_N is None else weight_N * nearest_N.sqrt()
         pick = picks.take(score_N)

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot, pad
+from torch.nn.functional import pad
 
 from skal_deep.functional._checks import own_generator
+from skal_deep.functional.gradients import errors_of_likeliest
 
 
 def last_layer_features(
@@ -46,8 +47,7 @@ def last_layer_features(
     if probas is None:
         slope_NC = embeddings.new_ones(len(embeddings), 1)
     else:
-        slope_NC = probas - one_hot(probas.argmax(-1), probas.shape[1])
-        slope_NC = slope_NC.to(embeddings.dtype)
+        slope_NC = errors_of_likeliest(probas).to(embeddings.dtype)
     return sketched_outer([(slope_NC, with_bias_ND)], n_features, generator)
 
 

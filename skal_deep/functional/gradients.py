@@ -4,7 +4,6 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from skal_deep.functional._checks import check_finite, check_rows, own_generator
 from skal_deep.functional._chunks import chunks
@@ -33,12 +32,28 @@ def squared_gradient_norms(probas: Tensor, embeddings: Tensor) -> Tensor:
         Squared norms of the gradient of the cross-entropy of the most probable label
         with respect to the weights of the last layer.
     """
-    return _error(probas).square().sum(-1) * embeddings.square().sum(-1)
+    return errors_of_likeliest(probas).square().sum(-1) * embeddings.square().sum(-1)
 
 
-def _error(proba_NC: Tensor) -> Tensor:
-    """Return ``p - onehot(argmax p)``."""
-    return proba_NC - one_hot(proba_NC.argmax(-1), proba_NC.shape[1])
+def errors_of_likeliest(probas: Tensor) -> Tensor:
+    """Return ``p - onehot(argmax p)``.
+
+    A certain prediction keeps its digits: ``p - 1`` is minus the sum of the other
+    probabilities.
+
+    Parameters
+    ----------
+    probas : Tensor of shape (N, C)
+        Class probabilities p.
+
+    Returns
+    -------
+    errors : Tensor of shape (N, C)
+        The rows sum to 0.
+    """
+    likeliest_N1 = probas.argmax(-1, keepdim=True)
+    errors = probas.scatter(1, likeliest_N1, 0.0)
+    return errors.scatter(1, likeliest_N1, -errors.sum(-1, keepdim=True))
 
 
 def badge(
@@ -94,7 +109,7 @@ def badge(
     check_finite(probas=probas)
     check_rows(embeddings=embeddings)
     generator = own_generator(generator)
-    gradients = _Gradients(_error(probas), embeddings)
+    gradients = _Gradients(errors_of_likeliest(probas), embeddings)
     norm_N = gradients.norm_N
     picks = Picks(norm_N, batch_size, with_utilities)
     picks.add(int(norm_N.argmax()), _shares(norm_N, picks.left_N))

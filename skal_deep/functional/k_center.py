@@ -10,6 +10,7 @@ from torch import Tensor
 from skal_deep.functional._checks import check_batch_size, check_rows
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import Points, amid, nearest
+from skal_deep.functional.neighbors import nearest_centers
 from skal_deep.functional.selection import without_earlier
 
 # Centres that every point is compared with; most points are never farthest after that.
@@ -73,8 +74,10 @@ def k_center_greedy(
     indices, distance_B = _farthest_first(points, known, batch_size)
     if not with_utilities:
         return indices, distance_B
-    rows = _distances_before(points, known, indices)
-    return indices, without_earlier(rows, indices)
+    rows = without_earlier(_distances_before(points, known, indices), indices)
+    # the pick was the farthest by distances that round otherwise in the last digits
+    rows.scatter_(1, indices[:, None], rows.amax(-1, keepdim=True))
+    return indices, rows
 
 
 class _Centers:
@@ -140,6 +143,10 @@ class _Pool:
         for part, points in self._parts():
             nearest_N[part] = nearest(points, centers)
         return nearest_N
+
+    def nearest_by_differences(self, centers: Points) -> Tensor:
+        """Return the same, off by a few units in the last place."""
+        return nearest_centers(self._embeddings, centers.rows_ND)[0]
 
     def distances(self, centers: Points) -> Tensor:
         """Return the squared distances from centres to all points, (K, N)."""
@@ -236,7 +243,8 @@ def _distances_before(points: _Pool, centers: Points, picks: Tensor) -> Tensor:
     """Return each point's distance to its nearest centre before each pick."""
     rows_BN: Tensor = centers.norm_N.new_empty(len(picks), len(points))
     if len(centers):
-        nearest_N = points.nearest(centers)
+        # from differences: a part of the points must have the distances of the whole
+        nearest_N = points.nearest_by_differences(centers)
     else:
         nearest_N = rows_BN.new_full((len(points),), math.inf)
     for part in chunks(len(picks), len(points)):

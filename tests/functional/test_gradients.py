@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
-from skal_deep.functional import badge, squared_gradient_norms
+from skal_deep.functional import badge, last_layer_features, squared_gradient_norms
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "embeddings.npz")
 P, H = torch.as_tensor(GOLDEN["P"]), torch.as_tensor(GOLDEN["H"])
@@ -43,6 +43,18 @@ def test_golden_distances_and_second_pick():
     expected = GOLDEN["badge_second_probs"].copy()
     expected[picks[0]] = 0
     np.testing.assert_allclose(utilities[1], expected, atol=1e-9)
+
+
+def test_gradients_of_certain_predictions_keep_their_digits():
+    g = torch.Generator().manual_seed(0)
+    logits = torch.tensor([9.0, 0, 0]).double() + torch.randn(50, 3, generator=g)
+    exact, ones = logits.double().softmax(-1), torch.ones(50, 1)
+    norms = squared_gradient_norms(exact.float(), ones).double()
+    expected = squared_gradient_norms(exact, ones.double())
+    torch.testing.assert_close(norms, expected, rtol=1e-6, atol=0)
+    features = last_layer_features(exact.float(), ones, 6)
+    lengths = features.double().square().sum(-1)
+    torch.testing.assert_close(lengths, 2 * expected, rtol=1e-6, atol=0)
 
 
 def test_golden_norms_with_a_bias():

@@ -108,6 +108,27 @@ def test_distances_do_not_depend_on_the_other_candidates():
     torch.testing.assert_close(whole[::2], half, rtol=1e-5, atol=0)
 
 
+def test_distances_of_a_part_are_those_of_the_whole_to_the_last_digits():
+    """Parts lie around other origins: products would show it in the fifth digit."""
+    g = torch.Generator().manual_seed(0)
+    centers = torch.randn(5, 4, generator=g)
+    close = 0.05 * torch.randn(200, 4, generator=g)
+    points = torch.cat([centers.repeat(40, 1) + close, torch.randn(9, 4, generator=g)])
+    exact = torch.cdist(points.double(), centers.double()).amin(1)
+    for part in (slice(None), slice(100), slice(100, None)):
+        _, rows = k_center_greedy(points[part], centers, 1)
+        torch.testing.assert_close(rows[0].double(), exact[part], rtol=2e-6, atol=0)
+
+
+def test_a_pick_has_the_largest_utility_of_its_row():
+    g = torch.Generator().manual_seed(1)
+    points = torch.randint(9, (300, 3), generator=g) / 7  # many distances are equal
+    for n_centers in (0, 4):
+        centers = torch.randint(9, (n_centers, 3), generator=g) / 7
+        picks, rows = k_center_greedy(points, centers, 80)
+        assert torch.equal(rows[torch.arange(80), picks], rows.amax(1))
+
+
 def test_cold_start_begins_in_the_middle():
     points = torch.tensor([[0.0], [4.0], [10.0], [5.0]])
     picks, utilities = k_center_greedy(points, points[:0], 3)

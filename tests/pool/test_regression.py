@@ -165,3 +165,11 @@ def test_what_is_passed_in_the_wrong_place_is_named():
         strategy("CoreSet").query(X, Y, small_classifier(False, np.nan), reg=net())
     with pytest.raises(TypeError, match="fit_reg must be True or False"):
         strategy("CoreSet").query(X, Y, reg=net(), fit_reg=1)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, "state", object(), LogisticRegression()])
+def test_what_is_no_regressor_is_said_first(wrong):
+    """Beside a classifier, too."""
+    for clf in (None, LogisticRegression()):
+        with pytest.raises(TypeError, match="reg must be a regressor"):
+            CoreSet().query(X[:9], np.arange(9) % 2, clf, reg=wrong, candidates=[1, 2])

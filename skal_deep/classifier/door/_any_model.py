@@ -67,13 +67,13 @@ def given_model(clf: Any, fit_clf: Any, reg: Any, fit_reg: Any) -> tuple[Any, bo
         raise TypeError(f"{type(last_step(clf)).__name__} is a regressor: pass `reg`.")
     if reg is None:
         return clf, fit_clf
-    if clf is not None:
-        raise ValueError("Pass a classifier `clf` or a regressor `reg`, not both.")
     if isinstance(reg, type) or not is_regressor(reg):
         raise TypeError(
             f"reg must be a regressor, such as skorch's NeuralNetRegressor; "
             f"{type(last_step(reg)).__name__} is none. Classifiers are passed as `clf`."
         )
+    if clf is not None:
+        raise ValueError("Pass a classifier `clf` or a regressor `reg`, not both.")
     return reg, fit_reg
 
 

@@ -79,13 +79,17 @@ def foreign_answer(clf: Any, name: str, X: Any, *args: Any, **params: Any) -> An
 def _as_tensor(answer: Any) -> Tensor:
     if isinstance(answer, Tensor):
         return as_float(answer.detach())
-    return as_float(torch.tensor(np.asarray(answer)))
+    return as_float(_copied(answer))
+
+
+def _copied(answer: Any) -> Tensor:
+    return torch.tensor(np.asarray(answer))
 
 
 def _checked(clf: Any, method: str, answer: Any, n_axes: int = 2) -> Tensor:
     """Return probabilities, one column a class, or say that they are none."""
-    proba = answer.detach() if isinstance(answer, Tensor) else np.asarray(answer)
-    proba = as_proba(torch.as_tensor(proba).clone())
+    is_tensor = isinstance(answer, Tensor)  # else a copy: arrays may be read-only
+    proba = as_proba(answer.detach().clone() if is_tensor else _copied(answer))
     source = f"{type(clf).__name__}.{method}"
     advice = "Its rows must be the probabilities of the classes."
     if isinstance(clf, SkorchClassifier):
