@@ -166,6 +166,11 @@ class NetClassifier(SkactivemlClassifier, ABC):
             self.get_params(deep=False),
             type(self).__name__,
         )
+        if getattr(self.classes, "ndim", 1) != 1:
+            raise ValueError(
+                "classes must list the labels of the classes, one after another, and "
+                f"is an array of shape {tuple(self.classes.shape)}."
+            )
         labels = label_array(y, self.missing_label)
         # scikit-activeml changes the dictionary, hence one for each call
         rows = {"allow_nd": True, "ensure_min_samples": 0, "ensure_min_features": 0}
