@@ -1,4 +1,7 @@
-"""What every test shares: one torch thread, reproducible hypothesis."""
+"""What every test shares: one torch thread, Ctrl-C, reproducible hypothesis."""
+
+import signal
+import threading
 
 import matplotlib as mpl
 import torch
@@ -6,6 +9,12 @@ from hypothesis import settings
 
 mpl.use("Agg")
 torch.set_num_threads(1)  # tiny nets: a second thread costs more than it gives
+
+# A shell that starts the tests in the background lets them ignore Ctrl-C.
+if threading.current_thread() is threading.main_thread() and (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "repeatable", deadline=None, derandomize=True, max_examples=50

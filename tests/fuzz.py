@@ -461,6 +461,8 @@ def _print(value):
         return repr(value.tolist())
     if isinstance(value, np.random.Generator):
         return repr(value.bit_generator.state)
+    if scipy.sparse.issparse(value):  # which notes by itself whether it is sorted
+        return repr((type(value), value.dtype, value.toarray().tolist()))
     try:
         return joblib.hash(value)
     except Exception:  # a lambda, say

@@ -29,6 +29,8 @@ class Interrupted(MLP):
         if self.training:
             Interrupted.n_batches += 1
             if Interrupted.n_batches == Interrupted.at:
+                # What code changes is none of the settings that a run must keep.
+                Interrupted.at = 0
                 Interrupted.interrupt()
         return super().forward(x)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse
 import torch
 from fuzz import fuzzed
 from sklearn.utils import check_array
@@ -50,6 +51,20 @@ class TestTheHarness:
             x[0] += 1
 
         [fault] = self.faults(monkeypatch, tmp_path, change, np.zeros(3))
+        assert "x changed" in fault
+
+    def test_what_a_sparse_matrix_notes_of_itself_is_no_change(
+        self, monkeypatch, tmp_path
+    ):
+        def look(x):
+            return x.has_canonical_format
+
+        def change(x):
+            x.data[0] += 1
+
+        X = scipy.sparse.csr_matrix(np.eye(3))
+        assert not self.faults(monkeypatch, tmp_path, look, X)
+        [fault] = self.faults(monkeypatch, tmp_path, change, X)
         assert "x changed" in fault
 
     @pytest.mark.parametrize("draw", [np.random.rand, lambda: torch.rand(1)])

@@ -150,6 +150,11 @@ class NetClassifier(SkactivemlClassifier, ABC):
             self.get_params(deep=False),
             type(self).__name__,
         )
+        if getattr(self.classes, "ndim", 1) != 1:
+            raise ValueError(
+                "classes must list the labels of the classes, one after another, and "
+                f"is an array of shape {tuple(self.classes.shape)}."
+            )
         labels = label_array(y, self.missing_label)
         check_is_rows(X)
         # scikit-activeml changes the dictionary, hence one for each call

@@ -25,6 +25,9 @@ from skal_deep.modules._rng import one_thread_at_a_time, put_back
 
 # Torch's own layers whose train mode changes more than dropout, or what hooks reach.
 _LEFT_IN_EVAL = (_NormBase, nn.RNNBase, nn.MultiheadAttention, nn.RReLU)
+# The global generators are those of other threads, too, such as the event loop of a
+# dask worker: what moves them in one pass must do so in some more to be the module's.
+_N_MORE_LOOKS = 4
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,8 @@ class RandomPass(TorchFunctionMode):
     ----------
     sites : dict of RandomSite
         What was found, in its order, as keys.
+    moved : set of RandomSite
+        Those of them that were found by a generator that had moved.
     ran : set of str
         Names of the parts that ran.
     """
@@ -77,6 +82,7 @@ class RandomPass(TorchFunctionMode):
             if isinstance(part, _DropoutNd) and _is_torchs(type(part).forward)
         }
         self.sites: dict[RandomSite, None] = {}
+        self.moved: set[RandomSite] = set()
         self.ran: set[str] = set()
         self._running = [""]
 
@@ -105,11 +111,13 @@ class RandomPass(TorchFunctionMode):
         """Note that something is random if a generator has moved."""
         states = _generator_states()
         if states != self._states:
-            self._note(what)
+            self.moved.add(self._note(what))
             self._states = states
 
-    def _note(self, what: str, of_attention: bool = False) -> None:
-        self.sites[RandomSite(self._running[-1], what, of_attention)] = None
+    def _note(self, what: str, of_attention: bool = False) -> RandomSite:
+        site = RandomSite(self._running[-1], what, of_attention)
+        self.sites[site] = None
+        return site
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
@@ -154,10 +162,24 @@ def random_pass(
     module : nn.Module
         The module. Its flags, hooks and buffers are as before at the end.
     run : callable
-        Runs it once.
+        Runs it once; called again where a generator has moved.
     train : collection of nn.Module, default=()
         Parts that are in train mode meanwhile; all others are in eval mode.
     """
+    seen, output = _pass(module, run, train)
+    for _ in range(_N_MORE_LOOKS):
+        if not seen.moved:
+            break
+        again, _ = _pass(module, run, train)
+        for site in seen.moved - again.moved:
+            del seen.sites[site]
+        seen.moved &= again.moved
+    return seen, output
+
+
+def _pass(
+    module: nn.Module, run: Callable[[], Any], train: Collection[nn.Module]
+) -> tuple[RandomPass, Any]:
     with (
         one_thread_at_a_time(),
         as_before(module),

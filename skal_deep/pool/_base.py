@@ -167,12 +167,10 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         validate_parameter_constraints(
             self._parameter_constraints, self.get_params(deep=False), name
         )
-        check_feature_names(
-            clf if reg is None else reg,
-            fit_clf if reg is None else fit_reg,
-            X,
-            candidates,
-        )
+        if reg is not None and self._reads_classes:
+            raise TypeError(f"{name} reads labels as classes and takes no regressor.")
+        clf, fit_clf = given_model(clf, fit_clf, reg, fit_reg)
+        check_feature_names(clf, fit_clf, X, candidates)
         batch_size, X = as_batch_size(batch_size), as_inputs("X", X)
         candidates = as_candidates(candidates, X)
         check_labels(y)
@@ -186,9 +184,6 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             X, y, candidates, batch_size, return_utilities, reset=True
         )
         sample_weight = row_weights(sample_weight, len(X))
-        if reg is not None and self._reads_classes:
-            raise TypeError(f"{name} reads labels as classes and takes no regressor.")
-        clf, fit_clf = given_model(clf, fit_clf, reg, fit_reg)
         clf = check_needs(name, clf, self._needs, self._works_on_inputs)
         if self.random_state is None:  # upstream would draw from numpy's global state
             self.random_state_ = np.random.RandomState(as_seed(None))

@@ -179,3 +179,10 @@ def test_parameters_are_checked(make, partly):
         make(net=MLP).fit(*partly)
     with pytest.raises(ValueError, match="'embedding_layer' parameter"):
         make(embedding_layer=3).fit(*partly)
+
+
+@pytest.mark.parametrize("classes", [np.ones((3, 2)), torch.ones(3, 2), np.array(3)])
+def test_classes_are_a_list(make, partly, classes):
+    X, y = partly
+    with pytest.raises(ValueError, match="classes must list the labels"):
+        make(classes=classes).fit(X, y)

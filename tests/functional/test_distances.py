@@ -144,7 +144,7 @@ def test_coverage(rows):
 
     soft, hard = (-((between / radius) ** 2)).exp(), (between < radius).double()
     for similarity, kernel, size in (
-        (soft, functional.max_herding),
+        (soft, functional.max_herding, "bandwidth"),
         (hard, functional.prob_cover, "radius"),
     ):
         expected, covered = [], similarity[:, known].amax(1)

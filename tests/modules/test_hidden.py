@@ -1,6 +1,7 @@
 """Dropout that no layer shows is found, and nothing is left behind."""
 
 import random
+import threading
 
 import numpy as np
 import pytest
@@ -66,6 +67,29 @@ def test_randomness_of_training_is_found_with_its_place(what):
 
 def test_numbers_from_python_are_found():
     assert look(Dropping(python_noise)).sites
+
+
+@pytest.mark.parametrize("draw", [random.random, np.random.rand, lambda: torch.rand(1)])
+def test_what_another_thread_draws_is_not_the_modules(draw):
+    """A worker of dask draws from Python's generator in its event loop, say."""
+    n_passes = []
+
+    def beside(self, x):
+        n_passes.append(None)
+        if len(n_passes) in (1, 2):  # by chance, during some passes
+            thread = threading.Thread(target=draw)
+            thread.start()
+            thread.join()
+        return x
+
+    before = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    try:
+        assert not look(Dropping(beside)).sites
+    finally:
+        random.setstate(before[0])
+        np.random.set_state(before[1])
+        torch.set_rng_state(before[2])
+    assert len(n_passes) == 3
 
 
 def test_randomness_of_predictions_is_found():

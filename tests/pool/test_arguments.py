@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import sklearn
+import torch
+from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator
 from sklearn.cluster import KMeans
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -50,6 +52,16 @@ def test_junk_is_no_classifier(name):
         case.query(clf=LinearRegression())
     with pytest.raises(TypeError, match="reg"):
         case.query(clf=None, reg=LinearRegression)
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.ones(2), np.ones(0), torch.ones(2), csr_matrix(np.eye(2)), "", None]
+)
+def test_whether_to_fit_is_true_or_false(wrong):
+    with pytest.raises(TypeError, match="fit_clf must be True or False"):
+        CASE.query(clf=CASE.classifier(), fit_clf=wrong)
+    with pytest.raises(TypeError, match="fit_reg must be True or False"):
+        CASE.query(clf=None, reg=LinearRegression(), fit_reg=wrong)
 
 
 class Duck(BaseEstimator):
