@@ -7,7 +7,7 @@ from skal_deep.classifier import as_seed
 from skal_deep.evaluation.comparison._code import code_of
 from skal_deep.evaluation.comparison._configuration import (
     configuration_of,
-    described,
+    describe_estimator,
     fingerprint,
 )
 from skal_deep.evaluation.comparison._row_file import check_regular
@@ -56,7 +56,8 @@ def begin(
     common = configuration_of(learner) | prints
     common[CODE] = code_of(learner.estimator, learner.scoring)
     strategies = {
-        name: described(each) | {CODE: code_of(each)} for name, each in named.items()
+        name: describe_estimator(each) | {CODE: code_of(each)}
+        for name, each in named.items()
     }
     path = run.path / COMMON
     if random_state is None and not check_regular(path).exists():

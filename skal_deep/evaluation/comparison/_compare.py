@@ -10,10 +10,11 @@ import numpy as np
 from skal_deep.classifier import as_seed, label_array
 from skal_deep.evaluation._metrics import named_scorers
 from skal_deep.evaluation.comparison._begin import begin
+from skal_deep.evaluation.comparison._estimator_text import format_estimator
 from skal_deep.evaluation.comparison._failures import report_failures
 from skal_deep.evaluation.comparison._jobs import (
     Outcome,
-    collected,
+    collect_outcomes,
     play_jobs,
     run_job,
     versions,
@@ -28,7 +29,6 @@ from skal_deep.evaluation.comparison._request import (
 )
 from skal_deep.evaluation.comparison._result import BASELINE, Comparison
 from skal_deep.evaluation.comparison._run_directory import RunDirectory
-from skal_deep.evaluation.comparison._written import written
 from skal_deep.evaluation.simulation._first_labels import first_labels
 from skal_deep.evaluation.simulation._learner import SimulatedActiveLearner
 from skal_deep.evaluation.simulation._start import GivenData, known_rows
@@ -180,13 +180,15 @@ def compare_strategies(
     failures = report_failures(outcomes, lines)
     settings = {
         **settings_of(learner, data, len(repeats)),
-        "strategies": {name: written(each) for name, each in named.items()},
+        "strategies": {name: format_estimator(each) for name, each in named.items()},
         "first_labels": _first_labels(outcomes, y, missing_label),
-        "references": {name: written(each) for name, each in references.items()},
+        "references": {
+            name: format_estimator(each) for name, each in references.items()
+        },
         "failures": failures,
         "random_state": seed,
     }
-    return collected(outcomes, list(named), settings, lines)
+    return collect_outcomes(outcomes, list(named), settings, lines)
 
 
 def _first_labels(

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from skal_deep import __version__
 from skal_deep.classifier import CapabilityError, derived_seed
 from skal_deep.evaluation._metrics import MEASURED, named_scorers
-from skal_deep.evaluation.comparison._failures import portable
+from skal_deep.evaluation.comparison._failures import make_portable
 from skal_deep.evaluation.comparison._result import Comparison
 from skal_deep.evaluation.comparison._row_file import DamagedRunError
 from skal_deep.evaluation.comparison._run_directory import RunDirectory
@@ -106,7 +106,11 @@ def run_job(
     error = None
     with _one_thread(), interrupts_leave() as check_interrupt:
         start = start_of(learner, seed, GivenData(**data))
-        rows = [] if run is None else _stored(run, name, repeat, learner, start, picks)
+        rows = (
+            []
+            if run is None
+            else _read_stored(run, name, repeat, learner, start, picks)
+        )
         provenance = {} if run is None else _provenance(run.hash_of(name))
         past = [row["indices"] for row in rows] if picks is None else picks
         try:
@@ -122,14 +126,14 @@ def run_job(
             raise  # no training that failed: nothing of this kind can go on
         except Exception as failed:
             check_interrupt()
-            error = portable(failed)
+            error = make_portable(failed)
             error.add_note(f"This was {name}, repeat {repeat}, round {len(rows)}.")
     first = _start_hash(learner, start, rows[0]) if rows else None
-    rows += [] if error is None else _missing(learner, start, name, repeat, rows)
+    rows += [] if error is None else _missing_rows(learner, start, name, repeat, rows)
     return Outcome(name, repeat, first, rows, error)
 
 
-def _stored(
+def _read_stored(
     run: RunDirectory,
     name: str,
     repeat: int,
@@ -168,7 +172,7 @@ def _row(
     return key | measured | {"indices": indices}
 
 
-def _missing(
+def _missing_rows(
     learner: HasRules,
     start: Start,
     name: str,
@@ -272,7 +276,7 @@ def play_jobs(jobs: list[Any], n_jobs: int | None, progress: bool) -> list[Outco
     )
 
 
-def collected(
+def collect_outcomes(
     outcomes: list[Outcome],
     names: list[str],
     settings: dict[str, Any],

@@ -7,7 +7,7 @@ import joblib
 
 from skal_deep.evaluation.comparison._configuration import fingerprint
 from skal_deep.evaluation.comparison._failures import report_failures
-from skal_deep.evaluation.comparison._jobs import collected, play_jobs, run_job
+from skal_deep.evaluation.comparison._jobs import collect_outcomes, play_jobs, run_job
 from skal_deep.evaluation.comparison._request import settings_of
 from skal_deep.evaluation.comparison._result import Comparison
 from skal_deep.evaluation.comparison._run_directory import RunDirectory
@@ -123,4 +123,4 @@ def replay(
         "run": configuration,
         "failures": failures,
     }
-    return collected(outcomes, names, settings, [])
+    return collect_outcomes(outcomes, names, settings, [])

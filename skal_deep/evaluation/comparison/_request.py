@@ -12,8 +12,8 @@ from skal_deep.classifier import label_array, narrowed
 from skal_deep.evaluation._export import check_name
 from skal_deep.evaluation._metrics import named_scorers
 from skal_deep.evaluation._probe import check_metrics
+from skal_deep.evaluation.comparison._estimator_text import format_estimator
 from skal_deep.evaluation.comparison._result import BASELINE
-from skal_deep.evaluation.comparison._written import written
 from skal_deep.evaluation.simulation._first_labels import warn_of_first_rows
 from skal_deep.evaluation.simulation._rules import RULES, HasRules
 from skal_deep.evaluation.simulation._start import (
@@ -196,7 +196,7 @@ def settings_of(learner: HasRules, data: GivenData, n_repeats: int) -> dict[str,
     """
     params, test_is_given = learner.get_params(deep=False), data.X_test is not None
     settings = {
-        "estimator": written(learner.estimator),
+        "estimator": format_estimator(learner.estimator),
         "n_rows": len(data.y),
         "n_labeled": len(known_rows(np.asarray(data.y), learner.missing_label)),
         "n_repeats": n_repeats,

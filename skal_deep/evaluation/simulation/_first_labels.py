@@ -65,7 +65,7 @@ def warn_of_first_rows(learner: HasRules, y: Any) -> None:
             return
 
 
-def listed_counts(counts: dict[Any, float], n_shown: int = 12) -> str:
+def format_counts(counts: dict[Any, float], n_shown: int = 12) -> str:
     """Return counts by class as words.
 
     Parameters

@@ -12,16 +12,16 @@ from skactiveml.utils import is_labeled
 from skal_deep.classifier import check_needs, derived_seed, fit_on_labeled
 from skal_deep.evaluation._metrics import named_scorers, scores_of
 from skal_deep.evaluation.simulation._cycle import (
-    fitted,
-    forgetful,
-    queried,
-    with_classes,
+    fit_clone,
+    query_rows,
+    shrink_and_perturb,
+    tell_classes,
 )
 from skal_deep.evaluation.simulation._one_class import is_stand_in, stand_in
 from skal_deep.evaluation.simulation._rounds import Round, peak_megabytes, reset_peak
 from skal_deep.evaluation.simulation._rules import HasRules
 from skal_deep.evaluation.simulation._start import Rows, Start
-from skal_deep.evaluation.simulation._streams import Purpose, prepared
+from skal_deep.evaluation.simulation._streams import Purpose, prepare
 from skal_deep.pool import DeepQueryStrategy
 from skal_deep.rows._labels import known_classes
 
@@ -111,13 +111,15 @@ def _fit(
     if learner.retrain == "scratch" or is_stand_in(previous):
         previous = None
     elif learner.retrain == "shrink_perturb" and previous is not None:
-        previous = forgetful(previous, derived_seed(seed, Purpose.PERTURB, cycle))
+        previous = shrink_and_perturb(
+            previous, derived_seed(seed, Purpose.PERTURB, cycle)
+        )
     if single := stand_in(learner.estimator, start.classes, y, missing_label):
         return fit_on_labeled(single, start.X, y, missing_label)
-    estimator = prepared(learner.estimator, missing_label, seed, Purpose.MODEL, cycle)
+    estimator = prepare(learner.estimator, missing_label, seed, Purpose.MODEL, cycle)
     with known_classes():  # also for a classifier that cannot be told
-        return fitted(
-            with_classes(estimator, start.classes), previous, start.X, y, missing_label
+        return fit_clone(
+            tell_classes(estimator, start.classes), previous, start.X, y, missing_label
         )
 
 
@@ -139,8 +141,8 @@ def _query(
         name = type(strategy).__name__
         check_needs(name, learner.estimator, needs, works_on_inputs)
     is_all = len(pool) == len(y) - is_labeled(y, learner.missing_label).sum()
-    return queried(
-        prepared(strategy, learner.missing_label, seed, Purpose.STRATEGY, cycle),
+    return query_rows(
+        prepare(strategy, learner.missing_label, seed, Purpose.STRATEGY, cycle),
         estimator,
         X,
         y,

@@ -13,7 +13,11 @@ from sklearn.utils import check_array, check_consistent_length
 from skal_deep.classifier import derived_seed, label_array, narrowed, one_class
 from skal_deep.evaluation._metrics import named_scorers
 from skal_deep.evaluation._probe import check_metrics
-from skal_deep.evaluation.simulation._conditions import as_cost, noisy, with_copies
+from skal_deep.evaluation.simulation._conditions import (
+    add_copies,
+    add_label_noise,
+    as_cost,
+)
 from skal_deep.evaluation.simulation._cycle import check_retrain, last_step
 from skal_deep.evaluation.simulation._rules import HasRules
 from skal_deep.evaluation.simulation._streams import Purpose
@@ -125,10 +129,10 @@ def start_of(learner: HasRules, seed: int, data: GivenData) -> Start:
     if len(y_test) and not set(classes.tolist()) & set(y_test.tolist()):
         raise ValueError("No label of y_test occurs in y: are both of the same kind?")
     first_copies = n_rows * np.arange(learner.n_copies)[:, None]
-    X = with_copies(X, learner.n_copies, learner.copy_noise, seed)
+    X = add_copies(X, learner.n_copies, learner.copy_noise, seed)
     visible = np.setdiff1d(np.arange(len(X)), first_copies + test_rows)
     pool = np.searchsorted(visible, (first_copies + pool).ravel())
-    y = noisy(y[visible % n_rows], pool, classes, learner.label_noise, seed)
+    y = add_label_noise(y[visible % n_rows], pool, classes, learner.label_noise, seed)
     return Start(
         X=X if len(visible) == len(X) else X[visible],
         y=y,

@@ -24,7 +24,7 @@ def area_under_curve(n_labels: ArrayLike, scores: ArrayLike) -> float:
         Area under the line through the points, divided by its width; the score
         itself if there is one stage only; NaN where a stage has no score.
     """
-    labels, heights = checked_labels(n_labels, scores), np.asarray(scores, float)
+    labels, heights = check_labels(n_labels, scores), np.asarray(scores, float)
     if not np.isfinite(heights).all():
         return np.nan
     if len(labels) == 1:
@@ -32,7 +32,7 @@ def area_under_curve(n_labels: ArrayLike, scores: ArrayLike) -> float:
     return float(np.trapezoid(heights, labels) / (labels[-1] - labels[0]))
 
 
-def checked_labels(n_labels: ArrayLike, scores: ArrayLike) -> NDArray[np.float64]:
+def check_labels(n_labels: ArrayLike, scores: ArrayLike) -> NDArray[np.float64]:
     """Return the numbers of labels of a curve if they belong to its scores.
 
     Parameters
@@ -56,7 +56,7 @@ def checked_labels(n_labels: ArrayLike, scores: ArrayLike) -> NDArray[np.float64
     return labels
 
 
-def checked_scores(scores: ArrayLike, name: str = "scores") -> NDArray[np.float64]:
+def check_scores(scores: ArrayLike, name: str = "scores") -> NDArray[np.float64]:
     """Return scores if all of them are numbers.
 
     Parameters

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import isotonic_regression
 
-from skal_deep.evaluation.statistics._area import checked_labels, checked_scores
+from skal_deep.evaluation.statistics._area import check_labels, check_scores
 from skal_deep.evaluation.statistics._paired import LEVEL
 
 _N_RESAMPLES = 1000
@@ -52,8 +52,8 @@ def labels_to_reach(
     needed : ndarray of shape (n_targets,)
         Number of labels; infinite for a score that is never reached.
     """
-    labels, targets = checked_labels(n_labels, scores), checked_scores(targets)
-    risen = isotonic_regression(checked_scores(scores)).x
+    labels, targets = check_labels(n_labels, scores), check_scores(targets)
+    risen = isotonic_regression(check_scores(scores)).x
     # Smoothing computes means, which may lie a last digit below what they are means of.
     round_off = len(labels) * np.finfo(float).eps * np.abs(risen).max()
     after = np.searchsorted(risen, targets - round_off)  # the first that gets there
@@ -90,7 +90,7 @@ def labels_needed(
     rng : numpy.random.Generator
         Draws 1000 times.
     """
-    scores, targets = checked_scores(scores), checked_scores(targets, "targets")
+    scores, targets = check_scores(scores), check_scores(targets, "targets")
     if scores.ndim != 2 or targets.ndim != 2 or len(scores) != len(targets):
         raise ValueError(
             "labels_needed needs a row of scores and a row of targets for each repeat, "

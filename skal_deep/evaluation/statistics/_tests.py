@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from skal_deep.evaluation.statistics._area import checked_scores
+from skal_deep.evaluation.statistics._area import check_scores
 from skal_deep.evaluation.statistics._paired import LEVEL
 
 _N_WEIGHTS = 20_000  # draws from the posterior of the signed-rank test
@@ -70,7 +70,7 @@ def friedman(scores: ArrayLike) -> Ranking:
     J. Demsar. Statistical Comparisons of Classifiers over Multiple Data Sets. JMLR,
     2006.
     """
-    scores = checked_scores(scores)
+    scores = check_scores(scores)
     if scores.ndim != 2:
         raise ValueError(
             "scores must have a row for each data set and a column for each strategy, "
@@ -144,7 +144,7 @@ def signed_rank(
     """
     if not 0 <= rope < np.inf:
         raise ValueError(f"rope must be a number from 0 on, not {rope!r}.")
-    points = np.append(0.0, checked_scores(difference, "difference"))
+    points = np.append(0.0, check_scores(difference, "difference"))
     concentration = np.append(_PRIOR, np.ones(len(points) - 1))
     middle_PP = (points[:, None] + points) / 2
     weight_RP = rng.dirichlet(concentration, size=_N_WEIGHTS)
@@ -182,7 +182,7 @@ def sign_flip_test(difference: ArrayLike, rng: np.random.Generator) -> float:
     ----------
     R. A. Fisher. The Design of Experiments. Oliver and Boyd, 1935.
     """
-    difference = checked_scores(difference, "difference")
+    difference = check_scores(difference, "difference")
     n = len(difference)
     if difference.ndim != 1 or not n:
         raise ValueError(
