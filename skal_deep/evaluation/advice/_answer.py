@@ -8,6 +8,7 @@ import numpy as np
 
 from skal_deep.evaluation.advice._tuning import Tuning
 from skal_deep.evaluation.comparison._result import BASELINE, Comparison
+from skal_deep.evaluation.statistics._curves import saturation_stage
 from skal_deep.evaluation.statistics._paired import (
     LEVEL,
     PairedDifference,
@@ -23,7 +24,6 @@ from skal_deep.evaluation.statistics._verdict import (
     sentence,
 )
 
-_SATURATED = 0.99  # of the final score: from there on all strategies look alike
 _HEADLINES = {
     "better": "Yes, active learning helps here.",
     "worse": "No, active learning hurts here.",
@@ -198,7 +198,7 @@ class Answer:
         curve = self.comparison.curve(BASELINE).mean(axis=0)
         if not self._is_share or len(curve) < 3 or not np.isfinite(curve).all():
             return None
-        enough = int(np.argmax(curve >= _SATURATED * curve[-1]))
+        enough = saturation_stage(curve)
         if enough == 0:
             return (
                 f"More random labels bring little: the score is {curve[0]:.2f} with "

@@ -1,4 +1,11 @@
-"""The jobs of a comparison: one strategy in one repeat each, wherever it runs."""
+"""The jobs of a comparison: one strategy in one repeat each, wherever it runs.
+
+A round has two shapes on its way: what the loop yields, and the row that is stored in
+a run directory and read from it::
+
+    learner, GivenData --start_of--> Start --play--> Round, one for each cycle
+    Round --_row--> row, a line of <repeat>.jsonl --collect_outcomes--> Comparison
+"""
 
 import hashlib
 import os

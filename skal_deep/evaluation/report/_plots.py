@@ -14,7 +14,7 @@ from skal_deep.evaluation.report._colours import (
     PALETTE,
     strategy_styles,
 )
-from skal_deep.evaluation.report._tables import labels_for
+from skal_deep.evaluation.report._comparison_tables import labels_for
 from skal_deep.evaluation.statistics._area import (
     check_labels,
     check_scores,
