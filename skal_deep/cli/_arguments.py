@@ -25,12 +25,12 @@ def known_strategies() -> dict[str, type]:
     }
 
 
-def _listed(text: str) -> list[str]:
+def _split_list(text: str) -> list[str]:
     """Return the entries of a comma-separated list."""
     return [name for name in map(str.strip, text.split(",")) if name]
 
 
-def _plain(name: str) -> str:
+def _simplify(name: str) -> str:
     """Return a name without case, hyphens and underscores."""
     return name.lower().replace("-", "").replace("_", "")
 
@@ -44,26 +44,26 @@ def strategies(text: str) -> dict[str, Any]:
         Names, with any case and hyphens; "random" is always there and can be left out.
     """
     known = known_strategies()
-    names = _listed(text)
+    names = _split_list(text)
     if not names:
         raise argparse.ArgumentTypeError("name at least one strategy")
-    by_plain = {_plain(name): strategy for name, strategy in known.items()}
+    by_plain = {_simplify(name): strategy for name, strategy in known.items()}
     chosen: dict[str, Any] = {}
     spelt: dict[str, str] = {}
     for name in names:
-        if _plain(name) == BASELINE:
+        if _simplify(name) == BASELINE:
             continue  # always there
-        if _plain(name) in spelt:
+        if _simplify(name) in spelt:
             raise argparse.ArgumentTypeError(
-                f"{spelt[_plain(name)]!r} and {name!r} are the same strategy: name it "
-                "once"
+                f"{spelt[_simplify(name)]!r} and {name!r} are the same strategy: name "
+                "it once"
             )
-        spelt[_plain(name)] = name
-        if _plain(name) not in by_plain:
+        spelt[_simplify(name)] = name
+        if _simplify(name) not in by_plain:
             raise argparse.ArgumentTypeError(
                 f"no strategy {name!r}; choose from {BASELINE}, {', '.join(known)}"
             )
-        chosen[name] = by_plain[_plain(name)]()
+        chosen[name] = by_plain[_simplify(name)]()
     return chosen
 
 
@@ -75,7 +75,7 @@ def metrics(text: str) -> list[str]:
     text : str
         Names as in scikit-learn, and "neg_ece".
     """
-    names = _listed(text)
+    names = _split_list(text)
     try:
         named_scorers(names)
     except ValueError as error:
@@ -102,7 +102,7 @@ def device(text: str) -> str:
     return text
 
 
-def _checked(
+def _make_type(
     convert: Callable[[str], Any], is_allowed: Callable[[Any], bool], wanted: str
 ) -> Callable[[str], Any]:
     """Return a type of arguments that says what it wants."""
@@ -117,15 +117,15 @@ def _checked(
     return check
 
 
-count = _checked(int, lambda n: n >= 1, "a whole number from 1 up")
-jobs = _checked(int, lambda n: n >= 1 or n == -1, "-1 or a whole number from 1 up")
-seed = _checked(int, lambda n: n >= 0, "a whole number from 0 up")
-positive = _checked(float, lambda x: 0 < x < float("inf"), "a number above 0")
-size = _checked(
+count = _make_type(int, lambda n: n >= 1, "a whole number from 1 up")
+jobs = _make_type(int, lambda n: n >= 1 or n == -1, "-1 or a whole number from 1 up")
+seed = _make_type(int, lambda n: n >= 0, "a whole number from 0 up")
+positive = _make_type(float, lambda x: 0 < x < float("inf"), "a number above 0")
+size = _make_type(
     lambda text: int(text) if text.isdecimal() else float(text),
     lambda x: 0 < x < 1 or (isinstance(x, int) and x > 0),
     "a number between 0 and 1, or a whole number from 1 up",
 )
-share = _checked(float, lambda x: 0 < x < 1, "a number between 0 and 1")
-error_rate = _checked(float, lambda x: 0 <= x < 1, "a number from 0 to below 1")
-spread = _checked(float, lambda x: 0 <= x < float("inf"), "a number from 0 up")
+share = _make_type(float, lambda x: 0 < x < 1, "a number between 0 and 1")
+error_rate = _make_type(float, lambda x: 0 <= x < 1, "a number from 0 to below 1")
+spread = _make_type(float, lambda x: 0 <= x < float("inf"), "a number from 0 up")

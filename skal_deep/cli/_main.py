@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from skal_deep.cli._job import compare, write
 from skal_deep.cli._parser import build_parser
-from skal_deep.evaluation.simulation._first_labels import listed_counts
+from skal_deep.evaluation.simulation._first_labels import format_counts
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         parser.exit(130, "\nInterrupted. The same command goes on from here.\n")
     print(comparison.summary())
-    counts = listed_counts(comparison.settings["first_labels"])
+    counts = format_counts(comparison.settings["first_labels"])
     print(f"\nFirst labels by class: {counts}")
     print(f"\nReport: {args.out / 'report.html'}")
     return 0

@@ -9,7 +9,7 @@ from skal_deep.evaluation.advice._stopping import (
     stopping_advice,
 )
 from skal_deep.evaluation.advice._tuning import Tuning
-from skal_deep.evaluation.comparison._across import AcrossDataSets, unsaturated
+from skal_deep.evaluation.comparison._across import AcrossDataSets, cut_saturated
 from skal_deep.evaluation.comparison._compare import compare_strategies
 from skal_deep.evaluation.comparison._replay import replay
 from skal_deep.evaluation.comparison._result import BASELINE, Comparison
@@ -91,6 +91,7 @@ __all__ = [
     "check_posterior",
     "check_query_strategy",
     "compare_strategies",
+    "cut_saturated",
     "detectable_effect",
     "does_al_help",
     "draw_floors",
@@ -123,6 +124,5 @@ __all__ = [
     "stopping_advice",
     "strategy_styles",
     "unbiased_risk",
-    "unsaturated",
     "verdicts",
 ]

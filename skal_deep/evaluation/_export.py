@@ -43,18 +43,18 @@ def check_name(what: str, name: Any) -> None:
         )
 
 
-def shortened(value: Any) -> str:
+def shorten(value: Any) -> str:
     """Return how a value is written, in one line of at most 80 letters."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 80 else f"{text[:80]}..."
 
 
-def printable(text: str) -> str:
+def replace_unprintable(text: str) -> str:
     """Return a text, with a mark for each character that a page cannot hold."""
     return _UNPRINTABLE.sub("\ufffd", text)
 
 
-def drawn(name: Any, n_shown: int = 60) -> str:
+def escape_formula(name: Any, n_shown: int = 60) -> str:
     """Return a name as matplotlib draws it: as it is, on one line, not too long.
 
     A dollar would begin a formula.
@@ -66,7 +66,7 @@ def drawn(name: Any, n_shown: int = 60) -> str:
     n_shown : int, default=60
         How many of its letters.
     """
-    text = " ".join(printable(str(name)).split())
+    text = " ".join(replace_unprintable(str(name)).split())
     if len(text) > n_shown:
         text = f"{text[:n_shown]}\u2026"
     if text.startswith("_"):  # matplotlib leaves such names out of legends

@@ -16,7 +16,7 @@ from sklearn.metrics import get_scorer, get_scorer_names, roc_auc_score
 from sklearn.utils import check_array, check_consistent_length
 
 from skal_deep.classifier import label_array, narrowed
-from skal_deep.evaluation._export import check_name, shortened
+from skal_deep.evaluation._export import check_name, shorten
 from skal_deep.functional import expected_calibration_error
 from skal_deep.rows._labels import known_classes
 from skal_deep.rows._lent import lent
@@ -109,7 +109,7 @@ def as_scorer(metric: Any) -> Scorer:
         near = [name for name in sorted(known) if name.startswith(str(metric))]
         near = near or get_close_matches(str(metric), known)
         raise ValueError(
-            f"There is no metric {shortened(metric)}. "
+            f"There is no metric {shorten(metric)}. "
             + (f"Did you mean {' or '.join(map(repr, near))}? " if near else "")
             + 'Metrics are "neg_ece", those of sklearn.metrics.get_scorer_names() and '
             "functions of (estimator, X, y)."
@@ -134,7 +134,7 @@ _QUESTIONS = (
 )
 
 
-def _asked(estimator: Any, X: Any, lendings: list[Any]) -> Any:
+def _answer_once(estimator: Any, X: Any, lendings: list[Any]) -> Any:
     """Return a view of a classifier that lends it what it is asked about.
 
     So a classifier that writes into its input changes neither X nor the answer to the
@@ -215,7 +215,7 @@ def scores_of(
         X, y = X[is_known], y[is_known]
     y = narrowed(y)
     lendings: list[Any] = []
-    asked, scores = _asked(estimator, X, lendings), {}
+    asked, scores = _answer_once(estimator, X, lendings), {}
     with known_classes():
         for name, metric in metrics.items():
             lendings[:] = [lent(X)]

@@ -8,6 +8,7 @@ import numpy as np
 
 from skal_deep.evaluation.advice._tuning import Tuning
 from skal_deep.evaluation.comparison._result import BASELINE, Comparison
+from skal_deep.evaluation.statistics._curves import saturation_stage
 from skal_deep.evaluation.statistics._paired import (
     LEVEL,
     PairedDifference,
@@ -16,14 +17,13 @@ from skal_deep.evaluation.statistics._paired import (
 from skal_deep.evaluation.statistics._power import repeats_needed
 from skal_deep.evaluation.statistics._tests import holm
 from skal_deep.evaluation.statistics._verdict import (
-    bounded,
-    listed,
-    saved,
+    describe_savings,
+    format_difference,
+    format_params,
+    format_size,
     sentence,
-    sized,
 )
 
-_SATURATED = 0.99  # of the final score: from there on all strategies look alike
 _HEADLINES = {
     "better": "Yes, active learning helps here.",
     "worse": "No, active learning hurts here.",
@@ -120,7 +120,7 @@ class Answer:
         """Return one sentence on each strategy."""
         savings = {row["strategy"]: row for row in self.comparison.label_savings().rows}
         return [
-            f"{name}: {sentence(verdict)}{saved(verdict, savings[name])}"
+            f"{name}: {sentence(verdict)}{describe_savings(verdict, savings[name])}"
             for name, verdict in self.comparison.verdicts().items()
         ]
 
@@ -129,7 +129,7 @@ class Answer:
         found = [(f"strategy ({self.best})", self.final_difference())]
         if self.tuning is not None:
             found.append(
-                (f"tuning ({listed(self.tuning.best)})", self.tuning.difference)
+                (f"tuning ({format_params(self.tuning.best)})", self.tuning.difference)
             )
         return found
 
@@ -137,7 +137,7 @@ class Answer:
         """Return the same in words, with intervals."""
         intervals = [self.final_interval(), None]
         return [
-            (name, bounded(difference, self._is_share, interval))
+            (name, format_difference(difference, self._is_share, interval))
             for (name, difference), interval in zip(
                 self.effects(), intervals, strict=False
             )
@@ -184,7 +184,7 @@ class Answer:
             if n_more is None
             else f"about {n_more} repeats are needed"
         )
-        seen = sized(abs(difference.mean), verdict.is_share)
+        seen = format_size(abs(difference.mean), verdict.is_share)
         return f"{why} To detect a difference as small as the {seen} seen, {need}."
 
     def _holds_on_these_rows(self) -> bool:
@@ -207,12 +207,12 @@ class Answer:
             return "Tuning the model brings nothing that can be told from chance."
         final = self.final_difference()
         if final.n_missing:
-            return f"Tuning the model ({listed(self.tuning.best)}) helps."
+            return f"Tuning the model ({format_params(self.tuning.best)}) helps."
         if self.tuning.difference.mean < final.mean:
-            return f"Tune the model, too ({listed(self.tuning.best)})."
+            return f"Tune the model, too ({format_params(self.tuning.best)})."
         return (
-            f"Tune the model first ({listed(self.tuning.best)}): it brings more than "
-            "the choice of what to label. Then ask again, with the tuned model."
+            f"Tune the model first ({format_params(self.tuning.best)}): it brings more "
+            "than the choice of what to label. Then ask again, with the tuned model."
         )
 
     def _on_budget(self) -> str | None:
@@ -220,7 +220,7 @@ class Answer:
         curve = self.comparison.curve(BASELINE).mean(axis=0)
         if not self._is_share or len(curve) < 3 or not np.isfinite(curve).all():
             return None
-        enough = int(np.argmax(curve >= _SATURATED * curve[-1]))
+        enough = saturation_stage(curve)
         if enough == 0:
             return (
                 f"More random labels bring little: the score is {curve[0]:.2f} with "

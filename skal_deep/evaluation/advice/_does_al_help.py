@@ -5,7 +5,7 @@ from numbers import Integral
 from typing import Any
 
 from skal_deep.classifier import Embeds, PredictsProba, as_model
-from skal_deep.evaluation._export import shortened
+from skal_deep.evaluation._export import shorten
 from skal_deep.evaluation.advice._answer import Answer
 from skal_deep.evaluation.advice._tuning import tuning_effect
 from skal_deep.evaluation.comparison._compare import compare_strategies
@@ -76,7 +76,7 @@ def does_al_help(
     """
     if not isinstance(n_repeats, Integral) or n_repeats < 2:
         raise ValueError(
-            f"A verdict needs at least two repeats, not {shortened(n_repeats)}."
+            f"A verdict needs at least two repeats, not {shorten(n_repeats)}."
         )
     if strategies is None:
         strategies = _sensible(estimator)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skal_deep.evaluation.statistics._area import checked_labels, checked_scores
+from skal_deep.evaluation.statistics._area import check_labels, check_scores
 from skal_deep.evaluation.statistics._projection import Projection, project
 from skal_deep.evaluation.statistics._savings import SEED
-from skal_deep.evaluation.statistics._verdict import sized
+from skal_deep.evaluation.statistics._verdict import format_size
 
 _STABLE = 0.99  # kappa, as Bloodgood and Vijay-Shanker recommend
 _WINDOW = 3  # stages, in both papers
@@ -172,11 +172,11 @@ def stopping_advice(
     if not np.isfinite(smallest_gain):
         raise ValueError(f"smallest_gain must be a number, not {smallest_gain!r}.")
     n_labels = np.asarray(n_labels, float)
-    labels = checked_labels(n_labels, n_labels if scores is None else scores)
+    labels = check_labels(n_labels, n_labels if scores is None else scores)
     projection, signals = None, []
     if scores is not None:
         n_more = int(labels[-1] - labels[0]) if n_more is None else n_more
-        most = _highest(checked_scores(scores)) if highest is None else highest
+        most = _highest(check_scores(scores)) if highest is None else highest
         rng = np.random.default_rng(SEED)
         projection = project(labels, scores, n_more, rng, most)
         is_share = bool(np.all((np.asarray(scores) >= 0) & (np.asarray(scores) <= 1)))
@@ -199,7 +199,7 @@ def _highest(scores: NDArray[np.float64]) -> float:
 
 def _by_projection(projection: Projection, smallest: float, is_share: bool) -> Signal:
     low, gain, high = (
-        sized(value, is_share, "+").removesuffix(" points")
+        format_size(value, is_share, "+").removesuffix(" points")
         for value in (projection.low, projection.gain, projection.high)
     )
     unit = " points" if is_share else ""
@@ -258,7 +258,7 @@ def agreements(proba: ArrayLike) -> NDArray[np.float64]:
     M. Bloodgood, K. Vijay-Shanker. A Method for Stopping Active Learning Based on
     Stabilizing Predictions and the Need for User-Adjustable Stopping. CoNLL, 2009.
     """
-    proba_TNC = checked_proba(proba)
+    proba_TNC = check_proba(proba)
     is_class_TNC = np.eye(proba_TNC.shape[2])[proba_TNC.argmax(axis=2)]
     agreed_T = (is_class_TNC[1:] * is_class_TNC[:-1]).sum(axis=2).mean(axis=1)
     share_TC = is_class_TNC.mean(axis=1)
@@ -282,10 +282,10 @@ def confidences(proba: ArrayLike) -> NDArray[np.float64]:
     confidence : ndarray of shape (n_stages,)
         Between ``1 / n_classes`` and one.
     """
-    return np.asarray(checked_proba(proba).max(axis=2).mean(axis=1))
+    return np.asarray(check_proba(proba).max(axis=2).mean(axis=1))
 
 
-def checked_proba(proba: ArrayLike) -> NDArray[np.float64]:
+def check_proba(proba: ArrayLike) -> NDArray[np.float64]:
     """Return class probabilities if they are such.
 
     Parameters

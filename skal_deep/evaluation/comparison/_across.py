@@ -11,7 +11,8 @@ from scipy import stats
 
 from skal_deep.evaluation.comparison._result import BASELINE, Comparison
 from skal_deep.evaluation.report._table import Table
-from skal_deep.evaluation.statistics._area import checked_scores
+from skal_deep.evaluation.statistics._area import check_scores
+from skal_deep.evaluation.statistics._curves import SATURATED, saturation_stage
 from skal_deep.evaluation.statistics._tests import (
     Ranking,
     SignedRankPosterior,
@@ -181,7 +182,7 @@ class AcrossDataSets:
         return plot_ranks(self.ranking(), self.strategies, ax)
 
 
-def unsaturated(comparison: Comparison, share: float = 0.99) -> Comparison:
+def cut_saturated(comparison: Comparison, share: float = SATURATED) -> Comparison:
     """Return a comparison up to the stage at which random sampling saturates.
 
     When random sampling is within one per cent of its final score, all strategies are
@@ -227,10 +228,8 @@ def unsaturated(comparison: Comparison, share: float = 0.99) -> Comparison:
     """
     if not 0 < share <= 1:
         raise ValueError(f"share must be above 0 and at most 1, not {share}.")
-    scores = checked_scores(comparison.curve(BASELINE), "The curve of random sampling")
-    mean = scores.mean(axis=0)
-    is_saturated = mean >= mean[-1] - (1 - share) * abs(mean[-1])
-    last = max(1, int(is_saturated.argmax()))
+    scores = check_scores(comparison.curve(BASELINE), "The curve of random sampling")
+    last = max(1, saturation_stage(scores.mean(axis=0), share))
     return replace(
         comparison,
         curves=[row for row in comparison.curves if row["stage"] <= last],

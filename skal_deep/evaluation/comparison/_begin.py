@@ -7,19 +7,21 @@ from skal_deep.classifier import as_seed
 from skal_deep.evaluation.comparison._code import code_of
 from skal_deep.evaluation.comparison._configuration import (
     configuration_of,
-    described,
+    describe_estimator,
     fingerprint,
 )
 from skal_deep.evaluation.comparison._row_file import check_regular
 from skal_deep.evaluation.comparison._run_directory import CODE, COMMON, RunDirectory
 from skal_deep.evaluation.comparison._settings_file import create_settings
+from skal_deep.evaluation.simulation._rules import HasRules
+from skal_deep.evaluation.simulation._start import GivenData
 
 
 def begin(
     run: RunDirectory,
-    learner: Any,
+    learner: HasRules,
     named: dict[str, Any],
-    data: dict[str, Any],
+    data: GivenData,
     random_state: Any,
     same_code: bool = False,
 ) -> tuple[RunDirectory, int]:
@@ -33,7 +35,7 @@ def begin(
         How it is played.
     named : dict of str to object
         Strategies, or what else has rounds of its own.
-    data : dict of str to array-like
+    data : GivenData
         On what it is played.
     random_state : int, RandomState or None
         Its seed; ``None`` is that of the run, or a fresh one.
@@ -49,12 +51,13 @@ def begin(
     """
     prints = {
         name: None if value is None else fingerprint(value)
-        for name, value in data.items()
+        for name, value in vars(data).items()
     }
     common = configuration_of(learner) | prints
     common[CODE] = code_of(learner.estimator, learner.scoring)
     strategies = {
-        name: described(each) | {CODE: code_of(each)} for name, each in named.items()
+        name: describe_estimator(each) | {CODE: code_of(each)}
+        for name, each in named.items()
     }
     path = run.path / COMMON
     if random_state is None and not check_regular(path).exists():

@@ -134,7 +134,9 @@ class _Walk:
             return
         name = f"{function.__module__}.{function.__qualname__}"
         defaults = [function.__defaults__, function.__kwdefaults__]
-        self.parts.append((name, [_compiled(code, function.__doc__), _text(defaults)]))
+        self.parts.append(
+            (name, [_code_values(code, function.__doc__), _text(defaults)])
+        )
         self._all(function.__defaults__ or ())
         self._all((function.__kwdefaults__ or {}).values())
         for each in _codes(code):
@@ -143,21 +145,21 @@ class _Walk:
         for key in sorted(names & function.__globals__.keys()):
             if key.startswith("__"):  # where the file lies, and the like
                 continue
-            self._reached(
+            self._reach(
                 f"{function.__module__}.{key}", function.__globals__[key], names
             )
-        for imported in sorted(_imported(code)):
-            self._reached(imported, sys.modules.get(imported), names)
+        for imported in sorted(_imported_names(code)):
+            self._reach(imported, sys.modules.get(imported), names)
         for key, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             if cell != type(cell)():  # not empty
-                self._reached(f"{name}.{key}", cell.cell_contents, names)
+                self._reach(f"{name}.{key}", cell.cell_contents, names)
 
-    def _reached(self, name: str, value: Any, names: set[str]) -> None:
+    def _reach(self, name: str, value: Any, names: set[str]) -> None:
         """Add what a function refers to by name."""
         if isinstance(value, ModuleType):
             if is_own(value.__name__):
                 for key in sorted(names & vars(value).keys()):
-                    self._reached(f"{value.__name__}.{key}", vars(value)[key], names)
+                    self._reach(f"{value.__name__}.{key}", vars(value)[key], names)
         else:
             self._constant(name, value)
 
@@ -218,24 +220,27 @@ def _text(value: Any) -> str:
     return json.dumps(plain(value))
 
 
-def _compiled(code: CodeType, doc: str | None = None) -> list[Any]:
+def _code_values(code: CodeType, doc: str | None = None) -> list[Any]:
     """Return a code object as plain values, without lines and the docstring."""
     constants = list(code.co_consts)
     if doc is not None and constants and constants[0] == doc:
         constants = constants[1:]
     return [
         code.co_code.hex(),
-        [_compiled(c) if isinstance(c, CodeType) else _typed(c) for c in constants],
+        [
+            _code_values(c) if isinstance(c, CodeType) else _tag_type(c)
+            for c in constants
+        ],
         *(list(names) for names in (code.co_names, code.co_varnames, code.co_freevars)),
     ]
 
 
-def _typed(constant: Any) -> Any:
+def _tag_type(constant: Any) -> Any:
     """Return a constant of code as plain values; 1, 1.0 and True are three."""
     if isinstance(constant, tuple):
-        return [_typed(item) for item in constant]
+        return [_tag_type(item) for item in constant]
     if isinstance(constant, frozenset):
-        return sorted(json.dumps(_typed(item)) for item in constant)
+        return sorted(json.dumps(_tag_type(item)) for item in constant)
     return f"{type(constant).__name__} {constant!r}"
 
 
@@ -247,7 +252,7 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
             yield from _codes(constant)
 
 
-def _imported(code: CodeType) -> set[str]:
+def _imported_names(code: CodeType) -> set[str]:
     """Return the modules that code imports while it runs."""
     return {
         step.argval

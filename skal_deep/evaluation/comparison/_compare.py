@@ -10,10 +10,11 @@ import numpy as np
 from skal_deep.classifier import as_seed, label_array
 from skal_deep.evaluation._metrics import named_scorers
 from skal_deep.evaluation.comparison._begin import begin
+from skal_deep.evaluation.comparison._estimator_text import format_estimator
 from skal_deep.evaluation.comparison._failures import report_failures
 from skal_deep.evaluation.comparison._jobs import (
     Outcome,
-    collected,
+    collect_outcomes,
     play_jobs,
     run_job,
     versions,
@@ -24,13 +25,13 @@ from skal_deep.evaluation.comparison._request import (
     named_references,
     named_strategies,
     repeat_numbers,
+    settings_of,
 )
 from skal_deep.evaluation.comparison._result import BASELINE, Comparison
 from skal_deep.evaluation.comparison._run_directory import RunDirectory
-from skal_deep.evaluation.comparison._written import written
 from skal_deep.evaluation.simulation._first_labels import first_labels
 from skal_deep.evaluation.simulation._learner import SimulatedActiveLearner
-from skal_deep.evaluation.simulation._start import known_rows
+from skal_deep.evaluation.simulation._start import GivenData, known_rows
 
 
 def compare_strategies(
@@ -164,7 +165,7 @@ def compare_strategies(
     """
     repeats, named = repeat_numbers(n_repeats), named_strategies(strategies)
     references = named_references(references, named)
-    metrics = tuple(named_scorers(scoring))
+    named_scorers(scoring)  # it says more of a wrong metric than the learner does
     if X_test is None and test_size is None:
         raise ValueError("Nothing to score on: give X_test and y_test, or a test_size.")
     learner = SimulatedActiveLearner(
@@ -182,7 +183,7 @@ def compare_strategies(
         missing_label=missing_label,
     )
     check_choice(learner, y, test_is_given=X_test is not None)
-    data = {"X": X, "y": y, "X_test": X_test, "y_test": y_test, "cost": cost}
+    data = GivenData(X, y, X_test, y_test, cost)
     run = None
     if run_dir is not None:
         run = RunDirectory(Path(run_dir).resolve())
@@ -195,7 +196,7 @@ def compare_strategies(
         outcomes = play_jobs(
             [
                 joblib.delayed(run_job)(
-                    learner, name, strategy, repeat, seed, run, None, *data.values()
+                    learner, name, strategy, repeat, seed, run, None, **vars(data)
                 )
                 for repeat in repeats
                 for name, strategy in named.items()
@@ -218,29 +219,16 @@ def compare_strategies(
     )
     failures = report_failures(outcomes, lines)
     settings = {
-        "estimator": written(estimator),
-        "strategies": {name: written(each) for name, each in named.items()},
-        "n_rows": len(y),
-        "n_labeled": len(known_rows(np.asarray(y), missing_label)),
-        "n_repeats": len(repeats),
-        "n_initial": n_initial,
-        "batch_size": batch_size,
-        "n_cycles": n_cycles,
-        "initial": initial,
-        "retrain": retrain,
-        "scoring": metrics,
-        "test_size": test_size if X_test is None else len(y_test),
-        "test_is_given": X_test is not None,
-        "label_noise": label_noise,
-        "n_copies": n_copies,
-        "copy_noise": copy_noise,
-        "missing_label": missing_label,
+        **settings_of(learner, data, len(repeats)),
+        "strategies": {name: format_estimator(each) for name, each in named.items()},
         "first_labels": _first_labels(outcomes, y, missing_label),
-        "references": {name: written(each) for name, each in references.items()},
+        "references": {
+            name: format_estimator(each) for name, each in references.items()
+        },
         "failures": failures,
         "random_state": seed,
     }
-    return collected(outcomes, list(named), metrics, settings, lines)
+    return collect_outcomes(outcomes, list(named), settings, lines)
 
 
 def _first_labels(

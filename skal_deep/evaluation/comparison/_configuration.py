@@ -44,7 +44,7 @@ def configuration_of(estimator: Any) -> dict[str, Any]:
     return configuration
 
 
-def described(estimator: Any) -> dict[str, Any]:
+def describe_estimator(estimator: Any) -> dict[str, Any]:
     """Return class and parameters of an estimator as plain values.
 
     Parameters
@@ -98,7 +98,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, torch.Generator):
         return plain(value.get_state())
     if has_params(value):
-        return described(value)
+        return describe_estimator(value)
     text = without_addresses(repr(value))
     is_default = getattr(type(value), "__repr__", None) == object.__repr__
     says_all = not is_default and "..." not in text
@@ -160,19 +160,19 @@ def fingerprint(values: Any) -> str:
     if _is_table(values):
         names = [plain(name) for name in values.columns]
         columns = [_column(values, i) for i in range(len(names))]
-        return _joined(f"table{list(values.shape)}", [names, *columns])
+        return _hash_parts(f"table{list(values.shape)}", [names, *columns])
     if isinstance(values, Mapping):
         items = [[_key(key), fingerprint(item)] for key, item in values.items()]
-        return _joined(f"dict of {len(items)}", items)
+        return _hash_parts(f"dict of {len(items)}", items)
     if isinstance(values, np.ma.MaskedArray):
         mask = np.ma.getmaskarray(values)
-        return _joined("masked", [fingerprint(values.filled()), fingerprint(mask)])
+        return _hash_parts("masked", [fingerprint(values.filled()), fingerprint(mask)])
     if isinstance(values, str | bytes) or values is None:
-        return _joined("value", plain(values))
+        return _hash_parts("value", plain(values))
     if not is_data(values) and not isinstance(
         values, Sequence | np.generic | int | float
     ):
-        return _joined(type(values).__name__, plain(values))
+        return _hash_parts(type(values).__name__, plain(values))
     is_named = hasattr(values, "dtype") and not isinstance(values, np.ndarray)
     try:
         array = np.asarray(values)
@@ -181,7 +181,7 @@ def fingerprint(values: Any) -> str:
     if array is None or array.dtype.hasobject or array.dtype.kind == "T":
         items = [values] if array is not None and array.ndim == 0 else list(values)
         shape = [len(items)] if array is None else list(array.shape)
-        return _joined(f"object{shape}", [_element(item) for item in items])
+        return _hash_parts(f"object{shape}", [_element(item) for item in items])
     kind = str(values.dtype) if is_named else str(array.dtype)
     return f"{kind}{list(array.shape)} {_of_bytes(array)}"
 
@@ -216,7 +216,7 @@ def _of_sparse(matrix: Any) -> str:
         rows = rows.copy()
     rows.sum_duplicates()  # sorts, too
     parts = [fingerprint(part.astype(np.int64)) for part in rows.coords]
-    return _joined(f"sparse{list(rows.shape)}", [*parts, fingerprint(rows.data)])
+    return _hash_parts(f"sparse{list(rows.shape)}", [*parts, fingerprint(rows.data)])
 
 
 def _column(table: Any, i: int) -> list[Any]:
@@ -242,7 +242,7 @@ def _element(item: Any) -> Any:
     return [type(item).__name__, plain(item)]
 
 
-def _joined(kind: str, parts: Any) -> str:
+def _hash_parts(kind: str, parts: Any) -> str:
     """Return kind and a hash of plain values."""
     return f"{kind} {hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]}"
 

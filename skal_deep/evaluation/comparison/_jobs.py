@@ -1,4 +1,11 @@
-"""The jobs of a comparison: one strategy in one repeat each, wherever it runs."""
+"""The jobs of a comparison: one strategy in one repeat each, wherever it runs.
+
+A round has two shapes on its way: what the loop yields, and the row that is stored in
+a run directory and read from it::
+
+    learner, GivenData --start_of--> Start --play--> Round, one for each cycle
+    Round --_row--> row, a line of <repeat>.jsonl --collect_outcomes--> Comparison
+"""
 
 import hashlib
 import os
@@ -22,12 +29,13 @@ from tqdm import tqdm
 from skal_deep import __version__
 from skal_deep.classifier import CapabilityError, derived_seed
 from skal_deep.evaluation._metrics import MEASURED, named_scorers
-from skal_deep.evaluation.comparison._failures import portable
+from skal_deep.evaluation.comparison._failures import make_portable
 from skal_deep.evaluation.comparison._result import Comparison
 from skal_deep.evaluation.comparison._row_file import DamagedRunError
 from skal_deep.evaluation.comparison._run_directory import RunDirectory
-from skal_deep.evaluation.simulation._rounds import rounds
-from skal_deep.evaluation.simulation._start import Start, start_of
+from skal_deep.evaluation.simulation._loop import play
+from skal_deep.evaluation.simulation._rules import HasRules
+from skal_deep.evaluation.simulation._start import GivenData, Start, start_of
 from skal_deep.evaluation.simulation._streams import Purpose
 from skal_deep.evaluation.simulation._watch import interrupts_leave, leave_with
 
@@ -66,14 +74,14 @@ class Outcome:
 
 
 def run_job(
-    learner: Any,
+    learner: HasRules,
     name: str,
     strategy: Any,
     repeat: int,
     seed: int,
     run: RunDirectory | None,
     picks: list[list[int]] | None,
-    *data: Any,
+    **data: Any,
 ) -> Outcome:
     """Play one strategy through one repeat, on one thread.
 
@@ -96,27 +104,27 @@ def run_job(
         Where rounds are stored, and where those played earlier are found.
     picks : list of list of int, or None
         What is labelled in each round, if it is given and nobody asks.
-    *data : array-like
-        X, y, X_test, y_test, cost.
+    **data : array-like
+        What :class:`GivenData` holds. Each array is an argument of its own, so that
+        joblib shares it, or a cluster sends it, once for all jobs.
     """
     learner = clone(learner).set_params(query_strategy=strategy)
     seed = derived_seed(seed, repeat)
     error = None
     with _one_thread(), interrupts_leave() as check_interrupt:
-        start = start_of(learner, seed, *data)
-        rows = [] if run is None else _stored(run, name, repeat, learner, start, picks)
+        start = start_of(learner, seed, GivenData(**data))
+        rows = (
+            []
+            if run is None
+            else _read_stored(run, name, repeat, learner, start, picks)
+        )
         provenance = {} if run is None else _provenance(run.hash_of(name))
         past = [row["indices"] for row in rows] if picks is None else picks
         try:
-            for played in rounds(learner, seed, start, past, len(rows)):
+            for played in play(learner, seed, start, past, len(rows)):
                 check_interrupt()
-                row = {
-                    "strategy": name,
-                    "repeat": repeat,
-                    "stage": len(rows),
-                    **played.point,
-                    "indices": played.indices.tolist(),
-                }
+                indices = played.indices.tolist()
+                row = _row(name, repeat, len(rows), played.measured, indices)
                 if run is not None:
                     row |= {"seeds": _seeds(seed, len(rows)), **provenance}
                     run.append(row)
@@ -125,18 +133,18 @@ def run_job(
             raise  # no training that failed: nothing of this kind can go on
         except Exception as failed:
             check_interrupt()
-            error = portable(failed)
+            error = make_portable(failed)
             error.add_note(f"This was {name}, repeat {repeat}, round {len(rows)}.")
     first = _start_hash(learner, start, rows[0]) if rows else None
-    rows += [] if error is None else _missing(learner, start, name, repeat, rows)
+    rows += [] if error is None else _missing_rows(learner, start, name, repeat, rows)
     return Outcome(name, repeat, first, rows, error)
 
 
-def _stored(
+def _read_stored(
     run: RunDirectory,
     name: str,
     repeat: int,
-    learner: Any,
+    learner: HasRules,
     start: Start,
     picks: list[list[int]] | None,
 ) -> list[dict[str, Any]]:
@@ -159,8 +167,24 @@ def _stored(
     return rows
 
 
-def _missing(
-    learner: Any, start: Start, name: str, repeat: int, played: list[dict[str, Any]]
+def _row(
+    strategy: str,
+    repeat: int,
+    stage: int,
+    measured: dict[str, float],
+    indices: list[int],
+) -> dict[str, Any]:
+    """Return a round as it is stored and read: what was measured is of the curve."""
+    key = {"strategy": strategy, "repeat": repeat, "stage": stage}
+    return key | measured | {"indices": indices}
+
+
+def _missing_rows(
+    learner: HasRules,
+    start: Start,
+    name: str,
+    repeat: int,
+    played: list[dict[str, Any]],
 ) -> list[dict[str, Any]]:
     """Return rows without a score for the rounds that a failed job did not play."""
     n_first, n_pool = len(start.first), len(start.pool)
@@ -170,9 +194,8 @@ def _missing(
     for stage in range(learner.n_cycles + 1):
         n_labels = min(n_first + stage * learner.batch_size, n_pool)
         if stage >= len(played):
-            row = {"strategy": name, "repeat": repeat, "stage": stage}
-            row |= {"n_labels": n_labels, **dict.fromkeys(columns, float("nan"))}
-            rows.append(row | {"indices": []})
+            measured = {"n_labels": n_labels, **dict.fromkeys(columns, float("nan"))}
+            rows.append(_row(name, repeat, stage, measured, []))
         if n_labels == n_pool:
             break
     return rows
@@ -219,7 +242,7 @@ def versions() -> dict[str, str]:
     }
 
 
-def _start_hash(learner: Any, start: Start, first: dict[str, Any]) -> str:
+def _start_hash(learner: HasRules, start: Start, first: dict[str, Any]) -> str:
     """Return a hash of the start; scores are rounded, as machines may differ."""
     hashed = hashlib.sha256()
     for rows in (start.test_rows, start.visible[start.first]):
@@ -260,10 +283,9 @@ def play_jobs(jobs: list[Any], n_jobs: int | None, progress: bool) -> list[Outco
     )
 
 
-def collected(
+def collect_outcomes(
     outcomes: list[Outcome],
     names: list[str],
-    metrics: tuple[str, ...],
     settings: dict[str, Any],
     references: list[Outcome],
 ) -> Comparison:
@@ -275,8 +297,6 @@ def collected(
         In any order.
     names : list of str
         Names of the strategies, in order.
-    metrics : tuple of str
-        Names of the metrics.
     settings : dict
         How the comparison was made.
     references : list of Outcome
@@ -288,7 +308,8 @@ def collected(
     rows = [row for outcome in outcomes for row in outcome.rows]
     picks = [_pick(row, settings["n_rows"]) for row in rows]
     lines = [_point(row) for outcome in references for row in outcome.rows]
-    return Comparison([_point(row) for row in rows], metrics, settings, picks, lines)
+    points = [_point(row) for row in rows]
+    return Comparison(points, settings["scoring"], settings, picks, lines)
 
 
 def _point(row: dict[str, Any]) -> dict[str, Any]:

@@ -8,15 +8,17 @@ from sklearn.base import clone
 from skal_deep.evaluation.comparison._begin import begin
 from skal_deep.evaluation.comparison._jobs import run_job, versions
 from skal_deep.evaluation.comparison._run_directory import RunDirectory
+from skal_deep.evaluation.simulation._rules import HasRules
+from skal_deep.evaluation.simulation._start import GivenData
 
 
 def reference_jobs(
     references: dict[str, Any],
-    learner: Any,
+    learner: HasRules,
     picks: dict[int, list[list[int]]],
     seed: int,
     run: RunDirectory | None,
-    data: dict[str, Any],
+    data: GivenData,
     same_code: bool = False,
 ) -> list[Any]:
     """Return a delayed job for each reference and repeat.
@@ -33,8 +35,8 @@ def reference_jobs(
         Seed of the comparison.
     run : RunDirectory or None
         Where the rounds of the strategies are stored.
-    data : dict
-        X, y, X_test, y_test, cost.
+    data : GivenData
+        On what they are played.
     same_code : bool, default=False
         Whether the user's own code counts as that of the run, though it changed.
     """
@@ -44,11 +46,11 @@ def reference_jobs(
         run = RunDirectory(run.path / "references")
         run, _ = begin(run, learner, references, data, seed, same_code)
         begun = [(name, repeat) for name in references for repeat in picks]
-        run.check(begun, len(data["y"]) * learner.n_copies, versions())
-    whole = {"n_initial": len(data["y"]) * learner.n_copies, "n_cycles": 0}
+        run.check(begun, len(data.y) * learner.n_copies, versions())
+    whole = {"n_initial": len(data.y) * learner.n_copies, "n_cycles": 0}
     jobs = []
     for name, classifier in references.items():
-        params = {"retrain": "scratch"}
+        params: dict[str, Any] = {"retrain": "scratch"}
         params |= whole if classifier is None else {"estimator": classifier}
         fitter = clone(learner).set_params(**params)
         jobs += [
@@ -60,7 +62,7 @@ def reference_jobs(
                 seed,
                 run,
                 None if classifier is None else of_random,
-                *data.values(),
+                **vars(data),
             )
             for repeat, of_random in picks.items()
         ]

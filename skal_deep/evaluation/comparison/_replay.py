@@ -4,28 +4,19 @@ from pathlib import Path
 from typing import Any
 
 import joblib
-import numpy as np
 
-from skal_deep.evaluation._metrics import named_scorers
 from skal_deep.evaluation.comparison._configuration import fingerprint
 from skal_deep.evaluation.comparison._failures import report_failures
-from skal_deep.evaluation.comparison._jobs import collected, play_jobs, run_job
+from skal_deep.evaluation.comparison._jobs import collect_outcomes, play_jobs, run_job
+from skal_deep.evaluation.comparison._request import settings_of
 from skal_deep.evaluation.comparison._result import Comparison
 from skal_deep.evaluation.comparison._run_directory import RunDirectory
-from skal_deep.evaluation.comparison._written import written
 from skal_deep.evaluation.simulation._learner import SimulatedActiveLearner
-from skal_deep.evaluation.simulation._start import known_rows
+from skal_deep.evaluation.simulation._rules import RULES
+from skal_deep.evaluation.simulation._start import GivenData
 
-# Parameters of the learner that decide split, start and labels.
-_KEPT = (
-    "n_initial",
-    "initial",
-    "test_size",
-    "label_noise",
-    "n_copies",
-    "copy_noise",
-    "missing_label",
-)
+# What a replay is told, or finds in the rounds; all other rules are those of the run.
+_OWN = {"scoring", "retrain", "n_cycles"}
 
 
 def replay(
@@ -135,13 +126,13 @@ def replay(
         scoring=scoring,
         retrain=retrain,
         n_cycles=lengths[0] - 1,
-        **{name: configuration[name] for name in _KEPT},
+        **{name: configuration[name] for name in RULES if name not in _OWN},
     )
-    seed, data = configuration["random_state"], (X, y, X_test, y_test, cost)
+    seed, data = configuration["random_state"], GivenData(X, y, X_test, y_test, cost)
     outcomes = play_jobs(
         [
             joblib.delayed(run_job)(
-                learner, name, None, repeat, seed, None, picks, *data
+                learner, name, None, repeat, seed, None, picks, **vars(data)
             )
             for (name, repeat), picks in picked.items()
         ],
@@ -150,20 +141,10 @@ def replay(
     )
     failures = report_failures(outcomes)
     names = list(dict.fromkeys(name for name, _ in picked))
-    metrics = tuple(named_scorers(scoring))
     settings = {
         "replayed": str(run_dir),
-        "estimator": written(estimator),
-        "scoring": metrics,
-        "retrain": retrain,
-        "n_repeats": len({repeat for _, repeat in picked}),
-        "n_cycles": lengths[0] - 1,
-        "n_rows": len(y),
-        "n_labeled": len(known_rows(np.asarray(y), learner.missing_label)),
+        **settings_of(learner, data, len({repeat for _, repeat in picked})),
         "run": configuration,
-        **{name: configuration[name] for name in (*_KEPT, "batch_size")},
-        "test_size": configuration["test_size"] if X_test is None else len(y_test),
-        "test_is_given": X_test is not None,
         "failures": failures,
     }
-    return collected(outcomes, names, metrics, settings, [])
+    return collect_outcomes(outcomes, names, settings, [])

@@ -12,9 +12,12 @@ from skal_deep.classifier import label_array, narrowed
 from skal_deep.evaluation._export import check_name
 from skal_deep.evaluation._metrics import named_scorers
 from skal_deep.evaluation._probe import check_metrics
+from skal_deep.evaluation.comparison._estimator_text import format_estimator
 from skal_deep.evaluation.comparison._result import BASELINE
 from skal_deep.evaluation.simulation._first_labels import warn_of_first_rows
+from skal_deep.evaluation.simulation._rules import RULES, HasRules
 from skal_deep.evaluation.simulation._start import (
+    GivenData,
     check_classes,
     check_classifies,
     known_rows,
@@ -145,7 +148,7 @@ def named_references(
     return dict(references)
 
 
-def check_choice(learner: Any, y: Any, test_is_given: bool) -> None:
+def check_choice(learner: HasRules, y: Any, test_is_given: bool) -> None:
     """Raise unless strategies have a choice of what to label.
 
     Parameters
@@ -177,3 +180,28 @@ def check_choice(learner: Any, y: Any, test_is_given: bool) -> None:
             f"{n_pool} rows of the pool, so that no strategy has a choice: ask for "
             "fewer."
         )
+
+
+def settings_of(learner: HasRules, data: GivenData, n_repeats: int) -> dict[str, Any]:
+    """Return what was asked for as plain values: of classifier, data and rules.
+
+    Parameters
+    ----------
+    learner : SimulatedActiveLearner
+        How strategies are played.
+    data : GivenData
+        On what.
+    n_repeats : int
+        Number of paired repeats.
+    """
+    params, test_is_given = learner.get_params(deep=False), data.X_test is not None
+    settings = {
+        "estimator": format_estimator(learner.estimator),
+        "n_rows": len(data.y),
+        "n_labeled": len(known_rows(np.asarray(data.y), learner.missing_label)),
+        "n_repeats": n_repeats,
+        **{name: params[name] for name in RULES},
+        "scoring": tuple(named_scorers(learner.scoring)),
+        "test_is_given": test_is_given,
+    }
+    return settings | ({"test_size": len(data.y_test)} if test_is_given else {})

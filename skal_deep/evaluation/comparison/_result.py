@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from skal_deep.evaluation._export import json_text, write_csv
 from skal_deep.evaluation.comparison._failures import failures_text
-from skal_deep.evaluation.report._table import Table
-from skal_deep.evaluation.report._tables import (
+from skal_deep.evaluation.report._comparison_tables import (
     savings_table,
     summary_table,
     tests_table,
 )
+from skal_deep.evaluation.report._table import Table
 from skal_deep.evaluation.statistics._area import area_under_curve
 from skal_deep.evaluation.statistics._curves import (
     check_comparable,

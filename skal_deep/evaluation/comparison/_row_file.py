@@ -52,15 +52,15 @@ class RowFile:
         """Return the rounds; a last line that was cut off does not count."""
         if not check_regular(self.path).exists():
             return []
-        return self._checked(self.path.read_bytes())
+        return self._check_rows(self.path.read_bytes())
 
     def resume(self) -> list[dict[str, Any]]:
         """Return the rounds, and cut off a last line that is not whole."""
         if not check_regular(self.path).exists():
             return []
-        with _locked(self.path, os.O_RDWR) as file:
+        with _open_locked(self.path, os.O_RDWR) as file:
             content = file.read()
-            rows = self._checked(content)
+            rows = self._check_rows(content)
             n_whole = content.rfind(b"\n") + 1
             if n_whole < len(content):
                 file.truncate(n_whole)
@@ -77,12 +77,12 @@ class RowFile:
         check_regular(self.path)
         text = json.dumps(row)[:-1].encode()
         line = text + f', "checksum": "{_checksum(text)}"}}\n'.encode()
-        with _locked(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) as file:
+        with _open_locked(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) as file:
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
 
-    def _checked(self, content: bytes) -> list[dict[str, Any]]:
+    def _check_rows(self, content: bytes) -> list[dict[str, Any]]:
         """Return the rows of what a file holds, if all are what they should be."""
         *lines, tail = content.split(b"\n")
         start = json.dumps({"strategy": self.strategy, "repeat": self.repeat})
@@ -176,7 +176,7 @@ def _checksum(text: bytes) -> str:
 
 
 @contextmanager
-def _locked(path: Path, flags: int) -> Iterator[BinaryIO]:
+def _open_locked(path: Path, flags: int) -> Iterator[BinaryIO]:
     """Open a file for one process at a time, where the file system knows locks."""
     flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     is_append = flags & os.O_APPEND

@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from skal_deep.evaluation._export import drawn, printable
+from skal_deep.evaluation._export import escape_formula, replace_unprintable
 from skal_deep.evaluation._protocol import HasCurves
 from skal_deep.evaluation.report._plots import (
     plot_curves,
@@ -108,7 +108,7 @@ def small_multiples(
     all_axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for name, ax in zip(names, all_axes, strict=False):
         draw(name, ax)
-        ax.set_title(drawn(name), loc="left", fontsize=10)
+        ax.set_title(escape_formula(name), loc="left", fontsize=10)
     for ax in all_axes[len(names) :]:
         ax.remove()
     return figure
@@ -138,5 +138,5 @@ def as_svg(make: Callable[[], Any], name: str) -> str:
         figure.savefig(
             made, format="svg", metadata={"Date": None}, transparent=True, dpi=110
         )
-    svg = printable(made.getvalue())
+    svg = replace_unprintable(made.getvalue())
     return f"<figure>{svg[svg.index('<svg') :].replace(_INK, 'var(--ink)')}</figure>"

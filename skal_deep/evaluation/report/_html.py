@@ -22,7 +22,7 @@ from skal_deep.evaluation.report._figures import (
     small_multiples,
 )
 from skal_deep.evaluation.report._page import (
-    folded,
+    fold,
     matrix_html,
     page,
     paragraph,
@@ -42,9 +42,9 @@ from skal_deep.evaluation.report._plot_picks import (
     shown_queries,
 )
 from skal_deep.evaluation.report._table import Table
-from skal_deep.evaluation.simulation._first_labels import listed_counts
+from skal_deep.evaluation.simulation._first_labels import format_counts
 from skal_deep.evaluation.statistics._savings import SEED
-from skal_deep.evaluation.statistics._verdict import saved, sentence
+from skal_deep.evaluation.statistics._verdict import describe_savings, sentence
 
 _PACKAGES = ("scikit-activeml", "scikit-learn", "skorch", "torch", "numpy")
 
@@ -78,7 +78,7 @@ def html_report(
         )
     ]
     if counts := settings.get("first_labels"):
-        parts.append(paragraph(f"First labels by class: {listed_counts(counts)}."))
+        parts.append(paragraph(f"First labels by class: {format_counts(counts)}."))
     if answer is not None:
         parts.append(paragraph(answer.headline, "answer"))
     parts.append(_verdicts(comparison))
@@ -98,7 +98,7 @@ def _verdicts(comparison: HasCurves) -> str:
     savings = {row["strategy"]: row for row in comparison.label_savings().rows}
     items = [
         f'<li class="{word_class(verdict.word)}"><b>{escape(name)}</b>: '
-        f"{escape(sentence(verdict) + saved(verdict, savings[name]))}</li>"
+        f"{escape(sentence(verdict) + describe_savings(verdict, savings[name]))}</li>"
         for name, verdict in comparison.verdicts().items()
     ]
     return f'<ul class="verdict">{"".join(items)}</ul>'
@@ -145,7 +145,7 @@ def _numbers(comparison: HasCurves) -> Iterator[str]:
     )
     if len(comparison.strategies) < 2:
         return
-    yield folded(
+    yield fold(
         "All tests",
         table_html(comparison.tests())
         + paragraph(
@@ -179,7 +179,7 @@ def _settings(settings: dict[str, Any]) -> Iterator[str]:
     versions = {name: version(name) for name in _PACKAGES}
     text = json_text({**settings, "versions": versions})
     yield "<h2>Settings</h2>"
-    yield folded("How the comparison was made", f"<pre>{escape(text)}</pre>")
+    yield fold("How the comparison was made", f"<pre>{escape(text)}</pre>")
 
 
 def picks_sections(
@@ -211,7 +211,7 @@ def picks_sections(
         name: [[rows % len(X) for rows in stages] for stages in comparison.picked(name)]
         for name in names
     }
-    classes, codes = _coded(y, comparison.settings.get("missing_label", -1))
+    classes, codes = _encode_classes(y, comparison.settings.get("missing_label", -1))
     counts = {name: class_counts(stages, codes)[1:] for name, stages in picks.items()}
     highest = max(float(count.max()) for count in counts.values())
     yield "<h2>What was labelled</h2>"
@@ -247,7 +247,9 @@ def picks_sections(
         yield as_svg(partial(_map_figure, picks, points), "map")
 
 
-def _coded(y: NDArray[Any], missing_label: Any) -> tuple[list[Any], NDArray[np.intp]]:
+def _encode_classes(
+    y: NDArray[Any], missing_label: Any
+) -> tuple[list[Any], NDArray[np.intp]]:
     """Return the classes, and the position of each label; zero where there is none."""
     has_label = np.array(
         [

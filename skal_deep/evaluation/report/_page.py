@@ -7,7 +7,7 @@ from string import Template
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.evaluation._export import printable
+from skal_deep.evaluation._export import replace_unprintable
 from skal_deep.evaluation.report._table import Table
 
 _PAGE = Template("""<!doctype html>
@@ -74,8 +74,8 @@ def page(title: str, parts: Iterable[str]) -> str:
     parts : iterable of str
         What it shows, as HTML.
     """
-    body = printable("\n".join(parts))
-    return _PAGE.substitute(title=printable(escape(title)), body=body)
+    body = replace_unprintable("\n".join(parts))
+    return _PAGE.substitute(title=replace_unprintable(escape(title)), body=body)
 
 
 def paragraph(text: str, css: str = "soft") -> str:
@@ -91,7 +91,7 @@ def paragraph(text: str, css: str = "soft") -> str:
     return f'<p class="{css}">{escape(text)}</p>'
 
 
-def folded(title: str, content: str) -> str:
+def fold(title: str, content: str) -> str:
     """Return what a reader opens with a click.
 
     Parameters

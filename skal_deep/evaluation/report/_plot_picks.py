@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.evaluation._export import drawn
+from skal_deep.evaluation._export import escape_formula
 from skal_deep.evaluation.report._plots import _axes
 
 _N_SHOWN = 3000  # grey points of a map; more make no better background
@@ -58,7 +58,9 @@ def plot_classes(
     ax.pcolormesh(
         counts.T, cmap="Blues", vmin=0, vmax=highest or counts.max(), rasterized=True
     )
-    ax.set_yticks(np.arange(len(classes)) + 0.5, [drawn(name, 16) for name in classes])
+    ax.set_yticks(
+        np.arange(len(classes)) + 0.5, [escape_formula(name, 16) for name in classes]
+    )
     if len(classes) > 12:
         ax.set_yticks([])
     stages = np.arange(len(counts))[:: max(1, len(counts) // 5)]

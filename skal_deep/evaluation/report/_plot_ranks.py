@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from skal_deep.evaluation._export import drawn
+from skal_deep.evaluation._export import escape_formula
 from skal_deep.evaluation.report._plots import _axes
 from skal_deep.evaluation.statistics._tests import Ranking
 
@@ -64,7 +64,7 @@ def plot_ranks(ranking: Ranking, names: Sequence[str], ax: Any = None) -> Any:
         row = first_row - _ROW * (place if is_left else k - 1 - place)
         edge = 0.9 if is_left else k + 0.1
         ax.plot([ranks[i], ranks[i], edge], [0, row, row], color="0.3", lw=1)
-        name = drawn(names[i])
+        name = escape_formula(names[i])
         text = f"{name}  {ranks[i]:.2f}" if is_left else f"{ranks[i]:.2f}  {name}"
         side = "right" if is_left else "left"
         ax.annotate(

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from skal_deep.evaluation._export import drawn
+from skal_deep.evaluation._export import escape_formula
 from skal_deep.evaluation._protocol import HasCurves
 from skal_deep.evaluation.report._colours import (
     BASELINE_COLOUR,
     PALETTE,
     strategy_styles,
 )
-from skal_deep.evaluation.report._tables import labels_for
+from skal_deep.evaluation.report._comparison_tables import labels_for
 from skal_deep.evaluation.statistics._area import (
-    checked_labels,
-    checked_scores,
+    check_labels,
+    check_scores,
     mean_and_band,
 )
 from skal_deep.evaluation.statistics._curves import check_stages, stage_labels
@@ -74,7 +74,7 @@ def plot_curves(
         mean, low, high = mean_and_band(comparison.curve(name, metric))
         n_labels = stage_labels(comparison, name)
         style = _style(comparison, name)
-        (line,) = ax.plot(n_labels, mean, label=drawn(name), **style)
+        (line,) = ax.plot(n_labels, mean, label=escape_formula(name), **style)
         ax.fill_between(n_labels, low, high, color=style["color"], alpha=0.08, lw=0)
         lines[line] = mean[-1]
     names = dict.fromkeys(row["strategy"] for row in comparison.references)
@@ -83,10 +83,10 @@ def plot_curves(
         n_labels = comparison.curve(name, "n_labels").mean(axis=0)
         if len(mean) == 1:  # all labels: far to the right, and at one height
             line = ax.axhline(
-                mean[0], label=f"{drawn(name)} ({n_labels[0]:.0f} labels)"
+                mean[0], label=f"{escape_formula(name)} ({n_labels[0]:.0f} labels)"
             )
         else:
-            (line,) = ax.plot(n_labels, mean, label=drawn(name))
+            (line,) = ax.plot(n_labels, mean, label=escape_formula(name))
         line.set(color="0.45", linestyle=_REFERENCE_STYLES[i % 3], linewidth=1.5)
         lines[line] = mean[-1]
     ax.set_title(_title(comparison, "Score"), loc="left", fontsize=10)
@@ -150,7 +150,7 @@ def plot_differences(
         mean, low, high = mean_and_band(difference, comparison.overlap)
         n_labels = comparison.curve(name, "n_labels")[0]
         style = _style(comparison, name)
-        ax.plot(n_labels, mean, label=drawn(name), **style)
+        ax.plot(n_labels, mean, label=escape_formula(name), **style)
         ax.fill_between(n_labels, low, high, color=style["color"], alpha=0.08, lw=0)
     ax.set_title(_title(comparison, "Paired difference to random"), loc="left", size=10)
     ax.set_ylabel(f"{_words(metric or comparison.metrics[0])}, difference")
@@ -180,7 +180,7 @@ def _title(comparison: HasCurves, what: str) -> str:
 
 
 def _words(metric: str) -> str:
-    return drawn(metric.replace("_", " "))
+    return escape_formula(metric.replace("_", " "))
 
 
 def _tidy(ax: Any) -> None:
@@ -233,17 +233,22 @@ def plot_savings(comparison: HasCurves, ax: Any = None) -> Any:
     baseline, *others = comparison.strategies
     of_random = stage_labels(comparison, baseline)
     most = of_random[-1]
-    ax.plot(of_random, of_random, label=drawn(baseline), **_style(comparison, baseline))
+    ax.plot(
+        of_random,
+        of_random,
+        label=escape_formula(baseline),
+        **_style(comparison, baseline),
+    )
     for name in others:
         labels, style = stage_labels(comparison, name), _style(comparison, name)
         found = labels_for(comparison, baseline, comparison.curve(name))
         if found is None:  # a repeat without a score: named, but without a line
-            ax.plot([], [], label=f"{drawn(name)} (no statement)", **style)
+            ax.plot([], [], label=f"{escape_formula(name)} (no statement)", **style)
             continue
         needed, low, high = (
             np.minimum(values, most) for values in (found.needed, found.low, found.high)
         )
-        ax.plot(labels, needed, label=drawn(name), **style)
+        ax.plot(labels, needed, label=escape_formula(name), **style)
         ax.fill_between(labels, low, high, color=style["color"], alpha=0.08, lw=0)
         beyond = np.isinf(found.needed)
         ax.scatter(
@@ -302,7 +307,7 @@ def plot_seconds(comparison: HasCurves, ax: Any = None) -> Any:
     places = np.arange(len(names))
     ax.barh(places, fit, height=0.6, color=BASELINE_COLOUR, label="fits")
     ax.barh(places, query, height=0.6, left=fit, color=PALETTE[0], label="queries")
-    ax.set_yticks(places, list(map(drawn, names)))
+    ax.set_yticks(places, list(map(escape_formula, names)))
     ax.tick_params(axis="y", length=0)
     ax.set_title("Seconds in one repeat", loc="left", fontsize=10)
     _tidy(ax)
@@ -350,8 +355,8 @@ def plot_projection(
     'labels'
     """
     ax = _axes(ax)
-    labels = checked_labels(n_labels, scores)
-    mean = np.atleast_2d(checked_scores(scores)).mean(axis=0)
+    labels = check_labels(n_labels, scores)
+    mean = np.atleast_2d(check_scores(scores)).mean(axis=0)
     bounds = (projection.fit_low, projection.fit_high)
     ax.axvline(labels[-1], color="0.6", lw=1, ls=":")
     ax.fill_between(projection.labels, *bounds, color=PALETTE[0], alpha=0.12, lw=0)

@@ -13,7 +13,7 @@ from skal_deep.evaluation.risk._intervals import (
     exact_interval,
     gamma_interval,
 )
-from skal_deep.evaluation.statistics._area import checked_scores
+from skal_deep.evaluation.statistics._area import check_scores
 
 # Probabilities come from queries in float32.
 _ROUND_OFF = 1e-5
@@ -158,7 +158,7 @@ def pure_weights(proba: ArrayLike, n_pool: int) -> NDArray[np.float64]:
     >>> pure_weights([1 / 4, 1 / 3], n_pool=4).round(3)
     array([1.25, 0.75])
     """
-    proba, rank = _checked(proba, n_pool)
+    proba, rank = _check_draws(proba, n_pool)
     return 1 / (n_pool * proba) + (len(proba) - rank) / n_pool
 
 
@@ -210,7 +210,7 @@ def lure_weights(proba: ArrayLike, n_pool: int) -> NDArray[np.float64]:
     >>> lure_weights([1 / 4, 1 / 3], n_pool=4).round(3)
     array([1., 1.])
     """
-    proba, rank = _checked(proba, n_pool)
+    proba, rank = _check_draws(proba, n_pool)
     if len(proba) == n_pool:
         return np.ones(n_pool)
     after = (n_pool - len(proba)) / (n_pool - rank)
@@ -351,7 +351,7 @@ def unbiased_risk(
     loss, n = np.asarray(losses, float), len(np.asarray(proba))
     if loss.shape != (n,):
         raise ValueError(f"There are {n} draws and losses of shape {loss.shape}.")
-    checked_scores(loss, "losses")
+    check_scores(loss, "losses")
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, not {level!r}.")
     draws = _Draws(loss, proba, n_pool, floor)
@@ -378,14 +378,14 @@ class _Draws:
     ):
         self.loss, self.n, self.n_pool = loss, len(loss), n_pool
         self.weight = lure_weights(proba, n_pool)
-        self.proba, self.rank = _checked(proba, n_pool)
+        self.proba, self.rank = _check_draws(proba, n_pool)
         self.risk = float(np.mean(self.weight * loss))
         self.uniform = 1 / (n_pool - self.rank + 1)
-        self.floor = None if floor is None else self._checked_floor(floor)
+        self.floor = None if floor is None else self._check_floor(floor)
         # What each draw alone tells: unbiased, given all draws before.
         self.alone = (loss / self.proba + np.cumsum(loss) - loss) / n_pool
 
-    def _checked_floor(self, floor: ArrayLike) -> NDArray[np.float64]:
+    def _check_floor(self, floor: ArrayLike) -> NDArray[np.float64]:
         floor = np.asarray(floor, float)
         if floor.shape != (self.n,):
             raise ValueError(
@@ -479,7 +479,7 @@ class _Draws:
         return self.risk - half, self.risk + half
 
 
-def _checked(
+def _check_draws(
     proba: ArrayLike, n_pool: int
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Return probabilities and the number m = 1 ... M of each draw."""

@@ -9,7 +9,7 @@ from skal_deep.classifier import derived_seed
 from skal_deep.evaluation.simulation._streams import Purpose
 
 
-def with_copies(
+def add_copies(
     X: NDArray[Any], n_copies: int, copy_noise: float, seed: int
 ) -> NDArray[Any]:
     """Return inputs followed by noisy copies of all of them.
@@ -40,7 +40,7 @@ def with_copies(
     return np.concatenate([X, copies])
 
 
-def noisy(
+def add_label_noise(
     y: NDArray[Any],
     pool: NDArray[np.intp],
     classes: NDArray[Any],

@@ -42,7 +42,7 @@ def check_retrain(estimator: Any, retrain: str) -> None:
         )
 
 
-def with_classes(estimator: Any, classes: NDArray[Any]) -> Any:
+def tell_classes(estimator: Any, classes: NDArray[Any]) -> Any:
     """Tell the classifier all classes, if it asks for them, and return the estimator.
 
     So a class that no label shows yet has its column.
@@ -54,7 +54,7 @@ def with_classes(estimator: Any, classes: NDArray[Any]) -> Any:
     return estimator
 
 
-def forgetful(estimator: Any, seed: int) -> Any:
+def shrink_and_perturb(estimator: Any, seed: int) -> Any:
     """Return a fitted estimator with shrunk and perturbed weights in its last step.
 
     Parameters
@@ -70,7 +70,7 @@ def forgetful(estimator: Any, seed: int) -> Any:
     return shrunk(estimator, seed)
 
 
-def fitted_from(estimator: Any, previous: Any, X: NDArray[Any], y: NDArray[Any]) -> Any:
+def fit_warm(estimator: Any, previous: Any, X: NDArray[Any], y: NDArray[Any]) -> Any:
     """Return a fitted clone that starts from the weights of a fitted one.
 
     The earlier steps of a Pipeline are fitted anew.
@@ -97,7 +97,7 @@ def fitted_from(estimator: Any, previous: Any, X: NDArray[Any], y: NDArray[Any])
     return estimator
 
 
-def fitted(
+def fit_clone(
     estimator: Any, previous: Any, X: NDArray[Any], y: NDArray[Any], missing_label: Any
 ) -> Any:
     """Return a fitted clone, warm if there is something to start from.
@@ -121,10 +121,10 @@ def fitted(
         return fit(X, np.where(is_labeled(y, missing_label), y, -1))
     if previous is None:
         return fit_on_labeled(estimator, X, y, missing_label)
-    return fitted_from(estimator, previous, X, y)
+    return fit_warm(estimator, previous, X, y)
 
 
-def queried(
+def query_rows(
     strategy: Any,
     estimator: Any,
     X: NDArray[Any],
@@ -181,10 +181,10 @@ def queried(
         candidates=candidates,
         batch_size=batch_size,
     )
-    return _checked(np.asarray(picks), can_pick, strategy)
+    return _check_picks(np.asarray(picks), can_pick, strategy)
 
 
-def _checked(
+def _check_picks(
     picks: NDArray[Any], can_pick: NDArray[np.bool_], strategy: Any
 ) -> NDArray[np.intp]:
     """Return what a strategy asks for if it may: distinct rows, each a candidate."""

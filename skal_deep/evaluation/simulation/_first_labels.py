@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skal_deep.classifier import label_array
+from skal_deep.evaluation.simulation._rules import HasRules
 from skal_deep.evaluation.simulation._start import Rows, first_rows, known_rows
 
 # One or a few labels of a rare class are what "stratified" is for; from so many on,
@@ -30,7 +31,7 @@ def first_labels(y: NDArray[Any], rows: Rows) -> dict[Any, int]:
     return dict(zip(classes.tolist(), counts.tolist(), strict=True))
 
 
-def warn_of_first_rows(learner: Any, y: Any) -> None:
+def warn_of_first_rows(learner: HasRules, y: Any) -> None:
     """Warn if a stratified start has far more of a rare class than chance would.
 
     Nobody who begins to label could do so: how well all then know the rare class is
@@ -64,7 +65,7 @@ def warn_of_first_rows(learner: Any, y: Any) -> None:
             return
 
 
-def listed_counts(counts: dict[Any, float], n_shown: int = 12) -> str:
+def format_counts(counts: dict[Any, float], n_shown: int = 12) -> str:
     """Return counts by class as words.
 
     Parameters

@@ -13,8 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 from skal_deep.classifier import as_seed
 from skal_deep.evaluation._metrics import named_scorers, scores_of
 from skal_deep.evaluation.simulation._first_labels import warn_of_first_rows
-from skal_deep.evaluation.simulation._rounds import rounds
-from skal_deep.evaluation.simulation._start import start_of
+from skal_deep.evaluation.simulation._loop import play
+from skal_deep.evaluation.simulation._start import GivenData, start_of
 from skal_deep.evaluation.simulation._watch import interrupts_leave
 from skal_deep.evaluation.statistics._area import area_under_curve
 from skal_deep.rows._lent import lent
@@ -206,15 +206,15 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
             The fitted learner.
         """
         metrics, seed = named_scorers(self.scoring), as_seed(self.random_state)
-        start = start_of(self, seed, X, y, X_test, y_test, cost)
+        start = start_of(self, seed, GivenData(X, y, X_test, y_test, cost))
         warn_of_first_rows(self, y)
         indices, points = [], []
         stages: list[Any] = []
         with interrupts_leave() as check_interrupt:
-            for played in rounds(self, seed, start):
+            for played in play(self, seed, start):
                 check_interrupt()
                 indices.append(played.indices)
-                points.append(played.point)
+                points.append(played.measured)
                 if not (self.keep_stages or self.score_by == "area"):
                     stages.clear()
                 stages.append(played.estimator)

@@ -1,165 +1,131 @@
-"""The loop of active learning: label, fit, query, and again."""
+"""The loop of active learning: label, fit, score, query, and again."""
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from skactiveml.pool import RandomSampling
 from skactiveml.utils import is_labeled
 
 from skal_deep.classifier import check_needs, derived_seed, fit_on_labeled
+from skal_deep.evaluation._metrics import named_scorers, scores_of
 from skal_deep.evaluation.simulation._cycle import (
-    fitted,
-    forgetful,
-    queried,
-    with_classes,
+    fit_clone,
+    query_rows,
+    shrink_and_perturb,
+    tell_classes,
 )
 from skal_deep.evaluation.simulation._one_class import is_stand_in, stand_in
-from skal_deep.evaluation.simulation._streams import Purpose, prepared
+from skal_deep.evaluation.simulation._rounds import Round, peak_megabytes, reset_peak
+from skal_deep.evaluation.simulation._rules import HasRules
+from skal_deep.evaluation.simulation._start import Rows, Start
+from skal_deep.evaluation.simulation._streams import Purpose, prepare
 from skal_deep.pool import DeepQueryStrategy
 from skal_deep.rows._labels import known_classes
 
-Rows = NDArray[np.intp]
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How active learning is played.
-
-    Attributes
-    ----------
-    estimator : object
-        The classifier.
-    strategy : QueryStrategy
-        Who asks.
-    classes : ndarray of shape (n_classes,)
-        All classes.
-    batch_size : int
-        Number of labels a query asks for.
-    n_cycles : int
-        Number of queries.
-    retrain : {"scratch", "warm", "shrink_perturb"}
-        What a fit starts from.
-    missing_label : scalar, str, nan or None
-        Marks a row without a label.
-    seed : int
-        Seed of the classifier and the strategy.
-    """
-
-    estimator: Any
-    strategy: Any
-    classes: NDArray[Any]
-    batch_size: int
-    n_cycles: int
-    retrain: str
-    missing_label: Any
-    seed: int
-
-
-@dataclass
-class Stage:
-    """What one cycle leaves.
-
-    Attributes
-    ----------
-    new : ndarray of shape (n_new,)
-        Rows that were labelled for it.
-    estimator : object
-        The classifier, fitted to all labels so far.
-    n_labels : int
-        Number of labels so far.
-    seconds_fit, seconds_query : float
-        Time of the fit, and of the query that came before it.
-    """
-
-    new: Rows
-    estimator: Any
-    n_labels: int
-    seconds_fit: float
-    seconds_query: float
-
 
 def play(
-    rules: Rules,
-    X: NDArray[Any],
-    y: NDArray[Any],
-    pool: Rows,
-    past: Sequence[Rows],
+    learner: HasRules,
+    seed: int,
+    start: Start,
+    past: Sequence[ArrayLike] = (),
     n_finished: int = 0,
-) -> Iterator[Stage]:
-    """Yield the stages, the start first, until the queries or the pool run out.
+) -> Iterator[Round]:
+    """Yield the rounds, the start first, until the queries or the pool run out.
 
     Parameters
     ----------
-    rules : Rules
-        How to play.
-    X : ndarray of shape (n_samples, ...)
-        Inputs that classifier and strategy may see.
-    y : ndarray of shape (n_samples,)
-        What the annotator knows.
-    pool : ndarray of shape (n_pool,)
-        Rows that can be labelled.
-    past : sequence of ndarray
-        Rows that are labelled without a query in each of the first cycles: those of
-        the start, and of queries that were made earlier.
+    learner : SimulatedActiveLearner
+        How it is played.
+    seed : int
+        Seed of the simulation.
+    start : Start
+        Where it starts.
+    past : sequence of array-like
+        Rows of the caller's X that are labelled without a query in each of the first
+        rounds: those of the start, and of queries that were made earlier.
     n_finished : int, default=0
-        Stages that are not wanted again. Their classifier is fitted only if the game
+        Rounds that are not wanted again. Their classifier is fitted only if the game
         goes on from it.
     """
-    dtype = np.result_type(y, np.array(rules.missing_label))
-    y_shown = np.full_like(y, rules.missing_label, dtype)
-    goes_on = len(past) <= rules.n_cycles and sum(map(len, past)) < len(pool)
-    is_chain = rules.retrain != "scratch"
-    estimator, n_labels = None, 0
-    for cycle in range(rules.n_cycles + 1):
+    metrics = named_scorers(learner.scoring)
+    known = [np.searchsorted(start.visible, np.asarray(rows)) for rows in past]
+    known = known or [start.first]
+    pool, y = start.pool, start.y
+    cost = np.zeros(len(y)) if start.cost is None else start.cost
+    dtype = np.result_type(y, np.array(learner.missing_label))
+    y_shown = np.full_like(y, learner.missing_label, dtype)
+    goes_on = len(known) <= learner.n_cycles and sum(map(len, known)) < len(pool)
+    is_chain = learner.retrain != "scratch"
+    estimator, n_labels, spent = None, 0, 0.0
+    for cycle in range(learner.n_cycles + 1):
+        reset_peak()
         started = time.perf_counter()
-        is_query = cycle >= len(past)
+        is_query = cycle >= len(known)
         new = (
-            _query(rules, estimator, X, y_shown, pool, cycle)
+            _query(learner, seed, estimator, start.X, y_shown, pool, cycle)
             if is_query
-            else past[cycle]
+            else known[cycle]
         )
         seconds_query = time.perf_counter() - started if is_query else 0.0
         y_shown[new] = y[new]
         n_labels += len(new)
+        spent += float(cost[new].sum())
         pool = np.setdiff1d(pool, new)
         is_wanted = cycle >= n_finished
         if is_wanted or (goes_on and (is_chain or cycle == n_finished - 1)):
             started = time.perf_counter()
-            estimator = _fit(rules, estimator, X, y_shown, cycle)
+            estimator = _fit(learner, seed, estimator, start, y_shown, cycle)
             seconds_fit = time.perf_counter() - started
         if is_wanted:
-            yield Stage(new, estimator, n_labels, seconds_fit, seconds_query)
+            measured: dict[str, float] = {"n_labels": n_labels}
+            if start.cost is not None:
+                measured["cost"] = spent
+            started = time.perf_counter()
+            measured |= scores_of(
+                metrics, estimator, start.X_test, start.y_test, learner.missing_label
+            )
+            measured |= {
+                "seconds_fit": seconds_fit,
+                "seconds_query": seconds_query,
+                "seconds_score": time.perf_counter() - started,
+                "peak_megabytes": peak_megabytes(),
+            }
+            yield Round(start.visible[new], estimator, measured)
         if not len(pool):
             return
 
 
 def _fit(
-    rules: Rules, previous: Any, X: NDArray[Any], y: NDArray[Any], cycle: int
+    learner: HasRules,
+    seed: int,
+    previous: Any,
+    start: Start,
+    y: NDArray[Any],
+    cycle: int,
 ) -> Any:
     """Return the classifier of one cycle."""
-    if rules.retrain == "scratch" or is_stand_in(previous):
+    missing_label = learner.missing_label
+    if learner.retrain == "scratch" or is_stand_in(previous):
         previous = None
-    elif rules.retrain == "shrink_perturb" and previous is not None:
-        previous = forgetful(previous, derived_seed(rules.seed, Purpose.PERTURB, cycle))
-    if single := stand_in(rules.estimator, rules.classes, y, rules.missing_label):
-        return fit_on_labeled(single, X, y, rules.missing_label)
-    key = (rules.seed, Purpose.MODEL, cycle)
-    estimator = prepared(rules.estimator, rules.missing_label, *key)
+    elif learner.retrain == "shrink_perturb" and previous is not None:
+        previous = shrink_and_perturb(
+            previous, derived_seed(seed, Purpose.PERTURB, cycle)
+        )
+    if single := stand_in(learner.estimator, start.classes, y, missing_label):
+        return fit_on_labeled(single, start.X, y, missing_label)
+    estimator = prepare(learner.estimator, missing_label, seed, Purpose.MODEL, cycle)
     with known_classes():  # also for a classifier that cannot be told
-        return fitted(
-            with_classes(estimator, rules.classes),
-            previous,
-            X,
-            y,
-            rules.missing_label,
+        return fit_clone(
+            tell_classes(estimator, start.classes), previous, start.X, y, missing_label
         )
 
 
 def _query(
-    rules: Rules,
+    learner: HasRules,
+    seed: int,
     estimator: Any,
     X: NDArray[Any],
     y: NDArray[Any],
@@ -167,18 +133,20 @@ def _query(
     cycle: int,
 ) -> Rows:
     """Return the rows to label next."""
-    if is_stand_in(estimator) and isinstance(rules.strategy, DeepQueryStrategy):
+    strategy = learner.query_strategy
+    strategy = RandomSampling() if strategy is None else strategy
+    if is_stand_in(estimator) and isinstance(strategy, DeepQueryStrategy):
         # It offers less than the classifier will, which is what has to do.
-        name, strategy = type(rules.strategy).__name__, rules.strategy
-        check_needs(name, rules.estimator, strategy._needs, strategy._works_on_inputs)
-    key = (rules.seed, Purpose.STRATEGY, cycle)
-    is_all = len(pool) == len(y) - is_labeled(y, rules.missing_label).sum()
-    return queried(
-        prepared(rules.strategy, rules.missing_label, *key),
+        needs, works_on_inputs = strategy._needs, strategy._works_on_inputs
+        name = type(strategy).__name__
+        check_needs(name, learner.estimator, needs, works_on_inputs)
+    is_all = len(pool) == len(y) - is_labeled(y, learner.missing_label).sum()
+    return query_rows(
+        prepare(strategy, learner.missing_label, seed, Purpose.STRATEGY, cycle),
         estimator,
         X,
         y,
         None if is_all else pool,
-        min(rules.batch_size, len(pool)),
-        rules.missing_label,
+        min(learner.batch_size, len(pool)),
+        learner.missing_label,
     )

@@ -1,18 +1,15 @@
-"""The rounds of a simulation: what is labelled in each, and what it scores."""
+"""What one round leaves: rows, a classifier, what was measured."""
 
-import time
-from collections.abc import Iterator, Sequence
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from skactiveml.pool import RandomSampling
+from numpy.typing import NDArray
 
-from skal_deep.evaluation._metrics import named_scorers, scores_of
-from skal_deep.evaluation.simulation._loop import Rules, play
-from skal_deep.evaluation.simulation._memory import peak_megabytes, reset_peak
-from skal_deep.evaluation.simulation._start import Start
+_PROC = Path("/proc/self")
 
 
 @dataclass(frozen=True)
@@ -23,71 +20,36 @@ class Round:
     ----------
     indices : ndarray of shape (n_new,)
         Rows of the caller's X that were labelled for it.
-    point : dict of str to float
-        A point of the learning curve.
     estimator : object
         The classifier, fitted to all labels so far.
+    measured : dict of str to float
+        "n_labels", "cost" if labels have one, the scores, seconds and memory: a point
+        of the learning curve.
     """
 
     indices: NDArray[np.intp]
-    point: dict[str, float]
     estimator: Any
+    measured: dict[str, float]
 
 
-def rounds(
-    learner: Any,
-    seed: int,
-    start: Start,
-    past: Sequence[ArrayLike] = (),
-    n_finished: int = 0,
-) -> Iterator[Round]:
-    """Yield the rounds of a simulation.
+def reset_peak() -> None:
+    """Measure memory anew, where the system lets a process do so: on Linux."""
+    with suppress(OSError):
+        (_PROC / "clear_refs").write_text("5", encoding="ascii")
 
-    Parameters
-    ----------
-    learner : SimulatedActiveLearner
-        How it is played.
-    seed : int
-        Seed of the simulation.
-    start : Start
-        Where it starts.
-    past : sequence of array-like
-        Rows of the caller's X that were labelled in each round played already; there
-        is no query in these.
-    n_finished : int, default=0
-        Rounds that are not wanted again.
+
+def peak_megabytes() -> float:
+    """Return the peak of resident memory since the reset; NaN where it is unknown.
+
+    Without a reset it is the peak of the process's life.
     """
-    strategy, metrics = learner.query_strategy, named_scorers(learner.scoring)
-    rules = Rules(
-        estimator=learner.estimator,
-        strategy=RandomSampling() if strategy is None else strategy,
-        classes=start.classes,
-        batch_size=learner.batch_size,
-        n_cycles=learner.n_cycles,
-        retrain=learner.retrain,
-        missing_label=learner.missing_label,
-        seed=seed,
-    )
-    picks = [np.searchsorted(start.visible, np.asarray(rows)) for rows in past]
-    cost = np.zeros(len(start.y)) if start.cost is None else start.cost
-    spent = float(sum(cost[rows].sum() for rows in picks[:n_finished]))
-    reset_peak()
-    for stage in play(
-        rules, start.X, start.y, start.pool, picks or [start.first], n_finished
-    ):
-        point: dict[str, float] = {"n_labels": stage.n_labels}
-        spent += float(cost[stage.new].sum())
-        if start.cost is not None:
-            point["cost"] = spent
-        started = time.perf_counter()
-        point |= scores_of(
-            metrics, stage.estimator, start.X_test, start.y_test, learner.missing_label
-        )
-        point |= {
-            "seconds_fit": stage.seconds_fit,
-            "seconds_query": stage.seconds_query,
-            "seconds_score": time.perf_counter() - started,
-            "peak_megabytes": peak_megabytes(),
-        }
-        yield Round(start.visible[stage.new], point, stage.estimator)
-        reset_peak()
+    with suppress(OSError):
+        for line in (_PROC / "status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    try:
+        import resource
+    except ImportError:  # Windows
+        return float("nan")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)

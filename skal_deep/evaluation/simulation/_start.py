@@ -13,11 +13,41 @@ from sklearn.utils import check_array, check_consistent_length
 from skal_deep.classifier import derived_seed, label_array, narrowed, one_class
 from skal_deep.evaluation._metrics import named_scorers
 from skal_deep.evaluation._probe import check_metrics
-from skal_deep.evaluation.simulation._conditions import as_cost, noisy, with_copies
+from skal_deep.evaluation.simulation._conditions import (
+    add_copies,
+    add_label_noise,
+    as_cost,
+)
 from skal_deep.evaluation.simulation._cycle import check_retrain, last_step
+from skal_deep.evaluation.simulation._rules import HasRules
 from skal_deep.evaluation.simulation._streams import Purpose
 
 Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class GivenData:
+    """What a caller gives to play on.
+
+    Attributes
+    ----------
+    X : array-like of shape (n_samples, ...)
+        Inputs.
+    y : array-like of shape (n_samples,)
+        What the annotator knows.
+    X_test : array-like of shape (n_test, ...), default=None
+        Inputs to score on, instead of rows set aside.
+    y_test : array-like of shape (n_test,), default=None
+        Their labels.
+    cost : array-like of shape (n_samples,), default=None
+        What each label costs.
+    """
+
+    X: Any
+    y: Any
+    X_test: Any = None
+    y_test: Any = None
+    cost: Any = None
 
 
 @dataclass(frozen=True)
@@ -60,15 +90,7 @@ class Start:
     cost: NDArray[Any] | None
 
 
-def start_of(
-    learner: Any,
-    seed: int,
-    X: Any,
-    y: Any,
-    X_test: Any = None,
-    y_test: Any = None,
-    cost: Any = None,
-) -> Start:
+def start_of(learner: HasRules, seed: int, data: GivenData) -> Start:
     """Return where a simulation starts.
 
     Parameters
@@ -77,21 +99,15 @@ def start_of(
         How it is played.
     seed : int
         Seed of the simulation.
-    X : array-like of shape (n_samples, ...)
-        Inputs.
-    y : array-like of shape (n_samples,)
-        What the annotator knows.
-    X_test : array-like of shape (n_test, ...), default=None
-        Inputs to score on, instead of rows set aside.
-    y_test : array-like of shape (n_test,), default=None
-        Their labels.
-    cost : array-like of shape (n_samples,), default=None
-        What each label costs.
+    data : GivenData
+        On what it is played.
     """
     learner._validate_params()
     check_retrain(learner.estimator, learner.retrain)
     check_classifies(learner.estimator)
-    X, y = check_array(X, allow_nd=True), label_array(y, learner.missing_label)
+    X = check_array(data.X, allow_nd=True)
+    y = label_array(data.y, learner.missing_label)
+    X_test, y_test, cost = data.X_test, data.y_test, data.cost
     check_consistent_length(X, y)
     if (X_test is None) != (y_test is None):
         raise ValueError("X_test and y_test go together: give both or neither.")
@@ -113,10 +129,10 @@ def start_of(
     if len(y_test) and not set(classes.tolist()) & set(y_test.tolist()):
         raise ValueError("No label of y_test occurs in y: are both of the same kind?")
     first_copies = n_rows * np.arange(learner.n_copies)[:, None]
-    X = with_copies(X, learner.n_copies, learner.copy_noise, seed)
+    X = add_copies(X, learner.n_copies, learner.copy_noise, seed)
     visible = np.setdiff1d(np.arange(len(X)), first_copies + test_rows)
     pool = np.searchsorted(visible, (first_copies + pool).ravel())
-    y = noisy(y[visible % n_rows], pool, classes, learner.label_noise, seed)
+    y = add_label_noise(y[visible % n_rows], pool, classes, learner.label_noise, seed)
     return Start(
         X=X if len(visible) == len(X) else X[visible],
         y=y,
@@ -169,7 +185,7 @@ def check_classifies(estimator: Any) -> None:
         )
 
 
-def check_classes(learner: Any, y: NDArray[Any], known: Rows) -> None:
+def check_classes(learner: HasRules, y: NDArray[Any], known: Rows) -> None:
     """Raise unless there are labels, of two classes or of those that are given.
 
     Parameters

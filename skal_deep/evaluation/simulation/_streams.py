@@ -24,7 +24,7 @@ class Purpose(IntEnum):
     PERTURB = 6
 
 
-def prepared(estimator: Any, missing_label: Any, *key: int) -> Any:
+def prepare(estimator: Any, missing_label: Any, *key: int) -> Any:
     """Return a clone with seeds of its own and the learner's mark of a missing label.
 
     Parameters

@@ -37,7 +37,7 @@ def area_under_curve(n_labels: ArrayLike, scores: ArrayLike) -> float:
     >>> round(area_under_curve([10, 20, 30], [0.5, 0.7, 0.9]), 3)
     0.7
     """
-    labels, heights = checked_labels(n_labels, scores), np.asarray(scores, float)
+    labels, heights = check_labels(n_labels, scores), np.asarray(scores, float)
     if not np.isfinite(heights).all():
         return np.nan
     if len(labels) == 1:
@@ -45,7 +45,7 @@ def area_under_curve(n_labels: ArrayLike, scores: ArrayLike) -> float:
     return float(np.trapezoid(heights, labels) / (labels[-1] - labels[0]))
 
 
-def checked_labels(n_labels: ArrayLike, scores: ArrayLike) -> NDArray[np.float64]:
+def check_labels(n_labels: ArrayLike, scores: ArrayLike) -> NDArray[np.float64]:
     """Return the numbers of labels of a curve if they belong to its scores.
 
     Parameters
@@ -69,7 +69,7 @@ def checked_labels(n_labels: ArrayLike, scores: ArrayLike) -> NDArray[np.float64
     return labels
 
 
-def checked_scores(scores: ArrayLike, name: str = "scores") -> NDArray[np.float64]:
+def check_scores(scores: ArrayLike, name: str = "scores") -> NDArray[np.float64]:
     """Return scores if all of them are numbers.
 
     Parameters

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from skal_deep.evaluation._protocol import HasCurves
 
+SATURATED = 0.99  # of the final score: from there on all strategies look alike
+
 
 def check_curves(rows: Iterable[dict[str, Any]]) -> None:
     """Raise unless the labels of each curve increase, over as many stages a repeat.
@@ -105,3 +107,19 @@ def check_stages(comparison: HasCurves) -> None:
                 f"{name!r} and {baseline!r} have different numbers of labels at some "
                 "stage, so that they cannot be compared stage by stage."
             )
+
+
+def saturation_stage(mean_T: NDArray[np.float64], share: float = SATURATED) -> int:
+    """Return the first stage at which a mean curve is as good as its end.
+
+    That is ``final - (1 - share) * |final|`` or more, so that it also works where
+    scores are negative.
+
+    Parameters
+    ----------
+    mean_T : ndarray of shape (n_stages,)
+        Mean scores of a strategy.
+    share : float, default=0.99
+        Share of the final score that is as good.
+    """
+    return int(np.argmax(mean_T >= mean_T[-1] - (1 - share) * abs(mean_T[-1])))

@@ -71,9 +71,9 @@ class PairedDifference:
     @property
     def wording(self) -> str:
         """What may be said: "better", "worse", or that no difference was detected."""
-        return self.worded(self.p_value)
+        return self.word_at(self.p_value)
 
-    def worded(self, p_value: float) -> str:
+    def word_at(self, p_value: float) -> str:
         """Return what may be said, given a p-value corrected for other tests.
 
         Parameters

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skal_deep.evaluation.statistics._area import checked_labels, checked_scores
+from skal_deep.evaluation.statistics._area import check_labels, check_scores
 from skal_deep.evaluation.statistics._paired import LEVEL
 
 _N_RESAMPLES = 500
@@ -149,8 +149,8 @@ def project(
     C. Cortes, L. D. Jackel, S. A. Solla, V. Vapnik, J. S. Denker. Learning Curves:
     Asymptotic Values and Rate of Convergence. NeurIPS, 1993.
     """
-    labels = checked_labels(n_labels, scores)
-    score_RT = np.atleast_2d(checked_scores(scores))
+    labels = check_labels(n_labels, scores)
+    score_RT = np.atleast_2d(check_scores(scores))
     if labels[0] <= 0 or n_more < 1:
         raise ValueError(
             "A projection needs labels at its first stage and one or more to come, not "
@@ -166,7 +166,7 @@ def project(
         )
     at = np.append(np.linspace(labels[0], labels[-1] + n_more, 60), labels[-1])
     fit = power_law(labels, score_RT.mean(axis=0, keepdims=True), at, highest)[0]
-    drawn = power_law(labels, _resampled(labels, score_RT, rng, highest), at, highest)
+    drawn = power_law(labels, _resample(labels, score_RT, rng, highest), at, highest)
     gains = drawn[:, -2] - drawn[:, -1]
     shares = (LEVEL / 2, 1 - LEVEL / 2)
     low, high = np.quantile(gains, shares)
@@ -183,7 +183,7 @@ def project(
     )
 
 
-def _resampled(
+def _resample(
     labels: NDArray[np.float64],
     score_RT: NDArray[np.float64],
     rng: np.random.Generator,

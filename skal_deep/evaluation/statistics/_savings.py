@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import isotonic_regression
 
-from skal_deep.evaluation.statistics._area import checked_labels, checked_scores
+from skal_deep.evaluation.statistics._area import check_labels, check_scores
 from skal_deep.evaluation.statistics._paired import LEVEL
 
 _N_RESAMPLES = 1000
@@ -81,8 +81,8 @@ def labels_to_reach(
     >>> labels_to_reach([10, 20, 30], [0.5, 0.7, 0.8], [0.6, 0.9]).round()
     array([15., inf])
     """
-    labels, targets = checked_labels(n_labels, scores), checked_scores(targets)
-    risen = isotonic_regression(checked_scores(scores)).x
+    labels, targets = check_labels(n_labels, scores), check_scores(targets)
+    risen = isotonic_regression(check_scores(scores)).x
     # Smoothing computes means, which may lie a last digit below what they are means of.
     round_off = len(labels) * np.finfo(float).eps * np.abs(risen).max()
     after = np.searchsorted(risen, targets - round_off)  # the first that gets there
@@ -140,7 +140,7 @@ def labels_needed(
     >>> found.needed.round(), found.high.round()
     (array([20.]), array([20.]))
     """
-    scores, targets = checked_scores(scores), checked_scores(targets, "targets")
+    scores, targets = check_scores(scores), check_scores(targets, "targets")
     if scores.ndim != 2 or targets.ndim != 2 or len(scores) != len(targets):
         raise ValueError(
             "labels_needed needs a row of scores and a row of targets for each repeat, "

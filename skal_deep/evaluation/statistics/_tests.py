@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from skal_deep.evaluation.statistics._area import checked_scores
+from skal_deep.evaluation.statistics._area import check_scores
 from skal_deep.evaluation.statistics._paired import LEVEL
 
 _N_WEIGHTS = 20_000  # draws from the posterior of the signed-rank test
@@ -99,7 +99,7 @@ def friedman(scores: ArrayLike) -> Ranking:
     >>> friedman(scores).p_value < 0.05
     True
     """
-    scores = checked_scores(scores)
+    scores = check_scores(scores)
     if scores.ndim != 2:
         raise ValueError(
             "scores must have a row for each data set and a column for each strategy, "
@@ -203,7 +203,7 @@ def signed_rank(
     """
     if not 0 <= rope < np.inf:
         raise ValueError(f"rope must be a number from 0 on, not {rope!r}.")
-    points = np.append(0.0, checked_scores(difference, "difference"))
+    points = np.append(0.0, check_scores(difference, "difference"))
     concentration = np.append(_PRIOR, np.ones(len(points) - 1))
     middle_PP = (points[:, None] + points) / 2
     weight_RP = rng.dirichlet(concentration, size=_N_WEIGHTS)
@@ -255,7 +255,7 @@ def sign_flip_test(difference: ArrayLike, rng: np.random.Generator) -> float:
     >>> sign_flip_test([0.1, 0.2, 0.15, 0.1, 0.3], np.random.default_rng(0))
     0.0625
     """
-    difference = checked_scores(difference, "difference")
+    difference = check_scores(difference, "difference")
     n = len(difference)
     if difference.ndim != 1 or not n:
         raise ValueError(

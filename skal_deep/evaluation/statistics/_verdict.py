@@ -55,7 +55,7 @@ class Verdict:
     @property
     def word(self) -> str:
         """What may be said: "better", "worse", or that no difference was detected."""
-        return self.difference.worded(self.p_value)
+        return self.difference.word_at(self.p_value)
 
     @property
     def is_found(self) -> bool:
@@ -105,7 +105,7 @@ class Verdict:
         """What the study would often have missed, in words."""
         if self.is_share and self.detectable > 1:  # no share differs by more than 1
             return f"{self.difference.n} repeats could detect nothing"
-        size = sized(self.detectable, self.is_share)
+        size = format_size(self.detectable, self.is_share)
         size = size.replace("points", "percentage points")
         return f"a true gain below about {size} would often be missed (80 % power)"
 
@@ -200,7 +200,7 @@ def too_few(n_repeats: int, n_strategies: int) -> str | None:
     )
 
 
-def sized(value: float, is_share: bool, sign: str = "") -> str:
+def format_size(value: float, is_share: bool, sign: str = "") -> str:
     """Return a difference of scores in words.
 
     Parameters
@@ -220,7 +220,7 @@ def _digits(number: float, sign: str) -> str:
     return format(number, f"{sign}.1f" if abs(number) >= 1 else f"{sign}.2g")
 
 
-def bounded(
+def format_difference(
     difference: PairedDifference,
     is_share: bool,
     interval: tuple[float, float] | None = None,
@@ -232,7 +232,7 @@ def bounded(
     difference : PairedDifference
         The difference.
     is_share : bool
-        See :func:`sized`.
+        See :func:`format_size`.
     interval : tuple of float, default=None
         Bounds; ``None`` is those of the difference by itself.
     """
@@ -240,9 +240,9 @@ def bounded(
         return difference.wording
     bounds = interval or (difference.low, difference.high)
     if not np.isfinite(bounds).all():
-        return f"{sized(difference.mean, is_share, '+')} (no interval)"
+        return f"{format_size(difference.mean, is_share, '+')} (no interval)"
     low, high = (_digits(100 * bound if is_share else bound, "+") for bound in bounds)
-    return f"{sized(difference.mean, is_share, '+')} ({low} to {high})"
+    return f"{format_size(difference.mean, is_share, '+')} ({low} to {high})"
 
 
 def sentence(verdict: Verdict) -> str:
@@ -257,15 +257,15 @@ def sentence(verdict: Verdict) -> str:
     if difference.n_missing:
         return f"{verdict.word}."
     if difference.n < 2:
-        gain = sized(difference.mean, verdict.is_share, "+")
+        gain = format_size(difference.mean, verdict.is_share, "+")
         return f"{gain} in one repeat, which allows no statement."
     interval = (verdict.low, verdict.high)
-    found = bounded(difference, verdict.is_share, interval)
+    found = format_difference(difference, verdict.is_share, interval)
     found += f", p = {verdict.p_value:.2g}"
     if verdict.is_found:
         return f"{verdict.word} than random sampling: {found}{verdict.caveat}."
     if difference.sd == 0:
-        gain = sized(difference.mean, verdict.is_share, "+")
+        gain = format_size(difference.mean, verdict.is_share, "+")
         return f"no difference detected: {gain} in each of {difference.n} repeats."
     if difference.p_value < LEVEL:  # that of this one alone would be a finding
         alone = f"{difference.p_value:.2g} alone"
@@ -273,7 +273,7 @@ def sentence(verdict: Verdict) -> str:
     return f"{verdict}. Seen: {found}."
 
 
-def saved(verdict: Verdict, row: Mapping[str, Any]) -> str:
+def describe_savings(verdict: Verdict, row: Mapping[str, Any]) -> str:
     """Return a sentence on the labels that a strategy saves or wastes, if any.
 
     Parameters
@@ -307,7 +307,7 @@ def _labels(row: Mapping[str, Any], columns: tuple[str, str, str]) -> str:
     return needed if needed == low == high else f"{needed} ({low} to {high})"
 
 
-def listed(settings: Mapping[str, Any]) -> str:
+def format_params(settings: Mapping[str, Any]) -> str:
     """Return parameters as they would be set.
 
     Parameters

@@ -10,7 +10,7 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
 from skal_deep.classifier import CapabilityError
-from skal_deep.evaluation import compare_strategies, does_al_help
+from skal_deep.evaluation import compare_strategies, does_al_help, replay
 from skal_deep.evaluation.comparison._run_directory import RunDirectory
 from skal_deep.pool import BALD
 
@@ -160,3 +160,21 @@ def test_help_is_not_claimed_on_what_failed():
             random_state=0,
         )
     assert answer.word not in ("helps", "hurts")
+
+
+def test_a_replay_that_fails_has_the_labels_of_the_run(tmp_path):
+    class FailsLater(ParzenWindowClassifier):
+        n_fits = 0
+
+        def fit(self, X, y, sample_weight=None):
+            FailsLater.n_fits += 1
+            if FailsLater.n_fits == 2:
+                raise FloatingPointError("the loss is NaN")
+            return super().fit(X, y, sample_weight)
+
+    run = compare(tmp_path, strategies=[], n_repeats=2)
+    with pytest.warns(RuntimeWarning, match="1 of 2 jobs failed"):
+        again = replay(tmp_path, X, y, estimator=FailsLater(), progress=False)
+    np.testing.assert_array_equal(
+        again.curve("random", "n_labels"), run.curve("random", "n_labels")
+    )

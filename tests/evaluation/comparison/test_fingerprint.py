@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from skal_deep.evaluation.comparison._configuration import fingerprint, plain
-from skal_deep.evaluation.comparison._written import written
+from skal_deep.evaluation.comparison._estimator_text import format_estimator
 
 BIG = np.arange(3000.0)
 BIG_TOO = BIG.copy()
@@ -144,19 +144,21 @@ class TestValues:
 
 class TestText:
     def test_it_is_whole(self):
-        text = written(LogisticRegression(class_weight={i: i / 7 for i in range(300)}))
+        text = format_estimator(
+            LogisticRegression(class_weight={i: i / 7 for i in range(300)})
+        )
         assert "..." not in text
         assert "299: 42.714285714285715" in text
-        assert written(LogisticRegression()) == "LogisticRegression()"
-        assert written(Plain(1)) == written(Plain(2))
-        assert " at 0x" not in written(Plain(1))
+        assert format_estimator(LogisticRegression()) == "LogisticRegression()"
+        assert format_estimator(Plain(1)) == format_estimator(Plain(2))
+        assert " at 0x" not in format_estimator(Plain(1))
 
     def test_it_is_the_same_in_every_process(self):
         code = (
             "from support import *;"
-            "from skal_deep.evaluation.comparison._written import *;"
+            "from skal_deep.evaluation.comparison._estimator_text import *;"
             "net = make_net(callbacks=[('a', object())], module__n_hidden={'b', 'a'});"
-            "print(written(MAKERS['dropout'](net)))"
+            "print(format_estimator(MAKERS['dropout'](net)))"
         )
         texts = {
             subprocess.run(

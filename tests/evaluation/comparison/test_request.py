@@ -1,12 +1,15 @@
 """What a comparison is asked for: bad requests say what to do, before anything runs."""
 
+from inspect import signature
+
 import numpy as np
 import pytest
 from skactiveml.classifier import ParzenWindowClassifier
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
-from skal_deep.evaluation import compare_strategies
+from skal_deep.evaluation import SimulatedActiveLearner, compare_strategies
+from skal_deep.evaluation.simulation._rules import RULES
 from skal_deep.pool import CoreSet, MarginSampling
 
 X, y = load_iris(return_X_y=True)
@@ -167,3 +170,12 @@ def test_frames_are_arrays():
         X=pandas.DataFrame(X).set_axis([*"abcd"], axis=1), y=pandas.Series(y)
     )
     np.testing.assert_array_equal(result.curve("CoreSet"), compare().curve("CoreSet"))
+
+
+def test_rules_are_those_of_the_learner():
+    learner = signature(SimulatedActiveLearner).parameters
+    of_one = {"estimator", "query_strategy", "keep_stages", "score_by", "random_state"}
+    assert set(RULES) == set(learner) - of_one
+    compared = signature(compare_strategies).parameters
+    for name in RULES:
+        assert compared[name].default == learner[name].default

@@ -12,9 +12,9 @@ from sklearn.linear_model import LogisticRegression
 
 from skal_deep.evaluation import Comparison, compare_strategies
 from skal_deep.evaluation._export import (
-    drawn,
+    escape_formula,
     json_text,
-    printable,
+    replace_unprintable,
     write_csv,
 )
 from skal_deep.evaluation._metrics import named_scorers
@@ -91,7 +91,7 @@ def test_names_of_metrics_are_drawn_as_they_are():
     ]
     figure = Comparison(rows, (name,), made.settings).figure()
     figure.canvas.draw()
-    assert drawn(name) == r"\$\frac\$"
+    assert escape_formula(name) == r"\$\frac\$"
 
 
 def test_words_are_no_formulas(tmp_path):
@@ -136,7 +136,7 @@ def test_json_holds_no_nan(tmp_path):
 
 
 def test_what_a_page_cannot_hold_is_marked():
-    assert printable("a\0b\ud800\n日") == "a\ufffdb\ufffd\n日"
+    assert replace_unprintable("a\0b\ud800\n日") == "a\ufffdb\ufffd\n日"
 
 
 def test_rows_without_a_label_are_no_class_of_the_report(tmp_path):

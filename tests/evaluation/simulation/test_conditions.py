@@ -21,10 +21,10 @@ from skal_deep.classifier import derived_seed, shrunk
 from skal_deep.evaluation import (
     SimulatedActiveLearner,
     compare_strategies,
-    unsaturated,
+    cut_saturated,
 )
 from skal_deep.evaluation._metrics import named_scorers, scores_of
-from skal_deep.evaluation.simulation._conditions import noisy, with_copies
+from skal_deep.evaluation.simulation._conditions import add_copies, add_label_noise
 from skal_deep.evaluation.simulation._streams import Purpose
 from skal_deep.pool import BALD, CoreSet
 
@@ -203,13 +203,13 @@ class TestRetrain:
 
 class TestCopies:
     def test_copies_are_near_the_rows(self):
-        many = with_copies(X, 3, 0.1, 0)
+        many = add_copies(X, 3, 0.1, 0)
         assert many.shape == (450, 4)
         np.testing.assert_array_equal(many[:150], X)
         noise = many[150:] - np.concatenate([X, X])
         assert noise.std() == pytest.approx(0.1 * X.std(), rel=0.1)
         assert many.dtype == X.dtype
-        np.testing.assert_array_equal(with_copies(X, 2, 0, 0), np.concatenate([X, X]))
+        np.testing.assert_array_equal(add_copies(X, 2, 0, 0), np.concatenate([X, X]))
 
     def test_copies_of_rows_set_aside_are_never_queried(self):
         fitted = learner(n_copies=3, n_cycles=1000, batch_size=50).fit(X, y)
@@ -241,7 +241,7 @@ class TestLabelNoise:
         classes = np.array(list("abcdef"))[:n_classes]
         labels = classes[np.arange(1000) % n_classes]
         pool = np.arange(0, 1000, 2)
-        said = noisy(labels, pool, classes, share, 0)
+        said = add_label_noise(labels, pool, classes, share, 0)
         wrong = said != labels
         assert not wrong[1::2].any()
         assert set(said) <= set(classes)
@@ -360,7 +360,7 @@ class TestSaturation:
     def test_stages_after_it_are_left_out(self):
         result = compare([CoreSet()], n_repeats=3, n_cycles=15)
         mean = result.curve("random").mean(0)
-        short = unsaturated(result, 0.95)
+        short = cut_saturated(result, 0.95)
         n_stages = short.curve("random").shape[1]
         assert 2 <= n_stages < 16
         assert mean[n_stages - 1] >= 0.95 * mean[-1]
@@ -373,9 +373,9 @@ class TestSaturation:
     def test_negative_metrics(self):
         result = compare(scoring="neg_log_loss", n_repeats=3, n_cycles=15)
         mean = result.curve("random").mean(0)
-        n_stages = unsaturated(result, 0.9).curve("random").shape[1]
+        n_stages = cut_saturated(result, 0.9).curve("random").shape[1]
         assert n_stages == max(2, 1 + np.argmax(mean >= 1.1 * mean[-1]))
 
     def test_nonsense_is_refused(self):
         with pytest.raises(ValueError, match="share"):
-            unsaturated(compare(), 1.5)
+            cut_saturated(compare(), 1.5)

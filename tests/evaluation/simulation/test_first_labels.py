@@ -10,7 +10,7 @@ from sklearn.svm import SVC
 
 from skal_deep.classifier import CapabilityError
 from skal_deep.evaluation import SimulatedActiveLearner, compare_strategies
-from skal_deep.evaluation.simulation._first_labels import listed_counts
+from skal_deep.evaluation.simulation._first_labels import format_counts
 from skal_deep.pool import BALD, Badge, CoreSet, MarginSampling
 
 rng = np.random.default_rng(0)
@@ -58,8 +58,8 @@ def test_first_labels_are_counted_as_a_mean_of_the_repeats():
 
 
 def test_counts_are_listed_shortly():
-    assert listed_counts({"a": 1.0, "b": 2.5}) == "a: 1, b: 2.5"
-    assert listed_counts(dict.fromkeys(range(20), 1.0)).endswith("and 8 more classes")
+    assert format_counts({"a": 1.0, "b": 2.5}) == "a: 1, b: 2.5"
+    assert format_counts(dict.fromkeys(range(20), 1.0)).endswith("and 8 more classes")
 
 
 ESTIMATORS = {

@@ -12,6 +12,7 @@ from skal_deep.evaluation import (
     AcrossDataSets,
     Answer,
     Tuning,
+    cut_saturated,
     does_al_help,
     effect_size,
     friedman,
@@ -26,7 +27,6 @@ from skal_deep.evaluation import (
     signed_rank,
     stopping_advice,
     unbiased_risk,
-    unsaturated,
     verdicts,
 )
 from skal_deep.evaluation.report._page import matrix_html
@@ -209,7 +209,7 @@ def test_advice_on_tuning_without_scores():
         lambda v: labels_needed(LABELS, np.full((2, 5), v), np.ones((2, 1)), rng),
         lambda v: stopping_advice(LABELS, [0.1, 0.2, 0.3, v, 0.4]),
         lambda v: unbiased_risk([0.0, v], [0.1, 0.1], 20),
-        lambda v: unsaturated(spoiled(made_comparison({"a": 0.1}), "random", v)),
+        lambda v: cut_saturated(spoiled(made_comparison({"a": 0.1}), "random", v)),
     ],
 )
 def test_elsewhere_it_is_refused(call, value):

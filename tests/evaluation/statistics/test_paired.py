@@ -81,8 +81,8 @@ def test_correlated_repeats_reject_a_true_null_at_the_nominal_rate():
 
 def test_corrected_wording_is_by_the_corrected_p_value():
     difference = paired_difference([3, 4, 5.1], [1, 2, 3])
-    assert difference.worded(0.04) == "better"
-    assert difference.worded(0.06) == "no difference detected"
+    assert difference.word_at(0.04) == "better"
+    assert difference.word_at(0.06) == "no difference detected"
 
 
 @pytest.mark.parametrize("gain", [0.002, 1 / 3, -0.1])

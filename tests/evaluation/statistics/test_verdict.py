@@ -22,7 +22,7 @@ from skal_deep.evaluation import (
     paired_power,
 )
 from skal_deep.evaluation import verdicts as judge
-from skal_deep.evaluation.statistics._verdict import sentence, sized
+from skal_deep.evaluation.statistics._verdict import format_size, sentence
 
 
 def test_words():
@@ -145,10 +145,10 @@ def test_a_study_that_could_show_no_share_says_so():
 
 
 def test_sizes_of_shares_are_in_points():
-    assert sized(0.0123, True) == "1.2 points"
-    assert sized(-0.123, True, "+") == "-12.3 points"
-    assert sized(0.0004, True) == "0.04 points"
-    assert sized(1.26, False, "+") == "+1.3"
+    assert format_size(0.0123, True) == "1.2 points"
+    assert format_size(-0.123, True, "+") == "-12.3 points"
+    assert format_size(0.0004, True) == "0.04 points"
+    assert format_size(1.26, False, "+") == "+1.3"
 
 
 def test_a_metric_that_is_no_share_has_no_points():
