@@ -125,7 +125,7 @@ def files_in(room: str) -> int:
 
 
 def packages_in_order() -> list[str]:
-    """Return the packages from the top down, as import-linter is told to hold them."""
+    """Return the packages from the top down, in the order that import-linter checks."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
     layers = settings["importlinter"]["contracts"][0]["layers"]
     names = [name.strip() for layer in layers for name in layer.split(":")]
@@ -176,11 +176,11 @@ def draw_band(axes: Axes, package: str, bottom: float, top: float, color: str) -
     about = (ast.get_docstring(module) or "").split("\n")[0]
     middle = (bottom + top) / 2
     axes.text(
-        0.2, middle + 0.13, package, va="center", fontsize=13, color=color,
+        0.2, middle + 0.18, package, va="center", fontsize=13, color=color,
         weight="bold",
     )  # fmt: skip
     axes.text(
-        0.2, middle - 0.05, "\n".join(textwrap.wrap(about, 45)), va="top", fontsize=8,
+        0.2, middle + 0.02, "\n".join(textwrap.wrap(about, 45)), va="top", fontsize=8,
         color=INK,
     )  # fmt: skip
 

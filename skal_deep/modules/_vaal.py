@@ -30,7 +30,7 @@ class LabeledScorer:
     scale : Standardizer
         Fitted to the rows that both were trained on.
     device : torch.device or str, default="cpu"
-        Where the two are.
+        Device that holds both.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ def train_vaal(
     generator : torch.Generator
         Decides initial weights, mini-batches and codes; on the CPU.
     device : torch.device or str, default="cpu"
-        Where to train and score.
+        Device to train and score on.
 
     Returns
     -------

@@ -28,9 +28,9 @@ def begin(
     Parameters
     ----------
     run : RunDirectory
-        Where it is kept.
+        The run directory.
     learner : SimulatedActiveLearner
-        How it is played.
+        Holds the settings of the simulation.
     named : dict of str to object
         Strategies, or what else has rounds of its own.
     data : dict of str to array-like

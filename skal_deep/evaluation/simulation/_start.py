@@ -74,13 +74,13 @@ def start_of(
     Parameters
     ----------
     learner : SimulatedActiveLearner
-        How it is played.
+        Holds the settings of the simulation.
     seed : int
         Seed of the simulation.
     X : array-like of shape (n_samples, ...)
         Inputs.
     y : array-like of shape (n_samples,)
-        What the annotator knows.
+        The true labels, which the annotator gives.
     X_test : array-like of shape (n_test, ...), default=None
         Inputs to score on, instead of rows set aside.
     y_test : array-like of shape (n_test,), default=None
@@ -175,7 +175,7 @@ def check_classes(learner: Any, y: NDArray[Any], known: Rows) -> None:
     Parameters
     ----------
     learner : SimulatedActiveLearner
-        How it is played.
+        Holds the settings of the simulation.
     y : ndarray of shape (n_samples,)
         All labels.
     known : ndarray of shape (n_known,)

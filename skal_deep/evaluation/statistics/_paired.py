@@ -1,4 +1,4 @@
-"""Paired differences: their mean, interval, size, and what may be said of them."""
+"""Paired differences: their mean, interval, size, and the conclusion."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -49,16 +49,16 @@ class PairedDifference:
 
     @property
     def has_statement(self) -> bool:
-        """Whether anything may be said: two pairs or more, each with its scores."""
+        """Whether there is a conclusion: two pairs or more, each with its scores."""
         return self.n > 1 and not self.n_missing and not np.isnan(self.p_value)
 
     @property
     def wording(self) -> str:
-        """What may be said: "better", "worse", or that no difference was detected."""
+        """The conclusion: "better", "worse", or that no difference was detected."""
         return self.worded(self.p_value)
 
     def worded(self, p_value: float) -> str:
-        """Return what may be said, given a p-value corrected for other tests.
+        """Return the conclusion, given a p-value corrected for other tests.
 
         Parameters
         ----------
