@@ -30,7 +30,7 @@ class LabeledScorer:
     scale : Standardizer
         Fitted to the rows that both were trained on.
     device : torch.device or str, default="cpu"
-        Device that holds both.
+        Where the two are.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ def train_vaal(
     generator : torch.Generator
         Decides initial weights, mini-batches and codes; on the CPU.
     device : torch.device or str, default="cpu"
-        Device to train and score on.
+        Where to train and score.
 
     Returns
     -------

@@ -13,7 +13,7 @@ from skal_deep.testing._strategy_checks import CHECKS
 
 @dataclass(frozen=True)
 class ConformanceReport:
-    """The result of the checks of a strategy.
+    """What came out of the checks of a strategy.
 
     Attributes
     ----------

@@ -61,8 +61,8 @@ def compare_strategies(
     In each repeat all strategies have the same split, the same first labels and the
     same initial weights, so that their differences are paired; random sampling is
     always among them. Each pair of strategy and repeat is a job of its own, which runs
-    on one thread and gives the same result wherever it runs; joblib decides where:
-    see ``joblib.parallel_config``. Jobs in threads of one process take turns, as
+    on one thread and gives the same result wherever it runs. Where is for joblib to
+    say: see ``joblib.parallel_config``. Jobs in threads of one process take turns, as
     torch has one random generator a process; use processes or a cluster for speed.
 
     Parameters
@@ -75,7 +75,7 @@ def compare_strategies(
     X : array-like of shape (n_samples, ...)
         Inputs.
     y : array-like of shape (n_samples,)
-        The true labels, which the annotator gives.
+        What the annotator knows.
     X_test : array-like of shape (n_test_samples, ...), default=None
         Inputs to score on, instead of rows set aside from ``X`` in each repeat.
     y_test : array-like of shape (n_test_samples,), default=None

@@ -1,4 +1,4 @@
-"""The result of a comparison: numbers, table, figure, report."""
+"""What comes out of a comparison: numbers, table, figure, report."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,7 +35,7 @@ BASELINE = "random"
 
 @dataclass(frozen=True)
 class Comparison:
-    """The result of a comparison of strategies.
+    """What came out of a comparison of strategies.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Comparison:
     metrics : tuple of str
         Names of the metrics; the first is the one that is compared.
     settings : dict
-        The settings of the comparison.
+        How the comparison was made.
     picks : list of dict
         For each row of the curves, in the same order, the strategy, the repeat, the
         stage and "indices", the rows of X that were labelled for it.
@@ -164,7 +164,7 @@ class Comparison:
         )
 
     def verdicts(self) -> dict[str, Verdict]:
-        """Return the verdict on each strategy, compared with random sampling.
+        """Return for each strategy what may be said of it beside random sampling.
 
         By the paired t-test on areas, corrected by Nadeau and Bengio for splits that
         overlap, and by Holm for the number of strategies.
@@ -231,7 +231,7 @@ class Comparison:
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; ``None`` makes a figure.
+            Where to draw; ``None`` makes a figure.
         metric : str, default=None
             Which metric; ``None`` is the first.
 
@@ -256,7 +256,7 @@ class Comparison:
         Parameters
         ----------
         path : str or Path
-            File to write.
+            Where to.
         """
         write_csv(path, list(self.curves[0]), self.curves)
 
@@ -266,7 +266,7 @@ class Comparison:
         Parameters
         ----------
         path : str or Path
-            File to write.
+            Where to.
         """
         judged = {
             name: {
@@ -299,7 +299,7 @@ class Comparison:
         Parameters
         ----------
         path : str or Path
-            File to write.
+            Where to.
         X, y : array-like, default=None
             What was compared on, for pictures of what was labelled: of images
             ``(n, c, h, w)`` the images, of other rows a map.

@@ -1,4 +1,4 @@
-"""The verdict on a strategy beside random sampling."""
+"""What may be said of a strategy beside random sampling."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Verdict:
 
     @property
     def word(self) -> str:
-        """The conclusion: "better", "worse", or that no difference was detected."""
+        """What may be said: "better", "worse", or that no difference was detected."""
         return self.difference.worded(self.p_value)
 
     @property
