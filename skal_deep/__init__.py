@@ -1,4 +1,4 @@
-"""Deep active learning for people who live in scikit-learn.
+"""Deep active learning for people who work in scikit-learn.
 
 The parts are in packages that mirror scikit-activeml's: ``skal_deep.pool`` holds the
 query strategies, ``skal_deep.classifier`` classifiers with a posterior,

@@ -91,37 +91,6 @@ def test_importing_does_not_import_what_is_slow():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def strategy_table():
-    """Return the README's table, made from the docstrings."""
-    lines = [
-        "| strategy | what it is | asks the classifier for | paper |",
-        "|---|---|---|---|",
-    ]
-    for name in sorted(STRATEGIES, key=str.lower):
-        cls = getattr(pool, name)
-        text = inspect.getdoc(cls)
-        needs = " and ".join(
-            f"`{method}`"
-            for need in STRATEGIES[name]._needs
-            for method in vars(need)
-            if not method.startswith("_")
-        )
-        if name == "MixedScore":
-            needs = "what its scores ask for"
-        first = re.search(r"\[1\] (?:[A-Z]\.[- ]?)+ ?([^,.]+)([,.])", text)
-        year = re.search(r"\[1\](?:.|\n)*?[ \n]((?:19|20)\d\d)\.", text)[1]
-        who = first[1] + (" et al." if first[2] == "," else "")
-        lines.append(
-            f"| `{name}` | {text.splitlines()[0].rstrip('.')} | {needs or 'nothing'} "
-            f"| {who}, {year} |"
-        )
-    return "\n".join(lines)
-
-
-def test_the_readmes_table_is_the_docstrings():
-    assert strategy_table() in (ROOT / "README.md").read_text()
-
-
 def test_constraints_pin_every_dependency():
     pinned = {
         line.split("==")[0].lower().replace("_", "-")

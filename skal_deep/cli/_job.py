@@ -131,7 +131,7 @@ def write(comparison: Comparison, data: Data, folder: Path) -> None:
     data : Data
         What it was made on.
     folder : Path
-        Where to.
+        Folder to write to.
     """
     folder.mkdir(parents=True, exist_ok=True)
     y: NDArray[Any] = data.y

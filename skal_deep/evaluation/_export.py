@@ -82,7 +82,7 @@ def write_csv(
     Parameters
     ----------
     path : str or Path
-        Where to.
+        File to write.
     columns : sequence of str
         Their names.
     rows : iterable of dict

@@ -65,7 +65,7 @@ class HasCurves(Protocol):
         """Return what was labelled in each round of each repeat."""
 
     def verdicts(self) -> "dict[str, Verdict]":
-        """Return what may be said of each strategy."""
+        """Return the verdict on each strategy."""
 
     def summary(self) -> "Table":
         """Return the main table."""

@@ -46,7 +46,7 @@ def deepfool(
     n_classes : int, default=10
         Number of most probable classes to look at, 10 as in the paper.
     norm : {2, inf}, default=2
-        What a distance is.
+        The norm that measures distances.
 
     Returns
     -------

@@ -39,7 +39,7 @@ def max_herding(
     embeddings : Tensor of shape (N, D)
         Candidates.
     data : Tensor of shape (M, D)
-        What is to be covered.
+        The rows to cover.
     centers : Tensor of shape (L, D)
         Points that cover already, possibly none.
     batch_size : int
@@ -109,7 +109,7 @@ def prob_cover(
     embeddings : Tensor of shape (N, D)
         Candidates.
     data : Tensor of shape (M, D)
-        What is to be covered.
+        The rows to cover.
     centers : Tensor of shape (L, D)
         Points that cover already, possibly none.
     batch_size : int

@@ -37,7 +37,7 @@ def plogp(probas: Tensor, out: Tensor) -> Tensor:
     probas : Tensor
         Probabilities.
     out : Tensor
-        Where to, of the same shape.
+        Tensor to write the result to, of the same shape.
 
     Returns
     -------

@@ -26,7 +26,7 @@ def nearest_distinct(
     batch_size : int
         Number of picks b.
     handicaps : Tensor of shape (N,), optional
-        What is added to the distances of each candidate; ``None`` is nothing.
+        Number added to the distances of each candidate; ``None`` adds nothing.
     with_utilities : bool, default=True
         ``False`` keeps the utilities of the picks alone, (b,) numbers.
 

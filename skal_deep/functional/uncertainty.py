@@ -1,4 +1,4 @@
-"""Scores of uncertainty that are no entropies."""
+"""Uncertainty scores other than entropy."""
 
 import torch
 from torch import Tensor

@@ -36,7 +36,7 @@ def negative_elbo(
     x, reconstruction : Tensor of shape (N, ...)
         Inputs, and what the decoder makes of their codes.
     mu, logvar : Tensor of shape (N, L)
-        What the encoder says of them.
+        Means and log-variances from the encoder.
     beta : float, default=1.0
         Weight of the divergence.
     scaling : {"elbo", "official"}, default="elbo"

@@ -28,7 +28,7 @@ class Minibatches:
     scale : callable, default=torch.as_tensor
         Turns rows of the first array into a tensor.
     device : torch.device or str, default="cpu"
-        Where the mini-batches go.
+        Device of the mini-batches.
     """
 
     def __init__(
@@ -84,11 +84,11 @@ def train(
     Parameters
     ----------
     modules : sequence of nn.Module
-        What is trained: in train mode meanwhile, in eval mode after.
+        The modules to train, in train mode meanwhile and in eval mode after.
     step : callable
         Draws mini-batches and updates parameters.
     n_iterations : int
-        How often.
+        Number of steps.
     name : str
         What the progress bar says.
     verbose : bool, default=False

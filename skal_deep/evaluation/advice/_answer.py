@@ -33,7 +33,7 @@ _HEADLINES = {
 
 @dataclass(frozen=True, repr=False)
 class Answer:
-    """Whether active learning helps, why one may say so, and what to do.
+    """Whether active learning helps, the evidence for it, and what to do.
 
     :func:`does_al_help` returns it: print it, read :attr:`word`, or write the report
     with ``to_html``.
@@ -269,7 +269,7 @@ class Answer:
         Parameters
         ----------
         path : str or Path
-            Where to.
+            File to write.
         image_shape : tuple of int, default=None
             Shape of an image, ``(h, w)`` or ``(c, h, w)``, where rows of X are images
             written as vectors.

@@ -39,7 +39,7 @@ def does_al_help(
     X : array-like of shape (n_samples, ...)
         Inputs.
     y : array-like of shape (n_samples,)
-        What the annotator knows.
+        The true labels, which the annotator gives.
     strategies : dict of str to QueryStrategy, or sequence of these, default=None
         What to compare. ``None`` is margin sampling, and Badge for a net or a core-set
         for any other classifier: one that looks for what is uncertain, one for what is

@@ -170,7 +170,7 @@ class AcrossDataSets:
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; ``None`` makes a figure.
+            Axes to draw on; ``None`` makes a figure.
 
         Returns
         -------

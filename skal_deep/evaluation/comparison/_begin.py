@@ -30,9 +30,9 @@ def begin(
     Parameters
     ----------
     run : RunDirectory
-        Where it is kept.
+        The run directory.
     learner : SimulatedActiveLearner
-        How it is played.
+        Holds the settings of the simulation.
     named : dict of str to object
         Strategies, or what else has rounds of its own.
     data : GivenData

@@ -1,4 +1,4 @@
-"""Jobs that failed: told by name, and never silent."""
+"""Jobs that failed: each is named in a warning."""
 
 import pickle
 import warnings
@@ -12,7 +12,7 @@ def make_portable(error: Exception) -> Exception:
     Parameters
     ----------
     error : Exception
-        What a job raised.
+        The error of a job.
     """
     try:
         if type(pickle.loads(pickle.dumps(error))) is type(error):
@@ -30,10 +30,10 @@ def report_failures(
     Parameters
     ----------
     outcomes : sequence of Outcome
-        What the jobs of strategies returned. Their first error is raised if all failed:
+        Results of the jobs of strategies. Their first error is raised if all failed:
         then there is nothing to go on with.
     references : sequence of Outcome, default=()
-        What the jobs of reference lines returned.
+        Results of the jobs of reference lines.
     """
     errors = [outcome.error for outcome in outcomes if outcome.error is not None]
     if errors and len(errors) == len(outcomes):
@@ -68,7 +68,7 @@ def failures_text(settings: Mapping[str, Any]) -> str | None:
     Parameters
     ----------
     settings : dict
-        How a comparison was made.
+        The settings of the comparison.
     """
     failed = [
         f"{each['strategy']}, repeat {each['repeat']}: {each['error']}"

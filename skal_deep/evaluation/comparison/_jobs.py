@@ -83,7 +83,7 @@ def run_job(
     picks: list[list[int]] | None,
     **data: Any,
 ) -> Outcome:
-    """Play one strategy through one repeat, on one thread.
+    """Simulate one strategy in one repeat, on one thread.
 
     The outcome depends on the arguments alone, whatever part of it comes from the run
     directory.
@@ -91,17 +91,17 @@ def run_job(
     Parameters
     ----------
     learner : SimulatedActiveLearner
-        How to play; it is cloned.
+        Holds the settings of the simulation; it is cloned.
     name : str
         Name of the strategy.
     strategy : QueryStrategy or None
-        Who asks.
+        The query strategy.
     repeat : int
         Number of the repeat, which decides split, first labels and weights.
     seed : int
         Seed of the comparison.
     run : RunDirectory or None
-        Where rounds are stored, and where those played earlier are found.
+        The run directory: rounds played earlier are read, new ones are written.
     picks : list of list of int, or None
         What is labelled in each round, if it is given and nobody asks.
     **data : array-like

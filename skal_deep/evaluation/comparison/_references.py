@@ -28,9 +28,9 @@ def reference_jobs(
     references : dict of str to classifier
         ``None`` is the classifier of the learner, fitted to the whole pool.
     learner : SimulatedActiveLearner
-        How strategies are played.
+        Holds the settings of the simulation.
     picks : dict of int to list of list of int
-        What random sampling picked in each repeat.
+        The picks of random sampling in each repeat.
     seed : int
         Seed of the comparison.
     run : RunDirectory or None

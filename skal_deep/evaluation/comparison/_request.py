@@ -30,7 +30,7 @@ def repeat_numbers(n_repeats: int | Iterable[int]) -> list[int]:
     Parameters
     ----------
     n_repeats : int or iterable of int
-        How many, or which.
+        Number of repeats, or the numbers of those to play.
     """
     if isinstance(n_repeats, int | np.integer):
         n_repeats = range(n_repeats) if _is_whole(n_repeats) else []
@@ -154,9 +154,9 @@ def check_choice(learner: HasRules, y: Any, test_is_given: bool) -> None:
     Parameters
     ----------
     learner : SimulatedActiveLearner
-        How they are played.
+        Holds the settings of the simulation.
     y : array-like of shape (n_samples,)
-        What the annotator knows.
+        The true labels, which the annotator gives.
     test_is_given : bool
         Whether no rows are set aside for scores.
     """

@@ -141,7 +141,7 @@ class RowFile:
         stage : int
             Which round.
         text : str
-            What is wrong.
+            The problem, in words.
         """
         self._refuse(stage + 1, text)
 

@@ -30,7 +30,7 @@ def summary_table(comparison: HasCurves) -> Table:
     Parameters
     ----------
     comparison : Comparison
-        What to summarise.
+        The comparison to summarise.
     """
     verdicts = comparison.verdicts()
     rows = []
@@ -75,7 +75,7 @@ def tests_table(comparison: HasCurves) -> Table:
     Parameters
     ----------
     comparison : Comparison
-        What to test.
+        The comparison to test.
     """
     baseline = comparison.areas(comparison.strategies[0])
     rows = []
@@ -113,7 +113,7 @@ def savings_table(comparison: HasCurves) -> Table:
     Parameters
     ----------
     comparison : Comparison
-        What to count labels of.
+        The comparison whose labels are counted.
     """
     baseline, *others = comparison.strategies
     rows = []
@@ -149,7 +149,7 @@ def labels_for(
     Parameters
     ----------
     comparison : Comparison
-        What to count labels of.
+        The comparison whose labels are counted.
     name : str
         The strategy whose labels are counted.
     targets : ndarray of shape (n_repeats, n_stages)

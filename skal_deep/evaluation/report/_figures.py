@@ -50,7 +50,7 @@ def curves_figure(comparison: HasCurves) -> Any:
     Parameters
     ----------
     comparison : Comparison
-        What to draw.
+        The comparison to draw.
     """
     figure, (left, right) = _side_by_side(5)
     plot_curves(comparison, left)
@@ -64,7 +64,7 @@ def metrics_figure(comparison: HasCurves) -> Any:
     Parameters
     ----------
     comparison : Comparison
-        What to draw.
+        The comparison to draw.
     """
 
     def draw(metric: str, ax: Any) -> None:
@@ -79,7 +79,7 @@ def costs_figure(comparison: HasCurves) -> Any:
     Parameters
     ----------
     comparison : Comparison
-        What to draw.
+        The comparison to draw.
     """
     figure, (left, right) = _side_by_side(4.2)
     plot_savings(comparison, left)

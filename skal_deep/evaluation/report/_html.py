@@ -61,13 +61,13 @@ def html_report(
     Parameters
     ----------
     comparison : Comparison
-        What to report.
+        The comparison to report.
     X, y : array-like, default=None
         The data it was made on, for pictures of what was labelled.
     image_shape : tuple of int, default=None
         Shape of an image, where rows of X are images written as vectors.
     answer : Answer, default=None
-        What :func:`does_al_help` says of it.
+        The answer of :func:`does_al_help`.
     """
     settings = comparison.settings
     parts = [

@@ -72,7 +72,7 @@ def page(title: str, parts: Iterable[str]) -> str:
     title : str
         Its title, as text.
     parts : iterable of str
-        What it shows, as HTML.
+        The content, as HTML.
     """
     body = replace_unprintable("\n".join(parts))
     return _PAGE.substitute(title=replace_unprintable(escape(title)), body=body)
@@ -84,7 +84,7 @@ def paragraph(text: str, css: str = "soft") -> str:
     Parameters
     ----------
     text : str
-        What it says.
+        The text.
     css : str, default="soft"
         Its class.
     """
@@ -97,7 +97,7 @@ def fold(title: str, content: str) -> str:
     Parameters
     ----------
     title : str
-        What is shown at once.
+        The text that is always shown.
     content : str
         HTML.
     """

@@ -61,7 +61,7 @@ def near_duplicates(rows_ND: NDArray[Any], picks: Picks, radius: float) -> float
     picks : sequence of sequence of ndarray
         Rows labelled, by repeat and stage; the start does not count.
     radius : float
-        What is close: :func:`usual_distance`.
+        Largest distance that counts as close, see :func:`usual_distance`.
     """
     return float(np.mean([_share(rows_ND, stages[1:], radius) for stages in picks]))
 

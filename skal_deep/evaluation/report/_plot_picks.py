@@ -31,7 +31,7 @@ def plot_classes(
     classes : sequence
         Names of the classes.
     ax : matplotlib.axes.Axes, default=None
-        Where to draw; ``None`` makes a figure.
+        Axes to draw on; ``None`` makes a figure.
     highest : float, default=None
         The number that is darkest, to be shared by pictures side by side; ``None`` is
         the largest here.
@@ -106,7 +106,7 @@ def plot_map(
     stages : sequence of ndarray
         Rows labelled, by stage; those of the start are crosses.
     ax : matplotlib.axes.Axes, default=None
-        Where to draw; ``None`` makes a figure.
+        Axes to draw on; ``None`` makes a figure.
 
     Returns
     -------
@@ -166,7 +166,7 @@ def plot_gallery(
     stages : sequence of ndarray
         Rows labelled, by stage; the start is left out.
     ax : matplotlib.axes.Axes, default=None
-        Where to draw; ``None`` makes a figure.
+        Axes to draw on; ``None`` makes a figure.
 
     Returns
     -------

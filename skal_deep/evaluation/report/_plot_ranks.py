@@ -26,7 +26,7 @@ def plot_ranks(ranking: Ranking, names: Sequence[str], ax: Any = None) -> Any:
     names : sequence of str
         Names of the strategies.
     ax : matplotlib.axes.Axes, default=None
-        Where to draw; ``None`` makes a figure.
+        Axes to draw on; ``None`` makes a figure.
 
     Returns
     -------

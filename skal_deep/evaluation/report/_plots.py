@@ -38,9 +38,9 @@ def plot_curves(
     Parameters
     ----------
     comparison : Comparison
-        What to draw.
+        The comparison to draw.
     ax : matplotlib.axes.Axes, default=None
-        Where to draw; ``None`` makes a figure.
+        Axes to draw on; ``None`` makes a figure.
     metric : str, default=None
         Which metric; ``None`` is the first.
 
@@ -111,9 +111,9 @@ def plot_differences(
     Parameters
     ----------
     comparison : Comparison
-        What to draw.
+        The comparison to draw.
     ax : matplotlib.axes.Axes, default=None
-        Where to draw; ``None`` makes a figure.
+        Axes to draw on; ``None`` makes a figure.
     metric : str, default=None
         Which metric; ``None`` is the first.
 

@@ -112,6 +112,6 @@ class Table:
         Parameters
         ----------
         path : str or Path
-            Where to.
+            File to write.
         """
         write_csv(path, self.columns, self.rows)

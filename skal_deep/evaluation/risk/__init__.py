@@ -1,1 +1,1 @@
-"""Risk estimates that choosing what to label does not bias."""
+"""Estimates of a pool's mean loss that the choice of labels does not bias."""

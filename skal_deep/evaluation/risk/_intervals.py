@@ -28,7 +28,7 @@ def exact_interval(
     n_pool : int
         Number of rows N.
     level : float
-        How often the interval is to cover.
+        Probability with which the interval covers the true value.
     """
     tail = (1 - level) / 2
     fewest, most = n_mistakes, n_pool - (n_labels - n_mistakes)
@@ -71,7 +71,7 @@ def gamma_interval(
     largest : float
         The weight u.
     level : float
-        How often the interval is to cover.
+        Probability with which the interval covers the true value.
 
     References
     ----------
@@ -93,7 +93,7 @@ def gamma_interval(
 def anytime_interval(
     alone: NDArray[np.float64], bound: NDArray[np.float64], level: float
 ) -> tuple[float, float]:
-    """Return the interval of a mean loss that may be looked at after each label.
+    """Return the interval of a mean loss that stays valid after each label.
 
     ``alone`` holds unbiased estimates of the mean loss R given all draws before. For
     each value r, bets that R is larger or smaller have a capital with mean 1 if R = r;

@@ -1,4 +1,4 @@
-"""Risk estimates that choosing what to label does not bias."""
+"""Estimates of a pool's mean loss that the choice of labels does not bias."""
 
 import warnings
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ def draw_probabilities(
     Parameters
     ----------
     query_indices : array-like of shape (batch_size,)
-        What a query returned.
+        The picks that a query returned.
     utilities : array-like of shape (batch_size, n_samples)
         The utilities that it returned: row t the probabilities of draw t.
 
@@ -307,7 +307,7 @@ def unbiased_risk(
         as many looks as you like, at 1.3 to 1.6 times the width. "auto" is the first of
         the first three that applies.
     level : float, default=0.95
-        How often the interval is to cover.
+        Probability with which the interval covers the true value.
 
     Returns
     -------

@@ -1,1 +1,1 @@
-"""Active learning played through on labels that are known."""
+"""Simulated active learning on data whose labels are known."""

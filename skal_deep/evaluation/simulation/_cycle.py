@@ -138,7 +138,7 @@ def query_rows(
     Parameters
     ----------
     strategy : QueryStrategy
-        Who asks.
+        The query strategy.
     estimator : object
         The fitted classifier.
     X : ndarray of shape (n_samples, ...)

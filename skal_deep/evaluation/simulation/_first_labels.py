@@ -40,9 +40,9 @@ def warn_of_first_rows(learner: HasRules, y: Any) -> None:
     Parameters
     ----------
     learner : SimulatedActiveLearner
-        How it is played.
+        Holds the settings of the simulation.
     y : array-like of shape (n_samples,)
-        What the annotator knows.
+        The true labels, which the annotator gives.
     """
     if learner.initial != "stratified":
         return

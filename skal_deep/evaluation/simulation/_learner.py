@@ -1,4 +1,4 @@
-"""Active learning played through on labels that are known."""
+"""Simulated active learning on data whose labels are known."""
 
 from numbers import Integral, Real
 from typing import Any
@@ -185,14 +185,14 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         self.random_state = random_state
 
     def fit(self, X, y, X_test=None, y_test=None, cost=None):
-        """Play active learning through.
+        """Simulate active learning on data whose labels are known.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
             Inputs.
         y : array-like of shape (n_samples,)
-            What the annotator knows; ``missing_label`` where nobody does.
+            The true labels; ``missing_label`` where nobody knows them.
         X_test : array-like of shape (n_test_samples, ...), default=None
             Inputs for the learning curve, instead of rows set aside from ``X``.
         y_test : array-like of shape (n_test_samples,), default=None

@@ -96,7 +96,7 @@ def start_of(learner: HasRules, seed: int, data: GivenData) -> Start:
     Parameters
     ----------
     learner : SimulatedActiveLearner
-        How it is played.
+        Holds the settings of the simulation.
     seed : int
         Seed of the simulation.
     data : GivenData
@@ -191,7 +191,7 @@ def check_classes(learner: HasRules, y: NDArray[Any], known: Rows) -> None:
     Parameters
     ----------
     learner : SimulatedActiveLearner
-        How it is played.
+        Holds the settings of the simulation.
     y : ndarray of shape (n_samples,)
         All labels.
     known : ndarray of shape (n_known,)

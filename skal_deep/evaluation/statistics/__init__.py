@@ -1,1 +1,1 @@
-"""What may be said of paired repeats: tests, intervals, verdicts, in words."""
+"""Conclusions from paired repeats: tests, intervals, verdicts, in words."""

@@ -1,4 +1,4 @@
-"""What learning curves amount to: their area, their mean."""
+"""Summaries of learning curves: their area, their mean."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -77,7 +77,7 @@ def check_scores(scores: ArrayLike, name: str = "scores") -> NDArray[np.float64]
     scores : array-like
         Scores, or differences of scores.
     name : str, default="scores"
-        What they are called where they came from.
+        What to call them in an error.
     """
     values = np.asarray(scores, float)
     n_missing = int(values.size - np.isfinite(values).sum())

@@ -46,7 +46,7 @@ def stage_labels(comparison: HasCurves, name: str) -> NDArray[np.float64]:
     Parameters
     ----------
     comparison : Comparison
-        What came out of a comparison.
+        The result of a comparison.
     name : str
         Name of a strategy or of a reference line.
     """
@@ -65,7 +65,7 @@ def check_comparable(comparison: HasCurves, name: str, baseline: str) -> None:
     Parameters
     ----------
     comparison : Comparison
-        What came out of a comparison.
+        The result of a comparison.
     name, baseline : str
         Names of the strategies.
     """
@@ -95,7 +95,7 @@ def check_stages(comparison: HasCurves) -> None:
     Parameters
     ----------
     comparison : Comparison
-        What came out of a comparison.
+        The result of a comparison.
     """
     baseline, *others = comparison.strategies
     labels = comparison.curve(baseline, "n_labels")

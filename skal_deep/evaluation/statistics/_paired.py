@@ -1,4 +1,4 @@
-"""Paired differences: their mean, interval, size, and what may be said of them."""
+"""Paired differences: their mean, interval, size, and the conclusion."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -65,7 +65,7 @@ class PairedDifference:
 
     @property
     def has_statement(self) -> bool:
-        """Whether anything may be said: two pairs or more, each with its scores."""
+        """Whether there is a conclusion: two pairs or more, each with its scores."""
         return self.n > 1 and not self.n_missing and not np.isnan(self.p_value)
 
     @property
