@@ -61,9 +61,8 @@ def does_al_help(
     >>> from sklearn.linear_model import LogisticRegression
     >>> from skal_deep.evaluation import does_al_help
     >>> X, y = load_iris(return_X_y=True)
-    >>> answer = does_al_help(
-    ...     LogisticRegression(), X, y, n_cycles=3, progress=False, random_state=0
-    ... )
+    >>> clf = LogisticRegression(max_iter=500)
+    >>> answer = does_al_help(clf, X, y, n_cycles=3, progress=False, random_state=0)
     >>> answer.word
     'no difference detected'
     """
