@@ -15,14 +15,20 @@ from skal_deep.pool._pool import Pool
 class AdversarialBIM(ScoreQueryStrategy):
     """Adversarial margin by the basic iterative method (BIM).
 
-    Asks for the rows that the fewest small steps along the signs of the loss's
-    gradient [1]_ give another class. Scores are ``1 / (1 + |r|_2)`` for the change r
-    that does it, and 0 where none does. As in active learning libraries, and unlike
-    the paper, the change is not kept inside a ball around the row; unlike in those
-    libraries, the number of steps is limited, since on a flat part of the loss no
-    number would do. :class:`DFAL` takes fewer steps, which are longer.
+    Moves each row in small steps along the signs of the gradient of the loss [1]_,
+    until the predicted class changes. Queries the rows that need the smallest change:
+    the score is ``1 / (1 + |r|_2)`` for the change r, and 0 where no step changes the
+    class.
 
-    The time is that of ``n_steps`` passes backward at most. Rows are attacked in parts,
+    Use it for nets with continuous inputs and a small pool, as an approximation of the
+    distance to the decision boundary. On a large pool it is slow, and
+    :class:`MarginSampling` measures a similar closeness from the prediction alone.
+
+    As in other active learning libraries, and unlike in the paper, the change is not
+    kept inside a ball around the row. Unlike in those libraries, the number of steps is
+    limited: where the loss is flat, no number of steps changes the class.
+
+    The time is that of at most ``n_steps`` backward passes. Rows are attacked in parts,
     so that memory does not grow with the pool.
 
     Parameters
@@ -39,10 +45,29 @@ class AdversarialBIM(ScoreQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    DFAL : Larger steps that aim at the nearest boundary; usually fewer of them.
+    MarginSampling : Closeness of two classes in probability, in one forward pass.
+
     References
     ----------
     .. [1] A. Kurakin, I. Goodfellow, S. Bengio. Adversarial Examples in the Physical
        World. ICLR Workshops, 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skorch import NeuralNetClassifier
+    >>> from skal_deep.classifier import DeepClassifier
+    >>> from skal_deep.modules import MLP
+    >>> from skal_deep.pool import AdversarialBIM
+    >>> X, y = np.array([[-2.0], [-1.5], [0.1], [1.5], [2.0]]), [0, -1, -1, -1, 1]
+    >>> net = NeuralNetClassifier(
+    ...     MLP, max_epochs=20, lr=0.1, train_split=None, verbose=0
+    ... )
+    >>> AdversarialBIM(random_state=0).query(X, y, DeepClassifier(net, random_state=0))
+    array([2])
     """
 
     _needs = (PredictsLogits,)

@@ -23,24 +23,27 @@ _MOST_RAISES = 5
 class AlfaMix(DeepQueryStrategy):
     """Active Learning by Feature Mixing (ALFA-Mix).
 
-    Mixes the embedding of a row with the mean embedding of each labelled class, in
-    the shares that hurt the predicted label most. If a bounded amount flips the
-    prediction, the row has features that the model does not know yet. Such rows are
-    grouped by k-means on embeddings of unit length, into as many clusters as labels
-    are asked for, and the row closest to each centre is asked for [1]_.
+    Mixes the embedding of a row with the mean embedding of each labelled class, in the
+    direction that raises the loss of the predicted label most. If a small amount of
+    mixing changes the predicted class, the row has features that the model has not
+    learnt yet. Such rows are grouped by k-means on embeddings of unit length, one
+    cluster for each label, and the row closest to each cluster centre is queried [1]_.
 
-    The mixture has a closed form, and for a linear head so has the amount that flips
-    a row: nothing is mixed, and all bounds are known at once. The bound is
-    ``epsilon / sqrt(D)`` for embeddings of D features. While no more rows flip than
-    are asked for, it is raised in steps of its size up to five times, as in the
-    authors' code. Rows that do not flip come last, the ones closest to a centre first,
-    where the authors draw at random. Without a label nothing can be mixed: all rows
-    are grouped, and a warning says so.
+    Use it for batches of ten or more from a net, or from a linear classifier on
+    embeddings, when the batch should be both uncertain and diverse. It needs labels:
+    without any, it only groups the rows, and a warning says so.
 
-    The utilities of row t are minus the distances to centre t, less 2 for rows that
-    do not flip; centres depend on the batch size, so the first pick may. Finding the
-    rows takes ``O(N C (C + D))`` operations, grouping them ``O(N b D)`` an iteration,
-    and memory is ``O(N (C + D))``, with utilities ``O(N (C + D + b))``.
+    The best mixture has a closed form. For a linear last layer, so has the smallest
+    amount that changes a prediction, so that nothing has to be mixed. The bound of the
+    amount is ``epsilon / sqrt(D)`` for embeddings of D features. While no more rows
+    change than labels are wanted, the bound is raised in steps of its size, up to five
+    times, as in the authors' code. Rows that do not change come last, those closest to
+    a centre first; the authors draw them at random.
+
+    The utilities of row t are minus the distances to centre t, less 2 for rows that do
+    not change. The centres depend on the batch size, so the first pick may depend on
+    it, too. Finding the rows takes ``O(N C (C + D))`` operations, grouping them ``O(N b
+    D)`` an iteration; memory is ``O(N (C + D))``, with utilities ``O(N (C + D + b))``.
 
     Parameters
     ----------
@@ -52,10 +55,25 @@ class AlfaMix(DeepQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    DropQuery : Also queries fragile predictions; it drops features at random.
+    Badge : Draws uncertain and diverse rows by their gradients; no clustering.
+    Clue : Clusters all rows, weighted by their entropy.
+
     References
     ----------
     .. [1] A. Parvaneh, E. Abbasnejad, D. Teney, R. Haffari, A. van den Hengel, J. Q.
        Shi. Active Learning by Feature Mixing. CVPR, 2022.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skal_deep.pool import AlfaMix
+    >>> X = [[-2.0, 1.0], [-1.5, 1.0], [0.1, 1.0], [1.5, 1.0], [2.0, 1.0]]
+    >>> y = [0, -1, -1, -1, 1]
+    >>> AlfaMix(random_state=0).query(X, y, LogisticRegression())
+    array([2])
     """
 
     _needs = (HasLinearHead,)

@@ -14,20 +14,23 @@ from skal_deep.pool._pool import Pool
 class AskNLearn(DeepQueryStrategy):
     """Ask-n-Learn: Badge on calibrated gradient embeddings.
 
-    Nets that are too sure of themselves have short gradients almost everywhere, and
-    Badge draws by their length. So probabilities are calibrated first [1]_: those of
-    ``softmax(z / T)`` take the place of ``softmax(z)``, and Badge chooses [2]_.
+    Nets that are too confident have short gradients almost everywhere, and
+    :class:`Badge` draws rows by the length of their gradients. So the probabilities are
+    calibrated first [1]_: ``softmax(z / T)`` replaces ``softmax(z)``, and then Badge
+    chooses [2]_.
 
-    The temperature T minimises the negative log-likelihood of labels that were
-    hidden: a clone of the classifier is fitted without a third of the labels of each
-    class, and asked for them. That doubles the time of training. Classes with a
-    single label hide none; if all are such, ``T = 1`` and the strategy is Badge.
+    Use it in place of Badge when the net is badly calibrated and training is cheap:
+    each query trains the net a second time.
 
-    This is a variant after the paper's abstract, which asks for calibration and does
-    not say by which method; temperature scaling [3]_ is ours. The augmentation
-    of training by pseudo-labels, the paper's other half, is no part of a query.
-    Utilities are probabilities, as those of :class:`Badge`, and beside the training
-    time and memory are those of Badge.
+    The temperature T minimises the negative log-likelihood of hidden labels: a clone of
+    the classifier is fitted without a third of the labels of each class, and predicts
+    these. A class with a single label hides none. If all classes are such, ``T = 1``
+    and the strategy is Badge.
+
+    The paper asks for calibrated probabilities; temperature scaling [3]_ is the method
+    that we chose. The paper also augments the training data by pseudo-labels. That
+    belongs to training, not to a query, and is left out. Utilities are probabilities,
+    as those of Badge; memory and, beside the training, time are those of Badge.
 
     Parameters
     ----------
@@ -39,6 +42,11 @@ class AskNLearn(DeepQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    Badge : The same without calibration, and without the second training.
+    UncertaintyHerding : Also calibrates first, and then covers uncertain regions.
+
     References
     ----------
     .. [1] B. Venkatesh, J. J. Thiagarajan. Ask-n-Learn: Active Learning via Reliable
@@ -47,6 +55,20 @@ class AskNLearn(DeepQueryStrategy):
        Active Learning by Diverse, Uncertain Gradient Lower Bounds. ICLR, 2020.
     .. [3] C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger. On Calibration of Modern
        Neural Networks. ICML, 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skorch import NeuralNetClassifier
+    >>> from skal_deep.classifier import DeepClassifier
+    >>> from skal_deep.modules import MLP
+    >>> from skal_deep.pool import AskNLearn
+    >>> X, y = np.array([[-2.0], [-1.5], [0.1], [1.5], [2.0]]), [0, -1, -1, -1, 1]
+    >>> net = NeuralNetClassifier(
+    ...     MLP, max_epochs=20, lr=0.1, train_split=None, verbose=0
+    ... )
+    >>> AskNLearn(random_state=0).query(X, y, DeepClassifier(net, random_state=0))
+    array([2])
     """
 
     _needs = (PredictsProba, Embeds)

@@ -15,18 +15,23 @@ from skal_deep.pool._rows import Rows
 class Badge(DeepQueryStrategy):
     """Batch Active learning by Diverse Gradient Embeddings (BADGE).
 
-    Describes a row by the gradient that its most probable label would cause in the
-    last layer, ``(p - onehot(argmax p)) (x) h``: long where the net is unsure, and
-    pointing where it would move. A batch is drawn by k-means++ seeding, which
-    prefers long and different gradients [1]_. The first pick is the longest
-    gradient, as in the authors' code.
+    Describes a row by the gradient that its most probable label would cause in the last
+    layer, ``(p - onehot(argmax p)) (x) h`` with h the embedding. The gradient is long
+    where the net is uncertain, and its direction says what the net would learn. A batch
+    is drawn by k-means++ seeding, which prefers long gradients that differ from each
+    other [1]_. The first pick is the longest gradient, as in the authors' code.
 
-    The utilities are probabilities: row 0 is the share of each squared gradient norm
-    in their sum, a later row the distribution that its pick was drawn from. For
-    candidates given as inputs, row 0 is relative to the unlabelled rows of ``X``, so
-    that a pool may be scored in parts. Picking b of N rows takes ``O(b N (C + D))``
-    operations and memory ``O(N (C + D))``, with utilities ``O(N (C + D + b))``: no
-    gradient, of length C D, is formed.
+    Use it as the default for batches of ten or more from a net: it needs neither
+    posterior draws nor tuning. In our runs with a small perceptron on MNIST (100 to
+    1,000 labels), it was level with :class:`MarginSampling` and above random sampling.
+    With no or very few labels the gradients say little; use :class:`TypiClust` there.
+
+    The utilities are probabilities: row 0 is the share of each squared gradient norm in
+    their sum, a later row the distribution that its pick was drawn from. For candidates
+    given as inputs, row 0 is relative to the unlabelled rows of ``X``, so that a pool
+    may be scored in parts. Picking b of N rows takes ``O(b N (C + D))`` operations and
+    memory ``O(N (C + D))``, with utilities ``O(N (C + D + b))``: the gradients, of
+    length C D, are never formed.
 
     Parameters
     ----------
@@ -38,10 +43,31 @@ class Badge(DeepQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    MarginSampling : Simpler and cheaper; ignores that rows of a batch are alike.
+    Bait : Uses the whole Fisher information of the last layer; slower.
+    AskNLearn : Badge on calibrated probabilities.
+    CoreSet : Diverse rows only, without regard to uncertainty.
+
     References
     ----------
     .. [1] J. T. Ash, C. Zhang, A. Krishnamurthy, J. Langford, A. Agarwal. Deep Batch
        Active Learning by Diverse, Uncertain Gradient Lower Bounds. ICLR, 2020.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skorch import NeuralNetClassifier
+    >>> from skal_deep.classifier import DeepClassifier
+    >>> from skal_deep.modules import MLP
+    >>> from skal_deep.pool import Badge
+    >>> X, y = np.array([[-2.0], [-1.5], [0.1], [1.5], [2.0]]), [0, -1, -1, -1, 1]
+    >>> net = NeuralNetClassifier(
+    ...     MLP, max_epochs=20, lr=0.1, train_split=None, verbose=0
+    ... )
+    >>> Badge(random_state=0).query(X, y, DeepClassifier(net, random_state=0))
+    array([2])
     """
 
     _needs = (PredictsProba, Embeds)

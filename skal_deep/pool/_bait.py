@@ -15,31 +15,35 @@ from skal_deep.pool._pool import Pool
 class Bait(DeepQueryStrategy):
     """Batch Active learning via Information maTrices (BAIT).
 
-    Asks for the batch after which the weights of the last layer are known best where
-    it matters for predictions: it minimises ``tr(M^-1 F)`` with the Fisher
-    information F of all rows and M of the labelled and asked ones [1]_. Twice as many
-    rows as wanted are added greedily, then half of them removed greedily.
+    Queries the batch after which the weights of the last layer are known best, in the
+    directions that matter for predictions: it minimises ``tr(M^-1 F)`` with the Fisher
+    information F of all rows, and M of the labelled and the queried ones [1]_. Twice as
+    many rows as wanted are added greedily, then half of them are removed greedily.
+
+    Use it for nets with few classes and short embeddings, when a principled batch is
+    worth more computation than :class:`Badge` takes. With many classes or long
+    embeddings use ``binary=True``.
 
     For C classes and embeddings of size D, the last layer has ``W = (C - 1) D`` free
-    weights, of which up to 10,000 are taken. Looking at N rows takes ``O(N W^2 + W^3)``
+    weights; more than 10,000 are refused. Looking at N rows takes ``O(N W^2 + W^3)``
     operations, each pick ``O(N C W + C W^2)``, and memory is ``O(N (C^2 + D) + W^2)``,
-    with utilities 2 b N numbers more.
-    For more weights use ``binary=True``, which tells the most probable class from the
-    rest [2]_, so that ``W = D``.
+    with utilities 2 b N numbers more. With ``binary=True`` only the most probable class
+    is told from the rest [2]_, so that ``W = D``.
 
-    The utilities of row t are what each candidate would take off the trace when pick t
-    was added. F is the mean over all rows of ``X``, candidates or not, so that a pool
-    may be scored in parts.
+    The utilities of row t are the amounts that each candidate would take off the trace
+    when pick t was added. F is the mean over all rows of ``X``, candidates or not, so
+    that a pool may be scored in parts.
 
     Parameters
     ----------
     regularization : float, default=1.0
         Added to the diagonal of M. The authors take 1, and 0.01 for CIFAR.
     weighting : {"official", "paper", "consistent"}, default="official"
-        How labelled and new rows count in M. For M labelled rows and b new ones, the
-        mean information of the labelled ones counts ``M / (M + b)`` and each new one
-        ``b / (M + b)`` in the authors' code, ``1`` and ``1`` in the paper; and
-        ``M / (M + b)`` and ``1 / (M + b)`` where M is the mean over all labelled rows.
+        Weights of labelled and new rows in M, for L labelled rows and b new ones.
+        ``"official"``, as the authors' code: the mean information of the labelled rows
+        has the weight ``L / (L + b)``, each new row ``b / (L + b)``. ``"paper"``: both
+        weights are 1. ``"consistent"``: ``L / (L + b)`` and ``1 / (L + b)``, so that M
+        is the mean over all labelled rows, old and new.
     n_top : int, default=None
         Number of most probable labels that the information is averaged over [2]_;
         ``None`` is all.
@@ -50,6 +54,12 @@ class Bait(DeepQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    Badge : A cheaper approximation by gradients of the most probable label.
+    MaxDet : Minimises the determinant of the posterior, not its trace over the pool.
+    BatchBALD : A batch that is informative about the weights, by posterior draws.
+
     References
     ----------
     .. [1] J. T. Ash, S. Goel, A. Krishnamurthy, S. Kakade. Gone Fishing: Neural
@@ -57,6 +67,20 @@ class Bait(DeepQueryStrategy):
     .. [2] D. Huseljic, P. Hahn, M. Herde, L. Rauch, B. Sick. Fast Fishing:
        Approximating Bait for Efficient and Scalable Deep Active Image
        Classification. arXiv:2404.08981, 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skorch import NeuralNetClassifier
+    >>> from skal_deep.classifier import DeepClassifier
+    >>> from skal_deep.modules import MLP
+    >>> from skal_deep.pool import Bait
+    >>> X, y = np.array([[-2.0], [-1.5], [0.1], [1.5], [2.0]]), [0, -1, -1, -1, 1]
+    >>> net = NeuralNetClassifier(
+    ...     MLP, max_epochs=20, lr=0.1, train_split=None, verbose=0
+    ... )
+    >>> Bait(random_state=0).query(X, y, DeepClassifier(net, random_state=0))
+    array([2])
     """
 
     _needs = (PredictsProba, Embeds)

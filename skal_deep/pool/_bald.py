@@ -15,13 +15,18 @@ from skal_deep.pool._pool import Pool
 class BALD(ScoreQueryStrategy):
     """Bayesian Active Learning by Disagreement (BALD).
 
-    Asks for the rows on whose label the posterior draws of the network disagree most
-    while each of them is sure: the mutual information between label and weights,
+    Queries the rows on whose label the posterior draws of the network disagree most,
+    although each draw is confident: the mutual information between label and weights,
     ``H[mean_s p_s] - mean_s H[p_s]`` in nats [1]_, estimated with dropout or an
     ensemble [2]_. It lies between 0 and ``log(min(S, C))``.
 
+    Use it to query one row at a time, or with ``selection=Power()`` for batches, when
+    the classifier has a posterior and labels are noisy: noise that all draws agree on
+    does not count. Do not use the highest scores of a pool with many similar rows as a
+    batch: in ``python -m benchmarks repeated`` that was worse than random sampling.
+
     Scoring N rows takes ``O(S N C)`` operations beside the predictions. Memory is
-    ``O(N)`` beside the draws, and those of a large pool never exist at once.
+    ``O(N)`` beside the draws, and the draws of a large pool never exist all at once.
 
     Parameters
     ----------
@@ -36,12 +41,29 @@ class BALD(ScoreQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    BatchBALD : Counts information that rows of a batch share only once; slower.
+    EPIG : Information about predictions in place of weights.
+    PredictiveEntropy : Needs no posterior; counts noise in the labels, too.
+    Power : The rule that makes PowerBALD, for batches.
+
     References
     ----------
     .. [1] N. Houlsby, F. Huszár, Z. Ghahramani, M. Lengyel. Bayesian Active
        Learning for Classification and Preference Learning. arXiv:1112.5745, 2011.
     .. [2] Y. Gal, R. Islam, Z. Ghahramani. Deep Bayesian Active Learning with Image
        Data. ICML, 2017.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skal_deep.pool import BALD
+    >>> X = [[0.0], [1.0], [0.5], [2.9], [5.5], [5.0], [6.0]]
+    >>> y = [0, 0, -1, -1, -1, 1, 1]
+    >>> forest = RandomForestClassifier(30, random_state=0)
+    >>> BALD(random_state=0).query(X, y, forest)
+    array([3])
     """
 
     _needs = (SamplesProba,)

@@ -48,9 +48,13 @@ from skal_deep.rows._row_weights import row_weights
 class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
     """A strategy that chooses a batch as a whole.
 
-    A subclass names the capabilities it needs of a model in ``_needs`` and
-    implements ``_select``. Everything else about a query is done here, once. Inside
-    a strategy an index is a position among the candidates.
+    A subclass names the capabilities it needs of a model in ``_needs`` and implements
+    ``_select``. Everything else about a query is done here, once: checks, fitting,
+    seeds, the three forms of ``candidates``, the order of the results. Inside a
+    strategy an index is a position among the candidates.
+
+    Use it to write a method whose picks depend on each other. If each row has a score
+    of its own, use :class:`ScoreQueryStrategy`.
 
     Parameters
     ----------
@@ -58,6 +62,23 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         Marks a row without a label.
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
+
+    See Also
+    --------
+    ScoreQueryStrategy : For methods that score each candidate by itself.
+    Pool : What ``_select`` may look at.
+    skal_deep.evaluation.check_query_strategy : Checks a strategy of your own.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.pool import DeepQueryStrategy
+    >>> class Smallest(DeepQueryStrategy):
+    ...     def _select(self, pool, batch_size):
+    ...         utilities = -torch.as_tensor(pool.X[:, 0])
+    ...         return utilities.argsort(descending=True)[:batch_size], utilities
+    >>> Smallest().query([[3.0], [1.0], [2.0], [0.0]], [-1, -1, -1, 0], batch_size=2)
+    array([1, 2])
     """
 
     _needs: ClassVar[tuple[type, ...]] = ()
@@ -266,12 +287,35 @@ class ScoreQueryStrategy(DeepQueryStrategy, ABC):
     A subclass implements ``_score`` and has a parameter ``selection``, the rule that
     turns scores into a batch.
 
+    Use it to write a method that gives each candidate a score that does not depend on
+    the other picks. If the picks depend on each other, use :class:`DeepQueryStrategy`.
+
     Parameters
     ----------
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
+
+    See Also
+    --------
+    DeepQueryStrategy : For methods that choose a batch as a whole.
+    SelectionRule : The rules that ``selection`` may be.
+    Pool : What ``_score`` may look at.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skal_deep.classifier import PredictsProba
+    >>> from skal_deep.pool import ScoreQueryStrategy
+    >>> class Gini(ScoreQueryStrategy):
+    ...     _needs = (PredictsProba,)
+    ...     selection = None
+    ...     def _score(self, pool):
+    ...         return 1 - pool.predict_proba().square().sum(-1)
+    >>> X, y = [[-2.0], [-1.5], [0.1], [1.5], [2.0]], [0, -1, -1, -1, 1]
+    >>> Gini().query(X, y, LogisticRegression())
+    array([2])
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {

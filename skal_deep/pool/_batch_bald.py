@@ -16,19 +16,24 @@ from skal_deep.pool._pool import Pool
 class BatchBALD(DeepQueryStrategy):
     """BatchBALD: greedy joint mutual information.
 
-    Builds a batch row by row so that the labels of the whole batch tell most about
-    the weights: ``I(y_1 ... y_b; w)`` in nats [1]_. Unlike the top scores of
-    :class:`BALD`, rows that say the same count once. The joint entropy is exact while
-    there are few configurations of labels, then estimated from sampled ones.
+    Builds a batch row by row so that the labels of the whole batch tell as much as
+    possible about the weights: ``I(y_1 ... y_b; w)`` in nats [1]_. Unlike the highest
+    scores of :class:`BALD`, information that several rows share counts once.
 
-    S posterior draws can tell apart no more than ``log S`` nats: with small S the
-    information is used up after a few picks. The rest of the batch is then filled in
-    the order of BALD, with a warning. Take at least ten times as many draws as rows.
+    Use it for small batches, up to about 20, with a posterior of many draws, above all
+    where the pool repeats itself. For larger batches ``BALD(selection=Power())`` is
+    much faster and often as good.
 
-    The utilities of row t are the joint information of the picks so far together
-    with each candidate. With them, a pick costs ``O(M S C N)`` for M configurations;
-    without, bounds leave most candidates with a few groups of configurations in place
-    of M. Memory beside the draws is ``O(S N)``, with utilities ``O((S + b) N)``.
+    S posterior draws can tell at most ``log S`` nats. With small S this is used up
+    after a few picks; the rest of the batch then follows the order of BALD, with a
+    warning. Take at least ten times as many draws as rows.
+
+    The joint entropy is exact while there are few configurations of labels; after that
+    it is estimated from sampled ones. The utilities of row t are the joint information
+    of the picks so far together with each candidate. With utilities, a pick costs ``O(M
+    S C N)`` for M configurations; without, upper bounds leave most candidates with a
+    few groups of configurations in place of M. Memory beside the draws is ``O(S N)``,
+    with utilities ``O((S + b) N)``.
 
     Parameters
     ----------
@@ -44,10 +49,26 @@ class BatchBALD(DeepQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    BALD : The same for one row at a time; with ``Power`` a fast rule for batches.
+    ICAL : Another joint criterion, whose cost does not grow with configurations.
+    Badge : Diverse batches without a posterior.
+
     References
     ----------
     .. [1] A. Kirsch, J. van Amersfoort, Y. Gal. BatchBALD: Efficient and Diverse
        Batch Acquisition for Deep Bayesian Active Learning. NeurIPS, 2019.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skal_deep.pool import BatchBALD
+    >>> X = [[0.0], [1.0], [0.5], [2.9], [5.5], [5.0], [6.0]]
+    >>> y = [0, 0, -1, -1, -1, 1, 1]
+    >>> forest = RandomForestClassifier(30, random_state=0)
+    >>> BatchBALD(random_state=0).query(X, y, forest)
+    array([3])
     """
 
     _needs = (SamplesProba,)

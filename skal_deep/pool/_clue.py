@@ -17,16 +17,20 @@ from skal_deep.pool._pool import Pool
 class Clue(DeepQueryStrategy):
     """Clustering Uncertainty-weighted Embeddings (CLUE).
 
-    Groups the unlabelled rows into as many clusters as labels are asked for, by
-    k-means on embeddings in which a row weighs as much as the entropy of its
-    prediction, and asks for the row closest to each centre [1]_. Embeddings are the
-    inputs where the classifier has none.
+    Groups the unlabelled rows into as many clusters as labels are wanted, by k-means on
+    embeddings, in which each row has the entropy of its prediction as its weight.
+    Queries the row closest to each cluster centre [1]_. Classifiers without embeddings
+    are clustered by their inputs.
 
-    Unlike scikit-activeml's, its clusters are seeded, so equal seeds give equal picks.
-    Rows that are no candidates count in the clusters. The utilities of row t are minus
-    the distances to centre t; centres depend on the batch size, so the first pick may.
-    A query of b of N rows takes about ``N b D`` operations an iteration, and memory
-    ``O(N (C + D))``, with utilities ``O(N (C + D + b))``.
+    Use it for batches from a classifier that is already trained, for instance on data
+    of another domain, for which it was made. It needs probabilities that mean
+    something: after a handful of labels :class:`TypiClust` is better founded.
+
+    Unlike in scikit-activeml, the clusters are seeded, so that equal seeds give equal
+    picks. Rows that are no candidates count in the clusters. The utilities of row t are
+    minus the distances to centre t. The centres depend on the batch size, so the first
+    pick may depend on it, too. A query of b of N rows takes about ``N b D`` operations
+    an iteration, and memory ``O(N (C + D))``, with utilities ``O(N (C + D + b))``.
 
     Parameters
     ----------
@@ -38,10 +42,24 @@ class Clue(DeepQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    AlfaMix : Clusters only the rows whose prediction is fragile.
+    ClusterMargin : Clusters first and takes small margins by turns.
+    TypiClust : Clusters without predictions, for the first labels.
+
     References
     ----------
     .. [1] V. Prabhu, A. Chandrasekaran, K. Saenko, J. Hoffman. Active Domain
        Adaptation via Clustering Uncertainty-weighted Embeddings. ICCV, 2021.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skal_deep.pool import Clue
+    >>> X, y = [[-2.0], [-1.5], [0.1], [1.5], [2.0]], [0, -1, -1, -1, 1]
+    >>> Clue(random_state=0).query(X, y, LogisticRegression())
+    array([2])
     """
 
     _needs = (PredictsProba,)

@@ -18,31 +18,49 @@ _CONSTRAINTS: dict[str, Any] = {
 class ClusterRounds(SelectionRule):
     """Take the highest scores by turns from clusters, small clusters first.
 
-    The highest scores, several for each pick, are grouped by clusters of embeddings.
-    In each round every group that has a row left gives its highest score, the
-    smallest group first [1]_. So the batch is spread over what is uncertain. With the
-    margin as score it is :class:`ClusterMargin`. Embeddings are the inputs where the
-    classifier has none.
+    Considers the highest scores, several for each pick, and groups them by clusters of
+    embeddings. In each round every group that has a row left gives its highest score,
+    the smallest group first [1]_. So the batch is spread over the uncertain regions.
+    With the margin as score it is :class:`ClusterMargin`. Classifiers without
+    embeddings are clustered by their inputs.
 
-    Clusters are those of average linkage on all data, cut so that they have
-    ``cluster_size`` rows on average; more than 5,000 rows are halved, and halved
-    again, until parts have at most 2,000, which are linked by themselves. Candidates
-    that are given as inputs belong to the cluster of the nearest row of ``X``, and the
-    first row of their utilities is that of the turn which the unlabelled rows of ``X``
-    begin with.
+    Use it with any score for large batches, when similar rows would otherwise fill the
+    batch. A query that scores a few rows does not need it.
+
+    The clusters are those of average linkage on all data, cut so that they have
+    ``cluster_size`` rows on average. More than 5,000 rows are split into halves until
+    each part has at most 2,000, and each part is clustered by itself. Candidates that
+    are given as inputs belong to the cluster of the nearest row of ``X``, and the first
+    row of their utilities is that of the turn which the unlabelled rows of ``X`` begin
+    with.
 
     Parameters
     ----------
     oversampling : float, default=10.0
-        Number of highest scores that are considered for each pick. The paper takes 10
-        for a large batch and 1.25 for small data, as others report it.
+        Number of highest scores that are considered for each pick. With 1 the batch is
+        that of :class:`TopK`; larger numbers spread it over more clusters.
     cluster_size : int, default=10
         Mean number of rows of a cluster.
+
+    See Also
+    --------
+    TopK : The highest scores, similar or not.
+    Power : Spreads a batch by drawing at random; needs no embeddings.
+    ClusterMargin : This rule with the margin as score.
 
     References
     ----------
     .. [1] G. Citovsky, G. DeSalvo, C. Gentile, L. Karydas, A. Rajagopalan, A.
        Rostamizadeh, S. Kumar. Batch Active Learning at Scale. NeurIPS, 2021.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skal_deep.pool import ClusterRounds, LeastConfidence
+    >>> X, y = [[-2.0], [-1.5], [0.1], [1.5], [2.0]], [0, -1, -1, -1, 1]
+    >>> strategy = LeastConfidence(selection=ClusterRounds(cluster_size=1))
+    >>> strategy.query(X, y, LogisticRegression())
+    array([2])
     """
 
     _plans_batch: ClassVar[bool] = True

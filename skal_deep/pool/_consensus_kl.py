@@ -16,14 +16,17 @@ from skal_deep.pool._pool import Pool
 class ConsensusKL(ScoreQueryStrategy):
     """Kullback-Leibler divergence to the consensus: query by committee.
 
-    Asks for the rows on which the members of a committee are furthest from what they
-    predict together: ``KL(p_s || mean_s p_s)`` in nats, averaged over the members
-    [1]_. Here the members are posterior draws, and the average is the same number as
-    the score of :class:`BALD`; with ``kind="max"`` the member that is furthest off
-    decides, so that a single dissenter is enough.
+    Queries the rows on which the members of a committee are furthest from what they
+    predict together: ``KL(p_s || mean_s p_s)`` in nats, averaged over the members [1]_.
+    Here the members are posterior draws. The average equals the score of :class:`BALD`;
+    with ``kind="max"`` the member that is furthest away decides.
+
+    Use it with ``kind="max"`` when a single dissenting member should be enough to query
+    a row; otherwise use BALD. With dropout, a single unusual draw may decide.
 
     Scoring N rows by S draws takes ``O(S N C)`` operations beside the predictions.
-    Memory is ``O(N)`` beside the draws, and those of a large pool never exist at once.
+    Memory is ``O(N)`` beside the draws, and the draws of a large pool never exist all
+    at once.
 
     Parameters
     ----------
@@ -40,10 +43,26 @@ class ConsensusKL(ScoreQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    BALD : The same score as the average, named after information.
+    VoteEntropy : Compares the members' classes only, not their confidence.
+    VariationRatio : The share of members that do not vote for the majority.
+
     References
     ----------
     .. [1] A. McCallum, K. Nigam. Employing EM and Pool-Based Active Learning for Text
        Classification. ICML, 1998.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skal_deep.pool import ConsensusKL
+    >>> X = [[0.0], [1.0], [0.5], [2.9], [5.5], [5.0], [6.0]]
+    >>> y = [0, 0, -1, -1, -1, 1, 1]
+    >>> forest = RandomForestClassifier(30, random_state=0)
+    >>> ConsensusKL(random_state=0).query(X, y, forest)
+    array([3])
     """
 
     _needs = (SamplesProba,)

@@ -17,16 +17,20 @@ from skal_deep.pool._pool import Pool
 class ContrastiveAL(ScoreQueryStrategy):
     """Contrastive Active Learning (CAL).
 
-    Asks for rows that look like labelled ones but are predicted otherwise: the score
+    Queries rows that look like labelled rows but are predicted differently: the score
     is the mean Kullback-Leibler divergence ``KL(p_j || p)`` over the nearest labelled
-    rows j, in nats, by embeddings of unit length [1]_. Such rows lie near the
-    decision boundary. Embeddings are the inputs where the classifier has none.
+    rows j, in nats, with neighbours by embeddings of unit length [1]_. Such rows lie
+    near the decision boundary. Classifiers without embeddings use their inputs.
+
+    Use it for fine-tuned text or image encoders with some dozens of labels or more,
+    whose embeddings put similar rows together. It does not spread a batch, so add
+    ``selection=Power()`` for large ones.
 
     Unlike scikit-activeml's, it scales embeddings to unit length and looks at 10
-    neighbours, as the paper does. Without a label there is nothing to compare with:
-    all scores are equal, so the draw is random, and a warning says so. Scoring N
-    candidates against M labelled rows takes ``O(N M D)`` operations, in chunks, and
-    memory ``O(N (C + D + k))`` for k neighbours.
+    neighbours, as the paper does. Without a label there is nothing to compare with: all
+    scores are equal, the draw is random, and a warning says so. Scoring N candidates
+    against M labelled rows takes ``O(N M D)`` operations, in chunks, and memory ``O(N
+    (C + D + k))`` for k neighbours.
 
     Parameters
     ----------
@@ -40,10 +44,25 @@ class ContrastiveAL(ScoreQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    MarginSampling : Finds rows near the boundary from their predictions alone.
+    Badge : Uses embeddings, too, and spreads the batch.
+    DiffusionAL : Compares with labelled neighbours along a graph.
+
     References
     ----------
     .. [1] K. Margatina, G. Vernikos, L. Barrault, N. Aletras. Active Learning by
        Acquiring Contrastive Examples. EMNLP, 2021.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skal_deep.pool import ContrastiveAL
+    >>> X = [[-2.0, 1.0], [-1.5, 1.0], [0.1, 1.0], [1.5, 1.0], [2.0, 1.0]]
+    >>> y = [0, -1, -1, -1, 1]
+    >>> ContrastiveAL(n_neighbors=1).query(X, y, LogisticRegression())
+    array([2])
     """
 
     _needs = (PredictsProba,)

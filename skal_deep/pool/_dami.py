@@ -16,20 +16,23 @@ class DAMI(DeepQueryStrategy):
     """Deep Active learning by Model Interpretability (DAMI).
 
     A net of linear layers and ReLUs is linear on each region of inputs that switch on
-    the same units. A row is described by the weights of its linear piece, the
-    derivative of the C outputs before the softmax by the d inputs; the batch is that
-    of greedy k-centre on these, starting from the labelled rows [1]_. Rows of one
-    region coincide, so each region is asked for once before any is asked for again.
+    the same units. A row is described by the slope of its linear piece, the derivative
+    of the C outputs before the softmax by the d inputs. The batch is that of greedy
+    k-centre on these slopes, starting from the labelled rows [1]_. All rows of one
+    region have the same slope, so each region is queried once before any is queried
+    again.
 
-    Made for perceptrons on tables. Nets that are not piecewise linear have slopes
-    too, and are taken. Slopes of more than ``n_features`` numbers are sketched by
-    random signs, which the paper does not need for its tables. It is written after
-    the abstract of the paper's last version; an earlier one clustered by k-medoids.
-    Without a labelled row the first pick is the row closest to the mean.
+    Use it for perceptrons on tables, for which it was made. Nets that are not piecewise
+    linear have slopes and are accepted, but the idea of regions does not hold for them.
+
+    Slopes of more than ``n_features`` numbers are sketched by random signs. The
+    definition is ours after the paper's abstract, which names k-centre; its first
+    version grouped by k-medoids. Without a labelled row the first pick is the row
+    closest to the mean of the slopes.
 
     The utilities are distances. Time ``O(N C (net + d p) + N p (M + b))`` for M
-    labelled rows and ``p = min(C d, n_features)``, memory ``O(N p)``, with
-    utilities ``O(N (p + b))``.
+    labelled rows and ``p = min(C d, n_features)``, memory ``O(N p)``, with utilities
+    ``O(N (p + b))``.
 
     Parameters
     ----------
@@ -40,10 +43,29 @@ class DAMI(DeepQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    CoreSet : The same rule on embeddings.
+    LCMD : Covers gradients of the weights, denser where there are more rows.
+
     References
     ----------
     .. [1] Q. Liu, Z. Liu, X. Zhu, Y. Xiu. Deep Active Learning by Model
        Interpretability. arXiv:2007.12100, 2020.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skorch import NeuralNetClassifier
+    >>> from skal_deep.classifier import DeepClassifier
+    >>> from skal_deep.modules import MLP
+    >>> from skal_deep.pool import DAMI
+    >>> X, y = np.array([[-2.0], [-1.5], [0.1], [1.5], [2.0]]), [0, -1, -1, -1, 1]
+    >>> net = NeuralNetClassifier(
+    ...     MLP, max_epochs=20, lr=0.1, train_split=None, verbose=0
+    ... )
+    >>> DAMI(random_state=0).query(X, y, DeepClassifier(net, random_state=0))
+    array([2])
     """
 
     _needs = (HasSlopes,)

@@ -25,12 +25,16 @@ _SCORES = {
 class DEAL(ScoreQueryStrategy):
     """Deep Evidential Active Learning (DEAL).
 
-    An evidential net predicts for each class how much speaks for it, and thereby a
-    Dirichlet distribution over class probabilities, in one pass. DEAL asks for the
-    rows whose two most probable classes are closest, by the mean of that distribution
-    [1]_. Other readings of the evidence are its lack, ``C / sum_c (e_c + 1)``, and the
-    information that a label carries about the probabilities, which is BALD in closed
-    form.
+    An evidential net predicts how much evidence there is for each class. That is a
+    Dirichlet distribution over class probabilities, in one pass. DEAL queries the rows
+    whose two most probable classes are closest, by the mean of that distribution [1]_.
+    With ``kind="vacuity"`` the score is the lack of evidence, ``C / sum_c (e_c + 1)``;
+    with ``kind="information"`` it is the information that a label carries about the
+    probabilities, which is BALD in closed form.
+
+    Use it when one pass per row must be enough and the net can be trained with an
+    evidential loss. With few labels such nets learn slowly; compare them with
+    :class:`MarginSampling` on an ordinary net.
 
     Scoring N rows takes ``O(N C)`` operations and memory beside the prediction.
 
@@ -46,10 +50,30 @@ class DEAL(ScoreQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    MarginSampling : The margin of an ordinary classifier.
+    BALD : Information from posterior draws, for any posterior.
+    skal_deep.classifier.EvidentialClassifier : The classifier that it needs.
+
     References
     ----------
     .. [1] P. Hemmer, N. Kühl, J. Schöffer. DEAL: Deep Evidential Active Learning for
        Image Classification. ICMLA, 2020.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skorch import NeuralNetClassifier
+    >>> from skal_deep.classifier import EvidentialClassifier
+    >>> from skal_deep.modules import MLP
+    >>> from skal_deep.pool import DEAL
+    >>> X, y = np.array([[-2.0], [-1.5], [0.1], [1.5], [2.0]]), [0, -1, -1, -1, 1]
+    >>> net = NeuralNetClassifier(
+    ...     MLP, max_epochs=30, lr=0.1, train_split=None, verbose=0
+    ... )
+    >>> DEAL().query(X, y, EvidentialClassifier(net, random_state=0))
+    array([2])
     """
 
     _needs = (PredictsEvidence,)

@@ -15,19 +15,22 @@ from skal_deep.pool._pool import Pool
 class DensityWeightedDiversity(DeepQueryStrategy):
     """Density-weighted diversity: core-set selection that avoids outliers.
 
-    Asks again and again for the row with the largest product of its density, to the
-    power ``beta``, and its distance to all labelled and picked rows. Density is the
-    mean of ``exp(-d^2 / bandwidth^2)`` over all rows. Without a label the first pick
-    is the densest row. A classifier that has no embeddings, or none, makes it work on
-    the inputs themselves.
+    Queries, one after another, the row with the largest product of two factors: its
+    density to the power ``beta``, and its distance to all labelled and picked rows.
+    Density is the mean of ``exp(-d^2 / bandwidth^2)`` over all rows. Without a label
+    the first pick is the densest row. Without a classifier, or with one that has no
+    embeddings, the inputs themselves are used.
 
-    This is a labelled variant: it follows the idea of [1]_, to search for batches
-    that are diverse and representative, but not its formulae, which were not at hand.
-    With ``beta=0`` it is :class:`CoreSet`.
+    Use it in place of :class:`CoreSet` when the pool holds outliers that are not worth
+    a label.
 
-    The utilities are the products; without a label, row 0 holds densities. Picking b
-    of N rows takes ``O(N D (N + b))`` operations and memory ``O(N D)``, with
-    utilities ``O(N (D + b))``.
+    The formula is ours. It follows the idea of [1]_, to search for batches that are
+    diverse and representative, not that paper's beam search. With ``beta=0`` it is
+    CoreSet.
+
+    The utilities are the products; without a label, row 0 holds densities. Picking b of
+    N rows takes ``O(N D (N + b))`` operations and memory ``O(N D)``, with utilities
+    ``O(N (D + b))``.
 
     Parameters
     ----------
@@ -40,10 +43,25 @@ class DensityWeightedDiversity(DeepQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    CoreSet : Distances alone; linear in the number of rows.
+    MaxHerding : Covers dense regions with a guarantee, for the first labels.
+    LCMD : Picks where a cluster of rows is large and wide.
+
     References
     ----------
     .. [1] T. Wang, X. Zhao, Q. Lv, B. Hu, D. Sun. Density Weighted Diversity Based
        Query Strategy for Active Learning. CSCWD, 2021.
+
+    Examples
+    --------
+    >>> from skal_deep.pool import CoreSet, DensityWeightedDiversity
+    >>> X, y = [[0.0], [4.0], [4.1], [4.2], [4.3], [9.0]], [0, -1, -1, -1, -1, -1]
+    >>> DensityWeightedDiversity().query(X, y)  # a row of the group
+    array([4])
+    >>> CoreSet().query(X, y)  # the outlier
+    array([5])
     """
 
     _needs = (Embeds,)

@@ -19,17 +19,22 @@ from skal_deep.pool._pool import Pool
 class DFAL(ScoreQueryStrategy):
     """DeepFool Active Learning (DFAL).
 
-    Asks for the rows that the smallest change would give another class: those
-    nearest to the decision boundary in the space of inputs, by the adversarial attack
-    DeepFool [1]_, [2]_. Scores are ``1 / (1 + distance)``, which is 0 for a row that
-    no step took across a boundary. Dropout is off; several nets are attacked in their
-    mean; rows are moved as the net sees them, after the steps of a Pipeline, and never
-    clipped to a range.
+    Queries the rows that the smallest change of the input would give another class:
+    those nearest to the decision boundary, by the adversarial attack DeepFool [1]_,
+    [2]_. Scores are ``1 / (1 + distance)``, and 0 for a row that no step took across a
+    boundary.
 
-    The time is that of ``n_steps`` times ``n_classes`` passes backward at most. Rows
-    are attacked in parts, so that memory does not grow with the pool. The
-    authors look at 300 random candidates: ``SubSamplingWrapper(DFAL(),
-    max_candidates=300)`` of scikit-activeml does.
+    Use it for nets with continuous inputs, such as images, on a few hundred candidates,
+    or when the adversarial twins of queried rows shall be trained on. On a large pool
+    it is slow.
+
+    Dropout is off; several nets are attacked in their mean prediction. Rows are moved
+    as the net sees them, after the steps of a Pipeline, and never clipped to a range.
+
+    The time is that of at most ``n_steps`` times ``n_classes`` backward passes. Rows
+    are attacked in parts, so that memory does not grow with the pool. The authors look
+    at 300 random candidates, as does ``SubSamplingWrapper(DFAL(), max_candidates=300)``
+    of scikit-activeml.
 
     Parameters
     ----------
@@ -51,12 +56,32 @@ class DFAL(ScoreQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    AdversarialBIM : Small steps of one size, one backward pass each.
+    MarginSampling : Closeness of two classes in probability, in one forward pass.
+    skactiveml.pool.SubSamplingWrapper : Looks at a random part of the candidates.
+
     References
     ----------
     .. [1] M. Ducoffe, F. Precioso. Adversarial Active Learning for Deep Networks: a
        Margin Based Approach. arXiv:1802.09841, 2018.
     .. [2] S.-M. Moosavi-Dezfooli, A. Fawzi, P. Frossard. DeepFool: A Simple and
        Accurate Method to Fool Deep Neural Networks. CVPR, 2016.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skorch import NeuralNetClassifier
+    >>> from skal_deep.classifier import DeepClassifier
+    >>> from skal_deep.modules import MLP
+    >>> from skal_deep.pool import DFAL
+    >>> X, y = np.array([[-2.0], [-1.5], [0.1], [1.5], [2.0]]), [0, -1, -1, -1, 1]
+    >>> net = NeuralNetClassifier(
+    ...     MLP, max_epochs=20, lr=0.1, train_split=None, verbose=0
+    ... )
+    >>> DFAL(random_state=0).query(X, y, DeepClassifier(net, random_state=0))
+    array([2])
     """
 
     _needs = (PredictsLogits,)
@@ -101,7 +126,7 @@ class DFAL(ScoreQueryStrategy):
 
         Returns
         -------
-        twins : ndarray of shape (n_samples, ...)
+        ndarray of shape (n_samples, ...)
             Rows as the net sees them; those that no step took across a boundary are
             returned as they are.
         """

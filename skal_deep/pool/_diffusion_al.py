@@ -18,30 +18,32 @@ from skal_deep.pool._pool import Pool
 class DiffusionAL(ScoreQueryStrategy):
     """Diffusion-based active learning: explore, then refine.
 
-    Lets each label diffuse over a graph of nearest neighbours: for each class, its
-    rows send 1 and the other labelled rows -1, and each step replaces a row's signal
-    by the mean of its neighbours'. Where even the strongest signal is small, labels
-    have hardly come yet or contradict each other, and these rows are asked for: the
-    score is minus the largest signal over classes [1]_, and 1, the highest, where no
-    label has come at all. It looks at embeddings and
-    labels alone. A classifier that has no embeddings, or none, makes it work on the
-    inputs themselves.
+    Lets each label diffuse over a graph of nearest neighbours. For each class, its
+    labelled rows send 1 and the other labelled rows -1; each step replaces a row's
+    signal by the mean of its neighbours' signals. A small signal means that no label
+    has come near, or that labels contradict each other. Queries rows whose strongest
+    signal is smallest: the score is minus the largest signal over classes [1]_, and 1,
+    the highest, where no label has come at all. Without a classifier, or with one that
+    has no embeddings, the inputs themselves are used.
 
-    The paper's abstract and others' accounts were at hand, not its text: the graph,
-    the cut of the diffusion and the largest over classes follow those. Without a
-    label no signal is sent: all scores are equal, so the draw is random, and a
-    warning says so. Candidates that are given as inputs stand for the nearest row of
-    ``X``. Neighbours of N rows take ``O(N^2 D)`` operations in chunks, a step ``O(N k
-    C)``; memory is ``O(N (D + k + C))``.
+    Use it with good embeddings and a moderate number of labels, to explore first and to
+    refine the boundaries later. It reads embeddings and labels, not predictions.
+
+    The definition is ours after the paper's abstract: the graph of k neighbours, the
+    number of steps and the maximum over classes are our choices. Without a label no
+    signal is sent: all scores are equal, the draw is random, and a warning says so.
+    Candidates that are given as inputs stand for the nearest row of ``X``. Finding
+    neighbours of N rows takes ``O(N^2 D)`` operations in chunks, a step ``O(N k C)``;
+    memory is ``O(N (D + k + C))``.
 
     Parameters
     ----------
     n_neighbors : int, default=10
         Number of neighbours k in the graph.
     n_steps : int, default=None
-        Number of steps of diffusion; ``None`` goes on until no new row is reached, so
+        Number of steps of diffusion. ``None`` stops when a step reaches no new row, so
         that the rows farthest from labels have the smallest signals. With very many
-        the signals are those of label propagation.
+        steps the signals are those of label propagation.
     selection : SelectionRule, default=None
         How to form a batch from the scores; ``None`` is :class:`TopK`.
     missing_label : scalar, str, nan or None, default=-1
@@ -49,10 +51,27 @@ class DiffusionAL(ScoreQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    JointLabelPropagation : Ignores classes: pure exploration along the graph.
+    ContrastiveAL : Compares predictions of labelled neighbours.
+    ProbCover : Explores by balls of one radius, without a graph.
+
     References
     ----------
     .. [1] D. Kushnir, L. Venturi. Diffusion-Based Deep Active Learning.
-       arXiv, 2020.
+       arXiv:2003.10339, 2020.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skal_deep.pool import DiffusionAL
+    >>> noise = np.random.default_rng(0).normal(size=(15, 3))
+    >>> X = np.repeat(np.eye(3), 5, axis=0) + 0.05 * noise  # three groups of five rows
+    >>> y = np.full(15, -1)
+    >>> y[0], y[5] = 0, 1
+    >>> DiffusionAL(n_neighbors=4).query(X, y) // 5  # the group without a label
+    array([2])
     """
 
     _needs = (Embeds,)

@@ -20,24 +20,28 @@ _ROWS_PER_PICK = 25
 class DropQuery(DeepQueryStrategy):
     """DropQuery: predictions that change when features are dropped.
 
-    Drops features of the embedding at random, several times, and looks which
-    predictions change in most of them. Such rows are grouped by k-means on embeddings
-    of unit length, into as many clusters as labels are asked for, and the row closest
-    to each centre is asked for [1]_. Made for linear classifiers on the embeddings of
-    a foundation model: a linear classifier of scikit-learn with these as ``X`` will
-    do.
+    Drops features of the embedding at random, several times, and finds the rows whose
+    prediction changes in most of these trials. Such rows are grouped by k-means on
+    embeddings of unit length, one cluster for each label, and the row closest to each
+    cluster centre is queried [1]_.
+
+    Use it for linear classifiers on the embeddings of a foundation model, for which it
+    was made: pass the embeddings as ``X`` and, for instance, a ``LogisticRegression``.
+    Where a row has few features, dropping most of them is no small change.
 
     Unlike scikit-activeml's, it drops features of the embedding, not of the input,
-    divides what is kept by one minus the rate, and has seeded clusters. A mask is one
-    for all rows, so that a row's answer does not depend on the others; the authors
-    draw one for each. While fewer than 25 rows for each label change in most masks,
-    rows that change in fewer count too, as in the authors' code. Other rows come last,
-    the ones closest to a centre first, where the authors draw at random.
+    divides the kept ones by one minus the rate, and has seeded clusters. Each mask is
+    shared by all rows, so that a row's answer does not depend on the other rows; the
+    authors draw one for each row. While fewer than 25 rows for each wanted label change
+    in most masks, rows that change in fewer masks count too, as in the authors' code.
+    Other rows come last, those closest to a centre first; the authors draw them at
+    random.
 
-    The utilities of row t are minus the distances to centre t, less 2 for rows that
-    do not change; centres depend on the batch size, so the first pick may. Finding
-    the rows takes ``O(M N C D)`` operations for M masks, grouping them ``O(N b D)`` an
-    iteration, and memory is ``O(N (C + D))``, with utilities ``O(N (C + D + b))``.
+    The utilities of row t are minus the distances to centre t, less 2 for rows that do
+    not change. The centres depend on the batch size, so the first pick may depend on
+    it, too. Finding the rows takes ``O(M N C D)`` operations for M masks, grouping them
+    ``O(N b D)`` an iteration; memory is ``O(N (C + D))``, with utilities ``O(N (C + D +
+    b))``.
 
     Parameters
     ----------
@@ -50,10 +54,27 @@ class DropQuery(DeepQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    AlfaMix : Changes predictions by mixing in labelled classes, not at random.
+    BALD : Disagreement of whole networks under dropout.
+    Clue : Clusters all rows, weighted by their entropy.
+
     References
     ----------
     .. [1] S. R. Gupte, J. Aklilu, J. J. Nirschl, S. Yeung-Levy. Revisiting Active
        Learning in the Era of Vision Foundation Models. TMLR, 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skal_deep.pool import DropQuery
+    >>> ones, mixed = np.ones(32), np.tile([1.2, -1.0], 16)
+    >>> X = np.array([-ones, ones, -0.9 * ones, mixed, 0.9 * ones])
+    >>> y = [0, 1, -1, -1, -1]
+    >>> DropQuery(random_state=0).query(X, y, LogisticRegression())
+    array([3])
     """
 
     _needs = (HasLinearHead,)

@@ -17,17 +17,21 @@ from skal_deep.pool._pool import Pool
 class EGL(ScoreQueryStrategy):
     """Expected Gradient Length (EGL).
 
-    Asks for the rows whose label would change the net most: the length of the
-    gradient of the cross-entropy, averaged over the labels that the net thinks
-    possible, ``sum_c p_c |g_c|`` [1]_. For the last layer, weights and bias if it has
-    one, it has a closed form of ``O(N (C + D))`` operations and memory. For all weights
-    it takes one pass a class, row by row; time and memory grow with the number of
-    weights. For texts only the vectors of the words count, and the word whose vector
-    would move most decides, ``max_w sum_c p_c |g_cw|`` [2]_ (remembered from the paper,
-    not checked with it).
+    Queries the rows whose label is expected to change the net most: the length of the
+    gradient of the cross-entropy, averaged over the labels by their predicted
+    probabilities, ``sum_c p_c |g_c|`` [1]_.
 
-    Inputs with long embeddings, such as bright images or long texts, have long
-    gradients whatever the net thinks of them.
+    Use it with ``weights="words"`` for text classifiers with word vectors, where
+    changing the vectors is what matters. Otherwise use :class:`Badge`: inputs with long
+    embeddings, such as bright images or long texts, have long gradients whatever the
+    net predicts, and EGL prefers them.
+
+    For the last layer, weights and bias if it has one, the length has a closed form of
+    ``O(N (C + D))`` operations and memory. For all weights it takes one backward pass a
+    class, row by row; time and memory grow with the number of weights. For words only
+    the word vectors count, and the word whose vector would move most decides: ``max_w
+    sum_c p_c |g_cw|``. That is our reading of [2]_; one could also take the largest
+    word for each class first and average then.
 
     Parameters
     ----------
@@ -42,12 +46,32 @@ class EGL(ScoreQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    Badge : Draws by the same gradients, and spreads the batch.
+    PredictiveEntropy : Uncertainty without the length of the embedding.
+    MixedScore : Goes over from one score to another, as from words to entropy.
+
     References
     ----------
     .. [1] B. Settles, M. Craven, S. Ray. Multiple-Instance Active Learning. NeurIPS,
        2007.
     .. [2] Y. Zhang, M. Lease, B. C. Wallace. Active Discriminative Text
        Representation Learning. AAAI, 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skorch import NeuralNetClassifier
+    >>> from skal_deep.classifier import DeepClassifier
+    >>> from skal_deep.modules import MLP
+    >>> from skal_deep.pool import EGL
+    >>> X, y = np.array([[-2.0], [-1.5], [0.1], [1.5], [2.0]]), [0, -1, -1, -1, 1]
+    >>> net = NeuralNetClassifier(
+    ...     MLP, max_epochs=20, lr=0.1, train_split=None, verbose=0
+    ... )
+    >>> EGL(random_state=0).query(X, y, DeepClassifier(net, random_state=0))
+    array([2])
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {

@@ -17,20 +17,24 @@ from skal_deep.pool._pool import Pool
 class EPIG(ScoreQueryStrategy):
     """Expected Predictive Information Gain (EPIG).
 
-    Asks for the rows whose label is expected to say most about the labels of other
-    inputs, the targets: ``mean_* I(y; y_*)`` in nats [1]_. :class:`BALD` also pays for
-    what it would learn about weights that no target depends on, such as those for
-    odd inputs that a pool holds and a test set does not. Scores lie between 0 and
-    those of BALD.
+    Queries the rows whose label is expected to tell most about the labels of other
+    inputs, the targets: ``mean_* I(y; y_*)`` in nats [1]_. :class:`BALD` also rewards
+    information about weights that no target depends on, for instance weights that only
+    matter for odd inputs. Scores lie between 0 and those of BALD.
 
-    Targets are drawn from the unlabelled rows, unless inputs are given. Where the
-    distribution of their classes is known, targets that seem to belong to a class the
-    drawn ones show too little of get more weight. The paper finds the shares of the
-    classes from the pool; here it is done from the targets themselves.
+    Use it when the pool holds much that the test data do not, and pass inputs like the
+    test data as ``X_target``. With a pool that resembles the test data it has less to
+    gain over BALD, and costs more.
+
+    Without ``X_target`` the targets are drawn from the unlabelled rows. Where the
+    distribution of their classes is known, pass it as ``target_classes``: targets of
+    classes that the drawn ones show too rarely then get more weight. The paper
+    estimates the shares of the classes from the pool; here they are estimated from the
+    targets themselves.
 
     Scoring N rows against M targets takes ``O(S N M C^2)`` operations. Memory is that
     of the targets' draws, ``O(S M C)``, and ``O(N)``: the draws of a large pool never
-    exist at once.
+    exist all at once.
 
     Parameters
     ----------
@@ -52,10 +56,26 @@ class EPIG(ScoreQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    BALD : Information about the weights; needs no targets.
+    BatchBALD : A joint criterion for batches.
+    ICAL : Dependence of a batch on the rest of the pool, by another measure.
+
     References
     ----------
     .. [1] F. Bickford Smith, A. Kirsch, S. Farquhar, Y. Gal, A. Foster, T. Rainforth.
        Prediction-Oriented Bayesian Active Learning. AISTATS, 2023.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skal_deep.pool import EPIG
+    >>> X = [[0.0], [1.0], [0.5], [2.9], [5.5], [5.0], [6.0]]
+    >>> y = [0, 0, -1, -1, -1, 1, 1]
+    >>> forest = RandomForestClassifier(30, random_state=0)
+    >>> EPIG(X_target=[[2.7], [3.1]]).query(X, y, forest)
+    array([3])
     """
 
     _needs = (SamplesProba,)

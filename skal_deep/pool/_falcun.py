@@ -15,15 +15,19 @@ from skal_deep.pool._pool import Pool
 class Falcun(DeepQueryStrategy):
     """Fast Active Learning by Contrastive UNcertainty (FALCUN).
 
-    Draws rows whose prediction is uncertain and unlike those of the picks before it:
-    with probability proportional to ``(d' + u) ** gamma``, u one minus the gap of the
-    two most probable classes, and d' the smallest ``sum_c |p_c - q_c|`` to a pick,
-    scaled to 0 ... 1 over what is left [1]_. It looks at probabilities alone, so
-    picking b of N rows takes ``O(b N C)`` operations and memory ``O(N C)``, with
-    utilities ``O(N (C + b))``.
+    Draws rows whose prediction is uncertain and unlike the predictions of the picks
+    before: with probability proportional to ``(d' + u) ** gamma``. Here u is one minus
+    the margin of the two most probable classes, and d' the smallest ``sum_c |p_c -
+    q_c|`` to a pick, scaled to 0 ... 1 over what is left [1]_.
 
-    scikit-activeml's scales a distance again that it has scaled before; here, as in
-    the authors' code, distances stay as they are from pick to pick.
+    Use it for batches when queries must be fast, or when there are no embeddings: it
+    looks at probabilities alone. With two classes, predictions can hardly differ in
+    more than their uncertainty, and it adds little to :class:`MarginSampling`.
+
+    scikit-activeml's version scales again a distance that it has scaled before; here,
+    as in the authors' code, the distances stay unscaled from pick to pick. Picking b of
+    N rows takes ``O(b N C)`` operations and memory ``O(N C)``, with utilities ``O(N (C
+    + b))``.
 
     The utilities are the probabilities of each draw. For candidates given as inputs,
     row 0 is relative to the unlabelled rows of ``X``, so that a pool may be scored in
@@ -38,10 +42,24 @@ class Falcun(DeepQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    MarginSampling : The same uncertainty without diversity.
+    Badge : Also uses embeddings for what is diverse.
+    Power : Draws by one score, whatever the other picks are.
+
     References
     ----------
     .. [1] S. Gilhuber, A. Beer, Y. Ma, T. Seidl. FALCUN: A Simple and Efficient Deep
        Active Learning Strategy. ECML PKDD, 2024.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skal_deep.pool import Falcun
+    >>> X, y = [[-2.0], [-1.5], [0.1], [1.5], [2.0]], [0, -1, -1, -1, 1]
+    >>> Falcun(random_state=0).query(X, y, LogisticRegression())
+    array([2])
     """
 
     _needs = (PredictsProba,)

@@ -15,19 +15,24 @@ from skal_deep.pool._pool import Pool
 class ICAL(DeepQueryStrategy):
     """Information Condensing Active Learning (ICAL).
 
-    Builds a batch row by row so that what the net predicts for it depends most on
-    what it predicts for the rest of the pool: the dependence, over posterior draws, is
-    the Hilbert-Schmidt independence criterion between the batch and a set of random
-    unlabelled rows, another one for each pick [1]_. The paper draws labels from the
-    predictions; here these stand for themselves, which leaves out the noise.
+    Builds a batch row by row so that the predictions for the batch depend as much as
+    possible on the predictions for the rest of the pool. Dependence, over posterior
+    draws, is measured by the Hilbert-Schmidt independence criterion between the batch
+    and a set of random unlabelled rows, another set for each pick [1]_.
 
-    Plain ICAL spreads a batch only by drawing other rows for each pick. With
-    ``n_probes`` it is ICAL-pointwise: rows that add nothing to the dependence of the
-    picks before on single random rows count for little.
+    Use it with a posterior of many draws for batches that are too large for
+    :class:`BatchBALD`, that is, larger than about 20. With few draws the measured
+    dependence is noisy.
+
+    The paper draws labels from the predictions; here the predicted probabilities are
+    used themselves, which leaves out the noise of the draw. Plain ICAL spreads a batch
+    only by the new random rows of each pick. With ``n_probes`` it is ICAL-pointwise,
+    which gives low scores to rows that do not raise the dependence of the batch on
+    single random rows.
 
     The utilities are dependences. A pick of N rows takes ``O(S^2 N C)`` operations with
-    S draws, with ``n_probes`` probes ``O(S N C^2 n_probes)`` more; memory is
-    ``O(S N C)``, with utilities ``O(N (S C + b))``.
+    S draws, with ``n_probes`` probes ``O(S N C^2 n_probes)`` more; memory is ``O(S N
+    C)``, with utilities ``O(N (S C + b))``.
 
     Parameters
     ----------
@@ -44,10 +49,26 @@ class ICAL(DeepQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    BatchBALD : Joint information about the weights; for small batches.
+    EPIG : Information about other predictions, row by row.
+    BALD : With ``Power`` the cheapest batch from a posterior.
+
     References
     ----------
     .. [1] S. Jain, G. Liu, D. Gifford. Information Condensing Active Learning.
        arXiv:2002.07916, 2020.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skal_deep.pool import ICAL
+    >>> X = [[0.0], [1.0], [0.5], [2.9], [5.5], [5.0], [6.0]]
+    >>> y = [0, 0, -1, -1, -1, 1, 1]
+    >>> forest = RandomForestClassifier(30, random_state=0)
+    >>> ICAL(random_state=0).query(X, y, forest)
+    array([3])
     """
 
     _needs = (SamplesProba,)

@@ -17,16 +17,20 @@ class JointLabelPropagation(DeepQueryStrategy):
     """Joint label propagation (jLP): core-set selection along the data.
 
     Lets all labels together, whatever their classes, propagate over a graph of nearest
-    neighbours, and asks again and again for the row that they reach least [1]_. Each
-    pick sends, too. It covers as :class:`CoreSet` does, but by paths through the data
-    in place of straight lines. Without a label the first pick is the row that all
-    rows together reach most. A classifier that has no embeddings, or none, makes it
-    work on the inputs themselves.
+    neighbours. Queries, one after another, the row that they reach least; each pick
+    propagates, too [1]_. It covers the data as :class:`CoreSet` does, but along paths
+    through the data in place of straight lines. Without a label the first pick is the
+    row that all rows together reach most. Without a classifier, or with one that has no
+    embeddings, the inputs themselves are used.
 
-    The utilities are minus what reaches a row. Candidates that are given as inputs
-    stand for the nearest row of ``X``. Neighbours of N rows take ``O(N^2 D)``
-    operations in chunks; each pick takes some hundred steps of conjugate gradients of
-    ``O(N k)``, and memory is ``O(N (D + k))``, with utilities ``O(N (D + k + b))``.
+    Use it for diverse batches when the classes lie on curved or elongated clusters, and
+    the pool is small enough for a graph. Like CoreSet it does not look at predictions.
+
+    The utilities are minus the amount that reaches a row. Candidates that are given as
+    inputs stand for the nearest row of ``X``. Finding neighbours of N rows takes
+    ``O(N^2 D)`` operations in chunks; each pick takes some hundred steps of conjugate
+    gradients of ``O(N k)``, and memory is ``O(N (D + k))``, with utilities ``O(N (D + k
+    + b))``.
 
     Parameters
     ----------
@@ -39,10 +43,27 @@ class JointLabelPropagation(DeepQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    CoreSet : Distances in straight lines; faster.
+    DiffusionAL : Also looks where labels of different classes meet.
+    MaxHerding : Covers the bulk of the data, for the first labels.
+
     References
     ----------
     .. [1] O. Siméoni, M. Budnik, Y. Avrithis, G. Gravier. Rethinking Deep Active
        Learning: Using Unlabeled Data at Model Training. ICPR, 2020.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skal_deep.pool import JointLabelPropagation
+    >>> noise = np.random.default_rng(0).normal(size=(15, 3))
+    >>> X = np.repeat(np.eye(3), 5, axis=0) + 0.05 * noise  # three groups of five rows
+    >>> strategy = JointLabelPropagation(n_neighbors=4, random_state=0)
+    >>> picks = strategy.query(X, np.full(15, -1), batch_size=3)
+    >>> np.unique(picks // 5)  # one row of each group
+    array([0, 1, 2])
     """
 
     _needs = (Embeds,)

@@ -11,9 +11,13 @@ from skal_deep.pool._pool import Pool
 class LeastConfidence(ScoreQueryStrategy):
     """Least confidence.
 
-    Asks for the rows whose most probable class is least probable: ``1 - max_c p_c``
-    [1]_, between 0 and ``1 - 1/C``. With a posterior, p is the mean over its draws,
-    and the score equals the variation ratio that Gal et al. print.
+    Queries the rows whose most probable class is least probable: ``1 - max_c p_c``
+    [1]_, between 0 and ``1 - 1/C``. With a posterior, p is the mean over its draws, and
+    the score equals the variation ratio as the paper of Gal et al. prints it.
+
+    Use it as a cheap baseline for any classifier with probabilities. With two classes
+    it ranks rows as :class:`MarginSampling` and :class:`PredictiveEntropy` do; with
+    more, MarginSampling is usually the better first choice.
 
     Scoring N rows takes ``O(N C)`` operations and memory beside the prediction.
 
@@ -27,10 +31,24 @@ class LeastConfidence(ScoreQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    MarginSampling : Compares the two most probable classes.
+    PredictiveEntropy : Looks at all classes.
+    VariationRatio : Counts votes of posterior draws.
+
     References
     ----------
     .. [1] D. D. Lewis, W. A. Gale. A Sequential Algorithm for Training Text
        Classifiers. SIGIR, 1994.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skal_deep.pool import LeastConfidence
+    >>> X, y = [[-2.0], [-1.5], [0.1], [1.5], [2.0]], [0, -1, -1, -1, 1]
+    >>> LeastConfidence(random_state=0).query(X, y, LogisticRegression())
+    array([2])
     """
 
     _needs = (PredictsProba,)

@@ -15,19 +15,23 @@ from skal_deep.pool._pool import Pool
 class MaxDet(DeepQueryStrategy):
     """Determinant maximisation (MaxDet), for regression and classification.
 
-    Takes the network as a linear model in the gradients of its weights. Given the
-    labelled rows, asks for the row whose output is most uncertain, conditions on it,
-    and asks again [1]_. That maximises the determinant of the posterior covariance of
-    the batch greedily, and is BatchBALD for a Gaussian process.
+    Treats the network as a linear model in the gradients of its weights. Given the
+    labelled rows, queries the row whose output is most uncertain, takes it as known,
+    and continues [1]_. That greedily maximises the determinant of the posterior
+    covariance of the batch, and is BatchBALD for a Gaussian process.
+
+    Use it in regression when the outputs have little noise and extreme rows are
+    welcome. Where the pool has outliers, prefer :class:`LCMD`, which looks at how many
+    rows a pick stands for.
 
     The features are ``[h, 1]`` for a regression net, with h the embedding. For a
-    classifier, which the paper does not treat, they are the gradient of the loss of
-    the most probable label, as in Badge. With ``weights="all"`` they are gradients by
-    the weights of all linear layers, see :class:`LCMD`. Gradients longer than
-    ``n_features`` are sketched by random signs. Without a net that has embeddings the
-    inputs serve as h.
+    classifier, which the paper does not treat, they are the gradient of the loss of the
+    most probable label, as in :class:`Badge`. With ``weights="all"`` they are gradients
+    of the weights of all linear layers, see LCMD. Gradients longer than ``n_features``
+    are sketched by random signs. Without a net that has embeddings the inputs serve as
+    h.
 
-    The utilities are variances, in units of the variance of a weight a priori. Time
+    The utilities are variances, in units of the prior variance of a weight. Time
     ``O(p^2 (N + M + b) + b N p)`` for M labelled rows and ``p = n_features``, memory
     ``O(N p + p^2)``, with utilities ``O(N (p + b) + p^2)``.
 
@@ -45,10 +49,25 @@ class MaxDet(DeepQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    LCMD : Covers gradients; the better default for regression.
+    Bait : Lowers the uncertainty of the whole pool, not of the batch alone.
+    BatchBALD : The same idea for classifiers with posterior draws.
+
     References
     ----------
     .. [1] D. Holzmüller, V. Zaverkin, J. Kästner, I. Steinwart. A Framework and
        Benchmark for Deep Batch Active Learning for Regression. JMLR, 2023.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from skal_deep.pool import MaxDet
+    >>> X, y = [[0.0], [1.0], [9.0], [10.0], [4.0]], [0.0] + [np.nan] * 4
+    >>> MaxDet(missing_label=np.nan).query(X, y, reg=LinearRegression())
+    array([3])
     """
 
     _works_on_inputs: ClassVar[bool] = True

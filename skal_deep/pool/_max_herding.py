@@ -16,20 +16,26 @@ from skal_deep.pool._pool import Pool
 class MaxHerding(DeepQueryStrategy):
     """MaxHerding: greedy generalised coverage, for the first few labels.
 
-    A labelled row covers another by ``exp(-d^2 / bandwidth^2)``, with d the distance
-    of their embeddings. Asks again and again for the row that raises the mean
-    coverage of all rows most [1]_. It is :class:`ProbCover` with soft balls, and
+    A labelled row covers another row by ``exp(-d^2 / bandwidth^2)``, with d the
+    distance of their embeddings. Queries, one after another, the row that raises the
+    mean coverage of all rows most [1]_. It is :class:`ProbCover` with soft balls, and
     depends less on their width. The coverage that a batch adds is at least 1 - 1/e of
     the best possible.
 
-    Embeddings should be good without labels: precomputed ones as ``X`` with
-    ``clf=None``, as of a self-supervised net. A classifier that has no embeddings, or
-    none, makes it work on the inputs themselves.
+    Use it for the first few labels a class, with good embeddings and no label needed.
+    In ``python -m benchmarks low-budget`` (Fashion-MNIST, 10 to 50 labels) it was above
+    random sampling and a little below :class:`TypiClust`. With more labels, strategies
+    that read predictions take over.
 
-    The utilities are gains in coverage, between 0 and 1, all of them exact. Rows that
-    are no candidates count as rows to cover. Picking b of N rows takes about
-    ``N^2 D (1 + log b)`` operations and memory ``O(N D)``, with utilities
-    ``O(N (D + b))``, where scikit-activeml's keeps an N x N matrix.
+    The embeddings should separate the classes without any label, as those of a
+    self-supervised net do. Compute them first and pass them as ``X``, with
+    ``clf=None``. Without a classifier, or with one that has no embeddings, the inputs
+    themselves are used.
+
+    The utilities are exact gains in coverage, between 0 and 1. Rows that are no
+    candidates count as rows to cover. Picking b of N rows takes about ``N^2 D (1 + log
+    b)`` operations and memory ``O(N D)``, with utilities ``O(N (D + b))``, where
+    scikit-activeml's keeps an N x N matrix.
 
     Parameters
     ----------
@@ -42,10 +48,27 @@ class MaxHerding(DeepQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    UncertaintyHerding : Weighs rows by uncertainty, for more labels.
+    TypiClust : Picks a typical row of each cluster; faster on large pools.
+    ProbCover : Hard balls, very sensitive to their radius.
+
     References
     ----------
     .. [1] W. Bae, J. Noh, D. J. Sutherland. Generalized Coverage for More Robust
        Low-Budget Active Learning. ECCV, 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skal_deep.pool import MaxHerding
+    >>> noise = np.random.default_rng(0).normal(size=(15, 3))
+    >>> X = np.repeat(np.eye(3), 5, axis=0) + 0.05 * noise  # three groups of five rows
+    >>> strategy = MaxHerding(random_state=0)
+    >>> picks = strategy.query(X, np.full(15, -1), batch_size=3)
+    >>> np.unique(picks // 5)  # one row of each group
+    array([0, 1, 2])
     """
 
     _needs = (Embeds,)

@@ -15,12 +15,16 @@ from skal_deep.pool._pool import Pool
 class MeanStd(ScoreQueryStrategy):
     """Mean standard deviation (mean STD).
 
-    Asks for the rows whose predicted probabilities vary most among the posterior
-    draws: ``mean_c std_s p_sc`` [1]_, [2]_ with the standard deviation over all draws
-    (divided by S), between 0 and 1/2.
+    Queries the rows whose predicted probabilities vary most among the posterior draws:
+    ``mean_c std_s p_sc`` [1]_, [2]_ with the standard deviation over all draws (divided
+    by S), between 0 and 1/2.
 
-    Scoring N rows takes ``O(S N C)`` operations beside the predictions. Memory is
-    ``O(N)`` beside the draws, and those of a large pool never exist at once.
+    Use it as a simple measure of disagreement, for comparison with published work. In
+    the experiments of [2]_ it was below :class:`BALD` and :class:`VariationRatio`.
+
+    Scoring N rows by S draws takes ``O(S N C)`` operations beside the predictions.
+    Memory is ``O(N)`` beside the draws, and the draws of a large pool never exist all
+    at once.
 
     Parameters
     ----------
@@ -35,6 +39,11 @@ class MeanStd(ScoreQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    BALD : Disagreement as information, in nats.
+    VariationRatio : Disagreement of the predicted classes.
+
     References
     ----------
     .. [1] M. Kampffmeyer, A.-B. Salberg, R. Jenssen. Semantic Segmentation of Small
@@ -42,6 +51,16 @@ class MeanStd(ScoreQueryStrategy):
        Convolutional Neural Networks. CVPR Workshops, 2016.
     .. [2] Y. Gal, R. Islam, Z. Ghahramani. Deep Bayesian Active Learning with Image
        Data. ICML, 2017.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skal_deep.pool import MeanStd
+    >>> X = [[0.0], [1.0], [0.5], [2.9], [5.5], [5.0], [6.0]]
+    >>> y = [0, 0, -1, -1, -1, 1, 1]
+    >>> forest = RandomForestClassifier(30, random_state=0)
+    >>> MeanStd(random_state=0).query(X, y, forest)
+    array([3])
     """
 
     _needs = (SamplesProba,)

@@ -15,13 +15,18 @@ from skal_deep.pool._pool import Pool
 class MixedScore(ScoreQueryStrategy):
     """Weighted mean of scores (multi-criteria active learning).
 
-    Each score is brought to a scale from 0 to 1 over the candidates; then they are
-    averaged with weights, which a grid search can choose and which may change as
-    labels come in: the idea of multi-criteria active learning, that different scores
-    are worth following at different stages of training [1]_. The paper's own rule for
-    the weights is not reproduced: here they go in a straight line from ``weights`` to
-    ``late_weights``. Its scale is not known to us; ours keeps the distances between
-    scores, where ranks would turn round-off into differences.
+    Brings each score to a scale from 0 to 1 over the candidates and averages the scores
+    with weights, which may change as labels come in. This is the idea of multi-criteria
+    active learning: different scores are useful at different stages of training [1]_.
+
+    Use it to go over from one score to another, for instance from exploring to
+    uncertainty, or to let a grid search choose between scores. It mixes strategies that
+    score each row by itself; batch methods such as :class:`Badge` cannot be mixed.
+
+    The definition is ours. The weights go in a straight line from ``weights`` to
+    ``late_weights`` as the number of labels grows to ``n_late``; the paper adapts them
+    to the state of training. Scores are scaled linearly, which keeps the ratios of
+    their differences; ranks would turn rounding errors into differences.
 
     The scale is that of all unlabelled rows of ``X``, candidates or not, so that a pool
     may be scored in parts. Time and memory are those of the scores.
@@ -29,14 +34,14 @@ class MixedScore(ScoreQueryStrategy):
     Parameters
     ----------
     scores : list of ScoreQueryStrategy
-        Strategies whose scores are mixed. Their own rules and seeds do not matter.
+        Strategies whose scores are mixed. Their own rules and seeds are not used.
     weights : array-like of shape (n_scores,), default=None
         Weights that are not negative; only their proportions matter. ``None`` weighs
         all scores equally.
     late_weights : array-like of shape (n_scores,), default=None
         Weights once ``n_late`` rows have a label; ``None`` are the same.
     n_late : int, default=100
-        Number of labels from which on the late weights hold.
+        Number of labels from which the late weights apply.
     selection : SelectionRule, default=None
         How to form a batch from the scores; ``None`` is :class:`TopK`, and
         :class:`Power` gives its stochastic form.
@@ -45,17 +50,23 @@ class MixedScore(ScoreQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    UncertaintyHerding : Goes from coverage to uncertainty by itself.
+    EPIG : One score that weighs uncertainty by relevance.
+    skal_deep.evaluation.SimulatedActiveLearner : For a search over the weights.
+
     Notes
     -----
     EGL-Entropy-Beta, for texts, starts with the gradients of words and goes over to
-    entropy, with a weight drawn from a Beta distribution in each round [2]_. The
-    example goes the same way without the draws: how they depend on the round is not
-    known to us.
+    entropy, with a weight drawn from a Beta distribution in each round [2]_. The same
+    way, without the draws, is ``MixedScore([EGL("words"), PredictiveEntropy()],
+    weights=[1, 0], late_weights=[0, 1], n_late=200)``.
 
-    An acquisition function that is itself learned, by a policy net and reinforcement
-    [3]_, is not offered. It learns from how far each batch of labels has improved the
-    net, while labels are being spent; a search over ``weights`` asks the same of data
-    that have labels already.
+    A score that is itself learned, by a policy net and reinforcement learning [3]_, is
+    not offered. It learns from the improvement that each batch of labels brings, while
+    labels are being spent. A grid search over ``weights`` on data that have labels
+    already answers the same question at no such cost.
 
     References
     ----------
@@ -68,10 +79,13 @@ class MixedScore(ScoreQueryStrategy):
 
     Examples
     --------
-    >>> from skal_deep.pool import EGL, MixedScore, PredictiveEntropy
-    >>> strategy = MixedScore([EGL("words"), PredictiveEntropy()], weights=[1, 0])
-    >>> strategy.set_params(late_weights=[0, 1], n_late=200).n_late
-    200
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skal_deep.pool import BALD, MixedScore, PredictiveEntropy
+    >>> X = [[0.0], [1.0], [0.5], [2.9], [5.5], [5.0], [6.0]]
+    >>> y = [0, 0, -1, -1, -1, 1, 1]
+    >>> strategy = MixedScore([BALD(), PredictiveEntropy()], weights=[2, 1])
+    >>> strategy.query(X, y, RandomForestClassifier(30, random_state=0))
+    array([3])
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {

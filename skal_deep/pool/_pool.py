@@ -18,8 +18,20 @@ from skal_deep.pool._rows import Rows
 class Pool(Rows):
     """The candidates of one query, and what is known beside them.
 
-    Attributes
+    A strategy of your own gets it in ``_score`` or ``_select``; use it to read the
+    candidates, the labelled rows and the model's answers. The base class makes it;
+    nobody else has to.
+
+    Parameters
     ----------
+    data : ndarray of shape (n_samples, ...)
+        All inputs that the candidates are taken from.
+    positions : ndarray of shape (N,)
+        Which of them are candidates.
+    model : Model
+        Answers for them.
+    seed : int
+        Seed of posterior draws; equal seeds give coupled draws.
     labeled : Rows
         The labelled rows.
     y_labeled : ndarray of shape (M,)
@@ -28,17 +40,42 @@ class Pool(Rows):
         The unlabelled rows of the data, candidates or not.
     is_foreign : bool
         Whether the candidates were given as inputs, not as rows of the data.
-    unlabeled_beside : Rows or None
-        The unlabelled rows, if there are any and the candidates are not just these.
-        What looks at the population must look at these then, in whatever form the
-        candidates are given.
+    is_all : bool
+        Whether the candidates are exactly the unlabelled rows.
+    without : callable
+        Takes positions among the labelled rows; returns a clone of the classifier that
+        is fitted without their labels.
     generator : torch.Generator
         The one source of randomness, on the CPU.
     with_utilities : bool
-        Whether the utilities will be looked at. A strategy may save computing them.
+        Whether the caller asks for utilities. If not, a strategy need not compute them.
+
     score_whole : callable or None
         Where utilities of inputs are to compare with the population: a strategy's way
         to score :meth:`whole`, for its selection rule.
+
+    Attributes
+    ----------
+    unlabeled_beside : Rows or None
+        The unlabelled rows, if there are any and the candidates are others. A strategy
+        that looks at the whole population must then look at these, in whatever form
+        the candidates are given.
+
+    See Also
+    --------
+    Rows : The answers of the model, for candidates and other rows alike.
+    DeepQueryStrategy : Makes the pool and hands it to a strategy.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.pool import ScoreQueryStrategy
+    >>> class Farthest(ScoreQueryStrategy):
+    ...     _works_on_inputs, selection = True, None
+    ...     def _score(self, pool):
+    ...         return torch.cdist(pool.embed(), pool.labeled.embed()).amin(1)
+    >>> Farthest().query([[0.0], [1.0], [5.0]], [0, -1, -1])
+    array([2])
     """
 
     def __init__(

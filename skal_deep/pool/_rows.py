@@ -33,6 +33,10 @@ _N_SHOWN = 16
 class Rows:
     """Some rows of the data, seen through the model; each answer is computed once.
 
+    A strategy meets it as its pool, and as the labelled and unlabelled rows of that
+    pool. Use its methods in place of the model's: they are answered chunk by chunk, so
+    that a pool may be larger than memory, and asking twice costs nothing.
+
     Parameters
     ----------
     data : ndarray of shape (n_samples, ...)
@@ -43,6 +47,22 @@ class Rows:
         Answers for them.
     seed : int
         Seed of posterior draws; equal seeds give coupled draws.
+
+    See Also
+    --------
+    Pool : The candidates of a query, which are rows, too.
+    ScoreQueryStrategy : Where such rows are used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skal_deep.classifier import as_model
+    >>> from skal_deep.pool import Rows
+    >>> X = np.array([[0.0], [1.0], [2.0]])
+    >>> model = as_model(LogisticRegression().fit(X, [0, 0, 1]))
+    >>> Rows(X, np.array([2, 0]), model, seed=0).predict_proba().shape
+    torch.Size([2, 2])
     """
 
     def __init__(

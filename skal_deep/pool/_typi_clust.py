@@ -19,21 +19,26 @@ _MOST_CLUSTERS = 500
 class TypiClust(DeepQueryStrategy):
     """Typical clustering (TypiClust), for the first few labels.
 
-    Groups all rows, labelled or not, into as many clusters as there will be labels,
-    at most 500, by k-means. Clusters without a label come first, large before small;
-    of each it asks for the most typical row: the one with the smallest mean distance
-    to its nearest neighbours in the cluster [1]_. Made for budgets of a few labels a
-    class, where uncertainty says little yet; no label at all is needed.
+    Groups all rows, labelled or not, into as many clusters as there will be labels, at
+    most 500, by k-means. Clusters without a label come first, large before small. In
+    each it queries the most typical row: the one with the smallest mean distance to its
+    nearest neighbours in the cluster [1]_.
 
-    Embeddings should be good without labels: precomputed ones as ``X`` with
-    ``clf=None``, as of a self-supervised net. A classifier that has no embeddings, or
-    none, makes it work on the inputs themselves.
+    Use it for the first few labels a class, when predictions say little; it needs no
+    label at all. In ``python -m benchmarks low-budget`` (Fashion-MNIST, 10 to 50
+    labels) it was the best of the strategies compared. With more labels change to a
+    strategy that reads predictions, such as :class:`MarginSampling` or :class:`Badge`.
 
-    The utilities are typicalities, one over mean distances, of the cluster whose turn
-    it is, and 0 elsewhere. Clusters depend on the batch size, so the first pick may.
-    With K clusters of N rows a query takes about ``N K D`` operations an iteration of
-    k-means and at most ``N^2 D`` for neighbours, less the more clusters there are;
-    its memory is ``O(N D)``, with utilities ``O(N (D + b))``.
+    The embeddings should separate the classes without any label, as those of a
+    self-supervised net do. Compute them first and pass them as ``X``, with
+    ``clf=None``. Without a classifier, or with one that has no embeddings, the inputs
+    themselves are used.
+
+    The utilities are typicalities, one over mean distances, for the cluster that the
+    pick is taken from, and 0 elsewhere. Clusters depend on the batch size, so the first
+    pick may depend on it, too. With K clusters of N rows a query takes about ``N K D``
+    operations an iteration of k-means and at most ``N^2 D`` for neighbours, fewer with
+    more clusters; its memory is ``O(N D)``, with utilities ``O(N (D + b))``.
 
     Parameters
     ----------
@@ -46,10 +51,27 @@ class TypiClust(DeepQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    MaxHerding : Covers the data softly; its picks do not depend on the batch size.
+    ProbCover : Covers by balls; very sensitive to their radius.
+    UncertaintyHerding : Goes over to uncertainty as labels come in.
+
     References
     ----------
     .. [1] G. Hacohen, A. Dekel, D. Weinshall. Active Learning on a Budget: Opposite
        Strategies Suit High and Low Budgets. ICML, 2022.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skal_deep.pool import TypiClust
+    >>> noise = np.random.default_rng(0).normal(size=(15, 3))
+    >>> X = np.repeat(np.eye(3), 5, axis=0) + 0.05 * noise  # three groups of five rows
+    >>> strategy = TypiClust(random_state=0)
+    >>> picks = strategy.query(X, np.full(15, -1), batch_size=3)
+    >>> np.unique(picks // 5)  # one row of each group
+    array([0, 1, 2])
     """
 
     _needs = (Embeds,)

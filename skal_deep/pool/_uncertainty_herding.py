@@ -23,23 +23,27 @@ from skal_deep.pool._pool import Pool
 class UncertaintyHerding(DeepQueryStrategy):
     """Uncertainty herding (UHerding), for small and large budgets.
 
-    :class:`MaxHerding` in which a row counts by how unsure the classifier is of it:
-    one minus the gap between its two most probable classes [1]_. The kernel is as
-    wide as the two closest labelled rows are apart. So with few labels it covers the
-    data, and with many, when balls are small, it asks for what is most uncertain.
-    Without a label all rows count alike.
+    :class:`MaxHerding` in which each row counts by how uncertain its prediction is: one
+    minus the margin between its two most probable classes [1]_. The kernel is as wide
+    as the distance of the two closest labelled rows. So with few labels it covers the
+    data, and with many labels, when the kernel is narrow, it queries the most uncertain
+    rows. Without a label all rows count alike.
 
-    Nets that are fitted to few labels are too sure of themselves. So probabilities
-    are calibrated first, as in the paper: they are those of ``softmax(z / T)``, with
-    the temperature T that makes labels most probable that were held out [2]_. Which
-    labels the paper holds out was not at hand. Here, as for :class:`AskNLearn`, a
-    clone of the classifier is fitted without a third of the labels of each class,
-    which doubles the time of training. Where no class has two labels, ``T = 1``.
+    Use it when one strategy shall serve from the first label to many, on pools of up to
+    about 100,000 rows: the time grows with the square of their number. On larger pools
+    use :class:`TypiClust` first and :class:`Badge` or :class:`MarginSampling` later.
 
-    Embeddings are the classifier's, or the inputs where it has none. The utilities
-    are gains in weighted coverage, between 0 and 1. Beside the training, picking b of
-    N rows takes about ``N^2 D (1 + log b)`` operations and memory ``O(N (C + D))``,
-    with utilities ``O(N (C + D + b))``.
+    Nets that are fitted to few labels are too confident. So probabilities are
+    calibrated first, as in the paper: ``softmax(z / T)`` with the temperature T that
+    makes held-out labels most probable [2]_. Which labels are held out is our choice:
+    as for :class:`AskNLearn`, a clone of the classifier is fitted without a third of
+    the labels of each class, which doubles the time of training. Where no class has two
+    labels, ``T = 1``.
+
+    Embeddings are the classifier's, or the inputs where it has none. The utilities are
+    gains in weighted coverage, between 0 and 1. Beside the training, picking b of N
+    rows takes about ``N^2 D (1 + log b)`` operations and memory ``O(N (C + D))``, with
+    utilities ``O(N (C + D + b))``.
 
     Parameters
     ----------
@@ -53,12 +57,26 @@ class UncertaintyHerding(DeepQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    MaxHerding : Coverage alone, which needs no classifier.
+    Badge : Uncertain and diverse rows, linear in the size of the pool.
+    MixedScore : A change from one score to another at a chosen number of labels.
+
     References
     ----------
     .. [1] W. Bae, D. J. Sutherland, G. L. Oliveira. Uncertainty Herding: One Active
        Learning Method for All Label Budgets. ICLR, 2025.
     .. [2] C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger. On Calibration of Modern
        Neural Networks. ICML, 2017.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skal_deep.pool import UncertaintyHerding
+    >>> X, y = [[-2.0], [-1.5], [0.1], [1.5], [2.0]], [0, -1, -1, -1, 1]
+    >>> UncertaintyHerding(normalize=False).query(X, y, LogisticRegression())
+    array([2])
     """
 
     _needs = (PredictsProba,)

@@ -21,21 +21,25 @@ class VAAL(ScoreQueryStrategy):
     """Variational Adversarial Active Learning (VAAL).
 
     Trains a variational autoencoder on all inputs, and a discriminator D that tells
-    labelled from unlabelled codes while the encoder tries to fool it. Asks for the
-    rows that look least labelled: the score is ``1 - D(mu(x))``, between 0 and 1 [1]_.
-    It looks at ``X`` alone; a classifier may be given and is not used, nor are the
-    earlier steps of a Pipeline.
+    labelled from unlabelled codes, while the encoder tries to fool it. Queries the rows
+    that look least like labelled ones: the score is ``1 - D(mu(x))``, between 0 and 1
+    [1]_. It looks at ``X`` alone; a classifier may be given and is not used, nor are
+    the earlier steps of a Pipeline.
+
+    Use it when the labelled rows miss a part of the data that the inputs themselves
+    show, and training two more nets for each query is acceptable. Do not expect much:
+    users of the published code report results like those of random sampling, and on the
+    digits in the README it was not above random sampling, either.
 
     The losses have the scale of the evidence lower bound: squared errors are summed
-    over the features of a row. The published code averages them, which makes the
-    codes collapse and the choice random; ``loss_scaling="official"`` reproduces it.
-    Vectors are standardised feature by feature, images (n, c, h, w) as a whole.
+    over the features of a row. The published code averages them, which makes all codes
+    nearly equal and the choice almost random; ``loss_scaling="official"`` reproduces
+    it. Vectors are standardised feature by feature, images (n, c, h, w) as a whole.
 
     With fewer than two labelled rows there is nothing to tell apart: all scores are
-    equal, so the draw is random, and a warning says so.
-
-    The time is that of ``n_iterations`` mini-batches, whatever the size of the pool,
-    and of one pass that scores it. Memory is that of copies of the inputs.
+    equal, the draw is random, and a warning says so. The time is that of
+    ``n_iterations`` mini-batches, whatever the size of the pool, and of one pass that
+    scores it. Memory is that of copies of the inputs.
 
     Parameters
     ----------
@@ -66,10 +70,26 @@ class VAAL(ScoreQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    CoreSet : Rows far from labelled ones, by distances; no training.
+    TypiClust : Groups without labels first; no training.
+    skactiveml.pool.DiscriminativeAL : A classifier of labelled against unlabelled.
+
     References
     ----------
     .. [1] S. Sinha, S. Ebrahimi, T. Darrell. Variational Adversarial Active Learning.
        ICCV, 2019.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skal_deep.pool import VAAL
+    >>> X = np.random.default_rng(0).normal(size=(20, 3))
+    >>> y = np.array([0, 1] * 3 + [-1] * 14)
+    >>> picks = VAAL(n_iterations=2, random_state=0).query(X, y, batch_size=4)
+    >>> len(set(picks)), picks.min() >= 6  # four unlabelled rows
+    (4, np.True_)
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {

@@ -16,14 +16,18 @@ from skal_deep.pool._pool import Pool
 class VariationRatio(ScoreQueryStrategy):
     """Variation ratio.
 
-    Asks for the rows on whose class the posterior draws agree least. With votes it is
-    the share of draws that do not vote for the commonest class [1]_; with
-    probabilities it is ``1 - max_c mean_s p_sc`` [2]_. The paper prints the second and
-    its code computes the first; votes are the default, since the second is the same as
-    :class:`LeastConfidence`.
+    Queries the rows on whose class the posterior draws agree least. With votes the
+    score is the share of draws that do not vote for the commonest class [1]_; with
+    probabilities it is ``1 - max_c mean_s p_sc`` [2]_. The paper [2]_ prints the second
+    and its code computes the first. Votes are the default, since the second is the same
+    as :class:`LeastConfidence`.
+
+    Use it with ensembles, or with many dropout draws, when only the predicted class
+    matters. With few draws the votes take few values, and most rows tie.
 
     Scoring N rows by S draws takes ``O(S N C)`` operations beside the predictions.
-    Memory is ``O(N)`` beside the draws, and those of a large pool never exist at once.
+    Memory is ``O(N)`` beside the draws, and the draws of a large pool never exist all
+    at once.
 
     Parameters
     ----------
@@ -40,11 +44,27 @@ class VariationRatio(ScoreQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    VoteEntropy : The entropy of the votes; also sees how the minority is split.
+    BALD : Also looks at how confident each draw is.
+    LeastConfidence : The probability form; needs no posterior.
+
     References
     ----------
     .. [1] L. C. Freeman. Elementary Applied Statistics. Wiley, 1965.
     .. [2] Y. Gal, R. Islam, Z. Ghahramani. Deep Bayesian Active Learning with Image
        Data. ICML, 2017.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skal_deep.pool import VariationRatio
+    >>> X = [[0.0], [1.0], [0.5], [2.9], [5.5], [5.0], [6.0]]
+    >>> y = [0, 0, -1, -1, -1, 1, 1]
+    >>> forest = RandomForestClassifier(30, random_state=0)
+    >>> VariationRatio(random_state=0).query(X, y, forest)
+    array([3])
     """
 
     _needs = (SamplesProba,)

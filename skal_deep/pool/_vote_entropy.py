@@ -15,14 +15,18 @@ from skal_deep.pool._pool import Pool
 class VoteEntropy(ScoreQueryStrategy):
     """Vote entropy: query by committee.
 
-    Asks for the rows on whose class the members of a committee are split most
-    evenly: the entropy of their votes in nats, ``H[V / S]`` where V counts the
-    members that vote for each class [1]_. Here the members are posterior draws.
-    With few of them scores take few values, and ties are broken at random. The
-    paper divides by ``log(min(S, C))``, which changes no order.
+    Queries the rows on whose class the members of a committee are split most evenly:
+    the entropy of their votes in nats, ``H[V / S]`` where V counts the members that
+    vote for each class [1]_. Here the members are posterior draws. The paper divides by
+    ``log(min(S, C))``, which changes no order.
 
-    Scoring N rows takes ``O(S N C)`` operations beside the predictions. Memory is
-    ``O(N)`` beside the draws, and those of a large pool never exist at once.
+    Use it with ensembles of ten or more members whose probabilities cannot be trusted:
+    only their classes count. With few members the scores take few values, and ties are
+    broken at random.
+
+    Scoring N rows by S draws takes ``O(S N C)`` operations beside the predictions.
+    Memory is ``O(N)`` beside the draws, and the draws of a large pool never exist all
+    at once.
 
     Parameters
     ----------
@@ -37,10 +41,26 @@ class VoteEntropy(ScoreQueryStrategy):
     random_state : int, RandomState or None, default=None
         Seed of training, draws and tie breaking.
 
+    See Also
+    --------
+    ConsensusKL : Compares the members' probabilities.
+    VariationRatio : The share of votes against the majority.
+    BALD : Disagreement as information, with the members' confidence.
+
     References
     ----------
     .. [1] S. P. Engelson, I. Dagan. Minimizing Manual Annotation Cost in Supervised
        Training from Corpora. ACL, 1996.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skal_deep.pool import VoteEntropy
+    >>> X = [[0.0], [1.0], [0.5], [2.9], [5.5], [5.0], [6.0]]
+    >>> y = [0, 0, -1, -1, -1, 1, 1]
+    >>> forest = RandomForestClassifier(30, random_state=0)
+    >>> VoteEntropy(random_state=0).query(X, y, forest)
+    array([3])
     """
 
     _needs = (SamplesProba,)
