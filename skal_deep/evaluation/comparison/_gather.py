@@ -68,6 +68,7 @@ def collected(
         Reference lines.
     """
     check_paired(outcomes)
+    # Jobs end in any order; the result must not depend on it.
     outcomes.sort(key=lambda outcome: (outcome.repeat, names.index(outcome.strategy)))
     references.sort(key=lambda outcome: (outcome.repeat, outcome.strategy))
     rows = [row for outcome in outcomes for row in outcome.rows]

@@ -97,11 +97,15 @@ def run_job(
     error = None
     with _one_thread(), interrupts_leave() as check_interrupt:
         start = start_of(learner, seed, *data)
+        # What was stored is checked against this start before anything is played on
+        # from it.
         rows = [] if run is None else _stored(run, name, repeat, learner, start, picks)
         provenance = {} if run is None else _provenance(run.hash_of(name))
         past = [row["indices"] for row in rows] if picks is None else picks
         try:
             for played in rounds(learner, seed, start, past, len(rows)):
+                # Before the row is kept: a training that swallowed Ctrl-C has returned
+                # a half-trained classifier, whose score must not be stored.
                 check_interrupt()
                 row = {
                     "strategy": name,
@@ -219,5 +223,7 @@ def _start_hash(learner: Any, start: Start, first: dict[str, Any]) -> str:
         hashed.update(rows.tobytes())
     hashed.update(repr(start.y[start.first].tolist()).encode())
     for metric in named_scorers(learner.scoring):
+        # The score of the first classifier belongs to it: equal rows are not enough for
+        # a pair, if the fit is not reproducible.
         hashed.update(f"{metric}={first[metric]:.6g};".encode())
     return hashed.hexdigest()

@@ -55,6 +55,7 @@ def unsaturated(comparison: Comparison, share: float = 0.99) -> Comparison:
     scores = checked_scores(comparison.curve(BASELINE), "The curve of random sampling")
     mean = scores.mean(axis=0)
     is_saturated = mean >= mean[-1] - (1 - share) * abs(mean[-1])
+    # At least one query is kept: with the start alone there is nothing to compare.
     last = max(1, int(is_saturated.argmax()))
     return replace(
         comparison,

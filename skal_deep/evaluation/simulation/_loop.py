@@ -108,6 +108,8 @@ def play(
         Stages that are not wanted again. Their classifier is fitted only if the game
         goes on from it.
     """
+    # The mark must fit in beside the labels: NaN needs floats, a longer word needs a
+    # longer text type.
     dtype = np.result_type(y, np.array(rules.missing_label))
     y_shown = np.full_like(y, rules.missing_label, dtype)
     goes_on = len(past) <= rules.n_cycles and sum(map(len, past)) < len(pool)
@@ -126,6 +128,8 @@ def play(
         n_labels += len(new)
         pool = np.setdiff1d(pool, new)
         is_wanted = cycle >= n_finished
+        # Rounds that were played earlier are fitted again only where something depends
+        # on them: the next query on the last one, a warm start on each.
         if is_wanted or (goes_on and (is_chain or cycle == n_finished - 1)):
             started = time.perf_counter()
             estimator = _fit(rules, estimator, X, y_shown, cycle)
@@ -172,6 +176,8 @@ def _query(
         name, strategy = type(rules.strategy).__name__, rules.strategy
         check_needs(name, rules.estimator, strategy._needs, strategy._works_on_inputs)
     key = (rules.seed, Purpose.STRATEGY, cycle)
+    # Rows whose label nobody knows are unlabelled, too, and must not be asked for.
+    # Without any, None lets strategies keep their own way for the whole pool.
     is_all = len(pool) == len(y) - is_labeled(y, rules.missing_label).sum()
     return queried(
         prepared(rules.strategy, rules.missing_label, *key),

@@ -68,6 +68,8 @@ def rounds(
         missing_label=learner.missing_label,
         seed=seed,
     )
+    # Rows of the caller's X become positions among the visible rows, which are sorted
+    # and hold each of them.
     picks = [np.searchsorted(start.visible, np.asarray(rows)) for rows in past]
     cost = np.zeros(len(start.y)) if start.cost is None else start.cost
     spent = float(sum(cost[rows].sum() for rows in picks[:n_finished]))
