@@ -38,6 +38,8 @@ def module_output(net: NeuralNet, X: NDArray[Any]) -> Tensor:
 
 def _own_output(net: NeuralNet, X: NDArray[Any]) -> Tensor:
     """Return what the module returns in the numbers that it computes in."""
+    # Even a plain prediction needs the isolation: the DataLoader draws a seed from
+    # torch's global generator each time.
     step = evaluation_step(net)
     with isolated_rng(), eval_mode(net.module_):
         return torch.cat([first_output(step(batch)) for batch in batches(net, X)])
@@ -111,6 +113,7 @@ def recorded_inputs(module: nn.Module, layer: str | None) -> Iterator[list[Tenso
     recorded: list[Tensor] = []
     last: list[Tensor] = []
 
+    # A pass that failed halfway must not leave its embedding to the next one.
     def start(*_: Any) -> None:
         last.clear()
 

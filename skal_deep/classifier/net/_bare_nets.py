@@ -65,6 +65,8 @@ def fit_wrapped_net(
     clf.initialize(X, y, enforce_check_X_y=True)
     net = clf.neural_net_
     check_reading(net, X)
+    # The wrapper calls net.partial_fit, and skorch's own would take Ctrl-C for the wish
+    # to stop early and keep a half-trained net.
     with replaced(net, partial_fit=partial(_train_wrapped, net, weight)):
         return clf.partial_fit(X, y)
 

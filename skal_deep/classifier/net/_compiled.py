@@ -61,4 +61,6 @@ def compiled_training(net: NeuralNet, options: dict[str, Any] | None) -> Iterato
     try:
         yield
     finally:
+        # Compiled code calls no hooks, and predictions find embeddings and drive
+        # dropout by hooks. So only the training is compiled.
         module._compiled_call_impl = None

@@ -71,6 +71,8 @@ def check_dropout(net: NeuralNet, X: Any) -> None:
         attention, ran_in_training = _look_for_hidden(net, data)
         _require_sites(name, [*dropout_layers(module), *attention])
         proba_SNC = _draws_that_differ(net, X, data)
+        # The first rows stand in these mini-batches twice. Masks of their own, one for
+        # each row, would make the two answers differ.
         first_SNC = proba_SNC[:, : min(4, n_rows)]
         again_SNC = proba_SNC[:, n_rows:]
         if not torch.allclose(first_SNC, again_SNC, atol=_ROUND_OFF):
@@ -173,6 +175,9 @@ def _look_for_hidden(net: NeuralNet, data: list[Any]) -> tuple[list[str], set[st
             f"{_in_words(others)}. Use nn.Dropout layers instead; noise that is no "
             "dropout has its place in a data set."
         )
+    # No random function of torch was seen, but two passes may still differ: noise can
+    # come from elsewhere, from NumPy for example. The second condition leaves out
+    # modules that differ from pass to pass without dropout, too: that is the user's.
     if not _near(random_pass(module, run, parts)[1], trained) and _near(
         whole_prediction(net, data), expected
     ):
@@ -211,6 +216,8 @@ def _draws_that_differ(net: NeuralNet, X: Any, data: list[Any]) -> Tensor:
     """Return draws (S, N + 4, C) for rows and the first of them again."""
     n_rows = get_len(X)
     again = multi_indexing(X, np.r_[0:n_rows, 0 : min(4, n_rows)])
+    # Two draws differ almost always. The many are made only where p is so small, or the
+    # posterior so dead, that two are equal.
     for n_draws in (2, _N_PROBE_DRAWS):
         proba_SNC = dropout_proba(net, again, n_draws, seed=0)
         if _differ(proba_SNC):

@@ -75,6 +75,8 @@ def fit_net(
     with isolated_rng(seed):
         net.initialize()
         net.module_ = eager_module(net.module_)
+        # The order matters: the first pass gives lazy layers their sizes, `prepare` may
+        # replace layers, and only then do the old weights fit in.
         _check_output(net, shown, n_classes)
         if prepare is not None:
             prepare(net)
@@ -202,5 +204,7 @@ def rows_that_count(
     """Return the rows whose weight is not zero, of some head at least."""
     if weight is None:
         return X, y, None
+    # A row of weight 0 would still count in batch normalisation and in the size of
+    # mini-batches, so it is left out altogether.
     counts = weight.reshape(len(weight), -1).any(axis=1)
     return X[counts], y[counts], weight[counts]

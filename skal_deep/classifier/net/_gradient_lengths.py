@@ -123,6 +123,8 @@ def _word_lengths(net: NeuralNet, x: Tensor) -> Tensor:
 
 def _lengths_by_word(logit_NC: Tensor, word_NL: Tensor, vector_NLD: Tensor) -> Tensor:
     """Return lengths (N, L, C) by the vectors that logits were computed from."""
+    # Entry (i, j) says whether places i and j hold the same word: the product with it
+    # adds up the gradients of a word over its places.
     same_NLL = (word_NL[:, :, None] == word_NL[:, None]).to(vector_NLD)
     lengths = []
     for label in range(logit_NC.shape[1]):

@@ -46,6 +46,8 @@ def net_head(
     bias_C = weight_CD.new_zeros(len(weight_CD))
     if ran[-1].bias is not None:
         bias_C = as_float(ran[-1].bias.data)
+    # What the module does after this layer is unknown code. So results decide: only a
+    # layer whose softmax is the prediction is returned.
     if embedding_ND.shape[1] == weight_CD.shape[1]:
         logits_NC = embedding_ND @ weight_CD.T + bias_C
         tolerance = head_tolerance(logits_NC, ran[-1].weight.dtype)

@@ -52,6 +52,8 @@ def _leaving(loop: Callable[..., Any], *args: Any, **params: Any) -> Any:
 def _stops_training(interrupt: KeyboardInterrupt) -> bool:
     """Return whether a callback raised it, and not something that ran in a module."""
     is_meant = False
+    # The innermost frame decides: a callback means to stop, unless it was running a
+    # module when Ctrl-C came.
     for frame, _ in traceback.walk_tb(interrupt.__traceback__):
         if frame.f_code is NeuralNet.notify.__code__:
             is_meant = True
@@ -78,6 +80,8 @@ def leaves_on_interrupt(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         before = signal.getsignal(signal.SIGINT)
+        # Python lets only the main thread set handlers, and delivers Ctrl-C to it
+        # alone.
         on_main = threading.current_thread() is threading.main_thread()
         came, is_inside = False, True
 
@@ -103,6 +107,8 @@ def leaves_on_interrupt(function: Callable[P, R]) -> Callable[P, R]:
             raise
         finally:
             is_inside = False
+            # Code inside may have set a handler of its own, which is not ours to
+            # remove.
             if watches and signal.getsignal(signal.SIGINT) is interrupt:
                 signal.signal(signal.SIGINT, before)
         if came:  # and was swallowed all the same, in a finaliser for example

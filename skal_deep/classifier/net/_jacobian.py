@@ -47,6 +47,7 @@ def net_jacobian(
         Derivatives, or sketches of them, in float32. They are computed in float64 and
         rounded, so that rows with equal derivatives get equal features.
     """
+    # A copy, because double() would change the user's module in place.
     module = copy.deepcopy(net.module_).double().eval().requires_grad_(False)
     with isolated_rng(), torch.enable_grad(), _last_output(module, layer) as outputs:
         parts = []
@@ -74,6 +75,8 @@ def _features(output_NC: Tensor, x: Tensor, n_features: int, seed: int) -> Tenso
         return torch.cat(list(slopes), dim=1)
     features_NP = x.new_zeros(len(x), n_features)
     for unit_C, slope_ND in zip(torch.eye(n_classes).to(x), slopes, strict=True):
+        # The same hash functions for each class: then the sum of the sketches is the
+        # sketch of the whole derivative.
         generator = torch.Generator().manual_seed(seed)
         unit_NC = unit_C.expand(len(x), n_classes)
         features_NP += sketched_outer([(unit_NC, slope_ND)], n_features, generator)

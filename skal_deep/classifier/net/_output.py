@@ -64,6 +64,8 @@ def as_proba(proba: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         return as_float(proba)
     proba = as_float(proba)
     sums = proba.sum(-1, keepdim=True)
+    # Only what is almost a distribution is scaled to sum to 1. Scaling everything would
+    # hide logits that are given as probabilities.
     is_rounded = (sums - 1).abs() <= _ROUND_OFF_OF_HALF
     return torch.where(is_rounded, proba / sums, proba)
 

@@ -39,6 +39,8 @@ def check_reading(net: NeuralNet, X: NDArray[Any]) -> None:
     is_own = net.dataset is not Dataset or collate is not None
     if not (is_own and callable(net.dataset) and len(X)):
         return
+    # Two seeds and two orders: whatever an augmentation depends on, the generator, the
+    # number of reads or the place of a row, shows in one of the comparisons.
     with isolated_rng(0):
         first, again = _twice(net.get_dataset(X), collate)
     with isolated_rng(1):

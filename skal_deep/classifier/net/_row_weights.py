@@ -58,6 +58,8 @@ class _RowWeights:
 
     def __init__(self, X: Any, weight: NDArray[Any]):
         self._X, self._dataset = X, None
+        # Mean 1, so that weights change what is learned but not the effective learning
+        # rate.
         self._weight = weight / weight.mean()
         self._n_heads = weight.shape[1] if weight.ndim > 1 else 1
         self._are_equal = bool((weight == weight.flat[0]).all())
@@ -259,6 +261,8 @@ def _row_losses(
                 losses_N if is_sum else losses_N / _mean_weight(criterion, y_true)
             ), is_sum
     whole = loss(y_pred, y_true)
+    # A criterion without `reduction` tells only a total. Its losses of single rows may
+    # be weighted only if they make up that total.
     losses_N = torch.stack(
         [loss(_row(y_pred, n), y_true[n : n + 1]).reshape(()) for n in range(n_rows)]
     )

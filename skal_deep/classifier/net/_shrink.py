@@ -32,6 +32,7 @@ def shrunk(clf: Any, seed: int) -> Any:
     with torch.no_grad():
         for net in clf.nets_:
             for parameter in net.module_.parameters():
+                # Drawn on the CPU, so that a seed means the same noise on every device.
                 noise = torch.randn(parameter.shape, generator=generator)
                 parameter.mul_(SHRINK).add_(NOISE * noise.to(parameter))
     return clf

@@ -38,6 +38,7 @@ def make_trainable(net: NeuralNet, X: Any, y: Any) -> bool:
         Whether it is trained without the split it had.
     """
     (n_rows, reason), has_lost_split = _n_training_rows(net, X, y), False
+    # Batch normalisation divides by a variance, which one row does not have.
     least = 2 if normalises_batches(net) else 1
     if net.train_split is not None and n_rows < least:
         unstratified = _unstratified(net.train_split)
@@ -143,6 +144,8 @@ def _fit_batches(net: NeuralNet, n_rows: int) -> None:
         size = min(size, n_rows)
     elif normalises_batches(net):
         size = max(size, 2)
+        # The last mini-batch must not be a single row. This ends: with size = n_rows
+        # there is one mini-batch and nothing is left over.
         while n_rows % size == 1:
             size += 1
     if size != given:

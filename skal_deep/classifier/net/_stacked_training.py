@@ -77,6 +77,8 @@ class StackedTraining:
             for rows in zip(*epoch, strict=True):
                 optimizer.zero_grad()
                 losses_M = losses(torch.stack(rows))
+                # Members share no weights, so the gradient of the sum by a member's
+                # weights is the gradient of that member's own loss.
                 losses_M.sum().backward()
                 optimizer.step()
                 self._record_batch(losses_M, len(rows[0]))
@@ -107,6 +109,8 @@ def batch_orders(net: NeuralNet, n_rows: int, state: Tensor) -> Iterator[list[Te
     loader = net.get_iterator(range(n_rows), training=True)
     loader.collate_fn = torch.as_tensor
     for _ in range(net.max_epochs):
+        # Orders of all members are drawn in turns, epoch by epoch. Each member goes on
+        # from its own state, as if it were trained alone.
         torch.set_rng_state(state)
         batches = list(loader)
         state = torch.get_rng_state()
@@ -194,6 +198,8 @@ def _write_back(nets: list[NeuralNet], weights: Tensors, optimizer: Optimizer) -
             parameter = net.module_.get_parameter(name)
             parameter.copy_(weight[member])
             net.optimizer_.state[parameter] = {
+                # The number of steps is one for all members; everything else in the
+                # optimiser's state has the axis of members.
                 key: (value if key == "step" else value[member]).clone()
                 for key, value in optimizer.state[weight].items()
             }

@@ -93,6 +93,9 @@ def _factors(
         (as_float(back), as_float(entered))
         for quantity_N in differentiated_NQ.T
         for back, (_, entered) in zip(
+            # Rows do not depend on one another, so one backward pass of the sum gives
+            # the gradient of every row. A layer that a quantity does not depend on has
+            # the gradient 0 (materialize_grads), not None.
             torch.autograd.grad(
                 quantity_N.sum(),
                 outputs,

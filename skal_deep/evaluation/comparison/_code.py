@@ -77,6 +77,7 @@ class _Walk:
             return
         if is_data(value) or id(value) in self.seen or self.depth > _DEPTH:
             return
+        # Noted before it is looked into: objects may refer to themselves.
         self.seen[id(value)] = value
         self.depth += 1
         try:

@@ -212,6 +212,7 @@ def _of_tensor(tensor: torch.Tensor) -> str:
 def _of_sparse(matrix: Any) -> str:
     """Return shape and hash of a sparse matrix; its format does not count."""
     rows = sparse.coo_array(matrix)
+    # sum_duplicates works in place, and the matrix is the user's.
     if rows is matrix:
         rows = rows.copy()
     rows.sum_duplicates()  # sorts, too

@@ -113,6 +113,8 @@ def run_job(
     error = None
     with _one_thread(), interrupts_leave() as check_interrupt:
         start = start_of(learner, seed, GivenData(**data))
+        # What was stored is checked against this start before anything is played on
+        # from it.
         rows = (
             []
             if run is None
@@ -122,6 +124,8 @@ def run_job(
         past = [row["indices"] for row in rows] if picks is None else picks
         try:
             for played in play(learner, seed, start, past, len(rows)):
+                # Before the row is kept: a training that swallowed Ctrl-C has returned
+                # a half-trained classifier, whose score must not be stored.
                 check_interrupt()
                 indices = played.indices.tolist()
                 row = _row(name, repeat, len(rows), played.measured, indices)
@@ -249,6 +253,8 @@ def _start_hash(learner: HasRules, start: Start, first: dict[str, Any]) -> str:
         hashed.update(rows.tobytes())
     hashed.update(repr(start.y[start.first].tolist()).encode())
     for metric in named_scorers(learner.scoring):
+        # The score of the first classifier belongs to it: equal rows are not enough for
+        # a pair, if the fit is not reproducible.
         hashed.update(f"{metric}={first[metric]:.6g};".encode())
     return hashed.hexdigest()
 

@@ -79,6 +79,8 @@ def named_strategies(
             f"The name {BASELINE!r} is for random sampling, with which all are "
             f"compared; give {by_name[BASELINE]!r} another name."
         )
+    # The order puts random sampling first, also where the user has named it among the
+    # others.
     named = {BASELINE: RandomSampling()} | by_name
     return {n: RandomSampling() if s is None else s for n, s in named.items()}
 

@@ -77,6 +77,8 @@ class RowFile:
         check_regular(self.path)
         text = json.dumps(row)[:-1].encode()
         line = text + f', "checksum": "{_checksum(text)}"}}\n'.encode()
+        # Append mode and a single write: a line is whole or cut off at its end, never
+        # mixed with another one.
         with _open_locked(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) as file:
             file.write(line)
             file.flush()
@@ -87,11 +89,15 @@ class RowFile:
         *lines, tail = content.split(b"\n")
         start = json.dumps({"strategy": self.strategy, "repeat": self.repeat})
         begins = start[:-1].encode() + b', "stage": '
+        # A process that was killed leaves the beginning of a line of this job. Anything
+        # else after the last line break is damage.
         if tail[: len(begins)] != begins[: len(tail)]:
             self._refuse(len(lines) + 1, f"it begins with {tail[:40]!r}")
         by_stage: dict[int, dict[str, Any]] = {}
         for number, line in enumerate(lines, 1):
             row = self._row(number, line)
+            # Two processes may have played the same round. That does no harm, as long
+            # as both chose the same rows.
             first = by_stage.setdefault(row["stage"], row)
             if first["indices"] != row["indices"]:  # two writers write the same
                 text = f"round {row['stage']} was played twice with different labels"

@@ -99,6 +99,8 @@ class RunDirectory:
         for name, own in strategies.items():
             wanted[self._of(name) / _STRATEGY] = {"name": name, **own}
             self._check_file_of(name, name in begun)
+        # Two passes: compare everything first, then create. So a run that is refused
+        # leaves no new files behind.
         for path, values in wanted.items():
             if check_regular(path).exists():  # nothing is created if one differs
                 self._same(path, values, same_code)
@@ -107,6 +109,8 @@ class RunDirectory:
             is_new = create_settings(path, values)
             run = replace(run, created=(*run.created, path) if is_new else run.created)
             try:
+                # Another process may have created the file between the two passes, so
+                # what is there is compared again.
                 stored = values if is_new else run._same(path, values, same_code)
             except ValueError:
                 run.forget_unplayed()
@@ -275,6 +279,8 @@ class RunDirectory:
 
         So a run whose first training failed can be begun anew, mended.
         """
+        # The common file was created first, and goes last: it may stay for strategies
+        # of other processes.
         for path in reversed(self.created):
             is_common = path.parent == self.path
             if not any(path.parent.glob("*/*.jsonl" if is_common else "*.jsonl")):
@@ -283,4 +289,6 @@ class RunDirectory:
                     path.parent.rmdir()
 
     def _of(self, name: str) -> Path:
+        # A name may hold slashes or be ".."; quoted, it is one folder inside the run,
+        # on every system.
         return self.path / quote(name, safe=" ").replace(".", "%2E")

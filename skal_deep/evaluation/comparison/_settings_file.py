@@ -40,6 +40,8 @@ def create_settings(path: Path, values: dict[str, Any]) -> bool:
         ) from error
     if check_regular(path).exists():
         return False
+    # Written under another name first: where the file system has links, nobody ever
+    # reads half a file.
     text, draft = json.dumps(values, indent=1), path.with_name(f".{uuid4().hex}")
     try:
         with draft.open("x", encoding="utf-8") as file:

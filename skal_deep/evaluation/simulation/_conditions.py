@@ -68,6 +68,7 @@ def add_label_noise(
         return y
     rng = np.random.default_rng(derived_seed(seed, Purpose.LABELS))
     wrong = pool[rng.random(len(pool)) < label_noise]
+    # From 1 on, so that a wrong label is never the true one.
     shift = rng.integers(1, len(classes), len(wrong))
     y = y.copy()
     y[wrong] = classes[(np.searchsorted(classes, y[wrong]) + shift) % len(classes)]

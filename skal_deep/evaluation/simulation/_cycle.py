@@ -115,6 +115,8 @@ def fit_clone(
     missing_label : scalar, str, nan or None
         Marks a row without a label.
     """
+    # Estimators of others may change their arguments in place; the arrays are shared by
+    # all rounds.
     X, y = lent(X), lent(y)
     if isinstance(last_step(estimator), _SEMI_SUPERVISED):
         fit = leaves_on_interrupt(clone(estimator).fit)
@@ -168,6 +170,8 @@ def query_rows(
             transformed: Any = estimator[:-1].transform(X)
             X = transformed.toarray() if issparse(transformed) else transformed
         estimator = estimator[-1]
+    # scikit-activeml's strategies name the model clf, ensemble or estimator. call_func
+    # passes each strategy what its query knows.
     picks = call_func(
         strategy.query,
         X=X,

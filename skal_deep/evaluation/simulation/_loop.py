@@ -55,6 +55,8 @@ def play(
     known = known or [start.first]
     pool, y = start.pool, start.y
     cost = np.zeros(len(y)) if start.cost is None else start.cost
+    # The mark must fit in beside the labels: NaN needs floats, a longer word needs a
+    # longer text type.
     dtype = np.result_type(y, np.array(learner.missing_label))
     y_shown = np.full_like(y, learner.missing_label, dtype)
     goes_on = len(known) <= learner.n_cycles and sum(map(len, known)) < len(pool)
@@ -75,6 +77,8 @@ def play(
         spent += float(cost[new].sum())
         pool = np.setdiff1d(pool, new)
         is_wanted = cycle >= n_finished
+        # Rounds that were played earlier are fitted again only where something depends
+        # on them: the next query on the last one, a warm start on each.
         if is_wanted or (goes_on and (is_chain or cycle == n_finished - 1)):
             started = time.perf_counter()
             estimator = _fit(learner, seed, estimator, start, y_shown, cycle)

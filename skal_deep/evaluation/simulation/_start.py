@@ -227,6 +227,8 @@ def set_aside(
         return known, known[:0]
     counts = np.unique(y[known], return_counts=True)[1]
     n_test = test_size if test_size >= 1 else int(np.ceil(test_size * len(known)))
+    # train_test_split cannot stratify with fewer test or training rows than classes, or
+    # a class of a single row.
     fits = min(n_test, len(known) - n_test) >= len(counts) and counts.min() > 1
     pool, test = train_test_split(
         known,
@@ -258,6 +260,8 @@ def first_rows(
     rng = np.random.default_rng(derived_seed(seed, Purpose.START))
     rows = rng.permutation(pool)
     if initial == "stratified":
+        # Each row gets its number within its class. Sorted by that number, the first of
+        # each class come first, then the second, and so on.
         turn = np.zeros(len(rows), dtype=int)
         for label in np.unique(y[pool]):
             of_class = y[rows] == label

@@ -40,6 +40,8 @@ def prepare(estimator: Any, missing_label: Any, *key: int) -> Any:
     names = sorted(estimator.get_params())
     states = [name for name in names if name.split("__")[-1] == "random_state"]
     marks = [name for name in names if name.split("__")[-1] == "missing_label"]
+    # One seed for each parameter, by its place in the sorted names: equal seeds would
+    # couple, say, the weights of a net and the draws of its posterior.
     seed = derived_seed(*key)
     return clone(estimator).set_params(
         **{name: derived_seed(seed, i) for i, name in enumerate(states)},

@@ -59,6 +59,7 @@ def interrupts_leave() -> Iterator[Callable[[], None]]:
         seen.append(number)
         before(number, frame)
 
+    # Only the main thread may set handlers, and only it is interrupted.
     signal.signal(signal.SIGINT, note)
     try:
         yield check
