@@ -9,12 +9,12 @@ from torch import Tensor
 
 from skal_deep.functional import (
     average_linkage,
-    halved,
     nearest_centers,
     nearest_distinct,
     unit_rows,
 )
 from skal_deep.functional._distances import least_sure
+from skal_deep.functional.rounds import halved
 from skal_deep.pool._pool import Pool
 
 # Up to that many clusters are found by k-means proper, more by mini-batches of that

@@ -15,7 +15,8 @@ from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from skal_deep import __version__
-from skal_deep.classifier import CapabilityError, derived_seed
+from skal_deep.classifier import CapabilityError
+from skal_deep.classifier._base import derived_seed
 from skal_deep.evaluation._metrics import MEASURED, named_scorers
 from skal_deep.evaluation.comparison._failures import portable
 from skal_deep.evaluation.comparison._row_file import DamagedRunError

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skal_deep.evaluation._protocol import HasCurves
-from skal_deep.classifier import label_array, narrowed
+from skal_deep.rows._label_array import (label_array, narrowed)
 from skal_deep.evaluation.report._figures import as_svg, small_multiples
 from skal_deep.evaluation.report._page import paragraph, table_html
 from skal_deep.evaluation.report._picks import class_counts, near_duplicates, usual_distance
