@@ -130,7 +130,8 @@ def ours(kernel, given, size):
 
     from skal_deep import functional
     from skal_deep.classifier.net._answers import net_proba
-    from skal_deep.modules import coupled_dropout, draw_passes
+    from skal_deep.modules import coupled_dropout
+    from skal_deep.modules._thinned import draw_passes
 
     if kernel == "predict":
         net, x = make_net(given[0]).initialize(), given[1].numpy()

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from skal_deep.classifier._base import NetClassifier
 from skal_deep.classifier.net._answers import module_output, net_answer
 from skal_deep.classifier.net._fit import fit_net, is_proba
-from skal_deep.modules import EvidentialLoss, evidence_of, evidential_proba
+from skal_deep.modules import EvidentialLoss
+from skal_deep.modules._evidential import evidence_of, evidential_proba
 
 
 class EvidentialClassifier(NetClassifier):

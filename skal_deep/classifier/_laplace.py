@@ -17,7 +17,8 @@ from skal_deep.classifier.net._fit import fit_net, rows_that_count
 from skal_deep.classifier.net._output import as_float, check_net_proba, head_tolerance
 from skal_deep.exceptions import CapabilityError
 from skal_deep.functional.laplace import evidence_precision, ggn, laplace_weights
-from skal_deep.modules import as_before, draw_generator, one_thread_at_a_time
+from skal_deep.modules._hooks import as_before
+from skal_deep.modules._rng import draw_generator, one_thread_at_a_time
 
 # nn.Linear draws its weights uniformly between -1 / sqrt(D) and 1 / sqrt(D), with the
 # variance 1 / (3 D).

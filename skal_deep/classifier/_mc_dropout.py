@@ -9,7 +9,7 @@ from skal_deep.classifier.net._dropout_check import check_dropout
 from skal_deep.classifier.net._dropout_draws import dropout_proba
 from skal_deep.classifier.net._fit import fit_net
 from skal_deep.classifier.net._head import net_head
-from skal_deep.modules import dropout_sites
+from skal_deep.modules._dropout import dropout_sites
 
 
 class MCDropoutClassifier(SingleNetPosterior):

@@ -14,7 +14,7 @@ from skal_deep.classifier.net._answers import last_linear, module_output, net_pr
 from skal_deep.classifier.net._compiled import with_attributes
 from skal_deep.classifier.net._fit import fit_net
 from skal_deep.exceptions import CapabilityError
-from skal_deep.modules import heads_apart, one_head, split_linear
+from skal_deep.modules._split_linear import heads_apart, one_head, split_linear
 
 
 class MultiHeadClassifier(SingleNetPosterior):

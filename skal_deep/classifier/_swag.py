@@ -12,10 +12,10 @@ from skal_deep.classifier._posterior import SingleNetPosterior
 from skal_deep.classifier.net._answers import net_proba, refresh_statistics
 from skal_deep.classifier.net._fit import fit_net, train_net
 from skal_deep.functional.swag import swag_moments, swag_weights
-from skal_deep.modules import (
+from skal_deep.modules import isolated_rng
+from skal_deep.modules._rng import draw_generator
+from skal_deep.modules._weights import (
     batch_norms,
-    draw_generator,
-    isolated_rng,
     restored_state,
     set_trained_weights,
     trained_weights,

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from skactiveml.utils import is_labeled
 from sklearn.utils import _safe_indexing
 
-from skal_deep.classifier import label_array
 from skal_deep.evaluation._metrics import Scorer, as_scorer
+from skal_deep.rows._label_array import label_array
 
 
 class LabeledScorer:

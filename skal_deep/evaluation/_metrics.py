@@ -15,9 +15,9 @@ from skactiveml.utils import is_labeled
 from sklearn.metrics import get_scorer, get_scorer_names, roc_auc_score
 from sklearn.utils import check_array, check_consistent_length
 
-from skal_deep.classifier import label_array, narrowed
 from skal_deep.evaluation._export import check_name, shorten
 from skal_deep.functional import expected_calibration_error
+from skal_deep.rows._label_array import label_array, narrowed
 from skal_deep.rows._labels import known_classes
 from skal_deep.rows._lent import lent
 

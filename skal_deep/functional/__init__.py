@@ -4,12 +4,13 @@ A function that picks takes its data, then ``batch_size``, and everything else b
 keyword: data that may be left out, parameters of the method, ``generator``,
 ``with_utilities``. It returns ``(indices, utilities)``. Row t of the utilities, of
 shape (b, N), is what decided pick t: high = query, 0 at earlier picks.
+
 ``with_utilities=False`` is the cheap form: the picks are the same, and the utilities
-are those of the picks alone, of shape (b,). :func:`robust_k_center` finds all picks at
-once and tells how good they are instead.
+are those of the picks alone, of shape (b,). :func:`robust_k_center` finds all picks
+at once and tells how good they are instead.
 """
 
-from skal_deep.functional.adversarial import deepfool, iterated_sign_attack, nearness
+from skal_deep.functional.adversarial import deepfool, iterated_sign_attack
 from skal_deep.functional.alfa_mix import disagreements, flipping_mix
 from skal_deep.functional.calibration import expected_calibration_error
 from skal_deep.functional.coverage import max_herding, prob_cover, purity_radius
@@ -18,45 +19,37 @@ from skal_deep.functional.dependence import ical
 from skal_deep.functional.determinant import max_det
 from skal_deep.functional.disagreement import consensus_kl, vote_entropy
 from skal_deep.functional.evidence import dirichlet_information, dirichlet_mean, vacuity
-from skal_deep.functional.falcun_sampling import falcun, log_relevance
-from skal_deep.functional.features import last_layer_features, sketched_outer
-from skal_deep.functional.fisher import bait, bait_regression, softmax_factors
+from skal_deep.functional.falcun_sampling import falcun
+from skal_deep.functional.features import last_layer_features
+from skal_deep.functional.fisher import bait, bait_regression
 from skal_deep.functional.gradient_length import (
     expected_gradient_length,
     last_layer_gradient_lengths,
 )
-from skal_deep.functional.gradients import badge, squared_gradient_norms
+from skal_deep.functional.gradients import badge
 from skal_deep.functional.graphs import (
     cosine_graph,
-    diffuse,
     diffusion_scores,
     propagate_labels,
     random_walk,
 )
 from skal_deep.functional.information import bald, entropy, predictive_entropy
-from skal_deep.functional.joint_entropy import batch_bald, n_informed_picks
+from skal_deep.functional.joint_entropy import batch_bald
 from skal_deep.functional.k_center import k_center_greedy
 from skal_deep.functional.largest_cluster import lcmd
 from skal_deep.functional.look_ahead import batch_epig, core_mse
-from skal_deep.functional.mixture import rescaled, stage_weights
 from skal_deep.functional.neighbor_contrast import contrast
 from skal_deep.functional.neighbors import (
-    closest_pair,
     nearest_centers,
     nearest_neighbors,
     squared_distances,
     unit_rows,
 )
-from skal_deep.functional.prediction_information import class_weights, epig
+from skal_deep.functional.prediction_information import epig
 from skal_deep.functional.representation import suggestive_annotation
 from skal_deep.functional.representatives import nearest_distinct
 from skal_deep.functional.robust_k_center import robust_k_center
-from skal_deep.functional.rounds import (
-    average_linkage,
-    cluster_rounds,
-    first_turn,
-    halved,
-)
+from skal_deep.functional.rounds import average_linkage, cluster_rounds
 from skal_deep.functional.selection import (
     power_sample,
     softmax_sample,
@@ -75,7 +68,6 @@ from skal_deep.functional.uncertainty import (
     margin,
     mean_std,
     variation_ratio,
-    vote_shares,
 )
 
 __all__ = [
@@ -86,8 +78,6 @@ __all__ = [
     "bald",
     "batch_bald",
     "batch_epig",
-    "class_weights",
-    "closest_pair",
     "cluster_rounds",
     "consensus_kl",
     "contrast",
@@ -96,7 +86,6 @@ __all__ = [
     "deepfool",
     "density",
     "density_k_center",
-    "diffuse",
     "diffusion_scores",
     "dirichlet_information",
     "dirichlet_mean",
@@ -106,11 +95,9 @@ __all__ = [
     "expected_calibration_error",
     "expected_gradient_length",
     "falcun",
-    "first_turn",
     "fit_temperature",
     "flipping_mix",
     "forgetting_events",
-    "halved",
     "ical",
     "iterated_sign_attack",
     "k_center_greedy",
@@ -119,16 +106,13 @@ __all__ = [
     "last_layer_gradient_lengths",
     "lcmd",
     "least_confidence",
-    "log_relevance",
     "margin",
     "max_det",
     "max_herding",
     "mean_std",
-    "n_informed_picks",
     "nearest_centers",
     "nearest_distinct",
     "nearest_neighbors",
-    "nearness",
     "power_sample",
     "prediction_switches",
     "predictive_entropy",
@@ -136,15 +120,10 @@ __all__ = [
     "propagate_labels",
     "purity_radius",
     "random_walk",
-    "rescaled",
     "robust_k_center",
-    "sketched_outer",
-    "softmax_factors",
     "softmax_sample",
     "softrank_sample",
     "squared_distances",
-    "squared_gradient_norms",
-    "stage_weights",
     "suggestive_annotation",
     "temperature_scaled",
     "top_k",
@@ -154,5 +133,4 @@ __all__ = [
     "vacuity",
     "variation_ratio",
     "vote_entropy",
-    "vote_shares",
 ]

@@ -39,7 +39,6 @@ from skal_deep.pool._pool import Pool
 from skal_deep.pool._predictive_entropy import PredictiveEntropy
 from skal_deep.pool._prob_cover import ProbCover
 from skal_deep.pool._robust_core_set import RobustCoreSet
-from skal_deep.pool._rows import Rows
 from skal_deep.pool._selection import Power, SelectionRule, Softmax, SoftRank, TopK
 from skal_deep.pool._suggestive_annotation import SuggestiveAnnotation
 from skal_deep.pool._switch_strategy import SwitchStrategy
@@ -90,7 +89,6 @@ __all__ = [
     "PredictiveEntropy",
     "ProbCover",
     "RobustCoreSet",
-    "Rows",
     "ScoreQueryStrategy",
     "SelectionRule",
     "SoftRank",

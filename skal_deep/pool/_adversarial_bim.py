@@ -7,7 +7,8 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from skal_deep.classifier import PredictsLogits
-from skal_deep.functional import iterated_sign_attack, nearness
+from skal_deep.functional import iterated_sign_attack
+from skal_deep.functional.adversarial import nearness
 from skal_deep.pool._base import ScoreQueryStrategy
 from skal_deep.pool._pool import Pool
 

@@ -6,7 +6,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from skal_deep.classifier import Embeds, PredictsProba
-from skal_deep.functional import badge, squared_gradient_norms, temperature_scaled
+from skal_deep.functional import badge, temperature_scaled
+from skal_deep.functional.gradients import squared_gradient_norms
 from skal_deep.pool._base import DeepQueryStrategy
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._rows import Rows

@@ -12,17 +12,14 @@ from skactiveml.utils import is_labeled
 from sklearn.utils._param_validation import validate_parameter_constraints
 from torch import Tensor
 
-from skal_deep.classifier import (
-    as_model,
-    as_seed,
-    canonical_order,
+from skal_deep.classifier import as_model
+from skal_deep.classifier._base import as_seed, derived_seed
+from skal_deep.classifier.door._any_model import (
     check_feature_names,
     check_needs,
-    derived_seed,
     fit_on_labeled,
     fitted,
     given_model,
-    label_array,
     labeled_rows,
     seen_inputs,
     was_trained,
@@ -42,6 +39,8 @@ from skal_deep.pool._order import same_rows, shuffled
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._rows import Rows
 from skal_deep.pool._selection import SelectionRule, TopK
+from skal_deep.rows._label_array import label_array
+from skal_deep.rows._order import canonical_order
 from skal_deep.rows._row_weights import row_weights
 
 

@@ -8,7 +8,8 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from skal_deep.classifier import SamplesProba
-from skal_deep.functional import batch_bald, n_informed_picks
+from skal_deep.functional import batch_bald
+from skal_deep.functional.joint_entropy import n_informed_picks
 from skal_deep.pool._base import DeepQueryStrategy
 from skal_deep.pool._pool import Pool
 

@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval
 
-from skal_deep.functional import cluster_rounds, first_turn
+from skal_deep.functional import cluster_rounds
+from skal_deep.functional.rounds import first_turn
 from skal_deep.pool._features import linkage_clusters
 from skal_deep.pool._selection import SelectionRule
 

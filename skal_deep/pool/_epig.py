@@ -9,7 +9,8 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from skal_deep.classifier import SamplesProba
-from skal_deep.functional import class_weights, epig
+from skal_deep.functional import epig
+from skal_deep.functional.prediction_information import class_weights
 from skal_deep.pool._base import ScoreQueryStrategy
 from skal_deep.pool._pool import Pool
 

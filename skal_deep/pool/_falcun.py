@@ -7,7 +7,8 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from skal_deep.classifier import PredictsProba
-from skal_deep.functional import falcun, log_relevance, margin
+from skal_deep.functional import falcun, margin
+from skal_deep.functional.falcun_sampling import log_relevance
 from skal_deep.pool._base import DeepQueryStrategy
 from skal_deep.pool._pool import Pool
 

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from skal_deep.functional import (
     average_linkage,
-    halved,
     nearest_centers,
     nearest_distinct,
     unit_rows,
 )
 from skal_deep.functional._distances import least_sure
+from skal_deep.functional.rounds import halved
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._rows import Rows
 

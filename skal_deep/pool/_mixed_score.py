@@ -7,7 +7,7 @@ import torch
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 from torch import Tensor
 
-from skal_deep.functional import rescaled, stage_weights
+from skal_deep.functional.mixture import rescaled, stage_weights
 from skal_deep.pool._base import ScoreQueryStrategy
 from skal_deep.pool._pool import Pool
 

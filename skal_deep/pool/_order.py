@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.classifier import derived_seed
+from skal_deep.classifier._base import derived_seed
 
 
 def shuffled(rows: NDArray[np.intp], seed: int) -> NDArray[np.intp]:

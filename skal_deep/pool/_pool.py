@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skal_deep.classifier import Model, as_model, class_positions
+from skal_deep.classifier import Model, as_model
+from skal_deep.classifier.door._any_model import class_positions
 from skal_deep.functional import nearest_neighbors
 from skal_deep.pool._order import shuffled
 from skal_deep.pool._rows import Rows

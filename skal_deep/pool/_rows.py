@@ -8,12 +8,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from skal_deep.classifier import (
-    Embeds,
-    HasWeightGradients,
-    Model,
-    derived_seed,
-)
+from skal_deep.classifier import Embeds, HasWeightGradients, Model
+from skal_deep.classifier._base import derived_seed
 from skal_deep.functional import last_layer_features
 from skal_deep.pool._checks import as_inputs
 

@@ -8,12 +8,8 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from skal_deep.classifier import PredictsProba
-from skal_deep.functional import (
-    closest_pair,
-    margin,
-    max_herding,
-    temperature_scaled,
-)
+from skal_deep.functional import margin, max_herding, temperature_scaled
+from skal_deep.functional.neighbors import closest_pair
 from skal_deep.pool._base import DeepQueryStrategy
 from skal_deep.pool._calibration import calibrated_temperature
 from skal_deep.pool._features import features

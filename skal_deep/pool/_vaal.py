@@ -8,7 +8,8 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
-from skal_deep.modules import axes_hint, has_channels_last, train_vaal
+from skal_deep.modules._images import axes_hint, has_channels_last
+from skal_deep.modules._vaal import train_vaal
 from skal_deep.pool._base import ScoreQueryStrategy
 from skal_deep.pool._pool import Pool
 

@@ -21,7 +21,8 @@ from skal_deep.classifier import MCDropoutClassifier, as_model
 from skal_deep.classifier._posterior import PosteriorClassifier
 from skal_deep.classifier.net._dropout_check import live_dropout
 from skal_deep.classifier.net._output import NoProbabilitiesError
-from skal_deep.modules import batch_norms, dropout_sites
+from skal_deep.modules._dropout import dropout_sites
+from skal_deep.modules._weights import batch_norms
 from skal_deep.rows._lent import lent
 
 # Copies of a row: more than a mini-batch usually has, so that they fall into two.

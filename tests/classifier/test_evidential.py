@@ -12,9 +12,10 @@ from skal_deep.classifier import (
     PredictsEvidence,
     SamplesProba,
     as_model,
-    check_needs,
 )
-from skal_deep.modules import EvidentialLoss, evidence_of
+from skal_deep.classifier.door._any_model import check_needs
+from skal_deep.modules import EvidentialLoss
+from skal_deep.modules._evidential import evidence_of
 
 
 def fit(X, y, **params):

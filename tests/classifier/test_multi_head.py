@@ -7,7 +7,8 @@ from support import make_net
 from torch import nn
 
 from skal_deep.classifier import CapabilityError, DeepClassifier, MultiHeadClassifier
-from skal_deep.modules import MLP, SplitLinear
+from skal_deep.modules import MLP
+from skal_deep.modules._split_linear import SplitLinear
 
 
 def classifier(net=None, **params):

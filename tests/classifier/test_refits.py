@@ -5,7 +5,8 @@ import pytest
 from sklearn.exceptions import NotFittedError
 from support import MAKERS, make_net
 
-from skal_deep.classifier import DeepEnsembleClassifier, MultiHeadClassifier, as_seed
+from skal_deep.classifier import DeepEnsembleClassifier, MultiHeadClassifier
+from skal_deep.classifier._base import as_seed
 from skal_deep.evaluation import SimulatedActiveLearner
 from skal_deep.modules import MLP
 from skal_deep.pool import MarginSampling

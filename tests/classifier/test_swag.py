@@ -6,7 +6,8 @@ import torch
 from support import Normed, make_net
 
 from skal_deep.classifier import CapabilityError, SWAGClassifier
-from skal_deep.modules import MLP, trained_weights
+from skal_deep.modules import MLP
+from skal_deep.modules._weights import trained_weights
 
 
 def fit(X, y, net=None, **params):

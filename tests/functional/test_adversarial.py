@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from skal_deep.functional import adversarial as module
-from skal_deep.functional import deepfool, iterated_sign_attack, nearness
+from skal_deep.functional import deepfool, iterated_sign_attack
+from skal_deep.functional.adversarial import nearness
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "adversarial.npz")
 X = torch.as_tensor(GOLDEN["H_X"])

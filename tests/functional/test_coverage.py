@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skal_deep.functional import (
-    closest_pair,
     margin,
     max_herding,
     prob_cover,
     purity_radius,
     unit_rows,
 )
+from skal_deep.functional.neighbors import closest_pair
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "clustering.npz")
 H = torch.as_tensor(GOLDEN["H"])

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
-from skal_deep.functional import last_layer_features, sketched_outer
+from skal_deep.functional import last_layer_features
+from skal_deep.functional.features import sketched_outer
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "kernel_framework.npz")
 H, P, W = (torch.as_tensor(GOLDEN[name]) for name in ("H", "P", "W"))

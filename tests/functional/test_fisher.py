@@ -11,9 +11,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skal_deep.functional import bait, bait_regression, softmax_factors
+from skal_deep.functional import bait, bait_regression
 from skal_deep.functional._design import Design, Factored
-from skal_deep.functional.fisher import _binary_factors, _helmert
+from skal_deep.functional.fisher import _binary_factors, _helmert, softmax_factors
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "bait.npz")
 H, P = torch.as_tensor(GOLDEN["H"]), torch.as_tensor(GOLDEN["P"])

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from skal_deep.functional import (
     cosine_graph,
-    diffuse,
     diffusion_scores,
     propagate_labels,
     random_walk,
 )
+from skal_deep.functional.graphs import diffuse
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "clustering.npz")
 H = torch.as_tensor(GOLDEN["H"])

@@ -11,13 +11,13 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from skal_deep.functional import bald, batch_bald, entropy, n_informed_picks
+from skal_deep.functional import bald, batch_bald, entropy
 from skal_deep.functional._configurations import (
     Configurations,
     grouped,
     principal_directions,
 )
-from skal_deep.functional.joint_entropy import _ROUND_OFF, _Gains
+from skal_deep.functional.joint_entropy import _ROUND_OFF, _Gains, n_informed_picks
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "batch_bald.npz")
 P = torch.as_tensor(GOLDEN["B_P"])

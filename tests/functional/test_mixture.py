@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skal_deep.functional import rescaled, stage_weights
+from skal_deep.functional.mixture import rescaled, stage_weights
 
 NUMBERS = st.lists(st.integers(-1000, 1000), min_size=1, max_size=8)
 

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from skal_deep.functional import bald, class_weights, epig
+from skal_deep.functional import bald, epig
 from skal_deep.functional import prediction_information as module
+from skal_deep.functional.prediction_information import class_weights
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "epig.npz")
 

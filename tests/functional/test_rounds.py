@@ -7,13 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skal_deep.functional import (
-    average_linkage,
-    cluster_rounds,
-    halved,
-    margin,
-    top_k,
-)
+from skal_deep.functional import average_linkage, cluster_rounds, margin, top_k
+from skal_deep.functional.rounds import halved
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "clustering.npz")
 H, P = torch.as_tensor(GOLDEN["H"]), torch.as_tensor(GOLDEN["P"])

@@ -20,9 +20,9 @@ from skal_deep.functional import (
     predictive_entropy,
     variation_ratio,
     vote_entropy,
-    vote_shares,
 )
 from skal_deep.functional.information import plogp
+from skal_deep.functional.uncertainty import vote_shares
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "scores.npz")
 SCORES = {

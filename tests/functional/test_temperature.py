@@ -10,11 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import nll_loss
 
-from skal_deep.functional import (
-    fit_temperature,
-    squared_gradient_norms,
-    temperature_scaled,
-)
+from skal_deep.functional import fit_temperature, temperature_scaled
+from skal_deep.functional.gradients import squared_gradient_norms
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "kernel_framework.npz")
 H, P, W = (torch.as_tensor(GOLDEN[name]) for name in ("H", "P", "W"))

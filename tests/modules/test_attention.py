@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from skal_deep.modules import coupled_dropout, dropout_sites
+from skal_deep.modules import coupled_dropout
 from skal_deep.modules._attention import hook_attention
+from skal_deep.modules._dropout import dropout_sites
 
 X = torch.randn(4, 5, 8, generator=torch.Generator().manual_seed(0))
 

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from skal_deep.modules import ConvNet, dropout_layers
+from skal_deep.modules import ConvNet
+from skal_deep.modules._dropout import dropout_layers
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 8, 8), (2, 9, 13)])

@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from skal_deep.modules import DropConnectLinear, coupled_dropout, dropout_layers
+from skal_deep.modules import DropConnectLinear, coupled_dropout
+from skal_deep.modules._dropout import dropout_layers
 
 
 def test_without_dropout_it_is_linear():

@@ -8,11 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from skal_deep.modules import (
-    coupled_dropout,
-    dropout_layers,
-    unreachable_dropout,
-)
+from skal_deep.modules import coupled_dropout
+from skal_deep.modules._dropout import dropout_layers, unreachable_dropout
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "dropout_masks.npz")
 

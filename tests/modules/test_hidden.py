@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from skal_deep.modules import RandomSite, parts_that_may_hide, random_pass
+from skal_deep.modules._hidden import RandomSite, parts_that_may_hide, random_pass
 
 
 class Dropping(nn.Module):

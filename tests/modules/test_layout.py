@@ -7,13 +7,10 @@ from support import make_net
 from torch import nn
 
 from skal_deep.classifier import DeepClassifier
-from skal_deep.modules import (
-    ChannelsLast,
-    SharedPrefix,
-    ThinnedDraws,
-    coupled_dropout,
-    draw_passes,
-)
+from skal_deep.modules import coupled_dropout
+from skal_deep.modules._layout import ChannelsLast
+from skal_deep.modules._prefix import SharedPrefix
+from skal_deep.modules._thinned import ThinnedDraws, draw_passes
 
 IMAGES = torch.rand(6, 3, 5, 5, generator=torch.Generator().manual_seed(0))
 

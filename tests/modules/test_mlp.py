@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from skal_deep.modules import MLP, dropout_layers
+from skal_deep.modules import MLP
+from skal_deep.modules._dropout import dropout_layers
 
 
 @pytest.mark.parametrize("shape", [(5,), (1, 4, 6)])

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from skal_deep.modules import MLP, ConvNet, SharedPrefix, coupled_dropout
+from skal_deep.modules import MLP, ConvNet, coupled_dropout
+from skal_deep.modules._prefix import SharedPrefix
 
 
 class Counted(nn.Linear):

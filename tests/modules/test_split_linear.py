@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from skal_deep.modules import SplitLinear, heads_apart, split_linear
+from skal_deep.modules._split_linear import SplitLinear, heads_apart, split_linear
 
 
 @pytest.fixture

@@ -7,14 +7,9 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from skal_deep.modules import (
-    MLP,
-    ConvNet,
-    SharedPrefix,
-    ThinnedDraws,
-    coupled_dropout,
-    draw_passes,
-)
+from skal_deep.modules import MLP, ConvNet, coupled_dropout
+from skal_deep.modules._prefix import SharedPrefix
+from skal_deep.modules._thinned import ThinnedDraws, draw_passes
 
 
 @pytest.fixture(autouse=True)

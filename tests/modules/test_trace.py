@@ -7,7 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from skal_deep.modules import MLP, ConvNet, SharedPrefix, coupled_dropout, draw_passes
+from skal_deep.modules import MLP, ConvNet, coupled_dropout
+from skal_deep.modules._prefix import SharedPrefix
+from skal_deep.modules._thinned import draw_passes
 from skal_deep.modules._trace import Trace
 
 CLASS = dict(vars(nn.Module))

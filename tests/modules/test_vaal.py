@@ -10,7 +10,7 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
 
-from skal_deep.modules import train_vaal
+from skal_deep.modules._vaal import train_vaal
 
 DIGITS, CLASSES = load_digits(return_X_y=True)
 DIGITS = DIGITS.astype(np.float32)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from skal_deep.modules import (
+from skal_deep.modules._weights import (
     refresh_batch_norm,
     restored_state,
     set_trained_weights,

@@ -13,6 +13,7 @@ from torch import nn
 
 from skal_deep import functional
 from skal_deep.classifier import CapabilityError, DeepClassifier, as_model
+from skal_deep.functional.adversarial import nearness
 from skal_deep.pool import DFAL, EGL, AdversarialBIM
 from skal_deep.testing._strategy_case import Case, small_classifier
 
@@ -47,7 +48,7 @@ def clf():
 )
 def test_scores_are_nearness_to_the_boundary(clf, strategy, attack, monkeypatch):
     x, logits = as_model(clf).differentiable_logits(CASE.X[LEFT])
-    expected = functional.nearness(attack(logits, x)[0])
+    expected = nearness(attack(logits, x)[0])
     assert expected.std() > 0
     np.testing.assert_allclose(scores(strategy, clf), expected, rtol=1e-4)
     monkeypatch.setattr("skal_deep.pool._rows._CHUNK_BYTES", 5 * CASE.X[0].nbytes)

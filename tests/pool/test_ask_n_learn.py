@@ -6,8 +6,9 @@ import torch
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skal_deep.classifier import fit_on_labeled
-from skal_deep.functional import squared_gradient_norms, temperature_scaled
+from skal_deep.classifier.door._any_model import fit_on_labeled
+from skal_deep.functional import temperature_scaled
+from skal_deep.functional.gradients import squared_gradient_norms
 from skal_deep.pool import AskNLearn, Badge, DeepQueryStrategy
 from skal_deep.pool._calibration import _to_hide
 from skal_deep.testing._strategy_case import Case

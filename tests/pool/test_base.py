@@ -7,13 +7,9 @@ from sklearn.linear_model import LogisticRegression
 from strategies import STRATEGIES, VARIANTS, maker
 
 from skal_deep import pool as package
-from skal_deep.classifier import (
-    CapabilityError,
-    Embeds,
-    PredictsProba,
-    canonical_order,
-)
+from skal_deep.classifier import CapabilityError, Embeds, PredictsProba
 from skal_deep.pool import BALD, Badge, CoreSet, DeepQueryStrategy, ScoreQueryStrategy
+from skal_deep.rows._order import canonical_order
 from skal_deep.testing._strategy_case import Case, small_classifier
 
 

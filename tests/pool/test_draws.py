@@ -7,6 +7,7 @@ from strategies import STRATEGIES, evidential
 
 from skal_deep import functional
 from skal_deep.classifier import SamplesProba
+from skal_deep.functional.prediction_information import class_weights
 from skal_deep.pool import BALD, DEAL, EPIG, ScoreQueryStrategy
 from skal_deep.testing._strategy_case import Case
 
@@ -70,7 +71,7 @@ def test_epig_weighs_targets_by_the_classes_they_should_have():
     clf = case.fitted()
     one_class = EPIG(n_samples=500, target_classes=[1, 0, 0], random_state=0)
     samples = torch.as_tensor(clf.sample_proba(case.X[LEFT], 2_000, 1))
-    weights = functional.class_weights(samples.mean(0), torch.tensor([1.0, 0.0, 0.0]))
+    weights = class_weights(samples.mean(0), torch.tensor([1.0, 0.0, 0.0]))
     expected = functional.epig(samples, samples, weights)
     np.testing.assert_allclose(scores(one_class, case, clf), expected, atol=0.02)
 

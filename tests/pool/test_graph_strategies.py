@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from skal_deep import functional
+from skal_deep.functional.graphs import diffuse
 from skal_deep.pool import DiffusionAL, JointLabelPropagation
 
 RNG = np.random.default_rng(0)
@@ -39,7 +40,7 @@ def test_diffusion_scores_are_signals():
     signs = np.zeros((90, 3))
     signs[[0, 30, 60]] = 2 * np.eye(3) - 1
     walk = functional.random_walk(torch.as_tensor(X), 4)
-    signals = functional.diffuse(walk, torch.as_tensor(signs), 3).amax(1)
+    signals = diffuse(walk, torch.as_tensor(signs), 3).amax(1)
     np.testing.assert_allclose(utilities[0, [70, 41]], -signals[[70, 41]], rtol=1e-5)
     assert signals[3] == 0
     assert utilities[0, 3] == 1, "a row that no label reaches comes first"

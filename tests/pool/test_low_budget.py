@@ -9,6 +9,7 @@ from sklearn.datasets import make_blobs
 from sklearn.linear_model import LogisticRegression
 
 from skal_deep import functional
+from skal_deep.functional.neighbors import closest_pair
 from skal_deep.pool import MaxHerding, ProbCover, TypiClust, UncertaintyHerding
 from skal_deep.pool._features import k_means
 from skal_deep.testing._strategy_case import Case, small_classifier
@@ -79,7 +80,7 @@ def test_uncertainty_herding_weights_by_the_margin_at_a_temperature(monkeypatch)
     data = functional.unit_rows(torch.as_tensor(X))
     proba = functional.temperature_scaled(torch.as_tensor(clf.predict_proba(X)), 3.0)
     weights = functional.margin(proba[None]).float()
-    width = functional.closest_pair(data[:20])
+    width = closest_pair(data[:20])
     expected = functional.max_herding(
         data[20:], data, data[:20], 1, bandwidth=width, weights=weights
     )[1]

@@ -7,10 +7,11 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from support import MAKERS, make_net
 
-from skal_deep.classifier import DeepClassifier, canonical_order, fit_on_labeled
+from skal_deep.classifier import DeepClassifier
+from skal_deep.classifier.door._any_model import fit_on_labeled
 from skal_deep.modules import MLP
 from skal_deep.pool import Badge, CoreSet, MarginSampling
-from skal_deep.rows._order import training_order
+from skal_deep.rows._order import canonical_order, training_order
 from skal_deep.testing._strategy_case import small_data
 
 X, Y = small_data(False)

@@ -6,6 +6,7 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from skal_deep import functional
+from skal_deep.functional.gradients import squared_gradient_norms
 from skal_deep.pool import (
     BALD,
     Badge,
@@ -114,7 +115,7 @@ def test_badge_uses_probabilities_and_embeddings(case):
     _, utilities = case.query(
         Badge(), clf=clf, fit_clf=False, batch_size=3, return_utilities=True
     )
-    norm = functional.squared_gradient_norms(
+    norm = squared_gradient_norms(
         *map(torch.as_tensor, clf.predict_proba(case.X, return_embeddings=True))
     ).numpy()
     left = case.y == -1

@@ -14,16 +14,11 @@ from torch import Tensor, nn
 from skal_deep.classifier.net._batches import as_input, batches
 from skal_deep.classifier.net._output import as_float, check_net_proba, to_proba
 from skal_deep.exceptions import CapabilityError
-from skal_deep.modules import (
-    ChannelsLast,
-    as_before,
-    batch_norms,
-    convolves,
-    eval_mode,
-    isolated_rng,
-    one_thread_at_a_time,
-    refresh_batch_norm,
-)
+from skal_deep.modules import eval_mode, isolated_rng
+from skal_deep.modules._hooks import as_before
+from skal_deep.modules._layout import ChannelsLast, convolves
+from skal_deep.modules._rng import one_thread_at_a_time
+from skal_deep.modules._weights import batch_norms, refresh_batch_norm
 
 
 def first_output(output: Any) -> Tensor:

@@ -21,15 +21,13 @@ from skal_deep.classifier.net._dropout_draws import (
     whole_prediction,
 )
 from skal_deep.exceptions import CapabilityError
-from skal_deep.modules import (
-    RandomSite,
+from skal_deep.modules import isolated_rng
+from skal_deep.modules._dropout import (
     dropout_layers,
     dropout_sites,
-    isolated_rng,
-    parts_that_may_hide,
-    random_pass,
     unreachable_dropout,
 )
+from skal_deep.modules._hidden import RandomSite, parts_that_may_hide, random_pass
 
 # The largest number of draws that are looked at before a posterior is called dead:
 # with p = 0.01 and ten units, 64 draws are all alike once in 600.

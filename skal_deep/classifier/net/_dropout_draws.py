@@ -21,15 +21,10 @@ from skal_deep.classifier.net._answers import (
 from skal_deep.classifier.net._batches import batches
 from skal_deep.classifier.net._compiled import eager_net
 from skal_deep.classifier.net._output import check_net_proba, to_proba
-from skal_deep.modules import (
-    CoupledDropout,
-    coupled_dropout,
-    draw_passes,
-    eval_mode,
-    isolated_rng,
-    parts_that_may_hide,
-    random_pass,
-)
+from skal_deep.modules import coupled_dropout, eval_mode, isolated_rng
+from skal_deep.modules._dropout import CoupledDropout
+from skal_deep.modules._hidden import parts_that_may_hide, random_pass
+from skal_deep.modules._thinned import draw_passes
 
 # Rows of a first mini-batch on which fast passes are compared with whole ones.
 _N_COMPARED_ROWS = 4

@@ -21,7 +21,8 @@ from skal_deep.classifier.net._output import SOFTMAX, let_skorch_read
 from skal_deep.classifier.net._reading import first_input
 from skal_deep.classifier.net._row_weights import weighted_rows
 from skal_deep.classifier.net._splits import make_trainable, normalises_batches
-from skal_deep.modules import axes_hint, has_channels_last, isolated_rng
+from skal_deep.modules import isolated_rng
+from skal_deep.modules._images import axes_hint, has_channels_last
 
 _N_PROBE_ROWS = 2
 

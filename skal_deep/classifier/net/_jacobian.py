@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from skal_deep.classifier.net._answers import embedding_layers
 from skal_deep.classifier.net._batches import batches
 from skal_deep.exceptions import CapabilityError
-from skal_deep.functional import sketched_outer
+from skal_deep.functional.features import sketched_outer
 from skal_deep.modules import isolated_rng
 
 

@@ -20,7 +20,8 @@ from torch.utils.data import DataLoader
 from skal_deep.classifier.net._batches import as_input
 from skal_deep.classifier.net._fit import rows_that_count, train_net
 from skal_deep.classifier.net._row_weights import weighted_criterion
-from skal_deep.modules import dropout_layers, isolated_rng, unreachable_dropout
+from skal_deep.modules import isolated_rng
+from skal_deep.modules._dropout import dropout_layers, unreachable_dropout
 
 # What these do to a weight depends on its own gradients alone, so that the stacked
 # weights of all members are updated as those of each one would be.

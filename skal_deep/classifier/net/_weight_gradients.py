@@ -17,7 +17,7 @@ from skal_deep.classifier.net._batches import batches
 from skal_deep.classifier.net._logits import as_logits
 from skal_deep.classifier.net._output import as_float
 from skal_deep.exceptions import CapabilityError
-from skal_deep.functional import sketched_outer
+from skal_deep.functional.features import sketched_outer
 from skal_deep.modules import eval_mode, isolated_rng
 
 
@@ -46,7 +46,7 @@ def net_weight_gradients(
     Returns
     -------
     features : Tensor of shape (N, n_features or less)
-        Features, see :func:`~skal_deep.functional.sketched_outer`.
+        Features, see :func:`~skal_deep.functional.features.sketched_outer`.
     """
     features = []
     with (

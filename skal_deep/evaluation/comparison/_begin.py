@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from skal_deep.classifier import as_seed
+from skal_deep.classifier._base import as_seed
 from skal_deep.evaluation.comparison._code import code_of
 from skal_deep.evaluation.comparison._configuration import (
     configuration_of,

@@ -7,7 +7,7 @@ from typing import Any
 import joblib
 import numpy as np
 
-from skal_deep.classifier import as_seed, label_array
+from skal_deep.classifier._base import as_seed
 from skal_deep.evaluation._metrics import named_scorers
 from skal_deep.evaluation.comparison._begin import begin
 from skal_deep.evaluation.comparison._estimator_text import format_estimator
@@ -32,6 +32,7 @@ from skal_deep.evaluation.comparison._run_directory import RunDirectory
 from skal_deep.evaluation.simulation._first_labels import first_labels
 from skal_deep.evaluation.simulation._learner import SimulatedActiveLearner
 from skal_deep.evaluation.simulation._start import GivenData, known_rows
+from skal_deep.rows._label_array import label_array
 
 
 def compare_strategies(

@@ -27,7 +27,8 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from skal_deep import __version__
-from skal_deep.classifier import CapabilityError, derived_seed
+from skal_deep.classifier import CapabilityError
+from skal_deep.classifier._base import derived_seed
 from skal_deep.evaluation._metrics import MEASURED, named_scorers
 from skal_deep.evaluation.comparison._failures import make_portable
 from skal_deep.evaluation.comparison._result import Comparison

@@ -8,7 +8,6 @@ import numpy as np
 from skactiveml.base import QueryStrategy
 from skactiveml.pool import RandomSampling
 
-from skal_deep.classifier import label_array, narrowed
 from skal_deep.evaluation._export import check_name
 from skal_deep.evaluation._metrics import named_scorers
 from skal_deep.evaluation._probe import check_metrics
@@ -22,6 +21,7 @@ from skal_deep.evaluation.simulation._start import (
     check_classifies,
     known_rows,
 )
+from skal_deep.rows._label_array import label_array, narrowed
 
 
 def repeat_numbers(n_repeats: int | Iterable[int]) -> list[int]:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.classifier import label_array, narrowed
 from skal_deep.evaluation._export import json_text
 from skal_deep.evaluation._protocol import HasAdvice, HasCurves
 from skal_deep.evaluation.report._figures import (
@@ -45,6 +44,7 @@ from skal_deep.evaluation.report._table import Table
 from skal_deep.evaluation.simulation._first_labels import format_counts
 from skal_deep.evaluation.statistics._savings import SEED
 from skal_deep.evaluation.statistics._verdict import describe_savings, sentence
+from skal_deep.rows._label_array import label_array, narrowed
 
 _PACKAGES = ("scikit-activeml", "scikit-learn", "skorch", "torch", "numpy")
 

@@ -8,7 +8,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from skal_deep.classifier import as_model, as_seed
+from skal_deep.classifier import as_model
+from skal_deep.classifier._base import as_seed
 from skal_deep.functional import power_sample
 from skal_deep.modules import isolated_rng
 

@@ -15,7 +15,9 @@ from sklearn.semi_supervised import (
     SelfTrainingClassifier,
 )
 
-from skal_deep.classifier import fit_on_labeled, leaves_on_interrupt, shrunk
+from skal_deep.classifier.door._any_model import fit_on_labeled
+from skal_deep.classifier.net._interrupts import leaves_on_interrupt
+from skal_deep.classifier.net._shrink import shrunk
 from skal_deep.evaluation.simulation._one_class import is_stand_in
 from skal_deep.pool import DeepQueryStrategy
 from skal_deep.rows._lent import lent

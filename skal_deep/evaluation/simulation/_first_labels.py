@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.classifier import label_array
 from skal_deep.evaluation.simulation._rules import HasRules
 from skal_deep.evaluation.simulation._start import Rows, first_rows, known_rows
+from skal_deep.rows._label_array import label_array
 
 # One or a few labels of a rare class are what "stratified" is for; from so many on,
 # and so many times more than chance gives, a start is better than any in practice.

@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skal_deep.classifier import as_seed
+from skal_deep.classifier._base import as_seed
 from skal_deep.evaluation._metrics import named_scorers, scores_of
 from skal_deep.evaluation.simulation._first_labels import warn_of_first_rows
 from skal_deep.evaluation.simulation._loop import play

@@ -8,7 +8,7 @@ from skactiveml.utils import is_labeled
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.pipeline import Pipeline
 
-from skal_deep.classifier import narrowed
+from skal_deep.rows._label_array import narrowed
 
 
 class OneClass(ClassifierMixin, BaseEstimator):

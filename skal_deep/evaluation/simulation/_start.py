@@ -10,7 +10,7 @@ from sklearn.base import is_regressor
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_consistent_length
 
-from skal_deep.classifier import derived_seed, label_array, narrowed, one_class
+from skal_deep.classifier._base import derived_seed
 from skal_deep.evaluation._metrics import named_scorers
 from skal_deep.evaluation._probe import check_metrics
 from skal_deep.evaluation.simulation._conditions import (
@@ -21,6 +21,7 @@ from skal_deep.evaluation.simulation._conditions import (
 from skal_deep.evaluation.simulation._cycle import check_retrain, last_step
 from skal_deep.evaluation.simulation._rules import HasRules
 from skal_deep.evaluation.simulation._streams import Purpose
+from skal_deep.rows._label_array import label_array, narrowed, one_class
 
 Rows = NDArray[np.intp]
 
@@ -153,7 +154,7 @@ def known_rows(y: NDArray[Any], missing_label: Any) -> Rows:
     Parameters
     ----------
     y : ndarray of shape (n_samples,)
-        All labels, from :func:`~skal_deep.classifier.label_array`.
+        All labels, from :func:`~skal_deep.rows._label_array.label_array`.
     missing_label : scalar, str, nan or None
         Marks a row whose label nobody knows.
     """

@@ -5,7 +5,7 @@ from typing import Any
 
 from sklearn.base import clone
 
-from skal_deep.classifier import derived_seed
+from skal_deep.classifier._base import derived_seed
 
 
 class Purpose(IntEnum):

@@ -29,10 +29,8 @@ from skal_deep.classifier import (
     PredictsProba,
     SamplesProba,
     as_model,
-    check_needs,
-    fit_on_labeled,
-    fitted,
 )
+from skal_deep.classifier.door._any_model import check_needs, fit_on_labeled, fitted
 from skal_deep.modules import MLP
 
 CLASSES = [0, 1, 2]

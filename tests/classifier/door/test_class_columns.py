@@ -19,12 +19,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from support import make_net
 
-from skal_deep.classifier import (
-    CapabilityError,
-    DeepClassifier,
-    as_model,
-    class_positions,
-)
+from skal_deep.classifier import CapabilityError, DeepClassifier, as_model
+from skal_deep.classifier.door._any_model import class_positions
 from skal_deep.pool import BALD, AlfaMix, BatchBALD, DropQuery, VoteEntropy
 
 LABELS = {

@@ -25,11 +25,9 @@ from skorch.callbacks import TrainEndCheckpoint
 from support import MAKERS, make_net
 from torch import nn
 
-from skal_deep.classifier import (
-    DeepEnsembleClassifier,
-    fit_on_labeled,
-    leaves_on_interrupt,
-)
+from skal_deep.classifier import DeepEnsembleClassifier
+from skal_deep.classifier.door._any_model import fit_on_labeled
+from skal_deep.classifier.net._interrupts import leaves_on_interrupt
 from skal_deep.pool import VAAL, MarginSampling
 
 SIZES = {"module__n_features": 2, "module__n_classes": 3, "module__n_hidden": 16}

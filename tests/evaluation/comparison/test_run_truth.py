@@ -185,7 +185,7 @@ class TestIdentity:
         if indices == "first rows":
             indices = first[:3]
         if indices == "test rows":
-            from skal_deep.classifier import derived_seed
+            from skal_deep.classifier._base import derived_seed
             from skal_deep.evaluation.simulation._start import set_aside
 
             seed = derived_seed(0, 0)

@@ -17,7 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 from support import MAKERS, make_net
 
-from skal_deep.classifier import derived_seed, shrunk
+from skal_deep.classifier._base import derived_seed
+from skal_deep.classifier.net._shrink import shrunk
 from skal_deep.evaluation import (
     SimulatedActiveLearner,
     compare_strategies,
