@@ -34,7 +34,7 @@ from skal_deep.evaluation.risk._risk import (
     unbiased_risk,
 )
 from skal_deep.evaluation.simulation._learner import SimulatedActiveLearner
-from skal_deep.evaluation.statistics._area import area_under_curve
+from skal_deep.evaluation.statistics._curves import area_under_curve
 from skal_deep.evaluation.statistics._paired import (
     PairedDifference,
     effect_size,

@@ -103,7 +103,15 @@ def _as_foreign(candidates: NDArray[Any], shape: tuple[int, ...]) -> Any:
 
 
 def check_labels(y: Any) -> None:
-    """Raise if labels are not at least a sequence."""
+    """Return the numbers of labels of a curve if they belong to its scores.
+
+    Parameters
+    ----------
+    n_labels : array-like of shape (n_stages,)
+        Number of labels at each stage, increasing.
+    scores : array-like of shape (n_stages,) or (n_repeats, n_stages)
+        Score at each stage.
+    """
     if np.ndim(y) == 0:
         raise TypeError(f"y must hold one label for each row of X; it is {y!r}.")
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skal_deep.evaluation.statistics._area import check_labels, check_scores
+from skal_deep.evaluation.statistics._curves import check_labels, check_scores
 from skal_deep.evaluation.statistics._projection import Projection, project
 from skal_deep.evaluation.statistics._savings import SEED
 from skal_deep.evaluation.statistics._verdict import format_size

@@ -34,11 +34,12 @@ from skal_deep.evaluation.comparison._failures import make_portable
 from skal_deep.evaluation.comparison._result import Comparison
 from skal_deep.evaluation.comparison._row_file import DamagedRunError
 from skal_deep.evaluation.comparison._run_directory import RunDirectory
+from skal_deep.evaluation.comparison._workers import leave_with
+from skal_deep.evaluation.simulation._interrupts import interrupts_leave
 from skal_deep.evaluation.simulation._loop import play
 from skal_deep.evaluation.simulation._rules import HasRules
 from skal_deep.evaluation.simulation._start import GivenData, Start, start_of
 from skal_deep.evaluation.simulation._streams import Purpose
-from skal_deep.evaluation.simulation._watch import interrupts_leave, leave_with
 
 _PACKAGES = ("numpy", "scikit-learn", "scikit-activeml", "skorch", "torch")
 _ELSEWHERE = ("indices", "seeds", "configuration", "versions", "platform", "checksum")

@@ -15,8 +15,8 @@ from skal_deep.evaluation.report._comparison_tables import (
     tests_table,
 )
 from skal_deep.evaluation.report._table import Table
-from skal_deep.evaluation.statistics._area import area_under_curve
 from skal_deep.evaluation.statistics._curves import (
+    area_under_curve,
     check_comparable,
     check_curves,
     check_stages,

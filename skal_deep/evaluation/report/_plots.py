@@ -15,12 +15,13 @@ from skal_deep.evaluation.report._colours import (
     strategy_styles,
 )
 from skal_deep.evaluation.report._comparison_tables import labels_for
-from skal_deep.evaluation.statistics._area import (
+from skal_deep.evaluation.statistics._curves import (
     check_labels,
     check_scores,
+    check_stages,
     mean_and_band,
+    stage_labels,
 )
-from skal_deep.evaluation.statistics._curves import check_stages, stage_labels
 from skal_deep.evaluation.statistics._projection import Projection
 
 _REFERENCE_STYLES: tuple[Any, ...] = (":", "-.", (0, (1, 4)))

@@ -13,7 +13,7 @@ from skal_deep.evaluation.risk._intervals import (
     exact_interval,
     gamma_interval,
 )
-from skal_deep.evaluation.statistics._area import check_scores
+from skal_deep.evaluation.statistics._curves import check_scores
 
 # Probabilities come from queries in float32.
 _ROUND_OFF = 1e-5

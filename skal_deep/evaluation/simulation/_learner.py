@@ -13,10 +13,10 @@ from sklearn.utils.validation import check_is_fitted
 from skal_deep.classifier._base import as_seed
 from skal_deep.evaluation._metrics import named_scorers, scores_of
 from skal_deep.evaluation.simulation._first_labels import warn_of_first_rows
+from skal_deep.evaluation.simulation._interrupts import interrupts_leave
 from skal_deep.evaluation.simulation._loop import play
 from skal_deep.evaluation.simulation._start import GivenData, start_of
-from skal_deep.evaluation.simulation._watch import interrupts_leave
-from skal_deep.evaluation.statistics._area import area_under_curve
+from skal_deep.evaluation.statistics._curves import area_under_curve
 from skal_deep.rows._lent import lent
 
 

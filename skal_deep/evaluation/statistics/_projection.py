@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skal_deep.evaluation.statistics._area import check_labels, check_scores
+from skal_deep.evaluation.statistics._curves import check_labels, check_scores
 from skal_deep.evaluation.statistics._paired import LEVEL
 
 _N_RESAMPLES = 500

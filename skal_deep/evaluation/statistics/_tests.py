@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from skal_deep.evaluation.statistics._area import check_scores
+from skal_deep.evaluation.statistics._curves import check_scores
 from skal_deep.evaluation.statistics._paired import LEVEL
 
 _N_WEIGHTS = 20_000  # draws from the posterior of the signed-rank test

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from skal_deep.evaluation import area_under_curve
-from skal_deep.evaluation.statistics._area import mean_and_band
+from skal_deep.evaluation.statistics._curves import mean_and_band
 
 rng = np.random.default_rng(0)
 scores = st.lists(st.floats(0, 1), min_size=2, max_size=10)
