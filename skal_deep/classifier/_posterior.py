@@ -109,6 +109,14 @@ class PosteriorClassifier(NetClassifier, ABC):
             )
 
 
+def _mean(proba_SNC: Tensor) -> Tensor:
+    """Return the mean of the draws (N, C), the same whatever rows stand beside a row.
+
+    In float32 the order of a sum, and so its last digit, hangs on the number of rows.
+    """
+    return proba_SNC.mean(0, dtype=torch.float64).to(proba_SNC.dtype)
+
+
 class SingleNetPosterior(PosteriorClassifier, ABC):
     """A posterior around one net, whose embeddings are the net's own."""
 
@@ -117,7 +125,7 @@ class SingleNetPosterior(PosteriorClassifier, ABC):
         size = max(1, _NUMBERS_OF_A_DRAW // len(self.classes_))
         proba_NC = torch.cat(
             [
-                self._draw(X[start : start + size], None, self._draw_seed()).mean(0)
+                _mean(self._draw(X[start : start + size], None, self._draw_seed()))
                 for start in range(0, len(X), size)
             ]
         )
@@ -158,7 +166,7 @@ class EnsembleClassifier(PosteriorClassifier, ABC):
     def _answer(self, X, embeddings=False):
         """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
         if not embeddings:
-            return self._draw(X).mean(0), None
+            return _mean(self._draw(X)), None
         answers = [
             with_embeddings(
                 partial(net_proba, net, X), net.module_, self.embedding_layer
@@ -166,4 +174,4 @@ class EnsembleClassifier(PosteriorClassifier, ABC):
             for net in self.nets_
         ]
         proba_SNC = torch.stack([proba_NC for proba_NC, _ in answers])
-        return proba_SNC.mean(0), torch.cat([e_ND for _, e_ND in answers], dim=1)
+        return _mean(proba_SNC), torch.cat([e_ND for _, e_ND in answers], dim=1)
