@@ -75,8 +75,9 @@ def check_dropout(net: NeuralNet, X: Any) -> None:
         again_SNC = proba_SNC[:, n_rows:]
         if not torch.allclose(first_SNC, again_SNC, atol=_ROUND_OFF):
             raise CapabilityError(
-                f"Equal rows get different dropout masks in {name}, so its draws are "
-                "no functions. Keep the rows on the first axis (batch_first=True)."
+                f"Equal rows get different dropout masks in {name}, so a draw is not "
+                "one network for all rows. Keep the rows on the first axis "
+                "(batch_first=True)."
             )
         together, used = whole_draws(net, data, attention)
         if idle := ran_in_training & dropout_layers(module).keys() - used:
@@ -275,9 +276,9 @@ def _check_rows_apart(
         if not _near(whole_prediction(net, alone)[0], whole_prediction(net, data)[row]):
             return
         raise CapabilityError(
-            f"A row gets other dropout masks in {name} alone than with others, so its "
-            "draws are no functions. Is one dropout layer shared by branches that some "
-            "mini-batches skip? Give each its own."
+            f"A row gets other dropout masks in {name} alone than with others, so a "
+            "draw is not one network for all rows. Is one dropout layer shared by "
+            "branches that some mini-batches skip? Give each its own."
         )
 
 
