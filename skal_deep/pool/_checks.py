@@ -103,15 +103,7 @@ def _as_foreign(candidates: NDArray[Any], shape: tuple[int, ...]) -> Any:
 
 
 def check_labels(y: Any) -> None:
-    """Return the numbers of labels of a curve if they belong to its scores.
-
-    Parameters
-    ----------
-    n_labels : array-like of shape (n_stages,)
-        Number of labels at each stage, increasing.
-    scores : array-like of shape (n_stages,) or (n_repeats, n_stages)
-        Score at each stage.
-    """
+    """Raise if labels are not at least a sequence."""
     if np.ndim(y) == 0:
         raise TypeError(f"y must hold one label for each row of X; it is {y!r}.")
 

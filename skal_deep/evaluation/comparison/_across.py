@@ -222,11 +222,11 @@ def cut_saturated(comparison: Comparison, share: float = SATURATED) -> Compariso
     --------
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.naive_bayes import GaussianNB
-    >>> from skal_deep.evaluation import compare_strategies, unsaturated
+    >>> from skal_deep.evaluation import compare_strategies, cut_saturated
     >>> X, y = load_iris(return_X_y=True)
     >>> options = {"n_repeats": 2, "n_cycles": 4, "progress": False}
     >>> comparison = compare_strategies([None], GaussianNB(), X, y, **options)
-    >>> len(unsaturated(comparison).curves) <= len(comparison.curves)
+    >>> len(cut_saturated(comparison).curves) <= len(comparison.curves)
     True
     """
     if not 0 < share <= 1:
