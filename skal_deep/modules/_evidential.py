@@ -37,7 +37,7 @@ def evidence_of(logits_NC: Tensor) -> Tensor:
     Examples
     --------
     >>> import torch
-    >>> from skal_deep.modules import evidence_of
+    >>> from skal_deep.modules._evidential import evidence_of
     >>> evidence_of(torch.zeros(1, 3)).tolist()
     [[1.0, 1.0, 1.0]]
     """
@@ -71,7 +71,7 @@ def evidential_proba(logits_NC: Tensor) -> Tensor:
     Examples
     --------
     >>> import torch
-    >>> from skal_deep.modules import evidential_proba
+    >>> from skal_deep.modules._evidential import evidential_proba
     >>> evidential_proba(torch.zeros(1, 4)).tolist()
     [[0.25, 0.25, 0.25, 0.25]]
     """

@@ -43,7 +43,9 @@ class LabeledScorer:
     Examples
     --------
     >>> import numpy as np
-    >>> from skal_deep.modules import VAE, Discriminator, LabeledScorer, Standardizer
+    >>> from skal_deep.modules import VAE
+    >>> from skal_deep.modules._discriminator import Discriminator
+    >>> from skal_deep.modules._standardizer import Standardizer
     >>> X = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
     >>> scorer = LabeledScorer(VAE((4,), 2).eval(), Discriminator(2), Standardizer(X))
     >>> scorer.proba(X).shape
@@ -142,7 +144,7 @@ def train_vaal(
     --------
     >>> import numpy as np
     >>> import torch
-    >>> from skal_deep.modules import train_vaal
+    >>> from skal_deep.modules._vaal import LabeledScorer, train_vaal
     >>> X = np.random.default_rng(0).normal(size=(20, 4)).astype("float32")
     >>> generator = torch.Generator().manual_seed(0)
     >>> train_vaal(X[:5], X[5:], n_iterations=2, generator=generator).proba(X).shape

@@ -51,12 +51,11 @@ class Pool(Rows):
     with_utilities : bool
         Whether the caller asks for utilities. If not, a strategy need not compute them.
 
+    Attributes
+    ----------
     score_whole : callable or None
         Where utilities of inputs are to compare with the population: a strategy's way
         to score :meth:`whole`, for its selection rule.
-
-    Attributes
-    ----------
     unlabeled_beside : Rows or None
         The unlabelled rows, if there are any and the candidates are others. A strategy
         that looks at the whole population must then look at these, in whatever form

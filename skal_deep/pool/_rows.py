@@ -54,7 +54,7 @@ class Rows:
     >>> import numpy as np
     >>> from sklearn.linear_model import LogisticRegression
     >>> from skal_deep.classifier import as_model
-    >>> from skal_deep.pool import Rows
+    >>> from skal_deep.pool._rows import Rows
     >>> X = np.array([[0.0], [1.0], [2.0]])
     >>> model = as_model(LogisticRegression().fit(X, [0, 0, 1]))
     >>> Rows(X, np.array([2, 0]), model, seed=0).predict_proba().shape

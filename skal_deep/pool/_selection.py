@@ -39,7 +39,7 @@ class SelectionRule(BaseEstimator, ABC):
     >>> from skal_deep.pool import MarginSampling, SelectionRule
     >>> class Lowest(SelectionRule):
     ...     def _select(self, scores, batch_size, pool):
-    ...         return top_k(-scores, batch_size), -scores
+    ...         return top_k(-scores, batch_size)
     >>> X, y = [[-2.0], [0.1], [1.5], [2.0]], [0, -1, -1, 1]
     >>> MarginSampling(selection=Lowest()).query(X, y, LogisticRegression())
     array([2])
