@@ -584,3 +584,14 @@ ZOO = {
         "refused", cause=r"(?s)died.*Scale the inputs",
     ),
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes a module of the zoo; unlike a lambda it can be pickled."""
+
+    name: str
+
+    def __call__(self) -> nn.Module:
+        """Return the module."""
+        return ZOO[self.name].make()

@@ -11,10 +11,16 @@ from skal_deep.classifier._posterior import SingleNetPosterior
 from skal_deep.classifier.net._answers import (
     last_linear,
     net_proba,
+    own_output,
     with_embeddings,
 )
 from skal_deep.classifier.net._fit import fit_net, rows_that_count
-from skal_deep.classifier.net._output import as_float, check_net_proba, head_tolerance
+from skal_deep.classifier.net._output import (
+    as_float,
+    check_net_proba,
+    head_tolerance,
+    to_proba,
+)
 from skal_deep.exceptions import CapabilityError
 from skal_deep.functional.laplace import evidence_precision, ggn, laplace_weights
 from skal_deep.modules._hooks import as_before
@@ -205,36 +211,37 @@ class LaplaceClassifier(SingleNetPosterior):
 
     def _features(self, net, X):
         """Return the inputs of the last layer, with a one for its bias."""
-        return self._proba_and_features(net, X)[1]
+        return self._output_and_features(net, X)[1]
 
-    def _proba_and_features(self, net, X):
-        """Return probabilities and the inputs of the last layer, of one pass."""
-        proba_NC, features_ND = with_embeddings(
-            lambda: net_proba(net, X), net.module_, self._head
+    def _output_and_features(self, net, X):
+        """Return the module's output and the inputs of the last layer, of one pass."""
+        output_NC, features_ND = with_embeddings(
+            lambda: own_output(net, X), net.module_, self._head
         )
         if net.module_.get_submodule(self._head).bias is None:
-            return proba_NC, features_ND
+            return output_NC, features_ND
         ones_N1 = torch.ones_like(features_ND[:, :1])
-        return proba_NC, torch.cat([features_ND, ones_N1], dim=1)
+        return output_NC, torch.cat([features_ND, ones_N1], dim=1)
 
     def _check_head(self, net, shown):
         """Refuse a module that does more with its last linear layer than a softmax."""
         if not len(shown):
             return
-        proba_NC, features_ND = self._proba_and_features(net, shown)
-        if not self._is_head(net, features_ND, self._weights(net), proba_NC):
+        output_NC, features_ND = self._output_and_features(net, shown)
+        if not self._is_head(net, features_ND, self._weights(net), output_NC):
             raise CapabilityError(
                 f"{type(net.module_).__name__} does not return its last linear layer's "
                 f"output {self._head!r}, one column a class, or the softmax of it. "
                 "Change the module, or use SWAGClassifier or DeepEnsembleClassifier."
             )
 
-    def _is_head(self, net, features_ND, weights_CD, proba_NC):
+    def _is_head(self, net, features_ND, weights_CD, output_NC):
         """Return whether probabilities are the softmax of the last linear layer."""
         if features_ND.shape[1] != weights_CD.shape[1]:
             return False
         logits_NC = features_ND @ weights_CD.T
-        dtype = net.module_.get_submodule(self._head).weight.dtype
+        proba_NC = check_net_proba(net, to_proba(net)(output_NC))
+        dtype = output_NC.dtype  # under autocast another than that of the weights
         return logits_NC.shape == proba_NC.shape and torch.allclose(
             logits_NC.softmax(-1), proba_NC, atol=head_tolerance(logits_NC, dtype)
         )
@@ -247,7 +254,7 @@ class LaplaceClassifier(SingleNetPosterior):
         """Return coupled draws of the class probabilities as a tensor (S, N, C)."""
         [net] = self.nets_
         weights_CD = self._weights(net)
-        proba_NC, features_ND = self._proba_and_features(net, X)
+        output_NC, features_ND = self._output_and_features(net, X)
         noise = [
             torch.randn(weights_CD.shape, generator=draw_generator(seed, draw))
             for draw in range(n_samples or self.n_samples)
@@ -259,7 +266,7 @@ class LaplaceClassifier(SingleNetPosterior):
             torch.stack(noise).to(weights_CD.device),
         )
         weights_SCD = weights_SCD.to(features_ND)
-        if not self._is_head(net, features_ND, weights_CD, proba_NC):
+        if not self._is_head(net, features_ND, weights_CD, output_NC):
             # a hook on the net, of the caller's, changes what the layer returns
             proba_SNC = torch.stack([self._whole(net, X, w_CD) for w_CD in weights_SCD])
         else:

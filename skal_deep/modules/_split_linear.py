@@ -9,6 +9,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from skal_deep.modules._rng import one_thread_at_a_time, put_back
+
 
 class SplitLinear(nn.Linear):
     """Several linear heads side by side, each with its own initial weights.
@@ -59,15 +61,20 @@ class SplitLinear(nn.Linear):
 
 @contextmanager
 def heads_apart(module: nn.Module) -> Iterator[None]:
-    """Let the heads of a module in eval mode answer one by one, for a while."""
+    """Let the heads of a module in eval mode answer one by one, for a while.
+
+    Other threads wait, which may want the mean of the heads.
+    """
     layers = [part for part in module.modules() if isinstance(part, SplitLinear)]
-    for layer in layers:
-        layer.apart = True
-    try:
-        yield
-    finally:
+
+    def together() -> None:
         for layer in layers:
             layer.apart = False
+
+    with one_thread_at_a_time(), put_back(together):
+        for layer in layers:
+            layer.apart = True
+        yield
 
 
 def split_linear(module: nn.Module, name: str, n_heads: int) -> nn.Module:

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from skal_deep.modules._rng import one_thread_at_a_time, put_back
+
 
 def trained_weights(module: nn.Module) -> Tensor:
     """Return a copy of all parameters that are trained, of shape (P,).
@@ -34,12 +36,15 @@ def _trained(module: nn.Module) -> list[nn.Parameter]:
 
 @contextmanager
 def restored_state(module: nn.Module) -> Iterator[None]:
-    """Give a module its weights and buffers back at the end."""
-    state = {name: value.clone() for name, value in module.state_dict().items()}
-    try:
-        yield
-    finally:
-        module.load_state_dict(state)
+    """Give a module its weights and buffers back at the end.
+
+    Other threads wait: they would be answered with the weights of meanwhile, or keep
+    them for those to give back.
+    """
+    with one_thread_at_a_time():
+        state = {name: value.clone() for name, value in module.state_dict().items()}
+        with put_back(lambda: module.load_state_dict(state)):
+            yield
 
 
 def batch_norms(module: nn.Module) -> list[_BatchNorm]:

@@ -169,18 +169,39 @@ def check_classes_by_label(case: ClassifierCase) -> None:
 
 @_check
 def check_a_class_without_labels_has_its_column(case: ClassifierCase) -> None:
-    """Classes that no label shows have a column, with no label at all, too."""
+    """A class that no label shows has a column, or is refused by its number.
+
+    A module whose number of outputs is fixed cannot have one more.
+    """
     if not case.takes_missing_labels or "classes" not in case.template.get_params():
         return
     classes = list(range(int(case.y_true.max()) + 2))
     for y in (case.y, np.full(len(case.y), -1)):
-        clf = case.fit(case.classifier(classes=classes), y=y)
-        proba_NC = np.asarray(clf.predict_proba(case.X))
-        expect(proba_NC.shape[1] == len(classes), "a class has no column")
-        expect(
-            bool(np.allclose(proba_NC.sum(1), 1, atol=ROUND_OFF)),
-            "rows do not sum to 1",
-        )
+        try:
+            clf = case.fit(case.classifier(classes=classes), y=y)
+        except ValueError as error:
+            is_clear = f"{len(classes)} classes" in str(error)
+            expect(is_clear, f"one class more is refused without a reason: {error}")
+            continue
+        _expect_columns(clf, case.X, len(classes))
+
+
+@_check
+def check_a_cold_start(case: ClassifierCase) -> None:
+    """With no label at all, each class that was named has its column."""
+    if not case.takes_missing_labels or "classes" not in case.template.get_params():
+        return
+    classes = list(range(int(case.y_true.max()) + 1))
+    clf = case.fit(case.classifier(classes=classes), y=np.full(len(case.y), -1))
+    _expect_columns(clf, case.X, len(classes))
+
+
+def _expect_columns(clf: Any, X: Any, n_classes: int) -> None:
+    proba_NC = np.asarray(clf.predict_proba(X))
+    expect(proba_NC.shape[1] == n_classes, "a class has no column")
+    expect(
+        bool(np.allclose(proba_NC.sum(1), 1, atol=ROUND_OFF)), "rows do not sum to 1"
+    )
 
 
 @_check

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from skorch.utils import multi_indexing
 
 from skal_deep.classifier import CapabilityError, SamplesProba
-from skal_deep.classifier.door._any_model import check_fitted
+from skal_deep.classifier.door._any_model import check_feature_names, check_fitted
 from skal_deep.functional import bald
 from skal_deep.testing._posterior_audit import CHECKS, Audit
 
@@ -133,6 +133,8 @@ def check_posterior(
     'sound'
     """
     check_fitted(clf)
+    if not isinstance(X, Mapping):
+        check_feature_names(clf, False, X, None)
     rows = X if isinstance(X, Mapping) else np.asarray(X)
     audit = Audit(clf, multi_indexing(rows, slice(_N_ROWS)), n_samples, random_state)
     name = type(audit.last).__name__

@@ -18,6 +18,7 @@ from skal_deep.classifier import (
     as_model,
 )
 from skal_deep.functional import bald
+from skal_deep.modules import MLP
 from skal_deep.pool import (
     BALD,
     DEAL,
@@ -186,6 +187,32 @@ def test_half_precision_leaves_the_net_as_float32(kind, dtype, blobs):
         draws = clf.sample_proba(X)
         assert draws.dtype == np.float32
         assert bald(torch.as_tensor(draws)).max() > 0
+
+
+class Mixed(MLP):
+    """Computes in bfloat16 by weights in float32."""
+
+    def forward(self, x):
+        with torch.autocast("cpu", torch.bfloat16):
+            return super().forward(x)
+
+
+@pytest.mark.filterwarnings("ignore:The draws of Mixed are computed one by one")
+def test_mixed_precision_leaves_the_net_as_float32(make, blobs):
+    X, y = blobs
+    clf = make(make_net(Mixed)).fit(X, y)
+    assert clf.predict_proba(X).dtype == clf.embed(X).dtype == np.float32
+    assert clf.score(X, y) > 0.5
+    if make.kind in POSTERIORS:
+        assert bald(torch.as_tensor(clf.sample_proba(X))).max() > 0
+
+
+def test_the_head_of_mixed_precision(blobs):
+    X, y = blobs
+    clf = DeepClassifier(make_net(Mixed), classes=[0, 1, 2], random_state=0).fit(X, y)
+    weight_CD, bias_C = as_model(clf).linear_head(X)
+    logits_NC = torch.as_tensor(clf.embed(X)) @ weight_CD.T + bias_C
+    np.testing.assert_allclose(logits_NC.softmax(-1), clf.predict_proba(X), atol=0.05)
 
 
 def test_probabilities_rounded_to_half_sum_to_one(blobs):

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 from support import MAKERS, make_net
+from zoo import ZOO, Maker
 
-from skal_deep.classifier import DeepClassifier, MCDropoutClassifier
+from skal_deep.classifier import CapabilityError, DeepClassifier, MCDropoutClassifier
 from skal_deep.evaluation import check_classifier
 from skal_deep.modules import MLP
 from skal_deep.testing import _classifier_conformance as conformance
+from skal_deep.testing._classifier_case import small_vectors
 from skal_deep.testing._strategy_case import small_classifier, small_data
 
 
@@ -28,6 +30,63 @@ def test_images():
     check_classifier(
         MCDropoutClassifier(net, n_samples=8), X, y, skip=["feature_names"]
     )
+
+
+# What hidden dropout, and rows or random numbers that a module mixes up, mean for the
+# classifiers that do not sample dropout is theirs alone, and stands below.
+ANIMALS = [
+    *("a kept tensor changed in place", "a draw added to a kept tensor"),
+    *("a draw added to a kept tensor of two names", "an unread change in place"),
+    *("an input changed in place", "an input changed in place late"),
+    *("a constant changed in place", "ReLU in place", "ReLU in place on the input"),
+    *("experts", "early exit", "a layer used twice", "a loop", "flow by values"),
+    *("slices of Sequential", "batch norm"),
+    *("batch norm after dropout", "alpha dropout", "drop connect"),
+    *("multi-head attention", "a transformer", "attention as BERT's, sdpa"),
+    *("attention as BERT's, a layer", "attention and layers", "weight norm"),
+    *("spectral norm", "one recurrent layer", "dropout in place"),
+    *("a layer that never runs", "no dropout", "F.dropout", "recurrent layers"),
+    *("a dropout class of one's own", "dropout in a subclass of batch norm"),
+]
+# A few that differ most, each with another classifier, for every run of the tests.
+SELECTED = [
+    ("an input changed in place", "swag"),
+    ("experts", "heads"),
+    ("weight norm", "laplace"),
+    ("batch norm", "evidential"),
+    ("attention as BERT's, sdpa", "dropout"),
+    ("F.dropout", "ensemble"),
+    ("recurrent layers", "snapshots"),
+]
+
+
+def check_animal(name, kind):
+    """Check a classifier over a module of the zoo, or that it is refused rightly."""
+    animal = ZOO[name]
+    X, y = small_vectors()
+    clf = MAKERS[kind](make_net(Maker(name), max_epochs=6), random_state=0)
+    refusal = animal.cause if animal.expected == "refused" else None
+    if kind == "dropout" and refusal:
+        with pytest.raises(CapabilityError, match=refusal):
+            clf.fit(X, y)
+        return
+    skip = ["fresh_process"]
+    if "norm" in name and "batch" not in name:  # torch pickles no parametrisation
+        skip.append("copies")
+    check_classifier(clf, X, y, skip=skip)
+
+
+@pytest.mark.parametrize(("name", "kind"), SELECTED)
+def test_awkward_modules(name, kind):
+    check_animal(name, kind)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", MAKERS)
+@pytest.mark.parametrize("name", ANIMALS)
+def test_every_classifier_with_every_awkward_module(name, kind):
+    if (name, kind) not in SELECTED:
+        check_animal(name, kind)
 
 
 def small(**params):

@@ -293,3 +293,15 @@ def test_steps_that_write_into_their_input_do_not_reach_the_callers(wrap):
     net.fit(rows.copy(), Y)
     assert check_posterior(net, rows).verdict == "sound"
     np.testing.assert_array_equal(rows, X)
+
+
+@pytest.mark.parametrize("kind", ["dropout", "forest"])
+def test_columns_in_another_order_are_refused(kind):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(X, columns=["a", "b"])
+    clf = RandomForestClassifier(5, random_state=0)
+    clf = clf if kind == "forest" else MAKERS[kind](make_net(max_epochs=2))
+    clf.fit(frame, Y)
+    assert check_posterior(clf, frame).verdict == "sound"
+    with pytest.raises(ValueError, match="feature names"):
+        check_posterior(clf, frame[["b", "a"]])

@@ -28,10 +28,10 @@ def first_output(output: Any) -> Tensor:
 
 def module_output(net: NeuralNet, X: NDArray[Any]) -> Tensor:
     """Return what the module returns in eval mode, of shape (N, ...)."""
-    return as_float(_own_output(net, X))
+    return as_float(own_output(net, X))
 
 
-def _own_output(net: NeuralNet, X: NDArray[Any]) -> Tensor:
+def own_output(net: NeuralNet, X: NDArray[Any]) -> Tensor:
     """Return what the module returns in the numbers that it computes in."""
     # Even a plain prediction needs the isolation: the DataLoader draws a seed from
     # torch's global generator each time.
@@ -61,7 +61,7 @@ def predicts_by_skorch(net: NeuralNet) -> bool:
 
 def net_proba(net: NeuralNet, X: NDArray[Any]) -> Tensor:
     """Return class probabilities of shape (N, C)."""
-    return check_net_proba(net, to_proba(net)(_own_output(net, X)))
+    return check_net_proba(net, to_proba(net)(own_output(net, X)))
 
 
 def refresh_statistics(net: NeuralNet, X: NDArray[Any]) -> None:

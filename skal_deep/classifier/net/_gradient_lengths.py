@@ -13,7 +13,7 @@ from skal_deep.classifier.net._answers import first_output, last_linear
 from skal_deep.classifier.net._logits import as_logits, seen_by_module
 from skal_deep.classifier.net._output import as_float
 from skal_deep.exceptions import CapabilityError
-from skal_deep.modules import eval_mode
+from skal_deep.modules import eval_mode, one_thread_at_a_time
 
 # Elements of the gradients that exist at once: 64 MiB in float32.
 _MEMORY_BUDGET = 2**24
@@ -40,7 +40,8 @@ def gradient_lengths(
         Of all weights (W = 1), or of the vector of the word at each place (W words).
     """
     of_one = _word_lengths if words else _weight_lengths
-    lengths = torch.stack([of_one(net, seen_by_module(net, X)) for net in nets])
+    with one_thread_at_a_time():  # hooks of two threads would undo one another
+        lengths = torch.stack([of_one(net, seen_by_module(net, X)) for net in nets])
     return torch.linalg.vector_norm(lengths, dim=0)
 
 

@@ -9,9 +9,14 @@ from scipy.sparse import issparse
 from skorch import NeuralNet
 from torch import Tensor, nn
 
-from skal_deep.classifier.net._answers import net_proba, with_embeddings
+from skal_deep.classifier.net._answers import own_output, with_embeddings
 from skal_deep.classifier.net._compiled import with_attributes
-from skal_deep.classifier.net._output import as_float, head_tolerance
+from skal_deep.classifier.net._output import (
+    as_float,
+    check_net_proba,
+    head_tolerance,
+    to_proba,
+)
 from skal_deep.exceptions import CapabilityError
 
 
@@ -36,12 +41,13 @@ def net_head(
         if isinstance(part, nn.Linear)
     ]
     try:
-        proba_NC, embedding_ND = with_embeddings(
-            lambda: net_proba(net, X), module, embedding_layer
+        output_NC, embedding_ND = with_embeddings(
+            lambda: own_output(net, X), module, embedding_layer
         )
     finally:
         for handle in handles:
             handle.remove()
+    proba_NC = check_net_proba(net, to_proba(net)(output_NC))
     weight_CD = as_float(ran[-1].weight.data)
     bias_C = weight_CD.new_zeros(len(weight_CD))
     if ran[-1].bias is not None:
@@ -50,7 +56,7 @@ def net_head(
     # layer whose softmax is the prediction is returned.
     if embedding_ND.shape[1] == weight_CD.shape[1]:
         logits_NC = embedding_ND @ weight_CD.T + bias_C
-        tolerance = head_tolerance(logits_NC, ran[-1].weight.dtype)
+        tolerance = head_tolerance(logits_NC, output_NC.dtype)
         if logits_NC.shape == proba_NC.shape and torch.allclose(
             logits_NC.softmax(-1), proba_NC, atol=tolerance
         ):
