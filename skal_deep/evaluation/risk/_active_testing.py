@@ -1,6 +1,6 @@
 """Active testing: which test points to label."""
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -95,7 +95,7 @@ def active_testing(
     >>> bool(estimate.low < (clf.predict(X[20:]) != y[20:]).mean() < estimate.high)
     True
     """
-    if not 0 <= epsilon <= 1:
+    if not isinstance(epsilon, Real) or not 0 <= epsilon <= 1:
         raise ValueError(
             f"epsilon is a share of the probability, 0 ... 1, and not {epsilon!r}."
         )
@@ -103,8 +103,15 @@ def active_testing(
     drawn_before = _positions(tested, len(X))
     if isinstance(n_labels, bool) or not isinstance(n_labels, Integral):
         raise TypeError(f"n_labels must be a whole number, not {n_labels!r}.")
-    proba_NC = _proba(clf, X)
-    surrogate_NC = proba_NC if surrogate is None else _proba(surrogate, X)
+    if not 1 <= n_labels <= len(X) - len(drawn_before):
+        raise ValueError(
+            f"n_labels={n_labels} points cannot be drawn: X has {len(X)}, of which "
+            f"{len(drawn_before)} were drawn before. At least one must be drawn."
+        )
+    proba_NC = _proba("clf", clf, X)
+    surrogate_NC = (
+        proba_NC if surrogate is None else _proba("surrogate", surrogate, X)
+    )
     if proba_NC.shape != surrogate_NC.shape:
         raise ValueError(
             f"The classifier knows {proba_NC.shape[1]} classes and the surrogate "
@@ -153,8 +160,13 @@ def _positions(tested: ArrayLike | None, n_points: int) -> NDArray[np.intp]:
     return rows.astype(np.intp)
 
 
-def _proba(clf: Any, X: NDArray[Any]) -> Tensor:
+def _proba(name: str, clf: Any, X: NDArray[Any]) -> Tensor:
     model: Any = as_model(clf)
+    if not hasattr(model, "predict_proba"):
+        raise TypeError(
+            f"{name} must be a fitted classifier that predicts probabilities: "
+            f"{clf!r} of type {type(clf).__name__} is none."
+        )
     with isolated_rng(), torch.no_grad():
         proba_NC: Tensor = model.predict_proba(X)
     return proba_NC.double()

@@ -131,4 +131,4 @@ def anytime_interval(
         return 0.0, 1.0
     first, last = grid_G[kept][[0, -1]]
     # The bounds lie between points of the grid: take the next ones outside.
-    return max(first - step, 0.0), min(last + step, 1.0)
+    return max(float(first - step), 0.0), min(float(last + step), 1.0)

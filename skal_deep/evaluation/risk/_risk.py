@@ -317,8 +317,9 @@ def unbiased_risk(
     Warns
     -----
     UserWarning
-        If the interval is not to be relied on: "t" with fewer than 30 labels or with
-        one loss that makes up more than a fifth of the sum, "gamma" without ``floor``.
+        If the interval is not to be relied on: "t" with fewer than 30 labels, with
+        one loss that makes up more than a fifth of the sum or with equal losses, and
+        "gamma" without ``floor``.
 
     See Also
     --------
@@ -348,6 +349,10 @@ def unbiased_risk(
     >>> estimate.low, estimate.high, estimate.interval
     (0.0, 0.1145, 'exact')
     """
+    if np.asarray(losses).dtype.kind not in "buifO":
+        raise TypeError(
+            f"losses must be numbers, not of type {np.asarray(losses).dtype}."
+        )
     loss, n = np.asarray(losses, float), len(np.asarray(proba))
     if loss.shape != (n,):
         raise ValueError(f"There are {n} draws and losses of shape {loss.shape}.")
@@ -468,7 +473,15 @@ class _Draws:
         if self.n < 2:
             return float("nan"), float("nan")
         terms = np.abs(self.weight * self.loss)
-        if self.n < _FEW_LABELS or terms.max() > _LARGE_SHARE * terms.sum():
+        if np.ptp(self.loss) == 0:
+            warnings.warn(
+                f"All {self.n} losses are equal, so that the interval of Student's t "
+                "has no width and says nothing of the points that were not drawn. For "
+                "losses between 0 and 1 there is interval='anytime', for mistakes "
+                "'auto'.",
+                stacklevel=4,
+            )
+        elif self.n < _FEW_LABELS or terms.max() > _LARGE_SHARE * terms.sum():
             warnings.warn(
                 f"The interval of Student's t is not to be relied on with {self.n} "
                 f"labels, the largest of which makes up "

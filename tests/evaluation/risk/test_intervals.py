@@ -156,6 +156,24 @@ def test_student_is_used_with_care():
         unbiased_risk(loss, proba, 500)
 
 
+@pytest.mark.parametrize("loss", [0.0, 0.5, 5.0, -1.0])
+def test_equal_losses_give_students_interval_no_width(loss):
+    with pytest.warns(UserWarning, match="All 40 losses are equal"):
+        found = unbiased_risk(np.full(40, loss), uniform(40, 500), 500, interval="t")
+    assert found.low == pytest.approx(found.high)
+
+
+@pytest.mark.parametrize("losses", [["a"] * 3, np.zeros(3) * 1j])
+def test_losses_are_numbers(losses):
+    with pytest.raises(TypeError, match="losses must be numbers"):
+        unbiased_risk(losses, uniform(3, 50), 50)
+
+
+def test_bounds_are_plain_numbers():
+    found = unbiased_risk(mistakes(1, 5), uniform(5, 50), 50, interval="anytime")
+    assert {type(found.low), type(found.high)} == {float}
+
+
 def test_an_unknown_floor_is_said():
     proba = uniform(40, 500) * np.linspace(0.5, 2, 40)
     with pytest.warns(UserWarning, match="pass `floor`"):
