@@ -1,4 +1,4 @@
-"""ALFA-Mix: predictions that a little of another class flips."""
+"""ALFA-Mix: rows whose prediction changes when a labelled class is mixed in."""
 
 import math
 import warnings
@@ -48,8 +48,8 @@ class AlfaMix(DeepQueryStrategy):
     Parameters
     ----------
     epsilon : float, default=0.2
-        First bound of the amount, times the root of the number of features; the
-        authors'.
+        First bound of the amount of mixing, times the square root of the number of
+        features; the authors' value.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
     random_state : int, RandomState or None, default=None

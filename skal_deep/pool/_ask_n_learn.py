@@ -1,4 +1,4 @@
-"""Ask-n-Learn: Badge with honest probabilities."""
+"""Ask-n-Learn: Badge with calibrated probabilities."""
 
 from typing import Any, ClassVar
 

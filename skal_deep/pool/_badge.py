@@ -1,4 +1,4 @@
-"""Badge: diverse gradients."""
+"""Badge: long and diverse gradients of the last layer."""
 
 from typing import Any, ClassVar
 

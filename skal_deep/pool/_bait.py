@@ -1,4 +1,4 @@
-"""Bait: designs for the last layer."""
+"""Bait: the batch that makes the last layer best known, by its Fisher information."""
 
 from numbers import Integral, Real
 from typing import Any, ClassVar

@@ -136,20 +136,19 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         ----------
         X : array-like of shape (n_samples, ...)
             All inputs, labelled and unlabelled: vectors, images (n, c, h, w), or
-            whatever the classifier takes.
+            whatever else the classifier takes.
         y : array-like of shape (n_samples,) or, with ``reg``, (n_samples, n_targets)
             Labels, or targets of a regression; unlabelled rows hold
             ``missing_label``, for targets best ``np.nan``.
         clf : object, default=None
             The classifier: one of ours, a skorch net, a classifier of
             scikit-activeml or scikit-learn, or a Pipeline that ends in one. ``None``
-            where the strategy works on raw inputs. Where it measures the inputs of
-            a classifier, these are what the last step of a Pipeline sees.
+            where the strategy works on raw inputs. The inputs of a Pipeline are what
+            its last step sees.
         fit_clf : bool, default=True
-            Whether to fit a clone of the classifier on the labelled rows first, which
-            it sees in an order that their contents decide, so that it does not matter
-            how they are stored. If ``False``, the classifier is used as it is and must
-            be fitted.
+            Whether to fit a clone of the classifier on the labelled rows first. These
+            are sorted by their contents, so that their order in ``X`` does not matter.
+            If ``False``, the classifier is used as it is and must be fitted.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows when fitting, finite and not negative.
         candidates : array-like, default=None

@@ -1,4 +1,4 @@
-"""Clue: centres of what is uncertain."""
+"""Clue: centres of clusters in which uncertain rows weigh more."""
 
 from numbers import Real
 from typing import Any, ClassVar

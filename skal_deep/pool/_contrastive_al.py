@@ -1,4 +1,4 @@
-"""Contrastive active learning: unlike labelled neighbours."""
+"""Contrastive active learning: predicted unlike the nearest labelled rows."""
 
 import warnings
 from numbers import Integral
@@ -35,7 +35,7 @@ class ContrastiveAL(ScoreQueryStrategy):
     Parameters
     ----------
     n_neighbors : int, default=10
-        Number of nearest labelled rows; the paper's.
+        Number of nearest labelled rows; the paper's value.
     selection : SelectionRule, default=None
         How to form a batch from the scores; ``None`` is :class:`TopK`, as in the
         paper.

@@ -1,4 +1,4 @@
-"""DAMI: cover the linear pieces of a net."""
+"""DAMI: cover the slopes of a piecewise linear net."""
 
 from numbers import Integral
 from typing import Any, ClassVar
@@ -37,7 +37,7 @@ class DAMI(DeepQueryStrategy):
     Parameters
     ----------
     n_features : int, default=512
-        Longest features.
+        Largest length of the features; longer slopes are sketched.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
     random_state : int, RandomState or None, default=None

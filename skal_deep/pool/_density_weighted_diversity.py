@@ -1,4 +1,4 @@
-"""Density-weighted diversity: far from labels, among many."""
+"""Density-weighted diversity: far from labelled rows, in dense regions."""
 
 from numbers import Real
 from typing import Any, ClassVar

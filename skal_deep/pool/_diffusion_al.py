@@ -1,4 +1,4 @@
-"""Diffusion: ask where labels have not come, or contradict each other."""
+"""Diffusion: rows that labels have not reached, or where they contradict."""
 
 import warnings
 from numbers import Integral

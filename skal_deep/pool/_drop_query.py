@@ -46,9 +46,9 @@ class DropQuery(DeepQueryStrategy):
     Parameters
     ----------
     n_masks : int, default=3
-        Number of masks; the paper's.
+        Number of masks; the paper's value.
     rate : float, default=0.75
-        Probability of dropping a feature; the paper's.
+        Probability of dropping a feature; the paper's value.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
     random_state : int, RandomState or None, default=None

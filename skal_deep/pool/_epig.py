@@ -48,7 +48,7 @@ class EPIG(ScoreQueryStrategy):
         The targets; ``None`` draws them.
     target_classes : array-like of shape (n_classes,), default=None
         Probabilities of the classes among the inputs that matter, in the order of the
-        classifier's; ``None`` weighs all targets equally.
+        classifier's classes; ``None`` weighs all targets equally.
     selection : SelectionRule, default=None
         How to form a batch from the scores; ``None`` is :class:`TopK`, and
         :class:`Power` gives its stochastic form.

@@ -1,4 +1,4 @@
-"""Falcun: uncertain predictions that are unlike each other."""
+"""Falcun: uncertain predictions that differ from each other."""
 
 from numbers import Real
 from typing import Any, ClassVar
@@ -37,7 +37,8 @@ class Falcun(DeepQueryStrategy):
     Parameters
     ----------
     gamma : float, default=10.0
-        0 is random sampling, infinity the largest; the authors'.
+        0 is random sampling; the larger, the closer to the highest sum. The authors'
+        value.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
     random_state : int, RandomState or None, default=None

@@ -1,4 +1,4 @@
-"""ICAL: information condensing."""
+"""ICAL: a batch whose predictions depend most on those of the pool."""
 
 from numbers import Integral
 from typing import Any, ClassVar

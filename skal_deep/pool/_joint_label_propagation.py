@@ -1,4 +1,4 @@
-"""Joint label propagation: what labels reach least along a graph."""
+"""Joint label propagation: rows that labels reach least along a graph."""
 
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -35,9 +35,9 @@ class JointLabelPropagation(DeepQueryStrategy):
     Parameters
     ----------
     n_neighbors : int, default=50
-        Number of neighbours k in the graph; the authors'.
+        Number of neighbours k in the graph; the authors' value.
     alpha : float, default=0.99
-        How far labels reach, below 1; the authors'.
+        How far labels reach, below 1; the authors' value.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
     random_state : int, RandomState or None, default=None

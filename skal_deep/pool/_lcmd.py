@@ -1,4 +1,4 @@
-"""LCMD: cover the gradients, dense regions more densely."""
+"""LCMD: cover the gradients, with more picks in dense regions."""
 
 from numbers import Integral
 from typing import Any, ClassVar
@@ -44,7 +44,7 @@ class LCMD(DeepQueryStrategy):
     Parameters
     ----------
     n_features : int, default=512
-        Longest features, as in the paper.
+        Largest length of the features, as in the paper; longer ones are sketched.
     weights : {"last", "all"}, default="last"
         Whose gradient: of the last layer, or of all linear layers.
     missing_label : scalar, str, nan or None, default=-1

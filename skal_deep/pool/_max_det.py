@@ -1,4 +1,4 @@
-"""MaxDet: ask for what a Gaussian model on the gradients knows least about."""
+"""MaxDet: the most uncertain outputs of a Gaussian model on the gradients."""
 
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -41,7 +41,7 @@ class MaxDet(DeepQueryStrategy):
         Variance of the noise, relative to the mean squared length of the features of
         labelled rows (to 1 without them). The paper's default.
     n_features : int, default=512
-        Longest features, as in the paper.
+        Largest length of the features, as in the paper; longer ones are sketched.
     weights : {"last", "all"}, default="last"
         Whose gradient: of the last layer, or of all linear layers.
     missing_label : scalar, str, nan or None, default=-1

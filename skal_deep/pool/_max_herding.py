@@ -1,4 +1,4 @@
-"""MaxHerding: cover the data softly."""
+"""MaxHerding: rows that raise a soft coverage of the data most."""
 
 from numbers import Real
 from typing import Any, ClassVar
@@ -40,7 +40,7 @@ class MaxHerding(DeepQueryStrategy):
     Parameters
     ----------
     bandwidth : float, default=1.0
-        Width of the kernel; the paper's, for embeddings of unit length.
+        Width of the kernel; the paper's value for embeddings of unit length.
     normalize : bool, default=True
         Whether to scale embeddings to unit length first, as the paper does.
     missing_label : scalar, str, nan or None, default=-1

@@ -1,4 +1,4 @@
-"""Several scores at once."""
+"""A weighted mean of several scores."""
 
 from numbers import Integral
 from typing import Any, ClassVar

@@ -44,7 +44,7 @@ class ProbCover(DeepQueryStrategy):
     Parameters
     ----------
     radius : float, default=None
-        Of the balls, in units of the embeddings; ``None`` chooses it by purity.
+        Radius of the balls, in units of the embeddings; ``None`` chooses it by purity.
     n_classes : int, default=None
         Number of clusters that stand for classes in the choice of the radius;
         ``None`` is the number of classes that the classifier predicts, or that are

@@ -1,4 +1,4 @@
-"""Robust core-set: cover the embeddings, outliers left out."""
+"""Robust core-set: cover the embeddings, but for a few outliers."""
 
 import warnings
 from numbers import Integral, Real

@@ -156,7 +156,7 @@ class Power(_Draws):
     --------
     Softmax : For scores that may be negative; depends on their unit.
     SoftRank : Uses the order of the scores only.
-    TopK : The highest scores, without chance.
+    TopK : The highest scores, without randomness.
 
     References
     ----------
@@ -198,7 +198,7 @@ class Softmax(_Draws):
     --------
     Power : Does not depend on the unit of the scores; needs them not negative.
     SoftRank : Uses the order of the scores only.
-    TopK : The highest scores, without chance.
+    TopK : The highest scores, without randomness.
 
     References
     ----------
@@ -242,7 +242,7 @@ class SoftRank(_Draws):
     --------
     Power : Follows the size of the scores; rows with score 0 come last.
     Softmax : Follows the differences of the scores.
-    TopK : The highest scores, without chance.
+    TopK : The highest scores, without randomness.
 
     References
     ----------

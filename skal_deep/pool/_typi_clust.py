@@ -43,7 +43,8 @@ class TypiClust(DeepQueryStrategy):
     Parameters
     ----------
     n_neighbors : int, default=20
-        Neighbours that typicality looks at, at most half the cluster; the paper's.
+        Number of neighbours for typicality, at most half the cluster; the paper's
+        value.
     normalize : bool, default=True
         Whether to scale embeddings to unit length first, as the paper does.
     missing_label : scalar, str, nan or None, default=-1

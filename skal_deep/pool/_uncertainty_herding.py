@@ -1,4 +1,4 @@
-"""UHerding: cover softly what the classifier is unsure of."""
+"""UHerding: rows that cover uncertain regions of the data softly."""
 
 from numbers import Real
 from typing import Any, ClassVar

@@ -1,4 +1,4 @@
-"""VAAL: ask for what does not look labelled."""
+"""VAAL: rows that look least like labelled ones, by an adversarial autoencoder."""
 
 import warnings
 from numbers import Integral, Real
