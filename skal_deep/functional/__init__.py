@@ -54,7 +54,7 @@ from skal_deep.functional.selection import (
     softrank_sample,
     top_k,
 )
-from skal_deep.functional.temperature import fit_temperature, temperature_scaled
+from skal_deep.functional.temperature import apply_temperature, fit_temperature
 from skal_deep.functional.typical_rows import typi_clust, typicality
 from skal_deep.functional.uncertainty import (
     least_confidence,
@@ -64,6 +64,7 @@ from skal_deep.functional.uncertainty import (
 )
 
 __all__ = [
+    "apply_temperature",
     "average_linkage",
     "badge",
     "bait",
@@ -112,7 +113,6 @@ __all__ = [
     "softmax_sample",
     "softrank_sample",
     "squared_distances",
-    "temperature_scaled",
     "top_k",
     "typi_clust",
     "typicality",

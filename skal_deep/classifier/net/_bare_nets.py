@@ -14,7 +14,7 @@ from skorch import NeuralNet, NeuralNetBinaryClassifier
 from skal_deep.classifier.net._answers import module_output
 from skal_deep.classifier.net._batches import as_input
 from skal_deep.classifier.net._fit import rows_that_count, train_on
-from skal_deep.classifier.net._interrupts import replaced, run_training
+from skal_deep.classifier.net._interrupts import replace_methods, run_training
 from skal_deep.classifier.net._reading import check_reading
 from skal_deep.modules import isolated_rng
 
@@ -59,7 +59,7 @@ def fit_wrapped_net(
     clf.initialize(X, y, enforce_check_X_y=True)
     net = clf.neural_net_
     check_reading(net, X)
-    with replaced(net, partial_fit=partial(_train_wrapped, net)):
+    with replace_methods(net, partial_fit=partial(_train_wrapped, net)):
         return clf.partial_fit(X, y)
 
 
