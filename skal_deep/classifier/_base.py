@@ -4,7 +4,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ from skal_deep.classifier.net._reading import check_reading
 from skal_deep.classifier.net._weight_gradients import net_weight_gradients
 from skal_deep.rows._label_array import label_array, narrowed, warn_of_one_class
 from skal_deep.rows._labels import known_classes
+from skal_deep.rows._sample_weight import as_sample_weight
 
 _N_SHOWN_ROWS = 16
 
@@ -53,24 +54,6 @@ def as_seed(random_state: int | np.random.RandomState | None) -> int:
         "random_state must be an integer from 0 on, a numpy.random.RandomState or "
         f"None, not {random_state!r}.{hint}"
     )
-
-
-def checked_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
-    """Return weights of rows as numbers, finite, not negative and one a row."""
-    weight = np.asarray(sample_weight)
-    if weight.dtype == object and all(isinstance(w, Real) for w in weight.flat):
-        weight = weight.astype(float)
-    if weight.shape != (n_rows,) or weight.dtype.kind not in "biuf":
-        raise ValueError(
-            f"sample_weight must be one number a row, of shape ({n_rows},); got "
-            f"{weight.dtype} of shape {weight.shape}."
-        )
-    weight = weight.astype(float)
-    if not np.isfinite(weight).all():
-        raise ValueError("sample_weight must not be NaN or infinite.")
-    if (weight < 0).any():
-        raise ValueError("sample_weight must not be negative.")
-    return weight
 
 
 def _check_same_classes(clf: Any, previous: Any) -> None:
@@ -181,7 +164,7 @@ class NetClassifier(SkactivemlClassifier, ABC):
         if X.ndim > 1:  # scikit-activeml forgets it where there are no rows
             self.n_features_in_ = X.shape[1]
         if sample_weight is not None:
-            sample_weight = checked_weights(sample_weight, len(X))
+            sample_weight = as_sample_weight(sample_weight, len(X))
         if start_from is not None:
             _check_same_classes(self, start_from)
         check_reading(self.net, X)
@@ -333,7 +316,7 @@ class NetClassifier(SkactivemlClassifier, ABC):
             return float("nan")
         weight = None
         if sample_weight is not None:
-            weight = checked_weights(sample_weight, len(y))[labeled]
+            weight = as_sample_weight(sample_weight, len(y))[labeled]
         truth = narrowed(y[labeled])
         return accuracy_score(truth, predicted[labeled], sample_weight=weight)
 

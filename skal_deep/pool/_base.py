@@ -28,7 +28,6 @@ from skal_deep.pool._checks import (
     as_batch_size,
     as_candidates,
     as_inputs,
-    as_sample_weight,
     check_labels,
     check_picks,
     check_unlabeled_left,
@@ -41,6 +40,7 @@ from skal_deep.pool._rows import Rows
 from skal_deep.pool._selection import SelectionRule, TopK
 from skal_deep.rows._label_array import label_array
 from skal_deep.rows._order import canonical_order
+from skal_deep.rows._sample_weight import as_sample_weight
 
 
 class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
@@ -183,7 +183,8 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         X, y, candidates, batch_size, return_utilities = self._validate_data(
             X, y, candidates, batch_size, return_utilities, reset=True
         )
-        sample_weight = as_sample_weight(sample_weight, len(X))
+        if sample_weight is not None:
+            sample_weight = as_sample_weight(sample_weight, len(X))
         if reg is not None and self._reads_classes:
             raise TypeError(f"{name} reads labels as classes and takes no regressor.")
         clf, fit_clf = given_model(clf, fit_clf, reg, fit_reg)

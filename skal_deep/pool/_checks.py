@@ -97,29 +97,6 @@ def _as_foreign(candidates: NDArray[Any], shape: tuple[int, ...]) -> Any:
     return as_inputs("candidates", candidates)
 
 
-def as_sample_weight(sample_weight: Any, n_rows: int) -> NDArray[np.float64] | None:
-    """Return weights as an array, one number for each row of X."""
-    if sample_weight is None:
-        return None
-    try:
-        weight = np.asarray(sample_weight, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(
-            "sample_weight must hold numbers, one for each row of X."
-        ) from None
-    if weight.shape != (n_rows,):
-        raise ValueError(
-            f"sample_weight must hold one number for each of the {n_rows} rows of X, "
-            f"labelled or not; its shape is {weight.shape}."
-        )
-    if not np.isfinite(weight).all() or (weight < 0).any():
-        raise ValueError(
-            "sample_weight must be finite and not negative. Give rows without a label "
-            "any weight, such as 1: it does not count."
-        )
-    return weight
-
-
 def check_labels(y: Any) -> None:
     """Raise if labels are not at least a sequence."""
     if np.ndim(y) == 0:

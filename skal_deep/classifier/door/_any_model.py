@@ -21,7 +21,7 @@ from sklearn.utils.validation import (
 )
 from skorch import NeuralNet
 
-from skal_deep.classifier._base import NetClassifier, checked_weights
+from skal_deep.classifier._base import NetClassifier
 from skal_deep.classifier.door._as_model import Inputs, as_model, warn_of_inputs
 from skal_deep.classifier.door._capabilities import (
     CAPABILITIES,
@@ -44,6 +44,7 @@ from skal_deep.exceptions import CapabilityError
 from skal_deep.rows._label_array import narrowed, warn_of_one_class
 from skal_deep.rows._labels import known_classes
 from skal_deep.rows._order import canonical_order, training_order
+from skal_deep.rows._sample_weight import as_sample_weight
 
 
 def given_model(clf: Any, fit_clf: Any, reg: Any, fit_reg: Any) -> tuple[Any, bool]:
@@ -159,7 +160,7 @@ def fit_on_labeled(
     is_net, has_label = isinstance(clf, NetClassifier), labeled_rows(y, missing_label)
     clf, weight = clone(clf), None
     if sample_weight is not None:
-        weight = checked_weights(sample_weight, len(y))
+        weight = as_sample_weight(sample_weight, len(y))
     labeled = training_order(X, np.flatnonzero(has_label), y, weight)
     if not (is_regressor(last) or hasattr(last, "fit_from")):
         warn_of_one_class(y, missing_label, getattr(last, "classes", None))
