@@ -24,7 +24,10 @@ from skorch.dataset import Dataset
 from torch import Tensor
 
 from skal_deep.classifier.net._gradient_lengths import gradient_lengths, has_bias
-from skal_deep.classifier.net._interrupts import kept_unless_done, leaves_on_interrupt
+from skal_deep.classifier.net._interrupts import (
+    leaves_on_interrupt,
+    restore_unless_done,
+)
 from skal_deep.classifier.net._jacobian import net_jacobian
 from skal_deep.classifier.net._logits import differentiable_logits
 from skal_deep.classifier.net._reading import check_reading
@@ -140,7 +143,7 @@ class NetClassifier(SkactivemlClassifier, ABC):
 
     def _fit(self, X, y, sample_weight, start_from):
         """Fit from scratch or from the nets of a fitted classifier."""
-        with kept_unless_done(self):
+        with restore_unless_done(self):
             return self._fit_anew(X, y, sample_weight, start_from)
 
     @leaves_on_interrupt

@@ -145,14 +145,14 @@ class SWAGClassifier(SingleNetPosterior):
             start_from=start_from[0] if start_from else None,
             **data,
         )
-        walk = self._collected(net, **data) if len(y) else self._initial_weights(**data)
+        walk = self._collect(net, **data) if len(y) else self._initial_weights(**data)
         self.moments_ = swag_moments(walk, self.max_rank)
         set_trained_weights(net.module_, self.moments_.mean)
         refresh_statistics(net, X)
         self._labeled_rows = X if batch_norms(net.module_) else X[:0]
         return [net]
 
-    def _collected(self, net, X, y, sample_weight, shown) -> Iterator[Tensor]:
+    def _collect(self, net, X, y, sample_weight, shown) -> Iterator[Tensor]:
         """Train a copy of the net on, and yield its weights after each epoch."""
         net = fit_net(
             self.net,

@@ -56,7 +56,7 @@ from skal_deep.functional.selection import (
     softrank_sample,
     top_k,
 )
-from skal_deep.functional.temperature import fit_temperature, temperature_scaled
+from skal_deep.functional.temperature import apply_temperature, fit_temperature
 from skal_deep.functional.training_dynamics import (
     forgetting_events,
     label_dispersion,
@@ -71,6 +71,7 @@ from skal_deep.functional.uncertainty import (
 )
 
 __all__ = [
+    "apply_temperature",
     "average_linkage",
     "badge",
     "bait",
@@ -125,7 +126,6 @@ __all__ = [
     "softrank_sample",
     "squared_distances",
     "suggestive_annotation",
-    "temperature_scaled",
     "top_k",
     "typi_clust",
     "typicality",

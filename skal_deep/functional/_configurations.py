@@ -73,7 +73,7 @@ class Configurations:
     def _enumerate(self, proba_SC: Tensor) -> None:
         """Extend each configuration by each label."""
         joint_MCS = self.weight_MS[:, None] * proba_SC.T
-        self.weight_MS, evidence_M = _normalized(joint_MCS.flatten(0, 1))
+        self.weight_MS, evidence_M = _normalize(joint_MCS.flatten(0, 1))
         self.pi_M = self.pi_M.repeat_interleave(proba_SC.shape[1]) * evidence_M
         self.pi_M /= self.pi_M.sum().clamp_min(torch.finfo(self.pi_M.dtype).tiny)
 
@@ -92,11 +92,11 @@ class Configurations:
         )
         joint_MS = self.weight_MS[code_M // n_classes]
         joint_MS *= proba_SC.T.contiguous()[code_M % n_classes]
-        self.weight_MS = _normalized(joint_MS)[0]
+        self.weight_MS = _normalize(joint_MS)[0]
         self.pi_M = count_M.to(self.pi_M) / len(label_J)
 
 
-def _normalized(joint_MS: Tensor) -> tuple[Tensor, Tensor]:
+def _normalize(joint_MS: Tensor) -> tuple[Tensor, Tensor]:
     """Return rows with sum 1 in the place of others, and their sums before."""
     sum_M = joint_MS.sum(-1)
     joint_MS /= sum_M.clamp_min(torch.finfo(sum_M.dtype).tiny)[:, None]
@@ -120,7 +120,7 @@ def principal_directions(samples_SNC: Tensor) -> Tensor:
     return largest_SK
 
 
-def grouped(
+def group_configurations(
     pi_M: Tensor, weight_MS: Tensor, direction_SK: Tensor
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield ``pi`` and mean ``W`` of groups of configurations, coarsest first.
@@ -145,11 +145,11 @@ def grouped(
     place_MK = weight_MS @ direction_SK.to(weight_MS)
     side_MK = place_MK > place_MK.median(0).values
     bit_K = 2 ** torch.arange(side_MK.shape[1], device=side_MK.device)
-    group_M = _numbered((side_MK * bit_K).sum(-1))
+    group_M = _number_keys((side_MK * bit_K).sum(-1))
     if saves_work(group_M):
         yield means(group_M)
     favoured_M = weight_MS.argmax(-1)
-    group_M = _numbered(favoured_M)
+    group_M = _number_keys(favoured_M)
     if not saves_work(group_M):
         return
     pi_G, weight_GS = means(group_M)
@@ -158,12 +158,12 @@ def grouped(
     loose_G = pi_G * entropy(weight_GS) + _sums(minus_own_M, group_M, len(pi_G))
     rows = (loose_G >= loose_G.mean())[group_M].nonzero()[:, 0]
     favoured_M[rows] = (weight_MS[rows] - weight_GS[group_M[rows]]).argmax(-1)
-    group_M = _numbered(group_M * weight_MS.shape[1] + favoured_M)
+    group_M = _number_keys(group_M * weight_MS.shape[1] + favoured_M)
     if saves_work(group_M):
         yield means(group_M)
 
 
-def _numbered(key_M: Tensor) -> Tensor:
+def _number_keys(key_M: Tensor) -> Tensor:
     """Return numbers from 0 up, the same where the keys are."""
     number_M: Tensor = key_M.unique(return_inverse=True)[1]
     return number_M

@@ -49,7 +49,7 @@ _BITS_OF_SQRT_HALF = np.sqrt(np.float32(0.5)).view(np.int32)
 _MANTISSA_BITS = np.int32(23)
 
 
-def _compiled(function: Any) -> Any:
+def _compile(function: Any) -> Any:
     """Compile at the first call, and keep the result on disk where that is possible."""
     options: dict[str, Any] = {
         "nogil": True,
@@ -92,7 +92,7 @@ def _plogp(p: Any) -> Any:
     return p * log
 
 
-@_compiled
+@_compile
 def divergence(weight_R: Numbers, proba_RNC: Numbers, divergence_N: Numbers) -> None:
     """Write the divergences of :func:`skal_deep.functional.information.divergence`."""
     n_rows, n, n_classes = proba_RNC.shape

@@ -92,7 +92,7 @@ def ical(
     return picks.answer()
 
 
-def _centred(samples: Tensor) -> Tensor:
+def _center(samples: Tensor) -> Tensor:
     """Return draws (S, F) minus their means, so scaled that products are HSICs."""
     proba_SF = samples.reshape(len(samples), -1).double()
     scale = math.sqrt((1 - _DIFFERENT) / len(samples))
@@ -101,7 +101,7 @@ def _centred(samples: Tensor) -> Tensor:
 
 def _mean_kernel(samples: Tensor) -> Tensor:
     """Return the mean over rows of their centred kernels between draws, (S, S)."""
-    centred_SF = _centred(samples)
+    centred_SF = _center(samples)
     return centred_SF @ centred_SF.T / samples.shape[1]
 
 
@@ -124,7 +124,7 @@ def dependence(samples: Tensor, kernel: Tensor) -> Tensor:
     hsic = kernel.new_empty(n)
     size = max(1, CHUNK_ELEMENTS // (n_draws * n_classes))
     for start in range(0, n, size):
-        centred_SF = _centred(samples[:, start : start + size])
+        centred_SF = _center(samples[:, start : start + size])
         hsic_F = (kernel @ centred_SF).mul_(centred_SF).sum(0)
         hsic[start : start + size] = hsic_F.reshape(-1, n_classes).sum(-1)
     return hsic.clamp_min(0)
@@ -136,11 +136,11 @@ def _relevance(
     """Return how much each row raises the dependence of the picks on probes, (N,)."""
     n_draws, n, n_classes = samples.shape
     n_probes = probes.shape[1]
-    probe_SG = _centred(probes)
+    probe_SG = _center(probes)
     single_ND = probe_SG.new_empty(n, n_probes)
     size = max(1, CHUNK_ELEMENTS // (n_classes * max(n_draws, probe_SG.shape[1])))
     for start in range(0, n, size):
-        cross_FG = _centred(samples[:, start : start + size]).T @ probe_SG
+        cross_FG = _center(samples[:, start : start + size]).T @ probe_SG
         cross_NCDC = cross_FG.square_().reshape(-1, n_classes, n_probes, n_classes)
         single_ND[start : start + size] = cross_NCDC.sum((1, 3))
     before_D = dependence(probes, picked_SS)

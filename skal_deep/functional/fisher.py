@@ -153,16 +153,16 @@ def bait(
     """
     check_finite(probas=probas, labeled_probas=labeled_probas)
 
-    def factored(probas: Tensor, embeddings: Tensor) -> Factored:
+    def factor(probas: Tensor, embeddings: Tensor) -> Factored:
         if binary:
             return Factored(_binary_factors(probas), embeddings)
         return Factored(softmax_factors(probas, n_top), embeddings)
 
-    candidates = factored(probas, embeddings)
+    candidates = factor(probas, embeddings)
     return _forward_backward(
         candidates,
-        factored(labeled_probas, labeled_embeddings),
-        factored(*pool) if pool else candidates,
+        factor(labeled_probas, labeled_embeddings),
+        factor(*pool) if pool else candidates,
         batch_size,
         regularization,
         weighting,

@@ -107,10 +107,10 @@ def diffuse(graph: csr_array, signs: Tensor, n_steps: int | None = None) -> Tens
     D. Kushnir, L. Venturi. Diffusion-Based Deep Active Learning. arXiv:2003.10339,
     2020.
     """
-    return _diffused(graph, signs, n_steps)[0]
+    return _diffuse_and_reach(graph, signs, n_steps)[0]
 
 
-def _diffused(
+def _diffuse_and_reach(
     graph: csr_array, signs: Tensor, n_steps: int | None
 ) -> tuple[Tensor, NDArray[np.bool_]]:
     """Return the signals, and which rows they have reached."""
@@ -145,7 +145,7 @@ def diffusion_scores(
     scores : Tensor of shape (N,)
         Below 1 for rows that are reached.
     """
-    signals, is_reached = _diffused(graph, signs, n_steps)
+    signals, is_reached = _diffuse_and_reach(graph, signs, n_steps)
     reached = torch.as_tensor(is_reached).to(signs.device)
     return torch.where(reached, -signals.amax(-1), 1.0)
 

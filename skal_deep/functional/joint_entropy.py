@@ -9,7 +9,7 @@ from torch import Tensor
 from skal_deep.functional._checks import check_finite, own_generator
 from skal_deep.functional._configurations import (
     Configurations,
-    grouped,
+    group_configurations,
     principal_directions,
 )
 from skal_deep.functional._picks import Picks
@@ -172,7 +172,7 @@ class _Gains:
 
         rows = left_N.nonzero()[:, 0]
         bound_R = (self._bound_N if known.is_exact else information_N)[rows]
-        groups = grouped(known.pi_M, known.weight_MS, self._direction_SK)
+        groups = group_configurations(known.pi_M, known.weight_MS, self._direction_SK)
         for pi_G, weight_GS in () if known.is_exact else groups:
             bound_R = gains(rows, pi_G, weight_GS)
             evaluate(rows[bound_R.topk(min(n_together, len(rows))).indices])

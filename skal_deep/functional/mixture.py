@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 
-def rescaled(scores: Tensor, among: Tensor) -> Tensor:
+def rescale(scores: Tensor, among: Tensor) -> Tensor:
     """Return scores on a scale on which those of some rows go from 0 to 1.
 
     Parameters

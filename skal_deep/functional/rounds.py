@@ -34,7 +34,7 @@ def average_linkage(embeddings: Tensor, n_clusters: int) -> Tensor:
     return torch.as_tensor(labels, dtype=torch.long, device=embeddings.device)
 
 
-def halved(embeddings: Tensor, most: int) -> list[Tensor]:
+def halve(embeddings: Tensor, most: int) -> list[Tensor]:
     """Return parts of rows that lie together, halves of halves until they are small.
 
     Rows are halved at the median of a projection: on the line from the row farthest

@@ -1,6 +1,8 @@
 """Batches from scores: the highest, or draws without replacement."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -209,12 +211,13 @@ def _plackett_luce(
         raise ValueError(f"epsilon must lie between 0 and 1, not {epsilon!r}.")
     generator = own_generator(generator)
     log_weight = _log_weights(log_score, coldness)
-    if log_weight is None:
+    if log_weight is None or epsilon > 0:
         picks = Picks(scores, batch_size, with_utilities)
-        return _coldest_draws(picks, log_score, batch_size, epsilon, generator)
-    if epsilon > 0:
-        picks = Picks(scores, batch_size, with_utilities)
-        return _mixed_draws(picks, log_weight, batch_size, epsilon, generator)
+        if log_weight is None:
+            shares = partial(_shares_of_highest, log_score)
+        else:
+            shares = partial(_shares, log_weight)
+        return _mixed_draws(picks, shares, batch_size, epsilon, generator)
     gumbel = _gumbel(log_weight, generator)
     # weights of 0 come last, among themselves in the order of their noise
     by_noise = torch.sort(gumbel, descending=True).indices
@@ -237,37 +240,19 @@ def _log_weights(log_score: Tensor, coldness: float) -> Tensor | None:
     return None if overflows.any() else log_weight
 
 
-def _coldest_draws(
-    picks: Picks,
-    log_score: Tensor,
-    batch_size: int,
-    epsilon: float,
-    generator: torch.Generator,
-) -> tuple[Tensor, Tensor]:
-    """Draw one after another from the highest scores left, equals evenly."""
-    left = picks.left_N
-    for _ in range(batch_size):
-        highest = left & (log_score == log_score[left].max())
-        proba, even = (some.to(torch.float64) / some.sum() for some in (highest, left))
-        proba = (1 - epsilon) * proba + epsilon * even
-        perturbed = proba.log() + _gumbel(log_score, generator)
-        picks.add(int(perturbed.argmax()), proba)
-    return picks.answer()
-
-
 def _mixed_draws(
     picks: Picks,
-    log_weight: Tensor,
+    shares: Callable[[Tensor], Tensor],
     batch_size: int,
     epsilon: float,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """Draw one after another from weights, mixed with a uniform distribution."""
+    """Draw one after another by the shares of what is left, mixed with even ones."""
     left = picks.left_N
     for _ in range(batch_size):
-        even = left.to(log_weight.dtype) / left.sum()
-        proba = (1 - epsilon) * _shares(log_weight, left) + epsilon * even
-        perturbed = proba.log() + _gumbel(log_weight, generator)
+        even = left.to(torch.float64) / left.sum()
+        proba = (1 - epsilon) * shares(left) + epsilon * even
+        perturbed = proba.log() + _gumbel(proba, generator)
         picks.add(int(perturbed.argmax()), proba)
     return picks.answer()
 
@@ -283,6 +268,12 @@ def _shares(log_weight: Tensor, left: Tensor) -> Tensor:
     log_weight = torch.where(left, log_weight, -math.inf)
     exhausted = torch.isneginf(log_weight).all(-1, keepdim=True)
     return torch.where(exhausted & left, 0.0, log_weight).softmax(-1)
+
+
+def _shares_of_highest(log_score: Tensor, left: Tensor) -> Tensor:
+    """Return even shares of the highest scores left: those of infinite coldness."""
+    highest = left & (log_score == log_score[left].max())
+    return highest.to(torch.float64) / highest.sum()
 
 
 def _own_shares(log_weight: Tensor, indices: Tensor) -> Tensor:

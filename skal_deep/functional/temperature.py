@@ -14,7 +14,7 @@ _LARGEST_TEMPERATURE = 10.0
 _N_HALVINGS = 22
 
 
-def temperature_scaled(probas: Tensor, temperature: float) -> Tensor:
+def apply_temperature(probas: Tensor, temperature: float) -> Tensor:
     """Return ``softmax(z / T)`` for logits z, from probabilities ``p = softmax(z)``.
 
     Logits are known from probabilities up to a constant: the result is

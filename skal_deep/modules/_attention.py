@@ -49,7 +49,7 @@ def hook_attention(layer: nn.MultiheadAttention, mask: Mask) -> list[RemovableHa
         kept_NHLS = attention_NHLS * mask(layer, attention_NHLS)
         if layer.dropout < 1:
             kept_NHLS = kept_NHLS / (1 - layer.dropout)
-        out = _attended(layer, kept_NHLS, asked["value"])
+        out = _attend(layer, kept_NHLS, asked["value"])
         if not asked["need_weights"]:
             return out, None
         return out, kept_NHLS.mean(1) if asked["average_attn_weights"] else kept_NHLS
@@ -60,7 +60,7 @@ def hook_attention(layer: nn.MultiheadAttention, mask: Mask) -> list[RemovableHa
     ]
 
 
-def _attended(
+def _attend(
     layer: nn.MultiheadAttention, attention_NHLS: Tensor, value: Tensor
 ) -> Tensor:
     """Return the layer's output for given attention."""

@@ -16,21 +16,21 @@ def trained_weights(module: nn.Module) -> Tensor:
     Those of half precision are returned in float32, in which moments can be taken.
     """
     with torch.no_grad():
-        weights_P = torch.cat([p.flatten() for p in _trained(module)])
+        weights_P = torch.cat([p.flatten() for p in _trained_parameters(module)])
     is_half = weights_P.dtype in (torch.float16, torch.bfloat16)
     return weights_P.float() if is_half else weights_P
 
 
 def set_trained_weights(module: nn.Module, weights_P: Tensor) -> None:
     """Give a module the weights of a vector as :func:`trained_weights` returns."""
-    parameters = _trained(module)
+    parameters = _trained_parameters(module)
     parts = weights_P.split([p.numel() for p in parameters])
     with torch.no_grad():
         for parameter, part in zip(parameters, parts, strict=True):
             parameter.copy_(part.view_as(parameter))
 
 
-def _trained(module: nn.Module) -> list[nn.Parameter]:
+def _trained_parameters(module: nn.Module) -> list[nn.Parameter]:
     return [p for p in module.parameters() if p.requires_grad]
 
 

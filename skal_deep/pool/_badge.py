@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from skal_deep.classifier import Embeds, PredictsProba
-from skal_deep.functional import badge, temperature_scaled
+from skal_deep.functional import apply_temperature, badge
 from skal_deep.functional.gradients import squared_gradient_norms
 from skal_deep.pool._base import DeepQueryStrategy
 from skal_deep.pool._pool import Pool
@@ -93,7 +93,7 @@ def badge_at(
     def factors(rows: Rows) -> tuple[Tensor, Tensor]:
         proba_NC, embedding_ND = rows.predict_and_embed()
         if temperature != 1:
-            proba_NC = temperature_scaled(proba_NC, temperature)
+            proba_NC = apply_temperature(proba_NC, temperature)
         if bias:
             embedding_ND = pad(embedding_ND, (0, 1), value=1.0)
         return proba_NC, embedding_ND

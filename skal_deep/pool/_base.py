@@ -18,9 +18,9 @@ from skal_deep.classifier.door._any_model import (
     check_feature_names,
     check_needs,
     fit_on_labeled,
-    fitted,
     given_model,
     labeled_rows,
+    model_to_ask,
     seen_inputs,
     was_trained,
 )
@@ -30,12 +30,12 @@ from skal_deep.pool._checks import (
     as_candidates,
     as_inputs,
     check_labels,
+    check_picks,
     check_unlabeled_left,
-    checked_picks,
-    checked_utilities,
+    check_utilities,
     warn_untrained,
 )
-from skal_deep.pool._order import same_rows, shuffled
+from skal_deep.pool._order import same_rows, shuffle
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._rows import Rows
 from skal_deep.pool._selection import SelectionRule, TopK
@@ -210,7 +210,9 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         with isolated_rng(seed):
             if clf is not None:
                 known = y if targets is None else targets
-                clf = fitted(clf, fit_clf, X, known, self.missing_label_, sample_weight)
+                clf = model_to_ask(
+                    clf, fit_clf, X, known, self.missing_label_, sample_weight
+                )
                 is_untrained = not is_labeled(y, self.missing_label_).any() and (
                     fit_clf or not was_trained(clf)
                 )
@@ -222,12 +224,12 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             )
             with torch.no_grad():
                 picks, utilities = self._select(pool, batch_size)
-        picked = checked_picks(name, picks, batch_size, len(pool))
+        picked = check_picks(name, picks, batch_size, len(pool))
         if not return_utilities:
             return rows[picked]
         width = len(pool) if pool.is_foreign else len(X)
         all_utilities = np.full((batch_size, width), np.nan)
-        all_utilities[:, rows] = checked_utilities(name, utilities, picked, len(pool))
+        all_utilities[:, rows] = check_utilities(name, utilities, picked, len(pool))
         return rows[picked], all_utilities
 
     def _look(
@@ -251,7 +253,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         else:
             rows = unlabeled if candidates is None else canonical_order(X, candidates)
         is_all = same_rows(data, rows, X, unlabeled)
-        rows = shuffled(rows, seed)
+        rows = shuffle(rows, derived_seed(seed, 0))
         weight = None if sample_weight is None else sample_weight[labeled]
 
         def without(hidden: NDArray[np.intp]) -> Any:

@@ -129,7 +129,7 @@ def warn_untrained(name: str, works_on_inputs: bool) -> None:
     )
 
 
-def checked_picks(name: str, picks: Tensor, batch_size: int, n: int) -> NDArray[Any]:
+def check_picks(name: str, picks: Tensor, batch_size: int, n: int) -> NDArray[Any]:
     """Return what a strategy picked as an array, or say what is wrong with it."""
     if not isinstance(picks, Tensor):
         raise TypeError(f"{name}._select must return tensors, not {type(picks)}.")
@@ -146,7 +146,7 @@ def checked_picks(name: str, picks: Tensor, batch_size: int, n: int) -> NDArray[
     return positions.astype(np.intp)
 
 
-def checked_utilities(
+def check_utilities(
     name: str, utilities: Tensor, picks: NDArray[np.intp], n: int
 ) -> NDArray[np.float64]:
     """Return utilities of shape (batch_size, n), NaN at earlier picks alone."""

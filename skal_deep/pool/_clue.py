@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from skal_deep.classifier import PredictsProba
-from skal_deep.functional import entropy, nearest_distinct, temperature_scaled
+from skal_deep.functional import apply_temperature, entropy, nearest_distinct
 from skal_deep.pool._base import DeepQueryStrategy
 from skal_deep.pool._features import k_means
 from skal_deep.pool._pool import Pool
@@ -75,7 +75,7 @@ class Clue(DeepQueryStrategy):
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         proba_UC, rows_UD = pool.population.predict_and_embed()
-        weights = entropy(temperature_scaled(proba_UC, self.temperature))
+        weights = entropy(apply_temperature(proba_UC, self.temperature))
         if not weights.any():  # nothing is uncertain
             weights = torch.ones_like(weights)
         centroids_KD = k_means(rows_UD, batch_size, pool.generator, weights)

@@ -15,7 +15,7 @@ from skal_deep.functional import (
     unit_rows,
 )
 from skal_deep.functional._distances import least_sure
-from skal_deep.functional.rounds import halved
+from skal_deep.functional.rounds import halve
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._rows import Rows
 
@@ -131,7 +131,7 @@ def linkage_clusters(pool: Pool, cluster_size: int) -> Tensor:
     data_MD = pool.embed_data()
     most = len(data_MD) if len(data_MD) <= _MOST_LINKED else _MOST_IN_PART
     cluster_M, n_clusters = torch.zeros(len(data_MD), dtype=torch.long), 0
-    for part in halved(data_MD, most):
+    for part in halve(data_MD, most):
         n_wanted = max(1, len(part) // cluster_size)
         cluster_P = average_linkage(data_MD[part], n_wanted).cpu()
         cluster_M[part.cpu()] = cluster_P + n_clusters

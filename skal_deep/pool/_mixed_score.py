@@ -7,7 +7,7 @@ import torch
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 from torch import Tensor
 
-from skal_deep.functional.mixture import rescaled, stage_weights
+from skal_deep.functional.mixture import rescale, stage_weights
 from skal_deep.pool._base import ScoreQueryStrategy
 from skal_deep.pool._pool import Pool
 
@@ -162,5 +162,5 @@ def _on_one_scale(strategy: ScoreQueryStrategy, pool: Pool, whole: Pool) -> Tens
     """Return scores of shape (N,) on a scale from 0 to 1 over a whole pool."""
     scores = strategy._score(pool).double().cpu()
     if whole is pool:
-        return rescaled(scores, scores)
-    return rescaled(scores, strategy._score(whole).double().cpu())
+        return rescale(scores, scores)
+    return rescale(scores, strategy._score(whole).double().cpu())

@@ -5,15 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.classifier._base import derived_seed
 
-
-def shuffled(rows: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
-    """Return the rows in random order, which makes "first among ties" a fair draw.
-
-    The seed is that of the query.
-    """
-    return np.random.default_rng(derived_seed(seed, 0)).permutation(rows)
+def shuffle(rows: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
+    """Return the rows in random order, which makes "first among ties" a fair draw."""
+    return np.random.default_rng(seed).permutation(rows)
 
 
 def same_rows(

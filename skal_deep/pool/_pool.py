@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skal_deep.classifier import Model, as_model
+from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier.door._any_model import class_positions
 from skal_deep.functional import nearest_neighbors
-from skal_deep.pool._order import shuffled
+from skal_deep.pool._order import shuffle
 from skal_deep.pool._rows import Rows
 
 
@@ -166,7 +167,9 @@ class Pool(Rows):
             return self
         whole = copy(self)
         whole._data = self.unlabeled._data
-        whole._positions = shuffled(self.unlabeled._positions, self._seed)
+        whole._positions = shuffle(
+            self.unlabeled._positions, derived_seed(self._seed, 0)
+        )
         whole._answers, whole.is_foreign, whole.unlabeled_beside = {}, False, None
         whole.generator = torch.Generator()
         whole.generator.set_state(self.generator.get_state())

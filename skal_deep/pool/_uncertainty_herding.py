@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from skal_deep.classifier import PredictsProba
-from skal_deep.functional import margin, max_herding, temperature_scaled
+from skal_deep.functional import apply_temperature, margin, max_herding
 from skal_deep.functional.neighbors import closest_pair
 from skal_deep.pool._base import DeepQueryStrategy
 from skal_deep.pool._calibration import calibrated_temperature
@@ -96,7 +96,7 @@ class UncertaintyHerding(DeepQueryStrategy):
         if n_labeled:
             rows = (pool.labeled, pool.unlabeled)
             proba_MC = torch.cat([r.predict_proba() for r in rows if len(r)])
-            proba_MC = temperature_scaled(proba_MC, calibrated_temperature(pool))
+            proba_MC = apply_temperature(proba_MC, calibrated_temperature(pool))
             weights = margin(proba_MC[None])
         return max_herding(
             points_ND,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from skal_deep.functional import bald, batch_bald, entropy
 from skal_deep.functional._configurations import (
     Configurations,
-    grouped,
+    group_configurations,
     principal_directions,
 )
 from skal_deep.functional.joint_entropy import _ROUND_OFF, _Gains, n_informed_picks
@@ -338,7 +338,7 @@ def test_groups_of_configurations_give_upper_bounds(
     gains = gains_of(samples, pi, weight)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("skal_deep.functional._configurations._MIN_SHARE", 0)
-        groups = [*grouped(pi, weight, principal_directions(samples))]
+        groups = [*group_configurations(pi, weight, principal_directions(samples))]
     bounds = []
     for pi_g, weight_g in groups:
         torch.testing.assert_close(pi_g.sum(), pi.sum())
@@ -358,7 +358,7 @@ def test_groups_by_draw_are_tight_once_configurations_have_settled():
     gains = gains_of(samples, pi, weight)
     loose, by_draw, split = (
         (gains_of(samples, *group) - gains).mean()
-        for group in grouped(pi, weight, principal_directions(samples))
+        for group in group_configurations(pi, weight, principal_directions(samples))
     )
     assert split < by_draw < 0.01 * loose
 

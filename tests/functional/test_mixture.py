@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skal_deep.functional.mixture import rescaled, stage_weights
+from skal_deep.functional.mixture import rescale, stage_weights
 
 NUMBERS = st.lists(st.integers(-1000, 1000), min_size=1, max_size=8)
 
@@ -12,9 +12,9 @@ NUMBERS = st.lists(st.integers(-1000, 1000), min_size=1, max_size=8)
 @given(NUMBERS, st.integers(1, 9), st.integers(-50, 50))
 def test_the_scale_of_the_scores_does_not_matter(numbers, factor, shift):
     scores = torch.tensor(numbers, dtype=torch.float64)
-    own = rescaled(scores, scores)
+    own = rescale(scores, scores)
     torch.testing.assert_close(
-        rescaled(factor * scores + shift, factor * scores + shift), own
+        rescale(factor * scores + shift, factor * scores + shift), own
     )
     assert own.min() == 0
     assert own.max() == float(len(set(numbers)) > 1)
@@ -24,7 +24,7 @@ def test_the_scale_of_the_scores_does_not_matter(numbers, factor, shift):
 def test_others_may_set_the_scale():
     among = torch.tensor([1.0, 3.0])
     torch.testing.assert_close(
-        rescaled(torch.tensor([0.0, 2.0, 3.0]), among), torch.tensor([-0.5, 0.5, 1.0])
+        rescale(torch.tensor([0.0, 2.0, 3.0]), among), torch.tensor([-0.5, 0.5, 1.0])
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from skal_deep.functional import entropy, nearest_distinct, temperature_scaled
+from skal_deep.functional import apply_temperature, entropy, nearest_distinct
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "clustering.npz")
 H, P = torch.as_tensor(GOLDEN["H"]), torch.as_tensor(GOLDEN["P"])
@@ -18,7 +18,7 @@ def test_golden():
     assert picks.tolist() == GOLDEN["clue_nearest"].tolist()
     torch.testing.assert_close(utilities[0], -torch.cdist(H, centroids)[:, 0])
     np.testing.assert_allclose(
-        entropy(temperature_scaled(P, 1.0)), GOLDEN["clue_entropy"]
+        entropy(apply_temperature(P, 1.0)), GOLDEN["clue_entropy"]
     )
 
 
@@ -33,6 +33,6 @@ def test_temperature_divides_the_logits(temperature):
     logits = torch.randn(9, 4, generator=torch.Generator().manual_seed(0)).double()
     expected = (logits / temperature).softmax(-1)
     torch.testing.assert_close(
-        temperature_scaled(logits.softmax(-1), temperature), expected
+        apply_temperature(logits.softmax(-1), temperature), expected
     )
-    assert torch.equal(temperature_scaled(torch.eye(3), temperature), torch.eye(3))
+    assert torch.equal(apply_temperature(torch.eye(3), temperature), torch.eye(3))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skal_deep.functional import average_linkage, cluster_rounds, margin, top_k
-from skal_deep.functional.rounds import halved
+from skal_deep.functional.rounds import halve
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "clustering.npz")
 H, P = torch.as_tensor(GOLDEN["H"]), torch.as_tensor(GOLDEN["P"])
@@ -78,11 +78,11 @@ def test_linkage_of_one_row():
 
 def test_halves_lie_together():
     rows = torch.randn(500, 3, generator=torch.Generator().manual_seed(0))
-    parts = halved(rows, 70)
+    parts = halve(rows, 70)
     assert sorted(torch.cat(parts).tolist()) == [*range(500)]
     assert max(map(len, parts)) <= 70
     assert len(parts) == 8
     spread = sum(float(rows[p].var(0, correction=0).sum()) * len(p) for p in parts)
     assert spread < 0.5 * 500 * float(rows.var(0, correction=0).sum())
-    assert sorted(map(len, halved(torch.zeros(9, 2), 3))) == [2, 2, 2, 3]
-    assert halved(rows[:0], 3) == []
+    assert sorted(map(len, halve(torch.zeros(9, 2), 3))) == [2, 2, 2, 3]
+    assert halve(rows[:0], 3) == []

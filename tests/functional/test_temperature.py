@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import nll_loss
 
-from skal_deep.functional import fit_temperature, temperature_scaled
+from skal_deep.functional import apply_temperature, fit_temperature
 from skal_deep.functional.gradients import squared_gradient_norms
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "kernel_framework.npz")
@@ -19,7 +19,7 @@ H, P, W = (torch.as_tensor(GOLDEN[name]) for name in ("H", "P", "W"))
 
 def test_golden_norms():
     np.testing.assert_allclose(
-        squared_gradient_norms(temperature_scaled(P, 2.0), H),
+        squared_gradient_norms(apply_temperature(P, 2.0), H),
         GOLDEN["asknlearn_sqnorm_T2"],
         atol=1e-12,
     )
@@ -29,18 +29,18 @@ def test_golden_norms():
 def test_probabilities_are_those_of_scaled_logits(temperature):
     logits = H @ W.T
     torch.testing.assert_close(
-        temperature_scaled(P, temperature), (logits / temperature).softmax(-1)
+        apply_temperature(P, temperature), (logits / temperature).softmax(-1)
     )
 
 
 def test_temperatures_at_the_border():
-    torch.testing.assert_close(temperature_scaled(P, 1.0), P)
-    hot = squared_gradient_norms(temperature_scaled(P, 1e9), H)
+    torch.testing.assert_close(apply_temperature(P, 1.0), P)
+    hot = squared_gradient_norms(apply_temperature(P, 1e9), H)
     torch.testing.assert_close(hot, 0.75 * H.square().sum(1), rtol=1e-6, atol=0)
     one_hot = torch.tensor([[1.0, 0.0]])
-    assert temperature_scaled(one_hot, 5.0).tolist() == [[1.0, 0.0]]
+    assert apply_temperature(one_hot, 5.0).tolist() == [[1.0, 0.0]]
     with pytest.raises(ValueError, match="temperature=0"):
-        temperature_scaled(P, 0)
+        apply_temperature(P, 0)
 
 
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 4.0])
@@ -59,7 +59,7 @@ def test_no_other_temperature_is_better(seed, n_classes):
     labels = torch.as_tensor(rng.integers(n_classes, size=12))
 
     def cost(temperature):
-        return float(nll_loss(temperature_scaled(probas, temperature).log(), labels))
+        return float(nll_loss(apply_temperature(probas, temperature).log(), labels))
 
     best = cost(fit_temperature(probas, labels))
     assert all(best <= cost(t) + 1e-6 for t in np.geomspace(0.1, 10, 41))

@@ -37,6 +37,12 @@ def test_weights_are_checked_even_where_they_are_not_used(name, fit_clf):
             case.query(clf=clf, fit_clf=fit_clf, sample_weight=wrong)
 
 
+@pytest.mark.parametrize("wrong", [["1"] * N, [[1.0], [1.0, 2.0]], [None] * N])
+def test_weights_that_are_no_numbers_are_refused_as_fit_refuses_them(wrong):
+    with pytest.raises(ValueError, match="sample_weight must be one number a row"):
+        CASE.query(sample_weight=wrong)
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_junk_is_no_classifier(name):
     case = case_of(name)

@@ -7,7 +7,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skal_deep.classifier.door._any_model import fit_on_labeled
-from skal_deep.functional import temperature_scaled
+from skal_deep.functional import apply_temperature
 from skal_deep.functional.gradients import squared_gradient_norms
 from skal_deep.pool import AskNLearn, Badge, DeepQueryStrategy
 from skal_deep.pool._calibration import _to_hide
@@ -31,7 +31,7 @@ def test_utilities_are_norms_at_the_temperature(case, monkeypatch, bias):
     )
     if bias:
         embedding = torch.cat([embedding, torch.ones(len(embedding), 1)], 1)
-    norm = squared_gradient_norms(temperature_scaled(proba, 3.0), embedding).numpy()
+    norm = squared_gradient_norms(apply_temperature(proba, 3.0), embedding).numpy()
     left = case.y == -1
     np.testing.assert_allclose(
         utilities[0, left], norm[left] / norm[left].sum(), rtol=1e-3

@@ -128,7 +128,7 @@ def test_contrastive_al_says_when_there_is_nothing_to_compare():
 
 def test_clue_asks_for_the_uncertain_centre():
     picks, utilities = query(Clue(temperature=0.5), batch_size=1)
-    weights = functional.entropy(functional.temperature_scaled(PROBA[20:], 0.5)).numpy()
+    weights = functional.entropy(functional.apply_temperature(PROBA[20:], 0.5)).numpy()
     center = np.average(X[20:], axis=0, weights=weights)
     distance = np.linalg.norm(X[20:] - center, axis=1)
     assert picks[0] == 20 + distance.argmin()

@@ -78,7 +78,7 @@ def test_uncertainty_herding_weights_by_the_margin_at_a_temperature(monkeypatch)
     strategy = UncertaintyHerding(random_state=0)
     _, utilities = strategy.query(X, y, clf, fit_clf=False, return_utilities=True)
     data = functional.unit_rows(torch.as_tensor(X))
-    proba = functional.temperature_scaled(torch.as_tensor(clf.predict_proba(X)), 3.0)
+    proba = functional.apply_temperature(torch.as_tensor(clf.predict_proba(X)), 3.0)
     weights = functional.margin(proba[None]).float()
     width = closest_pair(data[:20])
     expected = functional.max_herding(

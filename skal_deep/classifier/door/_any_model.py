@@ -33,8 +33,8 @@ from skal_deep.classifier.door._inside import (
     innermost,
     is_regressor,
     last_step,
-    opened,
     transforms,
+    wrapped_estimator,
 )
 from skal_deep.classifier.door._wrapped import label_positions
 from skal_deep.classifier.net._bare_nets import fit_bare_net, fit_wrapped_net
@@ -264,22 +264,22 @@ def check_fitted(clf: Any) -> None:
     """Raise ``NotFittedError`` if a model of any kind is not fitted."""
     last = last_step(clf)
     if isinstance(last, NeuralNet):
-        fitted = getattr(last, "initialized_", False)
+        is_fitted = getattr(last, "initialized_", False)
     elif isinstance(last, SkorchClassifier):
-        fitted = hasattr(last, "neural_net_") and hasattr(last, "classes_")
+        is_fitted = hasattr(last, "neural_net_") and hasattr(last, "classes_")
     elif isinstance(last, SkorchRegressor):
-        fitted = hasattr(last, "neural_net_")
+        is_fitted = hasattr(last, "neural_net_")
     else:
         check_is_fitted(last)
         return
-    if not fitted:
+    if not is_fitted:
         raise NotFittedError(
             f"This {type(last).__name__} is not fitted yet. Call `fit`, or pass "
             f"fit_{_argument(last)}=True."
         )
 
 
-def fitted(
+def model_to_ask(
     clf: Any,
     fit: bool,
     X: NDArray[Any],
@@ -290,7 +290,7 @@ def fitted(
     """Return the model to ask: a fitted clone, or the fitted one that is given."""
     if isinstance(clf, Inputs):
         last = last_step(clf.model)
-        if fit and opened(last) is None:
+        if fit and wrapped_estimator(last) is None:
             return _fit_steps(clf.model, X, y, missing_label)
         takes_gaps = isinstance(last, SkactivemlClassifier | SkactivemlRegressor)
         if fit and not takes_gaps and not is_labeled(y, missing_label).any():
@@ -300,7 +300,7 @@ def fitted(
                 stacklevel=3,
             )
             return None
-        return Inputs(fitted(clf.model, fit, X, y, missing_label, sample_weight))
+        return Inputs(model_to_ask(clf.model, fit, X, y, missing_label, sample_weight))
     if fit:
         return fit_on_labeled(clf, X, y, missing_label, sample_weight)
     last = last_step(clf)

@@ -28,7 +28,7 @@ from skal_deep.classifier.door._inside import (
     hides_features,
     innermost,
     is_regressor,
-    opened,
+    wrapped_estimator,
 )
 from skal_deep.classifier.door._net_answers import (
     answers_of_net,
@@ -83,13 +83,13 @@ class Model:
         methods = {"inputs": self.inputs, **vars(self)}
         return Model(
             **{
-                name: partial(_transformed, method, transform)
+                name: partial(_ask_transformed, method, transform)
                 for name, method in methods.items()
             }
         )
 
 
-def _transformed(
+def _ask_transformed(
     method: Callable[..., Any],
     transform: Callable[[Any], Any],
     X: Any,
@@ -158,7 +158,7 @@ def as_model(clf: Any) -> Model:
         return Model(embed=as_model(clf.model).inputs)
     if isinstance(clf, Pipeline):
         return as_model(clf[-1]).after(partial(_through, clf))
-    if (inner := opened(clf)) is not None:
+    if (inner := wrapped_estimator(clf)) is not None:
         return Model(**wrapped_answers(clf, inner, as_model(inner)))
     if is_regressor(clf):
         return Model(**answers_of_regressor(clf))

@@ -38,7 +38,7 @@ def foreign_proba(clf: Any, X: Any) -> Tensor:
     """Return the class probabilities of a classifier, of shape (N, C)."""
     with isolated_rng():
         proba = clf.predict_proba(with_names(clf, lent(X)))
-    return _checked(clf, "predict_proba", proba)
+    return _check_answer(clf, "predict_proba", proba)
 
 
 def foreign_draws(
@@ -51,7 +51,7 @@ def foreign_draws(
             n_samples=n_samples or _DEFAULT_N_SAMPLES,
             random_state=random_state,
         )
-    return _checked(clf, "sample_proba", samples, n_axes=3)
+    return _check_answer(clf, "sample_proba", samples, n_axes=3)
 
 
 def foreign_answer(clf: Any, name: str, X: Any, *args: Any, **params: Any) -> Any:
@@ -86,7 +86,7 @@ def _copied(answer: Any) -> Tensor:
     return torch.tensor(np.asarray(answer))
 
 
-def _checked(clf: Any, method: str, answer: Any, n_axes: int = 2) -> Tensor:
+def _check_answer(clf: Any, method: str, answer: Any, n_axes: int = 2) -> Tensor:
     """Return probabilities, one column a class, or say that they are none."""
     is_tensor = isinstance(answer, Tensor)  # else a copy: arrays may be read-only
     proba = as_proba(answer.detach().clone() if is_tensor else _copied(answer))
@@ -133,7 +133,7 @@ def member_draws(
         # members know classes as positions in those of the committee
         seen = np.asarray(member.classes_, dtype=int)
         draws_SNC[s][:, seen] = _member_proba(member, X_s)
-    return _checked(clf, "estimators_", draws_SNC, n_axes=3)
+    return _check_answer(clf, "estimators_", draws_SNC, n_axes=3)
 
 
 def _member_proba(member: Any, X: NDArray[Any]) -> NDArray[Any]:

@@ -26,20 +26,20 @@ _AROUND_ONE = {
 }
 
 
-def opened(model: Any) -> Any:
+def wrapped_estimator(model: Any) -> Any:
     """Return the one estimator that a wrapper asks, fitted if the wrapper is.
 
     ``None`` for anything else. A Pipeline is none: its last step sees other inputs.
     """
     if isinstance(model, CalibratedClassifierCV):
-        return _calibrated(model)
+        return _calibrated_estimator(model)
     for kind, (after, before) in _AROUND_ONE.items():
         if isinstance(model, kind):
             return vars(model).get(after, vars(model)[before])
     return None
 
 
-def _calibrated(model: CalibratedClassifierCV) -> Any:
+def _calibrated_estimator(model: CalibratedClassifierCV) -> Any:
     """Return the classifier that is calibrated, if it is one and not one a fold."""
     if fitted := vars(model).get("calibrated_classifiers_"):
         return fitted[0].estimator if len(fitted) == 1 else None
@@ -74,7 +74,7 @@ def innermost(model: Any) -> Any:
     """Return what learns inside Pipelines and wrappers."""
     while True:
         inner = last_step(model)
-        inner = inner if opened(inner) is None else opened(inner)
+        inner = inner if wrapped_estimator(inner) is None else wrapped_estimator(inner)
         if inner is model:
             return model
         model = inner
@@ -88,7 +88,7 @@ def transforms(model: Any) -> bool:
                 return True
             model = model[-1]
         else:
-            model = opened(model)
+            model = wrapped_estimator(model)
     return False
 
 

@@ -16,7 +16,7 @@ from skorch import NeuralNet, NeuralNetBinaryClassifier
 from skal_deep.classifier.net._answers import module_output
 from skal_deep.classifier.net._batches import as_input
 from skal_deep.classifier.net._fit import rows_that_count, train_on
-from skal_deep.classifier.net._interrupts import replaced, run_training
+from skal_deep.classifier.net._interrupts import replace_methods, run_training
 from skal_deep.classifier.net._reading import check_reading
 from skal_deep.classifier.net._row_weights import weighted_rows
 from skal_deep.modules import isolated_rng
@@ -67,7 +67,7 @@ def fit_wrapped_net(
     check_reading(net, X)
     # The wrapper calls net.partial_fit, and skorch's own would take Ctrl-C for the wish
     # to stop early and keep a half-trained net.
-    with replaced(net, partial_fit=partial(_train_wrapped, net, weight)):
+    with replace_methods(net, partial_fit=partial(_train_wrapped, net, weight)):
         return clf.partial_fit(X, y)
 
 

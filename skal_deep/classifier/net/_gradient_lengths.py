@@ -13,7 +13,8 @@ from skal_deep.classifier.net._answers import first_output, last_linear
 from skal_deep.classifier.net._logits import as_logits, seen_by_module
 from skal_deep.classifier.net._output import as_float
 from skal_deep.exceptions import CapabilityError
-from skal_deep.modules import eval_mode, one_thread_at_a_time
+from skal_deep.modules._dropout import eval_mode
+from skal_deep.modules._rng import one_thread_at_a_time
 
 # Elements of the gradients that exist at once: 64 MiB in float32.
 _MEMORY_BUDGET = 2**24

@@ -27,7 +27,7 @@ def run_training(net: NeuralNet, X: Any, y: Any) -> None:
     """
     if type(net).partial_fit is not NeuralNet.partial_fit:  # what it does is unknown
         loop = net.fit_loop
-        with replaced(net, fit_loop=functools.partial(_leaving, loop)):
+        with replace_methods(net, fit_loop=functools.partial(_run_loop, loop)):
             net.partial_fit(X, y)
         return
     net.notify("on_train_begin", X=X, y=y)
@@ -39,7 +39,7 @@ def run_training(net: NeuralNet, X: Any, y: Any) -> None:
     net.notify("on_train_end", X=X, y=y)
 
 
-def _leaving(loop: Callable[..., Any], *args: Any, **params: Any) -> Any:
+def _run_loop(loop: Callable[..., Any], *args: Any, **params: Any) -> Any:
     """Run skorch's loop such that whoever calls it cannot swallow an interrupt."""
     try:
         return loop(*args, **params)
@@ -119,7 +119,7 @@ def leaves_on_interrupt(function: Callable[P, R]) -> Callable[P, R]:
 
 
 @contextmanager
-def kept_unless_done(estimator: Any) -> Iterator[None]:
+def restore_unless_done(estimator: Any) -> Iterator[None]:
     """Leave an estimator as it was if anything is raised inside, interrupts included.
 
     A fit that fails halfway must not mix what it has noted with what an earlier fit
@@ -148,7 +148,7 @@ class _Instead:
 
 
 @contextmanager
-def replaced(owner: Any, **functions: Callable[..., Any]) -> Iterator[None]:
+def replace_methods(owner: Any, **functions: Callable[..., Any]) -> Iterator[None]:
     """Let an object, not its class, have other methods for a while.
 
     It stays the user's own type, and what is pickled meanwhile, by a checkpoint for

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, Subset
 
 from skal_deep.classifier.net._answers import first_output
-from skal_deep.classifier.net._interrupts import ran_in_module, replaced
+from skal_deep.classifier.net._interrupts import ran_in_module, replace_methods
 
 # A loss of all rows is the mean of the losses of single rows up to round-off, which
 # grows with the square root of their number; what couples rows is off by far more.
@@ -49,7 +49,7 @@ def weighted_rows(net: NeuralNet, X: Any, weight: NDArray[Any]) -> Iterator[None
         name: partial(getattr(rows, name), getattr(net, name))
         for name in ("get_dataset", "get_iterator", "train_step", "validation_step")
     }
-    with replaced(net, **methods), weighted_criterion(net.criterion_, rows.use):
+    with replace_methods(net, **methods), weighted_criterion(net.criterion_, rows.use):
         yield
 
 
@@ -229,7 +229,7 @@ def weighted_criterion(
         weighted_N = losses_N * weight_N.to(losses_N)
         return weighted_N.sum() if is_sum else weighted_N.mean()
 
-    with replaced(criterion, forward=forward):
+    with replace_methods(criterion, forward=forward):
         yield
 
 

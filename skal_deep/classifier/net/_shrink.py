@@ -9,7 +9,7 @@ import torch
 SHRINK, NOISE = 0.6, 0.01
 
 
-def shrunk(clf: Any, seed: int) -> Any:
+def shrink_weights(clf: Any, seed: int) -> Any:
     """Return a copy of a fitted classifier with shrunk and perturbed weights.
 
     Every parameter of its nets becomes ``0.6 * parameter + noise``, with Gaussian

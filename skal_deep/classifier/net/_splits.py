@@ -41,7 +41,7 @@ def make_trainable(net: NeuralNet, X: Any, y: Any) -> bool:
     # Batch normalisation divides by a variance, which one row does not have.
     least = 2 if normalises_batches(net) else 1
     if net.train_split is not None and n_rows < least:
-        unstratified = _unstratified(net.train_split)
+        unstratified = _drop_strata(net.train_split)
         if unstratified is not None:
             net.set_params(train_split=unstratified)
             n_rows, _ = _n_training_rows(net, X, y)
@@ -73,7 +73,7 @@ def _n_training_rows(net: NeuralNet, X: Any, y: Any) -> tuple[int, str]:
     return len(train), f"it leaves {len(train)} to train on"
 
 
-def _unstratified(split: Any) -> ValidSplit | None:
+def _drop_strata(split: Any) -> ValidSplit | None:
     """Return a split of the same size that does not look at classes, if there is."""
     if not isinstance(split, ValidSplit) or not split.stratified:
         return None

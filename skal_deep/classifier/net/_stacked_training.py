@@ -69,7 +69,7 @@ class StackedTraining:
         if not self._nets:
             return
         X, y = self._data["x"], self._data["y"]
-        weights, losses = _stacked(self._nets, self._data)
+        weights, losses = _stack_nets(self._nets, self._data)
         optimizer = copy.deepcopy(self._nets[0].optimizer_)
         optimizer.param_groups[0]["params"] = list(weights.values())
         self._notify("on_train_begin", X=X, y=y)
@@ -159,7 +159,7 @@ def _trial(net: NeuralNet, data: Tensors) -> Iterator[str]:
         with isolated_rng(), warnings.catch_warnings():
             warnings.filterwarnings("error", "There is a performance drop")
             module(to_tensor(data["x"][rows], device=net.device))
-            _, losses = _stacked([net, net], data)
+            _, losses = _stack_nets([net, net], data)
             losses(torch.stack([rows, rows])).sum().backward()
     # whatever it is, where it is no matter of stacking, skorch will meet it again
     except Exception as error:
@@ -170,7 +170,7 @@ def _trial(net: NeuralNet, data: Tensors) -> Iterator[str]:
         yield "the module has buffers that training changes"
 
 
-def _stacked(
+def _stack_nets(
     nets: list[NeuralNet], data: Tensors
 ) -> tuple[Tensors, Callable[[Tensor], Tensor]]:
     """Return stacked weights, and a function that gives the losses of rows (M, B)."""

@@ -57,14 +57,14 @@ def net_weight_gradients(
     ):
         for batch in batches(net, X):
             calls.clear()
-            differentiated_NQ = _differentiated(net, unpack_data(batch)[0])
+            differentiated_NQ = _quantities(net, unpack_data(batch)[0])
             factors = _factors(net, differentiated_NQ, calls)
             generator = torch.Generator().manual_seed(seed)
             features.append(sketched_outer(factors, n_features, generator))
     return torch.cat(features)
 
 
-def _differentiated(net: NeuralNet, x: Any) -> Tensor:
+def _quantities(net: NeuralNet, x: Any) -> Tensor:
     """Return the quantities of each row whose gradients are wanted, (N, Q)."""
     output = as_float(first_output(net.infer(x)))
     if isinstance(net, RegressorMixin):

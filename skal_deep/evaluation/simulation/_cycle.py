@@ -16,19 +16,15 @@ from sklearn.semi_supervised import (
 )
 
 from skal_deep.classifier.door._any_model import fit_on_labeled
+from skal_deep.classifier.door._inside import last_step
 from skal_deep.classifier.net._interrupts import leaves_on_interrupt
-from skal_deep.classifier.net._shrink import shrunk
+from skal_deep.classifier.net._shrink import shrink_weights
 from skal_deep.evaluation.simulation._one_class import is_stand_in
 from skal_deep.pool import DeepQueryStrategy
 from skal_deep.rows._lent import lent
 
 # These learn from the rows without a label, too, and want them marked by -1.
 _SEMI_SUPERVISED = (SelfTrainingClassifier, LabelPropagation, LabelSpreading)
-
-
-def last_step(estimator: Any) -> Any:
-    """Return the classifier: the last step of a Pipeline, or the estimator itself."""
-    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
 
 
 def check_retrain(estimator: Any, retrain: str) -> None:
@@ -68,8 +64,8 @@ def shrink_and_perturb(estimator: Any, seed: int) -> Any:
     """
     if isinstance(estimator, Pipeline):
         *earlier, (name, last) = estimator.steps
-        return Pipeline([*earlier, (name, shrunk(last, seed))])
-    return shrunk(estimator, seed)
+        return Pipeline([*earlier, (name, shrink_weights(last, seed))])
+    return shrink_weights(estimator, seed)
 
 
 def fit_warm(estimator: Any, previous: Any, X: NDArray[Any], y: NDArray[Any]) -> Any:

@@ -11,6 +11,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_consistent_length
 
 from skal_deep.classifier._base import derived_seed
+from skal_deep.classifier.door._inside import last_step
 from skal_deep.evaluation._metrics import named_scorers
 from skal_deep.evaluation._probe import check_metrics
 from skal_deep.evaluation.simulation._conditions import (
@@ -18,7 +19,7 @@ from skal_deep.evaluation.simulation._conditions import (
     add_label_noise,
     as_cost,
 )
-from skal_deep.evaluation.simulation._cycle import check_retrain, last_step
+from skal_deep.evaluation.simulation._cycle import check_retrain
 from skal_deep.evaluation.simulation._rules import HasRules
 from skal_deep.evaluation.simulation._streams import Purpose
 from skal_deep.rows._label_array import label_array, narrowed, one_class

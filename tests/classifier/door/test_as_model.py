@@ -30,7 +30,11 @@ from skal_deep.classifier import (
     SamplesProba,
     as_model,
 )
-from skal_deep.classifier.door._any_model import check_needs, fit_on_labeled, fitted
+from skal_deep.classifier.door._any_model import (
+    check_needs,
+    fit_on_labeled,
+    model_to_ask,
+)
 from skal_deep.modules import MLP
 
 CLASSES = [0, 1, 2]
@@ -241,10 +245,10 @@ def test_unfitted_classifiers_are_refused(offer, partly):
     clf, _ = offer
     for unfitted in (clf, make_pipeline(StandardScaler(), clf)):
         with pytest.raises(NotFittedError):
-            fitted(unfitted, False, *partly, -1, None)
+            model_to_ask(unfitted, False, *partly, -1, None)
 
 
 def test_missing_labels_must_agree(partly):
     clf = ours(DeepClassifier, missing_label=-2)
     with pytest.raises(ValueError, match="missing_label"):
-        fitted(clf, True, *partly, -1, None)
+        model_to_ask(clf, True, *partly, -1, None)

@@ -18,7 +18,7 @@ from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 from support import MAKERS, make_net
 
 from skal_deep.classifier._base import derived_seed
-from skal_deep.classifier.net._shrink import shrunk
+from skal_deep.classifier.net._shrink import shrink_weights
 from skal_deep.evaluation import (
     SimulatedActiveLearner,
     compare_strategies,
@@ -157,7 +157,7 @@ class TestRetrain:
     def test_shrunk_weights(self):
         clf = MAKERS["ensemble"](make_net(), random_state=0).fit(X, y)
         before = [p.detach().clone() for n in clf.nets_ for p in n.module_.parameters()]
-        half = shrunk(clf, 0)
+        half = shrink_weights(clf, 0)
         after = [p.detach() for n in half.nets_ for p in n.module_.parameters()]
         noise = np.concatenate(
             [(b - 0.6 * a).numpy().ravel() for a, b in zip(before, after, strict=True)]
