@@ -70,7 +70,7 @@ extensions, whose own tests stand there:
   of `Badge`, `AskNLearn` and `Falcun`) looks at the unlabelled rows of `X` then.
 - A query that fits the model shows it the rows in an order that their contents
   decide, so that picks do not depend on how the pool is stored. `clf.fit` itself
-  keeps the order that it is given; `fit_on_labeled(clf, X, y)` fits as a query does.
+  keeps the order that it is given.
 - With no label at all, strategies that ask a model say by a warning that it has seen
   none.
 

@@ -1,6 +1,7 @@
 """What the pages say of the code is so: names, tables, files, layers, commands."""
 
 import importlib.util
+import inspect
 import re
 import tomllib
 from pathlib import Path
@@ -81,6 +82,32 @@ def test_files_that_a_page_names_exist(page):
         path for path in named if "my_" in path or not (ROOT / path).exists()
     }  # the names in "add a strategy" are examples
     assert {path for path in made_up if "my_" not in path} == set()
+
+
+def callable_names():
+    """Return the names of public functions and classes, and of their methods."""
+    names = set()
+    for package in api_page.public_packages():
+        for name in package.__all__:
+            value = getattr(package, name)
+            names |= {name, *(dir(value) if inspect.isclass(value) else ())}
+    return names
+
+
+@pytest.mark.parametrize(
+    "page",  # the API page is made from docstrings, which hold formulas
+    [page for page in PAGES if page.stem != "api"],
+    ids=lambda page: page.stem,
+)
+def test_what_a_page_calls_is_public(page):
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.S | re.M)
+    calls = {
+        call[1]
+        for code in re.findall(r"`([^`]+)`", text)
+        if (call := re.match(r"(?:print\()?([A-Za-z]\w*)\(", code))
+    }
+    others = {"make_pipeline"}  # of scikit-learn
+    assert calls - others <= callable_names()
 
 
 @pytest.mark.parametrize("room", ["pool", "evaluation/comparison", "testing"])
