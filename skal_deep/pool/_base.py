@@ -216,9 +216,10 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
                 is_untrained = not is_labeled(y, self.missing_label_).any() and (
                     fit_clf or not was_trained(clf)
                 )
-                if is_untrained and not self._does_without_labels:
-                    warn_untrained(name, self._works_on_inputs)
                 clf, X, candidates = seen_inputs(clf, X, candidates)
+                # inputs of a last step are measured, whatever that step has learned
+                if is_untrained and clf is not None and not self._does_without_labels:
+                    warn_untrained(name, self._works_on_inputs)
             pool, rows = self._look(
                 X, y, candidates, clf, seed, sample_weight, return_utilities
             )

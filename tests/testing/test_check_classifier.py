@@ -48,6 +48,8 @@ ANIMALS = [
     *("a layer that never runs", "no dropout", "F.dropout", "recurrent layers"),
     *("a dropout class of one's own", "dropout in a subclass of batch norm"),
 ]
+# torch pickles no parametrisation, and nobody a lambda.
+NOT_PICKLED = ["weight norm", "spectral norm", "F.dropout"]
 # A few that differ most, each with another classifier, for every run of the tests.
 SELECTED = [
     ("an input changed in place", "swag"),
@@ -70,9 +72,7 @@ def check_animal(name, kind):
         with pytest.raises(CapabilityError, match=refusal):
             clf.fit(X, y)
         return
-    skip = ["fresh_process"]
-    if "norm" in name and "batch" not in name:  # torch pickles no parametrisation
-        skip.append("copies")
+    skip = ["fresh_process", *(["copies"] if name in NOT_PICKLED else [])]
     check_classifier(clf, X, y, skip=skip)
 
 

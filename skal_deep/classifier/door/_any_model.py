@@ -82,7 +82,7 @@ def _check_classifier(clf: Any) -> None:
     last = last_step(clf)
     if isinstance(last, type):
         raise TypeError(
-            f"clf is the class {last.__name__}: pass an instance, {last.__name__}(...)."
+            f"clf={last.__name__} is a class. Pass an instance: {last.__name__}(...)."
         )
     answers = (method_name(capability) for capability in REMEDIES)
     is_model = isinstance(last, NeuralNet | RegressorMixin) or (

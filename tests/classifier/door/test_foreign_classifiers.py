@@ -188,8 +188,13 @@ def test_a_class_that_offers_nothing_is_refused(data):
         def fit(self, X, y):
             return self
 
-    with pytest.raises(TypeError, match="Nothing offers only none of what"):
+    class Silent(ClassifierMixin, Nothing):
+        pass
+
+    with pytest.raises(TypeError, match=r"clf must be a classifier.*Nothing is none"):
         MarginSampling().query(*data, Nothing())
+    with pytest.raises(TypeError, match="Silent offers only none of what"):
+        MarginSampling().query(*data, Silent())
 
 
 @pytest.mark.parametrize("strategy", [MarginSampling(), CoreSet()])
