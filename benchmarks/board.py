@@ -26,8 +26,8 @@ from sklearn.ensemble import ExtraTreesClassifier
 
 from skal_deep.evaluation import check_query_strategy
 from skal_deep.pool import Badge, MarginSampling
+from skal_deep.testing._conformance import CHECKS
 from skal_deep.testing._strategy_case import small_classifier
-from skal_deep.testing._strategy_checks import CHECKS
 
 OURS = (MarginSampling(), Badge())  # what a full score looks like
 INTRODUCTION = """\

@@ -20,8 +20,8 @@ from skal_deep.classifier import Embeds, PredictsProba
 from skal_deep.evaluation import check_query_strategy
 from skal_deep.functional import entropy
 from skal_deep.pool import ScoreQueryStrategy
+from skal_deep.testing._conformance import CHECKS
 from skal_deep.testing._strategy_case import Case, small_classifier
-from skal_deep.testing._strategy_checks import CHECKS
 
 PUBLIC = sorted(Path(skal_deep.__file__).parent.rglob("*.py"))
 
