@@ -115,7 +115,7 @@ class Case:
         return fit_on_labeled(self.classifier(), self.X, self.y)
 
     def query(self, strategy: Any = None, **change: Any) -> Any:
-        """Query without a sound; arguments replace those of the case."""
+        """Query with warnings suppressed; arguments replace those of the case."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return self.loud_query(strategy, **change)

@@ -1,4 +1,4 @@
-"""Fitting models of any kind for a query, and refusing those that cannot help."""
+"""Fitting models of any kind for a query, and checking what they offer."""
 
 import warnings
 from collections.abc import Callable
@@ -70,14 +70,14 @@ def given_model(clf: Any, fit_clf: Any, reg: Any, fit_reg: Any) -> tuple[Any, bo
         raise ValueError("Pass a classifier `clf` or a regressor `reg`, not both.")
     if isinstance(reg, type) or not is_regressor(reg):
         raise TypeError(
-            f"reg must be a regressor, such as skorch's NeuralNetRegressor; "
-            f"{type(last_step(reg)).__name__} is none. Classifiers are passed as `clf`."
+            "reg must be a regressor, such as skorch's NeuralNetRegressor, not "
+            f"{type(last_step(reg)).__name__}. Pass classifiers as `clf`."
         )
     return reg, fit_reg
 
 
 def _check_classifier(clf: Any) -> None:
-    """Raise ``TypeError`` for what is no model at all; regressors are told later."""
+    """Raise ``TypeError`` unless it is a model; regressors are refused later."""
     last = last_step(clf)
     if isinstance(last, type):
         raise TypeError(
@@ -91,7 +91,7 @@ def _check_classifier(clf: Any) -> None:
         raise TypeError(
             "clf must be a classifier: one of skal_deep, scikit-activeml or "
             "scikit-learn, a skorch net, or a Pipeline that ends in one. "
-            f"{last!r} of type {type(last).__name__} is none."
+            f"It is {last!r} of type {type(last).__name__}."
         )
 
 
@@ -354,8 +354,8 @@ def class_positions(clf: Any, y: NDArray[Any]) -> NDArray[np.int64]:
     columns = y.astype(np.int64) if is_column else None
     if columns is None or (columns != y).any():
         raise ValueError(
-            f"A plain skorch net has columns 0 ... C-1 for its classes; the labels "
-            f"{np.unique(y).tolist()} are others. Use DeepClassifier."
+            "A plain skorch net takes the labels 0 ... C-1, one for each column, not "
+            f"{np.unique(y).tolist()}. Use DeepClassifier, which takes any labels."
         )
     return columns
 

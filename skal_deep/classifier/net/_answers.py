@@ -37,7 +37,7 @@ def module_output(net: NeuralNet, X: NDArray[Any]) -> Tensor:
 
 
 def _own_output(net: NeuralNet, X: NDArray[Any]) -> Tensor:
-    """Return what the module returns in the numbers that it computes in."""
+    """Return the output of the module in its own number type."""
     # Even a plain prediction needs the isolation: the DataLoader draws a seed from
     # torch's global generator each time.
     step = evaluation_step(net)
@@ -93,7 +93,7 @@ def embedding_layers(module: nn.Module, name: str | None) -> list[nn.Module]:
     named = dict(module.named_modules())
     if name not in named:
         names = ", ".join(other for other in named if other)
-        raise ValueError(f"embedding_layer={name!r} is none of: {names}.")
+        raise ValueError(f"There is no layer embedding_layer={name!r}, but: {names}.")
     return [named[name]]
 
 

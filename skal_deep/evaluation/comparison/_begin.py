@@ -30,7 +30,7 @@ def begin(
     run : RunDirectory
         Where it is kept.
     learner : SimulatedActiveLearner
-        How it is played.
+        Settings of the simulation.
     named : dict of str to object
         Strategies, or what else has rounds of its own.
     data : dict of str to array-like

@@ -1,4 +1,4 @@
-"""Jobs that failed: told by name, and never silent."""
+"""Failed jobs: reported by name, never in silence."""
 
 import pickle
 import warnings

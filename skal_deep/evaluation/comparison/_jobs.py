@@ -76,11 +76,11 @@ def run_job(
     Parameters
     ----------
     learner : SimulatedActiveLearner
-        How to play; it is cloned.
+        Settings of the simulation; it is cloned.
     name : str
         Name of the strategy.
     strategy : QueryStrategy or None
-        Who asks.
+        The query strategy.
     repeat : int
         Number of the repeat, which decides split, first labels and weights.
     seed : int
@@ -88,7 +88,7 @@ def run_job(
     run : RunDirectory or None
         Where rounds are stored, and where those played earlier are found.
     picks : list of list of int, or None
-        What is labelled in each round, if it is given and nobody asks.
+        Rows to label in each round, where they are given and no query is made.
     *data : array-like
         X, y, X_test, y_test, cost.
     """

@@ -1,4 +1,4 @@
-"""Reference lines: what the labels of random sampling, or all labels, could give."""
+"""Reference lines: other classifiers on the same labels, or on all labels."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def reference_jobs(
     references : dict of str to classifier
         ``None`` is the classifier of the learner, fitted to the whole pool.
     learner : SimulatedActiveLearner
-        How strategies are played.
+        Settings of the simulations.
     picks : dict of int to list of list of int
         What random sampling picked in each repeat.
     seed : int

@@ -60,7 +60,7 @@ def replay(
         Inputs, in the order of the run. They may be other views of the same rows, such
         as embeddings.
     y : array-like of shape (n_samples,)
-        What the annotator knows, as in the run.
+        True labels, as in the run.
     estimator : object
         The classifier, see :class:`SimulatedActiveLearner`.
     scoring : str, callable, list or dict of these, default="accuracy"

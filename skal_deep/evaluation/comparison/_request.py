@@ -153,9 +153,9 @@ def check_choice(learner: Any, y: Any, test_is_given: bool) -> None:
     Parameters
     ----------
     learner : SimulatedActiveLearner
-        How they are played.
+        Settings of the simulations.
     y : array-like of shape (n_samples,)
-        What the annotator knows.
+        True labels, as the annotator gives them.
     test_is_given : bool
         Whether no rows are set aside for scores.
     """

@@ -1,4 +1,4 @@
-"""Where a comparison stops to mean much: random sampling is as good as it gets."""
+"""The stage from which on random sampling hardly improves."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ def unsaturated(comparison: Comparison, share: float = 0.99) -> Comparison:
     Parameters
     ----------
     comparison : Comparison
-        What came out of :func:`compare_strategies`.
+        The result of :func:`compare_strategies`.
     share : float, default=0.99
         Share of its mean final score at which random sampling is saturated. Of a
         metric with negative values, such as "neg_log_loss", it is the score that lies

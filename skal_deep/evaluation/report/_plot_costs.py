@@ -1,4 +1,4 @@
-"""What strategies save and what they cost, as pictures."""
+"""Figures of the labels that strategies save, and of the time that they take."""
 
 from __future__ import annotations
 

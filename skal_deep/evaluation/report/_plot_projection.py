@@ -1,4 +1,4 @@
-"""A learning curve carried on, as a picture."""
+"""The figure of an extrapolated learning curve."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""Risk estimates that choosing what to label does not bias."""
+"""Risk estimates that stay unbiased although labels were chosen actively."""

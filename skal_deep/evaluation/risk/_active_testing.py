@@ -24,7 +24,7 @@ def active_testing(
     tested: ArrayLike | None = None,
     random_state: Any = None,
 ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
-    """Choose which test points to label so that few labels tell the risk.
+    """Choose test points to label, so that few labels suffice to estimate the risk.
 
     Points are drawn, one after another without replacement, with probabilities
     proportional to the loss that a second model, the surrogate, expects of the first:

@@ -1,1 +1,1 @@
-"""Active learning played through on labels that are known."""
+"""Simulation of active learning on known labels."""

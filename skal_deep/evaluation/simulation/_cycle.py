@@ -140,7 +140,7 @@ def queried(
     Parameters
     ----------
     strategy : QueryStrategy
-        Who asks.
+        The query strategy.
     estimator : object
         The fitted classifier.
     X : ndarray of shape (n_samples, ...)

@@ -33,7 +33,7 @@ class Rules:
     estimator : object
         The classifier.
     strategy : QueryStrategy
-        Who asks.
+        The query strategy.
     classes : ndarray of shape (n_classes,)
         All classes.
     batch_size : int
@@ -98,7 +98,7 @@ def play(
     X : ndarray of shape (n_samples, ...)
         Inputs that classifier and strategy may see.
     y : ndarray of shape (n_samples,)
-        What the annotator knows.
+        True labels, as the annotator gives them.
     pool : ndarray of shape (n_pool,)
         Rows that can be labelled.
     past : sequence of ndarray

@@ -46,7 +46,7 @@ def rounds(
     Parameters
     ----------
     learner : SimulatedActiveLearner
-        How it is played.
+        Settings of the simulation.
     seed : int
         Seed of the simulation.
     start : Start

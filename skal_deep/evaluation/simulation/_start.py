@@ -1,4 +1,4 @@
-"""Where a simulation starts: rows set aside, rows labelled first."""
+"""The start of a simulation: rows set aside, rows labelled first."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,14 +22,14 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Start:
-    """What a simulation is played on. Indices are positions among the visible rows.
+    """Data and first labels of a simulation; indices count the visible rows.
 
     Attributes
     ----------
     X : ndarray of shape (n_visible, ...)
         Inputs that classifier and strategy may see.
     y : ndarray of shape (n_visible,)
-        What the annotator says.
+        Labels that the annotator gives, errors included.
     visible : ndarray of shape (n_visible,)
         Which rows of the caller's X they are.
     pool : ndarray of shape (n_pool,)
@@ -69,18 +69,18 @@ def start_of(
     y_test: Any = None,
     cost: Any = None,
 ) -> Start:
-    """Return where a simulation starts.
+    """Return the start of a simulation.
 
     Parameters
     ----------
     learner : SimulatedActiveLearner
-        How it is played.
+        Settings of the simulation.
     seed : int
         Seed of the simulation.
     X : array-like of shape (n_samples, ...)
         Inputs.
     y : array-like of shape (n_samples,)
-        What the annotator knows.
+        True labels, as the annotator gives them.
     X_test : array-like of shape (n_test, ...), default=None
         Inputs to score on, instead of rows set aside.
     y_test : array-like of shape (n_test,), default=None
@@ -134,14 +134,14 @@ def start_of(
 
 
 def known_rows(y: NDArray[Any], missing_label: Any) -> Rows:
-    """Return the rows whose label somebody knows.
+    """Return the rows whose label is known.
 
     Parameters
     ----------
     y : ndarray of shape (n_samples,)
         All labels, from :func:`~skal_deep.classifier.label_array`.
     missing_label : scalar, str, nan or None
-        Marks a row whose label nobody knows.
+        Marks a row whose label is unknown.
     """
     if y.ndim != 1:
         raise ValueError(f"y must have one label a row, but its shape is {y.shape}.")
@@ -155,7 +155,7 @@ def known_rows(y: NDArray[Any], missing_label: Any) -> Rows:
         ) from error
     if y.dtype.kind == "f" and np.isnan(y[is_known]).any():
         raise ValueError(
-            f"y has NaN among its labels: where it marks what nobody knows, pass "
+            f"y has NaN among its labels: where it marks unknown labels, pass "
             f"missing_label=np.nan, not {missing_label!r}."
         )
     return np.flatnonzero(is_known)
@@ -177,11 +177,11 @@ def check_classes(learner: Any, y: NDArray[Any], known: Rows) -> None:
     Parameters
     ----------
     learner : SimulatedActiveLearner
-        How it is played.
+        Settings of the simulation.
     y : ndarray of shape (n_samples,)
         All labels.
     known : ndarray of shape (n_known,)
-        Rows whose label somebody knows.
+        Rows whose label is known.
     """
     if not len(known):
         raise ValueError(
@@ -203,7 +203,7 @@ def set_aside(
     y : ndarray of shape (n_samples,)
         All labels.
     known : ndarray of shape (n_known,)
-        Rows whose label somebody knows.
+        Rows whose label is known.
     test_size : float, int or None
         As in ``train_test_split``; ``None`` sets no row aside.
     seed : int

@@ -1,4 +1,4 @@
-"""Workers that do not outlive who waits for them; interrupts that are not lost."""
+"""Workers that end with the process that started them; interrupts that arrive."""
 
 import os
 import signal

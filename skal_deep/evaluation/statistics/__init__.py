@@ -1,1 +1,1 @@
-"""What may be said of paired repeats: tests, intervals, verdicts, in words."""
+"""Statistics of paired repeats: tests, intervals, and conclusions in words."""

@@ -1,4 +1,4 @@
-"""What learning curves amount to: their area, their mean."""
+"""Summaries of learning curves: their area, their mean."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

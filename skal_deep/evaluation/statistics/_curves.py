@@ -44,7 +44,7 @@ def stage_labels(comparison: HasCurves, name: str) -> NDArray[np.float64]:
     Parameters
     ----------
     comparison : Comparison
-        What came out of a comparison.
+        The comparison.
     name : str
         Name of a strategy or of a reference line.
     """
@@ -63,7 +63,7 @@ def check_comparable(comparison: HasCurves, name: str, baseline: str) -> None:
     Parameters
     ----------
     comparison : Comparison
-        What came out of a comparison.
+        The comparison.
     name, baseline : str
         Names of the strategies.
     """
@@ -93,7 +93,7 @@ def check_stages(comparison: HasCurves) -> None:
     Parameters
     ----------
     comparison : Comparison
-        What came out of a comparison.
+        The comparison.
     """
     baseline, *others = comparison.strategies
     labels = comparison.curve(baseline, "n_labels")

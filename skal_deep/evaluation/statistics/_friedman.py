@@ -26,7 +26,7 @@ class Ranking:
     p_value : float
         Chance of so large a statistic if all strategies are alike (chi-squared).
     critical_difference : float
-        Nemenyi's: two mean ranks closer than this are not told apart at 5 %.
+        Nemenyi's critical difference: closer mean ranks do not differ at 5 %.
 
     See Also
     --------
@@ -47,7 +47,7 @@ class Ranking:
     critical_difference: float
 
     def groups(self) -> list[tuple[int, ...]]:
-        """Return the largest sets of strategies that are not told apart.
+        """Return the largest sets of strategies whose ranks do not differ.
 
         Each is a tuple of positions, best first. A single strategy makes no set.
         """

@@ -28,8 +28,8 @@ class PairedDifference:
         :meth:`interval`.
     p_value : float
         Two-sided p-value of the paired t-test; NaN with a single pair. Where all
-        differences are equal, their spread says nothing, and it is that of the flips
-        of their signs, ``2 / 2**n``.
+        differences are equal, their spread tells nothing, and it is the p-value of the
+        sign-flip test, ``2 / 2**n``.
     n : int
         Number of pairs.
     sd : float
@@ -38,7 +38,7 @@ class PairedDifference:
         How much the pairs share, see :func:`paired_difference`.
     n_missing : int
         Number of pairs without a score, that is, with NaN or infinity in place of a
-        result. With any of them nothing is said, and all other numbers are NaN.
+        result. With any of them there is no conclusion, and all other numbers are NaN.
 
     See Also
     --------
@@ -64,12 +64,12 @@ class PairedDifference:
 
     @property
     def has_statement(self) -> bool:
-        """Whether anything may be said: two pairs or more, each with its scores."""
+        """Whether a conclusion is possible: two pairs or more, all with scores."""
         return self.n > 1 and not self.n_missing and not np.isnan(self.p_value)
 
     @property
     def wording(self) -> str:
-        """What may be said: "better", "worse", or that no difference was detected."""
+        """The conclusion: "better", "worse", or that no difference was detected."""
         return self.worded(self.p_value)
 
     def worded(self, p_value: float) -> str:
@@ -94,8 +94,8 @@ class PairedDifference:
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
         """Return the differences that the test would not reject at a level.
 
-        It leaves out zero exactly where the p-value is below the level. Where all
-        differences are equal, too few of them set no bounds at all.
+        It does not contain zero exactly where the p-value is below the level. Where all
+        differences are equal and too few to be significant, it has no bounds.
 
         Parameters
         ----------
@@ -124,7 +124,7 @@ def paired_difference(
     number of test rows over the number of rows left to train on.
 
     A pair whose difference is no number (a training that diverged, a metric that is
-    not defined) is without a score, and then nothing is said of the others either:
+    not defined) is without a score, and then there is no conclusion at all:
     the repeats that fail are seldom like those that do not.
 
     Use it to compare two ways that were tried on the same repeats.
@@ -142,7 +142,7 @@ def paired_difference(
     Returns
     -------
     PairedDifference
-        The mean difference and what is known of it.
+        The mean difference with its interval and p-value.
 
     See Also
     --------

@@ -30,7 +30,7 @@ def penalty_matrix(
         Entry (i, j) is the share of stages at which strategy i is significantly
         better than strategy j (paired t-test, 5 %, not corrected). A column of small
         numbers is a strategy that is rarely beaten. With one test for each stage and
-        pair some are significant by chance: this explores, and is no verdict. NaN
+        pair some are significant by chance: use it to explore, not to conclude. NaN
         where some stage has a repeat without a score.
 
     See Also

@@ -1,4 +1,4 @@
-"""What may be said of a strategy beside random sampling."""
+"""The conclusion about a strategy, compared with random sampling."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class Verdict:
 
     @property
     def word(self) -> str:
-        """What may be said: "better", "worse", or that no difference was detected."""
+        """The conclusion: "better", "worse", or that no difference was detected."""
         return self.difference.worded(self.p_value)
 
     @property
