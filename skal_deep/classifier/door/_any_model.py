@@ -354,8 +354,8 @@ def class_positions(clf: Any, y: NDArray[Any]) -> NDArray[np.int64]:
     columns = y.astype(np.int64) if is_column else None
     if columns is None or (columns != y).any():
         raise ValueError(
-            "A plain skorch net takes the labels 0 ... C-1, one for each column, not "
-            f"{np.unique(y).tolist()}. Use DeepClassifier, which takes any labels."
+            f"A plain skorch net has columns 0 ... C-1 for its classes; the labels "
+            f"{np.unique(y).tolist()} are others. Use DeepClassifier."
         )
     return columns
 

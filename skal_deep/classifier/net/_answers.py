@@ -93,7 +93,7 @@ def embedding_layers(module: nn.Module, name: str | None) -> list[nn.Module]:
     named = dict(module.named_modules())
     if name not in named:
         names = ", ".join(other for other in named if other)
-        raise ValueError(f"There is no layer embedding_layer={name!r}, but: {names}.")
+        raise ValueError(f"embedding_layer={name!r} is none of: {names}.")
     return [named[name]]
 
 
