@@ -58,7 +58,7 @@ def as_seed(random_state: int | np.random.RandomState | None) -> int:
 
 
 def _check_same_classes(clf: Any, previous: Any) -> None:
-    """Refuse to go on from a net whose columns are other classes."""
+    """Raise if training would go on from a net with columns for other classes."""
     if np.array_equal(clf.classes_, previous.classes_):
         return
     name = type(clf).__name__
@@ -221,7 +221,7 @@ class NetClassifier(SkactivemlClassifier, ABC):
         """Return fitted clones of ``self.net``; data are arguments of ``fit_net``."""
 
     def _check_fit(self, shown: NDArray[Any]) -> None:
-        """Refuse, on a few rows, what cannot be what the class promises."""
+        """Check on a few rows that the fitted net keeps the promise of the class."""
 
     @abstractmethod
     def _answer(

@@ -9,7 +9,7 @@ from skal_deep.classifier.net._head import net_head
 class DeepClassifier(NetClassifier):
     """Neural net with a point estimate of its weights.
 
-    Makes a skorch net a scikit-activeml classifier: it takes labels with gaps, can
+    Makes a skorch net a scikit-activeml classifier: it takes missing labels, can
     be asked before the first label, knows classes that no label shows yet, and
     gives equal results for equal seeds without touching a global generator. Every
     setting of the net is reached as ``net__...`` by a grid search.
@@ -22,8 +22,8 @@ class DeepClassifier(NetClassifier):
         The net, fully configured; it is cloned in ``fit``. Its module returns one
         column a class, logits or probabilities. Where a criterion that skorch does not
         know takes logits, ``predict_nonlinearity="softmax"`` makes them probabilities;
-        ``fit`` refuses what are none. Constructor parameters of the module
-        named ``n_features``, ``n_channels`` or ``n_classes`` are set from the data
+        ``fit`` refuses other outputs. Constructor parameters of the module named
+        ``n_features``, ``n_channels`` or ``n_classes`` are set from the data
         unless given as ``module__...``.
     embedding_layer : str, default=None
         Name of the layer of the module whose input is the embedding. ``None`` is the

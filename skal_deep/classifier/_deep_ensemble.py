@@ -47,7 +47,7 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         no subclass, without ``train_split`` and callbacks other than skorch's
         default, its optimiser SGD, Adam, AdamW or RMSprop, and its module without
         dropout and batch normalisation. Where one pass is not possible, a warning
-        says what stands in the way, and members are trained one after another.
+        says why, and members are trained one after another.
     embedding_layer : str, default=None
         Name of the layer of the module whose input is the embedding. ``None`` is the
         linear layer that runs last. The embeddings of the members stand side by side.

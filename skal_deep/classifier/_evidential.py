@@ -157,7 +157,7 @@ class EvidentialClassifier(NetClassifier):
         return [net]
 
     def _check_criterion(self):
-        """Refuse a criterion whose weights or smoothing would not come to act."""
+        """Refuse a criterion whose weights or smoothing would have no effect."""
         asked = [f"criterion__{name}" for name in self.net.get_params_for("criterion")]
         if isinstance(self.net.criterion, nn.Module):
             asked += [

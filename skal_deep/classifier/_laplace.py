@@ -80,7 +80,7 @@ class LaplaceClassifier(SingleNetPosterior):
     nets_ : list of skorch.NeuralNetClassifier
         The fitted net.
     curvature_ : Curvature
-        Of the loss of the labelled rows.
+        Curvature of the loss at the labelled rows.
     prior_precision_ : float
         The prior precision, as given or found.
     n_features_in_ : int
@@ -97,14 +97,13 @@ class LaplaceClassifier(SingleNetPosterior):
     The posterior is ``N(W, (H + prior_precision I)^-1)`` with the trained weights W,
     bias included, and the generalised Gauss-Newton matrix H of the labelled rows, in
     eval mode and float64. Sample weights are scaled to the mean 1; rows of weight 0 are
-    none. A criterion's ``weight`` and ``label_smoothing`` count as they do in the loss.
-    With no label at
-    all it is the prior around the initial weights, with ``None`` for "evidence". The
-    evidence takes the trained weights for the maximum of the posterior. After dropout
-    or early stopping they are not, and the posterior was far too wide where we looked;
-    so it was for a precision of 1 with a hundred features. ``fit`` raises
-    ``CapabilityError`` for a module that does more with its last linear layer than a
-    softmax.
+    left out. A criterion's ``weight`` and ``label_smoothing`` count as they do in the
+    loss. With no label at all it is the prior around the initial weights, with ``None``
+    in place of "evidence". The evidence assumes that the trained weights are the
+    maximum of the posterior. After dropout or early stopping they are not, and in our
+    tests the posterior was then far too wide; so it was for a precision of 1 with a
+    hundred features. ``fit`` raises ``CapabilityError`` for a module that does more
+    with its last linear layer than a softmax.
 
     References
     ----------
@@ -192,7 +191,7 @@ class LaplaceClassifier(SingleNetPosterior):
         return [net]
 
     def _check_criterion(self, net):
-        """Refuse a criterion that is no cross-entropy, whose curvature is another."""
+        """Refuse a criterion other than the cross-entropy: its curvature is unknown."""
         if type(net.criterion_).forward not in _CROSS_ENTROPIES:
             raise CapabilityError(
                 "LaplaceClassifier knows the curvature of the cross-entropy; the "
@@ -247,7 +246,7 @@ class LaplaceClassifier(SingleNetPosterior):
         )
 
     def _sites(self):
-        """Say in words what differs from draw to draw."""
+        """Describe what differs from draw to draw."""
         return [f"weights of the last linear layer {self._head!r}"]
 
     def _draw(self, X, n_samples, seed):

@@ -66,13 +66,14 @@ class MCDropoutClassifier(SingleNetPosterior):
     of :class:`~skal_deep.modules.DropConnectLinear` (DropConnect). In sequences
     ``nn.Dropout`` has a mask for each position, so rows need one length;
     ``nn.Dropout1d`` over (rows, features, positions) has one for all positions, as
-    variational dropout [4]_. Refused is what draws random numbers without a layer:
-    other ``F.dropout``, dropout classes of one's own, and the dropout between the
+    variational dropout [4]_. ``fit`` refuses random numbers without a layer: other
+    calls of ``F.dropout``, dropout classes of your own, and the dropout between the
     layers of torch's recurrent nets.
 
-    What draws share is computed once, and what they drop is left out, where this gives
-    what whole passes give. Modules whose flow depends on values, that change in place
-    what draws share, or that hooks watch, run as a whole in each draw.
+    What comes before the first dropout is computed once for all draws, and dropped
+    units are left out of the computation, where the results stay the same. Modules
+    whose control flow depends on values, that change shared values in place, or that
+    have hooks, run as a whole for each draw.
 
     References
     ----------
@@ -145,7 +146,7 @@ class MCDropoutClassifier(SingleNetPosterior):
         return net_head(self.nets_[0], X, self.embedding_layer)
 
     def _sites(self):
-        """Say in words what differs from draw to draw."""
+        """Describe what differs from draw to draw."""
         return dropout_sites(self.nets_[0].module_)
 
     def _draw(self, X, n_samples, seed):

@@ -168,7 +168,7 @@ class MultiHeadClassifier(SingleNetPosterior):
         ]
 
     def _sites(self):
-        """Say in words what differs from draw to draw."""
+        """Describe what differs from draw to draw."""
         return [f"{self.n_estimators} last linear layers on one trunk"]
 
     def _draw(self, X, n_samples=None, seed=0):  # noqa: ARG002

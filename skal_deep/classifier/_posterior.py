@@ -35,7 +35,7 @@ class PosteriorClassifier(NetClassifier, ABC):
 
     @abstractmethod
     def _sites(self) -> list[str]:
-        """Say in words what differs from draw to draw."""
+        """Describe what differs from draw to draw."""
 
     def _answers(self):
         """Return what strategies may ask, as tensors, by the protocols' names."""
@@ -95,7 +95,7 @@ class PosteriorClassifier(NetClassifier, ABC):
         return derived_seed(self.seed_, 1)
 
     def _check_draws(self, shown: NDArray[Any], advice: str) -> None:
-        """Refuse a posterior whose draws are all alike on a few rows.
+        """Raise if all draws of a posterior are equal on a few rows.
 
         A lone class has probability 1 in every draw.
         """
@@ -104,8 +104,8 @@ class PosteriorClassifier(NetClassifier, ABC):
         proba_SNC = self._draw(shown, None, self._draw_seed())
         if (proba_SNC == proba_SNC[:1]).all():
             raise CapabilityError(
-                f"All draws of {type(self).__name__} predict the same, so it is no "
-                f"posterior. {advice}"
+                f"All draws of {type(self).__name__} predict the same, so that they "
+                f"tell nothing about uncertainty. {advice}"
             )
 
 
@@ -152,7 +152,7 @@ class EnsembleClassifier(PosteriorClassifier, ABC):
         return [self._member(net) for net in self.nets_]
 
     def _sites(self):
-        """Say in words what differs from draw to draw."""
+        """Describe what differs from draw to draw."""
         return [f"{len(self.nets_)} nets"]
 
     def _draw(self, X, n_samples=None, seed=0):  # noqa: ARG002

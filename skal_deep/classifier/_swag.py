@@ -46,7 +46,7 @@ class SWAGClassifier(SingleNetPosterior):
         Learning rate of these epochs; ``None`` is the net's own. The higher it is,
         the wider the posterior.
     max_rank : int, default=20
-        Number of deviations that are kept, the last ones.
+        Number of deviations that are kept: the latest ones.
     embedding_layer : str, default=None
         Name of the layer of the module whose input is the embedding. ``None`` is the
         linear layer that runs last.
@@ -187,7 +187,7 @@ class SWAGClassifier(SingleNetPosterior):
         )
 
     def _sites(self):
-        """Say in words what differs from draw to draw."""
+        """Describe what differs from draw to draw."""
         return [f"{len(self.moments_.mean)} weights of the net"]
 
     def _draw(self, X, n_samples, seed):

@@ -29,7 +29,7 @@ def load(source: str | Path, label: str | None = None) -> Data:
         dataset-fashion-mnist if installed, else from OpenML); a folder with the IDX
         files of MNIST or its kin; an .npz file with arrays X and y (and X_test and
         y_test) or x_train and y_train (and x_test and y_test); or a .csv file with a
-        header, one row a sample, its entries parted by commas, semicolons or tabs.
+        header, one row a sample, its entries separated by commas, semicolons or tabs.
     label : str, default=None
         Column of a .csv file that holds the labels; ``None`` is the last.
 

@@ -26,7 +26,7 @@ def check_room(n_bytes: int, source: object) -> None:
 
 
 def memory() -> float:
-    """Return the bytes of memory that there are; infinity where nobody says."""
+    """Return the bytes of memory; infinity where the system does not say."""
     try:
         n_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):

@@ -1,1 +1,1 @@
-"""The one door between strategies and models of any kind."""
+"""Access of strategies to models of any kind."""

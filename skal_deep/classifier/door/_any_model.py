@@ -1,4 +1,4 @@
-"""Fitting models of any kind for a query, and refusing those that cannot help."""
+"""Fitting models of any kind for a query, and checking what they offer."""
 
 import warnings
 from collections.abc import Callable
@@ -69,8 +69,8 @@ def given_model(clf: Any, fit_clf: Any, reg: Any, fit_reg: Any) -> tuple[Any, bo
         return clf, fit_clf
     if isinstance(reg, type) or not is_regressor(reg):
         raise TypeError(
-            f"reg must be a regressor, such as skorch's NeuralNetRegressor; "
-            f"{type(last_step(reg)).__name__} is none. Classifiers are passed as `clf`."
+            "reg must be a regressor, such as skorch's NeuralNetRegressor, not "
+            f"{type(last_step(reg)).__name__}. Pass classifiers as `clf`."
         )
     if clf is not None:
         raise ValueError("Pass a classifier `clf` or a regressor `reg`, not both.")
@@ -78,7 +78,7 @@ def given_model(clf: Any, fit_clf: Any, reg: Any, fit_reg: Any) -> tuple[Any, bo
 
 
 def _check_classifier(clf: Any) -> None:
-    """Raise ``TypeError`` for what is no model at all; regressors are told later."""
+    """Raise ``TypeError`` unless it is a model; regressors are refused later."""
     last = last_step(clf)
     if isinstance(last, type):
         raise TypeError(
@@ -92,7 +92,7 @@ def _check_classifier(clf: Any) -> None:
         raise TypeError(
             "clf must be a classifier: one of skal_deep, scikit-activeml or "
             "scikit-learn, a skorch net, or a Pipeline that ends in one. "
-            f"{last!r} of type {type(last).__name__} is none."
+            f"It is {last!r} of type {type(last).__name__}."
         )
 
 

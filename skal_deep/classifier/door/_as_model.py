@@ -1,4 +1,4 @@
-"""The one door between strategies and models of any kind."""
+"""Access of strategies to models of any kind."""
 
 import warnings
 from collections.abc import Callable
@@ -100,7 +100,7 @@ def _ask_transformed(
 
 
 class Inputs:
-    """A model of which a strategy measures nothing but what its last step sees."""
+    """A model that a strategy only asks for the inputs of its last step."""
 
     def __init__(self, model: Any):
         self.model = model
@@ -179,7 +179,7 @@ def _flat(X: Any) -> Tensor:
 
 
 def warn_of_inputs(model: Any, stacklevel: int) -> None:
-    """Warn that X is measured, and nothing that stands inside a model."""
+    """Warn that distances are measured on X and not inside the model."""
     name = type(innermost(model)).__name__
     warnings.warn(
         f"Falling back to the inputs as they are: {name} holds estimators that "

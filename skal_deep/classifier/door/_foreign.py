@@ -144,7 +144,7 @@ def _member_proba(member: Any, X: NDArray[Any]) -> NDArray[Any]:
 
 
 def by_method(clf: Any, name: str) -> Callable[..., Any]:
-    """Return what asks a class that nobody here has seen, by a protocol's method."""
+    """Return a function that calls a protocol's method of a foreign class."""
     if name == "predict_proba":
         return partial(foreign_proba, clf)
     if name == "sample_proba":

@@ -38,7 +38,7 @@ _ROUND_OFF = 1e-4
 
 
 def check_dropout(net: NeuralNet, X: Any) -> None:
-    """Refuse a net whose dropout is no posterior: dead, hidden or not coupled.
+    """Raise unless the dropout of a net is a posterior: active, found and coupled.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def check_dropout(net: NeuralNet, X: Any) -> None:
 
 
 def live_dropout(net: NeuralNet, X: Any) -> tuple[list[str], list[str]]:
-    """Say in words which dropout changes predictions, and which does not.
+    """Describe which dropout changes predictions, and which does not.
 
     Each site is switched on alone, for some rows.
 
@@ -164,15 +164,15 @@ def _look_for_hidden(net: NeuralNet, data: list[Any]) -> tuple[list[str], set[st
     except Exception as error:  # whatever its train mode asks for
         warnings.warn(
             f"{name} does not run in train mode on {len(expected)} rows ({error}): "
-            "dropout that is no layer of its own would not be found and not sampled.",
+            "dropout without a layer of its own would be neither found nor sampled.",
             stacklevel=2,
         )
         return [], set()
     if others := [site for site in seen.sites if not site.of_attention]:
         raise CapabilityError(
             f"{name} drops by code of its own, which is off in predictions: "
-            f"{_in_words(others)}. Use nn.Dropout layers instead; noise that is no "
-            "dropout has its place in a data set."
+            f"{_in_words(others)}. Use nn.Dropout layers instead; noise other "
+            "than dropout belongs in a data set."
         )
     # No random function of torch was seen, but two passes may still differ: noise can
     # come from elsewhere, from NumPy for example. The second condition leaves out

@@ -64,7 +64,7 @@ def fit_net(
     prepare : callable, optional
         Changes the initialised net before it is trained.
     train : callable, optional
-        What trains the initialised net; default and model is :func:`train_net`.
+        Trains the initialised net; the default is :func:`train_net`.
     """
     net = clone(net)
     shown = (X if shown is None else shown)[:_N_PROBE_ROWS]

@@ -1,4 +1,4 @@
-"""How long a gradient each label would cause in a fitted net."""
+"""Lengths of the gradients that each label would cause in a fitted net."""
 
 from typing import Any
 

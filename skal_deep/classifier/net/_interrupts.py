@@ -1,4 +1,4 @@
-"""Interrupts leave a training at once, where skorch would go on half-trained."""
+"""Interrupts end a training at once, where skorch would keep a half-trained net."""
 
 import functools
 import signal

@@ -41,8 +41,9 @@ def differentiable_logits(
     dtype = x.dtype
     if not x.is_floating_point():
         raise CapabilityError(
-            f"{type(nets[0].module_).__name__} takes {x.dtype} as input, which nothing "
-            "can be added to. Choose a strategy that needs no gradient by the input."
+            f"{type(nets[0].module_).__name__} takes {x.dtype} as input, which "
+            "cannot change by small steps. Choose a strategy that needs no gradient "
+            "with respect to inputs."
         )
 
     def logits(x: Tensor) -> Tensor:

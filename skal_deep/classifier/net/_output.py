@@ -17,7 +17,7 @@ _ROUND_OFF_OF_HALF = 2e-2
 
 
 class NoProbabilitiesError(ValueError):
-    """A model tells rows that are no probabilities; ``values`` are what it tells."""
+    """A model returns rows that are no probabilities; ``values`` holds them."""
 
     def __init__(self, message: str, values: Tensor):
         super().__init__(message)
@@ -140,7 +140,7 @@ def check_proba(proba: Tensor, source: str, advice: str, n_axes: int = 2) -> Ten
     proba : Tensor of shape (N, C) or (S, N, C)
         What is to be probabilities.
     source : str
-        Who tells them, for the message.
+        What computed them, for the message.
     advice : str
         What to do, for the message.
     n_axes : int, default=2

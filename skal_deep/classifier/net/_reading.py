@@ -1,4 +1,4 @@
-"""Rows that a net's own data set reads differently each time."""
+"""The check that a net's own data set reads a row the same way each time."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -41,8 +41,8 @@ def weighted_rows(net: NeuralNet, X: Any, weight: NDArray[Any]) -> Iterator[None
     """
     if not isinstance(net.criterion_, nn.Module):
         raise ValueError(
-            "sample_weight needs a criterion that is a torch.nn.Module; "
-            f"{type(net.criterion_).__name__} is none."
+            "sample_weight needs a criterion that is a torch.nn.Module, not "
+            f"{type(net.criterion_).__name__}."
         )
     rows = _RowWeights(X, weight)
     methods = {

@@ -1,4 +1,4 @@
-"""Weights half forgotten, to go on training from."""
+"""Shrunk and perturbed weights, from which a training goes on."""
 
 import copy
 from typing import Any

@@ -41,9 +41,9 @@ def does_al_help(
     y : array-like of shape (n_samples,)
         The true labels, which the annotator gives.
     strategies : dict of str to QueryStrategy, or sequence of these, default=None
-        What to compare. ``None`` is margin sampling, and Badge for a net or a core-set
-        for any other classifier: one that looks for what is uncertain, one for what is
-        diverse. Each further strategy asks for more evidence from all.
+        What to compare. ``None`` is margin sampling for uncertainty, and for diversity
+        Badge with a net or a core-set with any other classifier. With each further
+        strategy, all of them need stronger evidence.
     param_grid : dict or list of dict, default=None
         A few settings of the classifier, as in ``GridSearchCV``. Each is trained once
         a repeat, on a whole budget of random labels.

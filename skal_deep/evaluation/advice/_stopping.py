@@ -110,11 +110,11 @@ def stopping_advice(
 ) -> StoppingAdvice:
     """Say whether more labels are worth having.
 
-    Scores are carried on by a power law: stop if even the upper bound of what
+    The learning curve is continued by a power law: stop if even the upper bound of what
     ``n_more`` labels would bring is below ``smallest_gain``. Probabilities for rows
     that need no label give two criteria that cost nothing: predictions that have
     settled, that is, a mean kappa of 0.99 between successive models over three stages
-    [1]_, and confidence that has fallen for three stages on end, as what is left is
+    [1]_, and confidence that has fallen for three stages in a row, as what is left is
     too hard or too noisy [2]_.
 
     Use it after each round of labelling.
@@ -164,7 +164,9 @@ def stopping_advice(
     - projected gain: go on. 50 more labels would bring +3.4 points (+3.1 to +4.0).
     """
     if scores is None and proba is None:
-        raise ValueError("Nothing to go by: give scores, or proba, or both.")
+        raise ValueError(
+            "There is nothing to judge by: give scores, or proba, or both."
+        )
     if n_more is not None and not isinstance(n_more, Integral):
         raise TypeError(f"n_more must be a whole number, not {n_more!r}.")
     if highest is not None and np.isnan(highest):

@@ -1,4 +1,4 @@
-"""What tuning the model brings, to be seen beside what a strategy brings."""
+"""The effect of tuning the model, to compare with the effect of a strategy."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -63,7 +63,7 @@ def compare_strategies(
     progress: bool = True,
     random_state: Any = None,
 ) -> Comparison:
-    """Compare strategies on starts that they share.
+    """Compare query strategies in paired simulations.
 
     In each repeat all strategies have the same split, the same first labels and the
     same initial weights. So their differences are paired. Random sampling is always
@@ -84,7 +84,7 @@ def compare_strategies(
     X : array-like of shape (n_samples, ...)
         Inputs.
     y : array-like of shape (n_samples,)
-        What the annotator knows.
+        True labels, as the annotator gives them.
     X_test : array-like of shape (n_test_samples, ...), default=None
         Inputs to score on, instead of rows set aside from ``X`` in each repeat.
     y_test : array-like of shape (n_test_samples,), default=None
@@ -113,16 +113,16 @@ def compare_strategies(
     copy_noise : float, default=0.1
         Standard deviation of the noise on copies, as a share of that of ``X``.
     missing_label : scalar, str, nan or None, default=-1
-        Marks a row whose label nobody knows; it is never queried.
+        Marks a row whose label is unknown; it is never queried.
     cost : array-like of shape (n_samples,), default=None
-        What each label costs, to have what was spent among the columns of the curves.
+        Cost of each label; the curves then have a column with the cost spent.
     references : dict of str to classifier, default=None
-        Lines that strategies should be seen beside: classifiers fitted to the labels
+        Reference lines for the figures: classifiers fitted to the labels
         that random sampling buys, such as a logistic regression on the inputs, or one
         that learns from the rows without a label, as in ``sklearn.semi_supervised``.
         ``None`` in place of a classifier is ``estimator`` fitted to the whole pool.
     run_dir : str or Path, default=None
-        Where to keep what was played, a line for each round: indices, scores, times,
+        Folder that keeps the run, one line for each round: indices, scores, times,
         memory, seeds, versions. A comparison that was killed goes on from there when
         it is called again, with the result it would have had. It may then have more
         strategies, repeats and cycles; any other change is refused. All jobs must see

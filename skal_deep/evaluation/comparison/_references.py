@@ -1,4 +1,4 @@
-"""Reference lines: what the labels of random sampling, or all labels, could give."""
+"""Reference lines: other classifiers on the same labels, or on all labels."""
 
 from typing import Any
 

@@ -141,11 +141,13 @@ class Comparison:
 
     @property
     def overlap(self) -> float:
-        """What repeats share: test rows over training rows; zero for given test data.
+        """Test rows over training rows, zero for given test data.
 
-        See :func:`paired_difference`. Rows without a label are not for training. How
-        repeats are correlated nobody knows; this errs on the side of "no difference
-        detected". Your own test data allow sharper statements, about these data.
+        Repeats that split the same rows are correlated, see :func:`paired_difference`.
+        Rows without a label do not count as training rows. The true correlation is
+        unknown. This estimate is cautious: it leads to "no difference detected" rather
+        too often. With test data of your own, statements are sharper, but they hold
+        for these test data only.
         """
         size = self.settings["test_size"]
         if self.settings.get("test_is_given", False):  # unsaid: the careful case
@@ -189,17 +191,17 @@ class Comparison:
         )
 
     def verdicts(self) -> dict[str, Verdict]:
-        """Return for each strategy what may be said of it beside random sampling.
+        """Return the conclusion about each strategy, compared with random sampling.
 
-        By the paired t-test on areas, corrected by Nadeau and Bengio for splits that
-        overlap, and by Holm for the number of strategies.
+        The test is the paired t-test on areas, with the correction of Nadeau and Bengio
+        for splits that overlap, and that of Holm for the number of strategies.
         """
         others = {name: self.difference(name) for name in self.strategies[1:]}
         return verdicts(others, are_shares(row[self.metrics[0]] for row in self.curves))
 
     @property
     def warning(self) -> str | None:
-        """What to say if jobs failed or repeats are too few, else nothing."""
+        """A warning if jobs failed or repeats are too few, else ``None``."""
         few = too_few(len(self.curve(BASELINE)), len(self.strategies) - 1)
         return " ".join(filter(None, (failures_text(self.settings), few))) or None
 
@@ -218,20 +220,20 @@ class Comparison:
         return summary_table(self)
 
     def tests(self) -> Table:
-        """Return a table with everything known of the differences to random sampling.
+        """Return a table with all tests of the differences to random sampling.
 
         "effect" is the difference in standard deviations, with an interval at the level
         of that in :meth:`summary`. Three two-sided p-values follow: of Student's t, for
         more data of this kind; of flips of the signs and of Wilcoxon, about further
-        repeats on these very rows. "p Holm" corrects the first for the number of
-        strategies. "detects" is about what four of five such studies would find, by the
-        spread seen. The last two columns are of the area over the logarithm of the
-        labels: its difference and p-value.
+        repeats on the same rows. "p Holm" corrects the first for the number of
+        strategies. "detects" is the true gain that four of five such studies would
+        detect, by the spread seen. The last two columns are of the area over the
+        logarithm of the labels: its difference and p-value.
         """
         return tests_table(self)
 
     def label_savings(self) -> Table:
-        """Return a table of the labels that one way needs for the score of the other.
+        """Return a table of the labels that strategies save, or need in addition.
 
         "random needs" are the labels with which random sampling reaches the mean final
         score of the strategy, "needs itself" those of the strategy for that of random
@@ -243,8 +245,9 @@ class Comparison:
     def penalty_matrix(self) -> NDArray[np.float64]:
         """Return how often the row's strategy significantly beats the column's.
 
-        Strategies are in the order of ``strategies``; entries are shares of stages. No
-        test is corrected for their number: it explores, and is no verdict.
+        Strategies are in the order of ``strategies``; entries are shares of stages. The
+        tests are not corrected for their number: use the matrix to explore, and
+        :meth:`verdicts` to conclude.
         """
         check_stages(self)
         curves = [self.curve(name) for name in self.strategies]

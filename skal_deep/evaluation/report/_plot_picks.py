@@ -1,4 +1,4 @@
-"""What was picked, as pictures: classes, a map, the images themselves."""
+"""Figures of the rows that were picked: their classes, a map, the images."""
 
 from collections.abc import Sequence
 from typing import Any

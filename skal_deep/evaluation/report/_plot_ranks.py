@@ -14,7 +14,7 @@ _BAR = 0.16  # distance of the bars
 
 
 def plot_ranks(ranking: Ranking, names: Sequence[str], ax: Any = None) -> Any:
-    """Draw mean ranks on a line, and bars over those that are not told apart.
+    """Draw mean ranks on a line, and bars over those that do not differ.
 
     Use it to show the results on several data sets in one picture, the
     critical-difference diagram.

@@ -82,7 +82,7 @@ def draw_probabilities(
         )
     if (rows[left] == 0).any():
         raise ValueError(
-            "Some rows could not have been drawn, so what is known of the others says "
+            "Some rows had the probability 0 of being drawn, so the drawn rows tell "
             "nothing about them. Give the rule an `epsilon` above 0."
         )
     return rows[np.arange(len(rows)), picks]
@@ -300,7 +300,7 @@ def unbiased_risk(
         Smallest probability that any point that was left had in each draw, as
         :func:`active_testing` and :func:`draw_floors` return it: what a mistake that
         was not drawn could weigh. ``None`` takes the largest weight that was drawn,
-        which has no proof, and says so.
+        for which there is no proof, and warns.
     interval : {"auto", "exact", "gamma", "t", "anytime"}, default="auto"
         "exact" is for zero-one losses and draws at random, "gamma" for zero-one losses,
         "t" for any losses and many labels, "anytime" for losses between 0 and 1 and
@@ -462,9 +462,9 @@ class _Draws:
         if np.allclose(self.proba / self.uniform, 1, atol=_ROUND_OFF):
             return self.uniform
         warnings.warn(
-            "How rarely a point could be drawn is not known, so the interval takes the "
-            "rarest that was drawn: pass `floor`, which active_testing and draw_floors "
-            "return.",
+            "The smallest probability of a draw is unknown, so the interval takes the "
+            "smallest one that was drawn: pass `floor`, which active_testing and "
+            "draw_floors return.",
             stacklevel=4,
         )
         return np.full(self.n, (self.proba / self.uniform).min()) * self.uniform

@@ -34,8 +34,8 @@ def first_labels(y: NDArray[Any], rows: Rows) -> dict[Any, int]:
 def warn_of_first_rows(learner: HasRules, y: Any) -> None:
     """Warn if a stratified start has far more of a rare class than chance would.
 
-    Nobody who begins to label could do so: how well all then know the rare class is
-    no gain of any strategy.
+    In practice no first labels look like that. So all strategies would know the rare
+    class well, and none of them would have found it.
 
     Parameters
     ----------

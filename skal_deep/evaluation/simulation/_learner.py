@@ -42,7 +42,7 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         ``random_state``, and ``missing_label`` and ``classes`` where it has them, are
         set by the learner.
     query_strategy : QueryStrategy, default=None
-        Who asks: a strategy of ours or of scikit-activeml. ``None`` is random
+        The query strategy, of ours or of scikit-activeml. ``None`` is random
         sampling. Its ``random_state`` and ``missing_label`` are set by the learner.
     n_initial : int, default=10
         Number of labels at the start.
@@ -78,7 +78,7 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
     copy_noise : float, default=0.1
         Standard deviation of the Gaussian noise on copies, as a share of that of X.
     missing_label : scalar, str, nan or None, default=-1
-        Marks a row whose label nobody knows. It can never be queried.
+        Marks a row whose label is unknown. It can never be queried.
     random_state : int, RandomState or None, default=None
         Seed of everything: the rows set aside, the first labels, the classifier and
         the strategy, each with a stream of its own.
@@ -198,7 +198,7 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         y_test : array-like of shape (n_test_samples,), default=None
             Their labels.
         cost : array-like of shape (n_samples,), default=None
-            What each label costs, to have what was spent in the learning curve.
+            Cost of each label; the learning curve then has an entry "cost".
 
         Returns
         -------

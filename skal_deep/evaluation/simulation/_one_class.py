@@ -1,4 +1,4 @@
-"""What stands in for a classifier as long as only one class has been seen."""
+"""The replacement of a classifier as long as only one class has been seen."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from skal_deep.rows._label_array import narrowed
 
 
 class OneClass(ClassifierMixin, BaseEstimator):
-    """Predicts the one class that labels show, for certain.
+    """Classifier that predicts the only class seen so far, with probability 1.
 
     Many classifiers of scikit-learn cannot be fitted to one class.
 

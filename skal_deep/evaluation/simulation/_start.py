@@ -1,4 +1,4 @@
-"""Where a simulation starts: rows set aside, rows labelled first."""
+"""The start of a simulation: rows set aside, rows labelled first."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -54,14 +54,14 @@ class GivenData:
 
 @dataclass(frozen=True)
 class Start:
-    """What a simulation is played on. Indices are positions among the visible rows.
+    """Data and first labels of a simulation; indices count the visible rows.
 
     Attributes
     ----------
     X : ndarray of shape (n_visible, ...)
         Inputs that classifier and strategy may see.
     y : ndarray of shape (n_visible,)
-        What the annotator says.
+        Labels that the annotator gives, errors included.
     visible : ndarray of shape (n_visible,)
         Which rows of the caller's X they are.
     pool : ndarray of shape (n_pool,)
@@ -150,14 +150,14 @@ def start_of(learner: HasRules, seed: int, data: GivenData) -> Start:
 
 
 def known_rows(y: NDArray[Any], missing_label: Any) -> Rows:
-    """Return the rows whose label somebody knows.
+    """Return the rows whose label is known.
 
     Parameters
     ----------
     y : ndarray of shape (n_samples,)
         All labels, from :func:`~skal_deep.rows._label_array.label_array`.
     missing_label : scalar, str, nan or None
-        Marks a row whose label nobody knows.
+        Marks a row whose label is unknown.
     """
     if y.ndim != 1:
         raise ValueError(f"y must have one label a row, but its shape is {y.shape}.")
@@ -171,7 +171,7 @@ def known_rows(y: NDArray[Any], missing_label: Any) -> Rows:
         ) from error
     if y.dtype.kind == "f" and np.isnan(y[is_known]).any():
         raise ValueError(
-            f"y has NaN among its labels: where it marks what nobody knows, pass "
+            f"y has NaN among its labels: where it marks unknown labels, pass "
             f"missing_label=np.nan, not {missing_label!r}."
         )
     return np.flatnonzero(is_known)
@@ -197,7 +197,7 @@ def check_classes(learner: HasRules, y: NDArray[Any], known: Rows) -> None:
     y : ndarray of shape (n_samples,)
         All labels.
     known : ndarray of shape (n_known,)
-        Rows whose label somebody knows.
+        Rows whose label is known.
     """
     if not len(known):
         raise ValueError(
@@ -219,7 +219,7 @@ def set_aside(
     y : ndarray of shape (n_samples,)
         All labels.
     known : ndarray of shape (n_known,)
-        Rows whose label somebody knows.
+        Rows whose label is known.
     test_size : float, int or None
         As in ``train_test_split``; ``None`` sets no row aside.
     seed : int

@@ -29,8 +29,8 @@ class PairedDifference:
         :meth:`interval`.
     p_value : float
         Two-sided p-value of the paired t-test; NaN with a single pair. Where all
-        differences are equal, their spread says nothing, and it is that of the flips
-        of their signs, ``2 / 2**n``.
+        differences are equal, their spread tells nothing, and it is the p-value of the
+        sign-flip test, ``2 / 2**n``.
     n : int
         Number of pairs.
     sd : float
@@ -39,7 +39,7 @@ class PairedDifference:
         How much the pairs share, see :func:`paired_difference`.
     n_missing : int
         Number of pairs without a score, that is, with NaN or infinity in place of a
-        result. With any of them nothing is said, and all other numbers are NaN.
+        result. With any of them there is no conclusion, and all other numbers are NaN.
 
     See Also
     --------
@@ -95,8 +95,8 @@ class PairedDifference:
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
         """Return the differences that the test would not reject at a level.
 
-        It leaves out zero exactly where the p-value is below the level. Where all
-        differences are equal, too few of them set no bounds at all.
+        It does not contain zero exactly where the p-value is below the level. Where all
+        differences are equal and too few to be significant, it has no bounds.
 
         Parameters
         ----------
@@ -125,7 +125,7 @@ def paired_difference(
     number of test rows over the number of rows left to train on.
 
     A pair whose difference is no number (a training that diverged, a metric that is
-    not defined) is without a score, and then nothing is said of the others either:
+    not defined) is without a score, and then there is no conclusion at all:
     the repeats that fail are seldom like those that do not.
 
     Use it to compare two ways that were tried on the same repeats.
@@ -143,7 +143,7 @@ def paired_difference(
     Returns
     -------
     PairedDifference
-        The mean difference and what is known of it.
+        The mean difference with its interval and p-value.
 
     See Also
     --------

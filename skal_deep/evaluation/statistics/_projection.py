@@ -1,4 +1,4 @@
-"""A learning curve carried on: the power law."""
+"""Extrapolation of a learning curve by a power law."""
 
 from dataclasses import dataclass
 
