@@ -106,9 +106,7 @@ def active_testing(
             f"{len(drawn_before)} were drawn before. At least one must be drawn."
         )
     proba_NC = _proba("clf", clf, X)
-    surrogate_NC = (
-        proba_NC if surrogate is None else _proba("surrogate", surrogate, X)
-    )
+    surrogate_NC = proba_NC if surrogate is None else _proba("surrogate", surrogate, X)
     if proba_NC.shape != surrogate_NC.shape:
         raise ValueError(
             f"The classifier knows {proba_NC.shape[1]} classes and the surrogate "
