@@ -124,6 +124,8 @@ def _attributes(value: Any) -> dict[str, Any]:
 
 def is_data(value: Any) -> bool:
     """Return whether a value is an array, a tensor or a table, of any library."""
+    if inspect.isclass(value):  # np.float64 has what its numbers have
+        return False
     return (
         isinstance(value, np.ndarray | torch.Tensor)
         or sparse.issparse(value)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from skactiveml.utils import is_labeled
-from sklearn.base import is_regressor
+from sklearn.base import is_clusterer, is_outlier_detector, is_regressor
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_consistent_length
 
@@ -178,12 +178,18 @@ def known_rows(y: NDArray[Any], missing_label: Any) -> Rows:
 
 
 def check_classifies(estimator: Any) -> None:
-    """Raise if an estimator is no classifier but a regressor."""
+    """Raise if an estimator says that it is something other than a classifier."""
     if is_regressor(estimator):
         raise TypeError(
             f"{type(last_step(estimator)).__name__} is a regressor, but only "
             "classifiers can be simulated and compared. For a regression call `query` "
             "of a strategy with `reg`, round by round."
+        )
+    if is_clusterer(estimator) or is_outlier_detector(estimator):
+        raise TypeError(
+            f"{type(last_step(estimator)).__name__} learns without labels, but only "
+            "classifiers can be simulated and compared: pass one, or a Pipeline that "
+            "ends in one."
         )
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import OneHotEncoder
 from torch import nn
 
 from skal_deep.evaluation.comparison._configuration import fingerprint, plain
@@ -152,6 +153,12 @@ class TestText:
         assert format_estimator(LogisticRegression()) == "LogisticRegression()"
         assert format_estimator(Plain(1)) == format_estimator(Plain(2))
         assert " at 0x" not in format_estimator(Plain(1))
+
+    @pytest.mark.parametrize("kind", [np.float64, np.int8, pd.DataFrame, torch.Tensor])
+    def test_classes_are_names(self, kind):
+        assert written(OneHotEncoder(dtype=[kind])).endswith(f"[{kind.__name__}])")
+        assert plain(kind).endswith(f".{kind.__name__}")
+        assert fingerprint(kind) != fingerprint(np.float32)
 
     def test_it_is_the_same_in_every_process(self):
         code = (

@@ -3,8 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.cluster import KMeans
+from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from support import make_net
 
 from skal_deep.classifier import DeepClassifier
@@ -154,3 +157,10 @@ def test_a_regressor_is_told_where_regression_is_at_home():
     ):
         with pytest.raises(TypeError, match=r"Ridge is a regressor.*only classifiers"):
             call()
+
+
+@pytest.mark.parametrize("kind", [KMeans(2), IsolationForest()])
+def test_what_learns_without_labels_is_refused(kind):
+    for estimator in (kind, make_pipeline(StandardScaler(), kind)):
+        with pytest.raises(TypeError, match="only classifiers can be simulated"):
+            compare_strategies([], estimator, X, IS_HIGH * 1, progress=False)
