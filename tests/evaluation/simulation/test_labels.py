@@ -7,8 +7,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from support import make_net
 
-from skal_deep.classifier import DeepClassifier
-from skal_deep.classifier.door._any_model import fit_on_labeled
+from skal_deep.classifier import DeepClassifier, fit_on_labeled
 from skal_deep.evaluation import SimulatedActiveLearner, compare_strategies
 from skal_deep.pool import CoreSet, MarginSampling
 from skal_deep.rows._label_array import label_array
