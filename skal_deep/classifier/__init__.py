@@ -8,6 +8,7 @@ from skal_deep.classifier._mc_dropout import MCDropoutClassifier
 from skal_deep.classifier._multi_head import MultiHeadClassifier
 from skal_deep.classifier._snapshot_ensemble import SnapshotEnsembleClassifier
 from skal_deep.classifier._swag import SWAGClassifier
+from skal_deep.classifier.door._any_model import fit_on_labeled
 from skal_deep.classifier.door._as_model import Model, as_model
 from skal_deep.classifier.door._capabilities import (
     Embeds,
@@ -43,4 +44,5 @@ __all__ = [
     "SamplesProba",
     "SnapshotEnsembleClassifier",
     "as_model",
+    "fit_on_labeled",
 ]

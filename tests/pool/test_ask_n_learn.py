@@ -6,7 +6,7 @@ import torch
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skal_deep.classifier.door._any_model import fit_on_labeled
+from skal_deep.classifier import fit_on_labeled
 from skal_deep.functional import apply_temperature
 from skal_deep.functional.gradients import squared_gradient_norms
 from skal_deep.pool import AskNLearn, Badge, DeepQueryStrategy

@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from strategies import STRATEGIES, maker
 
-from skal_deep.classifier.door._any_model import fit_on_labeled
+from skal_deep.classifier import fit_on_labeled
 from skal_deep.pool import BALD, Badge, CoreSet, TypiClust
 from skal_deep.testing._strategy_case import Case
 

@@ -7,8 +7,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from support import MAKERS, make_net
 
-from skal_deep.classifier import DeepClassifier
-from skal_deep.classifier.door._any_model import fit_on_labeled
+from skal_deep.classifier import DeepClassifier, fit_on_labeled
 from skal_deep.modules import MLP
 from skal_deep.pool import Badge, CoreSet, MarginSampling
 from skal_deep.rows._order import canonical_order, training_order

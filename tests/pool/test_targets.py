@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNetClassifier, NeuralNetRegressor
 from torch import nn
 
-from skal_deep.classifier.door._any_model import fit_on_labeled
+from skal_deep.classifier import fit_on_labeled
 from skal_deep.pool import LCMD, CoreSet, MarginSampling
 
 rng = np.random.default_rng(0)

@@ -8,8 +8,7 @@ import torch
 from support import make_net
 from torch.utils.data import default_collate
 
-from skal_deep.classifier import DeepClassifier, MCDropoutClassifier
-from skal_deep.classifier.door._any_model import fit_on_labeled
+from skal_deep.classifier import DeepClassifier, MCDropoutClassifier, fit_on_labeled
 from skal_deep.modules import MLP, ConvNet
 from skal_deep.pool import MarginSampling
 

@@ -18,8 +18,7 @@ from skorch.helper import predefined_split
 from support import MAKERS, Normed, make_net
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from skal_deep.classifier import DeepClassifier
-from skal_deep.classifier.door._any_model import fit_on_labeled
+from skal_deep.classifier import DeepClassifier, fit_on_labeled
 
 UNSAVED = dict.fromkeys(["f_params", "f_optimizer", "f_criterion", "f_history"])
 SIZES = {"module__n_features": 2, "module__n_classes": 3}

@@ -25,8 +25,7 @@ from skorch.callbacks import TrainEndCheckpoint
 from support import MAKERS, make_net
 from torch import nn
 
-from skal_deep.classifier import DeepEnsembleClassifier
-from skal_deep.classifier.door._any_model import fit_on_labeled
+from skal_deep.classifier import DeepEnsembleClassifier, fit_on_labeled
 from skal_deep.classifier.net._interrupts import leaves_on_interrupt
 from skal_deep.pool import VAAL, MarginSampling
 

@@ -15,8 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from skal_deep.classifier import DeepClassifier, MultiHeadClassifier
-from skal_deep.classifier.door._any_model import fit_on_labeled
+from skal_deep.classifier import DeepClassifier, MultiHeadClassifier, fit_on_labeled
 from skal_deep.modules import MLP
 
 WEIGHT = np.arange(60) % 4 / 2 + 0.5

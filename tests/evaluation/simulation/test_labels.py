@@ -10,8 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from support import make_net
 
-from skal_deep.classifier import DeepClassifier
-from skal_deep.classifier.door._any_model import fit_on_labeled
+from skal_deep.classifier import DeepClassifier, fit_on_labeled
 from skal_deep.evaluation import SimulatedActiveLearner, compare_strategies
 from skal_deep.pool import CoreSet, MarginSampling
 from skal_deep.rows._label_array import label_array
