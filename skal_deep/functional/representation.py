@@ -29,11 +29,11 @@ def suggestive_annotation(
     embeddings : Tensor of shape (N, D)
         Candidates.
     data : Tensor of shape (M, D)
-        What is to be represented.
+        The rows to represent.
     batch_size : int
         Number of picks b.
     handicaps : Tensor of shape (N,), optional
-        What is taken off the gains of each candidate; ``None`` is nothing.
+        Number taken off the gains of each candidate; ``None`` takes off nothing.
     with_utilities : bool, default=True
         Whether to keep the utilities of all candidates.
 

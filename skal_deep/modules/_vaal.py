@@ -33,7 +33,7 @@ class LabeledScorer:
     scale : Standardizer
         Fitted to the rows that both were trained on.
     device : torch.device or str, default="cpu"
-        Where the two are.
+        Device that holds both.
 
     See Also
     --------
@@ -126,7 +126,7 @@ def train_vaal(
     generator : torch.Generator
         Source of initial weights, mini-batches and codes; on the CPU.
     device : torch.device or str, default="cpu"
-        Where to train and score.
+        Device to train and score on.
     verbose : bool, default=False
         Whether to show a progress bar.
 

@@ -50,7 +50,7 @@ class Answer:
     See Also
     --------
     does_al_help : Plays the study and returns the answer.
-    Verdict : What may be said of one strategy.
+    Verdict : The conclusion about one strategy.
 
     Examples
     --------

@@ -197,7 +197,7 @@ def cut_saturated(comparison: Comparison, share: float = SATURATED) -> Compariso
     Parameters
     ----------
     comparison : Comparison
-        What came out of :func:`compare_strategies`.
+        The result of :func:`compare_strategies`.
     share : float, default=0.99
         Share of its mean final score at which random sampling is saturated. Of a
         metric with negative values, such as "neg_log_loss", it is the score that lies

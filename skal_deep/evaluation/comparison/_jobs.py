@@ -105,7 +105,7 @@ def run_job(
     run : RunDirectory or None
         The run directory: rounds played earlier are read, new ones are written.
     picks : list of list of int, or None
-        What is labelled in each round, if it is given and nobody asks.
+        Rows to label in each round; if given, no strategy is asked.
     **data : array-like
         What :class:`GivenData` holds. Each array is an argument of its own, so that
         joblib shares it, or a cluster sends it, once for all jobs.
@@ -306,7 +306,7 @@ def collect_outcomes(
     names : list of str
         Names of the strategies, in order.
     settings : dict
-        How the comparison was made.
+        The settings of the comparison.
     references : list of Outcome
         Reference lines.
     """
@@ -337,7 +337,7 @@ def check_paired(outcomes: list[Outcome]) -> None:
     Parameters
     ----------
     outcomes : list of Outcome
-        What the jobs returned.
+        Results of the jobs.
     """
     starts: dict[int, str] = {}
     for outcome in outcomes:

@@ -34,7 +34,7 @@ def reference_jobs(
     seed : int
         Seed of the comparison.
     run : RunDirectory or None
-        Where the rounds of the strategies are stored.
+        The run directory with the rounds of the strategies.
     data : GivenData
         On what they are played.
     same_code : bool, default=False

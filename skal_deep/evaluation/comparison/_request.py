@@ -190,7 +190,7 @@ def settings_of(learner: HasRules, data: GivenData, n_repeats: int) -> dict[str,
     Parameters
     ----------
     learner : SimulatedActiveLearner
-        How strategies are played.
+        Holds the settings of the simulation.
     data : GivenData
         On what.
     n_repeats : int

@@ -1,4 +1,4 @@
-"""What comes out of a comparison: numbers, table, figure, report."""
+"""The result of a comparison: numbers, table, figure, report."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -50,7 +50,7 @@ class Comparison:
     metrics : tuple of str
         Names of the metrics; the first is the one that is compared.
     settings : dict
-        How the comparison was made.
+        The settings of the comparison.
     picks : list of dict
         For each row of the curves, in the same order, the strategy, the repeat, the
         stage and "indices", the rows of X that were labelled for it.
@@ -259,7 +259,7 @@ class Comparison:
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; ``None`` makes a figure.
+            Axes to draw on; ``None`` makes a figure.
         metric : str, default=None
             Which metric; ``None`` is the first.
 
@@ -284,7 +284,7 @@ class Comparison:
         Parameters
         ----------
         path : str or Path
-            Where to.
+            File to write.
         """
         write_csv(path, list(self.curves[0]), self.curves)
 
@@ -294,7 +294,7 @@ class Comparison:
         Parameters
         ----------
         path : str or Path
-            Where to.
+            File to write.
         """
         judged = {
             name: {
@@ -327,7 +327,7 @@ class Comparison:
         Parameters
         ----------
         path : str or Path
-            Where to.
+            File to write.
         X, y : array-like, default=None
             What was compared on, for pictures of what was labelled: of images
             ``(n, c, h, w)`` the images, of other rows a map.

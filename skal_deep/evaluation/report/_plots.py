@@ -202,9 +202,9 @@ def plot_savings(comparison: HasCurves, ax: Any = None) -> Any:
     Parameters
     ----------
     comparison : Comparison
-        What to draw.
+        The comparison to draw.
     ax : matplotlib.axes.Axes, default=None
-        Where to draw; ``None`` makes a figure.
+        Axes to draw on; ``None`` makes a figure.
 
     Returns
     -------
@@ -271,9 +271,9 @@ def plot_seconds(comparison: HasCurves, ax: Any = None) -> Any:
     Parameters
     ----------
     comparison : Comparison
-        What to draw.
+        The comparison to draw.
     ax : matplotlib.axes.Axes, default=None
-        Where to draw; ``None`` makes a figure.
+        Axes to draw on; ``None`` makes a figure.
 
     Returns
     -------
@@ -335,7 +335,7 @@ def plot_projection(
     scores : array-like of shape (n_stages,) or (n_repeats, n_stages)
         Score at each stage, of which the mean is drawn.
     ax : matplotlib.axes.Axes, default=None
-        Where to draw; ``None`` makes a figure.
+        Axes to draw on; ``None`` makes a figure.
 
     Returns
     -------

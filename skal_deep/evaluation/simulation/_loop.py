@@ -39,7 +39,7 @@ def play(
     Parameters
     ----------
     learner : SimulatedActiveLearner
-        How it is played.
+        Holds the settings of the simulation.
     seed : int
         Seed of the simulation.
     start : Start

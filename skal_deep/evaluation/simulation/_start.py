@@ -36,7 +36,7 @@ class GivenData:
     X : array-like of shape (n_samples, ...)
         Inputs.
     y : array-like of shape (n_samples,)
-        What the annotator knows.
+        The true labels, which the annotator gives.
     X_test : array-like of shape (n_test, ...), default=None
         Inputs to score on, instead of rows set aside.
     y_test : array-like of shape (n_test,), default=None

@@ -70,11 +70,11 @@ class PairedDifference:
 
     @property
     def wording(self) -> str:
-        """What may be said: "better", "worse", or that no difference was detected."""
+        """The conclusion: "better", "worse", or that no difference was detected."""
         return self.word_at(self.p_value)
 
     def word_at(self, p_value: float) -> str:
-        """Return what may be said, given a p-value corrected for other tests.
+        """Return the conclusion, given a p-value corrected for other tests.
 
         Parameters
         ----------

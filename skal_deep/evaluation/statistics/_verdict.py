@@ -1,4 +1,4 @@
-"""What may be said of a strategy beside random sampling, in a word, in a sentence."""
+"""The verdict on a strategy beside random sampling, in a word, in a sentence."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class Verdict:
 
     @property
     def word(self) -> str:
-        """What may be said: "better", "worse", or that no difference was detected."""
+        """The conclusion: "better", "worse", or that no difference was detected."""
         return self.difference.word_at(self.p_value)
 
     @property
@@ -251,7 +251,7 @@ def sentence(verdict: Verdict) -> str:
     Parameters
     ----------
     verdict : Verdict
-        What may be said of it.
+        The conclusion about it.
     """
     difference = verdict.difference
     if difference.n_missing:
@@ -279,7 +279,7 @@ def describe_savings(verdict: Verdict, row: Mapping[str, Any]) -> str:
     Parameters
     ----------
     verdict : Verdict
-        What may be said of the strategy.
+        The conclusion about the strategy.
     row : dict
         Its row of ``Comparison.label_savings``.
     """

@@ -156,7 +156,8 @@ class TestText:
 
     @pytest.mark.parametrize("kind", [np.float64, np.int8, pd.DataFrame, torch.Tensor])
     def test_classes_are_names(self, kind):
-        assert written(OneHotEncoder(dtype=[kind])).endswith(f"[{kind.__name__}])")
+        text = format_estimator(OneHotEncoder(dtype=[kind]))
+        assert text.endswith(f"[{kind.__name__}])")
         assert plain(kind).endswith(f".{kind.__name__}")
         assert fingerprint(kind) != fingerprint(np.float32)
 
