@@ -32,8 +32,7 @@ def test_images():
     )
 
 
-# What hidden dropout, and rows or random numbers that a module mixes up, mean for the
-# classifiers that do not sample dropout is theirs alone, and stands below.
+# Left out are modules that predict at random or return tuples, which no net can train.
 ANIMALS = [
     *("a kept tensor changed in place", "a draw added to a kept tensor"),
     *("a draw added to a kept tensor of two names", "an unread change in place"),
@@ -159,6 +158,13 @@ class ForgetsColumns(DeepClassifier):
         return proba / proba.sum(1, keepdims=True)
 
 
+class NeedsLabels(DeepClassifier):
+    def fit(self, X, y, sample_weight=None):
+        if (np.asarray(y) == -1).all():
+            raise ValueError("no labels")
+        return super().fit(X, y, sample_weight)
+
+
 class AnswersUnfitted(DeepClassifier):
     def predict_proba(self, X):
         if not hasattr(self, "classes_"):
@@ -272,6 +278,7 @@ MUTANTS = {
     UncoupledDraws: "rows_stand_alone",
     SortedColumns: "classes_by_label",
     ForgetsColumns: "a_class_without_labels_has_its_column",
+    NeedsLabels: "a_cold_start",
     AnswersUnfitted: "what_is_not_fitted",
     ChangesItsParameters: "inputs_untouched",
     ChangesData: "inputs_untouched",
