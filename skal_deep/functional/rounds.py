@@ -136,9 +136,8 @@ def cluster_rounds(
     if not with_utilities:
         return indices, scores[indices]
     in_turn = clusters[indices][:, None] == clusters
-    is_considered = torch.zeros_like(scores, dtype=torch.bool)
-    is_considered[considered] = True
-    utilities = torch.where(in_turn & is_considered, scores, scores.min())
+    is_high = scores >= scores[considered[-1]]  # all of those that tie with the last
+    utilities = torch.where(in_turn & is_high, scores, scores.min())
     return indices, without_earlier(utilities, indices)
 
 

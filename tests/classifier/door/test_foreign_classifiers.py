@@ -191,7 +191,7 @@ def test_a_class_that_offers_nothing_is_refused(data):
     class Silent(ClassifierMixin, Nothing):
         pass
 
-    with pytest.raises(TypeError, match=r"clf must be a classifier.*Nothing is none"):
+    with pytest.raises(TypeError, match=r"clf must be a classifier.*of type Nothing"):
         MarginSampling().query(*data, Nothing())
     with pytest.raises(TypeError, match="Silent offers only none of what"):
         MarginSampling().query(*data, Silent())
