@@ -84,17 +84,12 @@ def test_halves_lie_together():
     assert len(parts) == 8
     spread = sum(float(rows[p].var(0, correction=0).sum()) * len(p) for p in parts)
     assert spread < 0.5 * 500 * float(rows.var(0, correction=0).sum())
-<<<<<<< HEAD
     assert sorted(map(len, halve(torch.zeros(9, 2), 3))) == [2, 2, 2, 3]
     assert halve(rows[:0], 3) == []
-=======
-    assert sorted(map(len, halved(torch.zeros(9, 2), 3))) == [2, 2, 2, 3]
-    assert halved(rows[:0], 3) == []
 
 
 def test_utilities_of_ties_are_equal():
     """Which of equal scores are considered is a matter of order; parts have another."""
     scores, clusters = torch.tensor([3.0, 2, 2, 2, 1]), torch.zeros(5)
-    _, utilities = cluster_rounds(scores, clusters, 1, 2)
+    _, utilities = cluster_rounds(scores, clusters, 1, n_considered=2)
     assert utilities.tolist() == [[3, 2, 2, 2, 1]]
->>>>>>> g2
