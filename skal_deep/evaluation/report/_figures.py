@@ -9,11 +9,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from skal_deep.evaluation._protocol import HasCurves
 from skal_deep.evaluation._export import drawn, printable
+from skal_deep.evaluation._protocol import HasCurves
 from skal_deep.evaluation.report._plot_costs import plot_savings, plot_seconds
 from skal_deep.evaluation.report._plots import plot_curves, plot_differences
-
 
 _WIDTH = 12  # inches, of every figure, so that all have letters of one size
 

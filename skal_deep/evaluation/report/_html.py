@@ -8,15 +8,14 @@ from html import escape
 from importlib.metadata import version
 from typing import Any
 
-from skal_deep.evaluation._protocol import HasAdvice, HasCurves
 from skal_deep.evaluation._export import json_text
+from skal_deep.evaluation._protocol import HasAdvice, HasCurves
 from skal_deep.evaluation.report._figures import (
     as_svg,
     costs_figure,
     curves_figure,
     metrics_figure,
 )
-from skal_deep.evaluation.simulation._first_labels import listed_counts
 from skal_deep.evaluation.report._page import (
     folded,
     matrix_html,
@@ -26,8 +25,8 @@ from skal_deep.evaluation.report._page import (
     word_class,
 )
 from skal_deep.evaluation.report._report_picks import picks_sections
+from skal_deep.evaluation.simulation._first_labels import listed_counts
 from skal_deep.evaluation.statistics._wording import saved, sentence
-
 
 _PACKAGES = ("scikit-activeml", "scikit-learn", "skorch", "torch", "numpy")
 

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from skal_deep.evaluation._export import drawn
 from skal_deep.evaluation._protocol import HasCurves
 from skal_deep.evaluation.report._colours import BASELINE_COLOUR, PALETTE
-from skal_deep.evaluation.statistics._curves import stage_labels
-from skal_deep.evaluation._export import drawn
 from skal_deep.evaluation.report._plots import _axes, _style, _tidy
 from skal_deep.evaluation.report._tables import labels_for
-
+from skal_deep.evaluation.statistics._curves import stage_labels
 
 
 def plot_savings(comparison: HasCurves, ax: Any = None) -> Any:

@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike
 
 from skal_deep.evaluation.report._colours import PALETTE
 from skal_deep.evaluation.report._plots import _axes, _tidy
-from skal_deep.evaluation.statistics._projection import Projection
 from skal_deep.evaluation.statistics._area import checked_labels, checked_scores
+from skal_deep.evaluation.statistics._projection import Projection
 
 
 def plot_projection(

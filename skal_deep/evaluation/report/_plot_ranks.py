@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from skal_deep.evaluation._export import drawn
-from skal_deep.evaluation.statistics._friedman import Ranking
 from skal_deep.evaluation.report._plots import _axes
+from skal_deep.evaluation.statistics._friedman import Ranking
 
 _ROW = 0.5  # distance of the names, in units of the axis
 _BAR = 0.16  # distance of the bars

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from skal_deep.evaluation._export import drawn
 from skal_deep.evaluation._protocol import HasCurves
 from skal_deep.evaluation.report._colours import strategy_styles
-from skal_deep.evaluation.statistics._curves import check_stages, stage_labels
-from skal_deep.evaluation._export import drawn
 from skal_deep.evaluation.statistics._area import mean_and_band
-
+from skal_deep.evaluation.statistics._curves import check_stages, stage_labels
 
 _REFERENCE_STYLES: tuple[Any, ...] = (":", "-.", (0, (1, 4)))
 

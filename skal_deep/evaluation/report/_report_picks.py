@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.evaluation._protocol import HasCurves
 from skal_deep.classifier import label_array, narrowed
+from skal_deep.evaluation._protocol import HasCurves
 from skal_deep.evaluation.report._figures import as_svg, small_multiples
 from skal_deep.evaluation.report._page import paragraph, table_html
-from skal_deep.evaluation.report._picks import class_counts, near_duplicates, usual_distance
+from skal_deep.evaluation.report._picks import (
+    class_counts,
+    near_duplicates,
+    usual_distance,
+)
 from skal_deep.evaluation.report._plot_picks import (
     plot_classes,
     plot_gallery,
@@ -21,9 +25,8 @@ from skal_deep.evaluation.report._plot_picks import (
     project,
     shown_queries,
 )
-from skal_deep.evaluation.statistics._savings import SEED
 from skal_deep.evaluation.report._table import Table
-
+from skal_deep.evaluation.statistics._savings import SEED
 
 
 def picks_sections(

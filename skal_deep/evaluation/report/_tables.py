@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from skal_deep.evaluation._protocol import HasCurves
+from skal_deep.evaluation.report._table import Table
 from skal_deep.evaluation.statistics._curves import stage_labels
 from skal_deep.evaluation.statistics._paired import effect_size
 from skal_deep.evaluation.statistics._savings import SEED, LabelsNeeded, labels_needed
 from skal_deep.evaluation.statistics._sign_flip import sign_flip_test
-from skal_deep.evaluation.report._table import Table
-
 
 _SIGNED = dict.fromkeys(("vs random", "low", "high", "log area"), "+.3f")
 _COSTS = {"s queries": ".1f", "s fits": ".1f", "peak MiB": ",.0f"}

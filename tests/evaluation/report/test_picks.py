@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from skal_deep.evaluation.report._picks import class_counts, near_duplicates, usual_distance
+from skal_deep.evaluation.report._picks import (
+    class_counts,
+    near_duplicates,
+    usual_distance,
+)
 from skal_deep.evaluation.report._plot_picks import (
     plot_classes,
     plot_gallery,
