@@ -22,8 +22,9 @@ def check_is_rows(X: Any, name: str = "X") -> None:
         shape = (len(X),)
     if len(shape) == 1 and shape[0]:
         raise ValueError(
-            f"Reshape your data: {name} must hold one row a sample, but has the one axis "
-            f"{tuple(shape)}. If these are positions of rows in a data set, or values of one feature, "
+            f"Reshape your data: {name} must hold one row a sample, but has the one "
+            f"axis {tuple(shape)}. If these are positions of rows in a data set, or "
+            "values of one feature, "
             f"pass np.reshape({name}, (-1, 1)); if they are the features of one row, "
             f"np.reshape({name}, (1, -1))."
         )
