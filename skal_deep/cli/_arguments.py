@@ -12,6 +12,9 @@ from skal_deep import pool
 from skal_deep.evaluation import BASELINE
 from skal_deep.evaluation._metrics import named_scorers
 
+# Strategies that are made of others, which have no name on a command line.
+_OF_OTHERS = ("MixedScore", "SwitchStrategy")
+
 
 def known_strategies() -> dict[str, type]:
     """Return the strategies of the package by name."""
@@ -21,7 +24,8 @@ def known_strategies() -> dict[str, type]:
         for name, value in sorted(public.items(), key=lambda item: item[0].lower())
         if isclass(value)
         and issubclass(value, pool.DeepQueryStrategy)
-        and not (isabstract(value) or name == "MixedScore")  # whose scores have no name
+        and not isabstract(value)
+        and name not in _OF_OTHERS
     }
 
 
