@@ -25,13 +25,12 @@ from skal_deep.evaluation.report._plots import (
 )
 from skal_deep.evaluation.report._table import Table
 from skal_deep.evaluation.risk._active_testing import active_testing
-from skal_deep.evaluation.risk._risk import (
-    RiskEstimate,
+from skal_deep.evaluation.risk._risk import RiskEstimate, unbiased_risk
+from skal_deep.evaluation.risk._weights import (
     draw_floors,
     draw_probabilities,
     lure_weights,
     pure_weights,
-    unbiased_risk,
 )
 from skal_deep.evaluation.simulation._learner import SimulatedActiveLearner
 from skal_deep.evaluation.statistics._curves import area_under_curve

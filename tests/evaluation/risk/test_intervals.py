@@ -219,3 +219,16 @@ def test_active_testing_tells_how_rarely_a_point_could_be_drawn():
 def test_floors_of_a_query():
     utilities = [[0.2, 0.5, 0.3, np.nan], [0.4, np.nan, 0.6, np.nan]]
     assert draw_floors(utilities).tolist() == [0.2, 0.4]
+
+
+@pytest.mark.parametrize(
+    ("utilities", "message"),
+    [
+        ([[3.0, 1.0, 0.2]], "no probabilities"),
+        ([[0.5, 0.5, 0.0]], "probability 0"),
+        ([0.5, 0.5], "a row of utilities for each draw"),
+    ],
+)
+def test_floors_are_refused_where_nothing_was_drawn_at_random(utilities, message):
+    with pytest.raises(ValueError, match=message):
+        draw_floors(utilities)
