@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from skal_deep.testing import _classifier_conduct  # noqa: F401, lists its checks
 from skal_deep.testing._classifier_case import ClassifierCase, small_vectors
 from skal_deep.testing._classifier_checks import CHECKS
 from skal_deep.testing._conformance import ConformanceReport
