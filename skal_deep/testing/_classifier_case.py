@@ -25,23 +25,13 @@ _N_FEATURES = 6
 ROUND_OFF = 1e-4
 
 
-class BrokenPromiseError(AssertionError):
-    """A classifier does not do what it promises."""
-
-
-def expect(is_kept: bool, message: str) -> None:
-    """Raise unless a promise is kept, under ``python -O`` as well."""
-    if not is_kept:
-        raise BrokenPromiseError(message)
-
-
 def must_raise(call: Callable[[], Any], kinds: Any, message: str) -> BaseException:
     """Return the error of a call that must fail in one of some ways."""
     try:
         call()
     except kinds as error:
         return error
-    raise BrokenPromiseError(message)
+    raise AssertionError(message)
 
 
 def small_vectors() -> tuple[NDArray[np.float32], NDArray[np.int64]]:

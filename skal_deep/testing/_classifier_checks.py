@@ -1,6 +1,6 @@
 """What every classifier must answer, one function a promise.
 
-Each check takes a :class:`ClassifierCase` and raises ``BrokenPromise``.
+Each check takes a :class:`ClassifierCase` and raises ``AssertionError``.
 """
 
 from collections.abc import Callable
@@ -14,9 +14,9 @@ from skal_deep.modules import isolated_rng
 from skal_deep.testing._classifier_case import (
     ROUND_OFF,
     ClassifierCase,
-    expect,
     generator_states,
 )
+from skal_deep.testing._promises import expect
 
 CHECKS: list[Callable[[ClassifierCase], None]] = []
 

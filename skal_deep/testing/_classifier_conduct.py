@@ -20,12 +20,12 @@ from torch import nn
 from skal_deep.testing._classifier_case import (
     ROUND_OFF,
     ClassifierCase,
-    expect,
     generator_states,
     interrupted_at,
     must_raise,
 )
 from skal_deep.testing._classifier_checks import check as _check
+from skal_deep.testing._promises import expect
 
 # Loads a classifier and rows, and stores its probabilities.
 _LOADER = """

@@ -9,6 +9,7 @@ from skal_deep.testing import _classifier_conduct  # noqa: F401, lists its check
 from skal_deep.testing._classifier_case import ClassifierCase, small_vectors
 from skal_deep.testing._classifier_checks import CHECKS
 from skal_deep.testing._conformance import ConformanceReport
+from skal_deep.testing._promises import failure
 
 
 def check_classifier(
@@ -83,13 +84,8 @@ def check_classifier(
         if any(_is(check, name) for name in skip):
             continue
         n_checks += 1
-        try:
-            check(case)
-        except Exception as error:
-            message = str(error).strip().splitlines()
-            failures[check.__name__] = (
-                f"{type(error).__name__}: {message[0] if message else ''}"
-            )
+        if (message := failure(check, case)) is not None:
+            failures[check.__name__] = message
     report = ConformanceReport(type(clf).__name__, failures, n_checks)
     if failures and raise_on_failure:
         raise AssertionError(repr(report))

@@ -7,6 +7,7 @@ from skal_deep.testing import (  # noqa: F401, they list their checks
     _strategy_circumstances,
     _strategy_conduct,
 )
+from skal_deep.testing._promises import failure
 from skal_deep.testing._strategy_case import Case, small_classifier
 from skal_deep.testing._strategy_checks import CHECKS
 
@@ -104,13 +105,8 @@ def check_query_strategy(
         case = Case(strategy, kind == "images", make_classifier)
         for check in CHECKS:
             n_checks += 1
-            try:
-                check(case)
-            except Exception as error:
-                message = str(error).strip().splitlines()
-                failures[f"{check.__name__} ({kind})"] = (
-                    f"{type(error).__name__}: {message[0] if message else ''}"
-                )
+            if (message := failure(check, case)) is not None:
+                failures[f"{check.__name__} ({kind})"] = message
     report = ConformanceReport(type(strategy).__name__, failures, n_checks)
     if failures and raise_on_failure:
         raise AssertionError(repr(report))

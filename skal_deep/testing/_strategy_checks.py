@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from skactiveml.exceptions import MappingError
 
+from skal_deep.testing._promises import expect
 from skal_deep.testing._strategy_case import Case
 
 CHECKS: list[Callable[[Case], None]] = []
@@ -20,12 +21,6 @@ def check(function: Callable[[Case], None]) -> Callable[[Case], None]:
     """List a check."""
     CHECKS.append(function)
     return function
-
-
-def expect(holds: Any, what_is_wrong: str) -> None:
-    """Raise ``AssertionError`` unless something holds."""
-    if not holds:
-        raise AssertionError(what_is_wrong)
 
 
 @check

@@ -16,9 +16,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from torch import nn
 
+from skal_deep.testing._promises import expect
 from skal_deep.testing._strategy_case import Case
 from skal_deep.testing._strategy_checks import check as _check
-from skal_deep.testing._strategy_checks import expect, must_raise
+from skal_deep.testing._strategy_checks import must_raise
 
 
 @_check

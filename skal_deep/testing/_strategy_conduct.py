@@ -11,9 +11,10 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from skal_deep.modules import isolated_rng
+from skal_deep.testing._promises import expect
 from skal_deep.testing._strategy_case import Case
 from skal_deep.testing._strategy_checks import check as _check
-from skal_deep.testing._strategy_checks import expect, must_raise
+from skal_deep.testing._strategy_checks import must_raise
 
 
 @_check
