@@ -23,7 +23,9 @@ from skorch import NeuralNet
 from skorch.dataset import Dataset
 from torch import Tensor
 
+from skal_deep.classifier.net._fit import fit_net
 from skal_deep.classifier.net._gradient_lengths import gradient_lengths, has_bias
+from skal_deep.classifier.net._head import net_head
 from skal_deep.classifier.net._interrupts import (
     leaves_on_interrupt,
     restore_unless_done,
@@ -220,6 +222,28 @@ class NetClassifier(SkactivemlClassifier, ABC):
     ) -> list[NeuralNet]:
         """Return fitted clones of ``self.net``; data are arguments of ``fit_net``."""
 
+    def _fit_net(
+        self,
+        *,
+        net: NeuralNet | None = None,
+        seed: int | None = None,
+        start_from: list[NeuralNet] | None = None,
+        member: int = 0,
+        **options: Any,
+    ) -> NeuralNet:
+        """Return a fitted clone of a net, by default of ``self.net``, for a member.
+
+        The other arguments are those of ``fit_net``.
+        """
+        return fit_net(
+            self.net if net is None else net,
+            n_classes=len(self.classes_),
+            seed=self.seed_ if seed is None else seed,
+            start_from=start_from[member] if start_from else None,
+            embedding_layer=self.embedding_layer,
+            **options,
+        )
+
     def _check_fit(self, shown: NDArray[Any]) -> None:
         """Check on a few rows that the fitted net keeps the promise of the class."""
 
@@ -245,6 +269,10 @@ class NetClassifier(SkactivemlClassifier, ABC):
             ),
             "head_has_bias": lambda X: has_bias(self.nets_, X),
         }
+
+    def _linear_head(self, X: NDArray[Any]) -> tuple[Tensor, Tensor]:
+        """Return weights (C, D) and biases (C,) that make logits of embeddings."""
+        return net_head(self.nets_[0], X, self.embedding_layer)
 
     def _side_by_side(
         self,
@@ -322,8 +350,8 @@ class NetClassifier(SkactivemlClassifier, ABC):
             return float("nan")
         weight = row_weights(sample_weight, len(y))
         weight = None if weight is None else weight[labeled]
-        truth = narrowed(y[labeled])
-        return accuracy_score(truth, predicted[labeled], sample_weight=weight)
+        truth, predicted = narrowed(y[labeled]), narrowed(predicted[labeled])
+        return accuracy_score(truth, predicted, sample_weight=weight)
 
     def _check_rows(self, X: Any) -> NDArray[Any]:
         """Return inputs that look like those of fit."""

@@ -2,8 +2,6 @@
 
 from skal_deep.classifier._base import NetClassifier
 from skal_deep.classifier.net._answers import net_answer
-from skal_deep.classifier.net._fit import fit_net
-from skal_deep.classifier.net._head import net_head
 
 
 class DeepClassifier(NetClassifier):
@@ -94,24 +92,12 @@ class DeepClassifier(NetClassifier):
         self.net = net
         self.embedding_layer = embedding_layer
 
-    def _fit_nets(self, *, start_from, **data):
-        return [
-            fit_net(
-                self.net,
-                n_classes=len(self.classes_),
-                seed=self.seed_,
-                start_from=start_from[0] if start_from else None,
-                **data,
-            )
-        ]
+    def _fit_nets(self, **data):
+        return [self._fit_net(**data)]
 
     def _answers(self):
         """Return what strategies may ask, as tensors, by the protocols' names."""
         return {**super()._answers(), "linear_head": self._linear_head}
-
-    def _linear_head(self, X):
-        """Return weights (C, D) and biases (C,) that make logits of embeddings."""
-        return net_head(self.nets_[0], X, self.embedding_layer)
 
     def _answer(self, X, embeddings=False):
         """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""

@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import Interval
 
 from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier._posterior import EnsembleClassifier
-from skal_deep.classifier.net._fit import fit_net, train_net
+from skal_deep.classifier.net._fit import train_net
 from skal_deep.classifier.net._stacked_training import StackedTraining
 
 
@@ -129,17 +129,15 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         net = self.net
         if self.shared_epochs and start_from is None and len(data["y"]):
             shared, net = self._parts_of_training()
-            common = fit_net(
-                shared, n_classes=len(self.classes_), seed=self.seed_, **data
-            )
+            common = self._fit_net(net=shared, **data)
             start_from = [common] * self.n_estimators
         together = StackedTraining()
         nets = [
-            fit_net(
-                net,
-                n_classes=len(self.classes_),
+            self._fit_net(
+                net=net,
                 seed=derived_seed(self.seed_, 0, member),
-                start_from=start_from[member] if start_from else None,
+                start_from=start_from,
+                member=member,
                 train=together.add if self.batched else train_net,
                 **data,
             )

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from skal_deep.classifier._base import NetClassifier
 from skal_deep.classifier.net._answers import module_output, net_answer
-from skal_deep.classifier.net._fit import fit_net, is_proba
+from skal_deep.classifier.net._fit import is_proba
 from skal_deep.modules import EvidentialLoss
 from skal_deep.modules._evidential import evidence_of, evidential_proba
 
@@ -144,11 +144,8 @@ class EvidentialClassifier(NetClassifier):
             )
             net.callbacks_.append(annealing)
 
-        net = fit_net(
-            self.net,
-            n_classes=len(self.classes_),
-            seed=self.seed_,
-            start_from=start_from[0] if start_from else None,
+        net = self._fit_net(
+            start_from=start_from,
             prepare=prepare,
             shown=shown,
             **data,

@@ -14,7 +14,7 @@ from skal_deep.classifier.net._answers import (
     own_output,
     with_embeddings,
 )
-from skal_deep.classifier.net._fit import fit_net, rows_that_count
+from skal_deep.classifier.net._fit import rows_that_count
 from skal_deep.classifier.net._output import (
     as_float,
     check_net_proba,
@@ -25,6 +25,7 @@ from skal_deep.exceptions import CapabilityError
 from skal_deep.functional.laplace import evidence_precision, ggn, laplace_weights
 from skal_deep.modules._hooks import as_before
 from skal_deep.modules._rng import draw_generator, one_thread_at_a_time
+from skal_deep.rows._row_weights import of_mean_one
 
 # nn.Linear draws its weights uniformly between -1 / sqrt(D) and 1 / sqrt(D), with the
 # variance 1 / (3 D).
@@ -159,11 +160,8 @@ class LaplaceClassifier(SingleNetPosterior):
         self.embedding_layer = embedding_layer
 
     def _fit_nets(self, *, start_from, X, y, sample_weight, shown):
-        net = fit_net(
-            self.net,
-            n_classes=len(self.classes_),
-            seed=self.seed_,
-            start_from=start_from[0] if start_from else None,
+        net = self._fit_net(
+            start_from=start_from,
             X=X,
             y=y,
             sample_weight=sample_weight,
@@ -306,7 +304,7 @@ def weights_of_rows(criterion, y, sample_weight=None):
     """
     weight_N = np.ones(len(y))
     if sample_weight is not None and len(y):
-        weight_N = sample_weight / sample_weight.mean()
+        weight_N = of_mean_one(sample_weight)
     weight_N = weight_N * (y != criterion.ignore_index)
     if criterion.weight is None:
         return weight_N

@@ -7,8 +7,6 @@ from sklearn.utils._param_validation import Interval
 from skal_deep.classifier._posterior import SingleNetPosterior
 from skal_deep.classifier.net._dropout_check import check_dropout
 from skal_deep.classifier.net._dropout_draws import dropout_proba
-from skal_deep.classifier.net._fit import fit_net
-from skal_deep.classifier.net._head import net_head
 from skal_deep.modules._dropout import dropout_sites
 
 
@@ -122,16 +120,8 @@ class MCDropoutClassifier(SingleNetPosterior):
         self.n_samples = n_samples
         self.embedding_layer = embedding_layer
 
-    def _fit_nets(self, *, start_from, **data):
-        return [
-            fit_net(
-                self.net,
-                n_classes=len(self.classes_),
-                seed=self.seed_,
-                start_from=start_from[0] if start_from else None,
-                **data,
-            )
-        ]
+    def _fit_nets(self, **data):
+        return [self._fit_net(**data)]
 
     def _check_fit(self, shown):
         if len(self.classes_) > 1:  # a lone class has probability 1 in every draw
@@ -140,10 +130,6 @@ class MCDropoutClassifier(SingleNetPosterior):
     def _answers(self):
         """Return what strategies may ask, as tensors, by the protocols' names."""
         return {**super()._answers(), "linear_head": self._linear_head}
-
-    def _linear_head(self, X):
-        """Return weights (C, D) and biases (C,) that make logits of embeddings."""
-        return net_head(self.nets_[0], X, self.embedding_layer)
 
     def _sites(self):
         """Describe what differs from draw to draw."""

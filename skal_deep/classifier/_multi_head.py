@@ -12,9 +12,10 @@ from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier._posterior import EnsembleClassifier, SingleNetPosterior
 from skal_deep.classifier.net._answers import last_linear, module_output, net_proba
 from skal_deep.classifier.net._compiled import with_attributes
-from skal_deep.classifier.net._fit import fit_net
+from skal_deep.classifier.net._logits import differentiable_logits
 from skal_deep.exceptions import CapabilityError
 from skal_deep.modules._split_linear import heads_apart, one_head, split_linear
+from skal_deep.rows._row_weights import of_mean_one
 
 
 class MultiHeadClassifier(SingleNetPosterior):
@@ -129,12 +130,11 @@ class MultiHeadClassifier(SingleNetPosterior):
             net.initialize_optimizer()  # the one there is knows the layer that was
             _check_split(net, shown, self.n_estimators)
 
+        if sample_weight is not None:  # large ones by large ones would be infinite
+            sample_weight = of_mean_one(sample_weight)
         return [
-            fit_net(
-                self.net,
-                n_classes=len(self.classes_),
-                seed=self.seed_,
-                start_from=start_from[0] if start_from else None,
+            self._fit_net(
+                start_from=start_from,
                 prepare=split,
                 sample_weight=self._head_weights(len(data["y"]), sample_weight),
                 shown=shown,
@@ -161,11 +161,24 @@ class MultiHeadClassifier(SingleNetPosterior):
     def estimators_(self) -> list[DeepClassifier]:
         """The members, a fitted classifier for each head, on the one trunk."""
         check_is_fitted(self)
+        return [self._member(net) for net in self._heads()]
+
+    def _heads(self) -> list[NeuralNet]:
+        """Return a net for each head, on the one trunk."""
         [net] = self.nets_
         return [
-            self._member(with_attributes(net, module_=one_head(net.module_, head)))
+            with_attributes(net, module_=one_head(net.module_, head))
             for head in range(self.n_estimators)
         ]
+
+    def _answers(self):
+        """Return what strategies may ask, as tensors, by the protocols' names."""
+        # The net itself returns the mean of the heads' logits, which is not the
+        # logarithm of the mean of their probabilities.
+        return {
+            **super()._answers(),
+            "differentiable_logits": lambda X: differentiable_logits(self._heads(), X),
+        }
 
     def _sites(self):
         """Describe what differs from draw to draw."""

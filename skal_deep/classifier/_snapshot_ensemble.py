@@ -1,6 +1,7 @@
 """Snapshots of one training as a posterior."""
 
 import copy
+import warnings
 from numbers import Integral
 
 from sklearn.utils._param_validation import Interval
@@ -9,7 +10,6 @@ from torch import Tensor
 
 from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier._posterior import EnsembleClassifier
-from skal_deep.classifier.net._fit import fit_net
 from skal_deep.functional.snapshots import cosine_cycles
 
 
@@ -123,11 +123,9 @@ class SnapshotEnsembleClassifier(EnsembleClassifier):
 
     def _fit_nets(self, *, X, y, sample_weight, shown, start_from):
         members = [
-            fit_net(
-                self.net,
-                X[:0],
-                y[:0],
-                n_classes=len(self.classes_),
+            self._fit_net(
+                X=X[:0],
+                y=y[:0],
                 seed=derived_seed(self.seed_, 0, member),
                 shown=shown,
             )
@@ -141,22 +139,29 @@ class SnapshotEnsembleClassifier(EnsembleClassifier):
                 f"{self.n_estimators}: a cycle has one snapshot."
             )
         snapshots = _Snapshots(self.n_cycles)
-        net = fit_net(
-            self.net,
-            X,
-            y,
-            n_classes=len(self.classes_),
-            seed=self.seed_,
+        net = self._fit_net(
+            X=X,
+            y=y,
             sample_weight=sample_weight,
             shown=shown,
-            start_from=start_from[-1] if start_from else None,
+            start_from=start_from,
+            member=-1,
             prepare=lambda net: net.callbacks_.append(("snapshots", snapshots)),
         )
         states = snapshots.states()[-self.n_estimators :]
-        for member, state in zip(members, states, strict=False):
+        if len(states) < len(members):
+            warnings.warn(
+                f"Training ended after {len(states)} of {self.n_cycles} cycles: there "
+                f"are {len(states)} members, not n_estimators={self.n_estimators}, "
+                "and those of the first cycles, which have hardly learned, count. "
+                "Remove early stopping from the net's callbacks.",
+                stacklevel=4,
+            )
+            members = members[: len(states)]
+        for member, state in zip(members, states, strict=True):
             member.module_.load_state_dict(state)
             member.history_ = net.history_
-        return members[: len(states)]
+        return members
 
     def _check_fit(self, shown):
         self._check_draws(shown, "Is the learning rate of the net too small to train?")

@@ -10,7 +10,7 @@ from torch import Tensor
 from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier._posterior import SingleNetPosterior
 from skal_deep.classifier.net._answers import net_proba, refresh_statistics
-from skal_deep.classifier.net._fit import fit_net, train_net
+from skal_deep.classifier.net._fit import train_net
 from skal_deep.functional.swag import swag_moments, swag_weights
 from skal_deep.modules import isolated_rng
 from skal_deep.modules._rng import draw_generator
@@ -138,13 +138,7 @@ class SWAGClassifier(SingleNetPosterior):
 
     def _fit_nets(self, *, start_from, X, y, sample_weight, shown):
         data = {"X": X, "y": y, "sample_weight": sample_weight, "shown": shown}
-        net = fit_net(
-            self.net,
-            n_classes=len(self.classes_),
-            seed=self.seed_,
-            start_from=start_from[0] if start_from else None,
-            **data,
-        )
+        net = self._fit_net(start_from=start_from, **data)
         walk = self._collect(net, **data) if len(y) else self._initial_weights(**data)
         self.moments_ = swag_moments(walk, self.max_rank)
         set_trained_weights(net.module_, self.moments_.mean)
@@ -154,15 +148,7 @@ class SWAGClassifier(SingleNetPosterior):
 
     def _collect(self, net, X, y, sample_weight, shown) -> Iterator[Tensor]:
         """Train a copy of the net on, and yield its weights after each epoch."""
-        net = fit_net(
-            self.net,
-            X[:0],
-            y[:0],
-            n_classes=len(self.classes_),
-            seed=self.seed_,
-            shown=shown,
-            start_from=net,
-        )
+        net = self._fit_net(X=X[:0], y=y[:0], shown=shown, start_from=[net])
         net.callbacks_ = []
         net.set_params(max_epochs=1)
         if self.collect_lr is not None:
@@ -176,8 +162,7 @@ class SWAGClassifier(SingleNetPosterior):
         """Yield the weights of fresh nets."""
         for number in range(self.n_collected):
             seed = derived_seed(self.seed_, 0, number)
-            net = fit_net(self.net, n_classes=len(self.classes_), seed=seed, **data)
-            yield trained_weights(net.module_)
+            yield trained_weights(self._fit_net(seed=seed, **data).module_)
 
     def _check_fit(self, shown):
         self._check_draws(

@@ -38,4 +38,10 @@ def row_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64] | None:
     return weight
 
 
+def of_mean_one(weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weights, not all zero, in multiples of their mean, however large."""
+    shares = weight / float(weight.max())  # the sum of large weights may be infinite
+    return shares / float(shares.mean())
+
+
 _ANY = " Give rows without a label any weight, such as 1: it does not count."

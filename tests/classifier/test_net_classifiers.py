@@ -14,7 +14,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from support import make_net
 
+from skal_deep.classifier import DeepClassifier, as_model
 from skal_deep.modules import MLP
 
 
@@ -186,3 +188,53 @@ def test_classes_are_a_list(make, partly, classes):
     X, y = partly
     with pytest.raises(ValueError, match="classes must list the labels"):
         make(classes=classes).fit(X, y)
+
+
+@pytest.mark.parametrize("labels", [[5, 1, 7], [2.0, 1.0, 0.0], [True, False]])
+def test_scores_of_labels_beside_none(make, blobs, labels):
+    X, positions = blobs
+    y = np.array([labels[at % len(labels)] for at in positions], dtype=object)
+    y[::7] = None
+    clf = make(classes=None, missing_label=None).fit(X, y)
+    known = y != None  # noqa: E711
+    expected = np.mean(clf.predict(X)[known] == y[known])
+    assert clf.score(X, y) == pytest.approx(expected)
+    assert expected > 0.5
+
+
+def test_a_layer_that_is_not_there_is_refused_before_training(make, partly):
+    def train(*_, **__):
+        raise AssertionError("it was trained")
+
+    net = make_net(iterator_train=train)
+    with pytest.raises(ValueError, match="embedding_layer='zz' is none of: "):
+        make(net, embedding_layer="zz").fit(*partly)
+
+
+class Named(MLP):
+    """Returns logits by name."""
+
+    def forward(self, x):
+        return {"logits": super().forward(x)}
+
+
+class Listed(MLP):
+    """Returns logits in a list."""
+
+    def forward(self, x):
+        return [super().forward(x)]
+
+
+@pytest.mark.parametrize(("module", "kind"), [(Named, "dict"), (Listed, "list")])
+def test_outputs_that_are_no_tensor_are_named(make, partly, module, kind):
+    with pytest.raises(TypeError, match=f"returns an object of type {kind}. Let it"):
+        make(make_net(module)).fit(*partly)
+
+
+def test_what_a_head_is_changed_to_does_not_reach_the_net(partly):
+    X, y = partly
+    clf = DeepClassifier(make_net(), classes=[0, 1, 2], random_state=0).fit(X, y)
+    before = clf.predict_proba(X)
+    for tensor in as_model(clf).linear_head(X):
+        tensor.zero_()
+    np.testing.assert_array_equal(clf.predict_proba(X), before)

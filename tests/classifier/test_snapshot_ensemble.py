@@ -58,3 +58,17 @@ def test_no_trace_of_the_schedule_is_left(partly):
 def test_there_are_as_many_cycles_as_members(partly):
     with pytest.raises(ValueError, match="n_cycles=2 must be at least n_estimators=3"):
         fit(*partly, n_cycles=2)
+
+
+class StopEarly(Callback):
+    """Ends the training after the second epoch."""
+
+    def on_epoch_end(self, net, **_):
+        if len(net.history) == 2:
+            raise KeyboardInterrupt
+
+
+def test_fewer_members_than_asked_for_are_told_of(blobs):
+    with pytest.warns(UserWarning, match="after 2 of 5 cycles: there are 2 members"):
+        clf = fit(*blobs, 3, 5, max_epochs=5, callbacks=[("stop", StopEarly)])
+    assert len(clf.nets_) == 2

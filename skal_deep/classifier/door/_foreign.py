@@ -125,7 +125,7 @@ def member_draws(
     n_samples, random_state : object
         They do not matter.
     """
-    X = X if issparse(X) else np.asarray(X)
+    X = X.tocsr() if issparse(X) else np.asarray(X)
     draws_SNC = np.zeros((len(clf.estimators_), X.shape[0], len(clf.classes_)))
     columns = getattr(clf, "estimators_features_", None)
     for s, member in enumerate(clf.estimators_):

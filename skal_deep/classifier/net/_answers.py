@@ -23,7 +23,14 @@ from skal_deep.modules._weights import batch_norms, refresh_batch_norm
 
 def first_output(output: Any) -> Tensor:
     """Return the first output of a module that may return several."""
-    return output[0] if isinstance(output, tuple) else output
+    first = output[0] if isinstance(output, tuple) else output
+    if not isinstance(first, Tensor):
+        raise TypeError(
+            f"The module returns an object of type {type(output).__name__}. Let it "
+            "return a tensor, or a tuple whose first entry is one: the logits or "
+            "probabilities."
+        )
+    return first
 
 
 def module_output(net: NeuralNet, X: NDArray[Any]) -> Tensor:

@@ -52,6 +52,13 @@ def batches(net: NeuralNet, X: Any) -> Iterator[Any]:
     set of the user's makes inputs of unknown size from rows.
     """
     params = net.get_params_for("iterator_valid")
+    for name in ("shuffle", "drop_last"):
+        if params.get(name):
+            raise ValueError(
+                f"iterator_valid__{name}={params[name]!r}: predictions are made of all "
+                "rows in order. Set it for training alone, as iterator_train__"
+                f"{name}."
+            )
     size = params.get("batch_size", net.batch_size)
     if "batch_size" not in params and net.dataset is Dataset:
         row = multi_indexing(X, slice(1))

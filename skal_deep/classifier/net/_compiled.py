@@ -9,6 +9,8 @@ from typing import Any
 from skorch import NeuralNet
 from torch import nn
 
+from skal_deep.modules._rng import one_thread_at_a_time
+
 
 def is_compiled(module: nn.Module) -> bool:
     """Return whether a module, or a part of it, was compiled by ``torch.compile``."""
@@ -25,12 +27,13 @@ def eager_module(module: nn.Module) -> nn.Module:
     """
     if not is_compiled(module):
         return module
-    tensors = chain(module.parameters(), module.buffers())
-    memo: dict[int, Any] = {id(tensor): tensor for tensor in tensors}
-    for part in reversed(list(module.modules())):  # from the inside out
-        if hasattr(part, "_orig_mod"):
-            memo[id(part)] = copy.deepcopy(part._orig_mod, memo)
-    return copy.deepcopy(module, memo)  # which leaves compiled calls behind
+    with one_thread_at_a_time():  # hooks of another thread's draws are not copied
+        tensors = chain(module.parameters(), module.buffers())
+        memo: dict[int, Any] = {id(tensor): tensor for tensor in tensors}
+        for part in reversed(list(module.modules())):  # from the inside out
+            if hasattr(part, "_orig_mod"):
+                memo[id(part)] = copy.deepcopy(part._orig_mod, memo)
+        return copy.deepcopy(module, memo)  # which leaves compiled calls behind
 
 
 def with_attributes(owner: Any, **attributes: Any) -> Any:

@@ -13,7 +13,11 @@ from skorch import NeuralNet, NeuralNetBinaryClassifier
 from skorch.dataset import Dataset
 from torch import Tensor, nn
 
-from skal_deep.classifier.net._answers import module_output, net_proba
+from skal_deep.classifier.net._answers import (
+    embedding_layers,
+    module_output,
+    net_proba,
+)
 from skal_deep.classifier.net._batches import as_input
 from skal_deep.classifier.net._compiled import compiled_training, eager_module
 from skal_deep.classifier.net._interrupts import run_training
@@ -37,6 +41,7 @@ def fit_net(
     sample_weight: NDArray[Any] | None = None,
     shown: NDArray[Any] | None = None,
     start_from: NeuralNet | None = None,
+    embedding_layer: str | None = None,
     prepare: Callable[[NeuralNet], None] | None = None,
     train: Callable[..., None] | None = None,
 ) -> NeuralNet:
@@ -61,6 +66,8 @@ def fit_net(
         Any rows, labelled or not, that show the module's input shape.
     start_from : skorch.NeuralNet, optional
         A fitted net whose weights training continues from.
+    embedding_layer : str, optional
+        Name of the layer whose input is the embedding, to be found in the module.
     prepare : callable, optional
         Changes the initialised net before it is trained.
     train : callable, optional
@@ -79,6 +86,7 @@ def fit_net(
         # The order matters: the first pass gives lazy layers their sizes, `prepare` may
         # replace layers, and only then do the old weights fit in.
         _check_output(net, shown, n_classes)
+        embedding_layers(net.module_, embedding_layer)  # which refuses unknown names
         if prepare is not None:
             prepare(net)
         if start_from is not None:

@@ -55,15 +55,13 @@ def has_bias(nets: list[NeuralNet], X: NDArray[Any]) -> bool:
 
 def _weight_lengths(net: NeuralNet, x: Tensor) -> Tensor:
     """Return lengths (N, 1, C) over all weights, row by row in one pass a label."""
-    weights = {
-        name: weight.detach()
-        for name, weight in net.module_.named_parameters()
-        if weight.requires_grad
-    }
+    places = _places(net.module_)
+    weights = {name: net.module_.get_parameter(name).detach() for name in places}
 
     def loss(weights: dict[str, Tensor], x: Tensor, label: Tensor) -> Tensor:
-        output = first_output(functional_call(net.module_, weights, (x[None],)))
-        return cross_entropy(as_logits(net, output), label[None])
+        at = {place: weights[name] for name in places for place in places[name]}
+        output = functional_call(net.module_, at, (x[None],), tie_weights=False)
+        return cross_entropy(as_logits(net, first_output(output)), label[None])
 
     def lengths(x: Tensor, label: Tensor) -> Tensor:
         try:
@@ -85,6 +83,20 @@ def _weight_lengths(net: NeuralNet, x: Tensor) -> Tensor:
                 for part in x.split(size)
             ]
         )[:, None]
+
+
+def _places(module: nn.Module) -> dict[str, list[str]]:
+    """Return, for each trained weight by name, all names of places that hold it.
+
+    A layer that stands under two names is one place: torch would exchange its weight
+    twice, and put back what it found the second time.
+    """
+    of_weight: dict[int, list[str]] = {}
+    for prefix, part in module.named_modules():
+        for name, weight in part.named_parameters(prefix, recurse=False):
+            if weight.requires_grad:
+                of_weight.setdefault(id(weight), []).append(name)
+    return {names[0]: names for names in of_weight.values()}
 
 
 def _word_lengths(net: NeuralNet, x: Tensor) -> Tensor:

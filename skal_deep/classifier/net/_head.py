@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from skorch import NeuralNet
-from torch import Tensor, nn
+from torch import Tensor
 
-from skal_deep.classifier.net._answers import own_output, with_embeddings
+from skal_deep.classifier.net._answers import last_linear, own_output, with_embeddings
 from skal_deep.classifier.net._compiled import with_attributes
 from skal_deep.classifier.net._output import (
     as_float,
@@ -34,24 +34,15 @@ def net_head(
     embedding_layer : str or None
         The layer whose input is the embedding.
     """
-    module, ran = net.module_, list[nn.Linear]()
-    handles = [
-        part.register_forward_hook(lambda layer, *_: ran.append(layer))
-        for part in module.modules()
-        if isinstance(part, nn.Linear)
-    ]
-    try:
-        output_NC, embedding_ND = with_embeddings(
-            lambda: own_output(net, X), module, embedding_layer
-        )
-    finally:
-        for handle in handles:
-            handle.remove()
+    layer = net.module_.get_submodule(last_linear(net, X))
+    output_NC, embedding_ND = with_embeddings(
+        lambda: own_output(net, X), net.module_, embedding_layer
+    )
     proba_NC = check_net_proba(net, to_proba(net)(output_NC))
-    weight_CD = as_float(ran[-1].weight.data)
+    weight_CD = as_float(layer.weight.detach().clone())
     bias_C = weight_CD.new_zeros(len(weight_CD))
-    if ran[-1].bias is not None:
-        bias_C = as_float(ran[-1].bias.data)
+    if layer.bias is not None:
+        bias_C = as_float(layer.bias.detach().clone())
     # What the module does after this layer is unknown code. So results decide: only a
     # layer whose softmax is the prediction is returned.
     if embedding_ND.shape[1] == weight_CD.shape[1]:
@@ -62,9 +53,9 @@ def net_head(
         ):
             return weight_CD, bias_C
     raise CapabilityError(
-        f"{type(module).__name__} does not predict the softmax of what its last linear "
-        "layer makes of the embedding. Let it return the logits of that layer, and "
-        "leave embedding_layer=None."
+        f"{type(net.module_).__name__} does not predict the softmax of what its last "
+        "linear layer makes of the embedding. Let it return the logits of that layer, "
+        "and leave embedding_layer=None."
     )
 
 
@@ -85,7 +76,7 @@ def linear_classifier_head(clf: Any, X: NDArray[Any]) -> tuple[Tensor, Tensor]:
     if len(weight_CD) == 1:  # of two classes, the first has logit 0
         weight_CD = np.concatenate([np.zeros_like(weight_CD), weight_CD])
         bias_C = np.concatenate([np.zeros_like(bias_C), bias_C])
-    logits_NC = torch.as_tensor(X @ weight_CD.T + bias_C)
+    logits_NC = torch.tensor(np.asarray(X @ weight_CD.T + bias_C))
     # Where all probabilities are 0 or 1, one rule looks like another: the second look
     # is at a classifier with small logits.
     scale = max(1.0, logits_NC.abs().max().item())

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -47,10 +47,13 @@ def net_jacobian(
         Derivatives, or sketches of them, in float32. They are computed in float64 and
         rounded, so that rows with equal derivatives get equal features.
     """
-    # A copy, because double() would change the user's module in place.
-    module = copy.deepcopy(net.module_).double().eval().requires_grad_(False)
-    with isolated_rng(), torch.enable_grad(), _last_output(module, layer) as outputs:
-        parts = []
+    parts = []
+    with isolated_rng(), ExitStack() as stack:
+        # A copy, because double() would change the user's module in place; made in here
+        # because another thread's draws may be in the module outside.
+        module = copy.deepcopy(net.module_).double().eval().requires_grad_(False)
+        outputs = stack.enter_context(_last_output(module, layer))
+        stack.enter_context(torch.enable_grad())
         for batch in batches(net, X):
             x = unpack_data(batch)[0]
             if not isinstance(x, Tensor) or not x.is_floating_point():

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, IterableDataset, Subset
 
 from skal_deep.classifier.net._answers import first_output
 from skal_deep.classifier.net._interrupts import ran_in_module, replace_methods
+from skal_deep.rows._row_weights import of_mean_one
 
 # A loss of all rows is the mean of the losses of single rows up to round-off, which
 # grows with the square root of their number; what couples rows is off by far more.
@@ -60,7 +61,7 @@ class _RowWeights:
         self._X, self._dataset = X, None
         # Mean 1, so that weights change what is learned but not the effective learning
         # rate.
-        self._weight = weight / weight.mean()
+        self._weight = of_mean_one(weight)
         self._n_heads = weight.shape[1] if weight.ndim > 1 else 1
         self._are_equal = bool((weight == weight.flat[0]).all())
         self.drawn: Tensor | None = None  # of the mini-batch that was loaded last

@@ -22,6 +22,7 @@ from skal_deep.classifier.net._fit import rows_that_count, train_net
 from skal_deep.classifier.net._row_weights import weighted_criterion
 from skal_deep.modules import isolated_rng
 from skal_deep.modules._dropout import dropout_layers, unreachable_dropout
+from skal_deep.rows._row_weights import of_mean_one
 
 # What these do to a weight depends on its own gradients alone, so that the stacked
 # weights of all members are updated as those of each one would be.
@@ -48,7 +49,7 @@ class StackedTraining:
         if self._obstacles is None:  # it is the first net; the others are like it
             self._data = {"x": torch.as_tensor(as_input(net, X)), "y": torch.tensor(y)}
             if weight is not None:
-                self._data["weight"] = torch.tensor(weight / weight.mean())
+                self._data["weight"] = torch.tensor(of_mean_one(weight))
             self._obstacles = list(_obstacles(net)) or list(_trial(net, self._data))
             if self._obstacles:
                 warnings.warn(

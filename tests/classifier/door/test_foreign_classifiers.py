@@ -5,7 +5,10 @@ import inspect
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.datasets import make_blobs
+from sklearn.ensemble import BaggingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -202,3 +205,23 @@ def test_a_class_in_place_of_an_instance_is_refused(strategy, data):
     for kind in (LogisticRegression, DeepClassifier):
         with pytest.raises(TypeError, match=r"is a class\. Pass an instance"):
             strategy.query(*data, kind)
+
+
+def test_the_head_of_a_linear_classifier_for_named_columns():
+    pd = pytest.importorskip("pandas")
+    X, y = make_blobs(30, 4, centers=3, random_state=0)
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    named, plain = LogisticRegression().fit(frame, y), LogisticRegression().fit(X, y)
+    pairs = zip(
+        as_model(named).linear_head(frame), as_model(plain).linear_head(X), strict=True
+    )
+    for found, expected in pairs:
+        assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("kind", ["coo_array", "csr_array", "csc_array"])
+def test_members_that_see_some_columns_of_a_sparse_matrix(kind):
+    X, y = make_blobs(30, 4, centers=3, random_state=0)
+    clf = BaggingClassifier(n_estimators=4, max_features=2, random_state=0).fit(X, y)
+    draws = as_model(clf).sample_proba(getattr(sparse, kind)(X))
+    assert torch.equal(draws, as_model(clf).sample_proba(X))

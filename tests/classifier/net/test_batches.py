@@ -49,3 +49,12 @@ def test_a_loader_of_the_users_own_is_used_as_it_is():
     loader = {"iterator_valid__collate_fn": collate, "iterator_valid__batch_size": 4}
     assert len([*batches(initialized(**loader), X)]) == 3
     assert seen == [4, 4, 3]
+
+
+# skorch warns of one of them, and predicts
+@pytest.mark.filterwarnings("ignore:You set iterator_valid__shuffle")
+@pytest.mark.parametrize("name", ["shuffle", "drop_last"])
+def test_loaders_that_mix_up_or_lose_rows_are_refused(name):
+    net = initialized(**{f"iterator_valid__{name}": True})
+    with pytest.raises(ValueError, match=f"iterator_train__{name}"):
+        next(batches(net, X))

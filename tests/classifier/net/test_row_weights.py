@@ -396,3 +396,12 @@ def test_a_hand_made_case():
     net = make_net(module__dropout=0.0, max_epochs=200)
     clf = DeepClassifier(net, classes=[0, 1], random_state=0).fit(X, y, [1.0, 1.0, 6.0])
     np.testing.assert_allclose(clf.predict_proba(X)[0], [0.25, 0.75], atol=0.02)
+
+
+def test_no_scale_of_weights_matters(make, blobs):
+    """Not even one at which their sum is infinite."""
+    X, y = blobs
+    weight = np.where(np.arange(len(y)) % 2, 1.0, 0.1)
+    small = make().fit(X, y, weight).predict_proba(X)
+    large = make().fit(X, y, weight * 1e308).predict_proba(X)
+    np.testing.assert_allclose(large, small, atol=1e-5)
