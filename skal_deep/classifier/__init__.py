@@ -8,7 +8,6 @@ from skal_deep.classifier._mc_dropout import MCDropoutClassifier
 from skal_deep.classifier._multi_head import MultiHeadClassifier
 from skal_deep.classifier._snapshot_ensemble import SnapshotEnsembleClassifier
 from skal_deep.classifier._swag import SWAGClassifier
-from skal_deep.classifier.door._any_model import fit_on_labeled
 from skal_deep.classifier.door._as_model import Model, as_model
 from skal_deep.classifier.door._capabilities import (
     Embeds,
@@ -21,6 +20,7 @@ from skal_deep.classifier.door._capabilities import (
     PredictsProba,
     SamplesProba,
 )
+from skal_deep.classifier.door._fitting import fit_on_labeled
 from skal_deep.exceptions import CapabilityError
 
 __all__ = [

@@ -23,6 +23,7 @@ from skorch import NeuralNet
 from skorch.dataset import Dataset
 from torch import Tensor
 
+from skal_deep.classifier.net._batches import N_SHOWN_ROWS
 from skal_deep.classifier.net._fit import fit_net
 from skal_deep.classifier.net._gradient_lengths import gradient_lengths, has_bias
 from skal_deep.classifier.net._head import net_head
@@ -38,8 +39,6 @@ from skal_deep.rows._label_array import label_array, narrowed, warn_of_one_class
 from skal_deep.rows._labels import known_classes
 from skal_deep.rows._row_weights import row_weights
 from skal_deep.rows._shape import check_is_rows
-
-_N_SHOWN_ROWS = 16
 
 
 def as_seed(random_state: int | np.random.RandomState | None) -> int:
@@ -203,9 +202,9 @@ class NetClassifier(SkactivemlClassifier, ABC):
         take rows for something else; then, and where no size is known, there is
         nothing to show.
         """
-        shape = _N_SHOWN_ROWS, *X.shape[1:]
+        shape = N_SHOWN_ROWS, *X.shape[1:]
         if len(X) or X.ndim < 2 or 0 in shape or self.net.dataset is not Dataset:
-            return X[:_N_SHOWN_ROWS]
+            return X[:N_SHOWN_ROWS]
         if X.dtype.kind in "iu":
             return np.zeros(shape, X.dtype)
         return np.random.default_rng(0).normal(size=shape).astype(np.float32)

@@ -14,14 +14,16 @@ from torch import Tensor
 
 from skal_deep.classifier import as_model
 from skal_deep.classifier._base import as_seed, derived_seed
-from skal_deep.classifier.door._any_model import (
-    check_feature_names,
-    check_needs,
+from skal_deep.classifier.door._fitting import (
     fit_on_labeled,
-    given_model,
     labeled_rows,
     model_to_ask,
     seen_inputs,
+)
+from skal_deep.classifier.door._model_checks import (
+    check_feature_names,
+    check_needs,
+    given_model,
     was_trained,
 )
 from skal_deep.modules import isolated_rng

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
 from skal_deep.classifier import PredictsLogits, as_model
-from skal_deep.classifier.door._any_model import check_fitted, check_needs
+from skal_deep.classifier.door._model_checks import check_fitted, check_needs
 from skal_deep.functional import deepfool
 from skal_deep.functional.adversarial import nearness
 from skal_deep.pool._base import ScoreQueryStrategy

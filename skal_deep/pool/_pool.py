@@ -11,7 +11,7 @@ from torch import Tensor
 
 from skal_deep.classifier import Model, as_model
 from skal_deep.classifier._base import derived_seed
-from skal_deep.classifier.door._any_model import class_positions
+from skal_deep.classifier.door._model_checks import class_positions
 from skal_deep.functional import nearest_neighbors
 from skal_deep.pool._order import shuffle
 from skal_deep.pool._rows import Rows

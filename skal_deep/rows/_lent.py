@@ -26,12 +26,8 @@ def lent(values: Any) -> Any:
         mapped = _mapped(values)
         if mapped is not None:
             return mapped
-        return values.copy(order="K") if not values.dtype.hasobject else _deep(values)
-    return _deep(values)
-
-
-def _deep(values: Any) -> Any:
-    """Return a copy that shares nothing that can be changed."""
+        if not values.dtype.hasobject:
+            return values.copy(order="K")
     return copy.deepcopy(values)
 
 

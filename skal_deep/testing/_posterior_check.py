@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from skorch.utils import multi_indexing
 
 from skal_deep.classifier import CapabilityError, SamplesProba
-from skal_deep.classifier.door._any_model import check_feature_names, check_fitted
+from skal_deep.classifier.door._model_checks import check_feature_names, check_fitted
 from skal_deep.functional import bald
 from skal_deep.testing._posterior_audit import CHECKS, Audit
 

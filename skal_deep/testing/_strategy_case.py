@@ -15,7 +15,7 @@ from skorch import NeuralNetClassifier
 from torch import nn
 
 from skal_deep.classifier import MCDropoutClassifier
-from skal_deep.classifier.door._any_model import fit_on_labeled
+from skal_deep.classifier.door._fitting import fit_on_labeled
 from skal_deep.modules import MLP, ConvNet
 
 _N_ROWS = 36

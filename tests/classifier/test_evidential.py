@@ -13,7 +13,7 @@ from skal_deep.classifier import (
     SamplesProba,
     as_model,
 )
-from skal_deep.classifier.door._any_model import check_needs
+from skal_deep.classifier.door._model_checks import check_needs
 from skal_deep.modules import EvidentialLoss
 from skal_deep.modules._evidential import evidence_of
 

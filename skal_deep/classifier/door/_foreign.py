@@ -16,7 +16,8 @@ from skal_deep.classifier.net._output import as_float, as_proba, check_proba
 from skal_deep.modules import isolated_rng
 from skal_deep.rows._lent import lent
 
-_DEFAULT_N_SAMPLES = 20
+# Draws where nobody has said how many.
+DEFAULT_N_SAMPLES = 20
 
 
 def with_names(model: Any, X: Any) -> Any:
@@ -48,7 +49,7 @@ def foreign_draws(
     with isolated_rng():
         samples = clf.sample_proba(
             with_names(clf, lent(X)),
-            n_samples=n_samples or _DEFAULT_N_SAMPLES,
+            n_samples=n_samples or DEFAULT_N_SAMPLES,
             random_state=random_state,
         )
     return _check_answer(clf, "sample_proba", samples, n_axes=3)

@@ -12,13 +12,17 @@ from skorch import NeuralNet
 from skorch.utils import multi_indexing
 from torch import Tensor
 
-from skal_deep.classifier.door._foreign import by_method, foreign_proba
+from skal_deep.classifier.door._foreign import (
+    DEFAULT_N_SAMPLES,
+    by_method,
+    foreign_proba,
+)
 from skal_deep.classifier.net._answers import (
     module_output,
     net_proba,
     with_embeddings,
 )
-from skal_deep.classifier.net._batches import batches
+from skal_deep.classifier.net._batches import N_SHOWN_ROWS, batches
 from skal_deep.classifier.net._compiled import eager_net, with_attributes
 from skal_deep.classifier.net._dropout_check import check_dropout
 from skal_deep.classifier.net._dropout_draws import attention_parts, dropout_proba
@@ -30,7 +34,6 @@ from skal_deep.classifier.net._output import SOFTMAX
 from skal_deep.classifier.net._weight_gradients import net_weight_gradients
 from skal_deep.modules import coupled_dropout, isolated_rng
 
-_DEFAULT_N_SAMPLES = 20
 Answers = dict[str, Callable[..., Any]]
 
 
@@ -110,8 +113,8 @@ def _net_draws(
     n_samples: int | None = None,
     random_state: int = 0,
 ) -> Tensor:
-    check_dropout(net, multi_indexing(X, slice(16)))
-    return dropout_proba(net, X, n_samples or _DEFAULT_N_SAMPLES, random_state)
+    check_dropout(net, multi_indexing(X, slice(N_SHOWN_ROWS)))
+    return dropout_proba(net, X, n_samples or DEFAULT_N_SAMPLES, random_state)
 
 
 def _eager_wrapper(clf: SkorchClassifier) -> SkorchClassifier:
@@ -136,13 +139,13 @@ def _wrapped_net_draws(
     clf = _eager_wrapper(clf)
     net = clf.neural_net_
     # the wrapper, not its net, makes probabilities of what the module returns
-    shown = X[:16]
+    shown = X[:N_SHOWN_ROWS]
     check_dropout(with_attributes(net, predict_nonlinearity=SOFTMAX), shown)
     draws = []
     with isolated_rng():
         attention = attention_parts(net, list(batches(net, shown[:2])))
         with coupled_dropout(net.module_, random_state, attention) as masks:
-            for draw in range(n_samples or _DEFAULT_N_SAMPLES):
+            for draw in range(n_samples or DEFAULT_N_SAMPLES):
                 masks.use(draw)
                 draws.append(foreign_proba(clf, X))
     return torch.stack(draws)

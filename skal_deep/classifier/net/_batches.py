@@ -15,6 +15,9 @@ from torch.utils.data import BatchSampler, DataLoader
 # array together, which takes a hundredth of the time of one after another.
 _FETCH_TOGETHER = {"batch_size", "num_workers", "pin_memory"}
 
+# Rows on which a net is looked at, whatever the size of the pool.
+N_SHOWN_ROWS = 16
+
 # Inputs of a mini-batch of prediction take about this much, activations many times it.
 _INPUT_BYTES = 2**20
 

@@ -11,7 +11,7 @@ from skorch.dataset import get_len
 from skorch.utils import multi_indexing
 from torch import Tensor
 
-from skal_deep.classifier.net._batches import batches
+from skal_deep.classifier.net._batches import N_SHOWN_ROWS, batches
 from skal_deep.classifier.net._compiled import eager_net
 from skal_deep.classifier.net._dropout_draws import (
     attention_parts,
@@ -32,7 +32,6 @@ from skal_deep.modules._hidden import RandomSite, parts_that_may_hide, random_pa
 # The largest number of draws that are looked at before a posterior is called dead:
 # with p = 0.01 and ten units, 64 draws are all alike once in 600.
 _N_PROBE_DRAWS = 64
-_N_SHOWN_ROWS = 16
 # Equal rows in mini-batches of other sizes differ by round-off.
 _ROUND_OFF = 1e-4
 
@@ -59,7 +58,7 @@ def check_dropout(net: NeuralNet, X: Any) -> None:
         raise CapabilityError(
             f"{name} has dropout that cannot be sampled: " + "; ".join(hidden) + "."
         )
-    n_rows = min(get_len(X), _N_SHOWN_ROWS)
+    n_rows = min(get_len(X), N_SHOWN_ROWS)
     if not n_rows:
         _require_sites(name, list(dropout_layers(module)))
         return
@@ -104,7 +103,7 @@ def live_dropout(net: NeuralNet, X: Any) -> tuple[list[str], list[str]]:
     net = eager_net(net)
     module = net.module_
     with isolated_rng():
-        data = list(batches(net, multi_indexing(X, slice(_N_SHOWN_ROWS))))
+        data = list(batches(net, multi_indexing(X, slice(N_SHOWN_ROWS))))
         attention = attention_parts(net, data)
         _, used = whole_draws(net, data, attention)
         words = dict(zip(dropout_layers(module), dropout_sites(module), strict=True))

@@ -15,7 +15,7 @@ from sklearn.semi_supervised import (
     SelfTrainingClassifier,
 )
 
-from skal_deep.classifier.door._any_model import fit_on_labeled
+from skal_deep.classifier.door._fitting import fit_on_labeled
 from skal_deep.classifier.door._inside import last_step
 from skal_deep.classifier.net._interrupts import leaves_on_interrupt
 from skal_deep.classifier.net._shrink import shrink_weights

@@ -10,7 +10,8 @@ from skactiveml.pool import RandomSampling
 from skactiveml.utils import is_labeled
 
 from skal_deep.classifier._base import derived_seed
-from skal_deep.classifier.door._any_model import check_needs, fit_on_labeled
+from skal_deep.classifier.door._fitting import fit_on_labeled
+from skal_deep.classifier.door._model_checks import check_needs
 from skal_deep.evaluation._metrics import named_scorers, scores_of
 from skal_deep.evaluation.simulation._cycle import (
     fit_clone,

@@ -30,11 +30,8 @@ from skal_deep.classifier import (
     SamplesProba,
     as_model,
 )
-from skal_deep.classifier.door._any_model import (
-    check_needs,
-    fit_on_labeled,
-    model_to_ask,
-)
+from skal_deep.classifier.door._fitting import fit_on_labeled, model_to_ask
+from skal_deep.classifier.door._model_checks import check_needs
 from skal_deep.modules import MLP
 
 CLASSES = [0, 1, 2]

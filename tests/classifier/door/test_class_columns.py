@@ -20,7 +20,7 @@ from sklearn.svm import LinearSVC
 from support import make_net
 
 from skal_deep.classifier import CapabilityError, DeepClassifier, as_model
-from skal_deep.classifier.door._any_model import class_positions
+from skal_deep.classifier.door._model_checks import class_positions
 from skal_deep.pool import BALD, AlfaMix, BatchBALD, DropQuery, VoteEntropy
 
 LABELS = {

@@ -8,7 +8,7 @@ from skactiveml.regressor import SkorchRegressor
 from support import make_net
 from torch import nn
 
-from skal_deep.classifier.door._any_model import fit_on_labeled
+from skal_deep.classifier.door._fitting import fit_on_labeled
 from skal_deep.modules import isolated_rng
 from skal_deep.pool import MarginSampling
 
