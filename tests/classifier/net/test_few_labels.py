@@ -1,5 +1,6 @@
 """The first rounds: few labels for a split, for callbacks, for mini-batches."""
 
+import random
 import warnings
 
 import numpy as np
@@ -19,6 +20,7 @@ from support import MAKERS, Normed, make_net
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from skal_deep.classifier import DeepClassifier, fit_on_labeled
+from skal_deep.classifier.net._splits import make_trainable
 
 UNSAVED = dict.fromkeys(["f_params", "f_optimizer", "f_criterion", "f_history"])
 SIZES = {"module__n_features": 2, "module__n_classes": 3}
@@ -222,3 +224,14 @@ def test_the_split_of_a_few_rows_moves_no_generator(many):
     deep(net).fit(many[0][:9], many[1][:9])
     np.testing.assert_array_equal(np.random.get_state()[1], before[0])
     assert torch.equal(torch.get_rng_state(), before[1])
+
+
+def test_trying_a_split_draws_nothing():
+    split = ValidSplit(0.2, random_state=np.random.mtrand._rand)
+    net = make_net(train_split=split).initialize()
+    numpys = np.random.get_state()[1].copy()
+    torchs, pythons = torch.get_rng_state(), random.getstate()
+    make_trainable(net, np.zeros((20, 2), np.float32), np.arange(20) % 2)
+    np.testing.assert_array_equal(np.random.get_state()[1], numpys)
+    assert torch.equal(torch.get_rng_state(), torchs)
+    assert random.getstate() == pythons

@@ -257,3 +257,18 @@ def test_in_another_thread_interrupts_leave_too(partly):
         thread.start()
         thread.join()
     assert caught == [3]
+
+
+def test_a_handler_that_is_set_inside_stays():
+    before = signal.getsignal(signal.SIGINT)
+
+    def own(number, frame):
+        pass
+
+    try:
+        leaves_on_interrupt(lambda: signal.signal(signal.SIGINT, own))()
+        assert signal.getsignal(signal.SIGINT) is own
+    finally:
+        signal.signal(signal.SIGINT, before)
+    leaves_on_interrupt(lambda: None)()
+    assert signal.getsignal(signal.SIGINT) is before

@@ -72,6 +72,7 @@ def test_what_callbacks_see_is_what_they_see_without_weights(blobs, make):
     X, y = blobs
     without = what_callbacks_see(deep, X, y, None)
     weighted = what_callbacks_see(make, X, y, WEIGHT)
+    assert without
     for one, other in zip(without, weighted, strict=True):
         if isinstance(one, np.ndarray | torch.Tensor):
             np.testing.assert_array_equal(one, other)

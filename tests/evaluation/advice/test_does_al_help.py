@@ -56,6 +56,7 @@ def test_everything_is_in_the_text(answer):
     assert text.startswith("Does active learning help? ")
     for name in ("MarginSampling", "CoreSet", "strategy (", "tuning (", "25 labels"):
         assert name in text
+    assert answer.advice()
     assert all(advice in text for advice in answer.advice())
 
 

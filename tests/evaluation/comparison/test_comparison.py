@@ -228,6 +228,7 @@ class TestFiles:
         page = _Page()
         page.feed(text)
         assert not page.tags & {"script", "link", "iframe", "img"}
+        assert page.references
         assert all(reference.startswith("#") for reference in page.references)
         assert "url(http" not in text
         assert "@import" not in text

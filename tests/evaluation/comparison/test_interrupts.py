@@ -1,5 +1,7 @@
 """Ctrl-C in the middle of a study: nothing half-trained is kept."""
 
+import signal
+
 import numpy as np
 import pytest
 from interrupts import Interrupted, interrupted, press_ctrl_c, raise_in_place
@@ -13,6 +15,7 @@ from skal_deep.evaluation import (
     compare_strategies,
     does_al_help,
 )
+from skal_deep.evaluation.simulation._interrupts import interrupts_leave
 from skal_deep.pool import LeastConfidence, MarginSampling
 
 X, Y = make_blobs(90, centers=3, cluster_std=4.0, random_state=0)
@@ -101,3 +104,11 @@ def test_a_simulation_is_left(how, retrain):
     with interrupted(5, how), pytest.raises(KeyboardInterrupt):
         learner.fit(X, Y)
     np.testing.assert_array_equal(learner.predict(X), expected)
+
+
+def test_the_handler_of_before_is_put_back():
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(ValueError, match="inside"), interrupts_leave():
+        assert signal.getsignal(signal.SIGINT) is not before
+        raise ValueError("inside")
+    assert signal.getsignal(signal.SIGINT) is before

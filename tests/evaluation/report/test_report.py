@@ -110,6 +110,7 @@ def test_other_metrics_are_shown(comparison, tmp_path):
 def test_nothing_is_loaded_from_elsewhere(comparison, tmp_path):
     page = page_of(comparison, tmp_path, X, y)
     assert not set(page.tags) & {"script", "link", "iframe", "img"}
+    assert page.references
     assert all(ref.startswith(("#", "data:image/png")) for ref in page.references)
     text = (tmp_path / "report.html").read_text("utf-8")
     assert "url(http" not in text
