@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from skal_deep.functional._checks import check_finite
+from skal_deep.functional._checks import check_finite, check_rows
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional.neighbors import squared_distances
 
@@ -53,9 +53,9 @@ def flipping_mix(
     A. Parvaneh, E. Abbasnejad, D. Teney, R. Haffari, A. van den Hengel, J. Q. Shi.
     Active Learning by Feature Mixing. CVPR, 2022.
     """
-    check_finite(embeddings=embeddings, anchors=anchors, weight=weight, bias=bias)
+    check_rows(embeddings=embeddings, anchors=anchors)
+    check_finite(weight=weight, bias=bias)
     gram_CC = weight @ weight.T
-    origin_D = anchors.mean(0)
     epsilon_N = embeddings.new_empty(len(embeddings))
     for part in chunks(len(embeddings), max(weight.shape)):
         rows = embeddings[part]
@@ -64,7 +64,7 @@ def flipping_mix(
         error = logits.softmax(-1) - one_hot(predicted[:, 0], len(weight))
         slope = error @ gram_CC  # of the logits along the gradient
         length = (error * slope).sum(-1).clamp_min(0).sqrt()  # of the gradient
-        reach = squared_distances(rows - origin_D, anchors - origin_D).amax(-1).sqrt()
+        reach = squared_distances(rows, anchors).amax(-1).sqrt()
         gap = logits.gather(1, predicted) - logits
         gain = slope - slope.gather(1, predicted)
         steps = torch.where(gain > 0, gap / gain, math.inf)

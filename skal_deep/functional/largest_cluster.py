@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_finite, check_rows
+from skal_deep.functional._checks import check_rows
 from skal_deep.functional._distances import Points, amid, round_off
 from skal_deep.functional._picks import Picks
 from skal_deep.functional.neighbors import nearest_centers
@@ -56,12 +56,10 @@ def lcmd(
     Deep Batch Active Learning for Regression. JMLR, 2023.
     """
     picks = Picks(features, batch_size, with_utilities)
-    check_rows(features=features, centers=centers)
+    given = {} if mass is None else {"mass": mass}
+    check_rows(features=features, centers=centers, **given)
     candidates = Clusters(features, centers)
-    everything = candidates
-    if mass is not None:
-        check_finite(mass=mass)
-        everything = Clusters(mass, centers)
+    everything = candidates if mass is None else Clusters(mass, centers)
     for step in range(batch_size):
         n_clusters = len(centers) + step
         if n_clusters == 0:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_finite
+from skal_deep.functional._checks import check_finite, own_generator
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._configurations import Configurations
 from skal_deep.functional._picks import Picks
@@ -91,7 +91,7 @@ def batch_epig(
         Largest number of joint labels of the batch that are enumerated, and about how
         many are sampled.
     generator : torch.Generator, optional
-        Draws joint labels where they are too many.
+        Draws joint labels where they are too many; ``None`` is a fresh one.
     with_utilities : bool, default=True
         Whether to keep the utilities of all candidates.
 
@@ -110,7 +110,7 @@ def batch_epig(
     Prediction-Oriented Bayesian Active Learning. AISTATS, 2023.
     """
     _check_draws(samples, target_samples)
-    generator = torch.Generator() if generator is None else generator
+    generator = own_generator(generator)
     picks = Picks(samples[0], batch_size, with_utilities)
     known = Configurations(samples.double(), n_configurations)
     target_SMC = target_samples.double()

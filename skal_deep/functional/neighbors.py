@@ -56,6 +56,7 @@ def squared_distances(left: Tensor, right: Tensor) -> Tensor:
     squared : Tensor of shape (N, M)
         Not negative.
     """
+    check_rows(left=left, right=right)
     if not left.numel() or not right.numel():
         return left.new_zeros(len(left), len(right))
     origin_D = amid(right)
@@ -89,6 +90,7 @@ def nearest_centers(embeddings: Tensor, centers: Tensor) -> tuple[Tensor, Tensor
     positions : Tensor of shape (N,)
         Of the nearest centres; the lowest wins a tie.
     """
+    check_rows(embeddings=embeddings, centers=centers)
     origin_D = amid(embeddings)  # not the centres: one may be far from all rows
     known = Points(centers, origin_D)
     sure = least_sure(embeddings)

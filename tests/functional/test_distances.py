@@ -296,6 +296,12 @@ def test_rows_whose_squares_are_no_numbers_are_refused(scale):
         (lambda x: functional.lcmd(x[5:], x[:5], 3), "features"),
         (lambda x: functional.max_det(x, x[:0], 3, noise=1.0), "features"),
         (lambda x: functional.badge(proba, x, 3), "embeddings"),
+        (lambda x: functional.squared_distances(x, x[:5]), "left"),
+        (lambda x: functional.nearest_centers(x, x[:5]), "embeddings"),
+        (
+            lambda x: functional.flipping_mix(x, x[:2], torch.eye(D), torch.zeros(D)),
+            "embeddings",
+        ),
     ):
         with pytest.raises(ValueError, match=f"{name} is .*float32. Scale the rows"):
             kernel(rows)

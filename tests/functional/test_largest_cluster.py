@@ -97,5 +97,8 @@ def test_copies_are_picked_once_each():
 def test_bad_input():
     with pytest.raises(ValueError, match="mass holds NaN"):
         lcmd(H, H[:1], 1, mass=torch.full((1, 5), math.nan))
+    points = H.float()
+    with pytest.raises(ValueError, match=r"mass is .*float32. Scale the rows"):
+        lcmd(points, points[:1] + 1, 3, mass=1e25 * points)
     with pytest.raises(ValueError, match="batch_size"):
         lcmd(H, H[:1], 61)

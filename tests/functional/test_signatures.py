@@ -31,6 +31,45 @@ def test_data_come_first_and_all_else_by_keyword(name):
         assert last.pop() == "generator"
 
 
+def draws_of(*shape):
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand(shape, generator=generator).softmax(-1)
+
+
+SAMPLES = draws_of(20, 15, 3)
+SCORES, PROBAS = SAMPLES[0, :, 0], SAMPLES[0]
+SAMPLING = {
+    "badge": lambda: functional.badge(PROBAS, PROBAS, 5),
+    "batch_bald": lambda: functional.batch_bald(SAMPLES, 5, n_configurations=4),
+    "batch_epig": lambda: functional.batch_epig(
+        SAMPLES, SAMPLES, 5, n_configurations=4
+    ),
+    "falcun": lambda: functional.falcun(PROBAS, 5),
+    "last_layer_features": lambda: functional.last_layer_features(PROBAS, PROBAS, 5),
+    "power_sample": lambda: functional.power_sample(SCORES, 5),
+    "softmax_sample": lambda: functional.softmax_sample(SCORES, 5),
+    "softrank_sample": lambda: functional.softrank_sample(SCORES, 5),
+}
+
+
+def test_all_sampling_kernels_are_listed():
+    assert set(SAMPLING) == {
+        name
+        for name in functional.__all__
+        if "generator" in inspect.signature(getattr(functional, name)).parameters
+    }
+
+
+@pytest.mark.parametrize("name", SAMPLING)
+def test_without_a_generator_two_calls_differ(name):
+    state = torch.get_rng_state()
+    answers = [SAMPLING[name]() for _ in range(4)]
+    if isinstance(answers[0], tuple):
+        answers = [utilities for _, utilities in answers]
+    assert len({tuple(answer.flatten().tolist()) for answer in answers}) > 1
+    assert torch.equal(state, torch.get_rng_state())
+
+
 @pytest.mark.parametrize("with_utilities", [True, False])
 def test_the_highest_scores_and_what_decided_them(with_utilities):
     picks, utilities = functional.top_k(
