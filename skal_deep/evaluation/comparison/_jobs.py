@@ -156,7 +156,7 @@ def _read_stored(
 ) -> list[dict[str, Any]]:
     """Return the rounds that were played earlier, if each labels what it may."""
     file = run.file(name, repeat)
-    rows = file.resume()[: learner.n_cycles + 1]
+    rows = file.resume(learner.n_cycles + 1)
     can_label = set(start.visible[start.pool].tolist())
     for row in rows:
         stage, indices = row["stage"], set(row["indices"])

@@ -54,17 +54,27 @@ class RowFile:
             return []
         return self._check_rows(self.path.read_bytes())
 
-    def resume(self) -> list[dict[str, Any]]:
-        """Return the rounds, and cut off a last line that is not whole."""
+    def resume(self, n_rounds: int) -> list[dict[str, Any]]:
+        """Return up to so many rounds; if fewer, a line that is not whole is cut off.
+
+        Parameters
+        ----------
+        n_rounds : int
+            How many are wanted.
+        """
         if not check_regular(self.path).exists():
             return []
-        with _open_locked(self.path, os.O_RDWR) as file:
-            content = file.read()
-            rows = self._check_rows(content)
-            n_whole = content.rfind(b"\n") + 1
-            if n_whole < len(content):
-                file.truncate(n_whole)
-        return rows
+        content = self.path.read_bytes()
+        rows = self._check_rows(content)
+        # Opened for writing only if a round follows such a line: a finished run may lie
+        # where nobody can write.
+        if len(rows) < n_rounds and not content.endswith(b"\n"):
+            with _open_locked(self.path, os.O_RDWR) as file:
+                # Read again, under the lock: another process may have been writing.
+                content = file.read()
+                rows = self._check_rows(content)
+                file.truncate(content.rfind(b"\n") + 1)
+        return rows[:n_rounds]
 
     def append(self, row: dict[str, Any]) -> None:
         """Add a round, and wait until it is on the disk.

@@ -2,11 +2,15 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 import warnings
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import joblib
 import numpy as np
@@ -15,6 +19,7 @@ from skactiveml.classifier import ParzenWindowClassifier
 from skactiveml.pool import UncertaintySampling
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
 from support import MAKERS, make_net
 from torch import nn
 
@@ -58,6 +63,28 @@ def results(comparison):
 def lines(run_dir):
     """Whole lines on disk."""
     return sum(file.read_bytes().count(b"\n") for file in run_dir.glob("*/*.jsonl"))
+
+
+@contextmanager
+def read_only(folder):
+    """Take the right to write into a folder, from root, too."""
+    paths = [Path(folder), *Path(folder).rglob("*")]
+    for path in paths:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    user = os.geteuid() if hasattr(os, "geteuid") else None
+    try:
+        if user == 0:
+            os.seteuid(65534)
+        if os.access(folder, os.W_OK, effective_ids=user == 0):
+            pytest.skip("this system lets its user write anywhere")
+        if not os.access(folder, os.X_OK, effective_ids=user == 0):
+            pytest.skip("root alone reads the temporary folder")
+        yield
+    finally:
+        if user == 0:
+            os.seteuid(0)
+        for path in paths:
+            path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 class Watched(ParzenWindowClassifier):
@@ -125,6 +152,22 @@ class TestResume:
         assert Watched.n_fits == 0
         assert lines(tmp_path) == before
         assert again.curves == first.curves  # times, too
+
+    @pytest.mark.parametrize("n_cycles", [3, 2])
+    def test_what_was_played_is_read_where_nothing_can_be_written(self, n_cycles):
+        params = {"strategies": [CoreSet()], "estimator": LogisticRegression()}
+        params["references"] = {"tree": DecisionTreeClassifier(random_state=0)}
+        with TemporaryDirectory() as name:
+            expected = compare(name, n_cycles=n_cycles, **params)
+            compare(name, n_cycles=3, **params)
+            if n_cycles < 3:  # killed while it wrote a round that is not asked for
+                for file in Path(name).glob("*/*.jsonl"):
+                    file.write_bytes(file.read_bytes()[:-9])
+            with read_only(name):
+                again = compare(name, n_cycles=n_cycles, **params)
+                with pytest.raises(PermissionError, match=re.escape(name)):
+                    compare(name, n_cycles=4, **params)
+            assert results(again) == results(expected)
 
     @pytest.mark.parametrize("retrain", ["scratch", "warm"])
     @pytest.mark.parametrize("cut", [0, 1, 2, 3])
