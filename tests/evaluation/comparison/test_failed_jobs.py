@@ -1,6 +1,7 @@
 """A job that fails does not take the others with it, and is told by name."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -129,7 +130,9 @@ def test_all_of_them(is_kind, n_jobs):
         compare(
             strategies={"m": UncertaintySampling()}, estimator=Broken(), n_jobs=n_jobs
         )
-    assert "This was random, repeat 0, round 0." in caught.value.__notes__
+    # With two jobs either strategy may have failed first.
+    [note] = caught.value.__notes__
+    assert re.fullmatch(r"This was (random|m), repeat 0, round 0\.", note)
 
 
 def test_what_no_training_can_cure_stops_at_once():
