@@ -5,6 +5,7 @@ import sys
 
 NAMES = (
     "board",
+    "embedded",
     "ensembles",
     "kernels",
     "low-budget",

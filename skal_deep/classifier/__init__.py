@@ -1,11 +1,13 @@
 """Classifiers over a skorch net, and what strategies may ask of a classifier."""
 
+from skal_deep.classifier._bayesian_linear import BayesianLinearClassifier
 from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier._deep_ensemble import DeepEnsembleClassifier
 from skal_deep.classifier._evidential import EvidentialClassifier
 from skal_deep.classifier._laplace import LaplaceClassifier
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
 from skal_deep.classifier._multi_head import MultiHeadClassifier
+from skal_deep.classifier._precomputed import PrecomputedClassifier
 from skal_deep.classifier._snapshot_ensemble import SnapshotEnsembleClassifier
 from skal_deep.classifier._swag import SWAGClassifier
 from skal_deep.classifier.door._as_model import Model, as_model
@@ -24,6 +26,7 @@ from skal_deep.classifier.door._fitting import fit_on_labeled
 from skal_deep.exceptions import CapabilityError
 
 __all__ = [
+    "BayesianLinearClassifier",
     "CapabilityError",
     "DeepClassifier",
     "DeepEnsembleClassifier",
@@ -37,6 +40,7 @@ __all__ = [
     "MeasuresGradients",
     "Model",
     "MultiHeadClassifier",
+    "PrecomputedClassifier",
     "PredictsEvidence",
     "PredictsLogits",
     "PredictsProba",

@@ -16,6 +16,7 @@ from skal_deep.classifier import as_model
 from skal_deep.classifier._base import as_seed, derived_seed
 from skal_deep.classifier.door._fitting import (
     fit_on_labeled,
+    knowing_its_rows,
     labeled_rows,
     model_to_ask,
     seen_inputs,
@@ -205,6 +206,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             X, y, candidates, batch_size, return_utilities, reset=True
         )
         sample_weight = row_weights(sample_weight, len(X))
+        clf = knowing_its_rows(clf, X, y, self.missing_label_, sample_weight)
         clf = check_needs(name, clf, self._needs, self._works_on_inputs)
         if self.random_state is None:  # upstream would draw from numpy's global state
             self.random_state_ = np.random.RandomState(as_seed(None))

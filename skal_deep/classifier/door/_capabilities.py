@@ -49,9 +49,9 @@ class SamplesProba(Protocol):
     Examples
     --------
     >>> from sklearn.ensemble import RandomForestClassifier
-    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.naive_bayes import GaussianNB
     >>> from skal_deep.classifier import SamplesProba, as_model
-    >>> models = RandomForestClassifier(), LogisticRegression()
+    >>> models = RandomForestClassifier(), GaussianNB()
     >>> [isinstance(as_model(model), SamplesProba) for model in models]
     [True, False]
     """
@@ -246,22 +246,27 @@ class MeasuresGradients(Protocol):
         """Return lengths of shape (N, W, C), of all weights or of W words."""
 
 
+_NET_OR_LINEAR = (
+    "Pass a neural net, DeepClassifier or a skorch net, or, where X holds embeddings, "
+    "BayesianLinearClassifier or LogisticRegression."
+)
 # What to tell a user whose classifier lacks a capability.
 REMEDIES: dict[type, str] = {
     PredictsProba: "Pass a classifier with `predict_proba`.",
     SamplesProba: (
         "Pass a classifier with a posterior: MCDropoutClassifier, "
-        "DeepEnsembleClassifier, a random forest or bagging."
+        "DeepEnsembleClassifier, BayesianLinearClassifier, a random forest or bagging."
     ),
     PredictsEvidence: "Pass an EvidentialClassifier.",
-    Embeds: "Pass a neural net: DeepClassifier or a skorch net.",
+    Embeds: _NET_OR_LINEAR,
     HasLinearHead: (
-        "Pass a single net, as DeepClassifier, or a linear classifier of scikit-learn."
+        "Pass a single net, as DeepClassifier, or a linear classifier: "
+        "BayesianLinearClassifier or LogisticRegression."
     ),
-    HasSlopes: "Pass a neural net: DeepClassifier or a skorch net.",
-    HasWeightGradients: "Pass a neural net: DeepClassifier or a skorch net.",
-    PredictsLogits: "Pass a neural net: DeepClassifier or a skorch net.",
-    MeasuresGradients: "Pass a neural net: DeepClassifier or a skorch net.",
+    HasSlopes: _NET_OR_LINEAR,
+    HasWeightGradients: _NET_OR_LINEAR,
+    PredictsLogits: _NET_OR_LINEAR,
+    MeasuresGradients: _NET_OR_LINEAR,
 }
 
 
