@@ -1,6 +1,7 @@
 """Classifiers over a skorch net, and what strategies may ask of a classifier."""
 
 from skal_deep.classifier._bayesian_linear import BayesianLinearClassifier
+from skal_deep.classifier._bayesian_linear_regressor import BayesianLinearRegressor
 from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier._deep_ensemble import DeepEnsembleClassifier
 from skal_deep.classifier._evidential import EvidentialClassifier
@@ -20,6 +21,8 @@ from skal_deep.classifier.door._capabilities import (
     PredictsEvidence,
     PredictsLogits,
     PredictsProba,
+    PredictsVariance,
+    SamplesPredictions,
     SamplesProba,
 )
 from skal_deep.classifier.door._fitting import fit_on_labeled
@@ -27,6 +30,7 @@ from skal_deep.exceptions import CapabilityError
 
 __all__ = [
     "BayesianLinearClassifier",
+    "BayesianLinearRegressor",
     "CapabilityError",
     "DeepClassifier",
     "DeepEnsembleClassifier",
@@ -44,7 +48,9 @@ __all__ = [
     "PredictsEvidence",
     "PredictsLogits",
     "PredictsProba",
+    "PredictsVariance",
     "SWAGClassifier",
+    "SamplesPredictions",
     "SamplesProba",
     "SnapshotEnsembleClassifier",
     "as_model",

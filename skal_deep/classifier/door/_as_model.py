@@ -35,6 +35,7 @@ from skal_deep.classifier.door._net_answers import (
     answers_of_regressor,
     answers_of_wrapped_net,
 )
+from skal_deep.classifier.door._regressors import posterior_of_regressor
 from skal_deep.classifier.door._wrapped import wrapped_answers
 from skal_deep.rows._lent import lent
 
@@ -127,7 +128,8 @@ def as_model(clf: Any) -> Model:
     Model
         An object with some of the methods ``predict_proba``, ``sample_proba``,
         ``predict_evidence``, ``embed``, ``linear_head``, ``jacobian``,
-        ``weight_gradients``, ``differentiable_logits`` and ``gradient_lengths``.
+        ``weight_gradients``, ``differentiable_logits``, ``gradient_lengths``,
+        ``sample_predictions`` and ``predict_variance``.
 
     Raises
     ------
@@ -160,7 +162,7 @@ def as_model(clf: Any) -> Model:
     if (inner := wrapped_estimator(clf)) is not None:
         return Model(**wrapped_answers(clf, inner, as_model(inner)))
     if is_regressor(clf):
-        return Model(**answers_of_regressor(clf))
+        return Model(**answers_of_regressor(clf), **posterior_of_regressor(clf))
     if isinstance(clf, NetClassifier | ArrayClassifier):
         return Model(**_written_anew(clf, clf._answers(), "skal_deep."))
     if isinstance(clf, NeuralNet):
