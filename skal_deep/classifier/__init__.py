@@ -4,9 +4,12 @@ from skal_deep.classifier._bayesian_linear import BayesianLinearClassifier
 from skal_deep.classifier._bayesian_linear_regressor import BayesianLinearRegressor
 from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier._deep_ensemble import DeepEnsembleClassifier
+from skal_deep.classifier._deep_ensemble_regressor import DeepEnsembleRegressor
 from skal_deep.classifier._evidential import EvidentialClassifier
 from skal_deep.classifier._laplace import LaplaceClassifier
+from skal_deep.classifier._laplace_regressor import LaplaceRegressor
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
+from skal_deep.classifier._mc_dropout_regressor import MCDropoutRegressor
 from skal_deep.classifier._multi_head import MultiHeadClassifier
 from skal_deep.classifier._precomputed import PrecomputedClassifier
 from skal_deep.classifier._snapshot_ensemble import SnapshotEnsembleClassifier
@@ -29,6 +32,9 @@ from skal_deep.classifier.door._fitting import fit_on_labeled
 from skal_deep.exceptions import CapabilityError
 
 __all__ = [
+    "LaplaceRegressor",
+    "DeepEnsembleRegressor",
+    "MCDropoutRegressor",
     "BayesianLinearClassifier",
     "BayesianLinearRegressor",
     "CapabilityError",

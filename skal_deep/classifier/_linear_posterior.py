@@ -12,6 +12,7 @@ from torch.nn.functional import linear, pad
 
 from skal_deep.exceptions import CapabilityError
 from skal_deep.functional.features import last_layer_features
+from skal_deep.functional.gaussian_regression import LinearRegression
 from skal_deep.functional.gradient_length import last_layer_gradient_lengths
 from skal_deep.functional.laplace import Curvature, laplace_weights
 from skal_deep.modules._rng import draw_generator
@@ -157,3 +158,15 @@ def _gradient_lengths(
         )
     rows_ND, proba_NC = _proba(inputs, head, X)
     return last_layer_gradient_lengths(proba_NC, rows_ND)[:, None]
+
+
+def linear_regression_draws(
+    posterior: LinearRegression, n_samples: int, seed: int
+) -> Tensor:
+    """Return draws (S, T, D) of the weights of a linear regression, in float64."""
+    noise = [
+        torch.randn(posterior.weights_TD.shape, generator=draw_generator(seed, draw))
+        for draw in range(n_samples)
+    ]
+    change_STD = torch.stack(noise).double() @ posterior.root_DD
+    return posterior.weights_TD + change_STD * posterior.noise_T.sqrt()[:, None]
