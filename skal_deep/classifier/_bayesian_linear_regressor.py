@@ -69,13 +69,13 @@ class BayesianLinearRegressor(PosteriorRegressor):
     >>> import numpy as np
     >>> from skal_deep.classifier import BayesianLinearRegressor
     >>> from skal_deep.pool import BALD
-    >>> X = np.linspace(-1, 1, 9)[:, None]
-    >>> y = np.where(np.arange(9) % 4 == 1, 3 * X[:, 0] + 1, np.nan)
+    >>> X = np.linspace(-1, 1, 20)[:, None]
+    >>> y = np.where(np.arange(20) % 2, 3 * X[:, 0] + 1, np.nan)
     >>> reg = BayesianLinearRegressor().fit(X, y)
     >>> reg.predict([[0.0], [1.0]]).round(2)
     array([1., 4.])
     >>> BALD(missing_label=np.nan).query(X, y, reg=reg)
-    array([8])
+    array([0])
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
