@@ -195,6 +195,29 @@ class TestIdentity:
         with pytest.raises(ValueError, match=rf"0\.jsonl, line \d: .*{what}"):
             compare(run_dir)
 
+    def test_a_row_labelled_twice_is_named_with_both_of_its_lines(self, run_dir):
+        file = run_dir / "margin/0.jsonl"
+        rows = RunDirectory(run_dir).rows("margin", 0)
+        twice = rows[0]["indices"][0]
+        changed(file, lambda rows: rows[1]["indices"].__setitem__(0, twice))
+        text = f"line 1: row {twice} of X is labelled twice, again in line 2"
+        with pytest.raises(ValueError, match=rf"0\.jsonl, {text}"):
+            compare(run_dir)
+
+    @pytest.mark.parametrize(("index", "what"), [(999, "row 999 of 150"), (0, "other")])
+    def test_the_line_of_a_round_is_named_wherever_it_stands(
+        self, run_dir, index, what
+    ):
+        file = run_dir / "margin/0.jsonl"
+        first = RunDirectory(run_dir).rows("margin", 0)[0]["indices"]
+        # A row of the first round gives way to one that is out of bounds, or missing.
+        new = [index, *first[1:]] if index else first[1:]
+        changed(file, lambda rows: rows[0].update(indices=new))
+        lines = file.read_text().splitlines(keepends=True)
+        file.write_text("".join(reversed(lines)))
+        with pytest.raises(ValueError, match=rf"0\.jsonl, line 3: {what}"):
+            compare(run_dir)
+
     def test_other_first_rows(self, run_dir):
         file = run_dir / "margin/0.jsonl"
         free = RunDirectory(run_dir).rows("margin", 0)[2]["indices"]
