@@ -169,9 +169,60 @@ def test_losses_are_numbers(losses):
         unbiased_risk(losses, uniform(3, 50), 50)
 
 
-def test_bounds_are_plain_numbers():
-    found = unbiased_risk(mistakes(1, 5), uniform(5, 50), 50, interval="anytime")
-    assert {type(found.low), type(found.high)} == {float}
+@pytest.mark.filterwarnings("ignore:The interval of Student's t")
+@pytest.mark.parametrize("kind", ["exact", "gamma", "t", "anytime"])
+@pytest.mark.parametrize("n_labels", [1, 5, 50])
+def test_all_of_an_estimate_are_plain_numbers(kind, n_labels):
+    found = unbiased_risk(
+        mistakes(1, n_labels).astype(np.float32),
+        uniform(n_labels, 50),
+        np.int64(50),
+        interval=kind,
+        level=np.float64(0.9),
+    )
+    kinds = {name: type(value) for name, value in vars(found).items()}
+    assert kinds == {
+        **dict.fromkeys(["risk", "standard_error", "low", "high"], float),
+        **dict.fromkeys(["n", "n_mistakes"], int),
+        "interval": str,
+    }
+
+
+@pytest.mark.parametrize("level", ["0.95", None, [0.95], True, np.array([0.9, 0.95])])
+def test_a_level_is_a_number(level):
+    with pytest.raises(TypeError, match="level must be a number between 0 and 1"):
+        unbiased_risk(mistakes(1, 5), uniform(5, 50), 50, level=level)
+
+
+def test_single_numbers_are_no_draws():
+    with pytest.raises(ValueError, match=r"proba must hold 1 ... 50 draws"):
+        unbiased_risk(0, 0.02, 50)
+    with pytest.raises(ValueError, match=r"3 draws and losses of shape \(\)"):
+        unbiased_risk(0, uniform(3, 50), 50)
+
+
+def test_masked_losses_are_none():
+    losses = np.ma.masked_array(mistakes(1, 5), [0, 0, 0, 0, 1])
+    with pytest.raises(ValueError, match="losses has 1 of 5 values"):
+        unbiased_risk(losses, uniform(5, 50), 50)
+
+
+def test_losses_too_large_for_an_error_bar_are_refused():
+    with pytest.raises(ValueError, match="too large to be squared"):
+        unbiased_risk(np.full(30, 1e160), uniform(30, 50), 50)
+
+
+@pytest.mark.parametrize("kind", ["gamma", "anytime"])
+def test_a_floor_that_leaves_too_little_for_the_draw_is_refused(kind):
+    # 49 other points of 1 / 50 each leave 1 / 50, not 1 / 2.
+    proba, n_pool = np.full(3, 0.5), 50
+    with pytest.raises(ValueError, match=r"proba \+ \(N - m\) \* floor"):
+        unbiased_risk(mistakes(1, 3), proba, n_pool, floor=[1 / 50] * 3, interval=kind)
+    possible = 0.5 / (n_pool - np.arange(1, 4))
+    found = unbiased_risk(mistakes(1, 3), proba, n_pool, floor=possible, interval=kind)
+    with pytest.warns(UserWarning, match="pass `floor`"):  # no draw was below chance
+        unknown = unbiased_risk(mistakes(1, 3), proba, n_pool, interval=kind)
+    assert (unknown.low, unknown.high) == (found.low, found.high)
 
 
 def test_an_unknown_floor_is_said():

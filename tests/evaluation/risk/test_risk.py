@@ -278,3 +278,37 @@ def test_a_pool_has_a_whole_number_of_points(n_pool):
     for weights in (lure_weights, pure_weights):
         with pytest.raises(TypeError, match="n_pool must be a whole number"):
             weights([0.1], n_pool)
+
+
+def test_picks_that_were_not_left_are_refused_by_name():
+    utilities = [[0.5, 0.3, 0.2, np.nan], [np.nan, 0.6, 0.4, np.nan]]
+    with pytest.raises(ValueError, match=r"Pick 1 is row 3, whose utility is NaN"):
+        draw_probabilities([0, 3], utilities)
+    with pytest.raises(ValueError, match=r"Pick 1 is row 0, whose utility is NaN"):
+        draw_probabilities([0, 0], utilities)  # drawn once more
+    # The first pick still has a probability in the second draw: of another query.
+    with pytest.raises(ValueError, match=r"Row 1 is picked by draw 0, but has"):
+        draw_probabilities([1, 2], utilities)
+
+
+@pytest.mark.parametrize("proba", [[1.0], [0.2, 1.0], [1.0, 0.5, 1.0]])
+def test_a_draw_that_was_certain_says_nothing_of_what_was_left(proba):
+    for weights in (lure_weights, pure_weights):
+        with pytest.raises(
+            ValueError, match=r"probability 1 with \d other points left"
+        ):
+            weights(proba, 4)
+    assert lure_weights([0.5, 1.0], 2).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("proba", [["a"], [0.5j], [b"1"], ["0.5"]])
+def test_probabilities_are_numbers(proba):
+    with pytest.raises(TypeError, match="proba must be numbers"):
+        lure_weights(proba, 4)
+    with pytest.raises(TypeError, match="utilities must be numbers"):
+        draw_floors([proba * 2])
+
+
+def test_weights_are_finite():
+    with pytest.raises(ValueError, match="proba must lie above 0"):
+        lure_weights([5e-324], 4)
