@@ -155,8 +155,8 @@ class RowFile:
             self._refuse(number, f"the labelled rows of X are {str(indices)[:60]}")
         return row
 
-    def refuse_indices(self, stage: int, text: str) -> None:
-        """Raise because a round labels what it cannot.
+    def refuse_round(self, stage: int, text: str) -> None:
+        """Raise because a round cannot be gone on with.
 
         Parameters
         ----------
