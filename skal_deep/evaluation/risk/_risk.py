@@ -2,7 +2,6 @@
 
 import warnings
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,8 +12,10 @@ from skal_deep.evaluation.risk._intervals import (
     exact_interval,
     gamma_interval,
 )
-from skal_deep.evaluation.risk._weights import check_draws, lure_weights, real_numbers
+from skal_deep.evaluation.risk._weights import check_draws, lure_weights
 from skal_deep.evaluation.statistics._curves import check_scores
+from skal_deep.evaluation.statistics._numbers import real_numbers
+from skal_deep.evaluation.statistics._paired import check_level
 
 # Probabilities come from queries in float32.
 _ROUND_OFF = 1e-5
@@ -156,11 +157,8 @@ def unbiased_risk(
     >>> estimate.low, estimate.high, estimate.interval
     (0.0, 0.1145, 'exact')
     """
-    loss = check_scores(real_numbers(losses, "losses"), "losses")
-    if isinstance(level, bool) or not isinstance(level, Real):
-        raise TypeError(f"level must be a number between 0 and 1, not {level!r}.")
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, not {level!r}.")
+    loss = check_scores(losses, "losses")
+    check_level(level)
     draws = _Draws(loss, proba, n_pool, floor)
     kind = draws.interval(interval)
     risk, error, n = draws.risk, draws.standard_error(), draws.n

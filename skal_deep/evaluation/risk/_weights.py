@@ -5,6 +5,8 @@ from numbers import Integral
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skal_deep.evaluation.statistics._numbers import real_numbers
+
 # The reciprocals of smaller numbers may be infinite.
 _SMALLEST = float(np.finfo(float).tiny)
 
@@ -259,12 +261,3 @@ def check_draws(
             "the query an `epsilon` above 0."
         )
     return proba, rank
-
-
-def real_numbers(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    """Return values as floats, NaN where they are masked, if they are numbers."""
-    kind = np.asarray(values).dtype
-    if kind.kind not in "buifO":
-        raise TypeError(f"{name} must be numbers, not of type {kind}.")
-    numbers: NDArray[np.float64] = np.ma.asarray(values, float).filled(np.nan)
-    return numbers
