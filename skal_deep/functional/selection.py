@@ -22,7 +22,6 @@ def top_k(
         Finite scores.
     batch_size : int
         Number of picks b.
-
     with_utilities : bool, default=True
         ``False`` keeps the utilities of the picks alone, (b,) numbers.
 
