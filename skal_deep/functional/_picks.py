@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_batch_size
+from skal_deep.functional._checks import check_batch_size, check_finite
 
 
 class Picks:
@@ -45,7 +45,8 @@ class Picks:
         return pick
 
     def add(self, pick: int, utility_N: Tensor) -> None:
-        """Pick a candidate, and keep the utilities that decided it."""
+        """Pick a candidate, and keep the utilities that decided it: all must be finite."""
+        check_finite(utilities=utility_N)
         if self._with_utilities:
             utility = torch.where(self.left_N, utility_N, 0)
         else:
