@@ -45,8 +45,8 @@ class Picks:
         return pick
 
     def add(self, pick: int, utility_N: Tensor) -> None:
-        """Pick a candidate, and keep the utilities that decided it: all must be finite."""
-        check_finite(utilities=utility_N)
+        """Pick a candidate, and keep the utilities that decided it."""
+        check_finite(utilities=utility_N[pick])  # NaN is the largest to argmax, too
         if self._with_utilities:
             utility = torch.where(self.left_N, utility_N, 0)
         else:

@@ -19,9 +19,7 @@ _TOO_CERTAIN = (
 )
 
 
-def noise_variance(
-    share: float, features: Tensor, labeled_features: Tensor
-) -> float:
+def noise_variance(share: float, features: Tensor, labeled_features: Tensor) -> float:
     """Return a variance of the noise that fits the scale of features.
 
     Parameters

@@ -242,10 +242,9 @@ def _minus_log_ranks(coldness: float, scores: Tensor, among: Tensor) -> Tensor:
     mean_V = torch.zeros_like(log_first_V).index_add_(0, value_of_rank_N, weight_N)
     mean_V /= count_V
     minus_log_rank_V = mean_V.log() / (coldness or 1.0) - log_first_V
+    scores = scores.contiguous()
     at = torch.searchsorted(value_V, scores).clamp_max(len(value_V) - 1)
-    n_above = len(among) - torch.searchsorted(
-        among.sort().values, scores, right=True
-    )
+    n_above = len(among) - torch.searchsorted(among.sort().values, scores, right=True)
     return torch.where(
         value_V[at] == scores, minus_log_rank_V[at], -(n_above + 1).double().log()
     )

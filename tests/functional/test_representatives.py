@@ -50,7 +50,10 @@ def test_handicaps_must_be_finite(value):
 @pytest.mark.parametrize("scale", [1e30, 1e-30])
 def test_distances_that_are_no_numbers_are_refused(scale):
     rows = scale * torch.tensor([[3.0], [2.0], [1.0]])
-    for call in (lambda: nearest_distinct(rows, rows, 2), lambda: largest_distance(rows)):
+    for call in (
+        lambda: nearest_distinct(rows, rows, 2),
+        lambda: largest_distance(rows),
+    ):
         with pytest.raises(ValueError, match="Scale the rows"):
             call()
 

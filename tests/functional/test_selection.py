@@ -248,7 +248,7 @@ def test_parts_of_a_population_have_the_shares_of_the_whole(sample, coldness, ep
         _, rows = sample(scores[part], len(part), population=scores, **params)
         torch.testing.assert_close(rows[0], whole[0, part])
     above = torch.tensor([1.0, 0.95]).double()
-    picks, rows = sample(above, 2, population=scores, **params)
+    _, rows = sample(above, 2, population=scores, **params)
     assert (rows[0] <= 1).all()
     assert (rows[0] >= whole[0].max() - 1e-12).all()
     zeros = torch.zeros(4).double()
