@@ -25,13 +25,9 @@ from torch import nn
 
 from skal_deep.evaluation import compare_strategies, replay
 from skal_deep.evaluation._metrics import MEASURED
-from skal_deep.evaluation.comparison._configuration import (
-    configuration_of,
-    digest,
-    fingerprint,
-    plain,
-)
+from skal_deep.evaluation.comparison._configuration import configuration_of
 from skal_deep.evaluation.comparison._run_directory import RunDirectory
+from skal_deep.identity._values import digest, fingerprint, plain
 from skal_deep.pool import BALD, CoreSet
 
 X, y = load_iris(return_X_y=True)
@@ -264,6 +260,7 @@ class TestRefusal:
         code = (
             "from support import *;"
             "from skal_deep.evaluation.comparison._configuration import *;"
+            "from skal_deep.identity._values import digest;"
             "print(digest(configuration_of(MAKERS['dropout'](make_net()))))"
         )
         printed = subprocess.run(
