@@ -84,6 +84,7 @@ class _Walk:
         self.constants: dict[Any, _Constant] = {}
         self.changed: set[Any] = set()
         self.seen: dict[int, Any] = {}  # keeps what it has seen, so that ids stay
+        self.looked_into: dict[Any, ModuleType] = {}
         self.depth = 0
 
     def hashes(self) -> dict[str, str]:
@@ -250,9 +251,9 @@ class _Walk:
 
     def _reach_module(self, module: ModuleType, names: set[str]) -> None:
         key = (id(module), frozenset(names))
-        if not is_own(module.__name__) or key in self.seen:
+        if not is_own(module.__name__) or key in self.looked_into:
             return
-        self.seen[key] = module  # type: ignore[index]
+        self.looked_into[key] = module
         for each in sorted(names & vars(module).keys()):
             self._reach(module.__name__, each, vars(module)[each], names)
 

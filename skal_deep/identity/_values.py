@@ -26,7 +26,7 @@ _DEPTH = 60  # deeper than what decides a result lies
 # What torch itself keeps in each module: the parts are told one by one.
 _OF_TORCH = frozenset(vars(nn.Module()))
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
-# Where the model hub found a model says nothing of what it computes.
+# Of what transformers has loaded: from where says nothing of what it computes.
 _ORIGINS = {"name_or_path", "_name_or_path", "_commit_hash"}
 
 
@@ -86,7 +86,7 @@ class _Plain:
         if inspect.isroutine(value) and _is_bound(value):
             was, self.is_whole = self.is_whole, True  # nothing clones it
             try:
-                return [name_of(value), self.of(value.__self__)]
+                return [name_of(value), self.of(getattr(value, "__self__", None))]
             finally:
                 self.is_whole = was
         if inspect.isclass(value) or inspect.isroutine(value):
@@ -148,8 +148,7 @@ class _Plain:
         state = rest[0] if rest else None
         parts = state if isinstance(state, tuple) else (state,)
         states = [
-            _without(part, tallies(kind) | _ORIGINS) if isinstance(part, dict) else part
-            for part in parts
+            _counted(part, kind) if isinstance(part, dict) else part for part in parts
         ]
         items = [list(part) if part is not None else [] for part in rest[1:3]]
         return [name, name_of(make), *map(self.of, (arguments, states, items))]
@@ -182,13 +181,24 @@ def _is_bound(routine: Any) -> bool:
 
 
 def _attributes(value: Any, but: Set[str] = frozenset()) -> dict[str, Any]:
-    """Return what an object holds, but counters that decide nothing."""
-    held = getattr(value, "__dict__", {})
-    return _without(held, tallies(type(value)) | but | _ORIGINS)
+    """Return what an object holds, but what decides nothing."""
+    held = _counted(getattr(value, "__dict__", {}), type(value))
+    return {name: item for name, item in held.items() if name not in but}
 
 
-def _without(held: Mapping[str, Any], names: Set[str]) -> dict[str, Any]:
-    return {name: item for name, item in held.items() if name not in names}
+def _counted(held: Mapping[str, Any], kind: type) -> dict[str, Any]:
+    """Return attributes without counters and without the folder of a download."""
+    but = tallies(kind)
+    kept = {name: item for name, item in held.items() if name not in but}
+    if any(base.__module__.startswith("transformers.") for base in kind.__mro__):
+        kept = _elsewhere(kept)
+        if isinstance(kept.get("init_kwargs"), dict):
+            kept["init_kwargs"] = _elsewhere(kept["init_kwargs"])
+    return kept
+
+
+def _elsewhere(held: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: item for name, item in held.items() if name not in _ORIGINS}
 
 
 def is_data(value: Any) -> bool:

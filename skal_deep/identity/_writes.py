@@ -10,7 +10,7 @@ import inspect
 import sys
 import textwrap
 import tokenize
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType
 from typing import Any
@@ -72,7 +72,6 @@ def writes_of(function: FunctionType) -> Writes:
     return found
 
 
-@functools.lru_cache(maxsize=256)
 def tallies(cls: type) -> frozenset[str]:
     """Return attributes of instances that methods count up or fill and never read.
 
@@ -83,6 +82,12 @@ def tallies(cls: type) -> frozenset[str]:
     cls : type
         Any class.
     """
+    return _tallies(cls)
+
+
+@functools.lru_cache(maxsize=256)
+def _tallies(cls: Hashable) -> frozenset[str]:
+    assert isinstance(cls, type)
     own = [base for base in cls.__mro__ if is_own(base.__module__)]
     functions = [function for base in own for function in own_functions(base)]
     written: set[str] = set()
