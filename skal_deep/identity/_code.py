@@ -89,16 +89,18 @@ class _Walk:
 
     def hashes(self) -> dict[str, str]:
         """Return a hash for each name; equal names are numbered."""
-        told: dict[Any, tuple[str, Any]] = {}
-        while new := [key for key in self.constants if key not in told]:
+        constants: dict[Any, tuple[str, Any]] = {}
+        while new := [key for key in self.constants if key not in constants]:
             for key in new:  # statements refer to more names
                 constant = self.constants[key]
-                told[key] = (constant.name, self._tell(constant))
+                constants[key] = (constant.name, self._tell(constant))
         found: dict[str, str] = {}
         counts: dict[str, int] = {}
-        for name, part in (*self.parts, *told.values()):
+        for name, part in (*self.parts, *constants.values()):
             counts[name] = counts.get(name, 0) + 1
-            text = hashlib.sha256(json.dumps(part).encode()).hexdigest()[:16]
+            # attributes that a library fills from a set come in any order
+            told = json.dumps(part, sort_keys=True)
+            text = hashlib.sha256(told.encode()).hexdigest()[:16]
             numbered = name if counts[name] == 1 else f"{name} ({counts[name]})"
             found[numbered] = text
         return found

@@ -111,7 +111,7 @@ class _Plain:
     def _module(self, module: nn.Module) -> Any:
         """Return layers, their own attributes and hooks, weights and buffers."""
         module = getattr(module, "_orig_mod", module)  # of a compiled one
-        layers = {}
+        layers = []  # their order counts
         for name, part in module.named_modules():
             hooks = [list(getattr(part, kind).values()) for kind in _HOOKS]
             if isinstance(part, torch.jit.ScriptModule):
@@ -121,7 +121,7 @@ class _Plain:
                 held = part.code
             else:
                 held = self.of(_attributes(part, _OF_TORCH))
-            layers[name] = [name_of(type(part)), held, self.of(hooks)]
+            layers.append([name, name_of(type(part)), held, self.of(hooks)])
         tensors = {
             **module.state_dict(),
             **dict(module.named_buffers(remove_duplicate=False)),
