@@ -13,8 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import OneHotEncoder
 from torch import nn
 
-from skal_deep.evaluation.comparison._configuration import fingerprint, plain
 from skal_deep.evaluation.comparison._estimator_text import format_estimator
+from skal_deep.identity._values import fingerprint, plain
 
 BIG = np.arange(3000.0)
 BIG_TOO = BIG.copy()
