@@ -28,7 +28,7 @@ def test_notebook(path, monkeypatch):
     NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_stored_tables_and_verdicts_are_current(path, monkeypatch):

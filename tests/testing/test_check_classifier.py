@@ -80,7 +80,7 @@ def test_awkward_modules(name, kind):
     check_animal(name, kind)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("kind", MAKERS)
 @pytest.mark.parametrize("name", ANIMALS)
 def test_every_classifier_with_every_awkward_module(name, kind):
