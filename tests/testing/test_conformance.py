@@ -85,12 +85,14 @@ def promises():
                 (True, check in ON_IMAGES and name in ONE_OF_EACH | LOOK_INSIDE),
             ):
                 runs = runs or (check == "output" and name in STRATEGIES)
+                is_quick = name in ONE_OF_EACH and not is_image
+                in_ci = () if is_quick else pytest.mark.slow
                 yield pytest.param(
                     name,
                     is_image,
                     check,
                     id=f"{name}-{'images' if is_image else 'vectors'}-{check}",
-                    marks=() if runs else pytest.mark.nightly,
+                    marks=in_ci if runs else pytest.mark.nightly,
                 )
 
 
@@ -182,6 +184,7 @@ def with_other_classifiers():
                 yield pytest.param(name, make, others, id=case, marks=nightly)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "make", "checks"), list(with_other_classifiers()))
 def test_core_promises_with_other_classifiers(name, make, checks):
     strategy = STRATEGIES[name]
