@@ -13,6 +13,8 @@ from skal_deep.evaluation.comparison._across import AcrossDataSets, cut_saturate
 from skal_deep.evaluation.comparison._compare import compare_strategies
 from skal_deep.evaluation.comparison._replay import replay
 from skal_deep.evaluation.comparison._result import BASELINE, Comparison
+from skal_deep.evaluation.control._control_arm import ArmVerdict, Ask, ControlArm
+from skal_deep.evaluation.control._evidence import log_e_value, share_interval
 from skal_deep.evaluation.report._colours import strategy_styles
 from skal_deep.evaluation.report._plot_picks import plot_classes, plot_gallery, plot_map
 from skal_deep.evaluation.report._plot_ranks import plot_ranks
@@ -68,8 +70,11 @@ from skal_deep.testing._posterior_check import PosteriorReport, check_posterior
 __all__ = [
     "AcrossDataSets",
     "Answer",
+    "ArmVerdict",
+    "Ask",
     "BASELINE",
     "Comparison",
+    "ControlArm",
     "ConformanceReport",
     "LabelsNeeded",
     "PairedDifference",
@@ -100,6 +105,7 @@ __all__ = [
     "holm",
     "labels_needed",
     "labels_to_reach",
+    "log_e_value",
     "lure_weights",
     "make_labeled_scorer",
     "paired_difference",
@@ -117,6 +123,7 @@ __all__ = [
     "pure_weights",
     "repeats_needed",
     "replay",
+    "share_interval",
     "sign_flip_test",
     "signed_rank",
     "split_overlap",
