@@ -3,6 +3,7 @@
 from skal_deep.evaluation._labeled_scorer import make_labeled_scorer
 from skal_deep.evaluation.advice._answer import Answer
 from skal_deep.evaluation.advice._does_al_help import does_al_help
+from skal_deep.evaluation.advice._reasons import Reason
 from skal_deep.evaluation.advice._stopping import (
     Signal,
     StoppingAdvice,
@@ -15,6 +16,9 @@ from skal_deep.evaluation.comparison._replay import replay
 from skal_deep.evaluation.comparison._result import BASELINE, Comparison
 from skal_deep.evaluation.control._control_arm import ArmVerdict, Ask, ControlArm
 from skal_deep.evaluation.control._evidence import log_e_value, share_interval
+from skal_deep.evaluation.planning._bank import Bank
+from skal_deep.evaluation.planning._plan import LabelPlan, plan_labels
+from skal_deep.evaluation.planning._projection import Projection
 from skal_deep.evaluation.report._colours import strategy_styles
 from skal_deep.evaluation.report._plot_picks import plot_classes, plot_gallery, plot_map
 from skal_deep.evaluation.report._plot_ranks import plot_ranks
@@ -48,7 +52,6 @@ from skal_deep.evaluation.statistics._power import (
     paired_power,
     repeats_needed,
 )
-from skal_deep.evaluation.statistics._projection import Projection
 from skal_deep.evaluation.statistics._savings import (
     LabelsNeeded,
     labels_needed,
@@ -73,14 +76,17 @@ __all__ = [
     "ArmVerdict",
     "Ask",
     "BASELINE",
+    "Bank",
     "Comparison",
     "ControlArm",
     "ConformanceReport",
+    "LabelPlan",
     "LabelsNeeded",
     "PairedDifference",
     "PosteriorReport",
     "Projection",
     "Ranking",
+    "Reason",
     "RiskEstimate",
     "Signal",
     "SignedRankPosterior",
@@ -111,6 +117,7 @@ __all__ = [
     "paired_difference",
     "paired_power",
     "penalty_matrix",
+    "plan_labels",
     "plot_classes",
     "plot_curves",
     "plot_differences",
