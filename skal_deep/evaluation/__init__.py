@@ -15,6 +15,7 @@ from skal_deep.evaluation.comparison._compare import compare_strategies
 from skal_deep.evaluation.comparison._replay import replay
 from skal_deep.evaluation.comparison._result import BASELINE, Comparison
 from skal_deep.evaluation.control._control_arm import ArmVerdict, Ask, ControlArm
+from skal_deep.evaluation.control._current_error import current_error
 from skal_deep.evaluation.control._evidence import log_e_value, share_interval
 from skal_deep.evaluation.planning._bank import Bank
 from skal_deep.evaluation.planning._plan import LabelPlan, plan_labels
@@ -101,6 +102,7 @@ __all__ = [
     "check_posterior",
     "check_query_strategy",
     "compare_strategies",
+    "current_error",
     "cut_saturated",
     "detectable_effect",
     "does_al_help",
