@@ -34,10 +34,9 @@ def test_only_control_labels_are_judged(arm):
     """Chosen labels that are all wrong change the model, and are no mistakes."""
 
     class Knows(GaussianNB):
-        def predict(self, X):
-            return TRUTH[[np.flatnonzero((x == ALL).all(axis=1))[0] for x in X]]
+        def predict(self, rows):
+            return TRUTH[[np.flatnonzero((row == X).all(axis=1))[0] for row in rows]]
 
-    ALL = X
     y = arm.y_.copy()
     chosen = arm.role_ == "chosen"
     y[chosen] = (y[chosen] + 1) % 10
