@@ -70,6 +70,11 @@ DIFFERENT = {
         np.ma.masked_array([1, 2], [0, 1]), np.ma.masked_array([1, 2], [1, 0]),
         np.array([1, 2]),
     ],
+    "masks alone": [  # whatever a masked element is filled with
+        np.ma.masked_array([0, 0], [0, 1]), np.ma.masked_array([0, 0], [1, 0]),
+        np.ma.masked_array([0, 0], [1, 1]), np.array([0, 0]),
+        np.ma.masked_array([0, 999999], [0, 0]), np.array([0, 999999]),
+    ],
     "tensors": [
         torch.zeros(2, dtype=torch.bfloat16), torch.zeros(2), torch.ones(2),
         torch.eye(2).to_sparse(), torch.eye(2), 2 * torch.eye(2).to_sparse(),
