@@ -27,6 +27,7 @@ from sklearn.preprocessing import StandardScaler, normalize
 
 from skal_deep.datasets import load
 from skal_deep.evaluation import Bank
+from skal_deep.evaluation.planning._calibration import _calibrate
 
 BANK = Path("skal_deep/evaluation/planning/bank.npz")
 N_STAGES = 40
@@ -150,6 +151,31 @@ def play(task, family, X, y, batch):
     return found
 
 
+def coverage(bank, n_repeats, longest, level=0.9):
+    """Return the share of curves that a band of the other data sets holds."""
+    known = _calibrate(bank, longest, n_repeats)
+    tasks = known.tasks
+    held = []
+    for task in np.unique(tasks):
+        is_asked = tasks == task
+        rest = known.without(is_asked)
+        up, down = rest.quantiles(level)
+        is_held = (known.above <= up) & (known.below <= down)
+        held.append(is_held[is_asked].mean())
+    return np.mean(held)
+
+
+def report(bank):
+    """Print how often the band holds, each data set left out in turn."""
+    for n_repeats in (1, 8):
+        for longest in (4.0, 2.5):
+            share = coverage(bank, n_repeats, longest)
+            print(
+                f"{n_repeats} repeats, up to {longest:g} times the labels: a band of "
+                f"90 % from the other data sets holds {share:.3f} of the curves"
+            )
+
+
 def main():
     """Play all tasks and write the bank."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -157,7 +183,11 @@ def main():
     parser.add_argument("--synthetic", type=int, default=30)
     parser.add_argument("--out", type=Path, default=BANK)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--check", action="store_true", help="only its coverage")
     options = parser.parse_args()
+    if options.check:
+        report(Bank.load(options.out))
+        return
     started = time.perf_counter()
     rng = np.random.default_rng(0)
     jobs = enumerate(tasks(options.fashion_mnist, options.synthetic, rng))
@@ -173,6 +203,7 @@ def main():
         )
     options.out.parent.mkdir(parents=True, exist_ok=True)
     bank.save(options.out)
+    report(bank)
     print(
         f"{len(bank)} curves of {bank.n_tasks} tasks, "
         f"{options.out.stat().st_size / 1024:.0f} KiB, "

@@ -40,10 +40,10 @@ class Signal:
     Examples
     --------
     >>> from skal_deep.evaluation import stopping_advice
-    >>> advice = stopping_advice([1, 2, 4, 8, 16], [0.5, 0.6, 0.7, 0.75, 0.8])
+    >>> advice = stopping_advice(range(20, 340, 20), [[0.9] * 16] * 8)
     >>> signal = advice.signals[0]
     >>> signal.name, signal.stop
-    ('projected gain', False)
+    ('projected gain', True)
     """
 
     name: str
@@ -72,9 +72,9 @@ class StoppingAdvice:
     Examples
     --------
     >>> from skal_deep.evaluation import stopping_advice
-    >>> advice = stopping_advice([1, 2, 4, 8, 16], [0.5, 0.6, 0.7, 0.75, 0.8])
+    >>> advice = stopping_advice(range(20, 340, 20), [[0.9] * 16] * 8)
     >>> advice.word
-    'go on'
+    'stop'
     """
 
     signals: list[Signal]
@@ -110,8 +110,11 @@ def stopping_advice(
     """Say whether more labels are worth having.
 
     The learning curve is continued as :func:`plan_labels` does: stop if even the upper
-    bound of what ``n_more`` labels would bring is below ``smallest_gain``. Class
-    probabilities for rows that need no label give two criteria that cost nothing:
+    bound of what ``n_more`` labels would bring is below ``smallest_gain``, or if
+    doubling them will not pay. A single curve seldom says so, and "cannot tell" is the
+    usual answer.
+
+    Class probabilities for rows that need no label give two criteria that cost nothing:
     predictions that have settled, that is, a mean kappa of 0.99 between successive
     models over three stages [1]_, and confidence that has fallen for three stages in a
     row, as what is left is too hard or too noisy [2]_.
@@ -159,8 +162,8 @@ def stopping_advice(
     >>> from skal_deep.evaluation import stopping_advice
     >>> curve = [0.6, 0.75, 0.81, 0.84, 0.86, 0.87]
     >>> print(stopping_advice([10, 20, 30, 40, 50, 60], curve))
-    Advice: go on.
-    - projected gain: go on. 50 more labels would bring +3.4 points (+3.1 to +4.0).
+    Advice: unclear.
+    - projected gain: cannot tell. 50 more labels would bring +4.4 points (+0 to +13.0).
     """
     if scores is None and proba is None:
         raise ValueError(
@@ -195,7 +198,8 @@ def _by_projection(projection: Projection, smallest: float, is_share: bool) -> S
         for value in (projection.low, projection.gain, projection.high)
     )
     unit = " points" if is_share else ""
-    stop = True if projection.high < smallest else None
+    will_not_pay = projection.high < smallest or projection.will_not_pay
+    stop = True if will_not_pay else None
     stop = False if projection.low > smallest else stop
     return Signal(
         "projected gain",

@@ -1,6 +1,6 @@
 """Errors that the forecast makes on stored curves, cut as the question is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -34,11 +34,8 @@ class Calibration:
         By how many scales the truth was ever above the forecast, and below.
     forecast_at_double, gain_at_double : ndarray of shape (n_curves,)
         What was forecast for twice the labels, and what they brought.
-    weights : ndarray of shape (n_curves,)
-        Mass of each curve; tasks have the same, and one more than there are has the
-        rest.
-    n_tasks : int
-        Number of tasks.
+    tasks : ndarray of shape (n_curves,)
+        The task of each curve.
     spread : float
         Mean of the gains that were seen up to the cut: the unit of scores that are no
         shares.
@@ -49,9 +46,36 @@ class Calibration:
     below: NDArray[np.float64]
     forecast_at_double: NDArray[np.float64]
     gain_at_double: NDArray[np.float64]
-    weights: NDArray[np.float64]
-    n_tasks: int
+    tasks: NDArray[np.str_]
     spread: float
+
+    @property
+    def n_tasks(self) -> int:
+        """Number of tasks."""
+        return len(np.unique(self.tasks))
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """Mass of each curve: equal for all tasks and for one more, that asked for."""
+        _, members, counts = np.unique(
+            self.tasks, return_inverse=True, return_counts=True
+        )
+        mass: NDArray[np.float64] = 1 / (counts[members] * (len(counts) + 1))
+        return mass
+
+    def without(self, is_out: NDArray[np.bool_]) -> "Calibration":
+        """Return the same without some curves."""
+        kept = {
+            name: getattr(self, name)[~is_out]
+            for name in (
+                "above",
+                "below",
+                "forecast_at_double",
+                "gain_at_double",
+                "tasks",
+            )
+        }
+        return replace(self, **kept)
 
     def quantiles(self, level: float) -> tuple[float, float]:
         """Return how many scales to widen a forecast by, upwards and downwards.
@@ -114,7 +138,7 @@ def _calibrate(bank: Bank, longest: float, n_repeats: int) -> Calibration:
     double = list(horizons).index(DOUBLE)
     tasks: list[str] = []
     columns = [np.empty((0, 5))]
-    for labels, names, curves in bank.mean_curves(n_repeats):
+    for labels, members, curves in bank.mean_curves(n_repeats):
         n_seen = int((labels <= labels[-1] / longest * (1 + _ROUND_OFF)).sum())
         if n_seen < MIN_STAGES:
             continue
@@ -127,7 +151,7 @@ def _calibrate(bank: Bank, longest: float, n_repeats: int) -> Calibration:
             np.interp(horizons * seen[-1], labels, curve) for curve in isotonic(curves)
         ]
         true_RJ = np.maximum(later_RJ - found.current[:, None], 0)
-        tasks += names
+        tasks += members
         columns.append(
             np.column_stack(
                 [
@@ -139,9 +163,6 @@ def _calibrate(bank: Bank, longest: float, n_repeats: int) -> Calibration:
             )
         )
     above, below, at_double, gains, spreads = np.concatenate(columns).T
-    unique, members, counts = np.unique(tasks, return_inverse=True, return_counts=True)
-    weights = 1 / (counts[members] * (len(unique) + 1)) if tasks else spreads
     spread = float(spreads.mean()) if tasks else 0.0
-    return Calibration(
-        horizons, above, below, at_double, gains, weights, len(unique), spread
-    )
+    names = np.array(tasks, str)
+    return Calibration(horizons, above, below, at_double, gains, names, spread)

@@ -240,7 +240,7 @@ def plan_labels(
     >>> labels = [10, 20, 30, 40, 50, 60, 70, 80]
     >>> scores = [0.55, 0.7, 0.76, 0.79, 0.81, 0.825, 0.835, 0.84]
     >>> plan_labels(labels, scores, target=0.99).word
-    'not within 320 labels'
+    'more than 131 labels; how many cannot be told'
     """
     labels, score_RT = _check(n_labels, scores)
     _check_options(target, gain, n_test, level, smallest_gain)

@@ -27,7 +27,10 @@ class Projection:
     labels : ndarray of shape (n_points,)
         Numbers of labels, from the first of the curve to the last of the projection.
     fit, fit_low, fit_high : ndarray of shape (n_points,)
-        The fitted curve at these, and the bounds of its interval.
+        The forecast at these, and the bounds of its band.
+    will_not_pay : bool
+        Whether not even as many labels again would bring ``smallest_gain``, see
+        :func:`plan_labels`.
 
     See Also
     --------
@@ -51,6 +54,7 @@ class Projection:
     fit: NDArray[np.float64]
     fit_low: NDArray[np.float64]
     fit_high: NDArray[np.float64]
+    will_not_pay: bool = False
 
 
 def project(
@@ -94,13 +98,14 @@ def project(
     past = np.linspace(labels[0], labels[-1], _N_POINTS)
     future = np.linspace(labels[-1], labels[-1] + n_more, _N_POINTS)[1:]
     fit = power_law(labels, mean, past, np.inf if highest is None else highest)[0]
-    lines = [
+    middle, lower, upper = (
         np.concatenate([fit, _along(plan, bound, future)])
         for bound in (plan.forecast, plan.low, plan.high)
-    ]
+    )
     at = np.concatenate([past, future])
-    gain = lines[0][-1] - plan.current
-    return Projection(n_more, float(gain), low, high, at, *lines)
+    gain = float(middle[-1] - plan.current)
+    will_not_pay = plan.will_not_pay and n_more <= plan.n_labels
+    return Projection(n_more, gain, low, high, at, middle, lower, upper, will_not_pay)
 
 
 def _along(
