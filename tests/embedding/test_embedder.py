@@ -622,7 +622,8 @@ def _expected():
 def test_a_killed_process_loses_little_and_leaves_nothing_wrong(tmp_path, name):
     process = _start(tmp_path, tmp_path / "never.npy")
     assert process.stdout.readline() == "begins\n"
-    time.sleep(0.5)
+    while process.poll() is None and not [*(tmp_path / "c").rglob("*.keys.npy")]:
+        time.sleep(0.01)
     process.send_signal(getattr(signal, name))
     process.wait()
     process.stdout.close()
@@ -631,8 +632,8 @@ def test_a_killed_process_loses_little_and_leaves_nothing_wrong(tmp_path, name):
     process = _start(tmp_path, tmp_path / "resumed.npy")
     lines = process.communicate()[0].split()
     assert 0 < int(lines[1]) < 3000
-    np.testing.assert_allclose(
-        np.load(tmp_path / "resumed.npy"), _expected(), rtol=1e-5, atol=1e-6
+    np.testing.assert_allclose(  # what is stored has half precision
+        np.load(tmp_path / "resumed.npy"), _expected(), rtol=1e-3, atol=1e-6
     )
 
 
