@@ -38,7 +38,7 @@ def _largest(name: str, values: Tensor) -> float:
     extremes = torch.stack(values.aminmax())
     if not extremes.isfinite().all():
         raise ValueError(f"{name} holds NaN or infinite values.")
-    return float(extremes.detach().abs().max())
+    return float(extremes.abs().max())
 
 
 def check_bandwidth(bandwidth: float, rows: Tensor) -> None:
