@@ -5,10 +5,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import issparse
 from skactiveml.classifier import SkorchClassifier
 from sklearn.ensemble import BaggingClassifier
 from sklearn.ensemble._forest import ForestClassifier
@@ -37,6 +35,8 @@ from skal_deep.classifier.door._net_answers import (
 )
 from skal_deep.classifier.door._wrapped import wrapped_answers
 from skal_deep.classifier.net._head import linear_classifier_head
+from skal_deep.classifier.net._rows import net_rows
+from skal_deep.rows._data import as_data, numbers
 from skal_deep.rows._lent import lent
 
 Answers = dict[str, Callable[..., Any]]
@@ -163,9 +163,11 @@ def as_model(clf: Any) -> Model:
     if is_regressor(clf):
         return Model(**answers_of_regressor(clf))
     if isinstance(clf, NetClassifier):
-        return Model(**_written_anew(clf, clf._answers(), "skal_deep."))
+        answers = _written_anew(clf, clf._answers(), "skal_deep.")
+        return Model(**answers).after(partial(net_rows, clf.net))
     if isinstance(clf, NeuralNet):
-        return Model(**_written_anew(clf, answers_of_net(clf), "skorch."))
+        answers = _written_anew(clf, answers_of_net(clf), "skorch.")
+        return Model(**answers).after(partial(net_rows, clf))
     if isinstance(clf, SkorchClassifier):
         return Model(**_written_anew(clf, answers_of_wrapped_net(clf), "skactiveml."))
     return Model(**_of_any(clf))
@@ -173,8 +175,8 @@ def as_model(clf: Any) -> Model:
 
 def _flat(X: Any) -> Tensor:
     """Return rows as vectors."""
-    rows = X.toarray() if issparse(X) else np.asarray(X)
-    rows_ND = torch.tensor(rows).flatten(1)
+    who = "A strategy that measures the rows themselves"
+    rows_ND = torch.tensor(numbers(as_data(X), who=who)).flatten(1)
     return rows_ND if rows_ND.is_floating_point() else rows_ND.double()
 
 

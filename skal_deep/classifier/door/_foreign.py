@@ -14,6 +14,7 @@ from torch import Tensor
 
 from skal_deep.classifier.net._output import as_float, as_proba, check_proba
 from skal_deep.modules import isolated_rng
+from skal_deep.rows._data import n_rows
 from skal_deep.rows._lent import lent
 
 # Draws where nobody has said how many.
@@ -64,11 +65,11 @@ def foreign_answer(clf: Any, name: str, X: Any, *args: Any, **params: Any) -> An
     if name == "linear_head":
         return tuple(_as_tensor(part) for part in answer)
     answer = _as_tensor(answer)
-    n_rows = np.shape(X)[0]
-    if answer.ndim < 1 or len(answer) != n_rows:
+    n_given = n_rows(X)
+    if answer.ndim < 1 or len(answer) != n_given:
         raise ValueError(
             f"{type(clf).__name__}.{name} must return one answer a row; of "
-            f"{n_rows} rows it returned an array of shape {tuple(answer.shape)}."
+            f"{n_given} rows it returned an array of shape {tuple(answer.shape)}."
         )
     if not torch.isfinite(answer).all():
         raise ValueError(f"{type(clf).__name__}.{name} returned NaN or infinity.")

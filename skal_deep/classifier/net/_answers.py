@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from skorch import NeuralNet
@@ -75,7 +74,7 @@ def refresh_statistics(net: NeuralNet, X: NDArray[Any]) -> None:
     """Estimate batch normalisation anew from the mini-batches of training."""
     if not len(X) or not batch_norms(net.module_):
         return
-    X = np.repeat(X, 2, axis=0) if len(X) == 1 else X  # one row has no variance
+    X = X[[0, 0]] if len(X) == 1 else X  # one row has no variance
     dataset = net.get_dataset(as_input(net, X))
 
     def run() -> None:

@@ -12,6 +12,7 @@ from skal_deep.classifier import as_model
 from skal_deep.classifier._base import as_seed
 from skal_deep.functional import power_sample
 from skal_deep.modules import isolated_rng
+from skal_deep.rows._data import as_data, n_rows
 
 
 def active_testing(
@@ -99,13 +100,14 @@ def active_testing(
         raise ValueError(
             f"epsilon is a share of the probability, 0 ... 1, and not {epsilon!r}."
         )
-    X = np.asarray(X)
-    drawn_before = _positions(tested, len(X))
+    X = as_data(X)
+    n_points = n_rows(X)
+    drawn_before = _positions(tested, n_points)
     if isinstance(n_labels, bool) or not isinstance(n_labels, Integral):
         raise TypeError(f"n_labels must be a whole number, not {n_labels!r}.")
-    if not 1 <= n_labels <= len(X) - len(drawn_before):
+    if not 1 <= n_labels <= n_points - len(drawn_before):
         raise ValueError(
-            f"n_labels={n_labels} points cannot be drawn: X has {len(X)}, of which "
+            f"n_labels={n_labels} points cannot be drawn: X has {n_points}, of which "
             f"{len(drawn_before)} were drawn before. At least one must be drawn."
         )
     proba_NC = _proba("clf", clf, X)
@@ -115,7 +117,7 @@ def active_testing(
             f"The classifier knows {proba_NC.shape[1]} classes and the surrogate "
             f"{surrogate_NC.shape[1]}; they must be the same."
         )
-    left = np.setdiff1d(np.arange(len(X)), drawn_before)
+    left = np.setdiff1d(np.arange(n_points), drawn_before)
     expected = _expected_loss(proba_NC[left], surrogate_NC[left], loss)
     if epsilon == 0 and bool((expected == 0).any()):
         raise ValueError(
@@ -158,7 +160,7 @@ def _positions(tested: ArrayLike | None, n_points: int) -> NDArray[np.intp]:
     return rows.astype(np.intp)
 
 
-def _proba(name: str, clf: Any, X: NDArray[Any]) -> Tensor:
+def _proba(name: str, clf: Any, X: Any) -> Tensor:
     model: Any = as_model(clf)
     if not hasattr(model, "predict_proba"):
         raise TypeError(
