@@ -21,8 +21,8 @@ from skal_deep.classifier.door._fitting import (
     seen_inputs,
 )
 from skal_deep.classifier.door._kinds_of_rows import (
-    direct_rows,
     measured_rows,
+    rows_for,
     takes_rows_directly,
 )
 from skal_deep.classifier.door._model_checks import (
@@ -198,10 +198,9 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         if reg is not None and self._reads_classes:
             raise TypeError(f"{name} reads labels as classes and takes no regressor.")
         clf, fit_clf = given_model(clf, fit_clf, reg, fit_reg)
-        check_feature_names(clf, fit_clf, X, candidates)
         batch_size, X = as_batch_size(batch_size), as_data(X)
-        if is_direct := takes_rows_directly(clf):
-            X = X if not self._needs else direct_rows(clf, X)
+        check_feature_names(clf, fit_clf, X, candidates)
+        X, is_direct = rows_for(clf, X) if self._needs else X, takes_rows_directly(clf)
         candidates, is_foreign = as_candidates(candidates, X)
         check_labels(y)
         targets, y = None, label_array(y, self.missing_label)

@@ -170,7 +170,7 @@ class Rows:
         """Return coupled posterior draws of shape (S, N, C)."""
         return self._answer("sample_proba", n_samples, self._seed, dim=1)
 
-    def gradient_lengths(self, words: bool) -> Tensor:
+    def gradient_lengths(self, words: bool | str) -> Tensor:
         """Return lengths (N, W, C) of the gradients that each label would cause."""
         return self._answer("gradient_lengths", words)
 

@@ -105,8 +105,8 @@ def _array_of(X: Any, name: str) -> NDArray[Any]:
         array = np.asarray(rows)
     except ValueError:
         raise ValueError(
-            f"The rows of {name} are not all of one shape. Pad them, or pass a Pipeline "
-            "that makes them alike and an array of objects, dtype=object."
+            f"The rows of {name} are not all of one shape. Pad them, or pass an array "
+            "of objects, dtype=object, and a Pipeline that makes them alike."
         ) from None
     if array.dtype.kind in "US" and array.ndim == 1:  # a number would be a text
         return _objects(rows)
@@ -176,7 +176,7 @@ def _as_dict(X: Mapping[Any, Any], name: str) -> RowDict:
             ) from None
         if not array.ndim or array.dtype.kind not in "biufOUST":
             raise ValueError(
-                f"{name}[{key!r}] must be an array with an entry a row, not {part!r:.40}"
+                f"{name}[{key!r}] must be an array, an entry a row, not {part!r:.40}"
             )
         parts[key] = array
     lengths = {key: len(part) for key, part in parts.items()}
@@ -374,8 +374,8 @@ def _numbers_of_objects(X: NDArray[Any], name: str, who: str) -> NDArray[Any]:
     if X.ndim == 1:
         raise ValueError(
             f"{who}needs rows of numbers, and {name} holds objects, such as texts or "
-            "names of files: pass a Pipeline that makes vectors of them, for example by "
-            "TfidfVectorizer or skal_deep.embedding."
+            "names of files: pass a Pipeline that makes vectors of them, for example "
+            "by TfidfVectorizer or skal_deep.embedding."
         )
     if X.dtype.kind != "O":
         raise ValueError(

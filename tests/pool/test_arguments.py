@@ -135,7 +135,7 @@ def test_candidates_of_another_type():
         ("text", "array of rows"),
         (DeepClassifier, "array of rows"),
         (iter([[1.0]] * N), "can be taken by number"),
-        ({"a": 1}, "an entry a row"),
+        ({"a": 1}, "an array, an entry a row"),
         ({"a": [[1.0]] * N, "b": [1.0]}, "as many rows each"),
         ({"a": [[1]] * (N - 1) + [[1, 2]]}, "pad them: tokenizer"),
         (np.ma.masked_array(np.zeros((N, 2)), np.eye(N, 2)), "masked"),

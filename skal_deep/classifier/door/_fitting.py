@@ -24,9 +24,8 @@ from skal_deep.classifier.door._inside import (
     wrapped_estimator,
 )
 from skal_deep.classifier.door._kinds_of_rows import (
-    direct_rows,
     measured_rows,
-    takes_rows_directly,
+    rows_for,
 )
 from skal_deep.classifier.door._model_checks import check_fitted
 from skal_deep.classifier.net._bare_nets import fit_bare_net, fit_wrapped_net
@@ -92,8 +91,7 @@ def fit_on_labeled(
         Weights of the rows.
     """
     last = last_step(clf)
-    X = as_data(X)
-    X = direct_rows(clf, X) if takes_rows_directly(clf) else X
+    X = rows_for(clf, as_data(X))
     is_net, has_label = isinstance(clf, NetClassifier), labeled_rows(y, missing_label)
     clf, weight = clone(clf), row_weights(sample_weight, len(y))
     labeled = training_order(X, np.flatnonzero(has_label), y, weight)

@@ -6,10 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 from skactiveml.base import SkactivemlClassifier, SkactivemlRegressor
 from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
 from skorch import NeuralNet
 
 from skal_deep.classifier._base import NetClassifier
-from skal_deep.classifier.door._inside import innermost, last_step, transforms
+from skal_deep.classifier.door._inside import (
+    hides_features,
+    innermost,
+    last_step,
+    transforms,
+)
 from skal_deep.classifier.net._rows import net_rows
 from skal_deep.rows._data import is_numbers, kind_of, numbers
 
@@ -34,13 +40,13 @@ def takes_rows_directly(clf: Any) -> bool:
     return isinstance(innermost(clf), NeuralNet | NetClassifier) and not transforms(clf)
 
 
-def direct_rows(clf: Any, X: Any) -> Any:
-    """Return rows as such a model takes them, or say why it cannot.
+def rows_for(clf: Any, X: Any) -> Any:
+    """Return rows as a model takes them, or say why it cannot.
 
     Parameters
     ----------
     clf : object or None
-        A model that takes rows directly.
+        A model of any kind; ``None`` is none, and inputs are measured.
     X : object
         Inputs in a form of ``as_data``.
     """
@@ -48,10 +54,13 @@ def direct_rows(clf: Any, X: Any) -> Any:
         return X
     if clf is None:
         return numbers(X, who="A strategy without a model")
-    model = innermost(clf)
+    model, name = innermost(clf), type(last_step(clf)).__name__
+    if not takes_rows_directly(clf):
+        if _needs_columns(clf, model) and len(X.shape) < 2:
+            numbers(X, who=name)  # which says what to pass
+        return X
     if isinstance(model, NetClassifier | NeuralNet):
         return net_rows(getattr(model, "net", model), X)
-    name = type(last_step(clf)).__name__
     try:
         return numbers(X, who=f"{name} of scikit-activeml")
     except ValueError as error:
@@ -61,6 +70,15 @@ def direct_rows(clf: Any, X: Any) -> Any:
             f"{name} of scikit-activeml makes an array of X, which is {kind_of(X)}: "
             "pass the Pipeline that is inside, without the wrapper."
         ) from error
+
+
+def _needs_columns(clf: Any, model: Any) -> bool:
+    """Return whether a model is scikit-learn's own, and sees X as it is."""
+    return (
+        type(model).__module__.startswith("sklearn.")
+        and not (transforms(clf) or hides_features(clf))
+        and not get_tags(model).no_validation
+    )
 
 
 def measured_rows(

@@ -231,8 +231,8 @@ def picks_sections(
         yield from _rows_sections(picks, X, image_shape)
     else:
         yield paragraph(
-            f"X is {kind_of(X)}: rows are drawn, and their distances are measured, where "
-            "they are finite numbers. Pass to_html what a Pipeline makes of them."
+            f"X is {kind_of(X)}: rows are drawn, and their distances are measured, "
+            "where they are finite numbers. Pass to_html what a Pipeline makes of them."
         )
 
 

@@ -29,7 +29,8 @@ def add_copies(X: Any, n_copies: int, copy_noise: float, seed: int) -> Any:
     if not is_numbers(X):
         if copy_noise:
             raise ValueError(
-                f"Copies of X cannot have noise, as X is {kind_of(X)}: pass copy_noise=0."
+                f"Copies of X cannot have noise, as X is {kind_of(X)}: pass "
+                "copy_noise=0."
             )
         return take(X, np.tile(np.arange(n_rows(X)), n_copies))
     copies = np.concatenate([X] * (n_copies - 1))

@@ -12,7 +12,7 @@ from sklearn.utils import check_array, check_consistent_length
 
 from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier.door._inside import last_step
-from skal_deep.classifier.door._kinds_of_rows import direct_rows, takes_rows_directly
+from skal_deep.classifier.door._kinds_of_rows import rows_for, takes_rows_directly
 from skal_deep.evaluation._metrics import named_scorers
 from skal_deep.evaluation._probe import check_metrics
 from skal_deep.evaluation.simulation._conditions import (
@@ -155,10 +155,9 @@ def start_of(learner: HasRules, seed: int, data: GivenData) -> Start:
 
 def _as_inputs(name: str, X: Any, estimator: Any) -> Any:
     """Return inputs as the estimator takes them, or say why it cannot."""
-    X = as_data(X, name)
-    if is_direct := takes_rows_directly(estimator):
-        X = direct_rows(estimator, X)
+    X = rows_for(estimator, as_data(X, name))
     if is_numbers(X):
+        is_direct = takes_rows_directly(estimator)
         X = check_array(X, allow_nd=True, ensure_all_finite=is_direct, input_name=name)
     if not n_rows(X):
         raise ValueError(f"{name} has no rows: there is nothing to play on.")
