@@ -80,9 +80,9 @@ def equal_rows(X: Any, other: Any) -> bool:
 
 
 def hashes_of_files(X: Any) -> list[str] | None:
-    """Return a hash of the contents of each file that X names; nothing for other X.
+    """Return name and hash of contents of each file in X; nothing for other X.
 
-    A name says nothing of what a file holds.
+    The folder does not count, so that files may be moved.
 
     Parameters
     ----------
@@ -101,10 +101,12 @@ def hashes_of_files(X: Any) -> list[str] | None:
     hashes = []
     for text in texts:
         if not _is_file(text):
-            hashes.append("no file")
+            hashes.append(f"{text} is no file")
             continue
         with Path(text).open("rb") as file:
-            hashes.append(file_digest(file, "sha256").hexdigest())
+            hashes.append(
+                f"{Path(text).name} {file_digest(file, 'sha256').hexdigest()}"
+            )
     return hashes
 
 
