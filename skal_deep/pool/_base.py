@@ -219,6 +219,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         if self.random_state is None:  # upstream would draw from numpy's global state
             self.random_state_ = np.random.RandomState(as_seed(None))
         seed = int(self.random_state_.randint(2**31 - 1))
+        given = X, candidates
         with isolated_rng(seed):
             if clf is not None:
                 known = y if targets is None else targets
@@ -237,6 +238,8 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
                 y,
                 candidates,
                 is_foreign,
+                # what a Pipeline makes equal, such as texts, need not be equal
+                (X, candidates) if is_numbers(given[0]) else given,
                 clf,
                 seed,
                 sample_weight,
@@ -285,6 +288,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         y: NDArray[Any],
         candidates: Any,
         is_foreign: bool,
+        told_apart: tuple[Any, Any],
         clf: Any,
         seed: int,
         sample_weight: NDArray[Any] | None,
@@ -292,13 +296,14 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
     ) -> tuple[Pool, NDArray[np.intp]]:
         """Return the pool of a query and which rows its candidates are."""
         model, has_label = as_model(clf), is_labeled(y, self.missing_label_)
-        labeled = canonical_order(X, np.flatnonzero(has_label), y, sample_weight)
-        unlabeled = canonical_order(X, np.flatnonzero(~has_label))
+        own, foreign = told_apart
+        labeled = canonical_order(own, np.flatnonzero(has_label), y, sample_weight)
+        unlabeled = canonical_order(own, np.flatnonzero(~has_label))
         data = candidates if is_foreign else X
         if is_foreign:
-            rows = canonical_order(data, np.arange(n_rows(data)))
+            rows = canonical_order(foreign, np.arange(n_rows(data)))
         else:
-            rows = unlabeled if candidates is None else canonical_order(X, candidates)
+            rows = unlabeled if candidates is None else canonical_order(own, candidates)
         is_all = same_rows(data, rows, X, unlabeled)
         rows = shuffle(rows, derived_seed(seed, 0))
         weight = None if sample_weight is None else sample_weight[labeled]

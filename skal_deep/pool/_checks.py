@@ -51,7 +51,7 @@ def as_candidates(candidates: Any, X: Any) -> tuple[Any, bool]:
         if len(candidates.shape) == 1:
             return _as_column(candidates, X)
         return _as_foreign(candidates, X), True
-    if type(candidates).__module__.startswith("pandas."):
+    if type(candidates).__module__.partition(".")[0] == "pandas":  # it is an Index
         raise ValueError(
             "candidates is an Index of pandas, whose entries are labels of rows; pass "
             "their positions, X.index.get_indexer(candidates)."
@@ -77,9 +77,10 @@ def as_candidates(candidates: Any, X: Any) -> tuple[Any, bool]:
 
 def _as_column(candidates: Any, X: Any) -> tuple[Any, bool]:
     """Return a column of a table: texts where these are rows of X, else positions."""
-    if len(X.shape) == 1 and is_table(as_data(candidates, "candidates")):
+    array = np.asarray(candidates)
+    if len(X.shape) == 1 and array.dtype.kind in "OUST":
         return _as_foreign(candidates, X), True
-    return _as_positions(np.asarray(candidates), n_rows(X)), False
+    return _as_positions(array, n_rows(X)), False
 
 
 def _as_positions(candidates: NDArray[Any], n: int) -> NDArray[np.intp]:
