@@ -227,7 +227,9 @@ def _reason(message: str) -> str:
     if asks := re.search(r"needs ([\w ]+) of (clf|reg);", message):
         return f"the model has no {asks[1]}"
     if numbers := re.search(r"needs rows of numbers, and X (.*)", message, re.DOTALL):
-        return f"needs rows of numbers, and X {re.split(r'[:(]', numbers[1])[0].strip()}"
+        return (
+            f"needs rows of numbers, and X {re.split(r'[:(]', numbers[1])[0].strip()}"
+        )
     return message.partition("\n")[0][:150]
 
 
