@@ -195,6 +195,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         validate_parameter_constraints(
             self._parameter_constraints, self.get_params(deep=False), name
         )
+        fresh_seed = as_seed(self.random_state)  # refuses what scikit-learn's lets pass
         if reg is not None and self._reads_classes:
             raise TypeError(f"{name} reads labels as classes and takes no regressor.")
         clf, fit_clf = given_model(clf, fit_clf, reg, fit_reg)
@@ -217,7 +218,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         if clf is None and self._needs and not is_direct:
             X, candidates = measured_rows(name, X, candidates, is_foreign)
         if self.random_state is None:  # upstream would draw from numpy's global state
-            self.random_state_ = np.random.RandomState(as_seed(None))
+            self.random_state_ = np.random.RandomState(fresh_seed)
         seed = int(self.random_state_.randint(2**31 - 1))
         given = X, candidates
         with isolated_rng(seed):

@@ -12,6 +12,7 @@ import pytest
 from skorch import NeuralNetClassifier
 
 from skal_deep import cli, pool
+from skal_deep.classifier import CapabilityError, as_model
 from skal_deep.cli import _job
 from skal_deep.evaluation import SimulatedActiveLearner, compare_strategies
 from skal_deep.modules import MLP, ConvNet
@@ -315,6 +316,25 @@ def test_strategies_are_those_of_the_package():
     for name in known:
         for spelling in (name, name.lower(), name.upper(), f"{name[0]}-{name[1:]}"):
             assert type(cli.strategies(spelling)[spelling]) is known[name]
+
+
+def test_strategies_that_ask_for_more_than_the_model_offers_are_not_offered(capsys):
+    args = cli.build_parser().parse_args(["compare"])
+    for shape in ((2, 64), (2, 1, 8, 8)):
+        model = as_model(cli.estimator(args, np.zeros(shape)))
+        for name, strategy in cli.known_strategies().items():
+            needs = strategy()._needs
+            assert all(isinstance(model, need) for need in needs), name
+    assert "no strategy 'deal'; choose from" in refused(capsys, "--strategies", "deal")
+
+
+def test_a_model_that_cannot_answer_is_an_error_in_words(capsys, monkeypatch, images):
+    def ask(*args, **params):
+        raise CapabilityError("DEAL needs predict_evidence of clf")
+
+    monkeypatch.setattr(_job, "compare_strategies", ask)
+    said = refused(capsys, "--data", images)
+    assert said == "python -m skal_deep: error: DEAL needs predict_evidence of clf\n"
 
 
 @pytest.mark.parametrize(

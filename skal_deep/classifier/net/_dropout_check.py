@@ -9,7 +9,7 @@ import torch
 from skorch import NeuralNet
 from skorch.dataset import get_len
 from skorch.utils import multi_indexing
-from torch import Tensor
+from torch import Tensor, nn
 
 from skal_deep.classifier.net._batches import N_SHOWN_ROWS, batches
 from skal_deep.classifier.net._compiled import eager_net
@@ -28,6 +28,8 @@ from skal_deep.modules._dropout import (
     unreachable_dropout,
 )
 from skal_deep.modules._hidden import RandomSite, parts_that_may_hide, random_pass
+from skal_deep.modules._hooks import as_before
+from skal_deep.modules._rng import one_thread_at_a_time
 
 # The largest number of draws that are looked at before a posterior is called dead:
 # with p = 0.01 and ten units, 64 draws are all alike once in 600.
@@ -244,18 +246,14 @@ def _draws_that_differ(net: NeuralNet, X: Any, data: list[Any]) -> Tensor:
 def _reaches_dropout(net: NeuralNet, data: list[Any]) -> bool:
     """Return whether any dropout layer gets anything but zeros, or none runs."""
     got: list[bool] = []
-    handles = [
-        layer.register_forward_pre_hook(
-            lambda _, inputs: got.append(bool(inputs[0].any()))
-        )
-        for layer in dropout_layers(net.module_).values()
-    ]
-    try:
-        with torch.no_grad():
-            run_whole(net, data)
-    finally:
-        for handle in handles:
-            handle.remove()
+
+    def look(_layer: nn.Module, inputs: Any) -> None:
+        got.append(bool(inputs[0].any()))
+
+    with one_thread_at_a_time(), as_before(net.module_), torch.no_grad():
+        for layer in dropout_layers(net.module_).values():
+            layer.register_forward_pre_hook(look)
+        run_whole(net, data)
     return any(got) or not got
 
 

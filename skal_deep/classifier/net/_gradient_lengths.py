@@ -15,6 +15,7 @@ from skal_deep.classifier.net._logits import as_logits, seen_by_module
 from skal_deep.classifier.net._output import as_float
 from skal_deep.exceptions import CapabilityError
 from skal_deep.modules._dropout import eval_mode
+from skal_deep.modules._hooks import as_before
 from skal_deep.modules._rng import one_thread_at_a_time
 
 Inputs = Tensor | dict[str, Tensor]
@@ -145,27 +146,23 @@ def _word_lengths(net: NeuralNet, x: Inputs, words: bool | str) -> Tensor:
     parts = [x] if isinstance(x, Tensor) else list(x.values())
     length = max((part.shape[1] for part in parts if part.ndim > 1), default=1)
     size = max(1, _MEMORY_BUDGET // (length * max(length, layer.embedding_dim)))
-    handle = layer.register_forward_hook(watch)
     lengths = []
-    try:
-        with eval_mode(net.module_), torch.enable_grad():
-            for part in _chunks(x, size):
-                made.clear()
-                logit_NC = as_logits(net, first_output(net.infer(part)))
-                if len(made) != 1 or made[0][0].shape[:-1] != logit_NC.shape[:-1]:
-                    raise CapabilityError(
-                        f"The gradient of words needs an nn.Embedding layer of {name} "
-                        "that is given the numbers of a row's words once, (rows, "
-                        f"words); it was given {[tuple(w.shape) for w, _ in made]}. "
-                        "Name another layer."
-                    )
-                [(word_NL, vector_NLD)] = made
-                length_NLC = _lengths_by_word(logit_NC, word_NL, vector_NLD)
-                if layer.padding_idx is not None:
-                    length_NLC[word_NL == layer.padding_idx] = 0
-                lengths.append(length_NLC)
-    finally:
-        handle.remove()
+    with as_before(net.module_), eval_mode(net.module_), torch.enable_grad():
+        layer.register_forward_hook(watch)
+        for part in _chunks(x, size):
+            made.clear()
+            logit_NC = as_logits(net, first_output(net.infer(part)))
+            if len(made) != 1 or made[0][0].shape[:-1] != logit_NC.shape[:-1]:
+                raise CapabilityError(
+                    f"The gradient of words needs an nn.Embedding layer of {name} that "
+                    "is given the numbers of a row's words once, (rows, words); it was "
+                    f"given {[tuple(w.shape) for w, _ in made]}. Name another layer."
+                )
+            [(word_NL, vector_NLD)] = made
+            length_NLC = _lengths_by_word(logit_NC, word_NL, vector_NLD)
+            if layer.padding_idx is not None:
+                length_NLC[word_NL == layer.padding_idx] = 0
+            lengths.append(length_NLC)
     return torch.cat(lengths)
 
 

@@ -6,10 +6,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from skorch import NeuralNet
 from torch import Tensor
 
 from skal_deep.classifier import as_model
 from skal_deep.classifier._base import as_seed
+from skal_deep.classifier.door._inside import last_step
+from skal_deep.classifier.door._model_checks import check_feature_names
 from skal_deep.functional import power_sample
 from skal_deep.modules import isolated_rng
 from skal_deep.rows._data import as_data, n_rows
@@ -17,7 +20,7 @@ from skal_deep.rows._data import as_data, n_rows
 
 def active_testing(
     clf: Any,
-    X: ArrayLike,
+    X: Any,
     n_labels: int,
     surrogate: Any = None,
     *,
@@ -110,13 +113,16 @@ def active_testing(
             f"n_labels={n_labels} points cannot be drawn: X has {n_points}, of which "
             f"{len(drawn_before)} were drawn before. At least one must be drawn."
         )
-    proba_NC = _proba("clf", clf, X)
-    surrogate_NC = proba_NC if surrogate is None else _proba("surrogate", surrogate, X)
-    if proba_NC.shape != surrogate_NC.shape:
-        raise ValueError(
-            f"The classifier knows {proba_NC.shape[1]} classes and the surrogate "
-            f"{surrogate_NC.shape[1]}; they must be the same."
-        )
+    proba_NC = surrogate_NC = _proba("clf", clf, X)
+    if surrogate is not None:
+        surrogate_NC = _proba("surrogate", surrogate, X)
+        known, others = _classes(clf, proba_NC), _classes(surrogate, surrogate_NC)
+        if known != others:
+            raise ValueError(
+                f"The classifier knows the classes {known} and the surrogate {others}; "
+                "they must be the same, in the same order. Fit both to labels of all "
+                "classes."
+            )
     left = np.setdiff1d(np.arange(n_points), drawn_before)
     expected = _expected_loss(proba_NC[left], surrogate_NC[left], loss)
     if epsilon == 0 and bool((expected == 0).any()):
@@ -167,9 +173,20 @@ def _proba(name: str, clf: Any, X: Any) -> Tensor:
             f"{name} must be a fitted classifier that predicts probabilities: "
             f"{clf!r} of type {type(clf).__name__} is none."
         )
+    check_feature_names(clf, False, X, None)
     with isolated_rng(), torch.no_grad():
         proba_NC: Tensor = model.predict_proba(X)
     return proba_NC.double()
+
+
+def _classes(clf: Any, proba_NC: Tensor) -> list[Any]:
+    """Return the labels of the columns of what a classifier predicts."""
+    columns = np.arange(proba_NC.shape[1])  # the classes of a plain skorch net
+    is_net = isinstance(last_step(clf), NeuralNet)
+    labels: list[Any] = np.asarray(
+        columns if is_net else getattr(clf, "classes_", columns)
+    ).tolist()
+    return labels
 
 
 def _expected_loss(proba_NC: Tensor, surrogate_NC: Tensor, loss: str) -> Tensor:
