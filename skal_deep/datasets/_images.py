@@ -46,12 +46,13 @@ def from_class_folders(path: Path, pixels: int | None) -> Data:
     files = [file for each in classes.values() for file in each]
     for file in files:
         try:
-            with Image.open(file) as image:
-                image = image.convert("RGB")
-                image = image if pixels is None else image.resize((pixels, pixels))
-                images.append(np.moveaxis(np.asarray(image), -1, 0))
+            with Image.open(file) as opened:
+                image = opened.convert("RGB")
         except OSError as error:
             raise ValueError(f"{file} is no image, or damaged: {error}.") from error
+        if pixels is not None:
+            image = image.resize((pixels, pixels))
+        images.append(np.moveaxis(np.asarray(image), -1, 0))
         if images[-1].shape != images[0].shape:
             raise ValueError(
                 f"{file} has {images[-1].shape[2]} x {images[-1].shape[1]} pixels, "
