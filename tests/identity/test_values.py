@@ -166,6 +166,7 @@ class TestText:
         assert plain(kind).endswith(f".{kind.__name__}")
         assert fingerprint(kind) != fingerprint(np.float32)
 
+    @pytest.mark.slow
     def test_it_is_the_same_in_every_process(self):
         code = (
             "from support import *;"
