@@ -86,6 +86,17 @@ def strategies(text: str) -> dict[str, Any]:
     return chosen
 
 
+def names(text: str) -> tuple[str, ...]:
+    """Return the entries of a comma-separated list.
+
+    Parameters
+    ----------
+    text : str
+        Names.
+    """
+    return tuple(_split_list(text))
+
+
 def metrics(text: str) -> list[str]:
     """Return the names of a comma-separated list of metrics, if there are such.
 

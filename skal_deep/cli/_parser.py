@@ -31,6 +31,8 @@ examples:
         --strategies bald,badge --repeats 10 --full-data
   your own table, with the labels in the column "species":
     python -m skal_deep compare --data birds.csv --label species
+  texts in the column "review" of a table:
+    python -m skal_deep compare --data films.csv --text review --label mood
   every row three times, one label in ten wrong, calibration reported as well:
     python -m skal_deep compare --copies 3 --label-noise 0.1 \\
         --metrics accuracy,neg_log_loss,neg_ece
@@ -61,10 +63,19 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_data(group: argparse._ArgumentGroup) -> None:
-    what = f"{', '.join(NAMES)}, an .npz or .csv file, or a folder with IDX files"
+    what = (
+        f"{', '.join(NAMES)}, an .npz, .csv or .parquet file, a folder with IDX files, "
+        "or one with a folder of images for each class"
+    )
     _add(group, "--data", str, "digits", "NAME|PATH", what)
-    what = "column of a .csv or .tsv file that holds the labels (default: the last)"
+    what = "column of a table that holds the labels (default: the last)"
     _add(group, "--label", str, None, "NAME", what)
+    what = "column of a table that holds texts, which are then the inputs"
+    _add(group, "--text", str, None, "NAME", what)
+    what = "columns of a table that hold words, separated by commas"
+    _add(group, "--categories", types.names, (), "NAMES", what)
+    what = "resize images of a folder to N x N pixels"
+    _add(group, "--pixels", types.count, None, "N", what)
     what = "use N rows, drawn at random (default: all)"
     _add(group, "--pool-size", types.count, None, "N", what)
     what = (

@@ -141,7 +141,8 @@ class VAAL(ScoreQueryStrategy):
                 stacklevel=4,
             )
             return torch.ones(len(pool))
-        X_labeled, X_unlabeled = pool.labeled.X, pool.unlabeled.X
+        who = "VAAL, which learns from vectors or images,"
+        X_labeled, X_unlabeled = pool.labeled.numbers(who), pool.unlabeled.numbers(who)
         if has_channels_last(X_labeled.shape[1:]):
             raise ValueError(f"VAAL: {axes_hint(X_labeled.shape[1:])}")
         scorer = train_vaal(
@@ -158,4 +159,4 @@ class VAAL(ScoreQueryStrategy):
             generator=pool.generator,
             verbose=self.verbose,
         )
-        return 1 - scorer.proba(pool.X)
+        return 1 - scorer.proba(pool.numbers(who))

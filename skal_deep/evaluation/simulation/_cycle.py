@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
 from skactiveml.pool import RandomSampling
 from skactiveml.utils import call_func, is_labeled
 from sklearn.base import clone, is_regressor
@@ -21,6 +20,7 @@ from skal_deep.classifier.net._interrupts import leaves_on_interrupt
 from skal_deep.classifier.net._shrink import shrink_weights
 from skal_deep.evaluation.simulation._one_class import is_stand_in
 from skal_deep.pool import DeepQueryStrategy
+from skal_deep.rows._data import as_data, is_finite, n_rows, numbers
 from skal_deep.rows._lent import lent
 
 # These learn from the rows without a label, too, and want them marked by -1.
@@ -68,7 +68,7 @@ def shrink_and_perturb(estimator: Any, seed: int) -> Any:
     return shrink_weights(estimator, seed)
 
 
-def fit_warm(estimator: Any, previous: Any, X: NDArray[Any], y: NDArray[Any]) -> Any:
+def fit_warm(estimator: Any, previous: Any, X: Any, y: NDArray[Any]) -> Any:
     """Return a fitted clone that starts from the weights of a fitted one.
 
     The earlier steps of a Pipeline are fitted anew.
@@ -79,8 +79,8 @@ def fit_warm(estimator: Any, previous: Any, X: NDArray[Any], y: NDArray[Any]) ->
         What to fit.
     previous : object
         The same, fitted.
-    X : ndarray of shape (n_samples, ...)
-        Inputs.
+    X : object
+        Inputs, in a form of ``as_data``.
     y : ndarray of shape (n_samples,)
         Labels, with missing ones.
     """
@@ -96,7 +96,7 @@ def fit_warm(estimator: Any, previous: Any, X: NDArray[Any], y: NDArray[Any]) ->
 
 
 def fit_clone(
-    estimator: Any, previous: Any, X: NDArray[Any], y: NDArray[Any], missing_label: Any
+    estimator: Any, previous: Any, X: Any, y: NDArray[Any], missing_label: Any
 ) -> Any:
     """Return a fitted clone, warm if there is something to start from.
 
@@ -106,8 +106,8 @@ def fit_clone(
         What to fit.
     previous : object or None
         The same, fitted; ``None`` starts from scratch.
-    X : ndarray of shape (n_samples, ...)
-        Inputs.
+    X : object
+        Inputs, in a form of ``as_data``.
     y : ndarray of shape (n_samples,)
         Labels, with missing ones.
     missing_label : scalar, str, nan or None
@@ -127,7 +127,7 @@ def fit_clone(
 def query_rows(
     strategy: Any,
     estimator: Any,
-    X: NDArray[Any],
+    X: Any,
     y: NDArray[Any],
     candidates: NDArray[np.intp] | None,
     batch_size: int,
@@ -141,8 +141,8 @@ def query_rows(
         The query strategy.
     estimator : object
         The fitted classifier.
-    X : ndarray of shape (n_samples, ...)
-        Inputs.
+    X : object
+        Inputs, in a form of ``as_data``.
     y : ndarray of shape (n_samples,)
         Labels, with missing ones.
     candidates : ndarray of shape (n_candidates,) or None
@@ -153,7 +153,7 @@ def query_rows(
         Marks a row without a label.
     """
     can_pick = (
-        np.isin(np.arange(len(X)), candidates)
+        np.isin(np.arange(n_rows(X)), candidates)
         if candidates is not None
         else (~is_labeled(y, missing_label))
     )
@@ -162,12 +162,8 @@ def query_rows(
         # What a model says that knows one class cannot tell one row from another.
         strategy = RandomSampling(strategy.missing_label, strategy.random_state)
     is_ours = isinstance(strategy, DeepQueryStrategy)
-    if isinstance(estimator, Pipeline) and not is_ours:
-        # scikit-activeml's strategies know no Pipeline, and no sparse matrices
-        if len(estimator) > 1 and not isinstance(strategy, RandomSampling):
-            transformed: Any = estimator[:-1].transform(X)
-            X = transformed.toarray() if issparse(transformed) else transformed
-        estimator = estimator[-1]
+    if not is_ours:
+        estimator, X = _for_scikit_activeml(strategy, estimator, X)
     # scikit-activeml's strategies name the model clf, reg, ensemble or estimator.
     # call_func passes each strategy what its query knows.
     model, fit = ("reg", "fit_reg") if is_regressor(estimator) else ("clf", "fit_clf")
@@ -184,6 +180,18 @@ def query_rows(
         batch_size=batch_size,
     )
     return _check_picks(np.asarray(picks), can_pick, strategy)
+
+
+def _for_scikit_activeml(strategy: Any, estimator: Any, X: Any) -> tuple[Any, Any]:
+    """Return model and rows for a strategy that knows no Pipeline, but arrays alone."""
+    is_random = isinstance(strategy, RandomSampling)
+    if isinstance(estimator, Pipeline):
+        if len(estimator) > 1 and not is_random:
+            X = as_data(estimator[:-1].transform(X))
+        estimator = estimator[-1]
+    if is_random:  # it looks at no row
+        return estimator, X if is_finite(X) else np.zeros((n_rows(X), 1))
+    return estimator, numbers(X, who=f"{type(strategy).__name__} of scikit-activeml")
 
 
 def _check_picks(
