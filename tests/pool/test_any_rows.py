@@ -164,11 +164,8 @@ CASES = {
 def _refused(case, strategy, make):
     """Return what a query has to say if it cannot answer."""
     last = getattr(make(), "steps", [(None, make())])[-1][1]
-    is_net = not type(last).__module__.startswith("sklearn.")
-    if isinstance(strategy, Badge) and not is_net:
+    if isinstance(strategy, Badge) and isinstance(last, RandomForestClassifier):
         return "Badge needs embed of clf"
-    if isinstance(strategy, BALD) and isinstance(last, LogisticRegression):
-        return "BALD needs sample_proba of clf"
     # trees have no features of their own, and inputs with gaps no distances
     is_measured = isinstance(strategy, CoreSet) and case == "gaps to trees"
     return "SimpleImputer" if is_measured else None
