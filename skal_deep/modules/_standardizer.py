@@ -12,6 +12,8 @@ from torch import Tensor
 # activations where a net looks at them.
 _CHUNK_NUMBERS = 2**22
 _CHUNK_ROWS = 1024
+# Pools of so many numbers, 256 MiB in single precision, are scaled once for a training.
+_KEPT_NUMBERS = 2**26
 
 
 class Standardizer:
@@ -57,6 +59,12 @@ class Standardizer:
     def __call__(self, X: NDArray[Any]) -> Tensor:
         """Return standardised rows in single precision."""
         return torch.from_numpy(((X - self.mean) / self.std).astype(np.float32))
+
+    def once(self, X: NDArray[Any]) -> Tensor | None:
+        """Return all rows standardised, ``None`` if they are too many to keep."""
+        if X.size > _KEPT_NUMBERS:
+            return None
+        return torch.cat([self(chunk) for chunk in row_chunks(X)])
 
 
 def row_chunks(X: NDArray[Any]) -> Iterator[NDArray[Any]]:

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import trange
 
+from skal_deep.modules._standardizer import Standardizer
+
 
 class Minibatches:
     """Endless random mini-batches of the rows of some arrays, as tensors.
@@ -69,6 +71,55 @@ class Minibatches:
             self._order = torch.randperm(n, generator=self._generator)
         rows, self._order = self._order[:size], self._order[size:]
         return rows
+
+
+def scaled_minibatches(
+    X: NDArray[Any],
+    *others: NDArray[Any] | Tensor,
+    scale: Standardizer,
+    batch_size: int,
+    generator: torch.Generator,
+    device: torch.device | str = "cpu",
+) -> Minibatches:
+    """Return mini-batches of standardised rows, scaled once if they fit into memory.
+
+    Parameters
+    ----------
+    X : ndarray of shape (N, ...)
+        Rows.
+    *others : ndarray or Tensor of shape (N, ...)
+        What belongs to the rows, such as targets.
+    scale : Standardizer
+        Fitted to the rows, and those of other pools.
+    batch_size : int
+        Rows of a mini-batch.
+    generator : torch.Generator
+        Decides which rows.
+    device : torch.device or str, default="cpu"
+        Device of the mini-batches.
+    """
+    options = {"batch_size": batch_size, "generator": generator, "device": device}
+    rows = scale.once(X) if len(X) else None
+    if rows is None:
+        return Minibatches(X, *others, scale=scale, **options)
+    return Minibatches(rows, *others, **options)
+
+
+def adam(module: nn.Module, lr: float) -> torch.optim.Optimizer:
+    """Return Adam for the parameters of an auxiliary net, in its fused form."""
+    return torch.optim.Adam(module.parameters(), lr=lr, fused=True)
+
+
+def descend(
+    optimizer: torch.optim.Optimizer, module: nn.Module, loss: Tensor
+) -> None:
+    """Make one step of a module's parameters.
+
+    Gradients of other modules that the loss runs through are neither computed nor kept.
+    """
+    optimizer.zero_grad()
+    loss.backward(inputs=list(module.parameters()))
+    optimizer.step()
 
 
 def train(

@@ -14,7 +14,12 @@ from skal_deep.functional.variational import (
 from skal_deep.modules._discriminator import Discriminator
 from skal_deep.modules._rng import isolated_rng
 from skal_deep.modules._standardizer import Standardizer, row_chunks
-from skal_deep.modules._training import Minibatches, train
+from skal_deep.modules._training import (
+    adam,
+    descend,
+    scaled_minibatches,
+    train,
+)
 from skal_deep.modules._vae import VAE
 
 
@@ -152,37 +157,38 @@ def train_vaal(
     """
     scale = Standardizer(X_labeled, X_unlabeled)
     labeled, unlabeled = (
-        Minibatches(
-            X, batch_size=batch_size, generator=generator, scale=scale, device=device
+        scaled_minibatches(
+            X, scale=scale, batch_size=batch_size, generator=generator, device=device
         )
         for X in (X_labeled, X_unlabeled)
     )
     with isolated_rng(int(torch.randint(2**31, (1,), generator=generator))):
         vae = VAE(X_labeled.shape[1:], latent_dim).to(device, torch.float32)
         discriminator = Discriminator(latent_dim).to(device, torch.float32)
-    vae_optimizer = torch.optim.Adam(vae.parameters(), lr=lr)
-    optimizer = torch.optim.Adam(discriminator.parameters(), lr=lr)
+    vae_optimizer, optimizer = adam(vae, lr), adam(discriminator, lr)
+
+    def both_pools() -> Tensor:
+        """Return a mini-batch of each pool, the labelled one first."""
+        return torch.cat([next(labeled)[0], next(unlabeled)[0]])
 
     def step_vae() -> None:
-        codes, losses = [], []
-        for (x,) in (next(labeled), next(unlabeled)):
-            reconstruction, mu, logvar = vae(x, generator)
-            codes.append(mu)
-            losses.append(
-                negative_elbo(x, reconstruction, mu, logvar, beta, loss_scaling)
+        x = both_pools()
+        reconstruction, mu, logvar = vae(x, generator)
+        losses = [
+            negative_elbo(*pool, beta, loss_scaling)
+            for pool in zip(
+                *(part.chunk(2) for part in (x, reconstruction, mu, logvar)),
+                strict=True,
             )
-        fooled = adversarial_loss(*(discriminator(mu) for mu in codes))
-        vae_optimizer.zero_grad()
-        (sum(losses) + adversary_weight * fooled).backward()
-        vae_optimizer.step()
+        ]
+        fooled = adversarial_loss(*discriminator(mu).chunk(2))
+        descend(vae_optimizer, vae, sum(losses) + adversary_weight * fooled)
 
     def step_discriminator() -> None:
         with torch.no_grad():
-            codes = [vae.encode(x)[0] for (x,) in (next(labeled), next(unlabeled))]
-        told = discriminator_loss(*(discriminator(mu) for mu in codes))
-        optimizer.zero_grad()
-        told.backward()
-        optimizer.step()
+            mu, _ = vae.encode(both_pools())
+        told = discriminator_loss(*discriminator(mu).chunk(2))
+        descend(optimizer, discriminator, told)
 
     def step() -> None:
         for _ in range(n_vae_steps):
