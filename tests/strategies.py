@@ -1,7 +1,14 @@
 """Every strategy, small enough to be checked many times."""
 
+from functools import partial
+
 from skal_deep import pool
-from skal_deep.classifier import EvidentialClassifier, PredictsEvidence
+from skal_deep.classifier import (
+    EvidentialClassifier,
+    LossPredictionClassifier,
+    PredictsEvidence,
+    PredictsLoss,
+)
 from skal_deep.pool import (
     BALD,
     DFAL,
@@ -54,8 +61,15 @@ VARIANTS = {
 }
 
 
-def evidential(is_image, missing_label=-1, classes=(0, 1, 2)):
-    return EvidentialClassifier(
+# Capabilities that only classifiers trained for them have.
+_TRAINED_FOR = {
+    PredictsEvidence: EvidentialClassifier,
+    PredictsLoss: LossPredictionClassifier,
+}
+
+
+def _small(cls, is_image, missing_label=-1, classes=(0, 1, 2)):
+    return cls(
         small_classifier(is_image).net,
         classes=list(classes),
         missing_label=missing_label,
@@ -63,6 +77,12 @@ def evidential(is_image, missing_label=-1, classes=(0, 1, 2)):
     )
 
 
+evidential = partial(_small, EvidentialClassifier)
+
+
 def maker(strategy):
     """Return who makes a small classifier that offers what a strategy needs."""
-    return evidential if PredictsEvidence in strategy._needs else small_classifier
+    for need in strategy._needs:
+        if need in _TRAINED_FOR:
+            return partial(_small, _TRAINED_FOR[need])
+    return small_classifier

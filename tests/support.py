@@ -11,6 +11,7 @@ from skal_deep.classifier import (
     DeepEnsembleClassifier,
     EvidentialClassifier,
     LaplaceClassifier,
+    LossPredictionClassifier,
     MCDropoutClassifier,
     MultiHeadClassifier,
     SnapshotEnsembleClassifier,
@@ -66,6 +67,11 @@ MAKERS = {
     "swag": lambda net, **kw: SWAGClassifier(net, n_samples=8, n_collected=5, **kw),
     "laplace": lambda net, **kw: LaplaceClassifier(net, n_samples=8, **kw),
     "evidential": EvidentialClassifier,
+}
+# Classifiers that train on another term beside the net's own loss. They share all but
+# that term with the others, so that they are put through the public checks alone.
+JOINT_MAKERS = {
+    "loss": LossPredictionClassifier,
 }
 WITHOUT_POSTERIOR = ("deep", "evidential")
 POSTERIORS = [kind for kind in MAKERS if kind not in WITHOUT_POSTERIOR]

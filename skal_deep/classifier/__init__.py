@@ -4,6 +4,7 @@ from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier._deep_ensemble import DeepEnsembleClassifier
 from skal_deep.classifier._evidential import EvidentialClassifier
 from skal_deep.classifier._laplace import LaplaceClassifier
+from skal_deep.classifier._loss_prediction import LossPredictionClassifier
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
 from skal_deep.classifier._multi_head import MultiHeadClassifier
 from skal_deep.classifier._snapshot_ensemble import SnapshotEnsembleClassifier
@@ -17,6 +18,7 @@ from skal_deep.classifier.door._capabilities import (
     MeasuresGradients,
     PredictsEvidence,
     PredictsLogits,
+    PredictsLoss,
     PredictsProba,
     SamplesProba,
 )
@@ -33,12 +35,14 @@ __all__ = [
     "HasSlopes",
     "HasWeightGradients",
     "LaplaceClassifier",
+    "LossPredictionClassifier",
     "MCDropoutClassifier",
     "MeasuresGradients",
     "Model",
     "MultiHeadClassifier",
     "PredictsEvidence",
     "PredictsLogits",
+    "PredictsLoss",
     "PredictsProba",
     "SWAGClassifier",
     "SamplesProba",

@@ -38,6 +38,7 @@ from skal_deep.functional.joint_entropy import batch_bald
 from skal_deep.functional.k_center import k_center_greedy
 from skal_deep.functional.largest_cluster import lcmd
 from skal_deep.functional.look_ahead import batch_epig, core_mse
+from skal_deep.functional.loss_ranking import ranking_loss
 from skal_deep.functional.neighbor_contrast import contrast
 from skal_deep.functional.neighbors import (
     nearest_centers,
@@ -121,6 +122,7 @@ __all__ = [
     "propagate_labels",
     "purity_radius",
     "random_walk",
+    "ranking_loss",
     "robust_k_center",
     "softmax_sample",
     "softrank_sample",

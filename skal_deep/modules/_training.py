@@ -98,11 +98,15 @@ def scaled_minibatches(
     device : torch.device or str, default="cpu"
         Device of the mini-batches.
     """
-    options = {"batch_size": batch_size, "generator": generator, "device": device}
     rows = scale.once(X) if len(X) else None
-    if rows is None:
-        return Minibatches(X, *others, scale=scale, **options)
-    return Minibatches(rows, *others, **options)
+    return Minibatches(
+        X if rows is None else rows,
+        *others,
+        batch_size=batch_size,
+        generator=generator,
+        scale=scale if rows is None else torch.as_tensor,
+        device=device,
+    )
 
 
 def adam(module: nn.Module, lr: float) -> torch.optim.Optimizer:
@@ -110,9 +114,7 @@ def adam(module: nn.Module, lr: float) -> torch.optim.Optimizer:
     return torch.optim.Adam(module.parameters(), lr=lr, fused=True)
 
 
-def descend(
-    optimizer: torch.optim.Optimizer, module: nn.Module, loss: Tensor
-) -> None:
+def descend(optimizer: torch.optim.Optimizer, module: nn.Module, loss: Tensor) -> None:
     """Make one step of a module's parameters.
 
     Gradients of other modules that the loss runs through are neither computed nor kept.

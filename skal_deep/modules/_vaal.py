@@ -174,12 +174,12 @@ def train_vaal(
     def step_vae() -> None:
         x = both_pools()
         reconstruction, mu, logvar = vae(x, generator)
+        pools = zip(
+            *(part.chunk(2) for part in (x, reconstruction, mu, logvar)), strict=True
+        )
         losses = [
-            negative_elbo(*pool, beta, loss_scaling)
-            for pool in zip(
-                *(part.chunk(2) for part in (x, reconstruction, mu, logvar)),
-                strict=True,
-            )
+            negative_elbo(x, made, mu, logvar, beta, loss_scaling)
+            for x, made, mu, logvar in pools
         ]
         fooled = adversarial_loss(*discriminator(mu).chunk(2))
         descend(vae_optimizer, vae, sum(losses) + adversary_weight * fooled)

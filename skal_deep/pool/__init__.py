@@ -29,6 +29,7 @@ from skal_deep.pool._falcun import Falcun
 from skal_deep.pool._ical import ICAL
 from skal_deep.pool._joint_label_propagation import JointLabelPropagation
 from skal_deep.pool._lcmd import LCMD
+from skal_deep.pool._learning_loss import LearningLoss
 from skal_deep.pool._least_confidence import LeastConfidence
 from skal_deep.pool._margin_sampling import MarginSampling
 from skal_deep.pool._max_det import MaxDet
@@ -78,6 +79,7 @@ __all__ = [
     "ICAL",
     "JointLabelPropagation",
     "LCMD",
+    "LearningLoss",
     "LeastConfidence",
     "MarginSampling",
     "MaxDet",

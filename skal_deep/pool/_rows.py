@@ -97,6 +97,10 @@ class Rows:
         """Return evidence for each class, of shape (N, C)."""
         return self._answer("predict_evidence")
 
+    def predict_loss(self) -> Tensor:
+        """Return predicted losses of shape (N,), of any scale."""
+        return self._answer("predict_loss")
+
     def embed(self) -> Tensor:
         """Return embeddings of shape (N, D), the inputs where the model has none."""
         if not isinstance(self._model, Embeds):

@@ -1,0 +1,1 @@
+"""What holds for strategies that train a net of their own, or read what one learned."""
