@@ -8,19 +8,27 @@ from skal_deep.classifier import (
     LossPredictionClassifier,
     PredictsEvidence,
     PredictsLoss,
+    PredictsNovelty,
+    WassersteinClassifier,
 )
 from skal_deep.pool import (
     BALD,
+    DAAL,
+    DAL,
     DFAL,
     EGL,
     ICAL,
     LCMD,
+    MAL,
+    SRAAL,
+    TAVAAL,
     VAAL,
     Badge,
     ClusterRounds,
     ConsensusKL,
     CoreSet,
     DeepQueryStrategy,
+    JointSampling,
     MarginSampling,
     MaxDet,
     MixedScore,
@@ -33,6 +41,10 @@ from skal_deep.testing._strategy_case import small_classifier
 
 # Strategies whose defaults are too slow to be queried hundreds of times.
 _SMALL = {"VAAL": VAAL(n_iterations=3, train_batch_size=8, latent_dim=4)}
+_SMALL |= {
+    cls.__name__: cls(n_iterations=3, train_batch_size=8)
+    for cls in (DAAL, DAL, MAL, SRAAL, TAVAAL, JointSampling)
+}
 # Strategies that cannot be made without being told something.
 _SMALL["MixedScore"] = MixedScore([BALD(), MarginSampling()], late_weights=[1, 3])
 _SMALL["SwitchStrategy"] = SwitchStrategy(CoreSet(), Badge(), when=1)
@@ -65,6 +77,7 @@ VARIANTS = {
 _TRAINED_FOR = {
     PredictsEvidence: EvidentialClassifier,
     PredictsLoss: LossPredictionClassifier,
+    PredictsNovelty: WassersteinClassifier,
 }
 
 

@@ -9,13 +9,18 @@ from torch.utils._pytree import tree_leaves
 from skal_deep.classifier import (
     DeepClassifier,
     DeepEnsembleClassifier,
+    EntropyMinimizingClassifier,
     EvidentialClassifier,
+    FixMatchClassifier,
+    LabelPropagationClassifier,
     LaplaceClassifier,
     LossPredictionClassifier,
     MCDropoutClassifier,
     MultiHeadClassifier,
+    PseudoLabelClassifier,
     SnapshotEnsembleClassifier,
     SWAGClassifier,
+    WassersteinClassifier,
 )
 from skal_deep.modules import MLP
 
@@ -72,6 +77,13 @@ MAKERS = {
 # that term with the others, so that they are put through the public checks alone.
 JOINT_MAKERS = {
     "loss": LossPredictionClassifier,
+    "entropy": EntropyMinimizingClassifier,
+    "critic": WassersteinClassifier,
+    "pseudo": lambda net, **kw: PseudoLabelClassifier(net, threshold=0.5, **kw),
+    "propagated": lambda net, **kw: LabelPropagationClassifier(
+        net, n_neighbors=5, **kw
+    ),
+    "fixmatch": lambda net, **kw: FixMatchClassifier(net, unlabeled_ratio=1, **kw),
 }
 WITHOUT_POSTERIOR = ("deep", "evidential")
 POSTERIORS = [kind for kind in MAKERS if kind not in WITHOUT_POSTERIOR]

@@ -1,6 +1,6 @@
 """Inputs at the scale that auxiliary nets train well at."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,21 @@ class Standardizer:
         if X.size > _KEPT_NUMBERS:
             return None
         return torch.cat([self(chunk) for chunk in row_chunks(X)])
+
+
+@torch.no_grad()
+def by_chunks(
+    net: Callable[[Tensor], Tensor],
+    X: NDArray[Any],
+    scale: Callable[[NDArray[Any]], Tensor],
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """Return what a net makes of rows, on the CPU and in double precision.
+
+    A row's answer does not depend on the others: the net is in eval mode.
+    """
+    parts = [net(scale(chunk).to(device)) for chunk in row_chunks(X)]
+    return torch.cat(parts).cpu().double()
 
 
 def row_chunks(X: NDArray[Any]) -> Iterator[NDArray[Any]]:

@@ -126,7 +126,7 @@ def descend(optimizer: torch.optim.Optimizer, module: nn.Module, loss: Tensor) -
 
 def train(
     modules: Sequence[nn.Module],
-    step: Callable[[], None],
+    step: Callable[[], bool | None],
     n_iterations: int,
     *,
     name: str,
@@ -139,7 +139,7 @@ def train(
     modules : sequence of nn.Module
         The modules to train, in train mode meanwhile and in eval mode after.
     step : callable
-        Draws mini-batches and updates parameters.
+        Draws mini-batches and updates parameters. ``True`` ends the training.
     n_iterations : int
         Number of steps.
     name : str
@@ -152,7 +152,8 @@ def train(
     try:
         with torch.enable_grad():
             for _ in trange(n_iterations, desc=name, leave=False, disable=not verbose):
-                step()
+                if step():
+                    break
     finally:
         for module in modules:
             module.eval()
