@@ -1,5 +1,6 @@
 """Independently trained nets as a posterior."""
 
+import warnings
 from numbers import Integral
 
 from sklearn.base import clone
@@ -48,6 +49,10 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         default, its optimiser SGD, Adam, AdamW or RMSprop, and its module without
         dropout and batch normalisation. Where one pass is not possible, a warning
         says why, and members are trained one after another.
+    augment : callable, default=None
+        Takes and returns the inputs of a mini-batch of training, as a tensor.
+        Predictions and queries see rows as they are. It may draw from torch's global
+        generator, which the fit seeds and puts back.
     embedding_layer : str, default=None
         Name of the layer of the module whose input is the embedding. ``None`` is the
         linear layer that runs last. The embeddings of the members stand side by side.
@@ -107,6 +112,7 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         n_estimators=5,
         shared_epochs=0,
         batched=False,
+        augment=None,
         embedding_layer=None,
         classes=None,
         missing_label=-1,
@@ -123,6 +129,7 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         self.n_estimators = n_estimators
         self.shared_epochs = shared_epochs
         self.batched = batched
+        self.augment = augment
         self.embedding_layer = embedding_layer
 
     def _fit_nets(self, *, start_from, **data):
@@ -131,6 +138,14 @@ class DeepEnsembleClassifier(EnsembleClassifier):
             shared, net = self._parts_of_training()
             common = self._fit_net(net=shared, **data)
             start_from = [common] * self.n_estimators
+        batched = self.batched
+        if batched and self.augment is not None:
+            batched = False
+            warnings.warn(
+                "Members are trained one after another: with `augment` their inputs "
+                "differ.",
+                stacklevel=4,
+            )
         together = StackedTraining()
         nets = [
             self._fit_net(
@@ -138,7 +153,7 @@ class DeepEnsembleClassifier(EnsembleClassifier):
                 seed=derived_seed(self.seed_, 0, member),
                 start_from=start_from,
                 member=member,
-                train=together.add if self.batched else train_net,
+                train=together.add if batched else train_net,
                 **data,
             )
             for member in range(self.n_estimators)
