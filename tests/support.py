@@ -19,6 +19,7 @@ from skal_deep.classifier import (
     MCDropoutClassifier,
     MixMatchClassifier,
     MultiHeadClassifier,
+    MultiViewClassifier,
     PseudoLabelClassifier,
     SnapshotEnsembleClassifier,
     SWAGClassifier,
@@ -82,6 +83,7 @@ JOINT_MAKERS = {
     "entropy": EntropyMinimizingClassifier,
     "checkpoints": CheckpointClassifier,
     "mixmatch": MixMatchClassifier,
+    "views": MultiViewClassifier,
     "critic": WassersteinClassifier,
     "pseudo": lambda net, **kw: PseudoLabelClassifier(net, threshold=0.5, **kw),
     "propagated": lambda net, **kw: LabelPropagationClassifier(
