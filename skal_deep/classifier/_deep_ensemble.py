@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval
 
 from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier._posterior import EnsembleClassifier
+from skal_deep.classifier.net._dropout_check import check_dropout
 from skal_deep.classifier.net._fit import train_net
 from skal_deep.classifier.net._stacked_training import StackedTraining
 
@@ -38,6 +39,10 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         module should have. With f of e epochs shared, it costs ``f + n_estimators
         (e - f)`` epochs; a tenth to a fifth of them is a start. With no label yet,
         and in ``fit_from``, nothing is shared.
+    n_dropout_draws : int, default=0
+        Number of draws from each member by dropout, for a stochastic ensemble [3]_: it
+        has ``n_estimators`` times as many draws, whose number a large batch needs, and
+        its module needs dropout. 0 takes each member as it is.
     batched : bool, default=False
         Whether to train all members in one pass over their stacked weights, by
         ``torch.func.vmap``, in place of one after another. It pays for small nets and
@@ -88,6 +93,8 @@ class DeepEnsembleClassifier(EnsembleClassifier):
        Predictive Uncertainty Estimation using Deep Ensembles. NeurIPS, 2017.
     .. [2] W. Beluch, T. Genewein, A. Nürnberger, J. Köhler. The Power of Ensembles
        for Active Learning in Image Classification. CVPR, 2018.
+    .. [3] R. Pop, P. Fulop. Deep Ensemble Bayesian Active Learning: Addressing the Mode
+       Collapse Issue in Monte Carlo Dropout via Ensembles. arXiv:1811.03897, 2018.
 
     Examples
     --------
@@ -103,6 +110,7 @@ class DeepEnsembleClassifier(EnsembleClassifier):
     _parameter_constraints = {
         **EnsembleClassifier._parameter_constraints,
         "shared_epochs": [Interval(Integral, 0, None, closed="left")],
+        "n_dropout_draws": [Interval(Integral, 0, None, closed="left")],
         "batched": ["boolean"],
     }
 
@@ -111,6 +119,7 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         net,
         n_estimators=5,
         shared_epochs=0,
+        n_dropout_draws=0,
         batched=False,
         augment=None,
         embedding_layer=None,
@@ -128,6 +137,7 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         self.net = net
         self.n_estimators = n_estimators
         self.shared_epochs = shared_epochs
+        self.n_dropout_draws = n_dropout_draws
         self.batched = batched
         self.augment = augment
         self.embedding_layer = embedding_layer
@@ -180,4 +190,7 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         )
         if self.shared_epochs:
             advice = "Members with shared_epochs part by dropout: add nn.Dropout."
+        if self.n_dropout_draws and len(self.classes_) > 1:
+            for net in self.nets_:
+                check_dropout(net, shown)
         self._check_draws(shown, advice)
