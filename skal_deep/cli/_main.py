@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from skal_deep.classifier import CapabilityError
 from skal_deep.cli._job import compare, write
 from skal_deep.cli._parser import build_parser
 from skal_deep.evaluation.simulation._first_labels import format_counts
@@ -24,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         comparison, data = compare(args)
         write(comparison, data, args.out)
-    except (ValueError, OSError, MemoryError) as error:
+    except (CapabilityError, ValueError, OSError, MemoryError) as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
     except KeyboardInterrupt:
         parser.exit(130, "\nInterrupted. The same command goes on from here.\n")
