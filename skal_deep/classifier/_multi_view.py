@@ -78,7 +78,8 @@ class MultiViewClassifier(SingleNetPosterior):
     The paper is known to us by its abstract: this is an interpretation, in which views
     weigh equally. The heads' losses are added to the net's as their mean. Heads are new
     in each fit, also in ``fit_from``, and weights of rows do not count in them.
-    ``net__compile`` has no effect, as compiled code shows no hidden features.
+    ``net__compile`` has no effect, as compiled code shows no hidden features. A hook of
+    yours on the module's output changes the net's own view alone.
 
     References
     ----------

@@ -22,7 +22,10 @@ from skal_deep.testing._strategy_case import small_classifier, small_data
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", MAKERS | JOINT_MAKERS)
 def test_our_classifiers_keep_their_promises(kind):
-    check_classifier((MAKERS | JOINT_MAKERS)[kind](make_net(max_epochs=6)))
+    # heads on hidden layers see nothing of what a hook makes of the output
+    skip = ("hooks_of_the_caller",) if kind == "views" else ()
+    make = (MAKERS | JOINT_MAKERS)[kind]
+    check_classifier(make(make_net(max_epochs=6)), skip=skip)
 
 
 @pytest.mark.slow
