@@ -24,7 +24,7 @@ from torch import Tensor
 
 from skal_deep.classifier._labeled_score import ScoresLabeledRows
 from skal_deep.classifier.net._batches import N_SHOWN_ROWS
-from skal_deep.classifier.net._fit import fit_net
+from skal_deep.classifier.net._fit import fit_net, train_net
 from skal_deep.classifier.net._gradient_lengths import gradient_lengths, has_bias
 from skal_deep.classifier.net._head import net_head
 from skal_deep.classifier.net._interrupts import (
@@ -32,6 +32,7 @@ from skal_deep.classifier.net._interrupts import (
     restore_unless_done,
 )
 from skal_deep.classifier.net._jacobian import net_jacobian
+from skal_deep.classifier.net._joint_training import augmented
 from skal_deep.classifier.net._logits import differentiable_logits
 from skal_deep.classifier.net._reading import check_reading
 from skal_deep.classifier.net._rows import net_rows
@@ -88,9 +89,12 @@ class NetClassifier(ScoresLabeledRows, SkactivemlClassifier, ABC):
 
     _parameter_constraints: dict[str, Any] = {
         "net": [NeuralNet],
+        "augment": [callable, None],
         "embedding_layer": [str, None],
         "random_state": ["random_state"],
     }
+    # Whether `_fit_nets` takes the rows without a label, too, as `unlabeled`.
+    _learns_from_unlabeled = False
 
     def fit(self, X, y, sample_weight=None):
         """Fit the net to the labelled rows.
@@ -194,7 +198,9 @@ class NetClassifier(ScoresLabeledRows, SkactivemlClassifier, ABC):
         weight = None if sample_weight is None else sample_weight[labeled]
         if weight is not None and len(weight) and not weight.any():
             raise ValueError("sample_weight is zero for every labelled row.")
+        rest = {"unlabeled": X[~labeled]} if self._learns_from_unlabeled else {}
         self.nets_ = self._fit_nets(
+            **rest,
             X=X[labeled],
             y=y[labeled].astype(np.int64),
             sample_weight=weight,
@@ -240,6 +246,7 @@ class NetClassifier(ScoresLabeledRows, SkactivemlClassifier, ABC):
         seed: int | None = None,
         start_from: list[NeuralNet] | None = None,
         member: int = 0,
+        train: Callable[..., None] | None = None,
         **options: Any,
     ) -> NeuralNet:
         """Return a fitted clone of a net, by default of ``self.net``, for a member.
@@ -252,8 +259,16 @@ class NetClassifier(ScoresLabeledRows, SkactivemlClassifier, ABC):
             seed=self.seed_ if seed is None else seed,
             start_from=start_from[member] if start_from else None,
             embedding_layer=self.embedding_layer,
+            train=partial(self._train_augmented, train or train_net),
             **options,
         )
+
+    def _train_augmented(
+        self, train: Callable[..., None], net: NeuralNet, *data: Any
+    ) -> None:
+        """Train an initialised net on inputs that are changed, if any are."""
+        with augmented(net, getattr(self, "augment", None)):
+            train(net, *data)
 
     def _check_fit(self, shown: NDArray[Any]) -> None:
         """Check on a few rows that the fitted net keeps the promise of the class."""

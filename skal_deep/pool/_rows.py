@@ -1,5 +1,6 @@
 """Rows of data, seen through a model."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,9 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from skal_deep.classifier import (
+    CapabilityError,
     Embeds,
     HasWeightGradients,
     Model,
+    PredictsLoss,
     PredictsVariance,
 )
 from skal_deep.classifier._base import derived_seed
@@ -97,6 +100,17 @@ class Rows:
         check_finite(X, "X", who)
         return X
 
+    def seen_X(self) -> NDArray[Any]:
+        """Return the inputs as the classifier, or a Pipeline's last step, sees them.
+
+        Rows keep their shape as long as the earlier steps keep the number of features.
+        """
+        seen_ND = self._answer("inputs").numpy(force=True)
+        shape = self._data.shape[1:]
+        if seen_ND.shape[1] == math.prod(shape):
+            return seen_ND.reshape(len(self), *shape)
+        return seen_ND
+
     def take_answers_of(self, others: "Rows") -> None:
         """Look answers up in those of other rows, which these are among."""
         order = np.argsort(others._positions)
@@ -114,6 +128,23 @@ class Rows:
     def predict_evidence(self) -> Tensor:
         """Return evidence for each class, of shape (N, C)."""
         return self._answer("predict_evidence")
+
+    def predict_novelty(self) -> Tensor:
+        """Return how unlike the labelled rows each row is, (N,)."""
+        return self._answer("predict_novelty")
+
+    def predict_votes(self) -> Tensor:
+        """Return the classes predicted at stages of the training, (N, T)."""
+        return self._answer("predict_votes")
+
+    def predict_loss(self) -> Tensor:
+        """Return predicted losses of shape (N,), of any scale."""
+        if not isinstance(self._model, PredictsLoss):
+            raise CapabilityError(
+                "Predicted losses are asked for, and the classifier has no "
+                "`predict_loss`. Pass a LossPredictionClassifier."
+            )
+        return self._answer("predict_loss")
 
     def embed(self) -> Tensor:
         """Return embeddings of shape (N, D), the inputs where the model has none."""
