@@ -29,16 +29,27 @@ from skal_deep.rows._labels import known_classes
 
 
 class HasStepRules(Protocol):
-    """What a cycle asks of its learner, by name.
+    """What a cycle asks of its learner, by name."""
 
-    ``batch_size`` is how many rows to ask for, ``retrain`` what a fit starts from.
-    """
+    @property
+    def estimator(self) -> Any:
+        """The unfitted model."""
 
-    estimator: Any
-    query_strategy: Any
-    batch_size: int
-    retrain: str
-    missing_label: Any
+    @property
+    def query_strategy(self) -> Any:
+        """What chooses; ``None`` is random sampling."""
+
+    @property
+    def batch_size(self) -> int:
+        """How many rows to ask for."""
+
+    @property
+    def retrain(self) -> str:
+        """What a fit starts from."""
+
+    @property
+    def missing_label(self) -> Any:
+        """Marks a row without a label."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,909 @@
+"""A labelling campaign: a folder that asks for labels and keeps them."""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from skactiveml.base import QueryStrategy
+
+from skal_deep.campaign._batch import Batch
+from skal_deep.campaign._control import control_keys, reserve_for
+from skal_deep.campaign._embed import Embedded, embed_items, lock_features
+from skal_deep.campaign._errors import NothingToDoError
+from skal_deep.campaign._events import (
+    OK,
+    SKIP,
+    UNSURE,
+    VOID,
+    Event,
+    append_events,
+    file_name,
+    read_log,
+    standing,
+)
+from skal_deep.campaign._extractors import feature_name, make_extractor
+from skal_deep.campaign._features import FeatureFile
+from skal_deep.campaign._files import digest_of_ids, lock
+from skal_deep.campaign._images import MAX_PIXELS
+from skal_deep.campaign._items import NAME as ITEMS
+from skal_deep.campaign._items import Items
+from skal_deep.campaign._models import (
+    automatic_strategy,
+    check_fits,
+    cold_start,
+    named_model,
+)
+from skal_deep.campaign._plan import (
+    Situation,
+    StepRules,
+    answers_on,
+    fit_round,
+    plan_round,
+)
+from skal_deep.campaign._rounds import CONTROL, Round, read_rounds, write_round
+from skal_deep.campaign._settings import (
+    CLASSIFICATION,
+    NAME,
+    REGRESSION,
+    SCHEMA,
+    Settings,
+    check_classes,
+    now,
+    versions,
+)
+from skal_deep.campaign._source import (
+    Embeddings,
+    Rows,
+    Source,
+    SourceArguments,
+    relative_to,
+    renamed,
+    source_of,
+)
+from skal_deep.campaign._state import State
+from skal_deep.campaign._table_features import table_features
+from skal_deep.classifier._base import derived_seed
+from skal_deep.classifier.door._as_model import as_model
+from skal_deep.evaluation.simulation._streams import Purpose
+from skal_deep.pool import DeepQueryStrategy
+
+_MISSING = -1  # of classes, whose numbers are their places in the list
+
+
+class Campaign:
+    """A labelling campaign: a folder that asks for labels and keeps them.
+
+    It needs no label to begin with. ``next`` asks for a batch, ``label`` takes what
+    people say, and both may be done by other processes, on other days: everything is
+    on disk when a call returns, and nothing else is remembered.
+
+    Use it to label data of your own. To see how a strategy would have done on data
+    whose labels are known, use ``compare_strategies``.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder of a campaign that was made by :meth:`create`.
+
+    See Also
+    --------
+    Batch : What ``next`` returns.
+    skal_deep.evaluation.SimulatedActiveLearner : Plays the same loop with an oracle.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> from pathlib import Path
+    >>> from skal_deep.campaign import Campaign
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> X = np.random.default_rng(0).normal(size=(300, 4))
+    >>> np.save(folder / "X.npy", X)
+    >>> c = Campaign.create(
+    ...     folder / "signs", embeddings=folder / "X.npy", classes=["-1", "+1"],
+    ...     budget=40,
+    ... )
+    >>> for _ in range(2):
+    ...     batch = c.next(batch_size=10)
+    ...     rows = [int(name[1:]) for name in batch.ids]
+    ...     c.label({n: "+1" if X[r, 0] > 0 else "-1" for n, r in zip(batch.ids, rows)},
+    ...             annotator="anna")
+    >>> len(Campaign(folder / "signs").labels())
+    20
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self._items: tuple[tuple[int, int], Items] | None = None
+        Settings.read(self.path)
+
+    @classmethod
+    def create(
+        cls,
+        path: str | Path,
+        *,
+        images: str | Path | None = None,
+        texts: str | Path | None = None,
+        table: str | Path | None = None,
+        embeddings: str | Path | None = None,
+        column: str | None = None,
+        id: str | None = None,
+        ids: str | Path | None = None,
+        classes: Sequence[str] | None = None,
+        numbers: bool = False,
+        budget: int,
+        control_share: float = 0.2,
+        reserve: float | None = None,
+        seed: int = 0,
+    ) -> "Campaign":
+        """Begin a campaign.
+
+        Parameters
+        ----------
+        path : str or Path
+            Folder to make.
+        images : str or Path, default=None
+            A folder with images.
+        texts : str or Path, default=None
+            A table with a text in each row, in ``column``.
+        table : str or Path, default=None
+            A table of numbers and words.
+        embeddings : str or Path, default=None
+            An array (n_items, n_features), written by ``numpy.save``.
+        column : str, default=None
+            Column of the texts.
+        id : str, default=None
+            Column of the ids, of texts and tables. ``None`` makes ids of the content.
+        ids : str or Path, default=None
+            File with an id a line, for an array. ``None`` numbers its rows.
+        classes : sequence of str, default=None
+            Names of the classes.
+        numbers : bool, default=False
+            Whether labels are numbers.
+        budget : int
+            How many labels may be asked for.
+        control_share : float, default=0.2
+            Share of each batch that chance picks. These labels do not train: they tell
+            the error. 0 asks for none.
+        reserve : float or int, default=None
+            How many items are kept for chance to pick from, or which share of all.
+            ``None`` is one and a half times the control labels of the budget, at least
+            50, at most half of all.
+        seed : int, default=0
+            Seed of everything that is drawn, but for the control arm.
+
+        Returns
+        -------
+        campaign : Campaign
+            The campaign.
+        """
+        folder = Path(path)
+        if (folder / NAME).exists():
+            raise FileExistsError(
+                f"There is a campaign in {folder} already: open it with "
+                f"Campaign({str(folder)!r})."
+            )
+        if numbers == (classes is not None):
+            raise ValueError(
+                "Labels are classes or numbers: pass classes=[...] (--classes a,b,c) "
+                "or numbers=True (--numbers), one of the two."
+            )
+        if not (isinstance(budget, int) and budget >= 1):
+            raise ValueError(
+                f"budget must be a whole number from 1 up, not {budget!r}."
+            )
+        if not 0 <= control_share < 1:
+            raise ValueError(
+                f"control_share must be from 0 to below 1, not {control_share!r}."
+            )
+        arguments = SourceArguments(images, texts, table, embeddings, column, id, ids)
+        kind, source = arguments.described(folder)
+        content: dict[str, Any] = {
+            "schema": SCHEMA,
+            "task": REGRESSION if numbers else CLASSIFICATION,
+            "classes": [] if classes is None else check_classes(list(classes)),
+            "kind": kind,
+            "source": source,
+            "missing": "refuse",
+            "salt": secrets.token_hex(16),
+            "seed": int(seed),
+            "budget": budget,
+            "control": {"share": float(control_share), "reserve": 0.0},
+            "features": {"table": "table", "embeddings": "embeddings"}.get(kind),
+            "model": {"name": "probe", "set": {}},
+            "created": now(),
+            "versions": versions(),
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        with lock(folder):
+            if (folder / NAME).exists():
+                raise FileExistsError(f"There is a campaign in {folder} already.")
+            settings = Settings(content)
+            where = source_of(settings, folder)
+            items = Items.empty().updated(where.look(), {}, 0)
+            if not len(items):
+                raise ValueError(
+                    f"There is nothing to label in {folder / source['path']}: "
+                    f"{len(where.unreadable)} items cannot be read."
+                )
+            keys = control_keys(settings.salt, items.ids)
+            threshold = reserve_for(keys, control_share, budget, reserve)
+            settings = settings.changed(
+                control={"share": float(control_share), "reserve": threshold}
+            )
+            settings = _pinned(settings, where)
+            items.write(folder)
+            settings.write(folder)  # last: without it there is no campaign
+        return cls(folder)
+
+    def __repr__(self) -> str:
+        return f"Campaign({str(self.path)!r})"
+
+    # What a campaign is
+
+    @property
+    def settings(self) -> Settings:
+        """What was decided at the beginning, as campaign.json says it now."""
+        return Settings.read(self.path)
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes; none where labels are numbers."""
+        return self.settings.classes
+
+    @property
+    def kind(self) -> str:
+        """What an item is: "image", "text", "table" or "embeddings"."""
+        return self.settings.kind
+
+    @cached_property
+    def source(self) -> Source:
+        """Where the items are."""
+        return source_of(self.settings, self.path)
+
+    @property
+    def items(self) -> Items:
+        """All items there ever were, read again only if the file has changed."""
+        stat = (self.path / ITEMS).stat()
+        mark = (stat.st_mtime_ns, stat.st_size)
+        if self._items is None or self._items[0] != mark:
+            self._items = (mark, Items.read(self.path))
+        return self._items[1]
+
+    def state(self) -> State:
+        """Return all that the files say now."""
+        return State(
+            self.settings, self.items, read_rounds(self.path), read_log(self.path)
+        )
+
+    def place(self, id: str) -> str:
+        """Return where an item is: its path in the folder, or its row.
+
+        Parameters
+        ----------
+        id : str
+            The item.
+        """
+        items = self.items
+        if id not in items.row_of:
+            raise ValueError(f"There is no item {id!r} in {self.path}.")
+        return items.places[items.row_of[id]]
+
+    def read(self, id: str) -> bytes:
+        """Return what an item holds: the bytes of a file, a text.
+
+        Parameters
+        ----------
+        id : str
+            The item.
+        """
+        return self.source.read(self.place(id))
+
+    def text(self, id: str) -> str:
+        """Return an item in words: a text, the entries of a row, the name of a file.
+
+        Parameters
+        ----------
+        id : str
+            The item.
+        """
+        source, place = self.source, self.place(id)
+        if isinstance(source, Rows):
+            entries = source.entries(place)
+            if len(entries) == 1:
+                return next(iter(entries.values()))
+            return "\n".join(f"{name}: {value}" for name, value in entries.items())
+        if isinstance(source, Embeddings):
+            shown = " ".join(f"{value:.3g}" for value in source.array[int(place)][:8])
+            return f"{shown} ..." if source.array.shape[1] > 8 else shown
+        return place
+
+    # Changing what was decided
+
+    def add_classes(self, classes: Sequence[str]) -> None:
+        """Say what the classes are now: new ones stand behind the old ones.
+
+        Parameters
+        ----------
+        classes : sequence of str
+            All of them, or the new ones.
+        """
+        with lock(self.path):
+            settings = self.settings
+            if settings.is_regression:
+                raise ValueError(
+                    "The labels of this campaign are numbers, not classes."
+                )
+            old, named = settings.classes, [str(name).strip() for name in classes]
+            new = [name for name in named if name not in old]
+            if dropped := [name for name in old if name not in named and new == []]:
+                raise ValueError(
+                    f"{dropped} cannot be taken out of the classes: they may have "
+                    "labels. Name all classes that there are, and new ones behind them."
+                )
+            if new:
+                all_names = check_classes([*old, *new])
+                settings.changed(classes=all_names).write(self.path)
+
+    def move_source(self, path: str | Path) -> None:
+        """Say where the items are after they were moved.
+
+        Parameters
+        ----------
+        path : str or Path
+            The folder or the file.
+        """
+        path = Path(path).expanduser()
+        if not path.exists():
+            raise FileNotFoundError(f"{path} is not there.")
+        with lock(self.path):
+            settings = self.settings
+            source = {**settings.source, "path": relative_to(path, self.path)}
+            settings.changed(source=source).write(self.path)
+        vars(self).pop("source", None)
+        self.rescan()
+
+    def rescan(self) -> Items:
+        """Look at the source again: new items are added, missing ones marked gone.
+
+        A file that was moved and whose content is known keeps its id.
+        """
+        with lock(self.path):
+            return self._rescan()
+
+    def _rescan(self) -> Items:
+        vars(self).pop("source", None)
+        items, source = self.items, self.source
+        found = source.look()
+        moved = renamed(source, items.places, items.digests, items.sizes, found)
+        last_round = len(read_rounds(self.path))
+        updated = items.updated(found, moved, last_round)
+        if not updated.same_as(items):
+            updated.write(self.path)
+            settings = _pinned(self.settings, source)
+            if settings != self.settings:
+                settings.write(self.path)
+        return self.items
+
+    def embed(
+        self,
+        features: str = "pixels",
+        *,
+        batch_size: int = 64,
+        device: str = "cpu",
+        download: bool = False,
+        max_pixels: float = MAX_PIXELS,
+        report: Callable[[int, int], None] | None = None,
+    ) -> Embedded:
+        """Compute features of all items, which strategies and models see.
+
+        Items that have them are left out, so that a call that was interrupted goes on.
+
+        Parameters
+        ----------
+        features : str, default="pixels"
+            "pixels", "tfidf", "torchvision:NAME", "timm:NAME", "transformers:NAME", or
+            ``module:function``: a function that takes a list of paths, texts or rows
+            and returns an array with a row for each.
+        batch_size : int, default=64
+            Items a pass.
+        device : str, default="cpu"
+            Where to compute.
+        download : bool, default=False
+            Whether weights may be fetched from the internet.
+        max_pixels : float, default=1e8
+            Larger images count as broken.
+        report : callable, default=None
+            Is told how many of how many items are done.
+
+        Returns
+        -------
+        embedded : Embedded
+            What was done.
+        """
+        if self.kind in ("table", "embeddings") and ":" not in features:
+            raise ValueError(
+                f"Items of the kind {self.kind} have their features with them: go on "
+                f"with python -m skal_deep next {self.path}."
+            )
+        file = FeatureFile(self.path, feature_name(features))
+        extractor = make_extractor(
+            features,
+            self.kind,
+            batch_size=batch_size,
+            device=device,
+            download=download,
+        )
+        self.rescan()
+        with lock_features(file):
+            embedded = embed_items(
+                self,
+                extractor,
+                file,
+                features,
+                batch_size,
+                max_pixels,
+                report,
+            )
+        with lock(self.path):
+            if self.settings.features != file.name:
+                self.settings.changed(features=file.name).write(self.path)
+        return embedded
+
+    # Asking
+
+    def next(
+        self,
+        strategy: QueryStrategy | None = None,
+        estimator: Any = None,
+        batch_size: int = 20,
+        *,
+        model: Mapping[str, Any] | None = None,
+        skip_rest: bool = False,
+    ) -> Batch:
+        """Return what to label next: the open round, or a new one.
+
+        Parameters
+        ----------
+        strategy : QueryStrategy, default=None
+            What chooses. ``None`` takes typical items, by ``TypiClust``, until every
+            class has two labels or a quarter of the budget is spent, and then uncertain
+            ones, by ``MarginSampling``.
+        estimator : object, default=None
+            What is trained on the labels: a classifier or regressor. ``None`` takes the
+            campaign's model, a linear one on standardised features.
+        batch_size : int, default=20
+            How many items to ask for; fewer if the budget or the pool ends.
+        model : mapping, default=None
+            A model by name, with "name" and "set", instead of ``estimator``.
+        skip_rest : bool, default=False
+            Whether to close the open round. What was not labelled of it may be asked
+            again later.
+
+        Returns
+        -------
+        batch : Batch
+            What to label.
+
+        Raises
+        ------
+        NothingToDoError
+            If the budget is spent or nothing is left to ask for.
+        """
+        if not (isinstance(batch_size, int) and batch_size >= 1):
+            raise ValueError(
+                f"batch_size must be a whole number from 1 up, not {batch_size!r}."
+            )
+        with lock(self.path):
+            self._rescan()
+            state = self.state()
+            if state.open_round is not None and not skip_rest:
+                return self._batch(state.open_round)
+            asked = self._ask(state, strategy, estimator, model, batch_size)
+        return self._batch(asked)
+
+    def _ask(
+        self,
+        state: State,
+        strategy: QueryStrategy | None,
+        estimator: Any,
+        model: Mapping[str, Any] | None,
+        batch_size: int,
+    ) -> Round:
+        """Plan a round and write it."""
+        settings, number = state.settings, len(state.rounds) + 1
+        if not state.n_left:
+            raise NothingToDoError(
+                f"The budget of {settings.budget} labels is spent. Next: python -m "
+                f"skal_deep export {self.path} --out result/. To go on, pass a larger "
+                "budget: python -m skal_deep init ... --budget N."
+            )
+        described = dict(settings.model if model is None else model)
+        if estimator is None:
+            estimator = named_model(described["name"], described["set"], settings)
+        else:
+            check_fits(estimator, settings)
+            described = {"name": type(estimator).__name__, "set": {}}
+        situation, has_features = self._situation(state)
+        fitted = fit_round(situation, estimator, settings.seed, number)
+        chooser = strategy
+        if chooser is None:
+            codes = situation.y[situation.trained_on]
+            counts = [len(codes)]
+            if not settings.is_regression:
+                n_classes = len(settings.classes)
+                counts = np.bincount(codes.astype(int), minlength=n_classes).tolist()
+            chooser = automatic_strategy(settings, counts, state.n_used)
+            asked_model = None if isinstance(chooser, type(cold_start())) else fitted
+        else:
+            chooser = chooser if fitted is not None else _without_model(chooser)
+            asked_model = fitted
+        rules = StepRules(
+            estimator,
+            chooser,
+            min(batch_size, state.n_left),
+            situation.missing_label,
+        )
+        n_before = sum(len(one.ids) for one in state.rounds)
+        plan = plan_round(
+            situation,
+            asked_model,
+            rules,
+            settings.control_share,
+            n_before,
+            settings.seed,
+            number,
+        )
+        if not plan.picks:
+            raise NothingToDoError(
+                f"No item of {self.path} is left to ask for: all {len(state.items)} "
+                f"are labelled, skipped, gone or without features. Next: python -m "
+                f"skal_deep export {self.path} --out result/."
+            )
+        reserved = np.flatnonzero(state.is_reserved)
+        proba_NC = None
+        if fitted is not None:
+            width = len(settings.classes) or 1
+            proba_NC = np.full((len(reserved), width), np.nan)
+            known = has_features[reserved]
+            proba_NC[known] = answers_on(
+                fitted, situation.X[reserved[known]], situation.classes
+            )
+        content = {
+            "schema": SCHEMA,
+            "round": number,
+            "time": now(),
+            "seed": derived_seed(settings.seed, Purpose.STRATEGY, number),
+            "pool": len(situation.pool),
+            "reserved": len(reserved),
+            "n_train": len(situation.trained_on),
+            "strategy": _described(plan.strategy),
+            "model": {**described, "hash": self._model_hash(state, described)},
+            "features": settings.features,
+            "items_digest": state.items.ids_digest,
+            "versions": versions(),
+            "items": [_entry(state, pick) for pick in plan.picks],
+        }
+        return write_round(self.path, content, proba_NC)
+
+    def _model_hash(self, state: State, described: Mapping[str, Any]) -> str:
+        """Return a digest of what the round's model was made from."""
+        names = state.training()
+        labels = [f"{n}={state.labels.label[n]}" for n in names]
+        about = [f"{described}", f"{state.settings.features}", *labels]
+        return digest_of_ids(about)
+
+    def _situation(self, state: State) -> tuple[Situation, NDArray[np.bool_]]:
+        """Return what can be asked, and which items have features."""
+        items, settings = state.items, state.settings
+        X, has_features = self._features(items)
+        missing: Any = np.nan if settings.is_regression else _MISSING
+        y = np.full(len(items), missing, float if settings.is_regression else np.intp)
+        trained = [n for n in state.training() if has_features[items.row_of[n]]]
+        y[items.rows(trained)] = state.codes(trained)
+        free = has_features & ~items.is_gone & ~state.is_answered
+        again = items.rows(state.to_ask_again)
+        again = again[~items.is_gone[again]]
+        is_control = state.is_reserved[again]
+        waiting = np.flatnonzero(free & state.is_reserved)
+        waiting = waiting[np.argsort(state.keys[waiting])]
+        return (
+            Situation(
+                X,
+                y,
+                np.flatnonzero(free & ~state.is_reserved),
+                np.concatenate([again[is_control], waiting]),
+                again[~is_control],
+                np.arange(len(settings.classes)),
+                missing,
+            ),
+            has_features,
+        )
+
+    def _features(
+        self, items: Items, name: str | None = None
+    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Return features of all items, and which of them have any."""
+        name = name or self.settings.features
+        source = self.source
+        if name == "table" and isinstance(source, Rows):
+            return table_features(source, items.places), np.ones(len(items), bool)
+        if name == "embeddings" and isinstance(source, Embeddings):
+            at = np.array([int(place) for place in items.places], dtype=np.intp)
+            has = at < len(source.array)
+            X = np.zeros((len(items), source.array.shape[1]), np.float32)
+            X[has] = source.array[at[has]]
+            return X, has
+        if name is None:
+            spec = "tfidf" if self.kind == "text" else "pixels"
+            raise FileNotFoundError(
+                f"{self.path} has no features yet, which strategies and models see: "
+                f"run python -m skal_deep embed {self.path} --features {spec}"
+            )
+        return FeatureFile(self.path, name).read(items)
+
+    def _batch(self, one: Round) -> Batch:
+        return Batch(self, one.number, list(one.ids))
+
+    def open_round(self) -> Batch | None:
+        """Return the round that is not finished, if there is one."""
+        one = self.state().open_round
+        return None if one is None else self._batch(one)
+
+    def left(self, number: int) -> list[str]:
+        """Return the items of a round that nobody has answered.
+
+        Parameters
+        ----------
+        number : int
+            Of the round.
+        """
+        state = self.state()
+        return state.left(state.rounds[number - 1])
+
+    # Answers
+
+    def label(
+        self,
+        labels: Mapping[str, Any],
+        annotator: str,
+        seconds: float | None = None,
+        *,
+        given: bool = False,
+        via: str = "python",
+        digests: Mapping[str, str] | None = None,
+    ) -> list[Event]:
+        """Write down what an annotator says; when it returns, it is on the disk.
+
+        Parameters
+        ----------
+        labels : mapping of str to str, float, SKIP or UNSURE
+            Answers by id. Unknown ids and classes are refused as a whole.
+        annotator : str
+            Who says it.
+        seconds : float, default=None
+            How long it took.
+        given : bool, default=False
+            Whether labels of items that were never asked are taken, too: those that
+            existed before. They train, and never tell the error.
+        via : str, default="python"
+            How the answers came.
+        digests : mapping of str to str, default=None
+            Of what was shown, by id. ``None`` takes those that the campaign knows.
+
+        Returns
+        -------
+        events : list of Event
+            What was written.
+        """
+        state = self.state()
+        file_name(annotator)
+        events = [
+            self._event(state, name, value, annotator, seconds, given, via, digests)
+            for name, value in labels.items()
+        ]
+        append_events(self.path, events)
+        return events
+
+    def _event(
+        self,
+        state: State,
+        name: str,
+        value: Any,
+        annotator: str,
+        seconds: float | None,
+        given: bool,
+        via: str,
+        digests: Mapping[str, str] | None,
+    ) -> Event:
+        items = state.items
+        if name not in items.row_of:
+            raise ValueError(f"There is no item {name!r} in {self.path}.")
+        asked = state.asked_in.get(name)
+        if asked is None and not given:
+            raise ValueError(
+                f"{name!r} was not asked in any round. For a label that existed "
+                "before, pass given=True (--given)."
+            )
+        status, label = as_answer(state.settings, value)
+        return Event(
+            name,
+            status,
+            label,
+            annotator,
+            asked[-1] if asked else 0,
+            seconds=seconds,
+            via=via,
+            digest=(digests or {}).get(name) or items.digests[items.row_of[name]],
+        )
+
+    def undo(self, id: str, annotator: str) -> Event:
+        """Withdraw the last answer of an annotator to an item.
+
+        Parameters
+        ----------
+        id : str
+            The item.
+        annotator : str
+            Whose answer.
+
+        Returns
+        -------
+        event : Event
+            The withdrawal.
+        """
+        last = standing(self.events()).get(id, {}).get(annotator)
+        if last is None:
+            raise ValueError(f"{annotator} has no answer to {id!r} to withdraw.")
+        event = Event(id, VOID, None, annotator, last.round, withdraws=last.event)
+        append_events(self.path, [event])
+        return event
+
+    def events(self) -> list[Event]:
+        """Return all that was said, each event once."""
+        return read_log(self.path).events
+
+    def labels(self, annotator: str | None = None) -> dict[str, Any]:
+        """Return the labels by id.
+
+        Parameters
+        ----------
+        annotator : str, default=None
+            Whose labels; ``None`` are those of all together: of each item the label
+            that most annotators gave, and none where they are divided.
+        """
+        state = self.state()
+        if annotator is None:
+            return dict(state.labels.label)
+        return {
+            name: said[annotator].label
+            for name, said in state.labels.answers.items()
+            if annotator in said and said[annotator].status == OK
+        }
+
+    def answers(self, annotator: str) -> dict[str, Event]:
+        """Return what an annotator says now, by id: labels, skips and doubts.
+
+        Parameters
+        ----------
+        annotator : str
+            Who.
+        """
+        said = self.state().labels.answers
+        return {n: by[annotator] for n, by in said.items() if annotator in by}
+
+    def data(
+        self, features: str | None = None
+    ) -> tuple[NDArray[Any], NDArray[Any], list[str]]:
+        """Return features, labels and ids of all items that have features.
+
+        Control labels are among them: leave them out of training, as :meth:`fit` does,
+        if they are to tell the error.
+
+        Parameters
+        ----------
+        features : str, default=None
+            Name of the features; ``None`` are the campaign's.
+
+        Returns
+        -------
+        X : ndarray of shape (n_items, n_features)
+            Features.
+        y : ndarray of shape (n_items,)
+            Places of the labels in ``classes``, -1 where there is none; numbers, NaN
+            where there is none.
+        ids : list of str
+            Ids.
+        """
+        state = self.state()
+        X, has = self._features(state.items, features)
+        regression = state.settings.is_regression
+        y = np.full(len(state.items), np.nan if regression else _MISSING)
+        names = list(state.labels.label)
+        y[state.items.rows(names)] = state.codes(names)
+        y = y if regression else y.astype(np.intp)
+        ids = [name for name, fine in zip(state.items.ids, has, strict=True) if fine]
+        return X[has], y[has], ids
+
+
+def as_answer(settings: Settings, value: Any) -> tuple[str, str | float | None]:
+    """Return status and label of an answer.
+
+    Parameters
+    ----------
+    settings : Settings
+        Those of the campaign.
+    value : str, float, SKIP or UNSURE
+        What was said.
+    """
+    if value is SKIP or value is UNSURE:
+        return value.status, None
+    if settings.is_regression:
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = np.nan
+        if not np.isfinite(number) or isinstance(value, bool):
+            raise ValueError(f"A label must be a finite number, not {value!r}.")
+        return OK, number
+    name = value.item() if isinstance(value, np.generic) else value
+    if not isinstance(name, str) or name not in settings.classes:
+        raise ValueError(
+            f"{value!r} is no class of this campaign; its classes are "
+            f"{', '.join(settings.classes)}."
+        )
+    return OK, name
+
+
+def _pinned(settings: Settings, source: Source) -> Settings:
+    """Return settings with the digest of an array whose rows have no ids."""
+    if not isinstance(source, Embeddings) or settings.source.get("ids") is not None:
+        return settings
+    n_rows = len(source.array)
+    pinned = {"rows": n_rows, "digest": source.digest_of_rows(n_rows)}
+    return settings.changed(source={**settings.source, **pinned})
+
+
+def _without_model(strategy: QueryStrategy) -> QueryStrategy:
+    """Return a strategy for a round before the first label."""
+    import warnings
+
+    if isinstance(strategy, DeepQueryStrategy):
+        model = as_model(None)
+        needs = [need for need in strategy._needs if not isinstance(model, need)]
+        if not needs or strategy._works_on_inputs:
+            return strategy
+    elif type(strategy).__name__ == "RandomSampling":
+        return strategy
+    warnings.warn(
+        f"{type(strategy).__name__} asks a model, and there is no label to train one "
+        "on yet: this round is chosen by TypiClust.",
+        UserWarning,
+        stacklevel=5,
+    )
+    return cold_start()
+
+
+def _described(strategy: Any) -> dict[str, Any] | None:
+    """Return a strategy as a round's file names it."""
+    if strategy is None:
+        return None
+    cls = type(strategy)
+    values = {
+        name: value if isinstance(value, bool | int | float | str) else repr(value)
+        for name, value in strategy.get_params(deep=False).items()
+        if value is not None and name not in ("random_state", "missing_label")
+    }
+    return {"class": f"{cls.__module__}.{cls.__qualname__}", "set": values}
+
+
+def _entry(state: State, pick: Any) -> dict[str, Any]:
+    """Return an item as a round's file has it."""
+    entry = {"id": state.items.ids[pick.row], "arm": pick.arm}
+    if pick.arm == CONTROL:
+        return {**entry, "key": float(state.keys[pick.row])}
+    known = {"rank": pick.rank, "utility": pick.utility, "draw": pick.draw}
+    return {**entry, **{name: v for name, v in known.items() if v is not None}}
