@@ -1,5 +1,6 @@
 """A labelling campaign: a folder that asks for labels and keeps them."""
 
+import dataclasses
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -7,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from skactiveml.base import QueryStrategy
 
+from skal_deep.campaign._add import Added, events_of
 from skal_deep.campaign._batch import Batch
 from skal_deep.campaign._control import control_keys, reserve_for
 from skal_deep.campaign._embed import Embedded, embed_items, lock_features
@@ -25,17 +27,18 @@ from skal_deep.campaign._events import (
     read_log,
     standing,
 )
+from skal_deep.campaign._export import PARTS, export_campaign
 from skal_deep.campaign._extractors import feature_name, make_extractor
 from skal_deep.campaign._features import FeatureFile
 from skal_deep.campaign._files import digest_of_ids, lock
+from skal_deep.campaign._honest import Estimate, control_sample, estimate_from
 from skal_deep.campaign._images import MAX_PIXELS
 from skal_deep.campaign._items import NAME as ITEMS
 from skal_deep.campaign._items import Items
 from skal_deep.campaign._models import (
-    automatic_strategy,
     check_fits,
-    cold_start,
     named_model,
+    round_strategy,
 )
 from skal_deep.campaign._plan import (
     Situation,
@@ -44,6 +47,7 @@ from skal_deep.campaign._plan import (
     fit_round,
     plan_round,
 )
+from skal_deep.campaign._read_labels import read_answers
 from skal_deep.campaign._rounds import CONTROL, Round, read_rounds, write_round
 from skal_deep.campaign._settings import (
     CLASSIFICATION,
@@ -51,10 +55,12 @@ from skal_deep.campaign._settings import (
     REGRESSION,
     SCHEMA,
     Settings,
+    check_budget,
     check_classes,
     now,
     versions,
 )
+from skal_deep.campaign._simulate import PlayedCampaign, play_campaign
 from skal_deep.campaign._source import (
     Embeddings,
     Rows,
@@ -65,11 +71,10 @@ from skal_deep.campaign._source import (
     source_of,
 )
 from skal_deep.campaign._state import State
+from skal_deep.campaign._status import Status, status_of, stored_answers
 from skal_deep.campaign._table_features import table_features
 from skal_deep.classifier._base import derived_seed
-from skal_deep.classifier.door._as_model import as_model
 from skal_deep.evaluation.simulation._streams import Purpose
-from skal_deep.pool import DeepQueryStrategy
 
 _MISSING = -1  # of classes, whose numbers are their places in the list
 
@@ -88,6 +93,9 @@ class Campaign:
     ----------
     path : str or Path
         Folder of a campaign that was made by :meth:`create`.
+    trust : bool, default=False
+        Whether a model that the folder names as ``module:function`` may be imported,
+        which runs code.
 
     See Also
     --------
@@ -115,8 +123,9 @@ class Campaign:
     20
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path, *, trust: bool = False):
         self.path = Path(path)
+        self._trust = trust
         self._items: tuple[tuple[int, int], Items] | None = None
         Settings.read(self.path)
 
@@ -191,10 +200,6 @@ class Campaign:
                 "Labels are classes or numbers: pass classes=[...] (--classes a,b,c) "
                 "or numbers=True (--numbers), one of the two."
             )
-        if not (isinstance(budget, int) and budget >= 1):
-            raise ValueError(
-                f"budget must be a whole number from 1 up, not {budget!r}."
-            )
         if not 0 <= control_share < 1:
             raise ValueError(
                 f"control_share must be from 0 to below 1, not {control_share!r}."
@@ -210,7 +215,7 @@ class Campaign:
             "missing": "refuse",
             "salt": secrets.token_hex(16),
             "seed": int(seed),
-            "budget": budget,
+            "budget": check_budget(budget),
             "control": {"share": float(control_share), "reserve": 0.0},
             "features": {"table": "table", "embeddings": "embeddings"}.get(kind),
             "model": {"name": "probe", "set": {}},
@@ -347,6 +352,30 @@ class Campaign:
             if new:
                 all_names = check_classes([*old, *new])
                 settings.changed(classes=all_names).write(self.path)
+
+    def set_budget(self, budget: int) -> None:
+        """Say how many labels may be asked for now.
+
+        Parameters
+        ----------
+        budget : int
+            All of them together.
+        """
+        with lock(self.path):
+            self.settings.changed(budget=check_budget(budget)).write(self.path)
+
+    def unreadable(self) -> list[str]:
+        """Return what the source holds and nobody can read, by path or line."""
+        self.source.look()
+        return list(self.source.unreadable)
+
+    def default_features(self) -> str:
+        """Return the features to compute where nothing is said: those of before."""
+        known = self.settings.features
+        about = None if known is None else FeatureFile(self.path, known).about()
+        if about is not None:
+            return str(about["features"])
+        return "tfidf" if self.kind == "text" else "pixels"
 
     def move_source(self, path: str | Path) -> None:
         """Say where the items are after they were moved.
@@ -503,6 +532,8 @@ class Campaign:
             if state.open_round is not None and not skip_rest:
                 return self._batch(state.open_round)
             asked = self._ask(state, strategy, estimator, model, batch_size)
+            if model is not None and dict(model) != state.settings.model:
+                self.settings.changed(model=dict(model)).write(self.path)
         return self._batch(asked)
 
     def _ask(
@@ -521,36 +552,23 @@ class Campaign:
                 f"skal_deep export {self.path} --out result/. To go on, pass a larger "
                 "budget: python -m skal_deep init ... --budget N."
             )
-        described = dict(settings.model if model is None else model)
-        if estimator is None:
-            estimator = named_model(described["name"], described["set"], settings)
-        else:
-            check_fits(estimator, settings)
-            described = {"name": type(estimator).__name__, "set": {}}
+        estimator, described = self._model(settings, estimator, model)
         situation, has_features = self._situation(state)
         fitted = fit_round(situation, estimator, settings.seed, number)
-        chooser = strategy
-        if chooser is None:
-            codes = situation.y[situation.trained_on]
-            counts = [len(codes)]
-            if not settings.is_regression:
-                n_classes = len(settings.classes)
-                counts = np.bincount(codes.astype(int), minlength=n_classes).tolist()
-            chooser = automatic_strategy(settings, counts, state.n_used)
-            asked_model = None if isinstance(chooser, type(cold_start())) else fitted
-        else:
-            chooser = chooser if fitted is not None else _without_model(chooser)
-            asked_model = fitted
-        rules = StepRules(
-            estimator,
-            chooser,
-            min(batch_size, state.n_left),
-            situation.missing_label,
+        chooser, to_ask = round_strategy(
+            strategy,
+            fitted,
+            _counts(situation, settings),
+            state.n_used,
+            settings.budget,
+            settings.is_regression,
         )
+        wanted = min(batch_size, state.n_left)
+        rules = StepRules(estimator, chooser, wanted, situation.missing_label)
         n_before = sum(len(one.ids) for one in state.rounds)
         plan = plan_round(
             situation,
-            asked_model,
+            to_ask,
             rules,
             settings.control_share,
             n_before,
@@ -563,7 +581,8 @@ class Campaign:
                 f"are labelled, skipped, gone or without features. Next: python -m "
                 f"skal_deep export {self.path} --out result/."
             )
-        reserved = np.flatnonzero(state.is_reserved)
+        # Rows of items.csv, which only grows: later readers find them again.
+        reserved = np.flatnonzero(state.has_small_key)
         proba_NC = None
         if fitted is not None:
             width = len(settings.classes) or 1
@@ -589,6 +608,23 @@ class Campaign:
         }
         return write_round(self.path, content, proba_NC)
 
+    def _model(
+        self, settings: Settings, estimator: Any, model: Mapping[str, Any] | None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Return an unfitted model, and what a round's file says of it."""
+        if estimator is not None:
+            check_fits(estimator, settings)
+            return estimator, {"name": type(estimator).__name__, "set": {}}
+        described = dict(settings.model if model is None else model)
+        name, values = described["name"], dict(described.get("set") or {})
+        if ":" in name and model is None and not self._trust:
+            raise ValueError(
+                f"The model of {self.path} is {name}, code that is not of this "
+                f"package: it runs only if you say so. Pass --model {name} again, or "
+                "--trust (Campaign(path, trust=True))."
+            )
+        return named_model(name, values, settings), {"name": name, "set": values}
+
     def _model_hash(self, state: State, described: Mapping[str, Any]) -> str:
         """Return a digest of what the round's model was made from."""
         names = state.training()
@@ -596,13 +632,19 @@ class Campaign:
         about = [f"{described}", f"{state.settings.features}", *labels]
         return digest_of_ids(about)
 
-    def _situation(self, state: State) -> tuple[Situation, NDArray[np.bool_]]:
-        """Return what can be asked, and which items have features."""
+    def _situation(
+        self, state: State, *, with_control: bool = False
+    ) -> tuple[Situation, NDArray[np.bool_]]:
+        """Return what can be asked and learned from; and which items have features."""
         items, settings = state.items, state.settings
         X, has_features = self._features(items)
         missing: Any = np.nan if settings.is_regression else _MISSING
         y = np.full(len(items), missing, float if settings.is_regression else np.intp)
-        trained = [n for n in state.training() if has_features[items.row_of[n]]]
+        trained = [
+            name
+            for name in state.training(with_control=with_control)
+            if has_features[items.row_of[name]]
+        ]
         y[items.rows(trained)] = state.codes(trained)
         free = has_features & ~items.is_gone & ~state.is_answered
         again = items.rows(state.to_ask_again)
@@ -638,7 +680,7 @@ class Campaign:
             X[has] = source.array[at[has]]
             return X, has
         if name is None:
-            spec = "tfidf" if self.kind == "text" else "pixels"
+            spec = self.default_features()
             raise FileNotFoundError(
                 f"{self.path} has no features yet, which strategies and models see: "
                 f"run python -m skal_deep embed {self.path} --features {spec}"
@@ -828,6 +870,253 @@ class Campaign:
         ids = [name for name, fine in zip(state.items.ids, has, strict=True) if fine]
         return X[has], y[has], ids
 
+    # What came of it
+
+    def fit(
+        self, estimator: Any = None, *, refit: str = "chosen", model: Any = None
+    ) -> Any:
+        """Return a model, trained on the labels that there are now.
+
+        Parameters
+        ----------
+        estimator : object, default=None
+            What is trained; ``None`` is the campaign's model.
+        refit : {"chosen", "all"}, default="chosen"
+            Whether control labels train, too. The error that :meth:`estimate` states is
+            that of a model without them.
+        model : mapping, default=None
+            A model by name, with "name" and "set", instead of ``estimator``.
+
+        Returns
+        -------
+        model : object
+            The fitted model. Classes are their places in ``classes``.
+        """
+        if refit not in ("chosen", "all"):
+            raise ValueError(f"refit must be 'chosen' or 'all', not {refit!r}.")
+        state = self.state()
+        estimator, _ = self._model(state.settings, estimator, model)
+        situation, _ = self._situation(state, with_control=refit == "all")
+        number = len(state.rounds) + 1
+        fitted = fit_round(situation, estimator, state.settings.seed, number)
+        if fitted is None:
+            raise ValueError(
+                f"No label of {self.path} trains a model yet: label the open round "
+                f"first, by python -m skal_deep label {self.path}."
+            )
+        return fitted
+
+    def predict(self, model: Any) -> tuple[list[str], NDArray[np.float64]]:
+        """Return what a model says of all items that have features and are there.
+
+        Parameters
+        ----------
+        model : object
+            A fitted model, such as :meth:`fit` returns.
+
+        Returns
+        -------
+        ids : list of str
+            Ids.
+        answers : ndarray of shape (n_items, n_classes) or (n_items, 1)
+            Probabilities in the order of ``classes``, or numbers.
+        """
+        items = self.items
+        X, has = self._features(items)
+        rows = np.flatnonzero(has & ~items.is_gone)
+        codes = np.arange(len(self.classes))
+        return [items.ids[row] for row in rows], answers_on(model, X[rows], codes)
+
+    def estimate(
+        self,
+        metric: str | None = None,
+        *,
+        level: float = 0.95,
+        target: float | None = None,
+        estimator: Any = None,
+    ) -> Estimate:
+        """Say how wrong the model is, from control labels alone.
+
+        Parameters
+        ----------
+        metric : {"error", "recall", "precision", "mae"}, default=None
+            What to estimate; ``None`` is "error", for numbers "mae" (the mean absolute
+            error).
+        level : float, default=0.95
+            Probability that the interval covers, at least.
+        target : float, default=None
+            An error; the estimate says whether it is below that.
+        estimator : object, default=None
+            The model; ``None`` is the one of the last round, trained on the labels that
+            there are now if it is known by name, else as it was then.
+
+        Returns
+        -------
+        estimate : Estimate
+            Print it.
+        """
+        state = self.state()
+        settings = state.settings
+        metric = metric or ("mae" if settings.is_regression else "error")
+        X, has = self._features(state.items)
+        sample = control_sample(state, has)
+        last = state.rounds[-1].content["model"]["name"] if state.rounds else None
+        is_own = last not in (None, settings.model["name"])
+        if estimator is None and is_own:
+            sample, answers_NC = stored_answers(self.path, state, sample)
+        elif len(sample) and state.training():
+            fitted = self.fit(estimator)
+            codes = np.arange(len(settings.classes))
+            answers_NC = answers_on(fitted, X[sample.rows], codes)
+        else:
+            sample, answers_NC = sample.none(), np.zeros((0, 1))
+        said = answers_NC[:, 0]
+        if not settings.is_regression and len(sample):
+            said = answers_NC.argmax(axis=1)
+        return estimate_from(sample, said, metric, level, target, settings.classes)
+
+    def status(self) -> Status:
+        """Return where the campaign stands: labels, errors over rounds, advice."""
+        try:
+            has_features = self._features(self.items)[1]
+        except FileNotFoundError:
+            has_features = None
+        return status_of(self.path, self.state(), has_features)
+
+    @property
+    def has_features(self) -> bool:
+        """Whether there is something that strategies and models see."""
+        try:
+            self._features(self.items)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def export(
+        self,
+        out: str | Path,
+        only: Sequence[str] = PARTS,
+        *,
+        refit: str = "chosen",
+        estimator: Any = None,
+        copy: bool = False,
+        pickle: bool = False,
+    ) -> list[Path]:
+        """Write labels, predictions, the model, tasks for Label Studio, and a report.
+
+        Parameters
+        ----------
+        out : str or Path
+            Folder to write to.
+        only : sequence of str, default=all
+            Which parts: "labels", "predictions", "model", "labelstudio", "tree" (a
+            folder a class, for images), "wide" (a column an annotator).
+        refit : {"chosen", "all"}, default="chosen"
+            Whether control labels train the model that is written, too.
+        estimator : object, default=None
+            What is trained; ``None`` is the campaign's model.
+        copy : bool, default=False
+            Whether the tree holds copies instead of links.
+        pickle : bool, default=False
+            Whether a model that is neither linear nor a net may be pickled.
+
+        Returns
+        -------
+        files : list of Path
+            What was written.
+        """
+        return export_campaign(self, Path(out), only, refit, estimator, copy, pickle)
+
+    def add(
+        self,
+        file: str | Path,
+        annotator: str = "file",
+        *,
+        given: bool = False,
+        dry_run: bool = False,
+        partial: bool = False,
+    ) -> Added:
+        """Take the labels of a file: CSV, events as JSONL, exports of Label Studio.
+
+        Parameters
+        ----------
+        file : str or Path
+            A CSV with the columns id and label, and annotator if wanted; events; JSON,
+            JSON_MIN or CSV of Label Studio. A label that stands already adds nothing.
+        annotator : str, default="file"
+            Who said what has no name in the file.
+        given : bool, default=False
+            Whether labels of items that were never asked are taken, too.
+        dry_run : bool, default=False
+            Whether to say what would happen, and write nothing.
+        partial : bool, default=False
+            Whether to take the rest where some are refused.
+
+        Returns
+        -------
+        added : Added
+            What came of it. If anything is refused, nothing is added, unless
+            ``partial``.
+        """
+        state = self.state()
+        answers, warning = read_answers(Path(file), state.items.row_of)
+        events, added = events_of(state, answers, annotator, given, as_answer)
+        added = dataclasses.replace(added, warning=warning)
+        if added.refused and not partial:
+            return Added(refused=added.refused, warning=warning)
+        if not dry_run:
+            append_events(self.path, events)
+        return added
+
+    def simulate(
+        self,
+        y: ArrayLike,
+        strategy: QueryStrategy | None = None,
+        estimator: Any = None,
+        batch_size: int = 20,
+        *,
+        salt: str = "",
+    ) -> PlayedCampaign:
+        """Play the campaign with answers that are known, in memory.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_items,)
+            The label of each item, in the order of :meth:`data`.
+        strategy, estimator, batch_size
+            As in :meth:`next`.
+        salt : str, default=""
+            Decides the control items; another one is another campaign.
+
+        Returns
+        -------
+        played : PlayedCampaign
+            What came of it.
+        """
+        settings = self.settings
+        estimator, _ = self._model(settings, estimator, None)
+        X, _, ids = self.data()
+        labels = np.asarray(y)
+        if len(labels) != len(ids):
+            raise ValueError(
+                f"y has {len(labels)} labels, and {len(ids)} items have features."
+            )
+        answers = [as_answer(settings, label)[1] for label in labels.tolist()]
+        if not settings.is_regression:
+            answers = [settings.classes.index(str(label)) for label in answers]
+        return play_campaign(
+            X,
+            np.array(answers),
+            settings.classes,
+            estimator,
+            strategy,
+            batch_size=batch_size,
+            budget=settings.budget,
+            share=settings.control_share,
+            salt=salt,
+            seed=settings.seed,
+        )
+
 
 def as_answer(settings: Settings, value: Any) -> tuple[str, str | float | None]:
     """Return status and label of an answer.
@@ -867,24 +1156,13 @@ def _pinned(settings: Settings, source: Source) -> Settings:
     return settings.changed(source={**settings.source, **pinned})
 
 
-def _without_model(strategy: QueryStrategy) -> QueryStrategy:
-    """Return a strategy for a round before the first label."""
-    import warnings
-
-    if isinstance(strategy, DeepQueryStrategy):
-        model = as_model(None)
-        needs = [need for need in strategy._needs if not isinstance(model, need)]
-        if not needs or strategy._works_on_inputs:
-            return strategy
-    elif type(strategy).__name__ == "RandomSampling":
-        return strategy
-    warnings.warn(
-        f"{type(strategy).__name__} asks a model, and there is no label to train one "
-        "on yet: this round is chosen by TypiClust.",
-        UserWarning,
-        stacklevel=5,
-    )
-    return cold_start()
+def _counts(situation: Situation, settings: Settings) -> list[int]:
+    """Return training labels of each class; of numbers all together."""
+    codes = situation.y[situation.trained_on]
+    if settings.is_regression:
+        return [len(codes)]
+    counts = np.bincount(codes, minlength=len(settings.classes))
+    return [int(count) for count in counts]
 
 
 def _described(strategy: Any) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from skal_deep.campaign._batch import Batch
 
 _THUMBNAIL = 160
-_STYLE = (
+STYLE = (
     "<style>.sheet { display: grid; gap: .75rem; padding: 0; list-style: none; "
     "grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); }"
     ".sheet li { border: 1px solid var(--line); border-radius: 8px; padding: .5rem; "
@@ -34,7 +34,7 @@ def contact_sheet(batch: "Batch") -> str:
     wanted = ", ".join(campaign.classes) or "a number"
     cards = "".join(f"<li>{_card(batch, name)}</li>" for name in batch.ids)
     parts = [
-        _STYLE,
+        STYLE,
         paragraph(
             f"{len(batch)} items, {len(batch.left)} of them without an answer. "
             f"Labels: {wanted}."

@@ -1,19 +1,23 @@
 """Models and strategies that a campaign knows by name."""
 
 import importlib
+import warnings
 from typing import Any
 
+from skactiveml.base import QueryStrategy
+from skactiveml.pool import RandomSampling
 from sklearn.base import is_regressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skal_deep.campaign._settings import Settings
-from skal_deep.pool import LCMD, MarginSampling, TypiClust
+from skal_deep.pool import LCMD, DeepQueryStrategy, MarginSampling, TypiClust
 
 DEFAULT = "probe"
 # A model of fewer labels a class says little of what it does not know.
 _ENOUGH = 2
+_FEW_NUMBERS = 20
 _COLD_SHARE = 0.25  # of the budget
 
 
@@ -95,34 +99,56 @@ def check_fits(model: Any, settings: Settings) -> None:
         )
 
 
-def automatic_strategy(settings: Settings, counts: list[int], n_used: int) -> Any:
-    """Return the strategy for a round: a cold start, or what reads predictions.
+def round_strategy(
+    strategy: QueryStrategy | None,
+    fitted: Any,
+    counts: list[int],
+    n_used: int,
+    budget: int,
+    is_regression: bool,
+) -> tuple[QueryStrategy, Any]:
+    """Return what chooses in a round, and the model that it asks.
 
     Parameters
     ----------
-    settings : Settings
-        Those of the campaign.
+    strategy : QueryStrategy or None
+        What the user wants to choose; ``None`` takes ``TypiClust`` until every class
+        has two labels or a quarter of the budget is spent, and while fewer than two
+        classes have a label, and then ``MarginSampling`` (``LCMD`` for numbers).
+    fitted : object or None
+        The model of the round; ``None`` before the first label.
     counts : list of int
-        Training labels of each class; of all numbers together for a regression.
+        Training labels of each class; all of them together for a regression.
     n_used : int
         How many labels were spent.
-
-    Returns
-    -------
-    strategy : QueryStrategy
-        ``TypiClust`` until every class has two labels or a quarter of the budget is
-        spent, and while fewer than two classes have a label.
+    budget : int
+        How many there are to spend.
+    is_regression : bool
+        Whether labels are numbers.
     """
-    is_spent = n_used >= _COLD_SHARE * settings.budget
-    if settings.is_regression:
-        is_cold = sum(counts) < _ENOUGH or not (is_spent or sum(counts) >= 10 * _ENOUGH)
-        return cold_start() if is_cold else LCMD()
+    if strategy is not None:
+        if fitted is None and _asks_model(strategy):
+            warnings.warn(
+                f"{type(strategy).__name__} asks a model, and there is no label to "
+                "train one on yet: this round is chosen by TypiClust.",
+                UserWarning,
+                stacklevel=4,
+            )
+            return TypiClust(), None
+        return strategy, fitted
+    is_spent = n_used >= _COLD_SHARE * budget
+    if is_regression:
+        is_cold = sum(counts) < _FEW_NUMBERS and not (is_spent and sum(counts) > 1)
+        return (TypiClust(), None) if is_cold else (LCMD(), fitted)
     is_cold = sum(count > 0 for count in counts) < 2 or not (
         is_spent or min(counts) >= _ENOUGH
     )
-    return cold_start() if is_cold else MarginSampling()
+    # On features as they are, as long as a model says little of them.
+    return (TypiClust(), None) if is_cold else (MarginSampling(), fitted)
 
 
-def cold_start() -> TypiClust:
-    """Return the strategy for a round before a model says anything."""
-    return TypiClust()
+def _asks_model(strategy: QueryStrategy) -> bool:
+    """Return whether a strategy cannot do without a model."""
+    if not isinstance(strategy, DeepQueryStrategy):
+        return not isinstance(strategy, RandomSampling)
+    return bool(strategy._needs) and not strategy._works_on_inputs

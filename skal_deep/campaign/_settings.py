@@ -173,3 +173,16 @@ def check_classes(classes: list[str]) -> list[str]:
                 "digits that can be printed; '?' and '-' stand for unsure and skip."
             )
     return names
+
+
+def check_budget(budget: int) -> int:
+    """Return a number of labels, if it can be one.
+
+    Parameters
+    ----------
+    budget : int
+        How many labels may be asked for.
+    """
+    if not isinstance(budget, int) or isinstance(budget, bool) or budget < 1:
+        raise ValueError(f"budget must be a whole number from 1 up, not {budget!r}.")
+    return budget

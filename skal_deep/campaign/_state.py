@@ -86,9 +86,14 @@ class State:
         return {n: item["arm"] for one in self.rounds for n, item in one.items.items()}
 
     @cached_property
+    def has_small_key(self) -> NDArray[np.bool_]:
+        """Which items chance keeps for itself, whatever was said of them."""
+        return np.asarray(self.keys < self.settings.reserve)
+
+    @cached_property
     def is_reserved(self) -> NDArray[np.bool_]:
         """Which items no strategy sees: small keys, without a label given before."""
-        reserved = self.keys < self.settings.reserve
+        reserved = self.has_small_key.copy()
         for name, row in self._rows_of(self.labels.answers):
             if name not in self.arms:  # given before: it trains, and is never control
                 reserved[row] = False

@@ -29,8 +29,14 @@ def known_strategies() -> dict[str, type]:
     }
 
 
-def _split_list(text: str) -> list[str]:
-    """Return the entries of a comma-separated list."""
+def split_list(text: str) -> list[str]:
+    """Return the entries of a comma-separated list.
+
+    Parameters
+    ----------
+    text : str
+        Entries with commas between them.
+    """
     return [name for name in map(str.strip, text.split(",")) if name]
 
 
@@ -48,7 +54,7 @@ def strategies(text: str) -> dict[str, Any]:
         Names, with any case and hyphens; "random" is always there and can be left out.
     """
     known = known_strategies()
-    names = _split_list(text)
+    names = split_list(text)
     if not names:
         raise argparse.ArgumentTypeError("name at least one strategy")
     by_plain = {_simplify(name): strategy for name, strategy in known.items()}
@@ -79,7 +85,7 @@ def metrics(text: str) -> list[str]:
     text : str
         Names as in scikit-learn, and "neg_ece".
     """
-    names = _split_list(text)
+    names = split_list(text)
     try:
         named_scorers(names)
     except ValueError as error:

@@ -1,0 +1,183 @@
+"""A campaign played in memory, with answers that are known."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skal_deep.campaign._control import control_keys, reserve_for
+from skal_deep.campaign._honest import ControlSample, estimate_from
+from skal_deep.campaign._models import round_strategy
+from skal_deep.campaign._plan import (
+    Situation,
+    StepRules,
+    answers_on,
+    fit_round,
+    plan_round,
+)
+
+
+@dataclass(frozen=True)
+class PlayedCampaign:
+    """What came of a campaign whose answers were known.
+
+    ``Campaign.simulate`` returns it. Use it to see what a budget brings, and whether
+    the estimate of the error keeps what it promises.
+
+    Attributes
+    ----------
+    rounds : list of dict
+        After each round: "labels" that trained, "control" labels, the estimated
+        "error" with "low" and "high", and the "true_error" among all items.
+    picks : list of ndarray
+        Rows that a strategy chose, by round.
+    control : list of ndarray
+        Rows that chance picked, by round.
+
+    See Also
+    --------
+    Campaign : Plays it.
+    skal_deep.evaluation.compare_strategies : Compares strategies, with repeats.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> from pathlib import Path
+    >>> from skal_deep.campaign import Campaign
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> X = np.random.default_rng(0).normal(size=(300, 4))
+    >>> np.save(folder / "X.npy", X)
+    >>> c = Campaign.create(
+    ...     folder / "c", embeddings=folder / "X.npy", classes=["-", "+"], budget=60
+    ... )
+    Traceback (most recent call last):
+        ...
+    ValueError: '-' cannot be the name of a class: ...
+    >>> c = Campaign.create(
+    ...     folder / "c", embeddings=folder / "X.npy", classes=["no", "yes"], budget=60
+    ... )
+    >>> played = c.simulate(np.where(X[:, 0] > 0, "yes", "no"))
+    >>> [row["labels"] for row in played.rounds]
+    [16, 32, 48]
+    """
+
+    rounds: list[dict[str, Any]]
+    picks: list[NDArray[np.intp]]
+    control: list[NDArray[np.intp]]
+
+
+def play_campaign(
+    X: NDArray[Any],
+    y: NDArray[Any],
+    classes: list[str],
+    estimator: Any,
+    strategy: Any = None,
+    *,
+    batch_size: int = 20,
+    budget: int = 100,
+    share: float = 0.2,
+    reserve: float | None = None,
+    salt: str = "",
+    seed: int = 0,
+    level: float = 0.95,
+) -> PlayedCampaign:
+    """Play a campaign to the end of its budget.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_items, ...)
+        Features.
+    y : ndarray of shape (n_items,)
+        True labels: places in ``classes``, or numbers.
+    classes : list of str
+        Names of the classes; none for a regression.
+    estimator : object
+        An unfitted model.
+    strategy : QueryStrategy, default=None
+        What chooses; ``None`` as in a campaign.
+    batch_size : int, default=20
+        Items of a round.
+    budget : int, default=100
+        Labels altogether.
+    share : float, default=0.2
+        Share of control items.
+    reserve : float or int, default=None
+        As in a campaign.
+    salt : str, default=""
+        Decides the control items.
+    seed : int, default=0
+        Seed of everything else.
+    level : float, default=0.95
+        Of the intervals.
+    """
+    is_regression = not classes
+    missing: Any = np.nan if is_regression else -1
+    y = np.asarray(y, float if is_regression else np.intp)
+    keys = control_keys(salt, map(str, range(len(X))))
+    is_reserved = keys < reserve_for(keys, share, budget, reserve)
+    waiting = np.flatnonzero(is_reserved)
+    waiting = waiting[np.argsort(keys[waiting])]
+    y_shown = np.full(len(X), missing, y.dtype)
+    codes = np.arange(len(classes))
+    pool, asked, n_used = np.flatnonzero(~is_reserved), waiting[:0], 0
+    rounds, picks, control = [], [], []
+    empty = np.empty(0, np.intp)
+    model: Any = None
+    number = 0
+    while n_used < budget and len(pool) + len(waiting):
+        number += 1
+        situation = Situation(X, y_shown, pool, waiting, empty, codes, missing)
+        counts = (
+            [n_used]
+            if is_regression
+            else np.bincount(y_shown[y_shown >= 0], minlength=len(classes)).tolist()
+        )
+        chooser, to_ask = round_strategy(
+            strategy, model, counts, n_used, budget, is_regression
+        )
+        wanted = min(batch_size, budget - n_used)
+        plan = plan_round(
+            situation,
+            to_ask,
+            StepRules(estimator, chooser, wanted, missing),
+            share,
+            n_used,
+            seed,
+            number,
+        )
+        # In the order of the strategy, not in that in which items are shown.
+        chosen = sorted((p.rank or 0, p.row) for p in plan.picks if p.arm == "chosen")
+        picks.append(np.array([row for _, row in chosen], np.intp))
+        by_chance = {p.row for p in plan.picks if p.arm == "control"}
+        control.append(waiting[np.isin(waiting, list(by_chance))])
+        y_shown[picks[-1]] = y[picks[-1]]
+        pool = np.setdiff1d(pool, picks[-1])
+        asked = np.concatenate([asked, control[-1]])
+        waiting = waiting[~np.isin(waiting, control[-1])]
+        n_used += len(plan.picks)
+        situation = Situation(X, y_shown, pool, waiting, empty, codes, missing)
+        model = fit_round(situation, estimator, seed, number + 1)
+        if model is None:
+            continue
+        answers_NC = answers_on(model, X, codes)
+        said = answers_NC[:, 0] if is_regression else answers_NC.argmax(axis=1)
+        n_trained = len(situation.trained_on)
+        sample = ControlSample(asked, y[asked], 0, len(X), n_trained)
+        metric = "mae" if is_regression else "error"
+        estimate = estimate_from(sample, said[asked], metric, level, None, classes)
+        loss = np.abs(said - y) if is_regression else said != y
+        rounds.append(
+            {
+                "labels": n_trained,
+                "control": len(asked),
+                "error": estimate.value,
+                "low": estimate.low,
+                "high": estimate.high,
+                "true_error": float(loss.mean()),
+                "true_error_reserved": float(loss[is_reserved].mean())
+                if is_reserved.any()
+                else None,
+            }
+        )
+    return PlayedCampaign(rounds, picks, control)
