@@ -1068,6 +1068,27 @@ class Campaign:
             append_events(self.path, events)
         return added
 
+    def widget(self, annotator: str) -> Any:
+        """Return the labelling page for a notebook: show it, and label in it.
+
+        It shows the open round, by the same script as ``python -m skal_deep label``,
+        and writes the same events. The kernel is free while it is shown.
+
+        Parameters
+        ----------
+        annotator : str
+            Who labels.
+
+        Returns
+        -------
+        widget : anywidget.AnyWidget
+            What the notebook shows. It needs ``pip install 'skal-deep[notebook]'``.
+        """
+        from skal_deep.campaign.page._sitting import Sitting
+        from skal_deep.campaign.page._widget import make_widget
+
+        return make_widget(Sitting(self, annotator, via="widget"))
+
     def simulate(
         self,
         y: ArrayLike,

@@ -129,6 +129,7 @@ def _make_type(
 
 count = _make_type(int, lambda n: n >= 1, "a whole number from 1 up")
 jobs = _make_type(int, lambda n: n >= 1 or n == -1, "-1 or a whole number from 1 up")
+port = _make_type(int, lambda n: 0 <= n < 2**16, "a port: a number from 0 to 65535")
 seed = _make_type(int, lambda n: n >= 0, "a whole number from 0 up")
 positive = _make_type(float, lambda x: 0 < x < float("inf"), "a number above 0")
 size = _make_type(

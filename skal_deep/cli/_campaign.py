@@ -2,7 +2,6 @@
 
 import argparse
 import ast
-import getpass
 import json
 import sys
 import time
@@ -20,6 +19,8 @@ from skal_deep.campaign._files import replace
 from skal_deep.campaign._report import report_page
 from skal_deep.campaign._settings import NAME
 from skal_deep.cli import _arguments as types
+from skal_deep.cli._label import label
+from skal_deep.cli._user import user_name
 from skal_deep.evaluation import BASELINE
 from skal_deep.evaluation._export import json_text
 
@@ -41,6 +42,7 @@ def run_campaign_command(args: argparse.Namespace, prog: str) -> int:
         "init": _init,
         "embed": _embed,
         "next": _next,
+        "label": label,
         "add": _add,
         "status": _status,
         "estimate": _estimate,
@@ -69,6 +71,8 @@ def run_campaign_command(args: argparse.Namespace, prog: str) -> int:
         return 130
     refused = args.command == "add" and content["refused"] and not args.partial
     print(json_text(content).replace("\n", "") if args.json else text)
+    if args.command == "label" and content["interrupted"] and content["left"]:
+        return 130
     return 2 if refused else 0
 
 
@@ -326,11 +330,3 @@ def _export(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
     if len(shown) < len(names):
         text += f"\n{args.out / 'tree'}: {len(names) - len(shown)} files by class"
     return {"files": names}, f"{text}\nNext: read {args.out / 'README.txt'}"
-
-
-def user_name() -> str:
-    """Return the name of who sits here."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a container without users
-        return "annotator"

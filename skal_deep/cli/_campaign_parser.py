@@ -7,7 +7,7 @@ from skal_deep.campaign._export import PARTS
 from skal_deep.campaign._honest import METRICS
 from skal_deep.cli import _arguments as types
 
-COMMANDS = ("init", "embed", "next", "add", "status", "estimate", "export")
+COMMANDS = ("init", "embed", "next", "label", "add", "status", "estimate", "export")
 _START = """\
 examples:
   a folder of images, three classes, 500 labels to spend:
@@ -39,6 +39,20 @@ examples:
     python -m skal_deep next birds --strategy badge --batch-size 50
   your own model, a function that returns an unfitted estimator:
     python -m skal_deep next birds --model mine:model --set max_iter=50
+"""
+_LABEL = """\
+keys:
+  1 to 9 the classes, s skip (it cannot be labelled), u not sure (ask again later),
+  z or Backspace undo; with more than nine classes type some letters, then Enter
+examples:
+  label the open round in the browser of this machine:
+    python -m skal_deep label birds
+  on a machine without a browser, over SSH; open the printed address at home:
+    ssh -L 8123:127.0.0.1:8123 server
+    python -m skal_deep label birds --port 8123 --no-browser
+  look again at your last answers, and at those on which people are divided:
+    python -m skal_deep label birds --review
+    python -m skal_deep label birds --disputed --as ben
 """
 _ADD = """\
 examples:
@@ -101,6 +115,15 @@ def add_campaign_commands(commands: Any, formatter: type) -> None:
             "Print the items to label next: the round that is open, or a new one. Some "
             "of them are picked by chance, to tell the error; nobody can see which.",
             _NEXT,
+        )
+    )
+    _add_label(
+        add(
+            "label",
+            "label in the browser, by keys",
+            "Open a page on this machine, where one person labels the open round. "
+            "Nothing leaves the machine, and nobody else can open the page.",
+            _LABEL,
         )
     )
     _add_add(
@@ -221,6 +244,26 @@ def _add_next(parser: Any) -> None:
     parser.add_argument("--set", action="append", metavar="NAME=VALUE", help=what)
     what = "close the open round; what was not labelled may be asked again"
     parser.add_argument("--skip-rest", action="store_true", help=what)
+    _add_trust(parser)
+
+
+def _add_label(parser: Any) -> None:
+    what = "who labels (default: your user name)"
+    parser.add_argument("--as", dest="annotator", metavar="NAME", help=what)
+    shown = parser.add_mutually_exclusive_group()
+    what = "show your last 50 answers instead, to look at them again"
+    shown.add_argument("--review", action="store_true", help=what)
+    what = "show the items on which annotators are divided instead"
+    shown.add_argument("--disputed", action="store_true", help=what)
+    what = (
+        "show what the model thinks, never of items that chance picked; people follow "
+        "suggestions, wrong ones too"
+    )
+    parser.add_argument("--suggest", action="store_true", help=what)
+    what = "where to listen, on this machine only; 0 takes a free one"
+    parser.add_argument("--port", type=types.port, default=0, metavar="N", help=what)
+    what = "print the address, and open nothing"
+    parser.add_argument("--no-browser", action="store_true", help=what)
     _add_trust(parser)
 
 
