@@ -89,7 +89,7 @@ class LabelServer(ThreadingHTTPServer):
             self.serve_forever(poll_interval=0.2)
         finally:
             self.server_close()
-            self.sitting.wait()
+            self.sitting.close()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -78,7 +78,7 @@ class Sitting:
         file_name(annotator)  # refuses what is no name
         self._campaign, self._annotator, self._what = campaign, annotator, what
         self._via = via
-        self._lock = RLock()
+        self._lock, self._is_closed = RLock(), False
         self._digests: dict[str, str] = {}
         self._suggested: dict[str, Any] = {}
         state = campaign.state()
@@ -301,10 +301,10 @@ class Sitting:
             self._done.discard(last.id)
             return {"id": last.id, "left": self.n_left}
 
-    def wait(self) -> None:
-        """Return when nothing is being written."""
+    def close(self) -> None:
+        """End the sitting: when this returns, nothing is written any more."""
         with self._lock:
-            return
+            self._is_closed = True
 
     def _known(self, name: Any) -> str:
         """Return an id, if it is one of those that are shown."""
@@ -313,6 +313,12 @@ class Sitting:
         return name
 
     def _write(self, event: Event) -> None:
+        if self._is_closed:
+            raise RefusedError(
+                503,
+                "The labelling command was ended. What was saved is safe: start it "
+                "again, and open the address that it prints.",
+            )
         try:
             append_events(self._campaign.path, [event])
         except OSError as error:

@@ -22,9 +22,12 @@ def make_widget(sitting: Sitting) -> Any:
             "'skal-deep[notebook]'. Without it, python -m skal_deep label opens the "
             "same page in a browser."
         ) from error
-    widget = AnyWidget(
-        _esm=f"{part('label.js')}\n{part('widget.js')}", _css=part("label.css")
-    )
+
+    class LabelWidget(AnyWidget):
+        _esm = f"{part('label.js')}\n{part('widget.js')}"
+        _css = part("label.css")
+
+    widget = LabelWidget()
 
     # Messages, not traits: two values of a trait that follow fast become one.
     def hear(widget: Any, message: Any, _: Any) -> None:
