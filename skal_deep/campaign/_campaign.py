@@ -63,6 +63,7 @@ from skal_deep.campaign._settings import (
 from skal_deep.campaign._simulate import PlayedCampaign, play_campaign
 from skal_deep.campaign._source import (
     Embeddings,
+    Folder,
     Rows,
     Source,
     SourceArguments,
@@ -228,7 +229,7 @@ class Campaign:
                 raise FileExistsError(f"There is a campaign in {folder} already.")
             settings = Settings(content)
             where = source_of(settings, folder)
-            items = Items.empty().updated(where.look(), {}, 0)
+            items = Items.empty().updated(where.look(), 0)
             if not len(items):
                 raise ValueError(
                     f"There is nothing to label in {folder / source['path']}: "
@@ -409,7 +410,9 @@ class Campaign:
         found = source.look()
         moved = renamed(source, items.places, items.digests, items.sizes, found)
         last_round = len(read_rounds(self.path))
-        updated = items.updated(found, moved, last_round)
+        updated = items.updated(
+            found, last_round, by_place=isinstance(source, Folder), moved=moved
+        )
         if not updated.same_as(items):
             updated.write(self.path)
             settings = _pinned(self.settings, source)
@@ -1075,7 +1078,7 @@ class Campaign:
         estimator: Any = None,
         batch_size: int = 20,
         *,
-        salt: str = "",
+        salt: str | None = None,
     ) -> PlayedCampaign:
         """Play the campaign with answers that are known, in memory.
 
@@ -1085,8 +1088,9 @@ class Campaign:
             The label of each item, in the order of :meth:`data`.
         strategy, estimator, batch_size
             As in :meth:`next`.
-        salt : str, default=""
-            Decides the control items; another one is another campaign.
+        salt : str, default=None
+            Decides the control items; ``None`` is the campaign's, and another one gives
+            another campaign on the same items.
 
         Returns
         -------
@@ -1113,7 +1117,7 @@ class Campaign:
             batch_size=batch_size,
             budget=settings.budget,
             share=settings.control_share,
-            salt=salt,
+            keys=control_keys(salt or settings.salt, ids),
             seed=settings.seed,
         )
 

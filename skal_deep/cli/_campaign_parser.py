@@ -169,7 +169,7 @@ def _add_init(parser: Any) -> None:
     what = "labels to spend (default: 500)"
     labels.add_argument("--budget", type=types.count, metavar="N", help=what)
     chance = parser.add_argument_group("the error")
-    what = "share of each batch that chance picks; these labels do not train (default: 0.2)"
+    what = "share of a batch that chance picks; these do not train (default: 0.2)"
     chance.add_argument(
         "--control-share", type=types.error_rate, metavar="SHARE", help=what
     )
