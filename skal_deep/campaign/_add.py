@@ -119,7 +119,7 @@ def events_of(
                 kind = "corrected"
             counts[kind] += 1
         events.append(event)
-    return events, Added(**counts, refused=refused)
+    return events, replace(Added(refused=refused), **counts)
 
 
 def _unlike(event: Event, seen: dict[str, Event]) -> Event:

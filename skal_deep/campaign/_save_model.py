@@ -44,7 +44,7 @@ def save_model(
     arrays = _linear(model, about["classes"])
     if arrays is not None:
         path = folder / "model.npz"
-        np.savez(path, **arrays)
+        np.savez(path, allow_pickle=False, **arrays)
         about = {**about, "kind": "linear", "load": LOAD + _ending(about)}
     elif hasattr(last_step(model), "module_"):
         path = folder / "weights.pt"

@@ -188,6 +188,20 @@ def test_code_that_a_folder_names_runs_only_if_it_is_named_again(
     assert run("next", path)[0] == 2
 
 
+def test_features_that_a_folder_names_run_only_if_they_are_named_again(
+    images, run, tmp_path, monkeypatch
+):
+    (tmp_path / "own_lengths.py").write_text(
+        "def f(items):\n    return [[len(item)] for item in items]\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    path = images(20).campaign.path
+    assert run("embed", path, "--features", "own_lengths:f")[0] == 0
+    code, _, err = run("embed", path)
+    assert code == 2
+    assert "--features own_lengths:f" in err
+
+
 def test_help_texts_have_examples(run):
     for command in ("init", "embed", "next", "add"):
         code, out, _ = run(command, "--help")

@@ -305,16 +305,16 @@ def test_features_of_texts_and_of_a_function(tmp_path, table, monkeypatch):
     assert campaign.embed("tfidf").done == 41
     with pytest.raises(ValueError, match="takes items that are images"):
         campaign.embed("pixels")
-    (tmp_path / "mine.py").write_text(
+    (tmp_path / "own_features.py").write_text(
         "def lengths(items):\n    return [[len(item)] for item in items]\n"
         "def wrong(items):\n    return [[0]]\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    campaign.embed("mine:lengths")
+    campaign.embed("own_features:lengths")
     assert campaign.data()[0][-1].tolist() == [9.0]
     assert campaign.settings.features == "lengths"
     with pytest.raises(ValueError, match="one vector an item"):
-        campaign.embed("mine:wrong", batch_size=10)
+        campaign.embed("own_features:wrong", batch_size=10)
     with pytest.raises(ValueError, match="cannot be imported"):
         campaign.embed("nothing:here")
 
