@@ -147,7 +147,9 @@ def model_of(
             f"package: it runs only if you say so. Pass --model {name} again, or "
             "--trust (Campaign(path, trust=True))."
         )
-    return named_model(name, values, settings), {"name": name, "set": values}
+    about = FeatureFile(campaign.path, settings.features or "").about() or {}
+    shape = about.get("settings", {}).get("shape")
+    return named_model(name, values, settings, shape), {"name": name, "set": values}
 
 
 def _model_hash(state: State, described: Mapping[str, Any]) -> str:

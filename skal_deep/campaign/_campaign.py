@@ -103,9 +103,8 @@ class Campaign:
     ... )
     >>> for _ in range(2):
     ...     batch = c.next(batch_size=10)
-    ...     rows = [int(name[1:]) for name in batch.ids]
-    ...     c.label({n: "+1" if X[r, 0] > 0 else "-1" for n, r in zip(batch.ids, rows)},
-    ...             annotator="anna")
+    ...     labels = {n: "+1" if X[int(n[1:]), 0] > 0 else "-1" for n in batch.ids}
+    ...     events = c.label(labels, annotator="anna")
     >>> len(Campaign(folder / "signs").labels())
     20
     """

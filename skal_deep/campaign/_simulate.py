@@ -49,12 +49,6 @@ class PlayedCampaign:
     >>> X = np.random.default_rng(0).normal(size=(300, 4))
     >>> np.save(folder / "X.npy", X)
     >>> c = Campaign.create(
-    ...     folder / "c", embeddings=folder / "X.npy", classes=["-", "+"], budget=60
-    ... )
-    Traceback (most recent call last):
-        ...
-    ValueError: '-' cannot be the name of a class: ...
-    >>> c = Campaign.create(
     ...     folder / "c", embeddings=folder / "X.npy", classes=["no", "yes"], budget=60
     ... )
     >>> played = c.simulate(np.where(X[:, 0] > 0, "yes", "no"))

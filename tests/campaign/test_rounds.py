@@ -2,7 +2,9 @@
 
 import functools
 import json
+import os
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -380,3 +382,40 @@ def test_a_round_that_was_damaged_is_named(digits):
     path.write_text(json.dumps({**content, "round": 7}))
     with pytest.raises(ValueError, match=r"0001\.json is not round 1"):
         played.campaign.next()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes of POSIX")
+def test_two_processes_that_ask_at_once_get_one_round(digits):
+    path = digits().campaign.path
+    pids = []
+    for _ in range(3):
+        if not (pid := os.fork()):
+            try:
+                batch = Campaign(path).next(batch_size=7)
+                Path(path.parent / f"{os.getpid()}.ids").write_text(str(batch.ids))
+            finally:
+                os._exit(0)
+        pids.append(pid)
+    for pid in pids:
+        os.waitpid(pid, 0)
+    said = [file.read_text() for file in path.parent.glob("*.ids")]
+    assert len(said) == 3
+    assert len(set(said)) == 1
+    assert [file.name for file in (path / "rounds").glob("*.json")] == ["0001.json"]
+    assert not list(path.rglob("*.tmp"))
+
+
+def test_nets_on_pixels(images, tmp_path):
+    played = images(40)
+    campaign = played.campaign
+    with pytest.raises(ValueError, match="--features pixels"):
+        campaign.next(model={"name": "cnn", "set": {}})
+    campaign.embed("pixels")
+    played.play(1, batch_size=15)
+    model = {"name": "cnn", "set": {"mcdropoutclassifier__net__max_epochs": 1}}
+    played.play(1, batch_size=5, strategy=BALD(), model=model)
+    assert campaign.settings.model == model
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        files = campaign.export(tmp_path / "out", ["model"])
+    assert tmp_path / "out" / "model" / "weights.pt" in files
