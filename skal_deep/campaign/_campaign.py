@@ -112,7 +112,7 @@ class Campaign:
     def __init__(self, path: str | Path, *, trust: bool = False):
         self.path = Path(path)
         self.trust = trust
-        self._items: tuple[tuple[int, int], Items] | None = None
+        self._items: tuple[tuple[int, int, int], Items] | None = None
         Settings.read(self.path)
 
     @classmethod
@@ -217,7 +217,8 @@ class Campaign:
     def items(self) -> Items:
         """All items there ever were, read again only if the file has changed."""
         stat = (self.path / ITEMS).stat()
-        mark = (stat.st_mtime_ns, stat.st_size)
+        # Each writing makes another file, even if it is too quick for the clock.
+        mark = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
         if self._items is None or self._items[0] != mark:
             self._items = (mark, Items.read(self.path))
         return self._items[1]
@@ -350,6 +351,8 @@ class Campaign:
     def _rescan(self) -> Items:
         vars(self).pop("source", None)
         items, source = self.items, self.source
+        if isinstance(source, Embeddings) and source.is_as_it_was():
+            return items
         found = source.look()
         moved = renamed(source, items.places, items.digests, items.sizes, found)
         last_round = len(read_rounds(self.path))
@@ -358,9 +361,9 @@ class Campaign:
         )
         if not updated.same_as(items):
             updated.write(self.path)
-            settings = pinned(self.settings, source)
-            if settings != self.settings:
-                settings.write(self.path)
+        settings = pinned(self.settings, source)
+        if settings != self.settings:
+            settings.write(self.path)
         return self.items
 
     def embed(

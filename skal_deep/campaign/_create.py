@@ -111,7 +111,7 @@ def create_campaign(
 
 
 def pinned(settings: Settings, source: Source) -> Settings:
-    """Return settings with the digest of an array whose rows have no ids.
+    """Return settings that know an array again: by its digest, if rows have no ids.
 
     Parameters
     ----------
@@ -120,8 +120,10 @@ def pinned(settings: Settings, source: Source) -> Settings:
     source : Source
         Where its items are.
     """
-    if not isinstance(source, Embeddings) or settings.source.get("ids") is not None:
+    if not isinstance(source, Embeddings):
         return settings
-    n_rows = len(source.array)
-    pinned = {"rows": n_rows, "digest": source.digest_of_rows(n_rows)}
-    return settings.changed(source={**settings.source, **pinned})
+    known: dict[str, Any] = {"stat": source.stat()}
+    if settings.source.get("ids") is None:
+        n_rows = len(source.array)
+        known |= {"rows": n_rows, "digest": source.digest_of_rows(n_rows)}
+    return settings.changed(source={**settings.source, **known})

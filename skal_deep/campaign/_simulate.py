@@ -169,9 +169,6 @@ def play_campaign(
                 "low": estimate.low,
                 "high": estimate.high,
                 "true_error": float(loss.mean()),
-                "true_error_reserved": float(loss[is_reserved].mean())
-                if is_reserved.any()
-                else None,
             }
         )
     return PlayedCampaign(rounds, picks, control)

@@ -288,6 +288,16 @@ class Embeddings(Source):
             Found(str(row), id=name) for row, name in enumerate(names) if is_finite[row]
         ]
 
+    def stat(self) -> list[int]:
+        """Return sizes and times of the files, by which a change shows."""
+        files = [self.path] if self._ids is None else [self.path, self._ids]
+        stats = [file.stat() for file in files]
+        return [number for s in stats for number in (s.st_size, s.st_mtime_ns)]
+
+    def is_as_it_was(self) -> bool:
+        """Return whether the files are those of the last look."""
+        return self.path.exists() and self._pinned.get("stat") == self.stat()
+
     def digest_of_rows(self, n_rows: int) -> str:
         """Return the digest of the first rows."""
         return digest(np.ascontiguousarray(self.array[:n_rows]).tobytes())

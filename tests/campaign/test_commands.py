@@ -1,6 +1,8 @@
 """The commands: what they print, their exit codes, what scripts read."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from sklearn.datasets import load_digits
@@ -210,3 +212,30 @@ def test_help_texts_have_examples(run):
     code, out, _ = run("--help")
     for command in ("init", "embed", "next", "add", "status", "estimate", "export"):
         assert f"\n    {command} " in out
+
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/labelling.md"])
+def test_the_afternoon_of_a_page_runs_as_written(
+    page, images, run, tmp_path, monkeypatch
+):
+    images(60)  # makes photos/
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / page).read_text(), re.S)
+    (block,) = [b for b in blocks if "skal_deep init" in b]
+    lines = [line.partition("#")[0].split()[3:] for line in block.splitlines()]
+    assert [line[0] for line in lines][:4] == ["init", "embed", "next", "add"]
+    sheet = tmp_path / "birds" / "batch.csv"
+    for line in lines:
+        line = [w if w != "torchvision:resnet18" else "pixels" for w in line]
+        if line[0] == "add":
+            filled = [
+                row + ("robin" if at % 2 else "wren") if at else row
+                for at, row in enumerate(sheet.read_text().splitlines())
+            ]
+            sheet.write_text("\n".join(filled) + "\n")
+        code, _, err = run(*line)
+        assert code == 0, err
+    assert (tmp_path / "result" / "labels.csv").exists()

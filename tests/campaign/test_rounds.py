@@ -412,7 +412,9 @@ def test_nets_on_pixels(images, tmp_path):
         campaign.next(model={"name": "cnn", "set": {}})
     campaign.embed("pixels")
     played.play(1, batch_size=15)
-    model = {"name": "cnn", "set": {"mcdropoutclassifier__net__max_epochs": 1}}
+    few = {"n_samples": 4, "net__max_epochs": 1}
+    few = {f"mcdropoutclassifier__{name}": value for name, value in few.items()}
+    model = {"name": "cnn", "set": few}
     played.play(1, batch_size=5, strategy=BALD(), model=model)
     assert campaign.settings.model == model
     with warnings.catch_warnings():
