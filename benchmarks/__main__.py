@@ -5,6 +5,7 @@ import sys
 
 NAMES = (
     "board",
+    "campaigns",
     "ensembles",
     "kernels",
     "low-budget",

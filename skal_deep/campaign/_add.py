@@ -85,7 +85,7 @@ def events_of(
         Checks a label.
     """
     events: list[Event] = []
-    counts = {"added": 0, "same": 0, "corrected": 0, "skipped": 0}
+    counts: dict[str, Any] = dict.fromkeys(("added", "same", "corrected", "skipped"), 0)
     refused = []
     seen = {event.event: event for event in state.log.events}
     now_said: dict[tuple[str, str], tuple[str, Any]] = {
@@ -119,7 +119,7 @@ def events_of(
                 kind = "corrected"
             counts[kind] += 1
         events.append(event)
-    return events, Added(**counts, refused=refused)
+    return events, replace(Added(refused=refused), **counts)
 
 
 def _unlike(event: Event, seen: dict[str, Event]) -> Event:

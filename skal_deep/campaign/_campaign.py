@@ -1,7 +1,6 @@
 """A labelling campaign: a folder that asks for labels and keeps them."""
 
 import dataclasses
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,14 +11,20 @@ from numpy.typing import ArrayLike, NDArray
 from skactiveml.base import QueryStrategy
 
 from skal_deep.campaign._add import Added, events_of
+from skal_deep.campaign._answers import as_answer, event_of
+from skal_deep.campaign._asking import (
+    MISSING,
+    ask_round,
+    features_of,
+    model_of,
+    situation_of,
+)
 from skal_deep.campaign._batch import Batch
-from skal_deep.campaign._control import control_keys, reserve_for
+from skal_deep.campaign._control import control_keys
+from skal_deep.campaign._create import create_campaign, pinned
 from skal_deep.campaign._embed import Embedded, embed_items, lock_features
-from skal_deep.campaign._errors import NothingToDoError
 from skal_deep.campaign._events import (
     OK,
-    SKIP,
-    UNSURE,
     VOID,
     Event,
     append_events,
@@ -30,39 +35,26 @@ from skal_deep.campaign._events import (
 from skal_deep.campaign._export import PARTS, export_campaign
 from skal_deep.campaign._extractors import feature_name, make_extractor
 from skal_deep.campaign._features import FeatureFile
-from skal_deep.campaign._files import digest_of_ids, lock
+from skal_deep.campaign._files import lock
 from skal_deep.campaign._honest import Estimate, control_sample, estimate_from
 from skal_deep.campaign._images import MAX_PIXELS
 from skal_deep.campaign._items import NAME as ITEMS
 from skal_deep.campaign._items import Items
-from skal_deep.campaign._models import (
-    check_fits,
-    named_model,
-    round_strategy,
-)
 from skal_deep.campaign._plan import (
-    Situation,
-    StepRules,
     answers_on,
     fit_round,
-    plan_round,
 )
 from skal_deep.campaign._read_labels import read_answers
-from skal_deep.campaign._rounds import CONTROL, Round, read_rounds, write_round
+from skal_deep.campaign._rounds import Round, read_rounds
 from skal_deep.campaign._settings import (
-    CLASSIFICATION,
-    NAME,
-    REGRESSION,
-    SCHEMA,
     Settings,
     check_budget,
     check_classes,
-    now,
-    versions,
 )
 from skal_deep.campaign._simulate import PlayedCampaign, play_campaign
 from skal_deep.campaign._source import (
     Embeddings,
+    Folder,
     Rows,
     Source,
     SourceArguments,
@@ -72,11 +64,6 @@ from skal_deep.campaign._source import (
 )
 from skal_deep.campaign._state import State
 from skal_deep.campaign._status import Status, status_of, stored_answers
-from skal_deep.campaign._table_features import table_features
-from skal_deep.classifier._base import derived_seed
-from skal_deep.evaluation.simulation._streams import Purpose
-
-_MISSING = -1  # of classes, whose numbers are their places in the list
 
 
 class Campaign:
@@ -116,17 +103,16 @@ class Campaign:
     ... )
     >>> for _ in range(2):
     ...     batch = c.next(batch_size=10)
-    ...     rows = [int(name[1:]) for name in batch.ids]
-    ...     c.label({n: "+1" if X[r, 0] > 0 else "-1" for n, r in zip(batch.ids, rows)},
-    ...             annotator="anna")
+    ...     labels = {n: "+1" if X[int(n[1:]), 0] > 0 else "-1" for n in batch.ids}
+    ...     events = c.label(labels, annotator="anna")
     >>> len(Campaign(folder / "signs").labels())
     20
     """
 
     def __init__(self, path: str | Path, *, trust: bool = False):
         self.path = Path(path)
-        self._trust = trust
-        self._items: tuple[tuple[int, int], Items] | None = None
+        self.trust = trust
+        self._items: tuple[tuple[int, int, int], Items] | None = None
         Settings.read(self.path)
 
     @classmethod
@@ -189,60 +175,18 @@ class Campaign:
         campaign : Campaign
             The campaign.
         """
-        folder = Path(path)
-        if (folder / NAME).exists():
-            raise FileExistsError(
-                f"There is a campaign in {folder} already: open it with "
-                f"Campaign({str(folder)!r})."
-            )
-        if numbers == (classes is not None):
-            raise ValueError(
-                "Labels are classes or numbers: pass classes=[...] (--classes a,b,c) "
-                "or numbers=True (--numbers), one of the two."
-            )
-        if not 0 <= control_share < 1:
-            raise ValueError(
-                f"control_share must be from 0 to below 1, not {control_share!r}."
-            )
         arguments = SourceArguments(images, texts, table, embeddings, column, id, ids)
-        kind, source = arguments.described(folder)
-        content: dict[str, Any] = {
-            "schema": SCHEMA,
-            "task": REGRESSION if numbers else CLASSIFICATION,
-            "classes": [] if classes is None else check_classes(list(classes)),
-            "kind": kind,
-            "source": source,
-            "missing": "refuse",
-            "salt": secrets.token_hex(16),
-            "seed": int(seed),
-            "budget": check_budget(budget),
-            "control": {"share": float(control_share), "reserve": 0.0},
-            "features": {"table": "table", "embeddings": "embeddings"}.get(kind),
-            "model": {"name": "probe", "set": {}},
-            "created": now(),
-            "versions": versions(),
-        }
-        folder.mkdir(parents=True, exist_ok=True)
-        with lock(folder):
-            if (folder / NAME).exists():
-                raise FileExistsError(f"There is a campaign in {folder} already.")
-            settings = Settings(content)
-            where = source_of(settings, folder)
-            items = Items.empty().updated(where.look(), {}, 0)
-            if not len(items):
-                raise ValueError(
-                    f"There is nothing to label in {folder / source['path']}: "
-                    f"{len(where.unreadable)} items cannot be read."
-                )
-            keys = control_keys(settings.salt, items.ids)
-            threshold = reserve_for(keys, control_share, budget, reserve)
-            settings = settings.changed(
-                control={"share": float(control_share), "reserve": threshold}
-            )
-            settings = _pinned(settings, where)
-            items.write(folder)
-            settings.write(folder)  # last: without it there is no campaign
-        return cls(folder)
+        create_campaign(
+            Path(path),
+            arguments,
+            None if classes is None else list(classes),
+            numbers,
+            budget,
+            control_share,
+            reserve,
+            seed,
+        )
+        return cls(path)
 
     def __repr__(self) -> str:
         return f"Campaign({str(self.path)!r})"
@@ -273,7 +217,8 @@ class Campaign:
     def items(self) -> Items:
         """All items there ever were, read again only if the file has changed."""
         stat = (self.path / ITEMS).stat()
-        mark = (stat.st_mtime_ns, stat.st_size)
+        # Each writing makes another file, even if it is too quick for the clock.
+        mark = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
         if self._items is None or self._items[0] != mark:
             self._items = (mark, Items.read(self.path))
         return self._items[1]
@@ -406,15 +351,19 @@ class Campaign:
     def _rescan(self) -> Items:
         vars(self).pop("source", None)
         items, source = self.items, self.source
+        if isinstance(source, Embeddings) and source.is_as_it_was():
+            return items
         found = source.look()
         moved = renamed(source, items.places, items.digests, items.sizes, found)
         last_round = len(read_rounds(self.path))
-        updated = items.updated(found, moved, last_round)
+        updated = items.updated(
+            found, last_round, by_place=isinstance(source, Folder), moved=moved
+        )
         if not updated.same_as(items):
             updated.write(self.path)
-            settings = _pinned(self.settings, source)
-            if settings != self.settings:
-                settings.write(self.path)
+        settings = pinned(self.settings, source)
+        if settings != self.settings:
+            settings.write(self.path)
         return self.items
 
     def embed(
@@ -531,161 +480,10 @@ class Campaign:
             state = self.state()
             if state.open_round is not None and not skip_rest:
                 return self._batch(state.open_round)
-            asked = self._ask(state, strategy, estimator, model, batch_size)
+            asked = ask_round(self, state, strategy, estimator, model, batch_size)
             if model is not None and dict(model) != state.settings.model:
                 self.settings.changed(model=dict(model)).write(self.path)
         return self._batch(asked)
-
-    def _ask(
-        self,
-        state: State,
-        strategy: QueryStrategy | None,
-        estimator: Any,
-        model: Mapping[str, Any] | None,
-        batch_size: int,
-    ) -> Round:
-        """Plan a round and write it."""
-        settings, number = state.settings, len(state.rounds) + 1
-        if not state.n_left:
-            raise NothingToDoError(
-                f"The budget of {settings.budget} labels is spent. Next: python -m "
-                f"skal_deep export {self.path} --out result/. To go on, pass a larger "
-                "budget: python -m skal_deep init ... --budget N."
-            )
-        estimator, described = self._model(settings, estimator, model)
-        situation, has_features = self._situation(state)
-        fitted = fit_round(situation, estimator, settings.seed, number)
-        chooser, to_ask = round_strategy(
-            strategy,
-            fitted,
-            _counts(situation, settings),
-            state.n_used,
-            settings.budget,
-            settings.is_regression,
-        )
-        wanted = min(batch_size, state.n_left)
-        rules = StepRules(estimator, chooser, wanted, situation.missing_label)
-        n_before = sum(len(one.ids) for one in state.rounds)
-        plan = plan_round(
-            situation,
-            to_ask,
-            rules,
-            settings.control_share,
-            n_before,
-            settings.seed,
-            number,
-        )
-        if not plan.picks:
-            raise NothingToDoError(
-                f"No item of {self.path} is left to ask for: all {len(state.items)} "
-                f"are labelled, skipped, gone or without features. Next: python -m "
-                f"skal_deep export {self.path} --out result/."
-            )
-        # Rows of items.csv, which only grows: later readers find them again.
-        reserved = np.flatnonzero(state.has_small_key)
-        proba_NC = None
-        if fitted is not None:
-            width = len(settings.classes) or 1
-            proba_NC = np.full((len(reserved), width), np.nan)
-            known = has_features[reserved]
-            proba_NC[known] = answers_on(
-                fitted, situation.X[reserved[known]], situation.classes
-            )
-        content = {
-            "schema": SCHEMA,
-            "round": number,
-            "time": now(),
-            "seed": derived_seed(settings.seed, Purpose.STRATEGY, number),
-            "pool": len(situation.pool),
-            "reserved": len(reserved),
-            "n_train": len(situation.trained_on),
-            "strategy": _described(plan.strategy),
-            "model": {**described, "hash": self._model_hash(state, described)},
-            "features": settings.features,
-            "items_digest": state.items.ids_digest,
-            "versions": versions(),
-            "items": [_entry(state, pick) for pick in plan.picks],
-        }
-        return write_round(self.path, content, proba_NC)
-
-    def _model(
-        self, settings: Settings, estimator: Any, model: Mapping[str, Any] | None
-    ) -> tuple[Any, dict[str, Any]]:
-        """Return an unfitted model, and what a round's file says of it."""
-        if estimator is not None:
-            check_fits(estimator, settings)
-            return estimator, {"name": type(estimator).__name__, "set": {}}
-        described = dict(settings.model if model is None else model)
-        name, values = described["name"], dict(described.get("set") or {})
-        if ":" in name and model is None and not self._trust:
-            raise ValueError(
-                f"The model of {self.path} is {name}, code that is not of this "
-                f"package: it runs only if you say so. Pass --model {name} again, or "
-                "--trust (Campaign(path, trust=True))."
-            )
-        return named_model(name, values, settings), {"name": name, "set": values}
-
-    def _model_hash(self, state: State, described: Mapping[str, Any]) -> str:
-        """Return a digest of what the round's model was made from."""
-        names = state.training()
-        labels = [f"{n}={state.labels.label[n]}" for n in names]
-        about = [f"{described}", f"{state.settings.features}", *labels]
-        return digest_of_ids(about)
-
-    def _situation(
-        self, state: State, *, with_control: bool = False
-    ) -> tuple[Situation, NDArray[np.bool_]]:
-        """Return what can be asked and learned from; and which items have features."""
-        items, settings = state.items, state.settings
-        X, has_features = self._features(items)
-        missing: Any = np.nan if settings.is_regression else _MISSING
-        y = np.full(len(items), missing, float if settings.is_regression else np.intp)
-        trained = [
-            name
-            for name in state.training(with_control=with_control)
-            if has_features[items.row_of[name]]
-        ]
-        y[items.rows(trained)] = state.codes(trained)
-        free = has_features & ~items.is_gone & ~state.is_answered
-        again = items.rows(state.to_ask_again)
-        again = again[~items.is_gone[again]]
-        is_control = state.is_reserved[again]
-        waiting = np.flatnonzero(free & state.is_reserved)
-        waiting = waiting[np.argsort(state.keys[waiting])]
-        return (
-            Situation(
-                X,
-                y,
-                np.flatnonzero(free & ~state.is_reserved),
-                np.concatenate([again[is_control], waiting]),
-                again[~is_control],
-                np.arange(len(settings.classes)),
-                missing,
-            ),
-            has_features,
-        )
-
-    def _features(
-        self, items: Items, name: str | None = None
-    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Return features of all items, and which of them have any."""
-        name = name or self.settings.features
-        source = self.source
-        if name == "table" and isinstance(source, Rows):
-            return table_features(source, items.places), np.ones(len(items), bool)
-        if name == "embeddings" and isinstance(source, Embeddings):
-            at = np.array([int(place) for place in items.places], dtype=np.intp)
-            has = at < len(source.array)
-            X = np.zeros((len(items), source.array.shape[1]), np.float32)
-            X[has] = source.array[at[has]]
-            return X, has
-        if name is None:
-            spec = self.default_features()
-            raise FileNotFoundError(
-                f"{self.path} has no features yet, which strategies and models see: "
-                f"run python -m skal_deep embed {self.path} --features {spec}"
-            )
-        return FeatureFile(self.path, name).read(items)
 
     def _batch(self, one: Round) -> Batch:
         return Batch(self, one.number, list(one.ids))
@@ -744,43 +542,11 @@ class Campaign:
         state = self.state()
         file_name(annotator)
         events = [
-            self._event(state, name, value, annotator, seconds, given, via, digests)
+            event_of(state, name, value, annotator, seconds, given, via, digests)
             for name, value in labels.items()
         ]
         append_events(self.path, events)
         return events
-
-    def _event(
-        self,
-        state: State,
-        name: str,
-        value: Any,
-        annotator: str,
-        seconds: float | None,
-        given: bool,
-        via: str,
-        digests: Mapping[str, str] | None,
-    ) -> Event:
-        items = state.items
-        if name not in items.row_of:
-            raise ValueError(f"There is no item {name!r} in {self.path}.")
-        asked = state.asked_in.get(name)
-        if asked is None and not given:
-            raise ValueError(
-                f"{name!r} was not asked in any round. For a label that existed "
-                "before, pass given=True (--given)."
-            )
-        status, label = as_answer(state.settings, value)
-        return Event(
-            name,
-            status,
-            label,
-            annotator,
-            asked[-1] if asked else 0,
-            seconds=seconds,
-            via=via,
-            digest=(digests or {}).get(name) or items.digests[items.row_of[name]],
-        )
 
     def undo(self, id: str, annotator: str) -> Event:
         """Withdraw the last answer of an annotator to an item.
@@ -861,9 +627,9 @@ class Campaign:
             Ids.
         """
         state = self.state()
-        X, has = self._features(state.items, features)
+        X, has = features_of(self, state.items, features)
         regression = state.settings.is_regression
-        y = np.full(len(state.items), np.nan if regression else _MISSING)
+        y = np.full(len(state.items), np.nan if regression else MISSING)
         names = list(state.labels.label)
         y[state.items.rows(names)] = state.codes(names)
         y = y if regression else y.astype(np.intp)
@@ -895,8 +661,8 @@ class Campaign:
         if refit not in ("chosen", "all"):
             raise ValueError(f"refit must be 'chosen' or 'all', not {refit!r}.")
         state = self.state()
-        estimator, _ = self._model(state.settings, estimator, model)
-        situation, _ = self._situation(state, with_control=refit == "all")
+        estimator, _ = model_of(self, state.settings, estimator, model)
+        situation, _ = situation_of(self, state, with_control=refit == "all")
         number = len(state.rounds) + 1
         fitted = fit_round(situation, estimator, state.settings.seed, number)
         if fitted is None:
@@ -922,7 +688,7 @@ class Campaign:
             Probabilities in the order of ``classes``, or numbers.
         """
         items = self.items
-        X, has = self._features(items)
+        X, has = features_of(self, items)
         rows = np.flatnonzero(has & ~items.is_gone)
         codes = np.arange(len(self.classes))
         return [items.ids[row] for row in rows], answers_on(model, X[rows], codes)
@@ -958,7 +724,7 @@ class Campaign:
         state = self.state()
         settings = state.settings
         metric = metric or ("mae" if settings.is_regression else "error")
-        X, has = self._features(state.items)
+        X, has = features_of(self, state.items)
         sample = control_sample(state, has)
         last = state.rounds[-1].content["model"]["name"] if state.rounds else None
         is_own = last not in (None, settings.model["name"])
@@ -978,7 +744,7 @@ class Campaign:
     def status(self) -> Status:
         """Return where the campaign stands: labels, errors over rounds, advice."""
         try:
-            has_features = self._features(self.items)[1]
+            has_features = features_of(self, self.items)[1]
         except FileNotFoundError:
             has_features = None
         return status_of(self.path, self.state(), has_features)
@@ -987,7 +753,7 @@ class Campaign:
     def has_features(self) -> bool:
         """Whether there is something that strategies and models see."""
         try:
-            self._features(self.items)
+            features_of(self, self.items)
         except FileNotFoundError:
             return False
         return True
@@ -1096,7 +862,7 @@ class Campaign:
         estimator: Any = None,
         batch_size: int = 20,
         *,
-        salt: str = "",
+        salt: str | None = None,
     ) -> PlayedCampaign:
         """Play the campaign with answers that are known, in memory.
 
@@ -1106,8 +872,9 @@ class Campaign:
             The label of each item, in the order of :meth:`data`.
         strategy, estimator, batch_size
             As in :meth:`next`.
-        salt : str, default=""
-            Decides the control items; another one is another campaign.
+        salt : str, default=None
+            Decides the control items; ``None`` is the campaign's, and another one gives
+            another campaign on the same items.
 
         Returns
         -------
@@ -1115,7 +882,7 @@ class Campaign:
             What came of it.
         """
         settings = self.settings
-        estimator, _ = self._model(settings, estimator, None)
+        estimator, _ = model_of(self, settings, estimator, None)
         X, _, ids = self.data()
         labels = np.asarray(y)
         if len(labels) != len(ids):
@@ -1134,75 +901,6 @@ class Campaign:
             batch_size=batch_size,
             budget=settings.budget,
             share=settings.control_share,
-            salt=salt,
+            keys=control_keys(salt or settings.salt, ids),
             seed=settings.seed,
         )
-
-
-def as_answer(settings: Settings, value: Any) -> tuple[str, str | float | None]:
-    """Return status and label of an answer.
-
-    Parameters
-    ----------
-    settings : Settings
-        Those of the campaign.
-    value : str, float, SKIP or UNSURE
-        What was said.
-    """
-    if value is SKIP or value is UNSURE:
-        return value.status, None
-    if settings.is_regression:
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            number = np.nan
-        if not np.isfinite(number) or isinstance(value, bool):
-            raise ValueError(f"A label must be a finite number, not {value!r}.")
-        return OK, number
-    name = value.item() if isinstance(value, np.generic) else value
-    if not isinstance(name, str) or name not in settings.classes:
-        raise ValueError(
-            f"{value!r} is no class of this campaign; its classes are "
-            f"{', '.join(settings.classes)}."
-        )
-    return OK, name
-
-
-def _pinned(settings: Settings, source: Source) -> Settings:
-    """Return settings with the digest of an array whose rows have no ids."""
-    if not isinstance(source, Embeddings) or settings.source.get("ids") is not None:
-        return settings
-    n_rows = len(source.array)
-    pinned = {"rows": n_rows, "digest": source.digest_of_rows(n_rows)}
-    return settings.changed(source={**settings.source, **pinned})
-
-
-def _counts(situation: Situation, settings: Settings) -> list[int]:
-    """Return training labels of each class; of numbers all together."""
-    codes = situation.y[situation.trained_on]
-    if settings.is_regression:
-        return [len(codes)]
-    counts = np.bincount(codes, minlength=len(settings.classes))
-    return [int(count) for count in counts]
-
-
-def _described(strategy: Any) -> dict[str, Any] | None:
-    """Return a strategy as a round's file names it."""
-    if strategy is None:
-        return None
-    cls = type(strategy)
-    values = {
-        name: value if isinstance(value, bool | int | float | str) else repr(value)
-        for name, value in strategy.get_params(deep=False).items()
-        if value is not None and name not in ("random_state", "missing_label")
-    }
-    return {"class": f"{cls.__module__}.{cls.__qualname__}", "set": values}
-
-
-def _entry(state: State, pick: Any) -> dict[str, Any]:
-    """Return an item as a round's file has it."""
-    entry = {"id": state.items.ids[pick.row], "arm": pick.arm}
-    if pick.arm == CONTROL:
-        return {**entry, "key": float(state.keys[pick.row])}
-    known = {"rank": pick.rank, "utility": pick.utility, "draw": pick.draw}
-    return {**entry, **{name: v for name, v in known.items() if v is not None}}

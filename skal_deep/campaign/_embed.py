@@ -26,6 +26,8 @@ _SECONDS = 5.0  # between two writings: what a process that is killed may lose
 class Embedded:
     """What ``Campaign.embed`` did.
 
+    Use it to see whether all items were read.
+
     Attributes
     ----------
     features : str
@@ -36,6 +38,17 @@ class Embedded:
         Items that were gone through.
     broken : list of str
         Ids of items that cannot be read.
+
+    See Also
+    --------
+    Campaign : Computes features.
+    skal_deep.embedding.Embedder : The same in a Pipeline.
+
+    Examples
+    --------
+    >>> from skal_deep.campaign import Embedded
+    >>> Embedded("pixels", rows=3, done=3, broken=["cut.png"]).broken
+    ['cut.png']
     """
 
     features: str

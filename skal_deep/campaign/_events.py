@@ -34,6 +34,9 @@ UNSURE = _Mark("UNSURE", UNSURE_STATUS)
 class Event:
     """One thing that an annotator said.
 
+    ``Campaign.label`` writes events, and ``Campaign.events`` reads them. Use them to
+    see who said what, and when.
+
     Attributes
     ----------
     id : str
@@ -59,6 +62,17 @@ class Event:
         Of what was shown; empty if nothing was.
     withdraws : str
         The event that a "void" takes back; empty for others.
+
+    See Also
+    --------
+    Campaign : Writes and reads events.
+
+    Examples
+    --------
+    >>> from skal_deep.campaign import Event
+    >>> event = Event("photos/a.png", "ok", "robin", "anna", round=1)
+    >>> event.status, event.label
+    ('ok', 'robin')
     """
 
     id: str

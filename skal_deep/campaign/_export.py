@@ -122,7 +122,9 @@ def label_rows(state: State) -> list[dict[str, Any]]:
         one: Round | None = by_number.get(number)
         item = {} if one is None else one.items[name]
         strategy = None if one is None else one.content["strategy"]
-        is_chosen = item.get("arm") == "chosen" and strategy is not None
+        by = ""
+        if strategy is not None and "rank" in item:
+            by = strategy["class"].rpartition(".")[2]
         rows.append(
             {
                 "id": name,
@@ -130,7 +132,7 @@ def label_rows(state: State) -> list[dict[str, Any]]:
                 "annotators": ";".join(sorted(event.annotator for event in said)),
                 "round": number,
                 "arm": item.get("arm", "given"),
-                "strategy": strategy["class"].rpartition(".")[2] if is_chosen else "",
+                "strategy": by,
                 "utility": item.get("utility", ""),
                 "draw": item.get("draw", ""),
                 "time": max(event.time for event in said),

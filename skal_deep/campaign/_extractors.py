@@ -21,6 +21,7 @@ _MOST_PIXELS = 32  # a side; more say little more to a linear model
 _MOST_WORDS = 20_000
 _MOST_DIRECTIONS = 256
 _IMAGE_SIZE = 224
+LIBRARIES = ("pixels", "tfidf", "torchvision", "timm", "transformers")
 CHOICES = (
     "pixels",
     "tfidf",

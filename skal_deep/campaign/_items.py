@@ -3,10 +3,11 @@
 import csv
 import dataclasses
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,7 +160,12 @@ class Items:
         return dataclasses.replace(self, digests=column)
 
     def updated(
-        self, found: Sequence[Found], moved: dict[str, str], last_round: int
+        self,
+        found: Sequence[Found],
+        last_round: int,
+        *,
+        by_place: bool = False,
+        moved: Mapping[str, str] = MappingProxyType({}),
     ) -> "Items":
         """Return the items after a look at the source.
 
@@ -167,17 +173,21 @@ class Items:
         ----------
         found : sequence of Found
             What the source holds now.
-        moved : dict of str to str
-            New places of items that were renamed, by their old ones.
         last_round : int
             The last round that was asked.
+        by_place : bool, default=False
+            Whether an item is known again by its place, as a file is, or by its id.
+        moved : mapping of str to str, default={}
+            New places of items that were renamed, by their old ones.
         """
         columns = [column.copy() for column in self._columns()]
         ids, places, sizes, times, digests, added, gone = columns
-        by_place = {moved.get(p, p): row for row, p in enumerate(places)}
+        rows = self.row_of
+        if by_place:
+            rows = {moved.get(place, place): row for row, place in enumerate(places)}
         seen, taken = set(), set(ids)
         for one in found:
-            row = by_place.get(one.place)
+            row = rows.get(one.place if by_place else one.id)
             if row is None:
                 ids.append(unused(one.id, taken))
                 taken.add(ids[-1])

@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skal_deep.campaign._nets import net_classifier, on_pixels
 from skal_deep.campaign._settings import Settings
 from skal_deep.pool import LCMD, DeepQueryStrategy, MarginSampling, TypiClust
 
@@ -18,6 +19,7 @@ DEFAULT = "probe"
 # A model of fewer labels a class says little of what it does not know.
 _ENOUGH = 2
 _FEW_NUMBERS = 20
+_FEWEST_PIXELS = 4  # two halvings leave one
 _COLD_SHARE = 0.25  # of the budget
 
 
@@ -33,26 +35,43 @@ def probe(is_regression: bool) -> Any:
     return make_pipeline(StandardScaler(), last)
 
 
-def named_model(name: str, values: dict[str, Any], settings: Settings) -> Any:
+def named_model(
+    name: str,
+    values: dict[str, Any],
+    settings: Settings,
+    shape: list[int] | None = None,
+) -> Any:
     """Return an unfitted model.
 
     Parameters
     ----------
     name : str
-        "probe", or ``module:function``, which is called without arguments.
+        "probe"; "mlp" or "cnn", small nets as ``compare`` has them; or
+        ``module:function``, which is called without arguments.
     values : dict of str to object
         What is set by ``set_params``.
     settings : Settings
         Those of the campaign.
+    shape : list of int, default=None
+        Shape of an image, where the features are pixels.
     """
     if name == DEFAULT:
         model = probe(settings.is_regression)
+    elif name == "mlp":
+        model = net_classifier(is_conv=False)
+    elif name == "cnn":
+        if shape is None or min(shape[1:]) < _FEWEST_PIXELS:
+            raise ValueError(
+                f"--model cnn looks at images of {_FEWEST_PIXELS} pixels a side and "
+                "more: run `embed` with --features pixels first, or take --model mlp."
+            )
+        model = on_pixels(shape)
     elif ":" in name:
         model = imported(name)()
     else:
         raise ValueError(
-            f"There is no model {name!r}: use {DEFAULT}, or module:function, a "
-            "function without arguments that returns an unfitted model."
+            f"There is no model {name!r}: use {DEFAULT}, mlp, cnn, or module:function, "
+            "a function without arguments that returns an unfitted model."
         )
     check_fits(model, settings)
     try:

@@ -4,12 +4,15 @@ from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from skal_deep.campaign._contact_sheet import STYLE, thumbnail
-from skal_deep.campaign._rounds import Round
+from skal_deep.campaign._rounds import CHOSEN, Round
 from skal_deep.campaign._source import Folder
 from skal_deep.campaign._state import State
 from skal_deep.evaluation.report._figures import as_svg
 from skal_deep.evaluation.report._page import fold, page, paragraph, table_html
+from skal_deep.evaluation.report._picks import near_duplicates, usual_distance
 from skal_deep.evaluation.report._table import Table
 
 if TYPE_CHECKING:
@@ -47,7 +50,7 @@ def report_page(campaign: "Campaign") -> str:
     if classes := content["classes"]:
         rows = [{"class": name, "labels": count} for name, count in classes.items()]
         parts += ["<h2>Labels of each class</h2>", table_html(Table(rows), "matrix")]
-    parts += ["<h2>What was asked, and why</h2>"]
+    parts += ["<h2>What was asked, and why</h2>", *_duplicates(campaign, state)]
     is_open = state.open_round is not None
     for one in reversed(state.rounds):
         if one is state.rounds[-1] and is_open:
@@ -55,6 +58,24 @@ def report_page(campaign: "Campaign") -> str:
         else:
             parts.append(_round(campaign, state, one))
     return page(f"Campaign {campaign.path.name}", parts)
+
+
+def _duplicates(campaign: "Campaign", state: State) -> list[str]:
+    """Return how many of the chosen items are nearly equal to another one."""
+    chosen = [name for name, arm in state.arms.items() if arm == CHOSEN]
+    if len(chosen) < 2 or not campaign.has_features:
+        return []
+    X, _, ids = campaign.data()
+    row_of = {name: row for row, name in enumerate(ids)}
+    rows = np.array([row_of[name] for name in chosen if name in row_of], dtype=np.intp)
+    radius = usual_distance(X, np.random.default_rng(0))
+    share = near_duplicates(X, [[rows[:0], rows]], radius)
+    return [
+        paragraph(
+            f"Near-duplicates: {100 * share:.0f} % of the chosen items lie closer to "
+            "another chosen one than items usually lie to the one nearest to them."
+        )
+    ]
 
 
 def _curve(rows: list[dict[str, Any]]) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline
@@ -44,14 +45,15 @@ def save_model(
     arrays = _linear(model, about["classes"])
     if arrays is not None:
         path = folder / "model.npz"
-        np.savez(path, **arrays)
+        np.savez(path, allow_pickle=False, **arrays)
         about = {**about, "kind": "linear", "load": LOAD + _ending(about)}
-    elif hasattr(last_step(model), "module_"):
+    elif nets := _nets(model):
         path = folder / "weights.pt"
-        import torch
-
-        torch.save(last_step(model).module_.state_dict(), path)
-        line = "net.load_state_dict(torch.load('model/weights.pt', weights_only=True))"
+        torch.save([net.module_.state_dict() for net in nets], path)
+        line = (
+            "weights = torch.load('model/weights.pt', weights_only=True)  # one a net\n"
+            "module.load_state_dict(weights[0])\n"
+        )
         about = {**about, "kind": "net", "load": line}
     elif allow_pickle:
         path = folder / "model.pickle"
@@ -68,6 +70,13 @@ def save_model(
     page = folder / "model.json"
     page.write_text(json.dumps(about, indent=1), encoding="utf-8")
     return [path, page]
+
+
+def _nets(model: Any) -> list[Any]:
+    """Return the fitted skorch nets of a model, if it is made of such."""
+    last = last_step(model)
+    nets = getattr(last, "nets_", [last])
+    return [net for net in nets if hasattr(net, "module_")]
 
 
 def _ending(about: dict[str, Any]) -> str:

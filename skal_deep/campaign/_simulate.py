@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.campaign._control import control_keys, reserve_for
+from skal_deep.campaign._control import reserve_for
 from skal_deep.campaign._honest import ControlSample, estimate_from
 from skal_deep.campaign._models import round_strategy
 from skal_deep.campaign._plan import (
@@ -49,12 +49,6 @@ class PlayedCampaign:
     >>> X = np.random.default_rng(0).normal(size=(300, 4))
     >>> np.save(folder / "X.npy", X)
     >>> c = Campaign.create(
-    ...     folder / "c", embeddings=folder / "X.npy", classes=["-", "+"], budget=60
-    ... )
-    Traceback (most recent call last):
-        ...
-    ValueError: '-' cannot be the name of a class: ...
-    >>> c = Campaign.create(
     ...     folder / "c", embeddings=folder / "X.npy", classes=["no", "yes"], budget=60
     ... )
     >>> played = c.simulate(np.where(X[:, 0] > 0, "yes", "no"))
@@ -78,7 +72,7 @@ def play_campaign(
     budget: int = 100,
     share: float = 0.2,
     reserve: float | None = None,
-    salt: str = "",
+    keys: NDArray[np.float64],
     seed: int = 0,
     level: float = 0.95,
 ) -> PlayedCampaign:
@@ -104,8 +98,9 @@ def play_campaign(
         Share of control items.
     reserve : float or int, default=None
         As in a campaign.
-    salt : str, default=""
-        Decides the control items.
+    keys : ndarray of shape (n_items,)
+        The keys by which chance picks, from
+        :func:`~skal_deep.campaign._control.control_keys`.
     seed : int, default=0
         Seed of everything else.
     level : float, default=0.95
@@ -114,7 +109,6 @@ def play_campaign(
     is_regression = not classes
     missing: Any = np.nan if is_regression else -1
     y = np.asarray(y, float if is_regression else np.intp)
-    keys = control_keys(salt, map(str, range(len(X))))
     is_reserved = keys < reserve_for(keys, share, budget, reserve)
     waiting = np.flatnonzero(is_reserved)
     waiting = waiting[np.argsort(keys[waiting])]
@@ -175,9 +169,6 @@ def play_campaign(
                 "low": estimate.low,
                 "high": estimate.high,
                 "true_error": float(loss.mean()),
-                "true_error_reserved": float(loss[is_reserved].mean())
-                if is_reserved.any()
-                else None,
             }
         )
     return PlayedCampaign(rounds, picks, control)

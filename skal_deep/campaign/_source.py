@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skal_deep.campaign._files import digest
-from skal_deep.campaign._items import Found
+from skal_deep.campaign._items import Found, unused
 from skal_deep.campaign._settings import Settings
 from skal_deep.campaign._tables import TableFile, read_table
 
@@ -178,13 +178,16 @@ class Rows(Source):
             _check_unique(ids, self.table)
         self.unreadable = []
         found = []
+        taken: set[str] = set()
         for row in range(len(self.table.rows)):
             content = self.read(str(row))
             if not content.strip():
                 self.unreadable.append(f"line {self.table.lines[row]}")
                 continue
             mark = hashlib.blake2b(content, digest_size=8).hexdigest()
-            name = f"x-{mark}" if ids is None else ids[row]
+            # Equal rows cannot be told apart, so that any of them may be any other.
+            name = unused(f"x-{mark}", taken) if ids is None else ids[row]
+            taken.add(name)
             found.append(Found(str(row), str(len(content)), "", digest(content), name))
         return found
 
@@ -284,6 +287,16 @@ class Embeddings(Source):
         return [
             Found(str(row), id=name) for row, name in enumerate(names) if is_finite[row]
         ]
+
+    def stat(self) -> list[int]:
+        """Return sizes and times of the files, by which a change shows."""
+        files = [self.path] if self._ids is None else [self.path, self._ids]
+        stats = [file.stat() for file in files]
+        return [number for s in stats for number in (s.st_size, s.st_mtime_ns)]
+
+    def is_as_it_was(self) -> bool:
+        """Return whether the files are those of the last look."""
+        return self.path.exists() and self._pinned.get("stat") == self.stat()
 
     def digest_of_rows(self, n_rows: int) -> str:
         """Return the digest of the first rows."""

@@ -353,8 +353,8 @@ def _class_lines(
     shares = None
     if last is not None and len(last):
         known = last[~np.isnan(last).any(axis=1)]
-        shares = np.bincount(known.argmax(axis=1), minlength=len(classes))
-        shares = shares / max(1, len(known))
+        counts = np.bincount(known.argmax(axis=1), minlength=len(classes))
+        shares = counts / max(1, len(known))
     lines = [f"{'class':<{width}}  labels  control  predicted   in all items (95 %)"]
     n = 0 if sample is None else len(sample)
     for code, name in enumerate(classes):

@@ -15,6 +15,7 @@ from skactiveml.pool import RandomSampling
 from skal_deep.campaign import Campaign, NothingToDoError
 from skal_deep.campaign._batch import CSV
 from skal_deep.campaign._export import PARTS
+from skal_deep.campaign._extractors import LIBRARIES
 from skal_deep.campaign._files import replace
 from skal_deep.campaign._report import report_page
 from skal_deep.campaign._settings import NAME
@@ -163,6 +164,11 @@ def _changed(args: argparse.Namespace) -> Campaign:
 def _embed(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
     campaign = Campaign(args.dir)
     features = args.features or campaign.default_features()
+    if args.features is None and features.split(":")[0] not in LIBRARIES:
+        raise ValueError(
+            f"The features of {args.dir} are made by {features}, code that is not of "
+            f"this package: to run it again, say --features {features}."
+        )
     started, shown = time.monotonic(), [0.0]
 
     def report(done: int, rows: int) -> None:

@@ -36,7 +36,7 @@ examples:
   the next 20 items: typical ones at first, then uncertain ones:
     python -m skal_deep next birds
   50 items by another strategy:
-    python -m skal_deep next birds --strategy badge --batch-size 50
+    python -m skal_deep next birds --strategy coreset --batch-size 50
   your own model, a function that returns an unfitted estimator:
     python -m skal_deep next birds --model mine:model --set max_iter=50
 """
@@ -192,7 +192,7 @@ def _add_init(parser: Any) -> None:
     what = "labels to spend (default: 500)"
     labels.add_argument("--budget", type=types.count, metavar="N", help=what)
     chance = parser.add_argument_group("the error")
-    what = "share of each batch that chance picks; these labels do not train (default: 0.2)"
+    what = "share of a batch that chance picks; these do not train (default: 0.2)"
     chance.add_argument(
         "--control-share", type=types.error_rate, metavar="SHARE", help=what
     )
@@ -236,8 +236,8 @@ def _add_next(parser: Any) -> None:
     )
     parser.add_argument("--strategy", default="auto", metavar="NAME", help=what)
     what = (
-        "probe, a linear model on standardised features, or module:function (default: "
-        "the campaign's, at first probe)"
+        "probe, a linear model on standardised features; mlp; cnn, on pixels; or "
+        "module:function (default: the campaign's, at first probe)"
     )
     parser.add_argument("--model", metavar="NAME", help=what)
     what = "set a parameter of the model, as set_params does; may be repeated"

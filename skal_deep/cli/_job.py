@@ -7,17 +7,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from skorch import NeuralNetClassifier
-from torch import nn
 
+from skal_deep.campaign._nets import net_classifier
 from skal_deep.classifier import MCDropoutClassifier
 from skal_deep.cli._parser import DEFAULTS, MAX_TEST_ROWS
 from skal_deep.datasets import Data, load, some_rows
 from skal_deep.evaluation import Comparison, compare_strategies
 from skal_deep.evaluation.comparison._configuration import digest, fingerprint
-from skal_deep.modules import MLP, ConvNet
 
 # What may change when a run goes on: it decides nothing of the rounds played already.
 _FREE = {"strategies", "repeats", "cycles", "full_data", "jobs", "quiet"}
@@ -104,21 +101,14 @@ def estimator(args: argparse.Namespace, X: np.ndarray) -> MCDropoutClassifier:
             f"--model cnn needs images (n, c, h, w) of {_MIN_PIXELS} pixels a side; "
             "use --model mlp."
         )
-    net = NeuralNetClassifier(
-        ConvNet if is_conv else MLP,
-        module__dropout=args.dropout,
-        criterion=nn.CrossEntropyLoss,
-        optimizer=torch.optim.Adam,
+    return net_classifier(
+        is_conv,
+        dropout=args.dropout,
+        epochs=args.epochs,
         lr=args.lr,
-        max_epochs=args.epochs,
-        batch_size=32,
-        iterator_train__shuffle=True,
-        iterator_valid__batch_size=512,
-        train_split=None,
-        verbose=0,
+        n_samples=args.samples,
         device=args.device,
     )
-    return MCDropoutClassifier(net, n_samples=args.samples)
 
 
 def write(comparison: Comparison, data: Data, folder: Path) -> None:
