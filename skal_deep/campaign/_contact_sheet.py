@@ -17,7 +17,8 @@ STYLE = (
     "<style>.sheet { display: grid; gap: .75rem; padding: 0; list-style: none; "
     "grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); }"
     ".sheet li { border: 1px solid var(--line); border-radius: 8px; padding: .5rem; "
-    "background: var(--card); overflow-wrap: anywhere; font-size: .85rem; }"
+    "background: var(--card); overflow-wrap: anywhere; white-space: pre-line; "
+    "font-size: .85rem; }"
     ".sheet img { display: block; max-width: 100%; margin: 0 auto .4rem; }</style>"
 )
 

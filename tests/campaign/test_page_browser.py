@@ -13,6 +13,7 @@ from label_process import label_process
 from sklearn.datasets import load_digits
 
 from skal_deep.campaign import Campaign
+from skal_deep.campaign._report import report_page
 from skal_deep.campaign.page._html import part
 from skal_deep.campaign.page._server import LabelServer
 from skal_deep.campaign.page._sitting import Sitting
@@ -425,3 +426,25 @@ def test_the_widget_labels_by_keys_that_a_notebook_does_not_hear(browser, tmp_pa
     context.close()
     assert campaign.labels() == {ids[0]: CLASSES[1], ids[1]: CLASSES[2]}
     assert {event.via for event in campaign.events()} == {"widget"}
+
+
+def test_the_contact_sheet_and_the_report_show_texts_and_run_none(
+    browser, tmp_path, table
+):
+    campaign = text_campaign(tmp_path, table, [HOSTILE, *CLASSES])
+    batch = campaign.open_round()
+    sheet = batch.to_html()
+    campaign.label(dict.fromkeys(batch.ids, HOSTILE), f"anna {HOSTILE[:40]}")
+    report = tmp_path / "report.html"
+    report.write_text(report_page(campaign), encoding="utf-8")
+    context = browser.new_context()
+    for path in (sheet, report):
+        page = context.new_page()
+        complaints = []
+        page.on("console", lambda message: complaints.append(message.text))  # noqa: B023
+        page.goto(path.as_uri())
+        assert HOSTILE in page.locator("body").inner_text()
+        assert page.evaluate("window.hacked") is None
+        assert page.locator("script").count() == 0
+        assert complaints == []
+    context.close()

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from skal_deep.campaign._campaign import as_answer
+from skal_deep.campaign._answers import as_answer
 from skal_deep.campaign._errors import NothingToDoError
 from skal_deep.campaign._events import (
     OK,
