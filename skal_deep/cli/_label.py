@@ -75,6 +75,9 @@ def _open_browser(folder: Path, url: str) -> Path | None:
     The command line of a browser can be read by all users of a machine, a file of ours
     cannot: the token goes by the file.
     """
+    screens = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    if sys.platform == "linux" and not any(map(os.environ.get, screens)):
+        return None  # a browser of the terminal would take it, and knows no scripts
     door = folder / _DOOR
     target = escape(url)
     html = (

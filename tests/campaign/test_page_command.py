@@ -92,6 +92,7 @@ def test_it_ends_when_the_page_is_closed_and_leaves_no_token(
         threading.Thread(target=work).start()
 
     monkeypatch.setattr(webbrowser, "open", browse)
+    monkeypatch.setenv("BROWSER", "any")
     assert cli.main(["label", str(campaign.path), "--as", "anna", "--json"]) == 0
     printed = capsys.readouterr()
     assert json.loads(printed.out) == {"saved": 4, "left": 0, "interrupted": False}
@@ -99,6 +100,18 @@ def test_it_ends_when_the_page_is_closed_and_leaves_no_token(
         assert opened[0][0] == 0o600
     assert not (campaign.path / "label.html").exists()
     assert set(campaign.labels().values()) == {"b"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others always have a screen")
+def test_without_a_screen_no_browser_takes_the_terminal(campaign, monkeypatch, capsys):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    opened = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    monkeypatch.setattr(LabelServer, "run", LabelServer.server_close)
+    assert cli.main(["label", str(campaign.path)]) == 0
+    assert capsys.readouterr().out.startswith("Label ")
+    assert opened == []
 
 
 def test_kill_ends_it_as_ctrl_c_does(campaign, monkeypatch, capsys):

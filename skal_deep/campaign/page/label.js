@@ -95,7 +95,9 @@ function start(root, wire) {
           await picture.decode();
         } catch {
           URL.revokeObjectURL(url);
-          throw new Error("it is broken, or no image that this browser knows.");
+          throw new Error(
+            "This image cannot be shown: it is broken, or of a kind that this browser does not know.",
+          );
         }
         return { content, url, picture };
       })();
@@ -148,7 +150,7 @@ function start(root, wire) {
     item.textContent = "";
     item.classList.remove("waiting");
     if (shown) item.append(...parts(shown, place));
-    else item.append(make("p", "broken", `This item cannot be shown: ${reason} Skip it.`));
+    else item.append(make("p", "broken", reason));
     item.append(make("p", "name", id));
     field?.value && (field.value = "");
     refresh();

@@ -19,13 +19,13 @@ async function request(path, said) {
     });
   } catch {
     throw new Error(
-      "the labelling command does not answer. What was saved is safe: start the " +
+      "The labelling command does not answer. What was saved is safe: start the " +
         "command again, and open the address that it prints.",
     );
   }
   if (response.ok) return response;
   const refusal = await response.json().catch(() => ({}));
-  throw new Error(refusal.error ?? `the command says ${response.status}.`);
+  throw new Error(refusal.error ?? `The labelling command says ${response.status}.`);
 }
 
 const byId = (path, id) => request(`${path}?${new URLSearchParams({ id })}`);
