@@ -207,7 +207,7 @@ def test_advice_waits_for_control_labels(digits):
 
 def test_intervals_cover_in_simulated_campaigns():
     X, y = load_digits(return_X_y=True)
-    X, y = X[:400] / 16, y[:400]
+    X, y, new = X[:400] / 16, y[:400], (X[400:] / 16, y[400:])
     covered = []
     for number in range(200):
         played = play_campaign(
@@ -219,6 +219,7 @@ def test_intervals_cover_in_simulated_campaigns():
             budget=80,
             keys=control_keys(str(number), map(str, range(len(X)))),
             seed=number % 3,
+            new=new,
         )
         last = played.rounds[-1]
         covered.append(last["low"] <= last["true_error"] <= last["high"])
