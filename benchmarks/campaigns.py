@@ -1,10 +1,12 @@
 """Campaigns: does the interval of the error cover, does stopping come too early.
 
+    python -m benchmarks campaigns --campaigns 300
+
 Many labelling campaigns are played in memory, on data whose labels are known. After
 each round the error is estimated from control labels, and compared with the share of
-wrong predictions on the other half of the data, which no campaign saw. Beside it stands what not to do: cross-validation
-on the labels that a strategy chose. With ``--items`` a campaign of so many items is
-made and asked once, and timed.
+wrong predictions on the other half of the data, which no campaign saw. Beside it stands
+what not to do: cross-validation on the labels that a strategy chose. With ``--items`` a
+campaign of so many items is made and asked once, and timed.
 """
 
 import argparse
