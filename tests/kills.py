@@ -21,7 +21,7 @@ from skal_deep.pool import VAAL, Badge, BatchBALD
 
 X, y = load_iris(return_X_y=True)
 X = X.astype(np.float32)
-_OTHERS = {*MEASURED, "configuration", "checksum", "versions", "platform"}
+_OTHERS = {*MEASURED, "configuration", "checksum", "versions"}
 
 
 def api(folder, n_jobs=1):

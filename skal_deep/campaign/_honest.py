@@ -234,7 +234,10 @@ def _error(
     if m > _LARGE_SAMPLE * sample.n_items:
         pool = exact_interval(k, m, sample.n_items, level)
         details["items"] = {"low": pool[0], "high": pool[1]}
-        notes.append(f"Among the {sample.n_items:,} items themselves: {_words(pool)}.")
+        notes.append(
+            f"Among the {sample.n_items:,} items, each as if it had not trained: "
+            f"{_words(pool)}."
+        )
     n_rest = sample.n_items - sample.n_chosen - m
     rest = among_predicted(pool, sample.n_items, sample.n_chosen)
     share = max(0, n_rest) / max(1, sample.n_items)

@@ -29,7 +29,8 @@ class PlayedCampaign:
     ----------
     rounds : list of dict
         After each round: "labels" that trained, "control" labels, the estimated
-        "error" with "low" and "high", and the "true_error" among all items.
+        "error" with "low" and "high", and the "true_error" on items that no model was
+        trained on.
     picks : list of ndarray
         Rows that a strategy chose, by round.
     control : list of ndarray
@@ -75,6 +76,7 @@ def play_campaign(
     keys: NDArray[np.float64],
     seed: int = 0,
     level: float = 0.95,
+    new: tuple[NDArray[Any], NDArray[Any]] | None = None,
 ) -> PlayedCampaign:
     """Play a campaign to the end of its budget.
 
@@ -105,6 +107,10 @@ def play_campaign(
         Seed of everything else.
     level : float, default=0.95
         Of the intervals.
+    new : tuple of ndarray (X, y), default=None
+        Items like these that the campaign does not have, on which the true error is
+        counted. ``None`` counts it on all reserved items: those that trained do not
+        tell it, and those that are left are the easy ones.
     """
     is_regression = not classes
     missing: Any = np.nan if is_regression else -1
@@ -154,13 +160,14 @@ def play_campaign(
         model = fit_round(situation, estimator, seed, number + 1)
         if model is None:
             continue
-        answers_NC = answers_on(model, X, codes)
+        answers_NC = answers_on(model, X[asked], codes)
         said = answers_NC[:, 0] if is_regression else answers_NC.argmax(axis=1)
         n_trained = len(situation.trained_on)
         sample = ControlSample(asked, y[asked], 0, len(X), n_trained)
         metric = "mae" if is_regression else "error"
-        estimate = estimate_from(sample, said[asked], metric, level, None, classes)
-        loss = np.abs(said - y) if is_regression else said != y
+        estimate = estimate_from(sample, said, metric, level, None, classes)
+        X_new, y_new = (X[is_reserved], y[is_reserved]) if new is None else new
+        true_error = _error(answers_on(model, X_new, codes), y_new, is_regression)
         rounds.append(
             {
                 "labels": n_trained,
@@ -168,7 +175,18 @@ def play_campaign(
                 "error": estimate.value,
                 "low": estimate.low,
                 "high": estimate.high,
-                "true_error": float(loss.mean()),
+                "true_error": true_error,
             }
         )
     return PlayedCampaign(rounds, picks, control)
+
+
+def _error(
+    answers_NC: NDArray[np.float64], y: NDArray[Any], is_regression: bool
+) -> float | None:
+    """Return the share of wrong answers, or their mean absolute error."""
+    if not len(y):
+        return None
+    if is_regression:
+        return float(np.abs(answers_NC[:, 0] - y).mean())
+    return float((answers_NC.argmax(axis=1) != y).mean())

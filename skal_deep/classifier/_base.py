@@ -47,7 +47,8 @@ def as_seed(random_state: int | np.random.RandomState | None) -> int:
         return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
     if isinstance(random_state, np.random.RandomState):
         return int(copy.deepcopy(random_state).randint(2**31 - 1))
-    if isinstance(random_state, Integral) and random_state >= 0:
+    is_bool = isinstance(random_state, bool)  # an integer to Python
+    if isinstance(random_state, Integral) and random_state >= 0 and not is_bool:
         return int(random_state)
     hint = ""
     if isinstance(random_state, np.random.Generator):

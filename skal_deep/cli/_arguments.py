@@ -7,17 +7,21 @@ from inspect import isabstract, isclass
 from typing import Any
 
 import torch
+from skorch import NeuralNetClassifier
 
 from skal_deep import pool
+from skal_deep.classifier import CapabilityError, MCDropoutClassifier
+from skal_deep.classifier.door._model_checks import check_needs
 from skal_deep.evaluation import BASELINE
 from skal_deep.evaluation._metrics import named_scorers
+from skal_deep.modules import MLP
 
 # Strategies that are made of others, which have no name on a command line.
 _OF_OTHERS = ("MixedScore", "SwitchStrategy")
 
 
 def known_strategies() -> dict[str, type]:
-    """Return the strategies of the package by name."""
+    """Return the strategies that the model of the command line serves, by name."""
     public = {name: getattr(pool, name) for name in pool.__all__}
     return {
         name: value
@@ -26,7 +30,18 @@ def known_strategies() -> dict[str, type]:
         and issubclass(value, pool.DeepQueryStrategy)
         and not isabstract(value)
         and name not in _OF_OTHERS
+        and _is_served(value())
     }
+
+
+def _is_served(strategy: pool.DeepQueryStrategy) -> bool:
+    """Return whether a net with dropout can answer what a strategy asks."""
+    name, clf = type(strategy).__name__, MCDropoutClassifier(NeuralNetClassifier(MLP))
+    try:
+        check_needs(name, clf, strategy._needs, strategy._works_on_inputs)
+    except CapabilityError:
+        return False
+    return True
 
 
 def split_list(text: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from skal_deep.classifier import CapabilityError
 from skal_deep.cli._campaign import run_campaign_command
 from skal_deep.cli._campaign_parser import COMMANDS
 from skal_deep.cli._job import compare, write
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         comparison, data = compare(args)
         write(comparison, data, args.out)
-    except (ValueError, OSError, MemoryError) as error:
+    except (CapabilityError, ValueError, OSError, MemoryError) as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
     except KeyboardInterrupt:
         parser.exit(130, "\nInterrupted. The same command goes on from here.\n")

@@ -1,5 +1,7 @@
 """Checks of what kernels are given."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -18,7 +20,7 @@ def check_rows(**arrays: Tensor) -> None:
     largest = {name: _largest(name, values) for name, values in arrays.items()}
     name = max(largest, key=lambda name: largest[name])
     rows = arrays[name]
-    limits, square = torch.finfo(rows.dtype), largest[name] ** 2
+    limits, square = torch.finfo(rows.dtype), largest[name] * largest[name]
     n_dims = max(1, rows.shape[-1])
     if 8 * n_dims * square > limits.max or 0 < square < limits.tiny:
         raise ValueError(
@@ -37,6 +39,12 @@ def _largest(name: str, values: Tensor) -> float:
     if not extremes.isfinite().all():
         raise ValueError(f"{name} holds NaN or infinite values.")
     return float(extremes.abs().max())
+
+
+def check_bandwidth(bandwidth: float, rows: Tensor) -> None:
+    """Raise ``ValueError`` unless rows can be divided by the bandwidth of a kernel."""
+    if not torch.finfo(rows.dtype).tiny <= bandwidth < math.inf:
+        raise ValueError(f"bandwidth={bandwidth} must be above 0, and finite.")
 
 
 def check_batch_size(batch_size: int, n: int) -> None:

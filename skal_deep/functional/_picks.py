@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_batch_size
+from skal_deep.functional._checks import check_batch_size, check_finite
 
 
 class Picks:
@@ -46,6 +46,7 @@ class Picks:
 
     def add(self, pick: int, utility_N: Tensor) -> None:
         """Pick a candidate, and keep the utilities that decided it."""
+        check_finite(utilities=utility_N[pick])  # NaN is the largest to argmax, too
         if self._with_utilities:
             utility = torch.where(self.left_N, utility_N, 0)
         else:

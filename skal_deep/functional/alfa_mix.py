@@ -4,7 +4,6 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from skal_deep.functional._checks import check_finite, check_rows
 from skal_deep.functional._chunks import chunks
@@ -61,7 +60,9 @@ def flipping_mix(
         rows = embeddings[part]
         logits = rows @ weight.T + bias
         predicted = logits.argmax(-1, keepdim=True)
-        error = logits.softmax(-1) - one_hot(predicted[:, 0], len(weight))
+        # p - onehot(y) over 1 - p_y, which a softmax would round to 0
+        error = logits.scatter(1, predicted, -math.inf).softmax(-1)
+        error = error.scatter(1, predicted, -1.0)
         slope = error @ gram_CC  # of the logits along the gradient
         length = (error * slope).sum(-1).clamp_min(0).sqrt()  # of the gradient
         reach = squared_distances(rows, anchors).amax(-1).sqrt()

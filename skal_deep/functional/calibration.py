@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from skal_deep.functional._checks import check_finite
+
 
 def expected_calibration_error(
     confidence: Tensor, is_right: Tensor, n_bins: int = 15
@@ -32,6 +34,7 @@ def expected_calibration_error(
     .. [1] C. Guo, G. Pleiss, Y. Sun, K. Weinberger. On Calibration of Modern Neural
        Networks. ICML, 2017.
     """
+    check_finite(confidence=confidence)
     gap = is_right.to(confidence) - confidence
     bins = (confidence * n_bins).ceil().long().clamp(1, n_bins) - 1  # (low, high]
     sums = torch.zeros(n_bins, dtype=confidence.dtype, device=confidence.device)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_finite, check_rows
+from skal_deep.functional._checks import check_bandwidth, check_finite, check_rows
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import Between, Points, amid, nearest
 from skal_deep.functional._picks import Picks
@@ -68,9 +68,11 @@ def max_herding(
     W. Bae, D. J. Sutherland, G. L. Oliveira. Uncertainty Herding: One Active Learning
     Method for All Label Budgets. ICLR, 2025.
     """
+    check_bandwidth(bandwidth, data)
 
     def gaussian(squared: Tensor, _error: float) -> Tensor:
-        return squared.div_(-(bandwidth**2)).exp_()
+        # the square of a bandwidth may be no number, the ratio is one
+        return squared.div_(bandwidth).div_(-bandwidth).exp_()
 
     weights = data.new_ones(len(data)) if weights is None else weights
     indices, gains = _greedy_coverage(
@@ -79,7 +81,7 @@ def max_herding(
         centers,
         batch_size,
         gaussian,
-        bandwidth**2,
+        bandwidth * bandwidth,
         weights,
         with_utilities,
     )
@@ -132,6 +134,9 @@ def prob_cover(
     O. Yehuda, A. Dekel, G. Hacohen, D. Weinshall. Active Learning Through a Covering
     Lens. NeurIPS, 2022.
     """
+    limits = torch.finfo(data.dtype)
+    if not (radius in (0, math.inf) or limits.tiny <= radius**2 <= limits.max):
+        raise ValueError(f"radius={radius} must have a square that is a number.")
 
     def ball(squared: Tensor, error: float) -> Tensor:
         return squared.lt_(radius**2 - error)

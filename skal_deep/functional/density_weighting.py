@@ -1,9 +1,11 @@
 """Density times distance: diverse rows of crowded regions."""
 
+import math
+
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_finite, check_rows
+from skal_deep.functional._checks import check_bandwidth, check_finite, check_rows
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import Between, Points, amid
 from skal_deep.functional._picks import Picks
@@ -32,15 +34,16 @@ def density(embeddings: Tensor, data: Tensor, bandwidth: float | None = None) ->
     origin_D = data.mean(0)
     points, others = Points(embeddings, origin_D), Points(data, origin_D)
     # the mean squared distance of two rows is twice the total variance
-    width2 = float(2 * others.norm_N.mean())
+    width = math.sqrt(2 * others.norm_N.mean())
     if bandwidth is not None:
-        width2 = bandwidth**2
-    if width2 == 0:  # all data coincide
+        check_bandwidth(bandwidth, data)
+        width = bandwidth
+    if width == 0:  # all data coincide
         return embeddings.new_ones(len(embeddings))
-    squared = Between(points, others, width2)
+    squared = Between(points, others, width * width)
     density_N = torch.empty_like(points.norm_N)
     for part in chunks(len(points), len(others)):
-        kernel_BM = squared(part, slice(None)).div_(-width2).exp_()
+        kernel_BM = squared(part, slice(None)).div_(width).div_(-width).exp_()
         density_N[part] = kernel_BM.mean(-1).to(density_N)
     return density_N
 

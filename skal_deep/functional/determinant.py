@@ -1,5 +1,7 @@
 """MaxDet: the most uncertain point of a Gaussian model, given the picks so far."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -8,8 +10,36 @@ from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import round_off
 from skal_deep.functional._picks import Picks
 
-# Share of the largest variance that round-off may be.
+# Share of the largest variance, and of the noise, that round-off may be.
 _DOUBT = 1e-2
+_TOO_CERTAIN = (
+    "The rows tell so much that the noise={noise:.0e} is lost in the round-off of "
+    "float64. Raise the noise, scale the inputs, for instance by a StandardScaler, or "
+    "query fewer rows at once."
+)
+
+
+def noise_variance(share: float, features: Tensor, labeled_features: Tensor) -> float:
+    """Return a variance of the noise that fits the scale of features.
+
+    Parameters
+    ----------
+    share : float
+        The noise, relative to the mean squared length of the labelled rows; of the
+        candidates where there are none; to 1 where all these are 0.
+    features : Tensor of shape (N, D)
+        Candidates.
+    labeled_features : Tensor of shape (M, D)
+        Labelled rows.
+
+    Returns
+    -------
+    noise : float
+        The variance s of :func:`max_det`.
+    """
+    rows = labeled_features if len(labeled_features) else features
+    scale = float(rows.double().square().sum()) / len(rows)
+    return share * (scale or 1.0)
 
 
 def max_det(
@@ -31,8 +61,8 @@ def max_det(
     the information the batch carries about the weights: it is BatchBALD of a Gaussian
     process. Time ``O(N D^2)`` where there are labelled rows, and ``O(b D (N + D))``;
     memory ``O(N D + D^2)``, with utilities ``O(N (D + b) + D^2)``. Covariances are kept
-    in float64. Where round-off of features in float32 could have decided, all is done
-    again in float64.
+    in float64. Where round-off of features in float32 could decide, all is done again
+    in float64.
 
     Parameters
     ----------
@@ -43,7 +73,7 @@ def max_det(
     batch_size : int
         Number of picks b.
     noise : float
-        Variance s of the noise, above 0.
+        Variance s of the noise, above 0; see :func:`noise_variance`.
     with_utilities : bool, default=True
         ``False`` keeps the utilities of the picks alone, (b,) numbers.
 
@@ -55,6 +85,12 @@ def max_det(
         Row t holds the variance of each candidate given the labelled rows and the
         picks before t, 0 at earlier picks.
 
+    Raises
+    ------
+    ValueError
+        If the noise is so small beside the features that round-off of float64 would
+        decide.
+
     References
     ----------
     D. Holzmüller, V. Zaverkin, J. Kästner, I. Steinwart. A Framework and Benchmark for
@@ -62,23 +98,19 @@ def max_det(
     """
     picks = Picks(features, batch_size, with_utilities)
     check_rows(features=features, labeled_features=labeled_features)
-    if not noise > 0:
-        raise ValueError(f"noise={noise} must be above 0.")
+    if not torch.finfo(torch.float64).tiny <= noise < math.inf:
+        raise ValueError(f"noise={noise} must be above 0, and finite.")
     covariance_DD, variance_N = _given(labeled_features, features, noise)
-    longest = torch.linalg.vector_norm(features, dim=-1).max().double()
-    toward2 = torch.zeros_like(longest)
+    length_N = torch.linalg.vector_norm(features, dim=-1).double()
+    toward2 = variance_N.new_zeros(())
     for _ in range(batch_size):
-        feature_D = features[picks.take(variance_N)].double()
-        toward_D = covariance_DD @ feature_D
-        scale = 1 / (noise + feature_D @ toward_D)
-        shared_N = (features @ toward_D.to(features.dtype)).double()
-        variance_N = (variance_N - scale * shared_N.square()).clamp_min(0)
-        covariance_DD -= scale * torch.outer(toward_D, toward_D)
         # No row has a larger variance than the pick: scale * shared is at most 1, and
         # round-off of shared counts twice. It is independent from pick to pick.
-        toward2 += toward_D.square().sum()
+        longest, largest = (of_N[picks.left_N].max() for of_N in (length_N, variance_N))
         doubt = 2 * round_off(features) * longest * toward2.sqrt()
-        if features.dtype != torch.float64 and doubt > _DOUBT * variance_N.max():
+        if doubt > _DOUBT * largest:
+            if features.dtype == torch.float64:
+                raise ValueError(_TOO_CERTAIN.format(noise=noise))
             indices, utilities = max_det(
                 features.double(),
                 labeled_features.double(),
@@ -87,6 +119,13 @@ def max_det(
                 with_utilities=with_utilities,
             )
             return indices, utilities.to(features.dtype)
+        feature_D = features[picks.take(variance_N)].double()
+        toward_D = covariance_DD @ feature_D
+        scale = 1 / (noise + feature_D @ toward_D)
+        shared_N = (features @ toward_D.to(features.dtype)).double()
+        variance_N = (variance_N - scale * shared_N.square()).clamp_min(0)
+        covariance_DD -= scale * torch.outer(toward_D, toward_D)
+        toward2 += toward_D.square().sum()
     return picks.answer()
 
 
@@ -99,6 +138,9 @@ def _given(
     if not len(labeled_MD):
         return identity_DD, features_ND.double().square().sum(-1)
     labeled_MD = labeled_MD.double()
+    told = torch.finfo(torch.float64).eps * float(labeled_MD.square().sum())
+    if told > _DOUBT * noise:  # the sum below might not be positive definite
+        raise ValueError(_TOO_CERTAIN.format(noise=noise))
     factor_DD = torch.linalg.cholesky(labeled_MD.T @ labeled_MD + noise * identity_DD)
     # a sum of squares: exact where the difference of prior and explained would not be
     variance_N = identity_DD.new_empty(len(features_ND))

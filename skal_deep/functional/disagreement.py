@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from skal_deep.functional._checks import check_finite
 from skal_deep.functional.information import bald, entropy
 from skal_deep.functional.uncertainty import vote_shares
 
@@ -55,6 +56,7 @@ def consensus_kl(samples: Tensor, kind: str = "mean") -> Tensor:
         return bald(samples)
     if kind != "max":
         raise ValueError(f"kind must be 'mean' or 'max', not {kind!r}.")
+    check_finite(samples=samples)
     # where the consensus is 0, so is every member, and so is 0 log 0
     cross_SN = -torch.special.xlogy(samples, samples.mean(0)).sum(-1)
     divergence_SN: Tensor = cross_SN - entropy(samples)

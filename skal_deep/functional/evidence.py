@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from skal_deep.functional._checks import check_finite
 from skal_deep.functional.information import entropy
 
 
@@ -19,6 +20,7 @@ def dirichlet_mean(evidence: Tensor) -> Tensor:
     probas : Tensor of shape (N, C)
         Rows sum to 1.
     """
+    check_finite(evidence=evidence)
     alpha_NC = evidence + 1
     return alpha_NC / alpha_NC.sum(-1, keepdim=True)
 
@@ -41,6 +43,7 @@ def vacuity(evidence: Tensor) -> Tensor:
     M. Sensoy, L. Kaplan, M. Kandemir. Evidential Deep Learning to Quantify
     Classification Uncertainty. NeurIPS, 2018.
     """
+    check_finite(evidence=evidence)
     return evidence.shape[-1] / (evidence + 1).sum(-1)
 
 
@@ -63,6 +66,7 @@ def dirichlet_information(evidence: Tensor) -> Tensor:
     scores : Tensor of shape (N,)
         Information in nats, not negative; it vanishes as evidence grows.
     """
+    check_finite(evidence=evidence)
     # both terms are of the order 1, their difference of the order C / A
     alpha_NC = evidence.double() + 1
     total_N = alpha_NC.sum(-1)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from skal_deep.functional._checks import own_generator
+from skal_deep.functional._checks import check_finite, own_generator
 from skal_deep.functional.gradients import errors_of_likeliest
 
 
@@ -43,10 +43,12 @@ def last_layer_features(
     D. Holzmüller, V. Zaverkin, J. Kästner, I. Steinwart. A Framework and Benchmark for
     Deep Batch Active Learning for Regression. JMLR, 2023.
     """
+    check_finite(embeddings=embeddings)
     with_bias_ND = pad(embeddings, (0, 1), value=1.0)
     if probas is None:
         slope_NC = embeddings.new_ones(len(embeddings), 1)
     else:
+        check_finite(probas=probas)
         slope_NC = errors_of_likeliest(probas).to(embeddings.dtype)
     return sketched_outer([(slope_NC, with_bias_ND)], n_features, generator)
 

@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_batch_size, check_finite
+from skal_deep.functional._checks import check_batch_size, check_finite, check_rows
 from skal_deep.functional._design import Design, Factored
 from skal_deep.functional._distances import round_off
 from skal_deep.functional._picks import Picks
@@ -141,7 +141,8 @@ def bait(
     ------
     ValueError
         If the last layer has so many weights, (C - 1) D, that their information
-        matrix does not fit into memory.
+        matrix does not fit into memory, or the rows tell so much, or so little, beside
+        the regularization that it would be lost in round-off.
 
     References
     ----------
@@ -243,8 +244,10 @@ def _forward_backward(
 ) -> tuple[Tensor, Tensor]:
     """Add twice as many rows as wanted, then remove half of them."""
     check_batch_size(batch_size, len(candidates))
-    check_finite(
-        embeddings=candidates.embedding_ND, labeled_embeddings=labeled.embedding_ND
+    check_rows(
+        embeddings=candidates.embedding_ND,
+        labeled_embeddings=labeled.embedding_ND,
+        pool_embeddings=everything.embedding_ND,
     )
     n_labeled = len(labeled)
     total = n_labeled + batch_size
@@ -254,9 +257,19 @@ def _forward_backward(
         "consistent": (n_labeled / total, 1 / total),
     }[weighting]
     parts = (candidates, labeled, everything)
-    largest = max(part.largest() for part in parts) * max(of_labeled, of_new)
-    condition = largest / regularization
+    of_parts = [part.largest() for part in parts]
+    condition = max(of_parts) * max(of_labeled, of_new) / regularization
     embeddings = candidates.embedding_ND
+    # what the best row takes off the trace, about, where little is known
+    gain = of_new * of_parts[0] / regularization * (of_parts[2] / regularization)
+    is_told = min(of_parts[0], of_parts[2]) > 0
+    if is_told and gain < torch.finfo(embeddings.dtype).tiny:
+        dtype = str(embeddings.dtype).removeprefix("torch.")
+        raise ValueError(
+            f"A row tells {condition:.0e} times as much as the regularization="
+            f"{regularization}, less than {dtype} can resolve. Scale the inputs, for "
+            "instance by a StandardScaler, or lower the regularization."
+        )
     if round_off(embeddings) * condition > _MOST_ROUND_OFF:
         parts = (candidates.double(), labeled.double(), everything.double())
     if round_off(parts[0].embedding_ND) * condition > _MOST_ROUND_OFF:

@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor
 
+from skal_deep.functional._checks import check_finite, check_rows
+from skal_deep.functional.gradients import errors_of_likeliest
+
 
 def last_layer_gradient_lengths(
     probas: Tensor, embeddings: Tensor, has_bias: bool = True
@@ -26,9 +29,15 @@ def last_layer_gradient_lengths(
     lengths : Tensor of shape (N, C)
         ``sqrt(|h|^2 + 1) sqrt(1 - 2 p_c + |p|^2)``, without the 1 if there is no bias.
     """
+    check_finite(probas=probas)
+    check_rows(embeddings=embeddings)
     squared_NC = 1 - 2 * probas + probas.square().sum(-1, keepdim=True)
+    # of a certain prediction, the difference would be nothing but round-off
+    likeliest_N1 = probas.argmax(-1, keepdim=True)
+    own_N1 = errors_of_likeliest(probas).square().sum(-1, keepdim=True)
+    squared_NC = squared_NC.scatter(1, likeliest_N1, own_N1)
     input_N1 = embeddings.square().sum(-1, keepdim=True) + has_bias
-    return (squared_NC.clamp_min(0) * input_N1).sqrt()  # rounding can go below 0
+    return squared_NC.sqrt() * input_N1.sqrt()
 
 
 def expected_gradient_length(probas: Tensor, lengths: Tensor) -> Tensor:
@@ -53,6 +62,7 @@ def expected_gradient_length(probas: Tensor, lengths: Tensor) -> Tensor:
     Y. Zhang, M. Lease, B. C. Wallace. Active Discriminative Text Representation
     Learning. AAAI, 2017.
     """
+    check_finite(probas=probas, lengths=lengths)
     if lengths.ndim == 2:
         return (probas * lengths).sum(-1)
     expected_NW: Tensor = torch.einsum("nc,nwc->nw", probas, lengths)

@@ -61,6 +61,7 @@ def badge(
     embeddings: Tensor,
     batch_size: int,
     *,
+    population: tuple[Tensor, Tensor] | None = None,
     generator: torch.Generator | None = None,
     with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
@@ -73,8 +74,7 @@ def badge(
 
     so a pick costs N (C + D) operations instead of N C D. Distances that round-off
     could have changed are computed again, from differences of the factors. The first
-    pick is the
-    longest gradient, as in the authors' code; each later one is drawn with
+    pick is the longest gradient, as in the authors' code; each later one is drawn with
     probability proportional to the squared distance to the nearest pick. Picks are
     drawn in blocks, by the same law, so that all rows are looked at once a block.
 
@@ -86,6 +86,9 @@ def badge(
         Inputs of the last layer.
     batch_size : int
         Number of picks b.
+    population : tuple of Tensors of shapes (U, C) and (U, D), optional
+        Probabilities and embeddings of the rows that row 0 of the utilities is relative
+        to; ``None`` are the candidates.
     generator : torch.Generator, optional
         Source of randomness; ``None`` is a fresh one.
     with_utilities : bool, default=True
@@ -96,9 +99,10 @@ def badge(
     indices : Tensor of shape (b,)
         Picks in order.
     utilities : Tensor of shape (b, N)
-        Row 0 holds squared gradient norms over their sum; row t the probabilities of
-        draw t, 0 at earlier picks. Each row sums to 1. Where all that is left
-        coincides with a pick, the draw is uniform.
+        Row 0 holds squared gradient norms over the sum of those of the population; row
+        t the probabilities of draw t, 0 at earlier picks. Each row sums to 1, but for
+        row 0 where a population is given. Where all that is left coincides with a pick,
+        the draw is uniform.
 
     References
     ----------
@@ -108,11 +112,17 @@ def badge(
     n = len(probas)
     check_finite(probas=probas)
     check_rows(embeddings=embeddings)
+    others = population or (probas, embeddings)
+    check_finite(population_probas=others[0], population_embeddings=others[1])
     generator = own_generator(generator)
-    gradients = _Gradients(errors_of_likeliest(probas), embeddings)
+    error_NC, error_UC = _to_one(*map(errors_of_likeliest, (probas, others[0])))
+    gradients = _Gradients(error_NC, embeddings)
     norm_N = gradients.norm_N
     picks = Picks(norm_N, batch_size, with_utilities)
-    picks.add(int(norm_N.argmax()), _shares(norm_N, picks.left_N))
+    first_N = _shares(norm_N, picks.left_N)
+    if population:
+        first_N = _shares_among(norm_N, _Gradients(error_UC, others[1]).norm_N)
+    picks.add(int(norm_N.argmax()), first_N)
     nearest_N = gradients.distances(picks.rows)[0]
     while len(picks.rows) < batch_size:
         shares_N = _shares(nearest_N, picks.left_N)
@@ -122,6 +132,20 @@ def badge(
             picks.add(pick, _shares(nearest_N, picks.left_N))
             nearest_N = torch.minimum(nearest_N, distance_N)
     return picks.answer()
+
+
+def _to_one(error_NC: Tensor, others_UC: Tensor) -> tuple[Tensor, Tensor]:
+    """Return errors times one number that takes the largest of them to about 1.
+
+    Squares of errors below 1e-19 would be 0 in float32, and shares do not depend on the
+    scale. It is a power of 2, which leaves all digits as they are, so that copies stay
+    copies.
+    """
+    largest = max(float(some.abs().max()) for some in (error_NC, others_UC))
+    # the scale must not be infinite where the largest is smaller still
+    tiny = torch.finfo(error_NC.dtype).tiny
+    scale = 2.0 ** -math.frexp(max(largest, tiny))[1]
+    return error_NC * scale, others_UC * scale
 
 
 class _Gradients:
@@ -179,6 +203,14 @@ def _shares(weight_N: Tensor, left_N: Tensor) -> Tensor:
     if not weight_N.any():
         weight_N = left_N.to(weight_N.dtype)
     return weight_N / weight_N.sum()
+
+
+def _shares_among(weight_N: Tensor, weight_U: Tensor) -> Tensor:
+    """Return weights over the sum of others; as many equal parts if they are all 0."""
+    total = weight_U.sum()
+    if not total > 0:
+        return torch.full_like(weight_N, 1 / len(weight_U))
+    return weight_N / total
 
 
 def _draw_ahead(

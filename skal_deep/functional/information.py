@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from skal_deep.functional import _loops
+from skal_deep.functional._checks import check_finite
 
 # Elements of a temporary array: 2 MiB in float32, which a processor's cache holds.
 CHUNK_ELEMENTS = 2**19
@@ -25,6 +26,7 @@ def entropy(probas: Tensor) -> Tensor:
     entropies : Tensor of shape (...)
         ``- sum_c p_c log p_c``, between 0 and log C.
     """
+    check_finite(probas=probas)
     entropies: Tensor = torch.special.entr(probas).sum(-1)
     return entropies
 
@@ -108,6 +110,7 @@ def predictive_entropy(samples: Tensor) -> Tensor:
     scores : Tensor of shape (N,)
         ``H[mean_s p_s]`` in nats, between 0 and log C.
     """
+    check_finite(samples=samples)
     return entropy(samples.mean(0))
 
 
@@ -130,5 +133,6 @@ def bald(samples: Tensor) -> Tensor:
     N. Houlsby, F. Huszár, Z. Ghahramani, M. Lengyel. Bayesian Active Learning for
     Classification and Preference Learning. arXiv:1112.5745, 2011.
     """
+    check_finite(samples=samples)
     n_draws = len(samples)
     return divergence(samples.new_full((n_draws,), 1 / n_draws), samples)

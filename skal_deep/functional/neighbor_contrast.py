@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from skal_deep.functional._checks import check_finite
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional.neighbors import nearest_neighbors
 
@@ -40,6 +41,7 @@ def contrast(
     K. Margatina, G. Vernikos, L. Barrault, N. Aletras. Active Learning by Acquiring
     Contrastive Examples. EMNLP, 2021.
     """
+    check_finite(probas=probas, labeled_probas=labeled_probas)
     k = min(n_neighbors, len(labeled_embeddings))
     _, neighbor_Nk = nearest_neighbors(embeddings, labeled_embeddings, k)
     tiny = torch.finfo(probas.dtype).tiny

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_rows
+from skal_deep.functional._checks import check_finite, check_rows
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import (
     Points,
@@ -31,6 +31,7 @@ def unit_rows(embeddings: Tensor) -> Tensor:
     """
     if not embeddings.numel():
         return embeddings
+    check_finite(embeddings=embeddings)
     # of any length: squares may overflow, or vanish
     largest_N1 = embeddings.abs().amax(-1, keepdim=True)
     embeddings = embeddings / torch.where(largest_N1 > 0, largest_N1, 1)

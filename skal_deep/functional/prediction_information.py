@@ -50,7 +50,10 @@ def epig(
     target_SMC = target_samples.double()
     weight_M = target_SMC.new_ones(n_targets)
     if target_weights is not None:
+        check_finite(target_weights=target_weights)
         weight_M = target_weights.to(weight_M)
+        if weight_M.min() < 0 or not weight_M.any():
+            raise ValueError("target_weights must not be negative, and not all be 0.")
     weight_M = weight_M / weight_M.sum()
     target_SG = target_SMC.reshape(n_draws, -1) / n_draws
     weight_G = weight_M.repeat_interleave(n_classes)

@@ -53,6 +53,8 @@ def suggestive_annotation(
     """
     picks = Picks(embeddings, batch_size, with_utilities)
     check_finite(embeddings=embeddings, data=data)
+    if handicaps is not None:
+        check_finite(handicaps=handicaps)
     points_ND, data_MD = unit_rows(embeddings), unit_rows(data)
     similar_M = data_MD.new_zeros(len(data))
     for step in range(batch_size):

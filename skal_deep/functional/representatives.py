@@ -1,10 +1,30 @@
-"""One row for each centroid."""
+"""One row for each centroid, rows that are set back last."""
 
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_finite
+from skal_deep.functional._checks import check_finite, check_rows
 from skal_deep.functional._picks import Picks
+
+
+def largest_distance(rows: Tensor) -> float:
+    """Return a number that no distance of two rows exceeds: twice that from the mean.
+
+    As a handicap in :func:`nearest_distinct` it makes rows come last.
+
+    Parameters
+    ----------
+    rows : Tensor of shape (N, D)
+        Rows.
+
+    Returns
+    -------
+    bound : float
+        At most twice the largest distance.
+    """
+    check_rows(rows=rows)
+    offset_ND = rows - rows.mean(0)
+    return 2 * float(torch.linalg.vector_norm(offset_ND, dim=-1).max())
 
 
 def nearest_distinct(
@@ -39,7 +59,9 @@ def nearest_distinct(
         earlier picks.
     """
     picks = Picks(embeddings, batch_size, with_utilities)
-    check_finite(embeddings=embeddings, centroids=centroids)
+    check_rows(embeddings=embeddings, centroids=centroids)
+    if handicaps is not None:
+        check_finite(handicaps=handicaps)
     for step in range(batch_size):
         offset_ND = embeddings - centroids[step % len(centroids)]
         utility_N = -torch.linalg.vector_norm(offset_ND, dim=-1)

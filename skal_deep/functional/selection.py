@@ -22,7 +22,6 @@ def top_k(
         Finite scores.
     batch_size : int
         Number of picks b.
-
     with_utilities : bool, default=True
         ``False`` keeps the utilities of the picks alone, (b,) numbers.
 
@@ -55,6 +54,7 @@ def power_sample(
     *,
     coldness: float = 1.0,
     epsilon: float = 0.0,
+    population: Tensor | None = None,
     generator: torch.Generator | None = None,
     with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
@@ -72,6 +72,9 @@ def power_sample(
         0 is uniform, infinity the highest scores.
     epsilon : float, default=0.0
         Share of each draw's probability that is spread evenly over what is left.
+    population : Tensor of shape (U,), optional
+        Scores of the rows that row 0 of the utilities is relative to; ``None`` are the
+        candidates.
     generator : torch.Generator, optional
         Source of randomness; ``None`` is a fresh one.
     with_utilities : bool, default=True
@@ -82,7 +85,8 @@ def power_sample(
     indices : Tensor of shape (b,)
         Picks in the order of the draws.
     utilities : Tensor of shape (b, N)
-        Row t holds the probabilities of draw t; 0 at earlier picks.
+        Row t holds the probabilities of draw t; 0 at earlier picks. With a population,
+        row 0 holds those of a draw from the population, at most 1.
 
     References
     ----------
@@ -90,9 +94,15 @@ def power_sample(
     Stochastic Batch Acquisition: A Simple Baseline for Deep Active Learning.
     TMLR, 2023.
     """
-    log_score = torch.log(scores.double().clamp_min(0))
     return _plackett_luce(
-        scores, log_score, coldness, batch_size, generator, epsilon, with_utilities
+        scores,
+        _log_scores,
+        coldness,
+        batch_size,
+        generator,
+        epsilon,
+        population,
+        with_utilities,
     )
 
 
@@ -102,6 +112,7 @@ def softmax_sample(
     *,
     coldness: float = 1.0,
     epsilon: float = 0.0,
+    population: Tensor | None = None,
     generator: torch.Generator | None = None,
     with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
@@ -117,6 +128,9 @@ def softmax_sample(
         0 is uniform, infinity the highest scores.
     epsilon : float, default=0.0
         Share of each draw's probability that is spread evenly over what is left.
+    population : Tensor of shape (U,), optional
+        Scores of the rows that row 0 of the utilities is relative to; ``None`` are the
+        candidates.
     generator : torch.Generator, optional
         Source of randomness; ``None`` is a fresh one.
     with_utilities : bool, default=True
@@ -127,7 +141,8 @@ def softmax_sample(
     indices : Tensor of shape (b,)
         Picks in the order of the draws.
     utilities : Tensor of shape (b, N)
-        Row t holds the probabilities of draw t; 0 at earlier picks.
+        Row t holds the probabilities of draw t; 0 at earlier picks. With a population,
+        row 0 holds those of a draw from the population, at most 1.
 
     References
     ----------
@@ -135,9 +150,15 @@ def softmax_sample(
     Stochastic Batch Acquisition: A Simple Baseline for Deep Active Learning.
     TMLR, 2023.
     """
-    log_score = scores.double()
     return _plackett_luce(
-        scores, log_score, coldness, batch_size, generator, epsilon, with_utilities
+        scores,
+        lambda some, _: some.double(),
+        coldness,
+        batch_size,
+        generator,
+        epsilon,
+        population,
+        with_utilities,
     )
 
 
@@ -147,12 +168,14 @@ def softrank_sample(
     *,
     coldness: float = 1.0,
     epsilon: float = 0.0,
+    population: Tensor | None = None,
     generator: torch.Generator | None = None,
     with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Draw a batch with probabilities proportional to ``rank ** -coldness``.
 
-    The highest score has rank 1; the lowest position wins a tie.
+    The highest score has rank 1. Equal scores have equal probabilities: the mean of
+    those of the ranks that they take up.
 
     Parameters
     ----------
@@ -164,6 +187,9 @@ def softrank_sample(
         0 is uniform, infinity the highest scores.
     epsilon : float, default=0.0
         Share of each draw's probability that is spread evenly over what is left.
+    population : Tensor of shape (U,), optional
+        Scores of the rows that row 0 of the utilities is relative to; ``None`` are the
+        candidates.
     generator : torch.Generator, optional
         Source of randomness; ``None`` is a fresh one.
     with_utilities : bool, default=True
@@ -174,7 +200,8 @@ def softrank_sample(
     indices : Tensor of shape (b,)
         Picks in the order of the draws.
     utilities : Tensor of shape (b, N)
-        Row t holds the probabilities of draw t; 0 at earlier picks.
+        Row t holds the probabilities of draw t; 0 at earlier picks. With a population,
+        row 0 holds those of a draw from the population, at most 1.
 
     References
     ----------
@@ -182,34 +209,99 @@ def softrank_sample(
     Stochastic Batch Acquisition: A Simple Baseline for Deep Active Learning.
     TMLR, 2023.
     """
-    order = torch.sort(scores, descending=True, stable=True).indices
-    rank = torch.empty_like(scores, dtype=torch.float64)
-    rank[order] = torch.arange(1, len(scores) + 1, device=scores.device).double()
     return _plackett_luce(
-        scores, -rank.log(), coldness, batch_size, generator, epsilon, with_utilities
+        scores,
+        partial(_minus_log_ranks, coldness),
+        coldness,
+        batch_size,
+        generator,
+        epsilon,
+        population,
+        with_utilities,
+    )
+
+
+def _log_scores(scores: Tensor, _among: Tensor) -> Tensor:
+    """Return logarithms of scores, in float64."""
+    return scores.double().clamp_min(0).log()
+
+
+def _minus_log_ranks(coldness: float, scores: Tensor, among: Tensor) -> Tensor:
+    """Return minus the logarithms of the ranks that scores have among others.
+
+    Equal scores share the mean of the weights ``rank ** -coldness`` that they take up.
+    """
+    value_V, count_V = among.unique(return_counts=True)
+    log_first_V = (len(among) - count_V.cumsum(0) + 1).double().log()
+    n_values = torch.arange(len(value_V), device=among.device)
+    value_of_rank_N = n_values.repeat_interleave(count_V).flip(0)
+    rank_N = torch.arange(1, len(among) + 1, device=among.device)
+    excess_N = rank_N.double().log() - log_first_V[value_of_rank_N]
+    # infinite times 0 is 0 here
+    weight_N = torch.where(excess_N > 0, -coldness * excess_N, 0.0).exp()
+    mean_V = torch.zeros_like(log_first_V).index_add_(0, value_of_rank_N, weight_N)
+    mean_V /= count_V
+    minus_log_rank_V = mean_V.log() / (coldness or 1.0) - log_first_V
+    scores = scores.contiguous()
+    at = torch.searchsorted(value_V, scores).clamp_max(len(value_V) - 1)
+    n_above = len(among) - torch.searchsorted(among.sort().values, scores, right=True)
+    return torch.where(
+        value_V[at] == scores, minus_log_rank_V[at], -(n_above + 1).double().log()
     )
 
 
 def _plackett_luce(
     scores: Tensor,
-    log_score: Tensor,
+    log_scores: Callable[[Tensor, Tensor], Tensor],
     coldness: float,
     batch_size: int,
     generator: torch.Generator | None,
+    epsilon: float,
+    population: Tensor | None,
+    with_utilities: bool,
+) -> tuple[Tensor, Tensor]:
+    """Draw one after another, and compare the first draw with the population.
+
+    Weights are ``exp(coldness * log_score)``, the logarithms those of scores among
+    others.
+    """
+    check_batch_size(batch_size, len(scores))
+    check_finite(scores=scores)
+    if not coldness >= 0:
+        raise ValueError(f"coldness must be 0 or more, not {coldness!r}.")
+    if not 0 <= epsilon <= 1:  # negative probabilities, otherwise
+        raise ValueError(f"epsilon must lie between 0 and 1, not {epsilon!r}.")
+    generator = own_generator(generator)
+    log_score = log_scores(scores, scores)
+    picks, utilities = _draws(
+        scores, log_score, coldness, batch_size, generator, epsilon, with_utilities
+    )
+    if population is not None:
+        check_finite(population=population)
+        first_N = _shares_among(
+            log_scores(scores, population),
+            log_scores(population, population),
+            coldness,
+            epsilon,
+        )
+        utilities[0] = first_N if with_utilities else first_N[picks[0]]
+    return picks, utilities
+
+
+def _draws(
+    scores: Tensor,
+    log_score: Tensor,
+    coldness: float,
+    batch_size: int,
+    generator: torch.Generator,
     epsilon: float,
     with_utilities: bool,
 ) -> tuple[Tensor, Tensor]:
     """Draw one after another without replacement, by the Gumbel top-k trick.
 
-    Weights w are ``exp(coldness * log_score)``. The b largest of ``log w_i + Gumbel
-    noise``, in descending order, have the law of b draws from ``w_i / sum of the w that
-    are left``.
+    The b largest of ``log w_i + Gumbel noise``, in descending order, have the law of b
+    draws from ``w_i / sum of the w that are left``.
     """
-    check_batch_size(batch_size, len(scores))
-    check_finite(scores=scores)
-    if not 0 <= epsilon <= 1:  # negative probabilities, otherwise
-        raise ValueError(f"epsilon must lie between 0 and 1, not {epsilon!r}.")
-    generator = own_generator(generator)
     log_weight = _log_weights(log_score, coldness)
     if log_weight is None or epsilon > 0:
         picks = Picks(scores, batch_size, with_utilities)
@@ -276,10 +368,46 @@ def _shares_of_highest(log_score: Tensor, left: Tensor) -> Tensor:
     return highest.to(torch.float64) / highest.sum()
 
 
+def _shares_among(
+    log_score_N: Tensor, log_score_U: Tensor, coldness: float, epsilon: float
+) -> Tensor:
+    """Return the probabilities of the first of the draws from a population, (N,).
+
+    Of rows that are not in the population, they are at most 1.
+    """
+    n_others = len(log_score_U)
+    log_weight = _log_weights(torch.cat([log_score_N, log_score_U]), coldness)
+    if log_weight is None:
+        highest = log_score_U.max()
+        n_highest = (log_score_U == highest).sum()
+        share_N = (log_score_N >= highest).double() / n_highest
+    else:
+        log_weight_N, log_weight_U = log_weight.split([len(log_score_N), n_others])
+        top = log_weight_U.max()
+        total = (log_weight_U - top).exp().sum()
+        # a difference of minus infinities is where all weights are 0
+        share_N = ((log_weight_N - top).exp() / total).clamp_max(1)
+        share_N = share_N.nan_to_num(1 / n_others)
+    return (1 - epsilon) * share_N + epsilon / n_others
+
+
 def _own_shares(log_weight: Tensor, indices: Tensor) -> Tensor:
-    """Return the share of each pick in the weights that were left for it, (b,)."""
-    of_rest = log_weight.index_fill(0, indices, -math.inf).logsumexp(0, keepdim=True)
-    own = log_weight[indices]
-    left = torch.cat([own, of_rest]).flip(0).logcumsumexp(0).flip(0)[:-1]
-    n_left = len(log_weight) - torch.arange(len(own), device=own.device)
-    return torch.where(torch.isneginf(left), 1 / n_left, (own - left).exp())
+    """Return the share of each pick in the weights that were left for it, (b,).
+
+    Sums are kept relative to the largest weight in them: beside a logarithm of 1e17,
+    that of the sum would be lost.
+    """
+    rest = log_weight.index_fill(0, indices, -math.inf)
+    top = float(rest.max())
+    total = 0.0 if top == -math.inf else float((rest - top).exp().sum())
+    n_left, shares = len(log_weight) - len(indices), []
+    for own in reversed(log_weight[indices].tolist()):
+        n_left += 1
+        if (highest := max(top, own)) == -math.inf:
+            shares.append(1 / n_left)
+            continue
+        weight = math.exp(own - highest)
+        total = total * math.exp(top - highest) + weight
+        top = highest
+        shares.append(weight / total)
+    return torch.tensor(shares[::-1], dtype=torch.float64, device=log_weight.device)

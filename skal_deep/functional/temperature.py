@@ -37,6 +37,7 @@ def apply_temperature(probas: Tensor, temperature: float) -> Tensor:
     C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger. On Calibration of Modern Neural
     Networks. ICML, 2017.
     """
+    check_finite(probas=probas)
     if not temperature > 0:
         raise ValueError(f"temperature={temperature} must be above 0.")
     return (probas.log() / temperature).softmax(-1)

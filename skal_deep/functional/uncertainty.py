@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from skal_deep.functional._checks import check_finite
+
 
 def least_confidence(samples: Tensor) -> Tensor:
     """Return one minus the largest mean probability.
@@ -17,6 +19,7 @@ def least_confidence(samples: Tensor) -> Tensor:
     scores : Tensor of shape (N,)
         ``1 - max_c mean_s p_sc``, between 0 and 1 - 1/C.
     """
+    check_finite(samples=samples)
     return (1 - samples.mean(0).amax(-1)).clamp_min(0)
 
 
@@ -33,6 +36,7 @@ def margin(samples: Tensor) -> Tensor:
     scores : Tensor of shape (N,)
         Between 0 and 1; 0 if there is one class only.
     """
+    check_finite(samples=samples)
     if samples.shape[-1] == 1:
         return samples.new_zeros(samples.shape[1])
     first_two_N2 = samples.mean(0).topk(2, dim=-1).values
@@ -81,6 +85,7 @@ def vote_shares(samples: Tensor) -> Tensor:
     shares : Tensor of shape (N, C)
         Rows sum to 1.
     """
+    check_finite(samples=samples)
     vote_NS = samples.argmax(-1).T
     count_NC = samples.new_zeros(samples.shape[1:])
     count_NC.scatter_add_(1, vote_NS, samples.new_ones(vote_NS.shape))
@@ -100,4 +105,5 @@ def mean_std(samples: Tensor) -> Tensor:
     scores : Tensor of shape (N,)
         ``mean_c sqrt(mean_s (p_sc - mean_s p_sc)^2)``, between 0 and 1/2.
     """
+    check_finite(samples=samples)
     return torch.std(samples, dim=0, correction=0).mean(-1)

@@ -7,7 +7,6 @@ from torch.nn.functional import pad
 
 from skal_deep.classifier import Embeds, PredictsProba
 from skal_deep.functional import apply_temperature, badge
-from skal_deep.functional.gradients import squared_gradient_norms
 from skal_deep.pool._base import DeepQueryStrategy
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._rows import Rows
@@ -98,16 +97,12 @@ def badge_at(
             embedding_ND = pad(embedding_ND, (0, 1), value=1.0)
         return proba_NC, embedding_ND
 
-    picks, utilities = badge(
+    is_part = pool.is_foreign and pool.with_utilities
+    others = pool.unlabeled_beside if is_part else None
+    return badge(
         *factors(pool),
         batch_size,
+        population=None if others is None else factors(others),
         generator=pool.generator,
         with_utilities=pool.with_utilities,
     )
-    if pool.is_foreign and pool.unlabeled_beside and pool.with_utilities:
-        norm_N, norm_U = (
-            squared_gradient_norms(*factors(rows)) for rows in (pool, pool.unlabeled)
-        )
-        if norm_U.any():
-            utilities[0] = norm_N / norm_U.sum()
-    return picks, utilities

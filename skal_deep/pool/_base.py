@@ -188,6 +188,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         validate_parameter_constraints(
             self._parameter_constraints, self.get_params(deep=False), name
         )
+        fresh_seed = as_seed(self.random_state)  # refuses what scikit-learn's lets pass
         if reg is not None and self._reads_classes:
             raise TypeError(f"{name} reads labels as classes and takes no regressor.")
         clf, fit_clf = given_model(clf, fit_clf, reg, fit_reg)
@@ -207,7 +208,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         sample_weight = row_weights(sample_weight, len(X))
         clf = check_needs(name, clf, self._needs, self._works_on_inputs)
         if self.random_state is None:  # upstream would draw from numpy's global state
-            self.random_state_ = np.random.RandomState(as_seed(None))
+            self.random_state_ = np.random.RandomState(fresh_seed)
         seed = int(self.random_state_.randint(2**31 - 1))
         with isolated_rng(seed):
             if clf is not None:

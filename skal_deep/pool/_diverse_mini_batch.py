@@ -9,6 +9,7 @@ from torch import Tensor
 
 from skal_deep.classifier import PredictsProba
 from skal_deep.functional import margin, nearest_distinct
+from skal_deep.functional.representatives import largest_distance
 from skal_deep.pool._base import DeepQueryStrategy
 from skal_deep.pool._features import k_means, most_uncertain
 from skal_deep.pool._pool import Pool
@@ -80,14 +81,11 @@ class DiverseMiniBatch(DeepQueryStrategy):
         if not weight_K.any():  # nothing is uncertain
             weight_K = torch.ones_like(weight_K)
         centroids_KD = k_means(rows_UD[chosen_U], batch_size, pool.generator, weight_K)
-        # No two rows are farther apart, so that rows that are not chosen come last.
-        offset_UD = rows_UD - rows_UD.mean(0)
-        diameter = 2 * torch.linalg.vector_norm(offset_UD, dim=-1).amax()
-        handicap_N = torch.where(chosen_N, 0, diameter)
+        handicap_N = torch.where(chosen_N, 0, largest_distance(rows_UD))
         return nearest_distinct(
             rows_ND,
             centroids_KD,
             batch_size,
-            handicaps=handicap_N,
+            handicaps=handicap_N.to(rows_ND),
             with_utilities=pool.with_utilities,
         )

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from skal_deep.classifier import Embeds, HasWeightGradients
 from skal_deep.functional import max_det
+from skal_deep.functional.determinant import noise_variance
 from skal_deep.pool._base import DeepQueryStrategy
 from skal_deep.pool._pool import Pool
 
@@ -39,7 +40,7 @@ class MaxDet(DeepQueryStrategy):
     ----------
     noise : float, default=1e-6
         Variance of the noise, relative to the mean squared length of the features of
-        labelled rows (to 1 without them). The paper's default.
+        labelled rows, or of the candidates without them. The paper's default.
     n_features : int, default=512
         Largest length of the features, as in the paper; longer ones are sketched.
     weights : {"last", "all"}, default="last"
@@ -99,11 +100,10 @@ class MaxDet(DeepQueryStrategy):
         features_NP, labeled_MP = pool.features_beside_labeled(
             self.weights, self.n_features
         )
-        scale = float(labeled_MP.double().square().sum()) / max(1, len(labeled_MP))
         return max_det(
             features_NP,
             labeled_MP,
             batch_size,
-            noise=self.noise * (scale or 1),
+            noise=noise_variance(self.noise, features_NP, labeled_MP),
             with_utilities=pool.with_utilities,
         )

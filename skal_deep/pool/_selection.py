@@ -128,6 +128,7 @@ class _Draws(SelectionRule, ABC):
             batch_size,
             coldness=self.coldness,
             epsilon=self.epsilon,
+            population=None if pool.score_whole is None else pool.score_whole(),
             generator=pool.generator,
             with_utilities=pool.with_utilities,
         )
@@ -222,8 +223,9 @@ class Softmax(_Draws):
 class SoftRank(_Draws):
     """Draw candidates with probabilities proportional to rank ** -coldness.
 
-    The highest score has rank 1. Only the order of the scores matters. Draws are made
-    one after another without replacement [1]_.
+    The highest score has rank 1, and equal scores have equal probabilities. Only the
+    order of the scores matters. Draws are made one after another without replacement
+    [1]_.
 
     Use it when the size of the scores means nothing, or a few scores are far above all
     others. The probabilities then depend only on the ranks and the number of

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from skorch.utils import multi_indexing
 
 from skal_deep.classifier import CapabilityError, SamplesProba
+from skal_deep.classifier._base import as_seed
 from skal_deep.classifier.door._model_checks import check_feature_names, check_fitted
 from skal_deep.functional import bald
 from skal_deep.testing._posterior_audit import CHECKS, Audit
@@ -136,7 +137,8 @@ def check_posterior(
     if not isinstance(X, Mapping):
         check_feature_names(clf, False, X, None)
     rows = X if isinstance(X, Mapping) else np.asarray(X)
-    audit = Audit(clf, multi_indexing(rows, slice(_N_ROWS)), n_samples, random_state)
+    seed = as_seed(random_state)
+    audit = Audit(clf, multi_indexing(rows, slice(_N_ROWS)), n_samples, seed)
     name = type(audit.last).__name__
     if not isinstance(audit.model, SamplesProba):
         advice = "Use MCDropoutClassifier or another classifier with a posterior."

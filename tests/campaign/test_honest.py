@@ -17,6 +17,7 @@ from skal_deep.campaign._intervals import (
     upper_bound,
 )
 from skal_deep.campaign._simulate import play_campaign
+from skal_deep.pool import CoreSet
 
 CLASSES = [str(digit) for digit in range(10)]
 
@@ -207,18 +208,22 @@ def test_advice_waits_for_control_labels(digits):
 
 def test_intervals_cover_in_simulated_campaigns():
     X, y = load_digits(return_X_y=True)
-    X, y = X[:400] / 16, y[:400]
     covered = []
     for number in range(200):
+        # The rows come writer by writer: mixed, new ones are like those of the pool.
+        order = np.random.default_rng(number).permutation(len(X))
+        pool, new = order[:400], order[400:]
         played = play_campaign(
-            X,
-            y,
+            X[pool],
+            y[pool],
             CLASSES,
             GaussianNB(var_smoothing=0.01),
+            CoreSet(),
             batch_size=40,
             budget=80,
-            keys=control_keys(str(number), map(str, range(len(X)))),
+            keys=control_keys(str(number), map(str, pool)),
             seed=number % 3,
+            new=(X[new], y[new]),
         )
         last = played.rounds[-1]
         covered.append(last["low"] <= last["true_error"] <= last["high"])

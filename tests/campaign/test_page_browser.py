@@ -24,7 +24,10 @@ sync_api = pytest.importorskip(
     "playwright.sync_api", reason="playwright is not installed"
 )
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here"),
+]
 
 CLASSES = ["<b>zero</b>", "one & two", "two"]
 HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'

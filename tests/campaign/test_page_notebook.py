@@ -14,7 +14,7 @@ import pytest
 
 from skal_deep.campaign import Campaign
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.nightly
 NOTEBOOK = {
     "cells": [
         {

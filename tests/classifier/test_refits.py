@@ -114,7 +114,7 @@ def test_another_module_is_refused(make, partly):
 GENERATOR = np.random.default_rng(0)
 
 
-@pytest.mark.parametrize("seed", [1.7, "0", -1, GENERATOR, np.random])
+@pytest.mark.parametrize("seed", [1.7, "0", -1, True, GENERATOR, np.random])
 def test_seeds_that_are_none(make, partly, seed):
     with pytest.raises(ValueError, match="random_state"):
         make(random_state=seed).fit(*partly)

@@ -12,6 +12,7 @@ import pytest
 from skorch import NeuralNetClassifier
 
 from skal_deep import cli, pool
+from skal_deep.classifier import CapabilityError, as_model
 from skal_deep.cli import _job
 from skal_deep.evaluation import SimulatedActiveLearner, compare_strategies
 from skal_deep.modules import MLP, ConvNet
@@ -68,6 +69,7 @@ def test_end_to_end(tmp_path, capsys):
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_curves(tmp_path, images):
     def curves(name, seed):
         out = tmp_path / name
@@ -107,6 +109,7 @@ def small_table(tmp_path, labels, name="birds.csv"):
     return tmp_path / name
 
 
+@pytest.mark.slow
 def test_a_table_with_rows_without_a_label(tmp_path, capsys):
     labels = ["" if i % 3 == 0 else ("owl" if i % 2 else "jay") for i in range(60)]
     args = ("--data", small_table(tmp_path, labels), "--strategies", "core-set")
@@ -131,6 +134,7 @@ def test_targets_and_single_classes_are_refused(tmp_path, capsys):
         )
 
 
+@pytest.mark.slow
 def test_runs_go_by_what_files_hold_not_by_how_their_path_is_spelt(
     tmp_path, monkeypatch
 ):
@@ -177,6 +181,7 @@ def test_small_images_are_vectors_to_an_mlp(tmp_path, capsys):
     assert "4 pixels a side" in refused(capsys, *args, "--model", "cnn")
 
 
+@pytest.mark.slow
 def test_test_data_are_used_and_can_be_limited(tmp_path, images):
     for limit, n_test in (((), 20), (("--test-size", 5), 5), (("--test-size", 0.3), 6)):
         args = ("--data", images, "--strategies", "random", *limit)
@@ -186,6 +191,7 @@ def test_test_data_are_used_and_can_be_limited(tmp_path, images):
         assert results["settings"]["n_rows"] == 40
 
 
+@pytest.mark.slow
 def test_the_same_command_goes_on_and_another_starts_anew(tmp_path, images):
     args = (*TINY, "--data", images, "--out", tmp_path)
     run(*args, "--strategies", "random")
@@ -199,6 +205,7 @@ def test_the_same_command_goes_on_and_another_starts_anew(tmp_path, images):
     assert len(list((tmp_path / "runs").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_a_path_may_be_spelled_in_many_ways(tmp_path, images, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "linked.npz").symlink_to(images)
@@ -207,6 +214,7 @@ def test_a_path_may_be_spelled_in_many_ways(tmp_path, images, monkeypatch):
     assert len(list((tmp_path / "runs").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_metrics_conditions_and_a_reference_line(tmp_path, images):
     args = [
         *("--data", images, "--strategies", "random", "--out", tmp_path),
@@ -293,6 +301,25 @@ def test_strategies_are_those_of_the_package():
             assert type(cli.strategies(spelling)[spelling]) is known[name]
 
 
+def test_strategies_that_ask_for_more_than_the_model_offers_are_not_offered(capsys):
+    args = cli.build_parser().parse_args(["compare"])
+    for shape in ((2, 64), (2, 1, 8, 8)):
+        model = as_model(cli.estimator(args, np.zeros(shape)))
+        for name, strategy in cli.known_strategies().items():
+            needs = strategy()._needs
+            assert all(isinstance(model, need) for need in needs), name
+    assert "no strategy 'deal'; choose from" in refused(capsys, "--strategies", "deal")
+
+
+def test_a_model_that_cannot_answer_is_an_error_in_words(capsys, monkeypatch, images):
+    def ask(*args, **params):
+        raise CapabilityError("DEAL needs predict_evidence of clf")
+
+    monkeypatch.setattr(_job, "compare_strategies", ask)
+    said = refused(capsys, "--data", images)
+    assert said == "python -m skal_deep: error: DEAL needs predict_evidence of clf\n"
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -343,6 +370,7 @@ def test_the_net_follows_the_shape_of_the_data():
     assert cli.estimator(args, np.zeros((2, 1, 8, 8))).net.module is MLP
 
 
+@pytest.mark.slow
 def test_python_m(tmp_path):
     command = [sys.executable, "-m", "skal_deep"]
     result = subprocess.run([*command, "--help"], capture_output=True, text=True)

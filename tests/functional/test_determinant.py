@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skal_deep.functional import max_det
+from skal_deep.functional.determinant import noise_variance
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "kernel_framework.npz")
 H = torch.as_tensor(GOLDEN["H"])
@@ -107,8 +108,41 @@ def test_float32_agrees_with_float64():
     torch.testing.assert_close(single.double(), rows, rtol=1e-3, atol=1e-6)
 
 
+def test_noise_has_the_scale_of_the_rows():
+    rows = torch.tensor([[3.0, 4.0], [0.0, 0.0]])
+    assert noise_variance(0.1, rows, rows[:0]) == pytest.approx(1.25)
+    assert noise_variance(0.1, rows, 10 * rows[:1]) == pytest.approx(250.0)
+    assert noise_variance(0.1, 0 * rows, rows[:0]) == pytest.approx(0.1)
+
+
+def test_what_round_off_would_decide_is_refused():
+    """Rows that noise cannot be told from are either labelled or picked."""
+    with pytest.raises(ValueError, match="Raise the noise"):
+        max_det(H, H, 1, noise=1e-15)
+    with pytest.raises(ValueError, match="Raise the noise"):
+        max_det(H, H[:0], 8, noise=1e-16)
+    few, _ = max_det(H, H[:0], H.shape[1], noise=1e-16)  # fewer than dimensions
+    assert len(set(few.tolist())) == H.shape[1]
+
+
+def test_certainty_about_rows_that_are_not_left_is_no_doubt():
+    rows = torch.tensor([[1e5, 0], [0, 0], [0, 0]]).double()
+    assert max_det(rows, rows[:0], 3, noise=1e-12)[0].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("scale", [1e-15, 1.0, 1e15])
+@pytest.mark.parametrize("labeled", [[], LABELED])
+def test_picks_do_not_depend_on_the_scale(scale, labeled):
+    picks = []
+    for rows in (H, scale * H.float()):
+        noise = noise_variance(1e-3, rows, rows[labeled])
+        picks.append(max_det(rows, rows[labeled], 8, noise=noise)[0].tolist())
+    assert picks[0] == picks[1]
+
+
 def test_bad_input():
-    with pytest.raises(ValueError, match="noise=0"):
-        max_det(H, H[:0], 1, noise=0)
+    for noise in (0, -1.0, 1e-320, math.inf, math.nan):
+        with pytest.raises(ValueError, match="noise="):
+            max_det(H, H[:0], 1, noise=noise)
     with pytest.raises(ValueError, match="labeled_features holds NaN"):
         max_det(H, torch.full((1, 5), math.nan), 1, noise=1.0)

@@ -175,6 +175,37 @@ def test_rows_sum_to_one_and_picks_are_distinct(seed, n, n_classes, n_dims, dtyp
     assert all(float(row[pick]) > 0 for row, pick in zip(utilities, picks, strict=True))
 
 
+@pytest.mark.parametrize("least", [1e-10, 1e-22, 1e-36])
+def test_almost_certain_predictions_keep_their_shares_in_float32(least):
+    error = least * torch.tensor([5.0, 1, 2, 7, 3]).double()
+    proba = torch.stack([1 - error, error], 1)
+    embedding = torch.randn(5, 3, generator=generator()).double()
+    exact = badge(proba, embedding, 4, generator=generator())
+    single = badge(proba.float(), embedding.float(), 4, generator=generator())
+    assert exact[0].tolist() == single[0].tolist()
+    torch.testing.assert_close(single[1].double(), exact[1], rtol=1e-5, atol=0)
+    beside = proba.float()[1:], embedding.float()[1:]
+    part = badge(proba.float()[:3], embedding.float()[:3], 1, population=beside)
+    expected = exact[1][0, :3] / (1 - exact[1][0, 0])
+    torch.testing.assert_close(part[1][0].double(), expected, rtol=1e-5, atol=0)
+
+
+def test_the_smallest_errors_there_are():
+    error = torch.tensor([3.0, 1.0, 0.0]) * 2.0**-149
+    proba = torch.stack([1 - error, error], 1)
+    picks, utilities = badge(proba, torch.ones(3, 1), 3, generator=generator())
+    assert picks.tolist() == [0, 2, 1]
+    torch.testing.assert_close(utilities[0], torch.tensor([0.9, 0.1, 0.0]))
+
+
+def test_shares_of_a_population_without_gradients_are_equal():
+    certain = torch.tensor([[1.0, 0.0]])
+    one, row = torch.ones(1, 2), torch.ones(4, 2)
+    population = certain.expand(4, 2), row
+    _, utilities = badge(certain, one, 1, population=population)
+    assert float(utilities) == 0.25
+
+
 def test_without_gradients_the_draw_is_uniform():
     picks, utilities = badge(
         torch.ones(4, 1), torch.ones(4, 2), 3, generator=generator()

@@ -1,6 +1,7 @@
 """Suggestive annotation, against its objective by brute force."""
 
 import itertools
+import math
 from pathlib import Path
 
 import numpy as np
@@ -61,3 +62,10 @@ def test_scale_does_not_matter_and_zero_rows_are_like_nothing():
     data[0] = 0
     gains = suggestive_annotation(data, data, 1)[1]
     assert float(gains[0, 0]) == 0
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_handicaps_must_be_finite(value):
+    handicaps = torch.tensor([0.0, value, 1.0])
+    with pytest.raises(ValueError, match="handicaps holds NaN or infinite"):
+        suggestive_annotation(torch.eye(3), torch.eye(3), 1, handicaps=handicaps)

@@ -197,8 +197,6 @@ def test_the_coldest_takes_the_highest_scores(sample, coldness, epsilon):
     for step, pick in enumerate(picks.tolist()):
         expected = epsilon * left / left.sum()
         highest = (scores == scores[left > 0].max()) & (left > 0)
-        if sample is softrank_sample:  # equal scores have ranks, too
-            highest &= highest.cumsum(0) == 1
         expected = expected + (1 - epsilon) * highest / highest.sum()
         torch.testing.assert_close(utilities[step], expected, atol=1e-6, rtol=1e-5)
         left[pick] = 0
@@ -214,5 +212,54 @@ def test_the_coldest_takes_the_highest_scores(sample, coldness, epsilon):
             int(sample(scores, 3, coldness=coldness, generator=generator(s))[0][1])
             for s in range(20)
         }
-        one_rank = sample is softrank_sample
-        assert firsts == ({2} if one_rank else {2, 3})
+        assert firsts == {2, 3}
+
+
+@pytest.mark.parametrize("sample", SAMPLERS.values(), ids=SAMPLERS)
+@pytest.mark.parametrize("coldness", [0.0, 1.0, 1e3, 1e17, 1e308])
+def test_shares_of_picks_alone_are_those_of_all(sample, coldness):
+    """Also where logarithms are so large that their sum adds no digit."""
+    scores = torch.tensor([0.9, 0.0, 0.1, 0.9, 0.5, 0.0, 0.9, 1 - 2**-53]).double()
+    for n in range(1, 9):
+        picks, rows = sample(scores, n, coldness=coldness, generator=generator(n))
+        same, own = sample(
+            scores, n, coldness=coldness, generator=generator(n), with_utilities=False
+        )
+        assert torch.equal(picks, same)
+        torch.testing.assert_close(own, rows[range(n), picks], rtol=1e-12, atol=0)
+
+
+def test_equal_scores_have_equal_ranks():
+    """They share what their ranks would have: 1 / 2 and 1 / 3 here."""
+    scores = torch.tensor([0.2, 0.7, 0.7, 0.9]).double()
+    _, utilities = softrank_sample(scores, 1, generator=generator())
+    weight = torch.tensor([1 / 4, 5 / 12, 5 / 12, 1]).double()
+    torch.testing.assert_close(utilities[0], weight / weight.sum())
+
+
+@pytest.mark.parametrize("sample", SAMPLERS.values(), ids=SAMPLERS)
+@pytest.mark.parametrize("coldness", [0.0, 1.0, 50.0, 1e308, math.inf])
+@pytest.mark.parametrize("epsilon", [0.0, 0.3])
+def test_parts_of_a_population_have_the_shares_of_the_whole(sample, coldness, epsilon):
+    scores = torch.tensor([0.9, 0.0, 0.1, 0.9, 0.5, 0.0]).double()
+    params = {"coldness": coldness, "epsilon": epsilon, "generator": generator()}
+    _, whole = sample(scores, 1, **params)
+    for part in ([0], [1, 2], [5, 4, 3]):
+        _, rows = sample(scores[part], len(part), population=scores, **params)
+        torch.testing.assert_close(rows[0], whole[0, part])
+    above = torch.tensor([1.0, 0.95]).double()
+    _, rows = sample(above, 2, population=scores, **params)
+    assert (rows[0] <= 1).all()
+    assert (rows[0] >= whole[0].max() - 1e-12).all()
+    zeros = torch.zeros(4).double()
+    _, rows = sample(zeros[:1], 1, population=zeros, **params)
+    torch.testing.assert_close(rows[0], torch.tensor([0.25]).double())
+
+
+def test_bad_coldness_and_population():
+    for sample in SAMPLERS.values():
+        for coldness in (-1.0, math.nan):
+            with pytest.raises(ValueError, match="coldness"):
+                sample(torch.ones(2), 1, coldness=coldness)
+        with pytest.raises(ValueError, match="population holds NaN"):
+            sample(torch.ones(2), 1, population=torch.tensor([math.nan]))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import sklearn
 import torch
+from comparisons import made_comparison
 from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator
 from sklearn.cluster import KMeans
@@ -13,7 +14,14 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from strategies import STRATEGIES, VARIANTS, maker
 
 from skal_deep.classifier import DeepClassifier, MCDropoutClassifier
-from skal_deep.evaluation import active_testing
+from skal_deep.evaluation import (
+    AcrossDataSets,
+    SimulatedActiveLearner,
+    active_testing,
+    check_posterior,
+    compare_strategies,
+    does_al_help,
+)
 from skal_deep.modules import ConvNet
 from skal_deep.pool import BALD, EPIG, VAAL, CoreSet, MarginSampling, PredictiveEntropy
 from skal_deep.testing._strategy_case import Case, small_classifier
@@ -187,15 +195,27 @@ def test_what_a_user_has_routed_stays():
     assert all(weight is not None for weight in seen)
 
 
-@pytest.mark.parametrize("wrong", [1.7, "a", np.random.default_rng(0)], ids=str)
+@pytest.mark.parametrize(
+    "wrong", [1.7, "a", -1, True, np.True_, np.random.default_rng(0)], ids=str
+)
 def test_a_seed_is_an_integer(wrong):
-    with pytest.raises((TypeError, ValueError), match="random_state"):
-        CASE.query(CoreSet(random_state=wrong))
-    clf = CASE.fitted()
-    with pytest.raises((TypeError, ValueError), match="random_state"):
-        clf.sample_proba(CASE.X, 3, random_state=wrong)
-    with pytest.raises((TypeError, ValueError), match="random_state"):
-        active_testing(clf, CASE.X, 5, random_state=wrong)
+    """Wherever there is a parameter random_state; those of fit are in test_refits."""
+    X, y, clf = CASE.X, CASE.y_true, CASE.fitted()
+    learner = SimulatedActiveLearner(clf, CoreSet(), random_state=wrong)
+    across = AcrossDataSets({name: made_comparison({"a": 0.1}) for name in "bc"})
+    for call in (
+        lambda: CASE.query(CoreSet(random_state=wrong)),
+        lambda: CASE.query(BALD(random_state=wrong)),
+        lambda: clf.sample_proba(X, 3, random_state=wrong),
+        lambda: active_testing(clf, X, 5, random_state=wrong),
+        lambda: check_posterior(clf, X, random_state=wrong),
+        lambda: learner.fit(X, y),
+        lambda: compare_strategies([CoreSet()], clf, X, y, random_state=wrong),
+        lambda: does_al_help(clf, X, y, random_state=wrong),
+        lambda: across.signed_rank("a", random_state=wrong),
+    ):
+        with pytest.raises((TypeError, ValueError), match="random_state"):
+            call()
 
 
 class Lookup(MCDropoutClassifier):

@@ -131,3 +131,12 @@ def test_a_regression_net_gives_its_embedding_and_a_constant(case):
     noise = 0.5 * float(features[~left].square().sum(1).mean())
     expected = max_det(features[left], features[~left], 1, noise=noise)[1][0]
     np.testing.assert_allclose(utilities[0, left], expected, rtol=1e-3)
+
+
+def test_noise_fits_the_scale_of_candidates_where_nothing_is_labelled():
+    """As 1e-6 beside rows of 1e8 it was lost in round-off, and so was the order."""
+    X = 1e8 * np.random.default_rng(0).normal(size=(12, 2))
+    y, strategy = np.full(12, np.nan), MaxDet(missing_label=np.nan, random_state=0)
+    picks, utilities = strategy.query(X, y, batch_size=8, return_utilities=True)
+    assert len(set(picks)) == 8
+    assert (utilities[range(8), picks] > 0).all()

@@ -18,10 +18,11 @@ from skactiveml.visualization import (
 )
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
+from sklearn.ensemble import RandomForestClassifier
 from strategies import STRATEGIES, maker
 from support import MAKERS, WITHOUT_POSTERIOR, make_net
 
-from skal_deep.pool import BALD, BatchBALD
+from skal_deep.pool import BALD, BatchBALD, Power, Softmax, SoftRank
 from skal_deep.testing._strategy_case import small_classifier
 
 X, Y = make_blobs(60, centers=3, random_state=0)
@@ -64,6 +65,7 @@ def test_one_call_for_all_strategies(strategy):
     assert len(set(picks)) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exclude", [False, True])
 def test_subsampling(strategy, exclude):
     wrapper = SubSamplingWrapper(
@@ -95,6 +97,17 @@ def test_utilities_in_parallel_parts(strategy):
     np.testing.assert_allclose(parts, whole, rtol=1e-5)
 
 
+@pytest.mark.parametrize("rule", [Power(), Softmax(), SoftRank(), Power(epsilon=0.1)])
+def test_first_draws_in_parallel_parts(rule):
+    """Scores of few trees tie, and are shares of the whole population all the same."""
+    forest = RandomForestClassifier(8, random_state=0)
+    strategy = BALD(selection=rule, missing_label=np.nan, random_state=0)
+    _, whole = strategy.query(X, partly(), forest, return_utilities=True)
+    wrapper = ParallelUtilityEstimationWrapper(strategy, n_jobs=1)
+    _, parts = wrapper.query(X, partly(), clf=forest, return_utilities=True)
+    np.testing.assert_allclose(parts, whole, rtol=1e-5)
+
+
 @pytest.mark.filterwarnings("ignore:VAAL tells labelled")
 def test_several_annotators(strategy):
     y = np.full((60, 3), np.nan)
@@ -117,6 +130,7 @@ def test_several_annotators(strategy):
     assert np.isnan(y[picks[:, 0], picks[:, 1]]).all()
 
 
+@pytest.mark.slow
 def test_plots(strategy):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "VAAL|posterior draws")

@@ -19,11 +19,13 @@ from skal_deep.testing._classifier_case import small_vectors
 from skal_deep.testing._strategy_case import small_classifier, small_data
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MAKERS)
 def test_our_classifiers_keep_their_promises(kind):
     check_classifier(MAKERS[kind](make_net(max_epochs=6)))
 
 
+@pytest.mark.slow
 def test_images():
     X, y = small_data(True)
     net = small_classifier(True).net
@@ -75,12 +77,13 @@ def check_animal(name, kind):
     check_classifier(clf, X, y, skip=skip)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "kind"), SELECTED)
 def test_awkward_modules(name, kind):
     check_animal(name, kind)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("kind", MAKERS)
 @pytest.mark.parametrize("name", ANIMALS)
 def test_every_classifier_with_every_awkward_module(name, kind):

@@ -1,6 +1,6 @@
 """What models from elsewhere answer, checked and as tensors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -39,7 +39,7 @@ def foreign_proba(clf: Any, X: Any) -> Tensor:
     """Return the class probabilities of a classifier, of shape (N, C)."""
     with isolated_rng():
         proba = clf.predict_proba(with_names(clf, lent(X)))
-    return _check_answer(clf, "predict_proba", proba)
+    return _check_answer(clf, "predict_proba", proba, X)
 
 
 def foreign_draws(
@@ -52,7 +52,7 @@ def foreign_draws(
             n_samples=n_samples or DEFAULT_N_SAMPLES,
             random_state=random_state,
         )
-    return _check_answer(clf, "sample_proba", samples, n_axes=3)
+    return _check_answer(clf, "sample_proba", samples, X, n_axes=3)
 
 
 def foreign_answer(clf: Any, name: str, X: Any, *args: Any, **params: Any) -> Any:
@@ -64,17 +64,22 @@ def foreign_answer(clf: Any, name: str, X: Any, *args: Any, **params: Any) -> An
     if name == "linear_head":
         return tuple(_as_tensor(part) for part in answer)
     answer = _as_tensor(answer)
-    n_rows = np.shape(X)[0]
-    if answer.ndim < 1 or len(answer) != n_rows:
-        raise ValueError(
-            f"{type(clf).__name__}.{name} must return one answer a row; of "
-            f"{n_rows} rows it returned an array of shape {tuple(answer.shape)}."
-        )
+    _check_rows(f"{type(clf).__name__}.{name}", answer, X)
     if not torch.isfinite(answer).all():
         raise ValueError(f"{type(clf).__name__}.{name} returned NaN or infinity.")
     if name == "predict_evidence" and (answer < 0).any():
         raise ValueError(f"{type(clf).__name__}.{name} must return evidence >= 0.")
     return answer.flatten(1) if name == "embed" else answer
+
+
+def _check_rows(source: str, answer: Tensor, X: Any, axis: int = 0) -> None:
+    """Raise ``ValueError`` unless an answer has as many rows as it was asked for."""
+    n_rows = np.shape(next(iter(X.values())) if isinstance(X, Mapping) else X)[0]
+    if answer.ndim <= axis or answer.shape[axis] != n_rows:
+        raise ValueError(
+            f"{source} must return one answer a row; of {n_rows} rows it returned an "
+            f"array of shape {tuple(answer.shape)}."
+        )
 
 
 def _as_tensor(answer: Any) -> Tensor:
@@ -87,7 +92,9 @@ def _copied(answer: Any) -> Tensor:
     return torch.tensor(np.asarray(answer))
 
 
-def _check_answer(clf: Any, method: str, answer: Any, n_axes: int = 2) -> Tensor:
+def _check_answer(
+    clf: Any, method: str, answer: Any, X: Any, n_axes: int = 2
+) -> Tensor:
     """Return probabilities, one column a class, or say that they are none."""
     is_tensor = isinstance(answer, Tensor)  # else a copy: arrays may be read-only
     proba = as_proba(answer.detach().clone() if is_tensor else _copied(answer))
@@ -100,6 +107,7 @@ def _check_answer(clf: Any, method: str, answer: Any, n_axes: int = 2) -> Tensor
             'what predict_nonlinearity="softmax" is for a net of skorch.'
         )
     check_proba(proba, source, advice, n_axes)
+    _check_rows(source, proba, X, n_axes - 2)
     classes = None if isinstance(clf, NeuralNet) else getattr(clf, "classes_", None)
     if classes is not None and proba.shape[-1] != len(classes):
         raise ValueError(
@@ -134,7 +142,7 @@ def member_draws(
         # members know classes as positions in those of the committee
         seen = np.asarray(member.classes_, dtype=int)
         draws_SNC[s][:, seen] = _member_proba(member, X_s)
-    return _check_answer(clf, "estimators_", draws_SNC, n_axes=3)
+    return _check_answer(clf, "estimators_", draws_SNC, X, n_axes=3)
 
 
 def _member_proba(member: Any, X: NDArray[Any]) -> NDArray[Any]:

@@ -9,12 +9,13 @@ import torch
 from skorch import NeuralNet
 from skorch.dataset import get_len
 from skorch.utils import multi_indexing
-from torch import Tensor
+from torch import Tensor, nn
 
 from skal_deep.classifier.net._batches import N_SHOWN_ROWS, batches
 from skal_deep.classifier.net._compiled import eager_net
 from skal_deep.classifier.net._dropout_draws import (
     attention_parts,
+    draws_apart,
     dropout_proba,
     run_whole,
     whole_draws,
@@ -28,6 +29,8 @@ from skal_deep.modules._dropout import (
     unreachable_dropout,
 )
 from skal_deep.modules._hidden import RandomSite, parts_that_may_hide, random_pass
+from skal_deep.modules._hooks import as_before
+from skal_deep.modules._rng import one_thread_at_a_time
 
 # The largest number of draws that are looked at before a posterior is called dead:
 # with p = 0.01 and ten units, 64 draws are all alike once in 600.
@@ -244,18 +247,14 @@ def _draws_that_differ(net: NeuralNet, X: Any, data: list[Any]) -> Tensor:
 def _reaches_dropout(net: NeuralNet, data: list[Any]) -> bool:
     """Return whether any dropout layer gets anything but zeros, or none runs."""
     got: list[bool] = []
-    handles = [
-        layer.register_forward_pre_hook(
-            lambda _, inputs: got.append(bool(inputs[0].any()))
-        )
-        for layer in dropout_layers(net.module_).values()
-    ]
-    try:
-        with torch.no_grad():
-            run_whole(net, data)
-    finally:
-        for handle in handles:
-            handle.remove()
+
+    def look(_layer: nn.Module, inputs: Any) -> None:
+        got.append(bool(inputs[0].any()))
+
+    with one_thread_at_a_time(), as_before(net.module_), torch.no_grad():
+        for layer in dropout_layers(net.module_).values():
+            layer.register_forward_pre_hook(look)
+        run_whole(net, data)
     return any(got) or not got
 
 
@@ -267,12 +266,15 @@ def _check_rows_apart(
     A module whose rows depend on one another without dropout, too, is the user's.
     """
     name = type(net.module_).__name__
-    for row in range(get_len(X)):
-        alone = list(batches(net, multi_indexing(X, slice(row, row + 1))))
-        draws, _ = whole_draws(net, alone, attention)
+    alone = [
+        list(batches(net, multi_indexing(X, slice(row, row + 1))))
+        for row in range(get_len(X))
+    ]
+    for row, draws in enumerate(draws_apart(net, alone, attention)):
         if _near(draws[:, 0], together[:, row]):
             continue
-        if not _near(whole_prediction(net, alone)[0], whole_prediction(net, data)[row]):
+        plain = whole_prediction(net, alone[row])[0]
+        if not _near(plain, whole_prediction(net, data)[row]):
             return
         raise CapabilityError(
             f"A row gets other dropout masks in {name} alone than with others, so a "

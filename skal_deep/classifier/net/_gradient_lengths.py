@@ -14,6 +14,7 @@ from skal_deep.classifier.net._logits import as_logits, seen_by_module
 from skal_deep.classifier.net._output import as_float
 from skal_deep.exceptions import CapabilityError
 from skal_deep.modules._dropout import eval_mode
+from skal_deep.modules._hooks import as_before
 from skal_deep.modules._rng import one_thread_at_a_time
 
 # Elements of the gradients that exist at once: 64 MiB in float32.
@@ -119,16 +120,13 @@ def _word_lengths(net: NeuralNet, x: Tensor) -> Tensor:
         made[:] = [vector_NLD.detach().requires_grad_()]
         return made[0]
 
-    handle = layer.register_forward_hook(watch)
     size = max(1, _MEMORY_BUDGET // (x.shape[1] * max(x.shape[1], layer.embedding_dim)))
     lengths = []
-    try:
-        with eval_mode(net.module_), torch.enable_grad():
-            for word_NL in x.split(size):
-                logit_NC = as_logits(net, first_output(net.infer(word_NL)))
-                lengths.append(_lengths_by_word(logit_NC, word_NL, made[0]))
-    finally:
-        handle.remove()
+    with as_before(net.module_), eval_mode(net.module_), torch.enable_grad():
+        layer.register_forward_hook(watch)
+        for word_NL in x.split(size):
+            logit_NC = as_logits(net, first_output(net.infer(word_NL)))
+            lengths.append(_lengths_by_word(logit_NC, word_NL, made[0]))
     length_NLC = torch.cat(lengths)
     if layer.padding_idx is not None:
         length_NLC[x == layer.padding_idx] = 0

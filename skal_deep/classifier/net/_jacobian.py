@@ -1,8 +1,6 @@
 """The slopes of a net: how its outputs change with its inputs."""
 
 import copy
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -48,12 +46,11 @@ def net_jacobian(
         rounded, so that rows with equal derivatives get equal features.
     """
     parts = []
-    with isolated_rng(), ExitStack() as stack:
+    with isolated_rng(), torch.enable_grad():
         # A copy, because double() would change the user's module in place; made in here
         # because another thread's draws may be in the module outside.
         module = copy.deepcopy(net.module_).double().eval().requires_grad_(False)
-        outputs = stack.enter_context(_last_output(module, layer))
-        stack.enter_context(torch.enable_grad())
+        outputs = _keep_last_output(module, layer)
         for batch in batches(net, X):
             x = unpack_data(batch)[0]
             if not isinstance(x, Tensor) or not x.is_floating_point():
@@ -86,9 +83,11 @@ def _features(output_NC: Tensor, x: Tensor, n_features: int, seed: int) -> Tenso
     return features_NP
 
 
-@contextmanager
-def _last_output(module: nn.Module, layer: str | None) -> Iterator[list[Tensor]]:
-    """Keep the output of the layer that runs last, of those an embedding enters."""
+def _keep_last_output(module: nn.Module, layer: str | None) -> list[Tensor]:
+    """Keep the output of the layer that runs last, of those an embedding enters.
+
+    The hooks stay: the module is a copy that nobody else has.
+    """
     last: list[Tensor] = []
 
     def keep(_layer: nn.Module, _inputs: Any, output: Tensor) -> None:
@@ -98,12 +97,7 @@ def _last_output(module: nn.Module, layer: str | None) -> Iterator[list[Tensor]]
         if not last:
             raise CapabilityError(f"No linear layer ran in {type(module).__name__}.")
 
-    handles = [
-        part.register_forward_hook(keep) for part in embedding_layers(module, layer)
-    ]
-    handles.append(module.register_forward_hook(finish))
-    try:
-        yield last
-    finally:
-        for handle in handles:
-            handle.remove()
+    for part in embedding_layers(module, layer):
+        part.register_forward_hook(keep)
+    module.register_forward_hook(finish)
+    return last

@@ -19,6 +19,7 @@ from skal_deep.classifier.net._output import as_float
 from skal_deep.exceptions import CapabilityError
 from skal_deep.functional.features import sketched_outer
 from skal_deep.modules import eval_mode, isolated_rng
+from skal_deep.modules._hooks import as_before
 
 
 def net_weight_gradients(
@@ -121,13 +122,8 @@ def _linear_calls(module: nn.Module) -> Iterator[list[tuple[Tensor, Tensor]]]:
         calls.append((output, entered))
         return output.clone()  # an activation may overwrite it
 
-    handles = [
-        layer.register_forward_hook(keep)
-        for layer in module.modules()
-        if isinstance(layer, nn.Linear) and layer.weight.requires_grad
-    ]
-    try:
+    with as_before(module):
+        for layer in module.modules():
+            if isinstance(layer, nn.Linear) and layer.weight.requires_grad:
+                layer.register_forward_hook(keep)
         yield calls
-    finally:
-        for handle in handles:
-            handle.remove()

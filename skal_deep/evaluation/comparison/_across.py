@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from skal_deep.classifier._base import as_seed
 from skal_deep.evaluation.comparison._result import BASELINE, Comparison
 from skal_deep.evaluation.report._table import Table
 from skal_deep.evaluation.statistics._curves import (
@@ -164,7 +165,7 @@ class AcrossDataSets:
         """
         self._check_areas()
         areas = self.areas[:, self.strategies.index(strategy)]
-        rng = np.random.default_rng(random_state)
+        rng = np.random.default_rng(as_seed(random_state))
         return signed_rank(areas - self.areas[:, 0], rope, rng)
 
     def plot(self, ax: Any = None) -> Any:

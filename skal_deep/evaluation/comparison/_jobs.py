@@ -42,7 +42,7 @@ from skal_deep.evaluation.simulation._start import GivenData, Start, start_of
 from skal_deep.evaluation.simulation._streams import Purpose
 
 _PACKAGES = ("numpy", "scikit-learn", "scikit-activeml", "skorch", "torch")
-_ELSEWHERE = ("indices", "seeds", "configuration", "versions", "platform", "checksum")
+_ELSEWHERE = ("indices", "seeds", "configuration", "versions", "checksum")
 
 # torch's random generator and its number of threads belong to the whole process, so
 # that jobs in threads of one process have to take turns.
@@ -120,7 +120,7 @@ def run_job(
         rows = (
             []
             if run is None
-            else _read_stored(run, name, repeat, learner, start, picks)
+            else _read_stored(run, name, repeat, learner, start, picks, seed)
         )
         provenance = {} if run is None else _provenance(run.hash_of(name))
         past = [row["indices"] for row in rows] if picks is None else picks
@@ -153,8 +153,9 @@ def _read_stored(
     learner: HasRules,
     start: Start,
     picks: list[list[int]] | None,
+    seed: int,
 ) -> list[dict[str, Any]]:
-    """Return the rounds that were played earlier, if each labels what it may."""
+    """Return the rounds that were played earlier, if each is one of this job."""
     file = run.file(name, repeat)
     rows = file.resume(learner.n_cycles + 1)
     can_label = set(start.visible[start.pool].tolist())
@@ -162,14 +163,16 @@ def _read_stored(
         stage, indices = row["stage"], set(row["indices"])
         if foreign := sorted(indices - can_label):
             text = f"row {foreign[0]} of X cannot be labelled in this repeat"
-            file.refuse_indices(stage, text)
+            file.refuse_round(stage, text)
+        if row.get("seeds") != _seeds(seed, stage):
+            file.refuse_round(stage, "the round was played with other seeds")
         wanted = None
         if picks is not None:
             wanted = set(picks[stage]) if stage < len(picks) else set()
         elif not stage:
             wanted = set(start.visible[start.first].tolist())
         if wanted is not None and indices != wanted:
-            file.refuse_indices(stage, "other rows of X are labelled than were given")
+            file.refuse_round(stage, "other rows of X are labelled than were given")
     return rows
 
 
@@ -234,16 +237,16 @@ def _provenance(configuration: str) -> dict[str, Any]:
     return {
         "configuration": configuration,
         "versions": versions(),
-        "platform": platform.platform(),
     }
 
 
 @cache
 def versions() -> dict[str, str]:
-    """Return the versions of what decides the numbers."""
+    """Return the versions of what decides the numbers, and the kind of machine."""
     return {
         "skal_deep": __version__,
         "python": platform.python_version(),
+        "platform": f"{platform.system()}-{platform.machine()}",
         **{package: version(package) for package in _PACKAGES},
     }
 

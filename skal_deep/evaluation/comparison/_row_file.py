@@ -93,23 +93,29 @@ class RowFile:
         # else after the last line break is damage.
         if tail[: len(begins)] != begins[: len(tail)]:
             self._refuse(len(lines) + 1, f"it begins with {tail[:40]!r}")
-        by_stage: dict[int, dict[str, Any]] = {}
+        by_stage: dict[int, tuple[int, dict[str, Any]]] = {}
         for number, line in enumerate(lines, 1):
             row = self._row(number, line)
             # Two processes may have played the same round. That does no harm, as long
             # as both chose the same rows.
-            first = by_stage.setdefault(row["stage"], row)
+            _, first = by_stage.setdefault(row["stage"], (number, row))
             if first["indices"] != row["indices"]:  # two writers write the same
                 text = f"round {row['stage']} was played twice with different labels"
                 self._refuse(number, text)
-        rows = [by_stage[stage] for stage in sorted(by_stage)]
-        if [row["stage"] for row in rows] != list(range(len(rows))):
+        if sorted(by_stage) != list(range(len(by_stage))):
             text = f"the file lacks rounds: it has {sorted(by_stage)}"
             self._refuse(len(lines), text)
-        labeled = [index for row in rows for index in row["indices"]]
-        if len(set(labeled)) < len(labeled):
-            self._refuse(len(lines), "a row of X is labelled twice")
-        return rows
+        line_of: dict[int, int] = {}
+        for number, row in by_stage.values():
+            for index in row["indices"]:
+                if index in line_of:  # no checksum says which of the two is wrong
+                    text = f"row {index} of X is labelled twice"
+                    again = (
+                        f", again in line {number}" if number > line_of[index] else ""
+                    )
+                    self._refuse(line_of[index], text + again)
+                line_of[index] = number
+        return [by_stage[stage][1] for stage in sorted(by_stage)]
 
     def _row(self, number: int, line: bytes) -> dict[str, Any]:
         """Return one row, if it is whole and of this job."""
@@ -139,8 +145,8 @@ class RowFile:
             self._refuse(number, f"the labelled rows of X are {str(indices)[:60]}")
         return row
 
-    def refuse_indices(self, stage: int, text: str) -> None:
-        """Raise because a round labels what it cannot.
+    def refuse_round(self, stage: int, text: str) -> None:
+        """Raise because a round cannot be gone on with.
 
         Parameters
         ----------
@@ -149,7 +155,13 @@ class RowFile:
         text : str
             The problem, in words.
         """
-        self._refuse(stage + 1, text)
+        *lines, _ = self.path.read_bytes().split(b"\n")
+        numbers = (
+            number
+            for number, line in enumerate(lines, 1)
+            if self._row(number, line)["stage"] == stage
+        )
+        self._refuse(next(numbers, len(lines)), text)
 
     def _refuse(self, number: int, text: str, hint: str = "") -> NoReturn:
         hint = f"{hint} Put the right file back, or delete it." if hint else _REMEDY

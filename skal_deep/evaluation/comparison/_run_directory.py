@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from skal_deep.evaluation.comparison._configuration import difference, digest
+from skal_deep.evaluation.comparison._configuration import difference
 from skal_deep.evaluation.comparison._row_file import (
     DamagedRunError,
     RowFile,
@@ -29,6 +29,7 @@ from skal_deep.evaluation.comparison._settings_file import (
     create_settings,
     read_settings,
 )
+from skal_deep.identity._values import digest
 
 COMMON, CODE, _STRATEGY = "configuration.json", "code", "strategy.json"
 
@@ -209,22 +210,23 @@ class RunDirectory:
         n_rows : int
             Number of rows of X, with copies.
         versions : dict of str to str
-            Those of the packages that would play on. Others are a warning.
+            Those of the packages, and the platform, that would play on. Others are a
+            warning.
         """
         others = {}
         for name, repeat in jobs:
             for row in self.rows(name, repeat):
                 if max(row["indices"]) >= n_rows:
                     text = f"row {max(row['indices'])} of {n_rows} is labelled"
-                    self.file(name, repeat).refuse_indices(row["stage"], text)
+                    self.file(name, repeat).refuse_round(row["stage"], text)
                 for package, here in versions.items():
                     there = row.get("versions", {}).get(package)
                     if there != here:
                         others[package] = f"{package} {there} (now {here})"
         if others:
             warnings.warn(
-                f"Rounds in {self.path} were played with other versions, which may "
-                f"give other numbers: {', '.join(others.values())}.",
+                f"Rounds in {self.path} were played with other versions or elsewhere, "
+                f"which may give other numbers: {', '.join(others.values())}.",
                 UserWarning,
                 stacklevel=4,
             )

@@ -13,7 +13,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     """Return what a file of settings holds."""
     try:
         values = json.loads(check_regular(path).read_text("utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         if isinstance(error, DamagedRunError):
             raise
         line = getattr(error, "lineno", 1)

@@ -6,17 +6,22 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
+from sklearn.utils.validation import _num_samples
+from skorch import NeuralNet
 from torch import Tensor
 
 from skal_deep.classifier import as_model
 from skal_deep.classifier._base import as_seed
+from skal_deep.classifier.door._inside import last_step
+from skal_deep.classifier.door._model_checks import check_feature_names
 from skal_deep.functional import power_sample
 from skal_deep.modules import isolated_rng
 
 
 def active_testing(
     clf: Any,
-    X: ArrayLike,
+    X: Any,
     n_labels: int,
     surrogate: Any = None,
     *,
@@ -99,23 +104,27 @@ def active_testing(
         raise ValueError(
             f"epsilon is a share of the probability, 0 ... 1, and not {epsilon!r}."
         )
-    X = np.asarray(X)
-    drawn_before = _positions(tested, len(X))
+    X = X if hasattr(X, "iloc") or issparse(X) else np.asarray(X)  # columns keep names
+    n_points = _num_samples(X)
+    drawn_before = _positions(tested, n_points)
     if isinstance(n_labels, bool) or not isinstance(n_labels, Integral):
         raise TypeError(f"n_labels must be a whole number, not {n_labels!r}.")
-    if not 1 <= n_labels <= len(X) - len(drawn_before):
+    if not 1 <= n_labels <= n_points - len(drawn_before):
         raise ValueError(
-            f"n_labels={n_labels} points cannot be drawn: X has {len(X)}, of which "
+            f"n_labels={n_labels} points cannot be drawn: X has {n_points}, of which "
             f"{len(drawn_before)} were drawn before. At least one must be drawn."
         )
-    proba_NC = _proba("clf", clf, X)
-    surrogate_NC = proba_NC if surrogate is None else _proba("surrogate", surrogate, X)
-    if proba_NC.shape != surrogate_NC.shape:
-        raise ValueError(
-            f"The classifier knows {proba_NC.shape[1]} classes and the surrogate "
-            f"{surrogate_NC.shape[1]}; they must be the same."
-        )
-    left = np.setdiff1d(np.arange(len(X)), drawn_before)
+    proba_NC = surrogate_NC = _proba("clf", clf, X)
+    if surrogate is not None:
+        surrogate_NC = _proba("surrogate", surrogate, X)
+        known, others = _classes(clf, proba_NC), _classes(surrogate, surrogate_NC)
+        if known != others:
+            raise ValueError(
+                f"The classifier knows the classes {known} and the surrogate {others}; "
+                "they must be the same, in the same order. Fit both to labels of all "
+                "classes."
+            )
+    left = np.setdiff1d(np.arange(n_points), drawn_before)
     expected = _expected_loss(proba_NC[left], surrogate_NC[left], loss)
     if epsilon == 0 and bool((expected == 0).any()):
         raise ValueError(
@@ -158,16 +167,27 @@ def _positions(tested: ArrayLike | None, n_points: int) -> NDArray[np.intp]:
     return rows.astype(np.intp)
 
 
-def _proba(name: str, clf: Any, X: NDArray[Any]) -> Tensor:
+def _proba(name: str, clf: Any, X: Any) -> Tensor:
     model: Any = as_model(clf)
     if not hasattr(model, "predict_proba"):
         raise TypeError(
             f"{name} must be a fitted classifier that predicts probabilities: "
             f"{clf!r} of type {type(clf).__name__} is none."
         )
+    check_feature_names(clf, False, X, None)
     with isolated_rng(), torch.no_grad():
         proba_NC: Tensor = model.predict_proba(X)
     return proba_NC.double()
+
+
+def _classes(clf: Any, proba_NC: Tensor) -> list[Any]:
+    """Return the labels of the columns of what a classifier predicts."""
+    columns = np.arange(proba_NC.shape[1])  # the classes of a plain skorch net
+    is_net = isinstance(last_step(clf), NeuralNet)
+    labels: list[Any] = np.asarray(
+        columns if is_net else getattr(clf, "classes_", columns)
+    ).tolist()
+    return labels
 
 
 def _expected_loss(proba_NC: Tensor, surrogate_NC: Tensor, loss: str) -> Tensor:

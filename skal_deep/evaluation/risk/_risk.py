@@ -14,6 +14,8 @@ from skal_deep.evaluation.risk._intervals import (
 )
 from skal_deep.evaluation.risk._weights import check_draws, lure_weights
 from skal_deep.evaluation.statistics._curves import check_scores
+from skal_deep.evaluation.statistics._numbers import real_numbers
+from skal_deep.evaluation.statistics._paired import check_level
 
 # Probabilities come from queries in float32.
 _ROUND_OFF = 1e-5
@@ -155,23 +157,15 @@ def unbiased_risk(
     >>> estimate.low, estimate.high, estimate.interval
     (0.0, 0.1145, 'exact')
     """
-    if np.asarray(losses).dtype.kind not in "buifO":
-        raise TypeError(
-            f"losses must be numbers, not of type {np.asarray(losses).dtype}."
-        )
-    loss, n = np.asarray(losses, float), len(np.asarray(proba))
-    if loss.shape != (n,):
-        raise ValueError(f"There are {n} draws and losses of shape {loss.shape}.")
-    check_scores(loss, "losses")
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, not {level!r}.")
+    loss = check_scores(losses, "losses")
+    check_level(level)
     draws = _Draws(loss, proba, n_pool, floor)
     kind = draws.interval(interval)
-    risk, error = draws.risk, draws.standard_error()
+    risk, error, n = draws.risk, draws.standard_error(), draws.n
     n_mistakes = int(np.count_nonzero(loss))
     if n == n_pool:
         return RiskEstimate(risk, 0.0, risk, risk, n, "exact", n_mistakes)
-    low, high = draws.bounds(kind, level)
+    low, high = draws.bounds(kind, float(level))
     if loss.min() >= 0:
         low = max(low, 0.0)
     return RiskEstimate(risk, error, low, high, n, kind, n_mistakes)
@@ -187,26 +181,41 @@ class _Draws:
         n_pool: int,
         floor: ArrayLike | None,
     ):
-        self.loss, self.n, self.n_pool = loss, len(loss), n_pool
-        self.weight = lure_weights(proba, n_pool)
         self.proba, self.rank = check_draws(proba, n_pool)
-        self.risk = float(np.mean(self.weight * loss))
-        self.uniform = 1 / (n_pool - self.rank + 1)
+        self.loss, self.n, self.n_pool = loss, len(self.proba), int(n_pool)
+        if loss.shape != self.proba.shape:
+            raise ValueError(
+                f"There are {self.n} draws and losses of shape {loss.shape}."
+            )
+        self.weight = lure_weights(self.proba, self.n_pool)
+        self.uniform = 1 / (self.n_pool - self.rank + 1)
         self.floor = None if floor is None else self._check_floor(floor)
-        # What each draw alone tells: unbiased, given all draws before.
-        self.alone = (loss / self.proba + np.cumsum(loss) - loss) / n_pool
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.risk = float(np.mean(self.weight * loss))
+            # What each draw alone tells: unbiased, given all draws before.
+            self.alone = (loss / self.proba + np.cumsum(loss) - loss) / self.n_pool
+            sums = np.sum(self.alone**2) + np.sum((self.weight * loss) ** 2)
+        if not np.isfinite(sums):
+            raise ValueError(
+                f"losses, up to {np.abs(loss).max():.2g}, over probabilities, from "
+                f"{self.proba.min():.2g} up, are too large to be squared for the error "
+                "bar: scale the losses."
+            )
 
     def _check_floor(self, floor: ArrayLike) -> NDArray[np.float64]:
-        floor = np.asarray(floor, float)
+        floor = real_numbers(floor, "floor")
         if floor.shape != (self.n,):
             raise ValueError(
                 f"There are {self.n} draws and floors of shape {floor.shape}."
             )
-        limit = np.minimum(self.proba, self.uniform) * (1 + _ROUND_OFF)
-        if not ((floor > 0) & (floor <= limit)).all():
+        # Each of the N - m other points had at least the floor.
+        least = self.proba + (self.n_pool - self.rank) * floor
+        is_above = (floor > self.proba * (1 + _ROUND_OFF)) | (least > 1 + _ROUND_OFF)
+        if not (floor > 0).all() or is_above.any():
             raise ValueError(
-                "floor must lie above 0, and above neither the probability of the draw "
-                "nor 1 over the number of points that were left."
+                "floor must lie above 0 and not above the probability of the draw, and "
+                "proba + (N - m) * floor not above 1, as each of the N - m points that "
+                "draw m left had at least the floor."
             )
         return floor
 
@@ -273,7 +282,10 @@ class _Draws:
             "draw_floors return.",
             stacklevel=4,
         )
-        return np.full(self.n, (self.proba / self.uniform).min()) * self.uniform
+        share = (self.proba / self.uniform).min()
+        # No point had more than the draw left for each of the others.
+        most = (1 - self.proba) / (self.n_pool - self.rank)
+        return np.minimum(share * self.uniform, most)
 
     def _student(self, level: float) -> tuple[float, float]:
         if self.n < 2:

@@ -5,6 +5,11 @@ from numbers import Integral
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skal_deep.evaluation.statistics._numbers import real_numbers
+
+# The reciprocals of smaller numbers may be infinite.
+_SMALLEST = float(np.finfo(float).tiny)
+
 
 def draw_probabilities(
     query_indices: ArrayLike, utilities: ArrayLike
@@ -29,8 +34,8 @@ def draw_probabilities(
     Raises
     ------
     ValueError
-        If the utilities are no probabilities, or if some row that was left had
-        none: no estimate is unbiased then.
+        If the utilities are no probabilities or not those of the picks, or if some row
+        that was left had none: no estimate is unbiased then.
 
     See Also
     --------
@@ -44,7 +49,7 @@ def draw_probabilities(
     >>> draw_probabilities([0, 1], [[0.5, 0.3, 0.2], [np.nan, 0.6, 0.4]])
     array([0.5, 0.6])
     """
-    rows, picks = np.asarray(utilities, float), np.asarray(query_indices)
+    rows, picks = real_numbers(utilities, "utilities"), np.asarray(query_indices)
     if picks.dtype.kind not in "iu" or rows.ndim != 2 or picks.shape != rows.shape[:1]:
         raise ValueError(
             "draw_probabilities needs the position of each pick and a row of utilities "
@@ -57,6 +62,7 @@ def draw_probabilities(
             f"go from {picks.min()} to {picks.max()}."
         )
     _check_utilities(rows)
+    _check_left(rows, picks)
     return rows[np.arange(len(rows)), picks]
 
 
@@ -94,7 +100,7 @@ def draw_floors(utilities: ArrayLike) -> NDArray[np.float64]:
     >>> draw_floors([[0.5, 0.3, 0.2], [np.nan, 0.6, 0.4]])
     array([0.2, 0.4])
     """
-    rows = np.asarray(utilities, float)
+    rows = real_numbers(utilities, "utilities")
     if rows.ndim != 2:
         raise ValueError(
             "draw_floors needs a row of utilities for each draw, not utilities of "
@@ -117,6 +123,22 @@ def _check_utilities(rows: NDArray[np.float64]) -> None:
         raise ValueError(
             "Some rows had the probability 0 of being drawn, so the drawn rows tell "
             "nothing about them. Give the rule an `epsilon` above 0."
+        )
+
+
+def _check_left(rows: NDArray[np.float64], picks: NDArray[np.intp]) -> None:
+    """Raise ``ValueError`` unless each pick was left, and none after it was drawn."""
+    left_TB = ~np.isnan(rows[:, picks])  # whether pick b was left for draw t
+    hint = "Pass the picks and the utilities of one query."
+    for draw in np.flatnonzero(~left_TB.diagonal()):
+        raise ValueError(
+            f"Pick {draw} is row {picks[draw]}, whose utility is NaN: it was not left "
+            f"to be drawn. {hint}"
+        )
+    for draw, pick in np.argwhere(np.tril(left_TB, -1)):
+        raise ValueError(
+            f"Row {picks[pick]} is picked by draw {pick}, but has a probability in "
+            f"draw {draw}, too. {hint}"
         )
 
 
@@ -221,7 +243,7 @@ def check_draws(
     proba: ArrayLike, n_pool: int
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Return probabilities and the number m = 1 ... M of each draw."""
-    proba = np.asarray(proba, float)
+    proba = real_numbers(proba, "proba")
     if isinstance(n_pool, bool) or not isinstance(n_pool, Integral):
         raise TypeError(f"n_pool must be a whole number, not {n_pool!r}.")
     if proba.ndim != 1 or not 1 <= len(proba) <= n_pool:
@@ -229,6 +251,13 @@ def check_draws(
             f"proba must hold 1 ... {n_pool} draws of {n_pool} points, not an array of "
             f"shape {proba.shape}."
         )
-    if not ((proba > 0) & (proba <= 1)).all():
+    if not ((proba >= _SMALLEST) & (proba <= 1)).all():
         raise ValueError("proba must lie above 0 and not above 1.")
-    return proba, np.arange(1, len(proba) + 1)
+    rank = np.arange(1, len(proba) + 1)
+    for n_others in (n_pool - rank)[(proba == 1) & (rank < n_pool)]:
+        raise ValueError(
+            f"proba has a draw of probability 1 with {n_others} other points left. "
+            "These could not be drawn, so no weights undo the choice. Give the rule of "
+            "the query an `epsilon` above 0."
+        )
+    return proba, rank

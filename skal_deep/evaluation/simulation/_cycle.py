@@ -124,7 +124,12 @@ def fit_clone(
     return fit_warm(estimator, previous, X, y)
 
 
-def query_rows(
+def query_rows(*args: Any) -> NDArray[np.intp]:
+    """Return the rows that a strategy asks for, of what :func:`ask_strategy` does."""
+    return ask_strategy(*args)[0]
+
+
+def ask_strategy(
     strategy: Any,
     estimator: Any,
     X: NDArray[Any],

@@ -16,8 +16,8 @@ from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier.door._fitting import fit_on_labeled
 from skal_deep.classifier.door._model_checks import check_needs
 from skal_deep.evaluation.simulation._cycle import (
+    ask_strategy,
     fit_clone,
-    query_rows,
     shrink_and_perturb,
     tell_classes,
 )
@@ -155,7 +155,7 @@ def ask(
         check_needs(name, rules.estimator, needs, works_on_inputs)
     is_all = len(pool) == len(y) - is_labeled(y, rules.missing_label).sum()
     return Asked(
-        *query_rows(
+        *ask_strategy(
             prepare(strategy, rules.missing_label, seed, Purpose.STRATEGY, cycle),
             estimator,
             X,

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from skal_deep.evaluation._protocol import HasCurves
+from skal_deep.evaluation.statistics._numbers import real_numbers
 from skal_deep.evaluation.statistics._paired import LEVEL, error_factor
 
 SATURATED = 0.99  # of the final score: from there on all strategies look alike
@@ -45,7 +46,7 @@ def area_under_curve(n_labels: ArrayLike, scores: ArrayLike) -> float:
     >>> round(area_under_curve([10, 20, 30], [0.5, 0.7, 0.9]), 3)
     0.7
     """
-    labels, heights = check_labels(n_labels, scores), np.asarray(scores, float)
+    labels, heights = check_labels(n_labels, scores), real_numbers(scores, "scores")
     if not np.isfinite(heights).all():
         return np.nan
     if len(labels) == 1:
@@ -63,7 +64,7 @@ def check_labels(n_labels: ArrayLike, scores: ArrayLike) -> NDArray[np.float64]:
     scores : array-like of shape (n_stages,) or (n_repeats, n_stages)
         Score at each stage.
     """
-    labels, shape = np.asarray(n_labels, float), np.shape(scores)
+    labels, shape = real_numbers(n_labels, "n_labels"), np.shape(scores)
     if labels.ndim != 1 or len(shape) not in (1, 2) or shape[-1:] != labels.shape:
         raise ValueError(
             "A curve needs one number of labels and one score for each stage, but "
@@ -87,7 +88,7 @@ def check_scores(scores: ArrayLike, name: str = "scores") -> NDArray[np.float64]
     name : str, default="scores"
         What to call them in an error.
     """
-    values = np.asarray(scores, float)
+    values = real_numbers(scores, name)
     n_missing = int(values.size - np.isfinite(values).sum())
     if n_missing:
         raise ValueError(

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
+
+from skal_deep.evaluation.statistics._numbers import real_numbers
 
 LEVEL = 0.05
 _FAR = 500  # beyond, scipy's inverse of the noncentral t is slow and wrong
@@ -103,6 +106,7 @@ class PairedDifference:
         level : float, default=0.05
             One less the share of the cases in which the interval holds the truth.
         """
+        check_level(level)
         if not self.has_statement:
             return np.nan, np.nan
         if self.sd == 0:
@@ -163,7 +167,7 @@ def paired_difference(
     >>> round(difference.mean, 3), difference.wording
     (0.1, 'better')
     """
-    first, second = np.asarray(first, float), np.asarray(second, float)
+    first, second = real_numbers(first, "first"), real_numbers(second, "second")
     if first.ndim != 1 or not len(first) or second.shape not in ((), first.shape):
         raise ValueError(
             "paired_difference needs one result of each for every repeat, at least "
@@ -239,6 +243,20 @@ def split_overlap(test_rows: Sequence[ArrayLike], n_rows: int) -> float:
     return size / (n_rows - size)
 
 
+def check_level(level: float) -> None:
+    """Raise unless the level of a test is a number between 0 and 1.
+
+    Parameters
+    ----------
+    level : float
+        The level.
+    """
+    if isinstance(level, bool) or not isinstance(level, Real):
+        raise TypeError(f"level must be a number between 0 and 1, not {level!r}.")
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, not {level!r}.")
+
+
 def error_factor(n: int, overlap: float = 0.0) -> float:
     """Return the standard error of a mean, in standard deviations.
 
@@ -290,6 +308,7 @@ def effect_size(
     >>> round(effect, 3)
     10.0
     """
+    check_level(level)
     if not difference.has_statement or difference.sd == 0:
         return np.nan, np.nan, np.nan
     effect = difference.mean / difference.sd
@@ -354,7 +373,7 @@ def penalty_matrix(
     array([[0., 1.],
            [0., 0.]])
     """
-    curves = [np.asarray(curve, float) for curve in curves]
+    curves = [real_numbers(curve, "curves") for curve in curves]
     shapes = {curve.shape for curve in curves}
     if len(shapes) != 1 or curves[0].ndim != 2:
         raise ValueError(

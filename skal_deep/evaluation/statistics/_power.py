@@ -1,9 +1,11 @@
 """What a number of repeats can detect."""
 
+from numbers import Integral, Real
+
 import numpy as np
 from scipy import optimize, stats
 
-from skal_deep.evaluation.statistics._paired import LEVEL, error_factor
+from skal_deep.evaluation.statistics._paired import LEVEL, check_level, error_factor
 
 POWER = 0.8
 _MAX_REPEATS = 10_000
@@ -85,6 +87,8 @@ def detectable_effect(n: int, level: float = LEVEL, overlap: float = 0.0) -> flo
     (1.7, 0.7)
     """
     _check(0.0, level)
+    if not isinstance(n, Integral):
+        raise TypeError(f"n must be a whole number of pairs, not {n!r}.")
     if n < 2:
         return np.inf
     factor = error_factor(n, overlap)
@@ -146,10 +150,9 @@ def repeats_needed(
 
 
 def _check(effect: float, level: float) -> None:
-    if not np.isfinite(effect):
+    if not isinstance(effect, Real) or not np.isfinite(effect):
         raise ValueError(f"effect must be a number, not {effect!r}.")
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, not {level!r}.")
+    check_level(level)
 
 
 def fewest_repeats(n_tests: int = 1, level: float = LEVEL) -> int:

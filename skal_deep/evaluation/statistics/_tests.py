@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from skal_deep.evaluation.statistics._curves import check_scores
+from skal_deep.evaluation.statistics._numbers import real_numbers
 from skal_deep.evaluation.statistics._paired import LEVEL
 
 _N_WEIGHTS = 20_000  # draws from the posterior of the signed-rank test
@@ -306,7 +307,7 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     >>> holm([0.01, 0.04])
     array([0.02, 0.04])
     """
-    p_values = np.asarray(p_values, float)
+    p_values = real_numbers(p_values, "p_values")
     if p_values.ndim != 1 or ((p_values < 0) | (p_values > 1)).any():
         raise ValueError(f"p_values must lie between 0 and 1, not {p_values!r}.")
     order = np.argsort(p_values)

@@ -186,6 +186,22 @@ def test_foreign_features_are_checked(data):
         model.jacobian(data[0], 4, 0)
 
 
+@pytest.mark.parametrize("n_more", [-1, 1])
+def test_probabilities_are_those_of_the_rows(data, n_more):
+    class Wrong(Foreign):
+        def predict_proba(self, X):
+            return np.full((len(X) + n_more, 3), 1 / 3)
+
+        def sample_proba(self, X, n_samples, random_state):
+            return np.full((n_samples, len(X) + n_more, 3), 1 / 3)
+
+    wrong = Wrong().fit(*data)
+    for strategy, name in ((MarginSampling, "predict_proba"), (BALD, "sample_proba")):
+        says = rf"Wrong\.{name} must return one answer a row; of \d+ rows"
+        with pytest.raises(ValueError, match=says):
+            strategy().query(*data, wrong, fit_clf=False)
+
+
 def test_a_class_that_offers_nothing_is_refused(data):
     class Nothing(BaseEstimator):
         def fit(self, X, y):

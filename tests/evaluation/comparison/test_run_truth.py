@@ -1,9 +1,11 @@
 """Run directories that cannot lie: what is read is what was played, or an error."""
 
+import errno
 import importlib
 import json
 import os
 import shutil
+import subprocess
 import sys
 import threading
 import warnings
@@ -17,7 +19,13 @@ from sklearn.metrics import make_scorer
 
 from skal_deep.evaluation import compare_strategies, replay
 from skal_deep.evaluation.comparison import _jobs as jobs_module
+from skal_deep.evaluation.comparison import _row_file as row_file_module
+from skal_deep.evaluation.comparison._row_file import RowFile
 from skal_deep.evaluation.comparison._run_directory import RunDirectory
+from skal_deep.evaluation.comparison._settings_file import (
+    create_settings,
+    read_settings,
+)
 
 X, y = load_iris(return_X_y=True)
 
@@ -109,7 +117,7 @@ class TestDamage:
             scores = [row["accuracy"] for row in compare(run_dir).curves]
             assert scores == [row["accuracy"] for row in made[1]]
 
-    @pytest.mark.parametrize("content", ["{", "[]", "", "\0\0", '"a"'])
+    @pytest.mark.parametrize("content", ["{", "[]", "", "\0\0", '"a"', "[" * 10**5])
     def test_settings(self, run_dir, content):
         for name in ("configuration.json", "margin/strategy.json"):
             file = run_dir / name
@@ -195,6 +203,29 @@ class TestIdentity:
         with pytest.raises(ValueError, match=rf"0\.jsonl, line \d: .*{what}"):
             compare(run_dir)
 
+    def test_a_row_labelled_twice_is_named_with_both_of_its_lines(self, run_dir):
+        file = run_dir / "margin/0.jsonl"
+        rows = RunDirectory(run_dir).rows("margin", 0)
+        twice = rows[0]["indices"][0]
+        changed(file, lambda rows: rows[1]["indices"].__setitem__(0, twice))
+        text = f"line 1: row {twice} of X is labelled twice, again in line 2"
+        with pytest.raises(ValueError, match=rf"0\.jsonl, {text}"):
+            compare(run_dir)
+
+    @pytest.mark.parametrize(("index", "what"), [(999, "row 999 of 150"), (0, "other")])
+    def test_the_line_of_a_round_is_named_wherever_it_stands(
+        self, run_dir, index, what
+    ):
+        file = run_dir / "margin/0.jsonl"
+        first = RunDirectory(run_dir).rows("margin", 0)[0]["indices"]
+        # A row of the first round gives way to one that is out of bounds, or missing.
+        new = [index, *first[1:]] if index else first[1:]
+        changed(file, lambda rows: rows[0].update(indices=new))
+        lines = file.read_text().splitlines(keepends=True)
+        file.write_text("".join(reversed(lines)))
+        with pytest.raises(ValueError, match=rf"0\.jsonl, line 3: {what}"):
+            compare(run_dir)
+
     def test_other_first_rows(self, run_dir):
         file = run_dir / "margin/0.jsonl"
         free = RunDirectory(run_dir).rows("margin", 0)[2]["indices"]
@@ -207,6 +238,13 @@ class TestIdentity:
 
         changed(file, swap)
         with pytest.raises(ValueError, match="other rows of X are labelled"):
+            compare(run_dir)
+
+    @pytest.mark.parametrize("purpose", ["repeat", "model", "strategy"])
+    def test_other_seeds(self, run_dir, purpose):
+        file = run_dir / "margin/0.jsonl"
+        changed(file, lambda rows: rows[1]["seeds"].update({purpose: 1}))
+        with pytest.raises(ValueError, match=r"0\.jsonl, line 2: .* other seeds"):
             compare(run_dir)
 
     def test_a_file_that_is_no_repeat(self, run_dir):
@@ -312,10 +350,122 @@ class TestVersions:
         with pytest.warns(UserWarning, match=r"other versions.*torch .* \(now 1\.0\)"):
             compare(run_dir)
 
+    def test_another_platform_is_a_warning(self, run_dir, monkeypatch):
+        monkeypatch.setattr("platform.machine", lambda: "abacus")
+        jobs_module.versions.cache_clear()
+        try:
+            with pytest.warns(UserWarning, match=r"platform .* \(now .*abacus\)"):
+                compare(run_dir)
+        finally:
+            jobs_module.versions.cache_clear()
+
     def test_the_same_are_none(self, made, run_dir):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             assert compare(run_dir).curves == made[1]
+
+
+LOCK = """
+import fcntl, sys
+with open(sys.argv[1], "r+b") as file:
+    fcntl.flock(file, fcntl.LOCK_SH)  # only who wants to be alone has to wait
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def row_file(tmp_path):
+    """A file with one round, and the beginning of another."""
+    file = RowFile(tmp_path / "0.jsonl", "margin", 0, "hash")
+    row = {"strategy": "margin", "repeat": 0, "stage": 0, "indices": [1]}
+    file.append(row | {"configuration": "hash"})
+    with file.path.open("ab") as stream:
+        stream.write(b'{"strategy": "margin", "repeat": 0, "stage": 1')
+    return file
+
+
+class TestRowFile:
+    @pytest.mark.skipif(sys.platform == "win32", reason="has no flock")
+    @pytest.mark.parametrize("call", ["append", "resume"])
+    def test_it_waits_for_the_lock_of_another_process(self, row_file, call):
+        row = row_file.rows()[0] | {"stage": 1, "indices": [2]}
+        calls = {"append": lambda: row_file.append(row), "resume": row_file.resume}
+        before = row_file.path.read_bytes()
+        other = subprocess.Popen(
+            [sys.executable, "-c", LOCK, row_file.path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        with other:
+            assert other.stdout.readline() == b"locked\n"
+            args = (5,) if call == "resume" else ()
+            thread = threading.Thread(target=calls[call], args=args)
+            thread.start()
+            thread.join(0.3)
+            assert thread.is_alive()
+            assert row_file.path.read_bytes() == before
+            other.stdin.close()
+        thread.join(30)
+        assert not thread.is_alive()
+        assert row_file.path.read_bytes() != before
+
+    @pytest.mark.parametrize("where", ["fsync", "open"])
+    def test_a_full_disk_is_an_error(self, row_file, monkeypatch, where):
+        def fail(*args):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        if where == "fsync":
+            monkeypatch.setattr(os, "fsync", fail)
+        else:
+            monkeypatch.setattr(row_file_module, "_open_locked", fail)
+        with pytest.raises(OSError, match="No space left") as caught:
+            row_file.append(row_file.rows()[0])
+        assert caught.value.errno == errno.ENOSPC
+
+
+class TestPlaces:
+    @pytest.mark.parametrize(
+        "name", ["..", ".", "a/../b", "%2E", "/etc", "a\\b", "../run", "%2e%2e"]
+    )
+    def test_a_strategy_of_any_name_stays_inside(self, tmp_path, name):
+        run_dir = tmp_path / "outer/run"
+        strategies = {name: UncertaintySampling("margin_sampling")}
+        found = compare(run_dir, strategies, n_repeats=1, n_cycles=1)
+        assert [path.name for path in tmp_path.iterdir()] == ["outer"]
+        assert [path.name for path in (tmp_path / "outer").iterdir()] == ["run"]
+        assert len(list(run_dir.glob("*/0.jsonl"))) == 2
+        assert len(list(run_dir.rglob("*.jsonl"))) == 2
+        assert RunDirectory(run_dir).jobs() == sorted([(name, 0), ("random", 0)])
+        again = compare(run_dir, strategies, n_repeats=1, n_cycles=1)
+        assert again.curves == found.curves
+
+    def test_names_that_look_alike_have_folders_of_their_own(self, tmp_path):
+        run = RunDirectory(tmp_path)
+        names = [".", "%2E", "%252E", "a/b", "a%2Fb", "..", "a b", "a%20b"]
+        assert len({run._of(name) for name in names}) == len(names)
+
+    def test_settings_where_the_file_system_has_no_links(self, tmp_path, monkeypatch):
+        def refuse(*args):
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+        monkeypatch.setattr(os, "link", refuse)
+        path = tmp_path / "run/configuration.json"
+        assert create_settings(path, {"n_initial": 10})
+        assert not create_settings(path, {"n_initial": 9})
+        assert read_settings(path) == {"n_initial": 10}
+        assert list(path.parent.iterdir()) == [path]  # no draft is left
+
+    def test_of_two_writers_without_links_one_decides(self, tmp_path, monkeypatch):
+        path = tmp_path / "configuration.json"
+
+        def refuse(*args):
+            path.write_text('{"n_initial": 9}')  # another process, just before
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+        monkeypatch.setattr(os, "link", refuse)
+        assert not create_settings(path, {"n_initial": 10})
+        assert read_settings(path) == {"n_initial": 9}
 
 
 NETS = '''
@@ -323,6 +473,7 @@ from skactiveml.classifier import ParzenWindowClassifier
 from skactiveml.pool import UncertaintySampling
 
 N_UNITS = 8
+units_ = 2
 CALLS = []
 
 def helper(value):
@@ -339,7 +490,7 @@ class Model(ParzenWindowClassifier):
 
     def fit(self, X, y, sample_weight=None):
         Model.n_fits += 1
-        self.units_ = N_UNITS
+        self.units_ = N_UNITS + units_
         return super().fit(X, y, sample_weight)
 
 class Asks(UncertaintySampling):
@@ -375,6 +526,8 @@ class TestCode:
         ("old", "new", "name"),
         [
             ("N_UNITS = 8", "N_UNITS = 32", "users_nets.N_UNITS"),
+            ("units_ = 2", "units_ = 3", "users_nets.units_"),
+            ("CALLS = []", "CALLS = [0]", "users_nets.CALLS"),
             ("value + 1", "-value", "users_nets.helper"),
             (".mean()", ".sum()", "users_nets.metric"),
             ("width = 3", "width = 4", "users_nets.Model.width"),

@@ -5,7 +5,12 @@ import pytest
 from scipy import stats
 
 from skal_deep.evaluation import active_testing, draw_floors, unbiased_risk
-from skal_deep.evaluation.risk._intervals import exact_interval, gamma_interval
+from skal_deep.evaluation.risk import _intervals
+from skal_deep.evaluation.risk._intervals import (
+    anytime_interval,
+    exact_interval,
+    gamma_interval,
+)
 
 
 def uniform(n_labels, n_pool):
@@ -169,9 +174,60 @@ def test_losses_are_numbers(losses):
         unbiased_risk(losses, uniform(3, 50), 50)
 
 
-def test_bounds_are_plain_numbers():
-    found = unbiased_risk(mistakes(1, 5), uniform(5, 50), 50, interval="anytime")
-    assert {type(found.low), type(found.high)} == {float}
+@pytest.mark.filterwarnings("ignore:The interval of Student's t")
+@pytest.mark.parametrize("kind", ["exact", "gamma", "t", "anytime"])
+@pytest.mark.parametrize("n_labels", [1, 5, 50])
+def test_all_of_an_estimate_are_plain_numbers(kind, n_labels):
+    found = unbiased_risk(
+        mistakes(1, n_labels).astype(np.float32),
+        uniform(n_labels, 50),
+        np.int64(50),
+        interval=kind,
+        level=np.float64(0.9),
+    )
+    kinds = {name: type(value) for name, value in vars(found).items()}
+    assert kinds == {
+        **dict.fromkeys(["risk", "standard_error", "low", "high"], float),
+        **dict.fromkeys(["n", "n_mistakes"], int),
+        "interval": str,
+    }
+
+
+@pytest.mark.parametrize("level", ["0.95", None, [0.95], True, np.array([0.9, 0.95])])
+def test_a_level_is_a_number(level):
+    with pytest.raises(TypeError, match="level must be a number between 0 and 1"):
+        unbiased_risk(mistakes(1, 5), uniform(5, 50), 50, level=level)
+
+
+def test_single_numbers_are_no_draws():
+    with pytest.raises(ValueError, match=r"proba must hold 1 ... 50 draws"):
+        unbiased_risk(0, 0.02, 50)
+    with pytest.raises(ValueError, match=r"3 draws and losses of shape \(\)"):
+        unbiased_risk(0, uniform(3, 50), 50)
+
+
+def test_masked_losses_are_none():
+    losses = np.ma.masked_array(mistakes(1, 5), [0, 0, 0, 0, 1])
+    with pytest.raises(ValueError, match="losses has 1 of 5 values"):
+        unbiased_risk(losses, uniform(5, 50), 50)
+
+
+def test_losses_too_large_for_an_error_bar_are_refused():
+    with pytest.raises(ValueError, match="too large to be squared"):
+        unbiased_risk(np.full(30, 1e160), uniform(30, 50), 50)
+
+
+@pytest.mark.parametrize("kind", ["gamma", "anytime"])
+def test_a_floor_that_leaves_too_little_for_the_draw_is_refused(kind):
+    # 49 other points of 1 / 50 each leave 1 / 50, not 1 / 2.
+    proba, n_pool = np.full(3, 0.5), 50
+    with pytest.raises(ValueError, match=r"proba \+ \(N - m\) \* floor"):
+        unbiased_risk(mistakes(1, 3), proba, n_pool, floor=[1 / 50] * 3, interval=kind)
+    possible = 0.5 / (n_pool - np.arange(1, 4))
+    found = unbiased_risk(mistakes(1, 3), proba, n_pool, floor=possible, interval=kind)
+    with pytest.warns(UserWarning, match="pass `floor`"):  # no draw was below chance
+        unknown = unbiased_risk(mistakes(1, 3), proba, n_pool, interval=kind)
+    assert (unknown.low, unknown.high) == (found.low, found.high)
 
 
 def test_an_unknown_floor_is_said():
@@ -197,6 +253,54 @@ def test_what_does_not_fit_is_refused(change, says):
     call = {"losses": mistakes(2, 40), "proba": uniform(40, 500), "n_pool": 500}
     with pytest.raises(ValueError, match=says):
         unbiased_risk(**(call | change))
+
+
+@pytest.mark.parametrize("kind", ["gamma", "anytime"])
+def test_a_floor_above_chance_is_refused(kind):
+    proba, left = np.full(3, 0.5), 50 - np.arange(3)
+    with pytest.raises(ValueError, match="floor must lie above 0"):
+        unbiased_risk(mistakes(1, 3), proba, 50, floor=1.1 / left, interval=kind)
+
+
+@pytest.mark.parametrize("kind", ["gamma", "anytime"])
+def test_without_a_floor_the_smallest_share_of_chance_is_taken(kind):
+    chance = uniform(40, 500)
+    proba, loss = np.tile([0.5, 2.0, 0.25, 1.0], 10) * chance, mistakes(1, 40)
+    with pytest.warns(UserWarning, match="pass `floor`"):
+        unknown = unbiased_risk(loss, proba, 500, interval=kind)
+    floors = [0.25 * chance, 0.2 * chance]
+    told, wider = (
+        unbiased_risk(loss, proba, 500, floor=floor, interval=kind) for floor in floors
+    )
+    assert (unknown.low, unknown.high) == (told.low, told.high)
+    assert wider.high > told.high
+
+
+@pytest.mark.filterwarnings("ignore:The interval of Student's t")
+def test_student_stays_above_zero_where_losses_do():
+    loss = np.zeros(30)
+    loss[0] = 0.7
+    found = unbiased_risk(loss, uniform(30, 500), 500, interval="t")
+    assert found.low == 0
+    assert unbiased_risk(-loss, uniform(30, 500), 500, interval="t").low < 0
+
+
+def test_a_coarser_grid_makes_no_anytime_interval_shorter(monkeypatch):
+    estimates = np.random.default_rng(0).beta(0.3, 2, size=9), np.zeros(9), np.ones(9)
+    cases = [(alone, np.full(9, 1.5), 0.9) for alone in estimates]
+    coarse = [anytime_interval(*case) for case in cases]
+    for n_grid in (5_001, 20_001):
+        monkeypatch.setattr(_intervals, "_N_GRID", n_grid)
+        fine = [anytime_interval(*case) for case in cases]
+        for (low, high), (its_low, its_high) in zip(coarse, fine, strict=True):
+            assert low <= its_low + 1e-12
+            assert high >= its_high - 1e-12
+
+
+def test_an_anytime_interval_that_rules_out_all_means_says_nothing():
+    # Estimates that no mean could have given: first all small, then all large.
+    alone = np.repeat([0.0, 50.0], 200)
+    assert anytime_interval(alone, np.full(400, 50.0), 0.95) == (0.0, 1.0)
 
 
 def test_active_testing_tells_how_rarely_a_point_could_be_drawn():

@@ -8,8 +8,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from skactiveml.classifier import SklearnClassifier
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from support import make_net
 
 from skal_deep.evaluation import (
     active_testing,
@@ -117,7 +122,7 @@ def pool():
 
 # As many draws as show a bias of a third of a standard deviation; more at night.
 N_RUNS = pytest.mark.parametrize(
-    "n_runs", [100, pytest.param(400, marks=pytest.mark.slow)]
+    "n_runs", [100, pytest.param(400, marks=pytest.mark.nightly)]
 )
 
 
@@ -204,7 +209,9 @@ def test_active_testing_goes_on_where_it_stopped(pool):
 def test_active_testing_refuses_what_does_not_fit(pool):
     X, _, _, surrogate = pool
     three = GaussianNB().fit(X[:9], np.arange(9) % 3)
-    with pytest.raises(ValueError, match="knows 3 classes and the surrogate 2"):
+    with pytest.raises(
+        ValueError, match=r"classes \[0, 1, 2\] and the surrogate \[0, 1\]"
+    ):
         active_testing(three, X, 3, surrogate)
     with pytest.raises(ValueError, match="'zero_one' or 'log'"):
         active_testing(three, X, 3, loss="mse")
@@ -278,3 +285,92 @@ def test_a_pool_has_a_whole_number_of_points(n_pool):
     for weights in (lure_weights, pure_weights):
         with pytest.raises(TypeError, match="n_pool must be a whole number"):
             weights([0.1], n_pool)
+
+
+def test_picks_that_were_not_left_are_refused_by_name():
+    utilities = [[0.5, 0.3, 0.2, np.nan], [np.nan, 0.6, 0.4, np.nan]]
+    with pytest.raises(ValueError, match=r"Pick 1 is row 3, whose utility is NaN"):
+        draw_probabilities([0, 3], utilities)
+    with pytest.raises(ValueError, match=r"Pick 1 is row 0, whose utility is NaN"):
+        draw_probabilities([0, 0], utilities)  # drawn once more
+    # The first pick still has a probability in the second draw: of another query.
+    with pytest.raises(ValueError, match=r"Row 1 is picked by draw 0, but has"):
+        draw_probabilities([1, 2], utilities)
+
+
+@pytest.mark.parametrize("proba", [[1.0], [0.2, 1.0], [1.0, 0.5, 1.0]])
+def test_a_draw_that_was_certain_says_nothing_of_what_was_left(proba):
+    for weights in (lure_weights, pure_weights):
+        with pytest.raises(
+            ValueError, match=r"probability 1 with \d other points left"
+        ):
+            weights(proba, 4)
+    assert lure_weights([0.5, 1.0], 2).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("proba", [["a"], [0.5j], [b"1"], ["0.5"]])
+def test_probabilities_are_numbers(proba):
+    with pytest.raises(TypeError, match="proba must be numbers"):
+        lure_weights(proba, 4)
+    with pytest.raises(TypeError, match="utilities must be numbers"):
+        draw_floors([proba * 2])
+
+
+def test_weights_are_finite():
+    with pytest.raises(ValueError, match="proba must lie above 0"):
+        lure_weights([5e-324], 4)
+
+
+def test_columns_and_classes_are_those_of_the_classifier(pool):
+    pandas = pytest.importorskip("pandas")
+    X, y, _, _ = pool
+    table = pandas.DataFrame(X, columns=["wing", "egg"])
+    clf = GaussianNB().fit(table[:20], y[:20])
+    wanted = active_testing(clf, table, 5, random_state=0)
+    for rows in (wanted, active_testing(clf, table.copy(), 5, random_state=0)):
+        np.testing.assert_array_equal(rows[0], wanted[0])
+    swapped = table[["egg", "wing"]]
+    pipeline = make_pipeline(StandardScaler(), GaussianNB()).fit(table[:20], y[:20])
+    for each in (clf, pipeline):
+        with pytest.raises(ValueError, match="feature names should match"):
+            active_testing(each, swapped, 5)
+    other = GaussianNB().fit(swapped[:20], y[:20])
+    with pytest.raises(ValueError, match="feature names should match"):
+        active_testing(clf, table, 5, other)
+
+
+@pytest.mark.parametrize("labels", [["jay", "owl"], [1, 2], ["0", "1"]])
+def test_the_surrogate_knows_the_same_classes(pool, labels):
+    X, y, _, clf = pool
+    other = GaussianNB().fit(X, np.array(labels)[y])
+    with pytest.raises(ValueError, match=r"classes \[0, 1\] and the surrogate \["):
+        active_testing(clf, X, 5, other)
+    same = GaussianNB().fit(X, y.astype(float))
+    assert len(active_testing(clf, X, 5, same)[0]) == 5
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda nb: SklearnClassifier(nb, classes=["jay", "owl"], missing_label="?"),
+        lambda nb: make_pipeline(StandardScaler(), nb),
+        lambda nb: GridSearchCV(nb, {"var_smoothing": [1e-9]}, cv=2),
+    ],
+)
+def test_a_wrapped_surrogate_knows_the_labels_too(pool, kind):
+    X, y, _, _ = pool
+    labels = np.array(["jay", "owl"])[y]
+    clf, other = GaussianNB().fit(X, labels), kind(GaussianNB()).fit(X, labels)
+    assert len(active_testing(clf, X, 5, other)[0]) == 5
+    with pytest.raises(ValueError, match="the surrogate"):
+        active_testing(GaussianNB().fit(X, y), X, 5, other)
+
+
+def test_the_columns_of_a_plain_net_are_its_classes(pool):
+    X, y, _, _ = pool
+    net = make_net(
+        max_epochs=1, module__n_features=2, module__n_classes=2, classes=["jay", "owl"]
+    )
+    net.fit(X.astype(np.float32), y)
+    clf = GaussianNB().fit(X, y)
+    assert len(active_testing(clf, X.astype(np.float32), 5, net)[0]) == 5

@@ -12,7 +12,9 @@ from skal_deep.evaluation import (
     AcrossDataSets,
     Answer,
     Tuning,
+    area_under_curve,
     cut_saturated,
+    detectable_effect,
     does_al_help,
     effect_size,
     friedman,
@@ -195,6 +197,56 @@ def test_advice_on_tuning_without_scores():
     text = str(Answer(comparison, tuning, None, None))
     assert "Tuning the model: no statement: 8 repeats without a score." in text
     assert "nan" not in text
+
+
+def test_a_masked_score_is_none():
+    masked = np.ma.masked_array([1.0, 2, 99, 4], [0, 0, 1, 0])
+    for pair in ((masked, np.zeros(4)), (np.zeros(4), masked)):
+        assert paired_difference(*pair).n_missing == 1
+    assert np.isnan(area_under_curve(LABELS[:4], masked))
+    curves = [np.ones((4, 3)), np.ma.masked_array(np.full((4, 3), 9.0), np.eye(4, 3))]
+    assert np.isnan(penalty_matrix(curves)[0, 1])
+    assert np.isnan(holm(np.ma.masked_array([0.01, 0.2], [0, 1]))).tolist() == [0, 1]
+    for call in (
+        lambda: sign_flip_test(masked, rng),
+        lambda: signed_rank(masked, 0.01, rng),
+        lambda: friedman(np.ma.masked_array(np.ones((2, 2)), np.eye(2))),
+        lambda: labels_to_reach(LABELS[:4], masked, [2.5]),
+        lambda: stopping_advice(LABELS[:4], masked),
+    ):
+        with pytest.raises(ValueError, match="NaN or infinite"):
+            call()
+
+
+@pytest.mark.parametrize("values", [["a", "b", "c"], [1j, 2, 3], [b"1", b"2", b"3"]])
+def test_scores_are_numbers(values):
+    for call in (
+        lambda: paired_difference(values, [1, 2, 3]),
+        lambda: area_under_curve(LABELS[:3], values),
+        lambda: area_under_curve(values, [1, 2, 3]),
+        lambda: sign_flip_test(values, rng),
+        lambda: holm(values),
+    ):
+        with pytest.raises(TypeError, match="must be numbers, not of type"):
+            call()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0, 1, -0.1, "0.05", None, True])
+def test_levels_are_numbers_between_0_and_1(value):
+    found = paired_difference([1, 2, 3, 4.5], 0)
+    for call in (
+        lambda: found.interval(value),
+        lambda: effect_size(found, value),
+        lambda: paired_power(1.0, 5, value),
+    ):
+        with pytest.raises((TypeError, ValueError), match="level must"):
+            call()
+
+
+@pytest.mark.parametrize("n", [np.nan, np.inf, 2.5, "9", None])
+def test_pairs_are_counted(n):
+    with pytest.raises(TypeError, match="n must be a whole number of pairs"):
+        detectable_effect(n)
 
 
 @pytest.mark.parametrize("value", NOTHING)

@@ -13,8 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import OneHotEncoder
 from torch import nn
 
-from skal_deep.evaluation.comparison._configuration import fingerprint, plain
 from skal_deep.evaluation.comparison._estimator_text import format_estimator
+from skal_deep.identity._values import fingerprint, plain
 
 BIG = np.arange(3000.0)
 BIG_TOO = BIG.copy()
@@ -69,6 +69,11 @@ DIFFERENT = {
     "masked": [
         np.ma.masked_array([1, 2], [0, 1]), np.ma.masked_array([1, 2], [1, 0]),
         np.array([1, 2]),
+    ],
+    "masks alone": [  # whatever a masked element is filled with
+        np.ma.masked_array([0, 0], [0, 1]), np.ma.masked_array([0, 0], [1, 0]),
+        np.ma.masked_array([0, 0], [1, 1]), np.array([0, 0]),
+        np.ma.masked_array([0, 999999], [0, 0]), np.array([0, 999999]),
     ],
     "tensors": [
         torch.zeros(2, dtype=torch.bfloat16), torch.zeros(2), torch.ones(2),
@@ -161,6 +166,7 @@ class TestText:
         assert plain(kind).endswith(f".{kind.__name__}")
         assert fingerprint(kind) != fingerprint(np.float32)
 
+    @pytest.mark.slow
     def test_it_is_the_same_in_every_process(self):
         code = (
             "from support import *;"

@@ -1,0 +1,302 @@
+"""Kernels are right, or refuse, where inputs are no numbers or of extreme scale."""
+
+import contextlib
+import inspect
+import math
+
+import pytest
+import torch
+
+from skal_deep import functional
+
+N, D, C, S, B = 12, 3, 3, 4, 3
+
+
+def source():
+    return torch.Generator().manual_seed(0)
+
+
+def normal(*shape):
+    return torch.randn(shape, generator=source()).double()
+
+
+ROWS, KNOWN = normal(N, D), normal(5, D)
+PROBA, KNOWN_PROBA = (2 * normal(N, C)).softmax(-1), normal(5, C).softmax(-1)
+SAMPLES, TARGETS = (2 * normal(S, N, C)).softmax(-1), normal(S, 6, C).softmax(-1)
+SCORES, WEIGHT, BIAS = normal(N).abs(), normal(C, D), normal(C)
+LABELS, KEPT = torch.arange(N) % C, normal(2, N, D) > 0
+# a kernel with its settings, and the tensors of numbers that it takes
+KERNELS = {
+    "apply_temperature": (lambda p: functional.apply_temperature(p, 2.0), [PROBA]),
+    "average_linkage": (lambda r: functional.average_linkage(r, 4), [ROWS]),
+    "badge": (
+        lambda p, r: functional.badge(p, r, B, generator=source()),
+        [PROBA, ROWS],
+    ),
+    "badge, population": (
+        lambda p, r: functional.badge(PROBA, ROWS, B, population=(p, r)),
+        [PROBA, ROWS],
+    ),
+    "bait": (
+        lambda p, r, q, k: functional.bait(p, r, q, k, B),
+        [PROBA, ROWS, KNOWN_PROBA, KNOWN],
+    ),
+    "bait_regression": (
+        lambda r, k: functional.bait_regression(r, k, B),
+        [ROWS, KNOWN],
+    ),
+    "batch_bald": (lambda s: functional.batch_bald(s, B), [SAMPLES]),
+    "batch_epig": (lambda s, t: functional.batch_epig(s, t, B), [SAMPLES, TARGETS]),
+    "cluster_rounds": (
+        lambda s: functional.cluster_rounds(s, LABELS, B, n_considered=9),
+        [SCORES],
+    ),
+    "contrast": (
+        lambda p, r, q, k: functional.contrast(p, r, q, k, 2),
+        [PROBA, ROWS, KNOWN_PROBA, KNOWN],
+    ),
+    "core_mse": (functional.core_mse, [SAMPLES, TARGETS]),
+    "cosine_graph": (lambda r: functional.cosine_graph(r, 4).toarray(), [ROWS]),
+    "density": (functional.density, [ROWS, KNOWN]),
+    "density_k_center": (
+        lambda r, k, s: functional.density_k_center(r, k, s, B),
+        [ROWS, KNOWN, SCORES],
+    ),
+    "disagreements": (
+        lambda r, w, b: functional.disagreements(r, w, b, KEPT, 0.5),
+        [ROWS, WEIGHT, BIAS],
+    ),
+    "epig": (functional.epig, [SAMPLES, TARGETS, torch.ones(6)]),
+    "expected_calibration_error": (
+        lambda c: functional.expected_calibration_error(c, c > 0.5),
+        [PROBA[:, 0]],
+    ),
+    "expected_gradient_length": (
+        functional.expected_gradient_length,
+        [PROBA, SAMPLES.transpose(0, 1)],
+    ),
+    "falcun": (lambda p: functional.falcun(p, B), [PROBA]),
+    "fit_temperature": (lambda p: functional.fit_temperature(p, LABELS), [PROBA]),
+    "flipping_mix": (functional.flipping_mix, [ROWS, KNOWN, WEIGHT, BIAS]),
+    "ical": (lambda s: functional.ical(s, lambda n: s[:, :n], B), [SAMPLES]),
+    "k_center_greedy": (
+        lambda r, k: functional.k_center_greedy(r, k, B),
+        [ROWS, KNOWN],
+    ),
+    "last_layer_features": (
+        lambda p, r: functional.last_layer_features(p, r, 4),
+        [PROBA, ROWS],
+    ),
+    "last_layer_gradient_lengths": (
+        functional.last_layer_gradient_lengths,
+        [PROBA, ROWS],
+    ),
+    "lcmd": (lambda r, k: functional.lcmd(r, k, B), [ROWS, KNOWN]),
+    "max_det": (lambda r, k: functional.max_det(r, k, B, noise=0.1), [ROWS, KNOWN]),
+    "max_herding": (
+        lambda r, d, k, w: functional.max_herding(r, d, k, B, weights=w),
+        [ROWS, ROWS, KNOWN, SCORES],
+    ),
+    "nearest_centers": (functional.nearest_centers, [ROWS, KNOWN]),
+    "nearest_distinct": (
+        lambda r, k, s: functional.nearest_distinct(r, k, B, handicaps=s),
+        [ROWS, KNOWN, SCORES],
+    ),
+    "nearest_neighbors": (
+        lambda r, k: functional.nearest_neighbors(r, k, 2),
+        [ROWS, KNOWN],
+    ),
+    "power_sample": (lambda s: functional.power_sample(s, B), [SCORES]),
+    "prob_cover": (
+        lambda r, d, k: functional.prob_cover(r, d, k, B, radius=0.5),
+        [ROWS, ROWS, KNOWN],
+    ),
+    "purity_radius": (lambda r: functional.purity_radius(r, LABELS), [ROWS]),
+    "random_walk": (lambda r: functional.random_walk(r, 4).toarray(), [ROWS]),
+    "robust_k_center": (
+        lambda r, k: functional.robust_k_center(
+            r, k, B, n_outliers=1, max_points=20, time_limit=1.0
+        )[0],
+        [ROWS, KNOWN],
+    ),
+    "softmax_sample": (lambda s: functional.softmax_sample(s, B), [SCORES]),
+    "softrank_sample": (lambda s: functional.softrank_sample(s, B), [SCORES]),
+    "squared_distances": (functional.squared_distances, [ROWS, KNOWN]),
+    "suggestive_annotation": (
+        lambda r, d, s: functional.suggestive_annotation(r, d, B, handicaps=s),
+        [ROWS, KNOWN, SCORES],
+    ),
+    "top_k": (lambda s: functional.top_k(s, B), [SCORES]),
+    "typi_clust": (
+        lambda r, d, k: functional.typi_clust(r, d, 5, k, B, n_neighbors=4),
+        [ROWS, torch.cat([KNOWN, ROWS]), KNOWN],
+    ),
+    "typicality": (lambda r, d: functional.typicality(r, d, 4), [ROWS, ROWS]),
+    "unit_rows": (functional.unit_rows, [ROWS]),
+    "entropy": (functional.entropy, [PROBA]),
+    "consensus_kl, largest": (
+        lambda s: functional.consensus_kl(s, "max"),
+        [SAMPLES],
+    ),
+    "variation_ratio, votes": (
+        lambda s: functional.variation_ratio(s, "votes"),
+        [SAMPLES],
+    ),
+}
+for _name in (
+    "bald",
+    "consensus_kl",
+    "least_confidence",
+    "margin",
+    "mean_std",
+    "predictive_entropy",
+    "variation_ratio",
+    "vote_entropy",
+):
+    KERNELS[_name] = (getattr(functional, _name), [SAMPLES])
+for _name in ("dirichlet_information", "dirichlet_mean", "vacuity"):
+    KERNELS[_name] = (getattr(functional, _name), [SCORES[:, None] * PROBA])
+# These take whole numbers, graphs whose making checks, or a net as a function.
+OTHERS = {
+    "deepfool",
+    "diffusion_scores",
+    "forgetting_events",
+    "iterated_sign_attack",
+    "label_dispersion",
+    "prediction_switches",
+    "propagate_labels",
+}
+
+
+def is_finite(answer):
+    answers = answer if isinstance(answer, tuple) else (answer,)
+    return all(torch.as_tensor(one).isfinite().all() for one in answers)
+
+
+def test_all_kernels_are_listed():
+    names = {
+        n for n in functional.__all__ if inspect.isfunction(getattr(functional, n))
+    }
+    assert names == {name.split(",")[0] for name in KERNELS} | OTHERS
+
+
+@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_is_no_number_is_refused(name, value, dtype):
+    kernel, given = KERNELS[name]
+    for position in range(len(given)):
+        tensors = [tensor.to(dtype).contiguous().clone() for tensor in given]
+        tensors[position].view(-1)[tensors[position].numel() // 2] = value
+        with pytest.raises(ValueError, match=r"NaN|finite|infinite"):
+            kernel(*tensors)
+
+
+WITH_ROWS = [
+    name for name, (_, given) in KERNELS.items() if any(t is ROWS for t in given)
+]
+
+
+@pytest.mark.parametrize("name", WITH_ROWS)
+@pytest.mark.parametrize(
+    ("dtype", "scale"),
+    [(torch.float32, s) for s in (1e-30, 1e-18, 1e17, 1e30)]
+    + [(torch.float64, s) for s in (1e-160, 1e-30, 1e30, 1e160)],
+)
+def test_extreme_rows_give_numbers_or_are_refused(name, dtype, scale):
+    kernel, given = KERNELS[name]
+    tensors = [(scale * t if t is ROWS or t is KNOWN else t).to(dtype) for t in given]
+    with contextlib.suppress(ValueError):
+        assert is_finite(kernel(*tensors))
+
+
+@pytest.mark.parametrize("name", WITH_ROWS)
+def test_no_rows_but_zeros_give_numbers(name):
+    kernel, given = KERNELS[name]
+    tensors = [0 * t if t is ROWS or t is KNOWN else t for t in given]
+    if name == "flipping_mix":  # no anchor is elsewhere, so nothing flips
+        assert torch.isposinf(kernel(*tensors)).all()
+    else:
+        assert is_finite(kernel(*tensors))
+
+
+@pytest.mark.parametrize("scale", [1e3, 1e8, 1e17])
+def test_saturated_predictions_flip_as_exact_ones_do(scale):
+    """Of the softmax of such logits nothing is left but a one."""
+    share = functional.flipping_mix(scale * ROWS, scale * KNOWN, WEIGHT, 0 * BIAS)
+    row, anchors = scale * ROWS, scale * KNOWN
+    logits = row @ WEIGHT.T
+    predicted = logits.argmax(1)
+    # the second class has all of the rest
+    second = logits.topk(2).indices[:, 1]
+    step = WEIGHT[second] - WEIGHT[predicted]
+    step = step / step.norm(dim=1, keepdim=True)
+    reach = torch.cdist(row, anchors).amax(1, keepdim=True)
+
+    def flips(factor):
+        moved = row + (factor * share)[:, None] * reach * step
+        return (moved @ WEIGHT.T).argmax(1) != predicted
+
+    assert share.isfinite().all()
+    clear = (logits.topk(2).values.diff().abs() > 50)[:, 0]
+    assert clear.sum() > 6
+    assert flips(1.001)[clear].all()
+    assert not flips(0.999)[clear].any()
+
+
+def test_gradients_of_certain_predictions_have_their_length():
+    error = torch.tensor([1e-3, 1e-5, 1e-9, 0.0]).double()
+    proba = torch.stack([1 - 3 * error, error, 2 * error], 1)
+    rows = normal(4, D)
+    exact = functional.last_layer_gradient_lengths(proba, rows)
+    single = functional.last_layer_gradient_lengths(proba.float(), rows.float())
+    torch.testing.assert_close(single.double(), exact, rtol=1e-5, atol=0)
+    expected = (14**0.5 * error) * (rows.square().sum(1) + 1).sqrt()
+    torch.testing.assert_close(exact[:, 0], expected, rtol=1e-9, atol=0)
+
+
+def test_weights_of_targets_that_are_none_are_refused():
+    for weights in (torch.zeros(6), torch.tensor([1.0, 1, 1, 1, 1, -1])):
+        with pytest.raises(ValueError, match="target_weights must not be negative"):
+            functional.epig(SAMPLES, TARGETS, weights)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e-15, 1e-18])
+def test_bait_refuses_gains_that_single_precision_has_no_numbers_for(scale):
+    """They were all 0, and the first rows picked."""
+    rows, known = (scale * some for some in (ROWS, KNOWN))
+    exact, _ = functional.bait(PROBA, rows, KNOWN_PROBA, known, B)
+    given = [some.float() for some in (PROBA, rows, KNOWN_PROBA, known)]
+    if scale < 1e-9:
+        with pytest.raises(ValueError, match="lower the regularization"):
+            functional.bait(*given, B)
+    else:
+        assert functional.bait(*given, B)[0].tolist() == exact.tolist()
+
+
+@pytest.mark.parametrize("width", [1e-37, 1e37])
+def test_scales_whose_squares_are_no_numbers(width):
+    """Rows that coincide are alike at any scale, and others at a large one only."""
+    rows = ROWS.float()
+    alike = 1.0 if width > 1 else 1 / N
+    given = rows, rows, rows[:0], 1
+    _, gains = functional.max_herding(*given, bandwidth=width)
+    torch.testing.assert_close(gains, torch.full((1, N), alike))
+    densities = functional.density(rows, rows, width)
+    torch.testing.assert_close(densities, torch.full((N,), alike))
+    with pytest.raises(ValueError, match="radius="):
+        functional.prob_cover(*given, radius=width)
+    for radius, n_covered in ((0.0, 0), (1e-18, 1), (1e18, N), (math.inf, N)):
+        _, counts = functional.prob_cover(*given, radius=radius)
+        assert counts.tolist() == [[n_covered] * N]
+
+
+@pytest.mark.parametrize("wrong", [-1e-60, 1e-60, math.nan])
+def test_scales_that_are_none_are_refused(wrong):
+    rows = ROWS.float()
+    with pytest.raises(ValueError, match="bandwidth="):
+        functional.max_herding(rows, rows, rows[:0], 1, bandwidth=wrong)
+    with pytest.raises(ValueError, match="bandwidth="):
+        functional.density(rows, rows, wrong)
+    with pytest.raises(ValueError, match="radius="):
+        functional.prob_cover(rows, rows, rows[:0], 1, radius=wrong)
