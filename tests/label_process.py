@@ -4,8 +4,8 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 
 from skal_deep.campaign import Campaign
-from skal_deep.campaign.page._server import LabelServer
-from skal_deep.campaign.page._sitting import Sitting
+from skal_deep.campaign._label_server import LabelServer
+from skal_deep.campaign._sitting import Sitting
 
 
 def _serve(path, pipe):

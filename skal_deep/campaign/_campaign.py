@@ -850,8 +850,8 @@ class Campaign:
         widget : anywidget.AnyWidget
             What the notebook shows. It needs ``pip install 'skal-deep[notebook]'``.
         """
-        from skal_deep.campaign.page._sitting import Sitting
-        from skal_deep.campaign.page._widget import make_widget
+        from skal_deep.campaign._sitting import Sitting
+        from skal_deep.campaign._widget import make_widget
 
         return make_widget(Sitting(self, annotator, via="widget"))
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from skal_deep.campaign import Campaign
-from skal_deep.campaign.page._server import LabelServer
-from skal_deep.campaign.page._sitting import DISPUTED, REVIEW, ROUND, Sitting
+from skal_deep.campaign._label_server import LabelServer
+from skal_deep.campaign._sitting import DISPUTED, REVIEW, ROUND, Sitting
 from skal_deep.cli._user import user_name
 
 _DOOR = "label.html"

@@ -7,6 +7,7 @@ import base64
 import re
 import shutil
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -14,11 +15,11 @@ from label_process import label_process
 from sklearn.datasets import load_digits
 
 from skal_deep.campaign import Campaign
+from skal_deep.campaign._label_page import part
+from skal_deep.campaign._label_server import LabelServer
 from skal_deep.campaign._report import report_page
-from skal_deep.campaign.page._html import part
-from skal_deep.campaign.page._server import LabelServer
-from skal_deep.campaign.page._sitting import Sitting
-from skal_deep.campaign.page._widget import reply
+from skal_deep.campaign._sitting import Sitting
+from skal_deep.campaign._widget import reply
 
 sync_api = pytest.importorskip(
     "playwright.sync_api", reason="playwright is not installed"
@@ -244,24 +245,25 @@ def test_a_key_before_the_item_is_painted_does_nothing(browser, tmp_path):
         assert len(campaign.events()) == 1
 
 
-def test_the_next_three_images_are_fetched_ahead(browser, tmp_path):
+def test_the_next_three_images_are_fetched_ahead(browser, tmp_path, monkeypatch):
     campaign = image_campaign(tmp_path, batch_size=8)
     ids = campaign.open_round().ids
+    asked, image = [], Sitting.image
+
+    def ask(sitting, name):
+        asked.append(name)
+        return image(sitting, name)
+
+    monkeypatch.setattr(Sitting, "image", ask)
     with opened(browser, campaign) as page:
-        asked, image = [], page.server.sitting.image
-
-        def ask(name):
-            asked.append(name)
-            return image(name)
-
-        page.server.sitting.image = ask
-        page.page.reload()
-        page.wait()
-        page.page.wait_for_timeout(500)
-        assert asked == ids[:4]
-        page.press("1")
-        page.page.wait_for_timeout(500)
-        assert asked == ids[:5]
+        for n, key in ((4, None), (5, "1"), (6, "2")):
+            if key is not None:
+                page.press(key)
+            deadline = time.monotonic() + 10
+            while len(asked) < n and time.monotonic() < deadline:
+                page.page.wait_for_timeout(20)
+            page.page.wait_for_timeout(200)
+            assert asked == ids[:n]
 
 
 def test_a_key_that_is_held_answers_once(browser, tmp_path, table):

@@ -15,9 +15,9 @@ import pytest
 
 from skal_deep import cli
 from skal_deep.campaign import Campaign
-from skal_deep.campaign.page._server import LabelServer
-from skal_deep.campaign.page._sitting import Sitting
-from skal_deep.campaign.page._widget import reply
+from skal_deep.campaign._label_server import LabelServer
+from skal_deep.campaign._sitting import Sitting
+from skal_deep.campaign._widget import reply
 
 
 @pytest.fixture

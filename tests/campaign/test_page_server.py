@@ -13,8 +13,8 @@ from sklearn.datasets import load_digits
 
 from skal_deep.campaign import Campaign, NothingToDoError
 from skal_deep.campaign._items import NAME as ITEMS
-from skal_deep.campaign.page._server import LabelServer
-from skal_deep.campaign.page._sitting import RefusedError, Sitting
+from skal_deep.campaign._label_server import LabelServer
+from skal_deep.campaign._sitting import RefusedError, Sitting
 
 CLASSES = ["zero", "<b>one</b>", "two"]
 JSON = "application/json"

@@ -1,10 +1,10 @@
-"""The page as one text, with its style and its script in it."""
+"""The labelling page as one text, with its style and its script in it."""
 
 from functools import cache
 from pathlib import Path
 from string import Template
 
-_FOLDER = Path(__file__).parent
+_FOLDER = Path(__file__).parent / "page"
 
 
 @cache

@@ -18,8 +18,8 @@ from skal_deep.campaign._events import (
 )
 from skal_deep.campaign._files import digest
 from skal_deep.campaign._rounds import CHOSEN
+from skal_deep.campaign._shown_image import as_shown
 from skal_deep.campaign._source import Rows
-from skal_deep.campaign.page._shown_image import as_shown
 
 if TYPE_CHECKING:
     from skal_deep.campaign._campaign import Campaign

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from skal_deep.campaign.page._html import part
-from skal_deep.campaign.page._sitting import RefusedError, Sitting
+from skal_deep.campaign._label_page import part
+from skal_deep.campaign._sitting import RefusedError, Sitting
 
 
 def make_widget(sitting: Sitting) -> Any:

@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from skal_deep.campaign.page._html import page
-from skal_deep.campaign.page._sitting import RefusedError, Sitting
+from skal_deep.campaign._label_page import page
+from skal_deep.campaign._sitting import RefusedError, Sitting
 
 HOST = "127.0.0.1"
 _MAX_BODY = 64 * 1024
