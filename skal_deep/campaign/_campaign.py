@@ -52,6 +52,7 @@ from skal_deep.campaign._settings import (
     check_classes,
 )
 from skal_deep.campaign._simulate import PlayedCampaign, play_campaign
+from skal_deep.campaign._sitting import Sitting
 from skal_deep.campaign._source import (
     Embeddings,
     Folder,
@@ -64,6 +65,7 @@ from skal_deep.campaign._source import (
 )
 from skal_deep.campaign._state import State
 from skal_deep.campaign._status import Status, status_of, stored_answers
+from skal_deep.campaign._widget import make_widget
 
 
 class Campaign:
@@ -850,9 +852,6 @@ class Campaign:
         widget : anywidget.AnyWidget
             What the notebook shows. It needs ``pip install 'skal-deep[notebook]'``.
         """
-        from skal_deep.campaign._sitting import Sitting
-        from skal_deep.campaign._widget import make_widget
-
         return make_widget(Sitting(self, annotator, via="widget"))
 
     def simulate(
