@@ -7,22 +7,18 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.compose import make_column_transformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from skorch import NeuralNetClassifier
-from torch import nn
 
-from skal_deep.classifier import MCDropoutClassifier
+from skal_deep.campaign._nets import net_classifier
 from skal_deep.cli._parser import DEFAULTS, MAX_TEST_ROWS
 from skal_deep.datasets import Data, load, some_rows
 from skal_deep.evaluation import Comparison, compare_strategies
 from skal_deep.identity._values import digest, fingerprint
-from skal_deep.modules import MLP, ConvNet
 
 # What may change when a run goes on: it decides nothing of the rounds played already.
 _FREE = {"strategies", "repeats", "cycles", "full_data", "jobs", "quiet"}
@@ -116,21 +112,14 @@ def estimator(args: argparse.Namespace, X: Any) -> Any:
             f"--model cnn needs images (n, c, h, w) of {_MIN_PIXELS} pixels a side; "
             "use --model mlp."
         )
-    net = NeuralNetClassifier(
-        ConvNet if is_conv else MLP,
-        module__dropout=args.dropout,
-        criterion=nn.CrossEntropyLoss,
-        optimizer=torch.optim.Adam,
+    clf = net_classifier(
+        is_conv,
+        dropout=args.dropout,
+        epochs=args.epochs,
         lr=args.lr,
-        max_epochs=args.epochs,
-        batch_size=32,
-        iterator_train__shuffle=True,
-        iterator_valid__batch_size=512,
-        train_split=None,
-        verbose=0,
+        n_samples=args.samples,
         device=args.device,
     )
-    clf = MCDropoutClassifier(net, n_samples=args.samples)
     if args.text:
         return make_pipeline(TfidfVectorizer(max_features=_MOST_WORDS), clf)
     if args.categories:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from skal_deep.cli import _arguments as types
+from skal_deep.cli._campaign_parser import add_campaign_commands
 from skal_deep.datasets import NAMES
 from skal_deep.evaluation import BASELINE, compare_strategies
 
@@ -43,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m skal_deep",
-        description="Deep active learning, compared honestly.",
+        description="Deep active learning: compare strategies, label what they choose.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     compare = commands.add_parser(
@@ -59,6 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_conditions(compare.add_argument_group("harder conditions"))
     _add_model(compare.add_argument_group("model"))
     _add_running(compare.add_argument_group("running"))
+    add_campaign_commands(commands, _HelpFormatter)
     return parser
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skactiveml.pool import RandomSampling
 from skactiveml.utils import call_func, is_labeled
-from sklearn.base import clone, is_regressor
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.semi_supervised import (
     LabelPropagation,
@@ -15,7 +15,7 @@ from sklearn.semi_supervised import (
 )
 
 from skal_deep.classifier.door._fitting import fit_on_labeled
-from skal_deep.classifier.door._inside import last_step
+from skal_deep.classifier.door._inside import is_regressor, last_step
 from skal_deep.classifier.net._interrupts import leaves_on_interrupt
 from skal_deep.classifier.net._shrink import shrink_weights
 from skal_deep.evaluation.simulation._one_class import is_stand_in
@@ -124,7 +124,12 @@ def fit_clone(
     return fit_warm(estimator, previous, X, y)
 
 
-def query_rows(
+def query_rows(*args: Any) -> NDArray[np.intp]:
+    """Return the rows that a strategy asks for, of what :func:`ask_strategy` does."""
+    return ask_strategy(*args)[0]
+
+
+def ask_strategy(
     strategy: Any,
     estimator: Any,
     X: Any,
@@ -132,15 +137,19 @@ def query_rows(
     candidates: NDArray[np.intp] | None,
     batch_size: int,
     missing_label: Any = -1,
-) -> NDArray[np.intp]:
+    with_utilities: bool = False,
+) -> tuple[NDArray[np.intp], NDArray[np.float64] | None, Any]:
     """Return the rows that a strategy, ours or of scikit-activeml, asks for.
+
+    Beside them are the utilities, if they are wanted, and the strategy that was asked:
+    random sampling, where the model knows one class only.
 
     Parameters
     ----------
     strategy : QueryStrategy
         The query strategy.
-    estimator : object
-        The fitted classifier.
+    estimator : object or None
+        The fitted classifier or regressor; ``None`` before the first label.
     X : object
         Inputs, in a form of ``as_data``.
     y : ndarray of shape (n_samples,)
@@ -151,6 +160,8 @@ def query_rows(
         How many to ask for.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
+    with_utilities : bool, default=False
+        Whether to return the utilities, too.
     """
     can_pick = (
         np.isin(np.arange(n_rows(X)), candidates)
@@ -166,20 +177,19 @@ def query_rows(
         estimator, X = _for_scikit_activeml(strategy, estimator, X)
     # scikit-activeml's strategies name the model clf, reg, ensemble or estimator.
     # call_func passes each strategy what its query knows.
-    model, fit = ("reg", "fit_reg") if is_regressor(estimator) else ("clf", "fit_clf")
-    picks = call_func(
+    names = ("ensemble", "estimator", "reg" if is_regressor(estimator) else "clf")
+    asked = call_func(
         strategy.query,
         X=X,
         y=y,
-        **{model: estimator, fit: False},
-        ensemble=estimator,
-        fit_ensemble=False,
-        estimator=estimator,
-        fit_estimator=False,
+        **dict.fromkeys(names, estimator),
+        **dict.fromkeys((f"fit_{name}" for name in names), False),
         candidates=candidates,
         batch_size=batch_size,
+        return_utilities=with_utilities,
     )
-    return _check_picks(np.asarray(picks), can_pick, strategy)
+    picks, utilities = asked if with_utilities else (asked, None)
+    return _check_picks(np.asarray(picks), can_pick, strategy), utilities, strategy
 
 
 def _for_scikit_activeml(strategy: Any, estimator: Any, X: Any) -> tuple[Any, Any]:
