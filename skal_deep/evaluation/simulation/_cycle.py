@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from skactiveml.pool import RandomSampling
 from skactiveml.utils import call_func, is_labeled
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.semi_supervised import (
     LabelPropagation,
@@ -16,7 +16,7 @@ from sklearn.semi_supervised import (
 )
 
 from skal_deep.classifier.door._fitting import fit_on_labeled
-from skal_deep.classifier.door._inside import is_regressor, last_step
+from skal_deep.classifier.door._inside import last_step
 from skal_deep.classifier.net._interrupts import leaves_on_interrupt
 from skal_deep.classifier.net._shrink import shrink_weights
 from skal_deep.evaluation.simulation._one_class import is_stand_in
@@ -179,15 +179,18 @@ def ask_strategy(
             transformed: Any = estimator[:-1].transform(X)
             X = transformed.toarray() if issparse(transformed) else transformed
         estimator = estimator[-1]
-    # scikit-activeml's strategies name the model clf, ensemble or estimator. call_func
-    # passes each strategy what its query knows.
-    names = ("ensemble", "estimator", "reg" if is_regressor(estimator) else "clf")
+    # scikit-activeml's strategies name the model clf, reg, ensemble or estimator.
+    # call_func passes each strategy what its query knows.
+    model, fit = ("reg", "fit_reg") if is_regressor(estimator) else ("clf", "fit_clf")
     asked = call_func(
         strategy.query,
         X=X,
         y=y,
-        **dict.fromkeys(names, estimator),
-        **dict.fromkeys((f"fit_{name}" for name in names), False),
+        **{model: estimator, fit: False},
+        ensemble=estimator,
+        fit_ensemble=False,
+        estimator=estimator,
+        fit_estimator=False,
         candidates=candidates,
         batch_size=batch_size,
         return_utilities=with_utilities,
