@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from skactiveml.pool import RandomSampling
 from skactiveml.utils import call_func, is_labeled
-from sklearn.base import clone, is_regressor
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.semi_supervised import (
     LabelPropagation,
@@ -16,7 +16,7 @@ from sklearn.semi_supervised import (
 )
 
 from skal_deep.classifier.door._fitting import fit_on_labeled
-from skal_deep.classifier.door._inside import last_step
+from skal_deep.classifier.door._inside import is_regressor, last_step
 from skal_deep.classifier.net._interrupts import leaves_on_interrupt
 from skal_deep.classifier.net._shrink import shrink_weights
 from skal_deep.evaluation.simulation._one_class import is_stand_in
