@@ -7,6 +7,7 @@ NAMES = (
     "bank",
     "board",
     "campaigns",
+    "embedded",
     "ensembles",
     "kernels",
     "low-budget",

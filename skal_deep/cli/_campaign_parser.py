@@ -36,7 +36,7 @@ examples:
   the next 20 items: typical ones at first, then uncertain ones:
     python -m skal_deep next birds
   50 items by another strategy:
-    python -m skal_deep next birds --strategy coreset --batch-size 50
+    python -m skal_deep next birds --strategy badge --batch-size 50
   your own model, a function that returns an unfitted estimator:
     python -m skal_deep next birds --model mine:model --set max_iter=50
 """

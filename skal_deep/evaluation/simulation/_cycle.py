@@ -179,15 +179,18 @@ def ask_strategy(
             transformed: Any = estimator[:-1].transform(X)
             X = transformed.toarray() if issparse(transformed) else transformed
         estimator = estimator[-1]
-    # scikit-activeml's strategies name the model clf, ensemble or estimator. call_func
-    # passes each strategy what its query knows.
-    names = ("ensemble", "estimator", "reg" if is_regressor(estimator) else "clf")
+    # scikit-activeml's strategies name the model clf, reg, ensemble or estimator.
+    # call_func passes each strategy what its query knows.
+    model, fit = ("reg", "fit_reg") if is_regressor(estimator) else ("clf", "fit_clf")
     asked = call_func(
         strategy.query,
         X=X,
         y=y,
-        **dict.fromkeys(names, estimator),
-        **dict.fromkeys((f"fit_{name}" for name in names), False),
+        **{model: estimator, fit: False},
+        ensemble=estimator,
+        fit_ensemble=False,
+        estimator=estimator,
+        fit_estimator=False,
         candidates=candidates,
         batch_size=batch_size,
         return_utilities=with_utilities,
