@@ -5,7 +5,7 @@ import json
 import re
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 from label_process import label_process
@@ -63,17 +63,17 @@ class Client:
         if body is not None:
             sent |= {"Content-Type": JSON, "Content-Length": str(len(body))}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-        connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
-        for name, value in sent.items():
-            if name not in drop:
-                connection.putheader(name, value)
-        for name, value in twice:
-            connection.putheader(name, value)
-        connection.endheaders(body)
-        response = connection.getresponse()
-        content = response.read()
-        connection.close()
+        wire = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        with closing(wire):
+            wire.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            for name, value in sent.items():
+                if name not in drop:
+                    wire.putheader(name, value)
+            for name, value in twice:
+                wire.putheader(name, value)
+            wire.endheaders(body)
+            response = wire.getresponse()
+            content = response.read()
         return response.status, response.headers, content
 
     def status(self, *args, **headers):
