@@ -69,6 +69,27 @@ def _seconds(comparison: HasCurves, strategy: str, column: str) -> float:
     return float(comparison.curve(strategy, column).sum(axis=1).mean())
 
 
+def rounds_table(comparison: HasCurves) -> Table:
+    """Return the mean scores round by round, a column for each strategy.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        The comparison whose rounds are listed.
+    """
+    names = comparison.strategies
+    labels = stage_labels(comparison, names[0])
+    means = {name: comparison.curve(name).mean(axis=0) for name in names}
+    return Table(
+        [
+            {"labels": f"{n_labels:.0f}"}
+            | {name: float(means[name][stage]) for name in names}
+            for stage, n_labels in enumerate(labels)
+            if all(stage < len(means[name]) for name in names)
+        ]
+    )
+
+
 def tests_table(comparison: HasCurves) -> Table:
     """Return all tests of the differences to random; see ``Comparison.tests``.
 

@@ -24,6 +24,7 @@ from skal_deep.evaluation.statistics._curves import (
     stage_labels,
 )
 
+_PALE = 0.4
 _REFERENCE_STYLES: tuple[Any, ...] = (":", "-.", (0, (1, 4)))
 
 
@@ -266,6 +267,8 @@ def plot_savings(comparison: HasCurves, ax: Any = None) -> Any:
 def plot_seconds(comparison: HasCurves, ax: Any = None) -> Any:
     """Draw the seconds that fits and queries take in one repeat.
 
+    Each bar has the colour of its strategy: fits pale, queries in full.
+
     Use it to see whether a strategy is worth its time.
 
     Parameters
@@ -299,6 +302,8 @@ def plot_seconds(comparison: HasCurves, ax: Any = None) -> Any:
     >>> plot_seconds(comparison).get_xlabel()
     'seconds'
     """
+    from matplotlib.patches import Patch
+
     ax = _axes(ax)
     names = comparison.strategies[::-1]  # the first on top
     fit, query = (
@@ -306,8 +311,9 @@ def plot_seconds(comparison: HasCurves, ax: Any = None) -> Any:
         for column in ("seconds_fit", "seconds_query")
     )
     places = np.arange(len(names))
-    ax.barh(places, fit, height=0.6, color=BASELINE_COLOUR, label="fits")
-    ax.barh(places, query, height=0.6, left=fit, color=PALETTE[0], label="queries")
+    colours = [_style(comparison, name)["color"] for name in names]
+    ax.barh(places, fit, height=0.6, color=colours, alpha=_PALE)
+    ax.barh(places, query, height=0.6, left=fit, color=colours)
     ax.set_yticks(places, list(map(escape_formula, names)))
     ax.tick_params(axis="y", length=0)
     ax.set_title("Seconds in one repeat", loc="left", fontsize=10)
@@ -315,7 +321,12 @@ def plot_seconds(comparison: HasCurves, ax: Any = None) -> Any:
     ax.grid(visible=False, axis="y")
     ax.set_xlabel("seconds")
     # Above the axes, as inside them its patches are lost on bars of their own colour.
-    ax.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
+    handles = [
+        Patch(color=BASELINE_COLOUR, alpha=_PALE, label="fits"),
+        Patch(color=BASELINE_COLOUR, label="queries"),
+    ]
+    place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": 2}
+    ax.legend(handles=handles, frameon=False, **place)
     return ax
 
 
