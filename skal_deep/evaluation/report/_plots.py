@@ -16,6 +16,7 @@ from skal_deep.evaluation.report._colours import (
     strategy_styles,
 )
 from skal_deep.evaluation.report._comparison_tables import labels_for
+from skal_deep.evaluation.simulation._search import FOUND
 from skal_deep.evaluation.statistics._curves import (
     check_labels,
     check_scores,
@@ -33,7 +34,8 @@ def plot_curves(
 ) -> Any:
     """Draw mean learning curves with 95 % bands, random sampling dashed.
 
-    Reference lines are dotted. The legend is in the order of the final scores.
+    Reference lines are dotted; "found by search" is nowhere below the best strategy.
+    The legend is in the order of the final scores.
 
     Use it for a first look; :func:`plot_differences` shows better who is ahead.
 
@@ -82,6 +84,9 @@ def plot_curves(
     names = dict.fromkeys(row["strategy"] for row in comparison.references)
     for i, name in enumerate(names):
         mean = comparison.curve(name, metric).mean(axis=0)
+        if name == FOUND:  # what a strategy reached was found, too
+            means = [comparison.curve(s, metric) for s in comparison.strategies]
+            mean = np.fmax(mean, np.max([each.mean(axis=0) for each in means], axis=0))
         n_labels = comparison.curve(name, "n_labels").mean(axis=0)
         if len(mean) == 1:  # all labels: far to the right, and at one height
             line = ax.axhline(

@@ -93,8 +93,8 @@ class Verdict:
         if self.is_found:
             return f"{self.word}{self.caveat}"
         if not self.difference.has_statement or self.difference.sd == 0:
-            return self.word
-        return f"{self.word}; {self.reach}"
+            return f"{self.word}{self.caveat if self.difference.has_statement else ''}"
+        return f"{self.word}{self.caveat}; {self.reach}"
 
     @property
     def caveat(self) -> str:
