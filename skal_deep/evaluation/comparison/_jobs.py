@@ -125,7 +125,7 @@ def run_job(
             )
             if isinstance(strategy, GreedySearch):
                 bound = strategy.bind(learner, seed, start, selection)
-                learner.set_params(query_strategy=bound)
+                learner = clone(learner).set_params(query_strategy=bound)
         # What was stored is checked against this start before anything is played on
         # from it.
         rows = (

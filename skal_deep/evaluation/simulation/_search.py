@@ -274,7 +274,11 @@ def search_of(
             "search must be True, False, or a dict such as "
             f"{{'n_candidates': 30}}, not {asked!r}."
         )
-    options = {"n_candidates": 30, "portfolio": None, "selection_size": 0.25}
+    options: dict[str, Any] = {
+        "n_candidates": 30,
+        "portfolio": None,
+        "selection_size": 0.25,
+    }
     given = {} if asked is True else dict(asked)
     if unknown := sorted(given.keys() - options.keys()):
         raise ValueError(
