@@ -58,6 +58,7 @@ from skal_deep.evaluation.statistics._savings import (
     labels_needed,
     labels_to_reach,
 )
+from skal_deep.evaluation.statistics._search_gap import SearchGap
 from skal_deep.evaluation.statistics._tests import (
     Ranking,
     SignedRankPosterior,
@@ -91,6 +92,7 @@ __all__ = [
     "RiskEstimate",
     "Signal",
     "SignedRankPosterior",
+    "SearchGap",
     "SimulatedActiveLearner",
     "StoppingAdvice",
     "Table",

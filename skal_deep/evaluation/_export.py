@@ -1,6 +1,7 @@
 """What is written for other programs and for pages: names, cells and JSON."""
 
 import csv
+import io
 import json
 import math
 import re
@@ -88,10 +89,25 @@ def write_csv(
     rows : iterable of dict
         Values by column.
     """
-    with Path(path).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(map(_cell, columns))
-        writer.writerows([_cell(row[column]) for column in columns] for row in rows)
+    text = csv_text(columns, rows)
+    Path(path).write_text(text, encoding="utf-8", newline="")
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return what :func:`write_csv` writes.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Their names.
+    rows : iterable of dict
+        Values by column.
+    """
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerow(map(_cell, columns))
+    writer.writerows([_cell(row[column]) for column in columns] for row in rows)
+    return file.getvalue()
 
 
 def _cell(value: Any) -> Any:

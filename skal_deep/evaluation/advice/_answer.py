@@ -15,13 +15,12 @@ from skal_deep.evaluation.statistics._paired import (
     PairedDifference,
     paired_difference,
 )
-from skal_deep.evaluation.statistics._power import repeats_needed
 from skal_deep.evaluation.statistics._tests import holm
 from skal_deep.evaluation.statistics._verdict import (
     describe_savings,
     format_difference,
     format_params,
-    format_size,
+    more_repeats,
     sentence,
 )
 
@@ -199,21 +198,7 @@ class Answer:
                 "that split the same data overlap; with test data of your own (X_test, "
                 "y_test) fewer repeats show more."
             )
-        difference = verdict.difference
-        if difference.sd == 0 or difference.mean == 0:
-            return why
-        n_more = repeats_needed(
-            difference.mean / difference.sd,
-            LEVEL / len(self.comparison.verdicts()),
-            difference.overlap,
-        )
-        need = (
-            "these data do not suffice"
-            if n_more is None
-            else f"about {n_more} repeats are needed"
-        )
-        seen = format_size(abs(difference.mean), verdict.is_share)
-        return f"{why} To detect a difference as small as the {seen} seen, {need}."
+        return f"{why} {more_repeats(verdict)}".strip()
 
     def _holds_on_these_rows(self) -> bool:
         """Return whether the best is ahead beyond chance, were repeats independent."""

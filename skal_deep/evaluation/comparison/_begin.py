@@ -25,6 +25,7 @@ def begin(
     data: GivenData,
     random_state: Any,
     same_code: bool = False,
+    selection_size: float | int | None = None,
 ) -> tuple[RunDirectory, int]:
     """Write down what decides a run, or check that it is the same.
 
@@ -42,6 +43,8 @@ def begin(
         Its seed; ``None`` is that of the run, or a fresh one.
     same_code : bool, default=False
         Whether the user's own code counts as that of the run, though it changed.
+    selection_size : float, int or None, default=None
+        Rows that a search chooses by: without them, all pools are others.
 
     Returns
     -------
@@ -58,6 +61,8 @@ def begin(
         if (files := hashes_of_files(getattr(data, name))) is not None:
             prints[name] = fingerprint(files)
     common = configuration_of(learner) | prints
+    if selection_size is not None:
+        common["selection_size"] = selection_size
     common[CODE] = code_of(learner.estimator, learner.scoring)
     strategies = {
         name: describe_estimator(each) | {CODE: code_of(each)}

@@ -15,6 +15,7 @@ from skal_deep.evaluation.comparison._estimator_text import format_estimator
 from skal_deep.evaluation.comparison._failures import report_failures
 from skal_deep.evaluation.comparison._jobs import (
     Outcome,
+    check_paired,
     collect_outcomes,
     play_jobs,
     run_job,
@@ -32,6 +33,7 @@ from skal_deep.evaluation.comparison._result import BASELINE, Comparison
 from skal_deep.evaluation.comparison._run_directory import RunDirectory
 from skal_deep.evaluation.simulation._first_labels import first_labels
 from skal_deep.evaluation.simulation._learner import SimulatedActiveLearner
+from skal_deep.evaluation.simulation._search import FOUND, check_search, search_of
 from skal_deep.evaluation.simulation._start import GivenData, known_rows
 from skal_deep.rows._label_array import label_array
 
@@ -58,6 +60,7 @@ def compare_strategies(
     missing_label: Any = -1,
     cost: Any = None,
     references: Mapping[str, Any] | None = None,
+    search: bool | Mapping[str, Any] = False,
     run_dir: str | Path | None = None,
     same_code: bool = False,
     n_jobs: int | None = None,
@@ -123,6 +126,16 @@ def compare_strategies(
         that random sampling buys, such as a logistic regression on the inputs, or one
         that learns from the rows without a label, as in ``sklearn.semi_supervised``.
         ``None`` in place of a classifier is ``estimator`` fitted to the whole pool.
+    search : bool or dict, default=False
+        Whether to search, with the true labels, for batches that serve better than
+        those of the strategies, to see how much there was to gain: a lower bound. In
+        each round the picks of a portfolio of strategies, from the whole pool and from
+        parts of it, are tried, and the batch is kept whose classifier is best on
+        selection rows, which are taken out of the pool of every strategy. A dict sets
+        "n_candidates" (30 batches a round), "portfolio" (a list of strategies) and
+        "selection_size" (0.25 of the pool, or a number of rows). It takes as many fits
+        a round as there are candidates: with a net, search on frozen embeddings with a
+        linear head. See ``Comparison.search`` and ``Comparison.gap``.
     run_dir : str or Path, default=None
         Folder that keeps the run, one line for each round: indices, scores, times,
         memory, seeds, versions. A comparison that was killed goes on from there when
@@ -186,23 +199,34 @@ def compare_strategies(
         missing_label=missing_label,
     )
     check_choice(learner, y, test_is_given=X_test is not None)
+    sought = search_of(search, missing_label)
+    size, seekers = None, {}
+    if sought is not None:
+        seeker, size = sought
+        if FOUND in (*named, *references):
+            raise ValueError(f"The name {FOUND!r} is for the search: use another.")
+        check_search(learner, y, X_test is not None, size)
+        seekers = {FOUND: seeker}
     data = GivenData(X, y, X_test, y_test, cost)
+    played = named | seekers
     run = None
     if run_dir is not None:
         run = RunDirectory(Path(run_dir).resolve())
-        run, random_state = begin(run, learner, named, data, random_state, same_code)
+        run, random_state = begin(
+            run, learner, played, data, random_state, same_code, size
+        )
     seed, outcomes = as_seed(random_state), []
     try:
         if run is not None:
-            begun = [(name, repeat) for name in named for repeat in repeats]
+            begun = [(name, repeat) for name in played for repeat in repeats]
             run.check(begun, len(y) * n_copies, versions())
         outcomes = play_jobs(
             [
                 joblib.delayed(run_job)(
-                    learner, name, strategy, repeat, seed, run, None, **vars(data)
+                    learner, name, strategy, repeat, seed, run, None, size, **vars(data)
                 )
                 for repeat in repeats
-                for name, strategy in named.items()
+                for name, strategy in played.items()
             ],
             n_jobs,
             progress,
@@ -216,11 +240,16 @@ def compare_strategies(
         if outcome.strategy == BASELINE and outcome.error is None
     }
     lines = play_jobs(
-        reference_jobs(references, learner, random_picks, seed, run, data, same_code),
+        reference_jobs(
+            references, learner, random_picks, seed, run, data, same_code, size
+        ),
         n_jobs,
         progress,
     )
     failures = report_failures(outcomes, lines)
+    check_paired(outcomes)
+    found = [outcome for outcome in outcomes if outcome.strategy == FOUND]
+    outcomes = [outcome for outcome in outcomes if outcome.strategy != FOUND]
     settings = {
         **settings_of(learner, data, len(repeats)),
         "strategies": {name: format_estimator(each) for name, each in named.items()},
@@ -233,7 +262,12 @@ def compare_strategies(
         "failures": failures,
         "random_state": seed,
     }
-    return collect_outcomes(outcomes, list(named), settings, lines)
+    if seekers:
+        settings["search"] = {
+            "strategy": format_estimator(seekers[FOUND]),
+            "selection_size": size,
+        }
+    return collect_outcomes(outcomes, list(named), settings, [*lines, *found])
 
 
 def _first_labels(

@@ -38,6 +38,7 @@ from skal_deep.evaluation.comparison._workers import leave_with
 from skal_deep.evaluation.simulation._interrupts import interrupts_leave
 from skal_deep.evaluation.simulation._loop import play
 from skal_deep.evaluation.simulation._rules import HasRules
+from skal_deep.evaluation.simulation._search import GreedySearch, hold_back
 from skal_deep.evaluation.simulation._start import GivenData, Start, start_of
 from skal_deep.evaluation.simulation._streams import Purpose
 
@@ -83,6 +84,7 @@ def run_job(
     seed: int,
     run: RunDirectory | None,
     picks: list[list[int]] | None,
+    selection_size: float | int | None = None,
     **data: Any,
 ) -> Outcome:
     """Simulate one strategy in one repeat, on one thread.
@@ -106,6 +108,8 @@ def run_job(
         The run directory: rounds played earlier are read, new ones are written.
     picks : list of list of int, or None
         Rows to label in each round; if given, no strategy is asked.
+    selection_size : float, int or None, default=None
+        Rows that a search chooses by, which no strategy may label.
     **data : array-like
         What :class:`GivenData` holds. Each array is an argument of its own, so that
         joblib shares it, or a cluster sends it, once for all jobs.
@@ -115,6 +119,13 @@ def run_job(
     error = None
     with _one_thread(), interrupts_leave() as check_interrupt:
         start = start_of(learner, seed, GivenData(**data))
+        if selection_size is not None:
+            start, selection = hold_back(
+                learner, seed, start, data["y"], selection_size
+            )
+            if isinstance(strategy, GreedySearch):
+                bound = strategy.bind(learner, seed, start, selection)
+                learner = clone(learner).set_params(query_strategy=bound)
         # What was stored is checked against this start before anything is played on
         # from it.
         rows = (

@@ -20,6 +20,7 @@ def reference_jobs(
     run: RunDirectory | None,
     data: GivenData,
     same_code: bool = False,
+    selection_size: float | int | None = None,
 ) -> list[Any]:
     """Return a delayed job for each reference and repeat.
 
@@ -39,12 +40,14 @@ def reference_jobs(
         On what they are played.
     same_code : bool, default=False
         Whether the user's own code counts as that of the run, though it changed.
+    selection_size : float, int or None, default=None
+        Rows that a search chooses by, which are not fitted to.
     """
     if not references:
         return []
     if run is not None:
         run = RunDirectory(run.path / "references")
-        run, _ = begin(run, learner, references, data, seed, same_code)
+        run, _ = begin(run, learner, references, data, seed, same_code, selection_size)
         begun = [(name, repeat) for name in references for repeat in picks]
         run.check(begun, len(data.y) * learner.n_copies, versions())
     whole = {"n_initial": len(data.y) * learner.n_copies, "n_cycles": 0}
@@ -62,6 +65,7 @@ def reference_jobs(
                 seed,
                 run,
                 None if classifier is None else of_random,
+                selection_size,
                 **vars(data),
             )
             for repeat, of_random in picks.items()

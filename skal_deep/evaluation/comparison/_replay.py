@@ -12,6 +12,7 @@ from skal_deep.evaluation.comparison._result import Comparison
 from skal_deep.evaluation.comparison._run_directory import RunDirectory
 from skal_deep.evaluation.simulation._learner import SimulatedActiveLearner
 from skal_deep.evaluation.simulation._rules import RULES
+from skal_deep.evaluation.simulation._search import FOUND
 from skal_deep.evaluation.simulation._start import GivenData
 from skal_deep.identity._values import fingerprint
 
@@ -128,11 +129,12 @@ def replay(
         n_cycles=lengths[0] - 1,
         **{name: configuration[name] for name in RULES if name not in _OWN},
     )
+    size = configuration.get("selection_size")
     seed, data = configuration["random_state"], GivenData(X, y, X_test, y_test, cost)
     outcomes = play_jobs(
         [
             joblib.delayed(run_job)(
-                learner, name, None, repeat, seed, None, picks, **vars(data)
+                learner, name, None, repeat, seed, None, picks, size, **vars(data)
             )
             for (name, repeat), picks in picked.items()
         ],
@@ -140,11 +142,13 @@ def replay(
         progress,
     )
     failures = report_failures(outcomes)
-    names = list(dict.fromkeys(name for name, _ in picked))
+    names = list(dict.fromkeys(name for name, _ in picked if name != FOUND))
+    found = [outcome for outcome in outcomes if outcome.strategy == FOUND]
+    outcomes = [outcome for outcome in outcomes if outcome.strategy != FOUND]
     settings = {
         "replayed": str(run_dir),
         **settings_of(learner, data, len({repeat for _, repeat in picked})),
         "run": configuration,
         "failures": failures,
     }
-    return collect_outcomes(outcomes, names, settings, [])
+    return collect_outcomes(outcomes, names, settings, found)

@@ -15,6 +15,7 @@ from skal_deep.evaluation.report._comparison_tables import (
     tests_table,
 )
 from skal_deep.evaluation.report._table import Table
+from skal_deep.evaluation.simulation._search import FOUND
 from skal_deep.evaluation.statistics._curves import (
     area_under_curve,
     check_comparable,
@@ -26,6 +27,7 @@ from skal_deep.evaluation.statistics._paired import (
     paired_difference,
     penalty_matrix,
 )
+from skal_deep.evaluation.statistics._search_gap import SearchGap
 from skal_deep.evaluation.statistics._verdict import (
     Verdict,
     are_shares,
@@ -175,6 +177,43 @@ class Comparison:
             ]
         )
 
+    @property
+    def search(self) -> NDArray[np.float64]:
+        """The curve that was found by search, of shape (n_repeats, n_stages).
+
+        A lower bound of what there was to gain: see ``search`` of
+        :func:`compare_strategies`.
+        """
+        if all(row["strategy"] != FOUND for row in self.references):
+            raise ValueError(
+                "There was no search: call compare_strategies(..., search=True)."
+            )
+        return self.curve(FOUND)
+
+    def gap(self, strategy: str) -> SearchGap:
+        """Return how far a strategy stays behind what was found by search.
+
+        Parameters
+        ----------
+        strategy : str
+            Name of the strategy.
+        """
+        if strategy not in self.strategies:
+            raise ValueError(
+                f"There is no {strategy!r}, but {', '.join(self.strategies)}."
+            )
+        final = [self.curve(name)[:, -1] for name in (BASELINE, strategy)]
+        final.append(self.search[:, -1])
+        area = [self.areas(name) for name in (BASELINE, strategy, FOUND)]
+        return SearchGap(
+            strategy,
+            (float(final[0].mean()), float(final[1].mean()), float(final[2].mean())),
+            (float(area[0].mean()), float(area[1].mean()), float(area[2].mean())),
+            paired_difference(final[2], final[1], self.overlap),
+            paired_difference(area[2], area[1], self.overlap),
+            are_shares(row[self.metrics[0]] for row in self.curves),
+        )
+
     def difference(self, strategy: str, log: bool = False) -> PairedDifference:
         """Return the paired difference in area to random sampling.
 
@@ -215,7 +254,8 @@ class Comparison:
         the verdict is "better" or "worse". "s queries" and "s fits" are the seconds of
         all queries, and of all fits, of one repeat. "peak MiB" is the most resident
         memory of the process in any round, libraries and data included, to be read
-        beside that of random sampling; elsewhere than on Linux, since it began.
+        beside that of random sampling; elsewhere than on Linux, since it began. "search
+        gap", where there was a search, is the area that it found beyond the strategy.
         """
         return summary_table(self)
 

@@ -10,12 +10,13 @@ from scipy import stats
 
 from skal_deep.evaluation._protocol import HasCurves
 from skal_deep.evaluation.report._table import Table
+from skal_deep.evaluation.simulation._search import FOUND
 from skal_deep.evaluation.statistics._curves import stage_labels
 from skal_deep.evaluation.statistics._paired import effect_size
 from skal_deep.evaluation.statistics._savings import SEED, LabelsNeeded, labels_needed
 from skal_deep.evaluation.statistics._tests import sign_flip_test
 
-_SIGNED = dict.fromkeys(("vs random", "low", "high", "log area"), "+.3f")
+_SIGNED = dict.fromkeys(("vs random", "low", "high", "log area", "search gap"), "+.3f")
 _COSTS = {"s queries": ".1f", "s fits": ".1f", "peak MiB": ",.0f"}
 _EFFECTS = dict.fromkeys(("effect", "effect low", "effect high"), "+.2f")
 _P_VALUES = dict.fromkeys(
@@ -33,6 +34,8 @@ def summary_table(comparison: HasCurves) -> Table:
         The comparison to summarise.
     """
     verdicts = comparison.verdicts()
+    was_searched = any(row["strategy"] == FOUND for row in comparison.references)
+    found = comparison.areas(FOUND) if was_searched else None
     rows = []
     for name in comparison.strategies:
         row: dict[str, Any] = {
@@ -47,6 +50,12 @@ def summary_table(comparison: HasCurves) -> Table:
             "s fits": _seconds(comparison, name, "seconds_fit"),
             "peak MiB": float(comparison.curve(name, "peak_megabytes").max()),
         }
+        if found is not None:
+            gap = float((found - comparison.areas(name)).mean())
+            row = {k: v for k, v in row.items() if k not in _COSTS} | {
+                "search gap": gap,
+                **{cost: row[cost] for cost in _COSTS},
+            }
         if name in verdicts:
             verdict = verdicts[name]
             row |= {
@@ -67,6 +76,27 @@ def _bound(value: float) -> float | None:
 
 def _seconds(comparison: HasCurves, strategy: str, column: str) -> float:
     return float(comparison.curve(strategy, column).sum(axis=1).mean())
+
+
+def rounds_table(comparison: HasCurves) -> Table:
+    """Return the mean scores round by round, a column for each strategy.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        The comparison whose rounds are listed.
+    """
+    names = comparison.strategies
+    labels = stage_labels(comparison, names[0])
+    means = {name: comparison.curve(name).mean(axis=0) for name in names}
+    return Table(
+        [
+            {"labels": f"{n_labels:.0f}"}
+            | {name: float(means[name][stage]) for name in names}
+            for stage, n_labels in enumerate(labels)
+            if all(stage < len(means[name]) for name in names)
+        ]
+    )
 
 
 def tests_table(comparison: HasCurves) -> Table:

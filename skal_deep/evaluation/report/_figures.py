@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from math import ceil
+from html import escape
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from skal_deep.evaluation._export import escape_formula, replace_unprintable
 from skal_deep.evaluation._protocol import HasCurves
-from skal_deep.evaluation.report._plots import (
-    plot_curves,
-    plot_differences,
-    plot_savings,
-    plot_seconds,
-)
+from skal_deep.evaluation.report._plots import plot_curves, plot_differences
 
-_WIDTH = 12  # inches, of every figure, so that all have letters of one size
+_WIDTH = 5  # inches, of a picture of a page: its letters can be read on a telephone
+_SMALL = 3.4  # of those that stand side by side there, too
 
 # A colour that occurs nowhere else, to be replaced by that of the page.
 _INK = "#010203"
@@ -52,45 +48,52 @@ def curves_figure(comparison: HasCurves) -> Any:
     comparison : Comparison
         The comparison to draw.
     """
-    figure, (left, right) = _side_by_side(5)
+    figure = ShownFigure(figsize=(12, 5), layout="constrained")
+    left, right = figure.subplots(1, 2)
     plot_curves(comparison, left)
     plot_differences(comparison, right)
     return figure
 
 
-def metrics_figure(comparison: HasCurves) -> Any:
-    """Return a figure of the curves of all metrics after the first.
+def picture(
+    draw: Callable[[Any], Any],
+    name: str,
+    alt: str,
+    height: float = 0.8,
+    width: float = _WIDTH,
+) -> str:
+    """Return a picture with one pair of axes, for a page.
 
     Parameters
     ----------
-    comparison : Comparison
-        The comparison to draw.
+    draw : callable
+        Is called with the axes.
+    name : str
+        Keeps the names inside it apart from those of the other pictures of a page.
+    alt : str
+        What it shows, for readers who cannot see it.
+    height : float, default=0.8
+        Its height, for a width of one.
+    width : float, default=5
+        Its width in inches.
     """
 
-    def draw(metric: str, ax: Any) -> None:
-        plot_curves(comparison, ax, metric).get_legend().remove()
+    def make() -> Figure:
+        figure = ShownFigure(figsize=(width, height * width), layout="constrained")
+        draw(figure.subplots())
+        return figure
 
-    return small_multiples(list(comparison.metrics[1:]), draw, 0.75)
-
-
-def costs_figure(comparison: HasCurves) -> Any:
-    """Return a figure of the labels saved, and beside them the seconds spent.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        The comparison to draw.
-    """
-    figure, (left, right) = _side_by_side(4.2)
-    plot_savings(comparison, left)
-    plot_seconds(comparison, right)
-    return figure
+    return as_svg(make, name, alt)
 
 
 def small_multiples(
-    names: list[str], draw: Callable[[str, Any], None], height: float
-) -> Any:
-    """Return a figure of small pictures, up to four side by side.
+    names: list[str],
+    draw: Callable[[str, Any], Any],
+    name: str,
+    alts: list[str],
+    height: float,
+) -> str:
+    """Return small pictures, as many side by side as the page is wide.
 
     Parameters
     ----------
@@ -98,28 +101,29 @@ def small_multiples(
         Names of the strategies, or of what else there are pictures of.
     draw : callable
         Is called with a name and its axes.
+    name : str
+        Keeps the names inside them apart from those of the other pictures of a page.
+    alts : list of str
+        What each of them shows, for readers who cannot see it.
     height : float
         Height of a picture, for a width of one.
     """
-    n_columns = min(4, max(3, len(names)))
-    n_rows = ceil(len(names) / n_columns)
-    size = (_WIDTH, height * _WIDTH / n_columns * n_rows)
-    figure = ShownFigure(figsize=size, layout="constrained")
-    all_axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
-    for name, ax in zip(names, all_axes, strict=False):
-        draw(name, ax)
-        ax.set_title(escape_formula(name), loc="left", fontsize=10)
-    for ax in all_axes[len(names) :]:
-        ax.remove()
-    return figure
+
+    def titled(each: str) -> Callable[[Any], Any]:
+        def draw_titled(ax: Any) -> None:
+            draw(each, ax)
+            ax.set_title(escape_formula(each, 32), loc="left", fontsize=11)
+
+        return draw_titled
+
+    pictures = [
+        picture(titled(each), f"{name}{i}", alt, height, _SMALL)
+        for i, (each, alt) in enumerate(zip(names, alts, strict=True))
+    ]
+    return f'<div class="small">{"".join(pictures)}</div>'
 
 
-def _side_by_side(height: float) -> tuple[Any, Any]:
-    figure = ShownFigure(figsize=(_WIDTH, height), layout="constrained")
-    return figure, figure.subplots(1, 2)
-
-
-def as_svg(make: Callable[[], Any], name: str) -> str:
+def as_svg(make: Callable[[], Any], name: str, alt: str) -> str:
     """Return a figure as inline SVG, in the colours of the page.
 
     Parameters
@@ -128,6 +132,8 @@ def as_svg(make: Callable[[], Any], name: str) -> str:
         Draws the figure.
     name : str
         Keeps the names inside it apart from those of the other figures of a page.
+    alt : str
+        What it shows, for readers who cannot see it.
     """
     import matplotlib as mpl
 
@@ -139,4 +145,5 @@ def as_svg(make: Callable[[], Any], name: str) -> str:
             made, format="svg", metadata={"Date": None}, transparent=True, dpi=110
         )
     svg = replace_unprintable(made.getvalue())
-    return f"<figure>{svg[svg.index('<svg') :].replace(_INK, 'var(--ink)')}</figure>"
+    svg = svg[svg.index("<svg") + len("<svg") :].replace(_INK, "var(--ink)")
+    return f'<figure><svg role="img" aria-label="{escape(alt)}"{svg}</figure>'

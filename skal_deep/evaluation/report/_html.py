@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from html import escape
 from importlib.metadata import version
@@ -11,20 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.evaluation._export import json_text
+from skal_deep.evaluation._export import csv_text, json_text
 from skal_deep.evaluation._protocol import HasAdvice, HasCurves
-from skal_deep.evaluation.report._figures import (
-    as_svg,
-    costs_figure,
-    curves_figure,
-    metrics_figure,
-    small_multiples,
-)
+from skal_deep.evaluation.report._colours import strategy_styles
+from skal_deep.evaluation.report._comparison_tables import rounds_table
+from skal_deep.evaluation.report._figures import picture, small_multiples
 from skal_deep.evaluation.report._page import (
+    download,
     fold,
     matrix_html,
     page,
     paragraph,
+    swatch,
     table_html,
     word_class,
 )
@@ -40,10 +39,22 @@ from skal_deep.evaluation.report._plot_picks import (
     project,
     shown_queries,
 )
+from skal_deep.evaluation.report._plots import (
+    plot_curves,
+    plot_differences,
+    plot_savings,
+    plot_seconds,
+)
 from skal_deep.evaluation.report._table import Table
 from skal_deep.evaluation.simulation._first_labels import format_counts
+from skal_deep.evaluation.simulation._search import FOUND
 from skal_deep.evaluation.statistics._savings import SEED
-from skal_deep.evaluation.statistics._verdict import describe_savings, sentence
+from skal_deep.evaluation.statistics._verdict import (
+    describe_savings,
+    headline,
+    next_steps,
+    sentence,
+)
 from skal_deep.rows._data import (
     as_data,
     is_finite,
@@ -54,6 +65,8 @@ from skal_deep.rows._data import (
 )
 from skal_deep.rows._label_array import label_array, narrowed
 
+_N_CLASSES = 20  # more are a long table
+_CHANNELS = (1, 3)
 _PACKAGES = ("scikit-activeml", "scikit-learn", "skorch", "torch", "numpy")
 
 
@@ -87,42 +100,56 @@ def html_report(
     ]
     if counts := settings.get("first_labels"):
         parts.append(paragraph(f"First labels by class: {format_counts(counts)}."))
-    if answer is not None:
-        parts.append(paragraph(answer.headline, "answer"))
+    said = headline(comparison.verdicts()) if answer is None else answer.headline
+    parts.append(paragraph(said, "answer"))
     parts.append(_verdicts(comparison))
     if answer is not None:
         parts.extend(_answer(answer))
-    elif comparison.warning:
-        parts.append(paragraph(comparison.warning, "warning"))
+    else:
+        parts.extend(_next_steps(comparison))
     parts.extend(_numbers(comparison))
     if X is not None and y is not None and comparison.picks and settings["n_cycles"]:
         parts.extend(picks_sections(comparison, X, y, image_shape))
-    parts.extend(_settings(settings))
+    parts.extend(_files(comparison))
+    parts.extend(_settings(comparison))
     return page(f"Active learning on {settings.get('data', 'your data')}", parts)
 
 
 def _verdicts(comparison: HasCurves) -> str:
     """Return a sentence on each strategy."""
     savings = {row["strategy"]: row for row in comparison.label_savings().rows}
+    marks = _marks(comparison)
     items = [
-        f'<li class="{word_class(verdict.word)}"><b>{escape(name)}</b>: '
+        f'<li class="{word_class(verdict.word)}">{marks[name]}<b>{escape(name)}</b>: '
         f"{escape(sentence(verdict) + describe_savings(verdict, savings[name]))}</li>"
         for name, verdict in comparison.verdicts().items()
     ]
     return f'<ul class="verdict">{"".join(items)}</ul>'
 
 
+def _marks(comparison: HasCurves) -> dict[str, str]:
+    """Return a dot in the colour of each strategy."""
+    styles = strategy_styles(comparison.strategies)
+    return {name: swatch(style["color"]) for name, style in styles.items()}
+
+
+def _next_steps(comparison: HasCurves) -> Iterator[str]:
+    if comparison.warning:
+        yield paragraph(comparison.warning, "warning")
+    steps = "".join(
+        f"<li>{escape(step)}</li>" for step in next_steps(comparison.verdicts())
+    )
+    yield f"<h2>Next step</h2><ul>{steps}</ul>"
+
+
 def _answer(answer: HasAdvice) -> Iterator[str]:
     """Yield the effects side by side, and the advice, warnings among it."""
-    rows = "".join(
-        f'<tr><td>{escape(name)}</td><td class="number">{escape(text)}</td></tr>'
+    column = "effect at the end of the budget alone"
+    rows = [
+        {column: name, "gain and 95 % interval": text}
         for name, text in answer.shown_effects()
-    )
-    yield (
-        '<div class="wide"><table class="matrix"><thead><tr><th>effect at the end of '
-        "the budget alone</th><th>gain and 95&nbsp;% interval</th></tr></thead>"
-        f"<tbody>{rows}</tbody></table></div>"
-    )
+    ]
+    yield table_html(Table(rows), "matrix")
     advice = "".join(f"<li>{escape(text)}</li>" for text in answer.advice())
     yield f"<h2>Advice</h2><ul>{advice}</ul>"
 
@@ -131,11 +158,34 @@ def _numbers(comparison: HasCurves) -> Iterator[str]:
     """Yield curves, tables and costs."""
     metric = comparison.metrics[0].replace("_", " ")
     yield "<h2>Learning curves</h2>"
-    yield as_svg(partial(curves_figure, comparison), "curves")
-    if len(comparison.metrics) > 1:
+    final = ", ".join(
+        f"{name} {comparison.curve(name)[:, -1].mean():.3f}"
+        for name in comparison.strategies
+    )
+    yield _pair(
+        picture(
+            partial(plot_curves, comparison),
+            "curves",
+            f"Learning curves: {metric} over the number of labels. Final means: "
+            f"{final}.",
+        ),
+        picture(
+            partial(plot_differences, comparison),
+            "differences",
+            f"Paired differences in {metric} to random sampling over the number of "
+            "labels, with 95 % bands; the table of results has their means.",
+        ),
+    )
+    if others := list(comparison.metrics[1:]):
         yield paragraph("The same by other metrics, with the same colours.")
-        yield as_svg(partial(metrics_figure, comparison), "metrics")
-    yield table_html(comparison.summary())
+        alts = [f"Learning curves: {other.replace('_', ' ')}." for other in others]
+        yield small_multiples(
+            others, partial(_metric_curves, comparison), "metrics", alts, 0.8
+        )
+    marks = _marks(comparison)
+    yield table_html(
+        _verdict_second(comparison.summary()), "full", "Results of each strategy", marks
+    )
     yield paragraph(
         f"Area: mean {metric} over the labels spent. Its difference to random sampling "
         "is paired by repeat; low and high bound 95 % intervals (Student's t"
@@ -151,11 +201,24 @@ def _numbers(comparison: HasCurves) -> Iterator[str]:
         "most resident memory of the process in any round, libraries and data "
         "included; what a query needs shows beside random sampling."
     )
+    if any(row["strategy"] == FOUND for row in comparison.references):
+        yield paragraph(
+            "Found by search: in each round batches were tried with their true labels, "
+            "and the one was kept that did best on rows of its own. Search gap: its "
+            "area less that of the strategy. It is a lower bound of what there was to "
+            "gain; where it is small, that shows nothing."
+        )
+    yield fold(
+        "Round by round",
+        table_html(
+            rounds_table(comparison), "matrix", f"Mean {metric} after each round"
+        ),
+    )
     if len(comparison.strategies) < 2:
         return
     yield fold(
         "All tests",
-        table_html(comparison.tests())
+        table_html(comparison.tests(), "full", "All tests", marks)
         + paragraph(
             "Effect: the difference in standard deviations, and its interval. p "
             "of Student's t, of flips of the signs, of Wilcoxon's signed ranks; the "
@@ -166,15 +229,32 @@ def _numbers(comparison: HasCurves) -> Iterator[str]:
         ),
     )
     yield "<h2>Labels saved, seconds spent</h2>"
-    yield as_svg(partial(costs_figure, comparison), "costs")
-    yield table_html(comparison.label_savings())
+    yield _pair(
+        picture(
+            partial(plot_savings, comparison),
+            "savings",
+            "Labels that random sampling needs for the score of each strategy; the "
+            "table below has those at the end.",
+        ),
+        picture(
+            partial(plot_seconds, comparison),
+            "seconds",
+            "Seconds of fits and queries of each strategy in one repeat; the table of "
+            "results has the numbers.",
+        ),
+    )
+    yield table_html(comparison.label_savings(), "full", "Labels needed", marks)
     yield paragraph(
         "Labels that random sampling needs for the final score of the strategy, and "
         "labels that the strategy needs for that of random sampling, with 95 % "
         "intervals (bootstrap over repeats). “More” is more than were spent."
     )
     yield "<h2>Who beats whom, to explore</h2>"
-    yield matrix_html(comparison.strategies, comparison.penalty_matrix())
+    yield matrix_html(
+        comparison.strategies,
+        comparison.penalty_matrix(),
+        "Exploratory: share of stages at which the row is ahead of the column",
+    )
     yield paragraph(
         "Share of stages at which the strategy of the row is significantly better than "
         "that of the column (paired t-test, 5 %, each stage by itself). None of these "
@@ -183,11 +263,53 @@ def _numbers(comparison: HasCurves) -> Iterator[str]:
     )
 
 
-def _settings(settings: dict[str, Any]) -> Iterator[str]:
-    versions = {name: version(name) for name in _PACKAGES}
-    text = json_text({**settings, "versions": versions})
+def _pair(left: str, right: str) -> str:
+    """Return two pictures, side by side where the page is wide enough."""
+    return f'<div class="pair">{left}{right}</div>'
+
+
+def _metric_curves(comparison: HasCurves, metric: str, ax: Any) -> None:
+    plot_curves(comparison, ax, metric).get_legend().remove()
+
+
+def _verdict_second(table: Table) -> Table:
+    """Return a table whose verdicts come first, where a narrow page shows them."""
+    order = sorted(table.columns, key=lambda c: (c != "strategy", c != "verdict"))
+    return replace(table, rows=[{c: row[c] for c in order} for row in table.rows])
+
+
+def _files(comparison: HasCurves) -> Iterator[str]:
+    """Yield links to the numbers, which are part of the page."""
+    summary = comparison.summary()
+    links = [
+        download("summary.csv", csv_text(summary.columns, summary.rows), "text/csv"),
+        download(
+            "curves.csv",
+            csv_text(list(comparison.curves[0]), comparison.curves),
+            "text/csv",
+        ),
+        download(
+            "settings.json", json_text(_all_settings(comparison)), "application/json"
+        ),
+    ]
+    yield "<h2>Data</h2>"
+    yield f"<p>The numbers of this page, to save: {', '.join(links)}.</p>"
+
+
+def _all_settings(comparison: HasCurves) -> dict[str, Any]:
+    return {**comparison.settings, "versions": {p: version(p) for p in _PACKAGES}}
+
+
+def _settings(comparison: HasCurves) -> Iterator[str]:
+    rows = [
+        {
+            "setting": name,
+            "value": value if isinstance(value, str) else json_text(value),
+        }
+        for name, value in _all_settings(comparison).items()
+    ]
     yield "<h2>Settings</h2>"
-    yield fold("How the comparison was made", f"<pre>{escape(text)}</pre>")
+    yield fold("How the comparison was made", table_html(Table(rows), "full"))
 
 
 def picks_sections(
@@ -211,24 +333,41 @@ def picks_sections(
     """
     X, names = as_data(X), comparison.strategies
     X = numbers(X) if plain_table(X) else X
-    y = label_array(y, comparison.settings.get("missing_label", -1))
+    missing_label = comparison.settings.get("missing_label", -1)
+    y = label_array(y, missing_label)
     n = n_rows(X)
     picks = {
         # Copies of a row, where there are, come after all rows, in the same order.
         name: [[rows % n for rows in stages] for stages in comparison.picked(name)]
         for name in names
     }
-    classes, codes = _encode_classes(y, comparison.settings.get("missing_label", -1))
-    counts = {name: class_counts(stages, codes)[1:] for name, stages in picks.items()}
-    highest = max(float(count.max()) for count in counts.values())
+    classes, codes = _encode_classes(y, missing_label)
+    counts = {name: class_counts(stages, codes) for name, stages in picks.items()}
+    highest = max(float(count[1:].max()) for count in counts.values())
     yield "<h2>What was labelled</h2>"
-    yield paragraph(
-        "Rows of each class, query by query: the darker, the more; white is none, the "
-        f"darkest {highest:.1f}. Means over the repeats, without the start."
+    balance = table_html(
+        _balance(counts, classes),
+        "matrix",
+        "Labels of each class at the end, with those of the start; means over repeats",
     )
-    yield as_svg(partial(_classes_figure, counts, classes, highest), "class")
+    yield balance if len(classes) <= _N_CLASSES else fold("Classes", balance)
+    yield paragraph(
+        "Rows of each class, query by query: the fuller the colour, the more; empty is "
+        f"none, full {highest:.1f}. Means over the repeats, without the start."
+    )
+    yield small_multiples(
+        names,
+        lambda name, ax: plot_classes(counts[name][1:], classes, ax, highest),
+        "class",
+        [
+            f"Classes that {name} had labelled, query by query; the table above has "
+            "their sums."
+            for name in names
+        ],
+        0.8,
+    )
     if is_finite(X):
-        yield from _rows_sections(picks, X, image_shape)
+        yield from _rows_sections(comparison, picks, X, image_shape)
     else:
         yield paragraph(
             f"X is {kind_of(X)}: rows are drawn, and their distances are measured, "
@@ -237,9 +376,13 @@ def picks_sections(
 
 
 def _rows_sections(
-    picks: dict[str, Any], X: NDArray[Any], image_shape: tuple[int, ...] | None
+    comparison: HasCurves,
+    picks: dict[str, Any],
+    X: NDArray[Any],
+    image_shape: tuple[int, ...] | None,
 ) -> Iterator[str]:
     """Yield HTML that shows where the rows lie that each strategy had labelled."""
+    names = comparison.strategies
     rng = np.random.default_rng(SEED)
     rows_ND = X.reshape(len(X), -1)
     radius = usual_distance(rows_ND, rng)
@@ -250,24 +393,65 @@ def _rows_sections(
         }
         for name in picks
     ]
-    yield table_html(Table(shares, {"near-duplicates": ".0f"}), "matrix")
+    yield table_html(
+        Table(shares, {"near-duplicates": ".0f"}), "matrix", "", _marks(comparison)
+    )
     yield paragraph(
         "Near-duplicates: percentage of picks that lie closer to another pick than "
         "rows usually lie to the row nearest to them. Beyond the share of random "
         "sampling, labels are spent on what is known already."
     )
+    images = _images(X, image_shape)
+    if images is not None:
+        yield paragraph("Images picked in the first repeat, a row for each query.")
+        stages = picks[names[0]][0]
+        n_shown, n_columns = (
+            len(shown_queries(len(stages) - 1)),
+            min(10, len(stages[1])),
+        )
+        height, width = images.shape[-2:]
+        yield small_multiples(
+            names,
+            lambda name, ax: plot_gallery(images, picks[name][0], ax),
+            "gallery",
+            [f"Images that {name} had labelled in the first repeat." for name in names],
+            n_shown * height / (n_columns * width) + 0.12,  # for the name
+        )
+        return
+    yield paragraph(
+        "Where the picks of the first repeat lie, on the two principal components "
+        "of all rows (grey): crosses are the start, then from dark to bright."
+    )
+    points = project(rows_ND, rng)
+    yield small_multiples(
+        names,
+        lambda name, ax: plot_map(points, picks[name][0], ax),
+        "map",
+        [f"Map of the rows that {name} had labelled." for name in names],
+        0.85,
+    )
+
+
+def _images(
+    X: NDArray[Any], image_shape: tuple[int, ...] | None
+) -> NDArray[Any] | None:
+    """Return the rows as images, channels first, if that is what they are."""
     if image_shape is not None:
         X = X.reshape(-1, *image_shape)
-    if X.ndim in (3, 4) and X.shape[-1] > 1:
-        yield paragraph("Images picked in the first repeat, a row for each query.")
-        yield as_svg(partial(_gallery_figure, picks, X), "gallery")
-    else:
-        yield paragraph(
-            "Where the picks of the first repeat lie, on the two principal components "
-            "of all rows (grey): crosses are the start, then from dark to bright."
-        )
-        points = project(rows_ND, rng)
-        yield as_svg(partial(_map_figure, picks, points), "map")
+    if X.ndim == 4 and X.shape[1] not in _CHANNELS and X.shape[-1] in _CHANNELS:
+        X = np.moveaxis(X, -1, 1)
+    return X if X.ndim in (3, 4) and X.shape[-1] > 1 else None
+
+
+def _balance(counts: dict[str, NDArray[np.float64]], classes: list[Any]) -> Table:
+    """Return the labels of each class, at the start and at the end."""
+    start = next(iter(counts.values()))[0]
+    rows = [
+        {"class": str(label), "start": float(start[i])}
+        | {name: float(count[:, i].sum()) for name, count in counts.items()}
+        for i, label in enumerate(classes)
+    ]
+    return Table(rows, dict.fromkeys(["start", *counts], ".1f"))
 
 
 def _encode_classes(
@@ -284,33 +468,3 @@ def _encode_classes(
     codes = np.zeros(len(y), np.intp)
     codes[has_label] = positions
     return classes.tolist(), codes
-
-
-def _classes_figure(
-    counts: dict[str, NDArray[np.float64]], classes: list[Any], highest: float
-) -> Any:
-    def draw(name: str, ax: Any) -> None:
-        plot_classes(counts[name], classes, ax, highest)
-
-    return small_multiples(list(counts), draw, 0.8)
-
-
-def _gallery_figure(picks: dict[str, Any], images: NDArray[Any]) -> Any:
-    stages = next(iter(picks.values()))[0]
-    n_rows, n_columns = len(shown_queries(len(stages) - 1)), min(10, len(stages[1]))
-    height, width = images.shape[-2:]
-    room = 0.12  # for the name
-
-    def draw(name: str, ax: Any) -> None:
-        plot_gallery(images, picks[name][0], ax)
-
-    return small_multiples(
-        list(picks), draw, n_rows * height / (n_columns * width) + room
-    )
-
-
-def _map_figure(picks: dict[str, Any], points: NDArray[np.float64]) -> Any:
-    def draw(name: str, ax: Any) -> None:
-        plot_map(points, picks[name][0], ax)
-
-    return small_multiples(list(picks), draw, 0.85)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skal_deep.evaluation._export import escape_formula
+from skal_deep.evaluation.report._colours import PALETTE
 from skal_deep.evaluation.report._plots import _axes
 
 _N_SHOWN = 3000  # grey points of a map; more make no better background
@@ -33,7 +34,7 @@ def plot_classes(
     ax : matplotlib.axes.Axes, default=None
         Axes to draw on; ``None`` makes a figure.
     highest : float, default=None
-        The number that is darkest, to be shared by pictures side by side; ``None`` is
+        The number in full colour, to be shared by pictures side by side; ``None`` is
         the largest here.
 
     Returns
@@ -54,9 +55,13 @@ def plot_classes(
     >>> ax.get_xlabel(), ax.get_ylabel()
     ('query', 'class')
     """
-    ax = _axes(ax)
+    from matplotlib.colors import LinearSegmentedColormap, to_rgb
+
+    ax, blue = _axes(ax), to_rgb(PALETTE[0])
+    # From transparent on, so that "none" has the colour of the paper, white or dark.
+    shades = LinearSegmentedColormap.from_list("shades", [(*blue, 0), (*blue, 1)])
     ax.pcolormesh(
-        counts.T, cmap="Blues", vmin=0, vmax=highest or counts.max(), rasterized=True
+        counts.T, cmap=shades, vmin=0, vmax=highest or counts.max(), rasterized=True
     )
     ax.set_yticks(
         np.arange(len(classes)) + 0.5, [escape_formula(name, 16) for name in classes]

@@ -16,6 +16,7 @@ from skal_deep.evaluation.report._colours import (
     strategy_styles,
 )
 from skal_deep.evaluation.report._comparison_tables import labels_for
+from skal_deep.evaluation.simulation._search import FOUND
 from skal_deep.evaluation.statistics._curves import (
     check_labels,
     check_scores,
@@ -24,6 +25,7 @@ from skal_deep.evaluation.statistics._curves import (
     stage_labels,
 )
 
+_PALE = 0.4
 _REFERENCE_STYLES: tuple[Any, ...] = (":", "-.", (0, (1, 4)))
 
 
@@ -32,7 +34,8 @@ def plot_curves(
 ) -> Any:
     """Draw mean learning curves with 95 % bands, random sampling dashed.
 
-    Reference lines are dotted. The legend is in the order of the final scores.
+    Reference lines are dotted; "found by search" is nowhere below the best strategy.
+    The legend is in the order of the final scores.
 
     Use it for a first look; :func:`plot_differences` shows better who is ahead.
 
@@ -81,6 +84,9 @@ def plot_curves(
     names = dict.fromkeys(row["strategy"] for row in comparison.references)
     for i, name in enumerate(names):
         mean = comparison.curve(name, metric).mean(axis=0)
+        if name == FOUND:  # what a strategy reached was found, too
+            means = [comparison.curve(s, metric) for s in comparison.strategies]
+            mean = np.fmax(mean, np.max([each.mean(axis=0) for each in means], axis=0))
         n_labels = comparison.curve(name, "n_labels").mean(axis=0)
         if len(mean) == 1:  # all labels: far to the right, and at one height
             line = ax.axhline(
@@ -266,6 +272,8 @@ def plot_savings(comparison: HasCurves, ax: Any = None) -> Any:
 def plot_seconds(comparison: HasCurves, ax: Any = None) -> Any:
     """Draw the seconds that fits and queries take in one repeat.
 
+    Each bar has the colour of its strategy: fits pale, queries in full.
+
     Use it to see whether a strategy is worth its time.
 
     Parameters
@@ -299,6 +307,8 @@ def plot_seconds(comparison: HasCurves, ax: Any = None) -> Any:
     >>> plot_seconds(comparison).get_xlabel()
     'seconds'
     """
+    from matplotlib.patches import Patch
+
     ax = _axes(ax)
     names = comparison.strategies[::-1]  # the first on top
     fit, query = (
@@ -306,8 +316,9 @@ def plot_seconds(comparison: HasCurves, ax: Any = None) -> Any:
         for column in ("seconds_fit", "seconds_query")
     )
     places = np.arange(len(names))
-    ax.barh(places, fit, height=0.6, color=BASELINE_COLOUR, label="fits")
-    ax.barh(places, query, height=0.6, left=fit, color=PALETTE[0], label="queries")
+    colours = [_style(comparison, name)["color"] for name in names]
+    ax.barh(places, fit, height=0.6, color=colours, alpha=_PALE)
+    ax.barh(places, query, height=0.6, left=fit, color=colours)
     ax.set_yticks(places, list(map(escape_formula, names)))
     ax.tick_params(axis="y", length=0)
     ax.set_title("Seconds in one repeat", loc="left", fontsize=10)
@@ -315,7 +326,12 @@ def plot_seconds(comparison: HasCurves, ax: Any = None) -> Any:
     ax.grid(visible=False, axis="y")
     ax.set_xlabel("seconds")
     # Above the axes, as inside them its patches are lost on bars of their own colour.
-    ax.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
+    handles = [
+        Patch(color=BASELINE_COLOUR, alpha=_PALE, label="fits"),
+        Patch(color=BASELINE_COLOUR, label="queries"),
+    ]
+    place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": 2}
+    ax.legend(handles=handles, frameon=False, **place)
     return ax
 
 

@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 
 from skal_deep.evaluation.statistics._paired import LEVEL, PairedDifference
-from skal_deep.evaluation.statistics._power import detectable_effect, fewest_repeats
+from skal_deep.evaluation.statistics._power import (
+    detectable_effect,
+    fewest_repeats,
+    repeats_needed,
+)
 from skal_deep.evaluation.statistics._tests import holm
 
 
@@ -89,8 +93,8 @@ class Verdict:
         if self.is_found:
             return f"{self.word}{self.caveat}"
         if not self.difference.has_statement or self.difference.sd == 0:
-            return self.word
-        return f"{self.word}; {self.reach}"
+            return f"{self.word}{self.caveat if self.difference.has_statement else ''}"
+        return f"{self.word}{self.caveat}; {self.reach}"
 
     @property
     def caveat(self) -> str:
@@ -198,6 +202,93 @@ def too_few(n_repeats: int, n_strategies: int) -> str | None:
         f"{n_strategies} strateg{'ies' if n_strategies > 1 else 'y'} can be "
         "significant). Ten or more are better."
     )
+
+
+def headline(found: Mapping[str, Verdict]) -> str:
+    """Return the verdicts on all strategies in one sentence.
+
+    Parameters
+    ----------
+    found : dict of str to Verdict
+        The conclusion about each strategy, compared with random sampling.
+    """
+    by_word: dict[str, list[str]] = {}
+    for name, verdict in found.items():
+        by_word.setdefault(verdict.word, []).append(name)
+    said = [
+        f"{', '.join(by_word[word])}: {word} than random sampling"
+        for word in ("better", "worse")
+        if word in by_word
+    ]
+    if said:
+        caveat = next(each.caveat for each in found.values() if each.is_found)
+        return f"{'. '.join(said)}{caveat}."
+    if not found:
+        return "Random sampling alone: nothing is compared."
+    if set(by_word) == {"no difference detected"}:
+        return "No difference to random sampling was detected."
+    return f"{'; '.join(word[0].upper() + word[1:] for word in by_word)}."
+
+
+def next_steps(found: Mapping[str, Verdict]) -> list[str]:
+    """Return what to do after a comparison.
+
+    Parameters
+    ----------
+    found : dict of str to Verdict
+        The conclusion about each strategy, compared with random sampling.
+    """
+    if not found:
+        return ["Name strategies to compare with random sampling."]
+    judged = {k: v for k, v in found.items() if v.difference.has_statement}
+    if not judged:
+        return ["Play two repeats or more, each with a score, to say anything."]
+    best = max(judged, key=lambda name: judged[name].difference.mean)
+    verdict, steps = judged[best], []
+    if verdict.caveat:
+        n = fewest_repeats(verdict.n_tests)
+        steps.append(
+            f"Play {n} repeats or more (n_repeats={n}): with a run_dir, those "
+            "that were played count."
+        )
+    if verdict.word == "better":
+        steps.append(
+            f"Let {best} choose what to label, and keep some rows that were "
+            "drawn at random, to estimate the score without bias."
+        )
+    else:
+        steps.append(
+            f"Label rows at random, unless a larger study says otherwise. "
+            f"{more_repeats(verdict)}".strip()
+        )
+        steps.append(
+            "does_al_help(..., explain=True) looks for the reason why "
+            "choosing does not help."
+        )
+    return steps
+
+
+def more_repeats(verdict: Verdict) -> str:
+    """Return how many repeats would detect what was seen; nothing if all are alike.
+
+    Parameters
+    ----------
+    verdict : Verdict
+        One that found no difference.
+    """
+    difference = verdict.difference
+    if difference.sd == 0 or difference.mean == 0:
+        return ""
+    n_more = repeats_needed(
+        difference.mean / difference.sd, LEVEL / verdict.n_tests, difference.overlap
+    )
+    need = (
+        "these data do not suffice"
+        if n_more is None
+        else f"about {n_more} repeats are needed"
+    )
+    seen = format_size(abs(difference.mean), verdict.is_share)
+    return f"To detect a difference as small as the {seen} seen, {need}."
 
 
 def format_size(value: float, is_share: bool, sign: str = "") -> str:

@@ -146,7 +146,7 @@ def test_rows_without_a_label_are_no_class_of_the_report(tmp_path):
     words = np.array(["jay", "owl", "wren", None], dtype=object)[labels]
     for given, classes in ((labels, ["0", "1", "2"]), (words, ["jay", "owl", "wren"])):
         compared.to_html(tmp_path / "page.html", X, given)
-        figure = figures((tmp_path / "page.html").read_text("utf-8"))[-2]
+        figure = figures((tmp_path / "page.html").read_text("utf-8"))[4]
         texts = re.findall(r"<text[^>]*>([^<]*)</text>", figure)
         assert set(classes) <= set(texts)
         assert not {"-1", "None"} & set(texts)
