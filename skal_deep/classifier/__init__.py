@@ -2,12 +2,18 @@
 
 from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier._deep_ensemble import DeepEnsembleClassifier
+from skal_deep.classifier._entropy_minimizing import EntropyMinimizingClassifier
 from skal_deep.classifier._evidential import EvidentialClassifier
+from skal_deep.classifier._fix_match import FixMatchClassifier
+from skal_deep.classifier._label_propagation import LabelPropagationClassifier
 from skal_deep.classifier._laplace import LaplaceClassifier
+from skal_deep.classifier._loss_prediction import LossPredictionClassifier
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
 from skal_deep.classifier._multi_head import MultiHeadClassifier
+from skal_deep.classifier._pseudo_label import PseudoLabelClassifier
 from skal_deep.classifier._snapshot_ensemble import SnapshotEnsembleClassifier
 from skal_deep.classifier._swag import SWAGClassifier
+from skal_deep.classifier._wasserstein import WassersteinClassifier
 from skal_deep.classifier.door._as_model import Model, as_model
 from skal_deep.classifier.door._capabilities import (
     Embeds,
@@ -17,6 +23,8 @@ from skal_deep.classifier.door._capabilities import (
     MeasuresGradients,
     PredictsEvidence,
     PredictsLogits,
+    PredictsLoss,
+    PredictsNovelty,
     PredictsProba,
     SamplesProba,
 )
@@ -24,6 +32,12 @@ from skal_deep.classifier.door._fitting import fit_on_labeled
 from skal_deep.exceptions import CapabilityError
 
 __all__ = [
+    "PseudoLabelClassifier",
+    "LabelPropagationClassifier",
+    "FixMatchClassifier",
+    "EntropyMinimizingClassifier",
+    "PredictsNovelty",
+    "WassersteinClassifier",
     "CapabilityError",
     "DeepClassifier",
     "DeepEnsembleClassifier",
@@ -33,12 +47,14 @@ __all__ = [
     "HasSlopes",
     "HasWeightGradients",
     "LaplaceClassifier",
+    "LossPredictionClassifier",
     "MCDropoutClassifier",
     "MeasuresGradients",
     "Model",
     "MultiHeadClassifier",
     "PredictsEvidence",
     "PredictsLogits",
+    "PredictsLoss",
     "PredictsProba",
     "SWAGClassifier",
     "SamplesProba",

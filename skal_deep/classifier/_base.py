@@ -89,6 +89,8 @@ class NetClassifier(SkactivemlClassifier, ABC):
         "embedding_layer": [str, None],
         "random_state": ["random_state"],
     }
+    # Whether `_fit_nets` takes the rows without a label, too, as `unlabeled`.
+    _learns_from_unlabeled = False
 
     def fit(self, X, y, sample_weight=None):
         """Fit the net to the labelled rows.
@@ -184,7 +186,9 @@ class NetClassifier(SkactivemlClassifier, ABC):
         weight = None if sample_weight is None else sample_weight[labeled]
         if weight is not None and len(weight) and not weight.any():
             raise ValueError("sample_weight is zero for every labelled row.")
+        rest = {"unlabeled": X[~labeled]} if self._learns_from_unlabeled else {}
         self.nets_ = self._fit_nets(
+            **rest,
             X=X[labeled],
             y=y[labeled].astype(np.int64),
             sample_weight=weight,

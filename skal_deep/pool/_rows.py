@@ -8,7 +8,13 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from skal_deep.classifier import Embeds, HasWeightGradients, Model
+from skal_deep.classifier import (
+    CapabilityError,
+    Embeds,
+    HasWeightGradients,
+    Model,
+    PredictsLoss,
+)
 from skal_deep.classifier._base import derived_seed
 from skal_deep.functional import last_layer_features
 from skal_deep.pool._checks import as_inputs
@@ -96,6 +102,19 @@ class Rows:
     def predict_evidence(self) -> Tensor:
         """Return evidence for each class, of shape (N, C)."""
         return self._answer("predict_evidence")
+
+    def predict_novelty(self) -> Tensor:
+        """Return how unlike the labelled rows each row is, (N,)."""
+        return self._answer("predict_novelty")
+
+    def predict_loss(self) -> Tensor:
+        """Return predicted losses of shape (N,), of any scale."""
+        if not isinstance(self._model, PredictsLoss):
+            raise CapabilityError(
+                "Predicted losses are asked for, and the classifier has no "
+                "`predict_loss`. Pass a LossPredictionClassifier."
+            )
+        return self._answer("predict_loss")
 
     def embed(self) -> Tensor:
         """Return embeddings of shape (N, D), the inputs where the model has none."""

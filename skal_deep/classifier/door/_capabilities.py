@@ -86,6 +86,52 @@ class PredictsEvidence(Protocol):
 
 
 @runtime_checkable
+class PredictsLoss(Protocol):
+    """A model that predicts the loss of each row.
+
+    Give your own classifier this method to use it with the strategy LearningLoss.
+
+    See Also
+    --------
+    LossPredictionClassifier : A classifier with this method.
+    skal_deep.pool.LearningLoss : The strategy that asks for it.
+
+    Examples
+    --------
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skal_deep.classifier import PredictsLoss, as_model
+    >>> isinstance(as_model(GaussianNB()), PredictsLoss)
+    False
+    """
+
+    def predict_loss(self, X: ArrayLike) -> Tensor:
+        """Return predicted losses of shape (N,), of any scale."""
+
+
+@runtime_checkable
+class PredictsNovelty(Protocol):
+    """A model that tells how unlike the labelled rows a row is.
+
+    Give your own classifier this method to use it with the strategy WAAL.
+
+    See Also
+    --------
+    WassersteinClassifier : A classifier with this method.
+    skal_deep.pool.WAAL : The strategy that asks for it.
+
+    Examples
+    --------
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skal_deep.classifier import PredictsNovelty, as_model
+    >>> isinstance(as_model(GaussianNB()), PredictsNovelty)
+    False
+    """
+
+    def predict_novelty(self, X: ArrayLike) -> Tensor:
+        """Return novelty of shape (N,), high = unlike the labelled rows."""
+
+
+@runtime_checkable
 class Embeds(Protocol):
     """A model that returns learned features.
 
@@ -254,6 +300,8 @@ REMEDIES: dict[type, str] = {
         "DeepEnsembleClassifier, a random forest or bagging."
     ),
     PredictsEvidence: "Pass an EvidentialClassifier.",
+    PredictsNovelty: "Pass a WassersteinClassifier.",
+    PredictsLoss: "Pass a LossPredictionClassifier.",
     Embeds: "Pass a neural net: DeepClassifier or a skorch net.",
     HasLinearHead: (
         "Pass a single net, as DeepClassifier, or a linear classifier of scikit-learn."

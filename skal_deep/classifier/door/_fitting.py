@@ -94,7 +94,8 @@ def fit_on_labeled(
     if isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
         check_equal_missing_label(last.missing_label, missing_label)
         others = np.flatnonzero(~has_label)
-        if not is_net:  # others may learn from rows without a label, too
+        # others than nets may learn from rows without a label, too
+        if not is_net or last._learns_from_unlabeled:
             others = canonical_order(X, others, None, weight)
         labeled = np.concatenate([labeled, others])
     elif isinstance(last, NeuralNet) and not len(labeled):
