@@ -85,6 +85,13 @@ JOINT_MAKERS = {
     ),
     "fixmatch": lambda net, **kw: FixMatchClassifier(net, unlabeled_ratio=1, **kw),
 }
+# Posteriors that share all but their draws and a term of the loss with the others: the
+# public checks and the tests of draws see them, no more.
+POSTERIOR_MAKERS = {
+    "stochastic ensemble": lambda net, **kw: DeepEnsembleClassifier(
+        net, n_estimators=3, n_dropout_draws=2, **kw
+    ),
+}
 WITHOUT_POSTERIOR = ("deep", "evidential")
 POSTERIORS = [kind for kind in MAKERS if kind not in WITHOUT_POSTERIOR]
 

@@ -1,14 +1,20 @@
 """Independently trained nets as a posterior."""
 
+from functools import partial
 from numbers import Integral
 
+import torch
 from sklearn.base import clone
 from sklearn.utils._param_validation import Interval
 
 from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier._posterior import EnsembleClassifier
+from skal_deep.classifier.net._answers import net_proba, with_embeddings
+from skal_deep.classifier.net._dropout_check import check_dropout
+from skal_deep.classifier.net._dropout_draws import dropout_proba
 from skal_deep.classifier.net._fit import train_net
 from skal_deep.classifier.net._stacked_training import StackedTraining
+from skal_deep.modules._dropout import dropout_sites
 
 
 class DeepEnsembleClassifier(EnsembleClassifier):
@@ -48,6 +54,11 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         default, its optimiser SGD, Adam, AdamW or RMSprop, and its module without
         dropout and batch normalisation. Where one pass is not possible, a warning
         says why, and members are trained one after another.
+    n_dropout_draws : int, default=None
+        Number of draws of each member by Monte Carlo dropout, which makes it a
+        stochastic ensemble [3]_. A prediction averages ``n_estimators *
+        n_dropout_draws`` draws; ``sample_proba`` gives any number, members in turn.
+        The module needs ``nn.Dropout``. ``None`` takes each member as it is.
     embedding_layer : str, default=None
         Name of the layer of the module whose input is the embedding. ``None`` is the
         linear layer that runs last. The embeddings of the members stand side by side.
@@ -83,6 +94,8 @@ class DeepEnsembleClassifier(EnsembleClassifier):
        Predictive Uncertainty Estimation using Deep Ensembles. NeurIPS, 2017.
     .. [2] W. Beluch, T. Genewein, A. Nürnberger, J. Köhler. The Power of Ensembles
        for Active Learning in Image Classification. CVPR, 2018.
+    .. [3] R. Pop, P. Fulop. Deep Ensemble Bayesian Active Learning: Addressing the
+       Mode Collapse issue in Monte Carlo dropout via Ensembles. arXiv:1811.03897, 2018.
 
     Examples
     --------
@@ -99,6 +112,7 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         **EnsembleClassifier._parameter_constraints,
         "shared_epochs": [Interval(Integral, 0, None, closed="left")],
         "batched": ["boolean"],
+        "n_dropout_draws": [Interval(Integral, 1, None, closed="left"), None],
     }
 
     def __init__(
@@ -107,6 +121,7 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         n_estimators=5,
         shared_epochs=0,
         batched=False,
+        n_dropout_draws=None,
         embedding_layer=None,
         classes=None,
         missing_label=-1,
@@ -123,6 +138,7 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         self.n_estimators = n_estimators
         self.shared_epochs = shared_epochs
         self.batched = batched
+        self.n_dropout_draws = n_dropout_draws
         self.embedding_layer = embedding_layer
 
     def _fit_nets(self, *, start_from, **data):
@@ -159,6 +175,8 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         ]
 
     def _check_fit(self, shown):
+        if self.n_dropout_draws and len(self.classes_) > 1:
+            check_dropout(self.nets_[0], shown)
         advice = (
             "Pass the module as a class, not an instance, and draw its initial weights "
             "from torch's global generator."
@@ -166,3 +184,40 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         if self.shared_epochs:
             advice = "Members with shared_epochs part by dropout: add nn.Dropout."
         self._check_draws(shown, advice)
+
+    def _sites(self):
+        """Describe what differs from draw to draw."""
+        if self.n_dropout_draws is None:
+            return super()._sites()
+        return super()._sites() + dropout_sites(self.nets_[0].module_)
+
+    def _draw(self, X, n_samples=None, seed=0):
+        """Return coupled draws of the class probabilities as a tensor (S, N, C)."""
+        if self.n_dropout_draws is None:
+            return super()._draw(X)
+        n_members = len(self.nets_)
+        n_samples = n_samples or n_members * self.n_dropout_draws
+        n_each = -(-n_samples // n_members)
+        draws_MKNC = torch.stack(
+            [
+                dropout_proba(net, X, n_each, derived_seed(seed, member))
+                for member, net in enumerate(self.nets_)
+            ]
+        )
+        # members take turns, so that fewer draws are the first ones of more
+        return draws_MKNC.transpose(0, 1).flatten(0, 1)[:n_samples]
+
+    def _answer(self, X, embeddings=False):
+        """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
+        if self.n_dropout_draws is None:
+            return super()._answer(X, embeddings)
+        proba_NC = self._mean_of_draws(X)
+        if not embeddings:
+            return proba_NC, None
+        embeddings_MND = [
+            with_embeddings(
+                partial(net_proba, net, X), net.module_, self.embedding_layer
+            )[1]
+            for net in self.nets_
+        ]
+        return proba_NC, torch.cat(embeddings_MND, dim=1)

@@ -94,6 +94,16 @@ class PosteriorClassifier(NetClassifier, ABC):
         """Return the seed of the draws that predictions average."""
         return derived_seed(self.seed_, 1)
 
+    def _mean_of_draws(self, X: NDArray[Any]) -> Tensor:
+        """Return the mean of the draws (N, C), made for some rows at a time."""
+        size = max(1, _NUMBERS_OF_A_DRAW // len(self.classes_))
+        return torch.cat(
+            [
+                _mean(self._draw(X[start : start + size], None, self._draw_seed()))
+                for start in range(0, len(X), size)
+            ]
+        )
+
     def _check_draws(self, shown: NDArray[Any], advice: str) -> None:
         """Raise if all draws of a posterior are equal on a few rows.
 
@@ -122,13 +132,7 @@ class SingleNetPosterior(PosteriorClassifier, ABC):
 
     def _answer(self, X, embeddings=False):
         """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
-        size = max(1, _NUMBERS_OF_A_DRAW // len(self.classes_))
-        proba_NC = torch.cat(
-            [
-                _mean(self._draw(X[start : start + size], None, self._draw_seed()))
-                for start in range(0, len(X), size)
-            ]
-        )
+        proba_NC = self._mean_of_draws(X)
         if not embeddings:
             return proba_NC, None
         return proba_NC, net_answer(self.nets_[0], X, self.embedding_layer, True)[1]
