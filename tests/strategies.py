@@ -4,11 +4,13 @@ from functools import partial
 
 from skal_deep import pool
 from skal_deep.classifier import (
+    CheckpointClassifier,
     EvidentialClassifier,
     LossPredictionClassifier,
     PredictsEvidence,
     PredictsLoss,
     PredictsNovelty,
+    PredictsVotes,
     WassersteinClassifier,
 )
 from skal_deep.pool import (
@@ -78,6 +80,7 @@ _TRAINED_FOR = {
     PredictsEvidence: EvidentialClassifier,
     PredictsLoss: LossPredictionClassifier,
     PredictsNovelty: WassersteinClassifier,
+    PredictsVotes: CheckpointClassifier,
 }
 
 

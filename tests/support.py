@@ -7,6 +7,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from skal_deep.classifier import (
+    CheckpointClassifier,
     DeepClassifier,
     DeepEnsembleClassifier,
     EntropyMinimizingClassifier,
@@ -16,6 +17,7 @@ from skal_deep.classifier import (
     LaplaceClassifier,
     LossPredictionClassifier,
     MCDropoutClassifier,
+    MixMatchClassifier,
     MultiHeadClassifier,
     PseudoLabelClassifier,
     SnapshotEnsembleClassifier,
@@ -78,6 +80,8 @@ MAKERS = {
 JOINT_MAKERS = {
     "loss": LossPredictionClassifier,
     "entropy": EntropyMinimizingClassifier,
+    "checkpoints": CheckpointClassifier,
+    "mixmatch": MixMatchClassifier,
     "critic": WassersteinClassifier,
     "pseudo": lambda net, **kw: PseudoLabelClassifier(net, threshold=0.5, **kw),
     "propagated": lambda net, **kw: LabelPropagationClassifier(

@@ -1,5 +1,6 @@
 """Classifiers over a skorch net, and what strategies may ask of a classifier."""
 
+from skal_deep.classifier._checkpoint import CheckpointClassifier
 from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier._deep_ensemble import DeepEnsembleClassifier
 from skal_deep.classifier._entropy_minimizing import EntropyMinimizingClassifier
@@ -9,6 +10,7 @@ from skal_deep.classifier._label_propagation import LabelPropagationClassifier
 from skal_deep.classifier._laplace import LaplaceClassifier
 from skal_deep.classifier._loss_prediction import LossPredictionClassifier
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
+from skal_deep.classifier._mix_match import MixMatchClassifier
 from skal_deep.classifier._multi_head import MultiHeadClassifier
 from skal_deep.classifier._pseudo_label import PseudoLabelClassifier
 from skal_deep.classifier._snapshot_ensemble import SnapshotEnsembleClassifier
@@ -26,12 +28,16 @@ from skal_deep.classifier.door._capabilities import (
     PredictsLoss,
     PredictsNovelty,
     PredictsProba,
+    PredictsVotes,
     SamplesProba,
 )
 from skal_deep.classifier.door._fitting import fit_on_labeled
 from skal_deep.exceptions import CapabilityError
 
 __all__ = [
+    "MixMatchClassifier",
+    "CheckpointClassifier",
+    "PredictsVotes",
     "PseudoLabelClassifier",
     "LabelPropagationClassifier",
     "FixMatchClassifier",

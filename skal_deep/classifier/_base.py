@@ -24,7 +24,7 @@ from skorch.dataset import Dataset
 from torch import Tensor
 
 from skal_deep.classifier.net._batches import N_SHOWN_ROWS
-from skal_deep.classifier.net._fit import fit_net
+from skal_deep.classifier.net._fit import fit_net, train_net
 from skal_deep.classifier.net._gradient_lengths import gradient_lengths, has_bias
 from skal_deep.classifier.net._head import net_head
 from skal_deep.classifier.net._interrupts import (
@@ -32,6 +32,7 @@ from skal_deep.classifier.net._interrupts import (
     restore_unless_done,
 )
 from skal_deep.classifier.net._jacobian import net_jacobian
+from skal_deep.classifier.net._joint_training import augmented
 from skal_deep.classifier.net._logits import differentiable_logits
 from skal_deep.classifier.net._reading import check_reading
 from skal_deep.classifier.net._weight_gradients import net_weight_gradients
@@ -86,6 +87,7 @@ class NetClassifier(SkactivemlClassifier, ABC):
 
     _parameter_constraints: dict[str, Any] = {
         "net": [NeuralNet],
+        "augment": [callable, None],
         "embedding_layer": [str, None],
         "random_state": ["random_state"],
     }
@@ -233,6 +235,7 @@ class NetClassifier(SkactivemlClassifier, ABC):
         seed: int | None = None,
         start_from: list[NeuralNet] | None = None,
         member: int = 0,
+        train: Callable[..., None] | None = None,
         **options: Any,
     ) -> NeuralNet:
         """Return a fitted clone of a net, by default of ``self.net``, for a member.
@@ -245,8 +248,16 @@ class NetClassifier(SkactivemlClassifier, ABC):
             seed=self.seed_ if seed is None else seed,
             start_from=start_from[member] if start_from else None,
             embedding_layer=self.embedding_layer,
+            train=partial(self._train_augmented, train or train_net),
             **options,
         )
+
+    def _train_augmented(
+        self, train: Callable[..., None], net: NeuralNet, *data: Any
+    ) -> None:
+        """Train an initialised net on inputs that are changed, if any are."""
+        with augmented(net, getattr(self, "augment", None)):
+            train(net, *data)
 
     def _check_fit(self, shown: NDArray[Any]) -> None:
         """Check on a few rows that the fitted net keeps the promise of the class."""

@@ -1,5 +1,6 @@
 """Independently trained nets as a posterior."""
 
+import warnings
 from functools import partial
 from numbers import Integral
 
@@ -59,6 +60,10 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         stochastic ensemble [3]_. A prediction averages ``n_estimators *
         n_dropout_draws`` draws; ``sample_proba`` gives any number, members in turn.
         The module needs ``nn.Dropout``. ``None`` takes each member as it is.
+    augment : callable, default=None
+        Takes and returns the inputs of a mini-batch of training, as a tensor.
+        Predictions and queries see rows as they are. It may draw from torch's global
+        generator, which the fit seeds and puts back.
     embedding_layer : str, default=None
         Name of the layer of the module whose input is the embedding. ``None`` is the
         linear layer that runs last. The embeddings of the members stand side by side.
@@ -122,6 +127,7 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         shared_epochs=0,
         batched=False,
         n_dropout_draws=None,
+        augment=None,
         embedding_layer=None,
         classes=None,
         missing_label=-1,
@@ -139,6 +145,7 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         self.shared_epochs = shared_epochs
         self.batched = batched
         self.n_dropout_draws = n_dropout_draws
+        self.augment = augment
         self.embedding_layer = embedding_layer
 
     def _fit_nets(self, *, start_from, **data):
@@ -147,6 +154,14 @@ class DeepEnsembleClassifier(EnsembleClassifier):
             shared, net = self._parts_of_training()
             common = self._fit_net(net=shared, **data)
             start_from = [common] * self.n_estimators
+        batched = self.batched
+        if batched and self.augment is not None:
+            batched = False
+            warnings.warn(
+                "Members are trained one after another: with `augment` their inputs "
+                "differ.",
+                stacklevel=4,
+            )
         together = StackedTraining()
         nets = [
             self._fit_net(
@@ -154,7 +169,7 @@ class DeepEnsembleClassifier(EnsembleClassifier):
                 seed=derived_seed(self.seed_, 0, member),
                 start_from=start_from,
                 member=member,
-                train=together.add if self.batched else train_net,
+                train=together.add if batched else train_net,
                 **data,
             )
             for member in range(self.n_estimators)

@@ -30,6 +30,10 @@ class EntropyMinimizingClassifier(JointClassifier):
         :class:`DeepClassifier`.
     entropy_weight : float, default=0.1
         Weight of the entropy; 0 is the net by itself.
+    augment : callable, default=None
+        Takes and returns the inputs of a mini-batch of training, as a tensor.
+        Predictions and queries see rows as they are. It may draw from torch's global
+        generator, which the fit seeds and puts back.
     embedding_layer : str, default=None
         Name of the layer of the module whose input is the embedding. ``None`` is the
         linear layer that runs last.
@@ -90,6 +94,7 @@ class EntropyMinimizingClassifier(JointClassifier):
         self,
         net,
         entropy_weight=0.1,
+        augment=None,
         embedding_layer=None,
         classes=None,
         missing_label=-1,
@@ -104,6 +109,7 @@ class EntropyMinimizingClassifier(JointClassifier):
         )
         self.net = net
         self.entropy_weight = entropy_weight
+        self.augment = augment
         self.embedding_layer = embedding_layer
 
     def _uses(self, unlabeled):

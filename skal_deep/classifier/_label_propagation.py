@@ -37,6 +37,10 @@ class LabelPropagationClassifier(NetClassifier):
         Number of neighbours of each row in the graph.
     alpha : float, default=0.99
         How far labels reach, below 1.
+    augment : callable, default=None
+        Takes and returns the inputs of a mini-batch of training, as a tensor.
+        Predictions and queries see rows as they are. It may draw from torch's global
+        generator, which the fit seeds and puts back.
     embedding_layer : str, default=None
         Name of the layer of the module whose input is the embedding. ``None`` is the
         linear layer that runs last.
@@ -100,6 +104,7 @@ class LabelPropagationClassifier(NetClassifier):
         net,
         n_neighbors=50,
         alpha=0.99,
+        augment=None,
         embedding_layer=None,
         classes=None,
         missing_label=-1,
@@ -115,6 +120,7 @@ class LabelPropagationClassifier(NetClassifier):
         self.net = net
         self.n_neighbors = n_neighbors
         self.alpha = alpha
+        self.augment = augment
         self.embedding_layer = embedding_layer
 
     _learns_from_unlabeled = True

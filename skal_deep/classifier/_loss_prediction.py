@@ -45,6 +45,10 @@ class LossPredictionClassifier(NetClassifier):
     joint_share : float, default=0.6
         Share of the epochs in which the ranking loss changes the net, too. After them
         it changes the loss predictor alone; the paper takes 120 of 200 epochs.
+    augment : callable, default=None
+        Takes and returns the inputs of a mini-batch of training, as a tensor.
+        Predictions and queries see rows as they are. It may draw from torch's global
+        generator, which the fit seeds and puts back.
     embedding_layer : str, default=None
         Name of the layer of the module whose input is the embedding. ``None`` is the
         linear layer that runs last.
@@ -107,6 +111,7 @@ class LossPredictionClassifier(NetClassifier):
         taps=None,
         loss_weight=1.0,
         joint_share=0.6,
+        augment=None,
         embedding_layer=None,
         classes=None,
         missing_label=-1,
@@ -123,6 +128,7 @@ class LossPredictionClassifier(NetClassifier):
         self.taps = taps
         self.loss_weight = loss_weight
         self.joint_share = joint_share
+        self.augment = augment
         self.embedding_layer = embedding_layer
 
     def _fit_nets(self, *, shown, **data):

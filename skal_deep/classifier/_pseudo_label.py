@@ -15,7 +15,7 @@ class PseudoLabelClassifier(NetClassifier):
 
     Trains on the labelled rows, gives labels to the unlabelled ones whose prediction
     has an entropy below a threshold, and goes on training with both. The guessed labels
-    are forgotten after that. This is the training of Cost-Effective Active Learning [1]_.
+    are forgotten after that. So trains Cost-Effective Active Learning [1]_.
 
     Use it with the strategy :class:`~skal_deep.pool.CEAL`, or with any other.
 
@@ -29,6 +29,10 @@ class PseudoLabelClassifier(NetClassifier):
     decay : float, default=0.0033
         What the threshold loses with each round: with each call of ``fit_from`` that
         goes on from the last one. ``fit`` is round 0.
+    augment : callable, default=None
+        Takes and returns the inputs of a mini-batch of training, as a tensor.
+        Predictions and queries see rows as they are. It may draw from torch's global
+        generator, which the fit seeds and puts back.
     embedding_layer : str, default=None
         Name of the layer of the module whose input is the embedding. ``None`` is the
         linear layer that runs last.
@@ -91,6 +95,7 @@ class PseudoLabelClassifier(NetClassifier):
         net,
         threshold=0.05,
         decay=0.0033,
+        augment=None,
         embedding_layer=None,
         classes=None,
         missing_label=-1,
@@ -106,6 +111,7 @@ class PseudoLabelClassifier(NetClassifier):
         self.net = net
         self.threshold = threshold
         self.decay = decay
+        self.augment = augment
         self.embedding_layer = embedding_layer
 
     _learns_from_unlabeled = True

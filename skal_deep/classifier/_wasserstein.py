@@ -44,6 +44,10 @@ class WassersteinClassifier(JointClassifier):
         Weight of the penalty for slopes of the critic other than 1.
     critic_lr : float, default=1e-3
         Learning rate of the critic (Adam).
+    augment : callable, default=None
+        Takes and returns the inputs of a mini-batch of training, as a tensor.
+        Predictions and queries see rows as they are. It may draw from torch's global
+        generator, which the fit seeds and puts back.
     embedding_layer : str, default=None
         Name of the layer of the module whose input is the embedding. ``None`` is the
         linear layer that runs last.
@@ -109,6 +113,7 @@ class WassersteinClassifier(JointClassifier):
         critic_weight=0.01,
         penalty_weight=2.0,
         critic_lr=1e-3,
+        augment=None,
         embedding_layer=None,
         classes=None,
         missing_label=-1,
@@ -125,6 +130,7 @@ class WassersteinClassifier(JointClassifier):
         self.critic_weight = critic_weight
         self.penalty_weight = penalty_weight
         self.critic_lr = critic_lr
+        self.augment = augment
         self.embedding_layer = embedding_layer
 
     def _fit_nets(self, *, unlabeled=None, **data):

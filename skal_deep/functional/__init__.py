@@ -13,6 +13,7 @@ at once and tells how good they are instead.
 from skal_deep.functional.adversarial import deepfool, iterated_sign_attack
 from skal_deep.functional.alfa_mix import disagreements, flipping_mix
 from skal_deep.functional.calibration import expected_calibration_error
+from skal_deep.functional.consistency import inconsistency
 from skal_deep.functional.coverage import max_herding, prob_cover, purity_radius
 from skal_deep.functional.density_weighting import density, density_k_center
 from skal_deep.functional.dependence import ical
@@ -85,6 +86,7 @@ from skal_deep.functional.uncertainty import (
 )
 
 __all__ = [
+    "inconsistency",
     "confident_labels",
     "spread_labels",
     "propagated_labels",

@@ -9,10 +9,12 @@ from skal_deep.pool._bald import BALD
 from skal_deep.pool._base import DeepQueryStrategy, ScoreQueryStrategy
 from skal_deep.pool._batch_bald import BatchBALD
 from skal_deep.pool._batch_epig import BatchEPIG
+from skal_deep.pool._ceal import CEAL
 from skal_deep.pool._clue import Clue
 from skal_deep.pool._cluster_margin import ClusterMargin
 from skal_deep.pool._cluster_rounds import ClusterRounds
 from skal_deep.pool._consensus_kl import ConsensusKL
+from skal_deep.pool._consistency_sampling import ConsistencySampling
 from skal_deep.pool._contrastive_al import ContrastiveAL
 from skal_deep.pool._core_mse import CoreMSE
 from skal_deep.pool._core_set import CoreSet
@@ -28,9 +30,11 @@ from skal_deep.pool._drop_query import DropQuery
 from skal_deep.pool._egl import EGL
 from skal_deep.pool._epig import EPIG
 from skal_deep.pool._falcun import Falcun
+from skal_deep.pool._forgetting_events import ForgettingEvents
 from skal_deep.pool._ical import ICAL
 from skal_deep.pool._joint_label_propagation import JointLabelPropagation
 from skal_deep.pool._joint_sampling import JointSampling
+from skal_deep.pool._label_dispersion import LabelDispersion
 from skal_deep.pool._lcmd import LCMD
 from skal_deep.pool._learning_loss import LearningLoss
 from skal_deep.pool._least_confidence import LeastConfidence
@@ -57,6 +61,10 @@ from skal_deep.pool._vote_entropy import VoteEntropy
 from skal_deep.pool._waal import WAAL
 
 __all__ = [
+    "CEAL",
+    "ConsistencySampling",
+    "LabelDispersion",
+    "ForgettingEvents",
     "WAAL",
     "DAL",
     "DAAL",

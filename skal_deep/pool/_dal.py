@@ -1,5 +1,6 @@
 """DAL: what a net can tell from labelled rows, in sub-batches."""
 
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -109,40 +110,41 @@ class DAL(DeepQueryStrategy):
         self.verbose = verbose
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
-        points_ND = pool.embed()
         if lacks_a_pool(pool, "DAL"):
             return torch.arange(batch_size), torch.ones(len(pool))
-        labeled_MD, unlabeled_UD = pool.labeled.embed(), pool.unlabeled.embed()
-        row_N = pool.rows_of_data() - len(pool.labeled)
-
-        def discriminate(picks: Tensor) -> Tensor:
-            known_MD = torch.cat([labeled_MD, points_ND[picks]])
-            is_left = torch.ones(len(unlabeled_UD), dtype=torch.bool)
-            picked = row_N[picks]
-            is_left[picked[picked >= 0]] = False
-            rest = is_left.nonzero()[:, 0]
-            if not len(rest):
-                return torch.zeros(len(pool), dtype=torch.float64)
-            drawn = torch.randperm(len(rest), generator=pool.generator)
-            rest = rest[drawn[: _RATIO * len(known_MD)]]
-            score = train_unlabeled_detector(
-                known_MD.numpy(force=True),
-                unlabeled_UD[rest].numpy(force=True),
-                n_hidden=256,
-                n_layers=3,
-                n_iterations=self.n_iterations,
-                stop_accuracy=self.stop_accuracy,
-                batch_size=self.train_batch_size,
-                lr=self.lr,
-                generator=pool.generator,
-                name="DAL",
-                verbose=self.verbose,
-            )
-            return score(points_ND.numpy(force=True))
-
         return discriminative_batches(
-            discriminate,
+            partial(self._novelty, pool),
             batch_size,
             n_sub_batches=self.n_sub_batches,
             with_utilities=pool.with_utilities,
         )
+
+    def _novelty(self, pool: Pool, picks: Tensor) -> Tensor:
+        """Return how unlabelled candidates look to a net that counts picks as labelled.
+
+        It is 0 where no unlabelled row is left beside the picks.
+        """
+        points_ND = pool.embed()
+        known_MD = torch.cat([pool.labeled.embed(), points_ND[picks]])
+        row_b = pool.rows_of_data()[picks] - len(pool.labeled)
+        is_left_U = torch.ones(len(pool.unlabeled), dtype=torch.bool)
+        is_left_U[row_b[row_b >= 0]] = False
+        left = is_left_U.nonzero()[:, 0]
+        if not len(left):
+            return torch.zeros(len(pool), dtype=torch.float64)
+        order = torch.randperm(len(left), generator=pool.generator)
+        left = left[order[: _RATIO * len(known_MD)]]
+        score = train_unlabeled_detector(
+            known_MD.numpy(force=True),
+            pool.unlabeled.embed()[left].numpy(force=True),
+            n_hidden=256,
+            n_layers=3,
+            n_iterations=self.n_iterations,
+            stop_accuracy=self.stop_accuracy,
+            batch_size=self.train_batch_size,
+            lr=self.lr,
+            generator=pool.generator,
+            name="DAL",
+            verbose=self.verbose,
+        )
+        return score(points_ND.numpy(force=True))

@@ -1,5 +1,6 @@
 """Rows of data, seen through a model."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -85,6 +86,17 @@ class Rows:
         """The inputs, of shape (N, ...)."""
         return self._data[self._positions]
 
+    def seen_X(self) -> NDArray[Any]:
+        """Return the inputs as the classifier, or a Pipeline's last step, sees them.
+
+        Rows keep their shape as long as the earlier steps keep the number of features.
+        """
+        seen_ND = self._answer("inputs").numpy(force=True)
+        shape = self._data.shape[1:]
+        if seen_ND.shape[1] == math.prod(shape):
+            return seen_ND.reshape(len(self), *shape)
+        return seen_ND
+
     def take_answers_of(self, others: "Rows") -> None:
         """Look answers up in those of other rows, which these are among."""
         order = np.argsort(others._positions)
@@ -106,6 +118,10 @@ class Rows:
     def predict_novelty(self) -> Tensor:
         """Return how unlike the labelled rows each row is, (N,)."""
         return self._answer("predict_novelty")
+
+    def predict_votes(self) -> Tensor:
+        """Return the classes predicted at stages of the training, (N, T)."""
+        return self._answer("predict_votes")
 
     def predict_loss(self) -> Tensor:
         """Return predicted losses of shape (N,), of any scale."""

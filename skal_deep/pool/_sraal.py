@@ -112,9 +112,9 @@ class SRAAL(ScoreQueryStrategy):
             return torch.ones(len(pool))
         check_axes(pool, "SRAAL")
         score = train_sraal(
-            pool.labeled.X,
+            pool.labeled.seen_X(),
             label_numbers(pool),
-            pool.unlabeled.X,
+            pool.unlabeled.seen_X(),
             uncertainty_indicator(pool.unlabeled.predict_proba()).cpu(),
             latent_dim=self.latent_dim,
             n_iterations=self.n_iterations,
@@ -123,4 +123,4 @@ class SRAAL(ScoreQueryStrategy):
             generator=pool.generator,
             verbose=self.verbose,
         )
-        return score(pool.X)
+        return score(pool.seen_X())

@@ -113,8 +113,8 @@ class TAVAAL(ScoreQueryStrategy):
             return torch.ones(len(pool))
         check_axes(pool, "TAVAAL")
         scorer = train_vaal(
-            pool.labeled.X,
-            pool.unlabeled.X,
+            pool.labeled.seen_X(),
+            pool.unlabeled.seen_X(),
             tasks=(self._task(pool.labeled), self._task(pool.unlabeled)),
             latent_dim=self.latent_dim,
             n_iterations=self.n_iterations,
@@ -125,7 +125,7 @@ class TAVAAL(ScoreQueryStrategy):
             name="TAVAAL",
             verbose=self.verbose,
         )
-        return 1 - scorer.proba(pool.X, self._task(pool))
+        return 1 - scorer.proba(pool.seen_X(), self._task(pool))
 
     def _task(self, rows: Rows) -> Tensor:
         """Return what the classifier says of rows, (N,)."""

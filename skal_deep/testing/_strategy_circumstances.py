@@ -39,9 +39,12 @@ def check_candidates_as_inputs(case: Case) -> None:
 def check_pipeline_space(case: Case) -> None:
     """A Pipeline's earlier steps are applied to whatever a strategy asks or measures.
 
-    Strategies that name no capability, such as VAAL, look at X itself.
+    Strategies that name no capability, such as VAAL, look at X itself, and some change
+    rows before anything sees them.
     """
     if getattr(case.template, "_needs", None) == ():
+        return
+    if getattr(case.template, "_changes_inputs", False):
         return
     X = _stretched(case.X)
     step, clf = FunctionTransformer(_stretched), case.classifier()

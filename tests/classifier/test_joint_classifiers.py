@@ -14,6 +14,7 @@ from skal_deep.classifier import (
     EntropyMinimizingClassifier,
     FixMatchClassifier,
     LabelPropagationClassifier,
+    MixMatchClassifier,
     PseudoLabelClassifier,
     WassersteinClassifier,
 )
@@ -25,6 +26,7 @@ PARAMS = {"classes": [0, 1, 2], "random_state": 0}
 WITHOUT_TERM = {
     EntropyMinimizingClassifier: {"entropy_weight": 0},
     FixMatchClassifier: {"unlabeled_weight": 0},
+    MixMatchClassifier: {"unlabeled_weight": 0},
     PseudoLabelClassifier: {"threshold": 0},
 }
 JOINT = [
@@ -32,6 +34,7 @@ JOINT = [
     WassersteinClassifier,
     partial(PseudoLabelClassifier, threshold=0.5),
     partial(LabelPropagationClassifier, n_neighbors=5),
+    MixMatchClassifier,
     partial(FixMatchClassifier, threshold=0.5, unlabeled_ratio=2),
 ]
 

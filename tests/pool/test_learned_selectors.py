@@ -13,7 +13,21 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
 from strategies import maker
 
-from skal_deep.pool import DAAL, DAL, MAL, SRAAL, TAVAAL, VAAL, JointSampling
+from skal_deep.pool import (
+    CEAL,
+    DAAL,
+    DAL,
+    MAL,
+    SRAAL,
+    TAVAAL,
+    VAAL,
+    WAAL,
+    ConsistencySampling,
+    ForgettingEvents,
+    JointSampling,
+    LabelDispersion,
+    LearningLoss,
+)
 from skal_deep.testing._strategy_case import Case
 
 SELECTORS = {
@@ -24,6 +38,17 @@ SELECTORS = {
     "SRAAL": SRAAL(n_iterations=5, train_batch_size=8),
     "TAVAAL": TAVAAL(n_iterations=5, train_batch_size=8),
     "VAAL": VAAL(n_iterations=5, train_batch_size=8),
+    **{
+        cls.__name__: cls()
+        for cls in (
+            CEAL,
+            ConsistencySampling,
+            ForgettingEvents,
+            LabelDispersion,
+            LearningLoss,
+            WAAL,
+        )
+    },
 }
 DIGITS, CLASSES = load_digits(return_X_y=True)
 DIGITS, CLASSES = DIGITS.astype(np.float32)[:500], CLASSES[:500]

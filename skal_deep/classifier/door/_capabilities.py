@@ -132,6 +132,30 @@ class PredictsNovelty(Protocol):
 
 
 @runtime_checkable
+class PredictsVotes(Protocol):
+    """A model that tells what it predicted at several stages of its training.
+
+    Give your own classifier this method to use it with the strategies LabelDispersion
+    and ForgettingEvents.
+
+    See Also
+    --------
+    CheckpointClassifier : A classifier with this method.
+    skal_deep.pool.LabelDispersion : A strategy that asks for it.
+
+    Examples
+    --------
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skal_deep.classifier import PredictsVotes, as_model
+    >>> isinstance(as_model(GaussianNB()), PredictsVotes)
+    False
+    """
+
+    def predict_votes(self, X: ArrayLike) -> Tensor:
+        """Return the positions of predicted classes, of shape (N, T), in order."""
+
+
+@runtime_checkable
 class Embeds(Protocol):
     """A model that returns learned features.
 
@@ -301,6 +325,7 @@ REMEDIES: dict[type, str] = {
     ),
     PredictsEvidence: "Pass an EvidentialClassifier.",
     PredictsNovelty: "Pass a WassersteinClassifier.",
+    PredictsVotes: "Pass a CheckpointClassifier.",
     PredictsLoss: "Pass a LossPredictionClassifier.",
     Embeds: "Pass a neural net: DeepClassifier or a skorch net.",
     HasLinearHead: (

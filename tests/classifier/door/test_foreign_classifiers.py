@@ -48,6 +48,9 @@ class Foreign(ClassifierMixin, BaseEstimator):
     def predict_novelty(self, X):
         return self.embed(X)[:, 1]
 
+    def predict_votes(self, X):
+        return (self.embed(X) > 0).astype(int)
+
     def predict_loss(self, X):
         return self.embed(X)[:, 0]
 
