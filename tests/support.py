@@ -7,6 +7,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from skal_deep.classifier import (
+    BayesByBackpropClassifier,
     CheckpointClassifier,
     DeepClassifier,
     DeepEnsembleClassifier,
@@ -94,6 +95,9 @@ JOINT_MAKERS = {
 POSTERIOR_MAKERS = {
     "stochastic ensemble": lambda net, **kw: DeepEnsembleClassifier(
         net, n_estimators=3, n_dropout_draws=2, **kw
+    ),
+    "bayes by backprop": lambda net, **kw: BayesByBackpropClassifier(
+        net, n_samples=8, **kw
     ),
 }
 WITHOUT_POSTERIOR = ("deep", "evidential")

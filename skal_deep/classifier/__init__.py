@@ -1,5 +1,6 @@
 """Classifiers over a skorch net, and what strategies may ask of a classifier."""
 
+from skal_deep.classifier._bayes_by_backprop import BayesByBackpropClassifier
 from skal_deep.classifier._checkpoint import CheckpointClassifier
 from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier._deep_ensemble import DeepEnsembleClassifier
@@ -35,6 +36,7 @@ from skal_deep.classifier.door._fitting import fit_on_labeled
 from skal_deep.exceptions import CapabilityError
 
 __all__ = [
+    "BayesByBackpropClassifier",
     "MixMatchClassifier",
     "CheckpointClassifier",
     "PredictsVotes",
