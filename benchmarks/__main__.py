@@ -14,6 +14,7 @@ NAMES = (
     "redundancy",
     "repeated",
     "scaling",
+    "ssl",
     "whole-queries",
 )
 
