@@ -1,9 +1,10 @@
-"""What every test shares: one torch thread, Ctrl-C, reproducible hypothesis."""
+"""What every test shares: one torch thread, Ctrl-C, markers, repeatable hypothesis."""
 
 import signal
 import threading
 
 import matplotlib as mpl
+import pytest
 import torch
 from hypothesis import settings
 
@@ -20,3 +21,11 @@ settings.register_profile(
     "repeatable", deadline=None, derandomize=True, max_examples=50
 )
 settings.load_profile("repeatable")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by markers
+def pytest_collection_modifyitems(items):
+    """Mark what runs nightly as slow, too, so that ``-m "not slow"`` leaves it out."""
+    for item in items:
+        if item.get_closest_marker("nightly"):
+            item.add_marker("slow")

@@ -1,5 +1,10 @@
 """What many tests share: small nets and classifiers, a look at memory."""
 
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
 import torch
 from skorch import NeuralNetClassifier
 from torch import nn
@@ -20,6 +25,7 @@ from skal_deep.classifier import (
     MCDropoutClassifier,
     MixMatchClassifier,
     MultiHeadClassifier,
+    MultiViewClassifier,
     PseudoLabelClassifier,
     SnapshotEnsembleClassifier,
     SWAGClassifier,
@@ -83,6 +89,7 @@ JOINT_MAKERS = {
     "entropy": EntropyMinimizingClassifier,
     "checkpoints": CheckpointClassifier,
     "mixmatch": MixMatchClassifier,
+    "views": MultiViewClassifier,
     "critic": WassersteinClassifier,
     "pseudo": lambda net, **kw: PseudoLabelClassifier(net, threshold=0.5, **kw),
     "propagated": lambda net, **kw: LabelPropagationClassifier(
@@ -126,3 +133,25 @@ def _tensors(tree):
 
 def _memory(tensor):
     return tensor.untyped_storage().data_ptr()
+
+
+@contextmanager
+def read_only(folder):
+    """Take the right to write into a folder, from root, too."""
+    paths = [Path(folder), *Path(folder).rglob("*")]
+    for path in paths:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    user = os.geteuid() if hasattr(os, "geteuid") else None
+    try:
+        if user == 0:
+            os.seteuid(65534)
+        if os.access(folder, os.W_OK, effective_ids=user == 0):
+            pytest.skip("this system lets its user write anywhere")
+        if not os.access(folder, os.X_OK, effective_ids=user == 0):
+            pytest.skip("root alone reads the temporary folder")
+        yield
+    finally:
+        if user == 0:
+            os.seteuid(0)
+        for path in paths:
+            path.chmod(0o755 if path.is_dir() else 0o644)

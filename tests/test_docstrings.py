@@ -103,6 +103,7 @@ def test_class_says_when_to_use_it(name):
     assert re.search(r"\b[Uu]se (it|its|one)\b", text), "say in one sentence when"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("test", list(examples()))
 def test_example_runs(test, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # an example may write where it stands

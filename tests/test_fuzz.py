@@ -13,7 +13,7 @@ def test_a_few_random_calls(tmp_path):
     assert not faults, "\n".join(faults)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(1, 11))
 def test_many_random_calls(tmp_path, seed):
     faults = fuzzed(500, seed, tmp_path)

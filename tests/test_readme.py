@@ -30,6 +30,7 @@ def anchors(page):
     return {heading.replace(" ", "-") for heading in plain}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", EXAMPLES, ids=lambda page: page.stem)
 def test_examples_run(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

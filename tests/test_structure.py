@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "skal_deep").rglob("*.py"))
 LAYERS = {
     "exceptions.py": 0,
+    "identity": 1,
     "rows": 1,
     "functional": 1,
     "modules": 2,

@@ -13,6 +13,7 @@ from skal_deep.classifier._loss_prediction import LossPredictionClassifier
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
 from skal_deep.classifier._mix_match import MixMatchClassifier
 from skal_deep.classifier._multi_head import MultiHeadClassifier
+from skal_deep.classifier._multi_view import MultiViewClassifier
 from skal_deep.classifier._pseudo_label import PseudoLabelClassifier
 from skal_deep.classifier._snapshot_ensemble import SnapshotEnsembleClassifier
 from skal_deep.classifier._swag import SWAGClassifier
@@ -37,6 +38,7 @@ from skal_deep.exceptions import CapabilityError
 
 __all__ = [
     "BayesByBackpropClassifier",
+    "MultiViewClassifier",
     "MixMatchClassifier",
     "CheckpointClassifier",
     "PredictsVotes",

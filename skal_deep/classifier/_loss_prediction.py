@@ -5,19 +5,21 @@ from numbers import Real
 from typing import Any
 
 import torch
-from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 from skorch import NeuralNet
 from torch import Tensor
 
 from skal_deep.classifier._base import NetClassifier, derived_seed
-from skal_deep.classifier.net._answers import evaluation_step, net_answer
-from skal_deep.classifier.net._batches import batches
+from skal_deep.classifier.net._answers import net_answer
 from skal_deep.classifier.net._fit import train_net
 from skal_deep.classifier.net._joint_training import joint_loss, row_losses
+from skal_deep.classifier.net._side_heads import (
+    output_and_features,
+    trained_beside,
+)
 from skal_deep.exceptions import CapabilityError
 from skal_deep.functional.loss_ranking import ranking_loss
-from skal_deep.modules import eval_mode, isolated_rng
+from skal_deep.modules import isolated_rng
 from skal_deep.modules._loss_head import LossHead
 from skal_deep.modules._taps import tapped_features
 
@@ -136,29 +138,24 @@ class LossPredictionClassifier(NetClassifier):
 
         def add_head(net: NeuralNet) -> None:
             if len(shown):
-                sizes = [part.shape[1] for part in self._features(net, shown)]
+                _, features = output_and_features(net, shown, self.taps)
+                sizes = [part.shape[1] for part in features]
                 # the net's own random numbers are those of a net without a head
                 with isolated_rng(derived_seed(self.seed_, 3)):
                     self.loss_head_ = LossHead(sizes).to(net.device).eval()
 
         return [self._fit_net(prepare=add_head, train=self._train, shown=shown, **data)]
 
-    def _train(self, net: NeuralNet, X: Any, y: Any, row_weight: Any) -> None:
+    def _train(self, net: NeuralNet, *data: Any) -> None:
         """Train the net and the loss predictor together."""
-        head, optimizer = self.loss_head_, net.optimizer_
+        head = self.loss_head_
         assert head is not None  # there are rows
-        head.train()
-        optimizer.add_param_group({"params": list(head.parameters())})
-        try:
-            with tapped_features(net.module_, self.taps) as features:
-                term = partial(self._ranking_loss, net, head, features)
-                with joint_loss(net, term):
-                    train_net(net, X, y, row_weight)
-        finally:
-            head.eval()
-            optimizer.param_groups.pop()  # the fitted net knows nothing of the head
-            for weight in head.parameters():
-                optimizer.state.pop(weight, None)
+        with (
+            trained_beside(net, head),
+            tapped_features(net.module_, self.taps) as features,
+            joint_loss(net, partial(self._ranking_loss, net, head, features)),
+        ):
+            train_net(net, *data)
 
     def _ranking_loss(self, net, head, features, _x, output, y_true) -> Tensor:
         """Return the weighted ranking loss of a mini-batch."""
@@ -168,19 +165,6 @@ class LossPredictionClassifier(NetClassifier):
         return self.loss_weight * ranking_loss(
             predicted_N, row_losses(net, output, y_true)
         )
-
-    def _features(self, net: NeuralNet, X: NDArray[Any]) -> list[Tensor]:
-        """Return hidden features of rows, (N, D) for each tap."""
-        step, parts = evaluation_step(net), []
-        with (
-            isolated_rng(),
-            eval_mode(net.module_),
-            tapped_features(net.module_, self.taps) as features,
-        ):
-            for batch in batches(net, X):
-                step(batch)
-                parts.append([part.detach().float() for part in features.latest])
-        return [torch.cat(part) for part in zip(*parts, strict=True)]
 
     def predict_loss(self, X):
         """Return predicted losses, which rank rows and have no unit.
@@ -205,7 +189,8 @@ class LossPredictionClassifier(NetClassifier):
                 "sizes of hidden features. Fit it with some rows, labelled or not."
             )
         with torch.no_grad():
-            return self.loss_head_(self._features(self.nets_[0], X))
+            _, features = output_and_features(self.nets_[0], X, self.taps)
+            return self.loss_head_(features)
 
     def _answers(self):
         """Return what strategies may ask, as tensors, by the protocols' names."""

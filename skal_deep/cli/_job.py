@@ -16,7 +16,7 @@ from skal_deep.classifier import MCDropoutClassifier
 from skal_deep.cli._parser import DEFAULTS, MAX_TEST_ROWS
 from skal_deep.datasets import Data, load, some_rows
 from skal_deep.evaluation import Comparison, compare_strategies
-from skal_deep.evaluation.comparison._configuration import digest, fingerprint
+from skal_deep.identity._values import digest, fingerprint
 from skal_deep.modules import MLP, ConvNet
 
 # What may change when a run goes on: it decides nothing of the rounds played already.

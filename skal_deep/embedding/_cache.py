@@ -7,10 +7,12 @@ killed at any moment leaves nothing half done. Files are never changed, so that 
 number of processes may read and write without a lock, on network folders, too.
 """
 
+import errno
 import hashlib
 import os
 import time
 import uuid
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +27,7 @@ _ENTRY = np.dtype([("key", f"V{KEY_BYTES}"), ("check", "V8")])
 _MAX_FILES = 1_000
 _MERGED_ROWS = 2**15
 _DAY = 86_400.0
+_NO_ROOM = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 
 
 class EmbeddingCache:
@@ -48,7 +51,11 @@ class EmbeddingCache:
         # more than one where two processes were at work, or where a file was damaged.
         self._places: dict[bytes, list[tuple[str, int, bytes]]] = {}
         self._known: set[str] = set()
-        folder.mkdir(parents=True, exist_ok=True)
+        self._is_kept = True
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            self._give_up(error)
 
     def find(self, keys: Iterable[bytes]) -> dict[bytes, NDArray[np.generic]]:
         """Return the vectors of those keys that are here.
@@ -79,6 +86,8 @@ class EmbeddingCache:
     def add(self, keys: Sequence[bytes], rows_ND: NDArray[np.generic]) -> None:
         """Keep vectors; when this returns they outlive the process.
 
+        Where nothing can be written they are not kept, and a warning says so.
+
         Parameters
         ----------
         keys : sequence of bytes
@@ -86,9 +95,14 @@ class EmbeddingCache:
         rows_ND : ndarray of shape (n_keys, n_features)
             The vectors.
         """
-        self._write(keys, np.ascontiguousarray(rows_ND, dtype=self._dtype))
-        self._merge()
-        self._limit_size()
+        if not self._is_kept:
+            return
+        try:
+            self._write(keys, np.ascontiguousarray(rows_ND, dtype=self._dtype))
+            self._merge()
+            self._limit_size()
+        except OSError as error:
+            self._give_up(error)
 
     @contextmanager
     def claim(self, name: str, seconds: float) -> Iterator[Callable[[], None] | None]:
@@ -110,18 +124,38 @@ class EmbeddingCache:
             Renews the claim; ``None`` if another process holds it.
         """
         path = self._folder / f"{name}.claim"
+
+        def renew() -> None:
+            with suppress(OSError):  # nothing can be written: others compute it, too
+                path.touch()
+
         try:
             path.touch(exist_ok=False)
         except FileExistsError:
             with suppress(FileNotFoundError):
-                if time.time() - path.stat().st_mtime < seconds:
+                # Clocks of computers differ; a date of tomorrow is no promise.
+                if abs(time.time() - path.stat().st_mtime) < seconds:
                     yield None
                     return
-            path.touch()
+            renew()
+        except OSError:
+            pass
         try:
-            yield path.touch
+            yield renew
         finally:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink()
+
+    def _give_up(self, error: OSError) -> None:
+        if error.errno not in _NO_ROOM:
+            raise error
+        self._is_kept = False
+        warnings.warn(
+            f"Nothing can be kept in {self._folder} ({error.strerror}): embeddings are "
+            "computed anew each time. Make cache_dir a folder that you may write to.",
+            UserWarning,
+            stacklevel=2,
+        )
 
     def _write(self, keys: Sequence[bytes], rows_ND: NDArray[np.generic]) -> None:
         name = uuid.uuid4().hex
@@ -144,7 +178,9 @@ class EmbeddingCache:
 
     def _look(self) -> None:
         """Read the keys of files that have come, and forget those that are gone."""
-        listed = {path.name for path in self._folder.iterdir()}
+        listed: set[str] = set()
+        with suppress(OSError):  # it could not be made, or may not be read
+            listed = {path.name for path in self._folder.iterdir()}
         names = {n.removesuffix(".keys.npy") for n in listed if n.endswith(".keys.npy")}
         if gone := self._known - names:
             for key, places in list(self._places.items()):
@@ -188,25 +224,27 @@ class EmbeddingCache:
         (self._folder / f"{name}.npy").unlink(missing_ok=True)
 
     def _limit_size(self) -> None:
-        """Delete the oldest files beyond the limit, and drafts of dead processes."""
-        stats = []
+        """Delete the oldest files beyond the limit, and what dead processes left."""
+        sizes: dict[str, int] = {}
+        times: dict[str, float] = {}
         for path in self._folder.iterdir():
             try:
                 stat = path.stat()
             except FileNotFoundError:  # another process was first
                 continue
-            if path.suffix == ".tmp" and time.time() - stat.st_mtime > _DAY:
-                path.unlink(missing_ok=True)
-            stats.append((stat.st_mtime, path.name, stat.st_size))
-        if self._max_bytes is None:
-            return
-        total = sum(size for *_, size in stats)
-        for _, name, size in sorted(stats):
-            if total <= self._max_bytes:
+            if path.suffix in (".tmp", ".claim"):
+                if time.time() - stat.st_mtime > _DAY:
+                    path.unlink(missing_ok=True)
+            elif path.suffix == ".npy":
+                name = path.name.removesuffix(".npy").removesuffix(".keys")
+                sizes[name] = sizes.get(name, 0) + stat.st_size
+                times[name] = min(times.get(name, stat.st_mtime), stat.st_mtime)
+        total = sum(sizes.values())
+        for name in sorted(sizes, key=lambda each: (times[each], each)):
+            if self._max_bytes is None or total <= self._max_bytes:
                 return
-            if name.endswith(".npy") and not name.endswith(".keys.npy"):
-                self._delete(name.removesuffix(".npy"))
-                total -= size
+            self._delete(name)
+            total -= sizes[name]
 
 
 def _check(row_D: NDArray[np.generic]) -> bytes:

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral
 from pathlib import Path
@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval
 
-from skal_deep.embedding._embedder import Embedder
+from skal_deep.embedding._base import BaseEmbedder
 from skal_deep.embedding._identity import content_key
-from skal_deep.embedding._rows import Rows
+from skal_deep.embedding._rows import DataRows, Rows
 
 # Means and standard deviations of the channels of ImageNet, by which almost every
 # pretrained net was trained.
@@ -22,7 +22,7 @@ _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
 
 
-class ImageEmbedder(Embedder):
+class ImageEmbedder(BaseEmbedder):
     """Turn file names of images into embeddings by a frozen model.
 
     Before a classifier in a Pipeline it makes an active-learning model for a folder of
@@ -88,7 +88,7 @@ class ImageEmbedder(Embedder):
     """
 
     _parameter_constraints = {
-        **Embedder._parameter_constraints,
+        **BaseEmbedder._parameter_constraints,
         "image_size": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [Interval(Integral, 1, None, closed="left")],
     }
@@ -120,8 +120,8 @@ class ImageEmbedder(Embedder):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def _as_rows(self, X: Any) -> "_Files":
-        return _Files(X, self.n_jobs)
+    def _as_rows(self, X: Any) -> "_FileRows":
+        return _FileRows.of(X, self.n_jobs)
 
     def _settings(self) -> dict[str, Any]:
         size = self.image_size if self.preprocess is None else None
@@ -173,48 +173,54 @@ def _scaled(image: Any, size: int) -> torch.Tensor:
 class _File:
     """One file, whose bytes are those that its key was made of."""
 
-    def __init__(self, path: str, key: bytes):
+    def __init__(self, path: str):
         self.path = path
-        self._key = key
+        self.key = content_key("file", _bytes(path))
 
     def read(self) -> bytes:
         """Return its bytes."""
         data = _bytes(self.path)
-        if content_key("file", data) != self._key:
+        if content_key("file", data) != self.key:
             raise ValueError(f"{self.path} was changed while it was being embedded.")
         return data
 
 
-class _Files(Rows):
-    """Rows that are names of files."""
+class _FileRows(Rows):
+    """Files, known by their bytes."""
 
-    def __init__(self, X: Any, n_jobs: int):
-        super().__init__(X)
-        if self._names is not None:
+    def __init__(self, files: list[_File]):
+        self._files = files
+
+    @classmethod
+    def of(cls, X: Any, n_jobs: int) -> "_FileRows":
+        """Return rows that were given as names of files."""
+        names = DataRows(X)
+        if isinstance(X, Mapping):
             raise TypeError("X must hold names of files, not a dict of arrays.")
-        paths = [self._path(row) for row in self._data]
+        paths = [_path(name) for name in names.values()]
         with ThreadPoolExecutor(n_jobs) as threads:
-            keys = list(
-                threads.map(lambda path: content_key("file", _bytes(path)), paths)
-            )
-        self._data = [_File(path, key) for path, key in zip(paths, keys, strict=True)]
+            return cls(list(threads.map(_File, paths)))
 
-    @staticmethod
-    def _path(row: Any) -> str:
-        if isinstance(row, str | Path | np.str_ | bytes):
-            return os.fsdecode(row)
-        raise TypeError(
-            f"X must hold names of files, not {row!r:.60}; arrays of images go to "
-            "Embedder."
-        )
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def take(self, rows: Sequence[int]) -> "_FileRows":
+        return _FileRows([self._files[row] for row in rows])
 
     def values(self) -> list[Any]:
-        """Return the files."""
-        return list(self._data)
+        return list(self._files)
 
     def keys(self) -> list[bytes]:
-        """Return a digest of each file's bytes."""
-        return [file._key for file in self._data]
+        return [file.key for file in self._files]
+
+
+def _path(name: Any) -> str:
+    if isinstance(name, str):
+        return name
+    raise TypeError(
+        f"X must hold names of files, not {name!r:.60}; arrays of images go to "
+        "Embedder."
+    )
 
 
 def _bytes(path: str) -> bytes:

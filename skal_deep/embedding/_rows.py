@@ -1,6 +1,7 @@
 """Rows of any kind that can be taken one by one."""
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,27 @@ import torch
 from skal_deep.embedding._identity import row_key
 
 
-class Rows:
-    """Rows of any kind that can be taken one by one."""
+class Rows(ABC):
+    """Rows that can be taken one by one, and are known by their content."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def take(self, rows: Sequence[int]) -> "Rows":
+        """Return some of the rows."""
+
+    @abstractmethod
+    def values(self) -> list[Any]:
+        """Return the rows as a batch is made of them."""
+
+    @abstractmethod
+    def keys(self) -> list[bytes]:
+        """Return a digest of each row's content."""
+
+
+class DataRows(Rows):
+    """Arrays, texts, or dicts of arrays."""
 
     def __init__(self, X: Any):
         if isinstance(X, str | bytes):
@@ -69,8 +89,7 @@ class Rows:
     def __len__(self) -> int:
         return self._n_rows
 
-    def take(self, rows: Sequence[int]) -> "Rows":
-        """Return some of the rows."""
+    def take(self, rows: Sequence[int]) -> "DataRows":
         taken = object.__new__(type(self))
         taken.__dict__.update(self.__dict__)
         if self._names is not None:
@@ -83,14 +102,12 @@ class Rows:
         return taken
 
     def values(self) -> list[Any]:
-        """Return the rows: arrays, texts, or dicts of arrays."""
         if self._names is not None:
             parts = self._data.items()
             return [{n: part[at] for n, part in parts} for at in range(len(self))]
         return [_plain(row) for row in self._data]
 
     def keys(self) -> list[bytes]:
-        """Return a digest of each row's content."""
         return [row_key(row) for row in self.values()]
 
 

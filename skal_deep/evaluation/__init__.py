@@ -3,6 +3,7 @@
 from skal_deep.evaluation._labeled_scorer import make_labeled_scorer
 from skal_deep.evaluation.advice._answer import Answer
 from skal_deep.evaluation.advice._does_al_help import does_al_help
+from skal_deep.evaluation.advice._reasons import Reason
 from skal_deep.evaluation.advice._stopping import (
     Signal,
     StoppingAdvice,
@@ -13,6 +14,12 @@ from skal_deep.evaluation.comparison._across import AcrossDataSets, cut_saturate
 from skal_deep.evaluation.comparison._compare import compare_strategies
 from skal_deep.evaluation.comparison._replay import replay
 from skal_deep.evaluation.comparison._result import BASELINE, Comparison
+from skal_deep.evaluation.control._control_arm import ArmVerdict, Ask, ControlArm
+from skal_deep.evaluation.control._current_error import current_error
+from skal_deep.evaluation.control._evidence import log_e_value, share_interval
+from skal_deep.evaluation.planning._bank import Bank
+from skal_deep.evaluation.planning._plan import LabelPlan, plan_labels
+from skal_deep.evaluation.planning._projection import Projection
 from skal_deep.evaluation.report._colours import strategy_styles
 from skal_deep.evaluation.report._plot_picks import plot_classes, plot_gallery, plot_map
 from skal_deep.evaluation.report._plot_ranks import plot_ranks
@@ -46,7 +53,6 @@ from skal_deep.evaluation.statistics._power import (
     paired_power,
     repeats_needed,
 )
-from skal_deep.evaluation.statistics._projection import Projection
 from skal_deep.evaluation.statistics._savings import (
     LabelsNeeded,
     labels_needed,
@@ -68,14 +74,20 @@ from skal_deep.testing._posterior_check import PosteriorReport, check_posterior
 __all__ = [
     "AcrossDataSets",
     "Answer",
+    "ArmVerdict",
+    "Ask",
     "BASELINE",
+    "Bank",
     "Comparison",
+    "ControlArm",
     "ConformanceReport",
+    "LabelPlan",
     "LabelsNeeded",
     "PairedDifference",
     "PosteriorReport",
     "Projection",
     "Ranking",
+    "Reason",
     "RiskEstimate",
     "Signal",
     "SignedRankPosterior",
@@ -90,6 +102,7 @@ __all__ = [
     "check_posterior",
     "check_query_strategy",
     "compare_strategies",
+    "current_error",
     "cut_saturated",
     "detectable_effect",
     "does_al_help",
@@ -100,11 +113,13 @@ __all__ = [
     "holm",
     "labels_needed",
     "labels_to_reach",
+    "log_e_value",
     "lure_weights",
     "make_labeled_scorer",
     "paired_difference",
     "paired_power",
     "penalty_matrix",
+    "plan_labels",
     "plot_classes",
     "plot_curves",
     "plot_differences",
@@ -117,6 +132,7 @@ __all__ = [
     "pure_weights",
     "repeats_needed",
     "replay",
+    "share_interval",
     "sign_flip_test",
     "signed_rank",
     "split_overlap",

@@ -21,6 +21,7 @@ from skal_deep.pool._core_set import CoreSet
 from skal_deep.pool._daal import DAAL
 from skal_deep.pool._dal import DAL
 from skal_deep.pool._dami import DAMI
+from skal_deep.pool._dcom import DCoM
 from skal_deep.pool._deal import DEAL
 from skal_deep.pool._density_weighted_diversity import DensityWeightedDiversity
 from skal_deep.pool._dfal import DFAL
@@ -61,6 +62,7 @@ from skal_deep.pool._vote_entropy import VoteEntropy
 from skal_deep.pool._waal import WAAL
 
 __all__ = [
+    "DCoM",
     "CEAL",
     "ConsistencySampling",
     "LabelDispersion",

@@ -39,9 +39,16 @@ class DoubleMLP(MLP):
         self.double()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @pytest.mark.filterwarnings("ignore:All labels are")  # of one class: it is fitted
-@pytest.mark.parametrize("kind", MAKERS | BATCHED)
+@pytest.mark.parametrize(
+    "kind",  # members trained at once are those trained one after another, nightly
+    [
+        pytest.param(kind, marks=pytest.mark.nightly if kind == "ensemble" else ())
+        for kind in MAKERS | BATCHED
+    ],
+)
 def test_check_estimator(kind):
     net = make_net(DoubleMLP, lr=0.02, max_epochs=40, batch_size=-1)
     net.set_params(

@@ -99,3 +99,19 @@ def test_one_draw_without_dropout_is_the_plain_ensemble(partly):
 def test_a_stochastic_ensemble_without_dropout_is_refused(partly):
     with pytest.raises(CapabilityError, match="no dropout layer"):
         fit(make_net(module__dropout=0.0), *partly, n_dropout_draws=4)
+
+
+def test_stochastic_ensembles_draw_from_each_member(partly):
+    X, y = partly
+    params = {"n_estimators": 2, "classes": [0, 1, 2], "random_state": 0}
+    clf = DeepEnsembleClassifier(make_net(), n_dropout_draws=3, **params).fit(X, y)
+    draws = clf.sample_proba(X, random_state=1)
+    assert draws.shape == (6, 60, 3)
+    assert len(np.unique(draws[:, 0, 0])) == 6
+    np.testing.assert_allclose(clf.sample_proba(X[7:], random_state=1), draws[:, 7:])
+    assert np.abs(draws - clf.sample_proba(X, random_state=2)).max() > 1e-3
+    mean = clf.sample_proba(X).mean(0)
+    np.testing.assert_allclose(clf.predict_proba(X), mean, atol=1e-6)
+    proba, embedding = clf.predict_proba(X, return_embeddings=True)
+    np.testing.assert_allclose(proba, mean, atol=1e-6)
+    assert embedding.shape == (60, 32)

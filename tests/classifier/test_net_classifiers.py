@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from support import make_net
+from support import MAKERS, make_net
 
 from skal_deep.classifier import DeepClassifier, as_model
 from skal_deep.modules import MLP
@@ -135,15 +135,24 @@ def test_clone_and_pickle(make, partly):
     np.testing.assert_array_equal(clf.predict_proba(X), again.predict_proba(X))
 
 
-def test_unpickles_in_a_fresh_process(make, partly, tmp_path):
+@pytest.mark.slow
+def test_unpickle_in_a_fresh_process(partly, tmp_path):
     X, y = partly
-    clf = make().fit(X, y, np.ones(len(y)))
-    joblib.dump((clf, X, clf.predict_proba(X)), tmp_path / "clf.joblib")
+    fitted = [
+        make(make_net(), classes=[0, 1, 2], random_state=0).fit(X, y, np.ones(len(y)))
+        for make in MAKERS.values()
+    ]
+    proba = [clf.predict_proba(X) for clf in fitted]
+    joblib.dump((fitted, X, proba), tmp_path / "clf.joblib")
     code = (
-        "import sys, joblib, numpy as np; clf, X, p = joblib.load(sys.argv[1]); "
-        "np.testing.assert_allclose(clf.predict_proba(X), p, atol=1e-6)"
+        "import sys, joblib, numpy as np; fitted, X, proba = joblib.load(sys.argv[1])\n"
+        "for clf, p in zip(fitted, proba, strict=True):\n"
+        "    np.testing.assert_allclose(clf.predict_proba(X), p, atol=1e-6)\n"
+        "    print(type(clf).__name__)"
     )
-    subprocess.run([sys.executable, "-c", code, tmp_path / "clf.joblib"], check=True)
+    command = [sys.executable, "-c", code, tmp_path / "clf.joblib"]
+    checked = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert checked.split() == [type(clf).__name__ for clf in fitted]
 
 
 def test_fitted_classifiers_travel_to_workers(make, partly):

@@ -13,6 +13,7 @@ from zoo import ZOO, Alternates, Bert, dictionary, vectors
 
 from skal_deep.classifier import CapabilityError
 from skal_deep.classifier.door._as_model import as_model
+from skal_deep.classifier.net._dropout_draws import draws_apart, whole_draws
 from skal_deep.evaluation import check_posterior
 from skal_deep.modules import coupled_dropout, isolated_rng
 
@@ -88,6 +89,16 @@ def test_fast_passes_where_they_are_right(name, monkeypatch):
         as_model(net).sample_proba(X, n_draws, 5)
     wanted = 10 if ZOO[name].expected == "falls back" else 0
     assert n_passes[1] - n_passes[0] == wanted
+
+
+def test_draws_apart_are_those_of_one_list_after_another():
+    module = nn.Sequential(nn.Dropout(0.4), nn.AdaptiveAvgPool1d(3), nn.Linear(3, 2))
+    net = make_net(module).initialize()
+    apart = [[(torch.ones(n, width), None)] for n, width in [(2, 6), (1, 6), (3, 9)]]
+    for draws, data in zip(draws_apart(net, apart, []), apart, strict=True):
+        expected, _ = whole_draws(net, data, [])
+        assert torch.equal(draws, expected)
+        assert (draws[0] != draws[1]).any()
 
 
 @pytest.mark.parametrize("name", REFUSED)

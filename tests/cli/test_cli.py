@@ -69,6 +69,7 @@ def test_end_to_end(tmp_path, capsys):
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_curves(tmp_path, images):
     def curves(name, seed):
         out = tmp_path / name
@@ -108,6 +109,7 @@ def small_table(tmp_path, labels, name="birds.csv"):
     return tmp_path / name
 
 
+@pytest.mark.slow
 def test_a_table_with_rows_without_a_label(tmp_path, capsys):
     labels = ["" if i % 3 == 0 else ("owl" if i % 2 else "jay") for i in range(60)]
     args = ("--data", small_table(tmp_path, labels), "--strategies", "core-set")
@@ -132,6 +134,7 @@ def test_targets_and_single_classes_are_refused(tmp_path, capsys):
         )
 
 
+@pytest.mark.slow
 def test_runs_go_by_what_files_hold_not_by_how_their_path_is_spelt(
     tmp_path, monkeypatch
 ):
@@ -178,6 +181,7 @@ def test_small_images_are_vectors_to_an_mlp(tmp_path, capsys):
     assert "4 pixels a side" in refused(capsys, *args, "--model", "cnn")
 
 
+@pytest.mark.slow
 def test_test_data_are_used_and_can_be_limited(tmp_path, images):
     for limit, n_test in (((), 20), (("--test-size", 5), 5), (("--test-size", 0.3), 6)):
         args = ("--data", images, "--strategies", "random", *limit)
@@ -187,6 +191,7 @@ def test_test_data_are_used_and_can_be_limited(tmp_path, images):
         assert results["settings"]["n_rows"] == 40
 
 
+@pytest.mark.slow
 def test_the_same_command_goes_on_and_another_starts_anew(tmp_path, images):
     args = (*TINY, "--data", images, "--out", tmp_path)
     run(*args, "--strategies", "random")
@@ -200,6 +205,7 @@ def test_the_same_command_goes_on_and_another_starts_anew(tmp_path, images):
     assert len(list((tmp_path / "runs").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_a_path_may_be_spelled_in_many_ways(tmp_path, images, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "linked.npz").symlink_to(images)
@@ -208,6 +214,7 @@ def test_a_path_may_be_spelled_in_many_ways(tmp_path, images, monkeypatch):
     assert len(list((tmp_path / "runs").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_metrics_conditions_and_a_reference_line(tmp_path, images):
     args = [
         *("--data", images, "--strategies", "random", "--out", tmp_path),
@@ -363,6 +370,7 @@ def test_the_net_follows_the_shape_of_the_data():
     assert cli.estimator(args, np.zeros((2, 1, 8, 8))).net.module is MLP
 
 
+@pytest.mark.slow
 def test_python_m(tmp_path):
     command = [sys.executable, "-m", "skal_deep"]
     result = subprocess.run([*command, "--help"], capture_output=True, text=True)

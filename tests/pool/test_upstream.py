@@ -65,6 +65,7 @@ def test_one_call_for_all_strategies(strategy):
     assert len(set(picks)) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exclude", [False, True])
 def test_subsampling(strategy, exclude):
     wrapper = SubSamplingWrapper(
@@ -129,6 +130,7 @@ def test_several_annotators(strategy):
     assert np.isnan(y[picks[:, 0], picks[:, 1]]).all()
 
 
+@pytest.mark.slow
 def test_plots(strategy):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*tells labelled|posterior draws")

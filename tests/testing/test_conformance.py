@@ -8,7 +8,6 @@ from sklearn.preprocessing import StandardScaler
 from strategies import STRATEGIES, VARIANTS, maker
 
 from skal_deep.classifier import (
-    DeepClassifier,
     DeepEnsembleClassifier,
     LaplaceClassifier,
     as_model,
@@ -40,35 +39,77 @@ LOOK_INSIDE = {name for name in VARIANTS if "all weights" in name} | {
     "DFAL by coordinate",
     "Badge with bias",
 }
+# What hangs on scores and on how picks come from them. The other promises a variant
+# keeps, or not, by the code that it shares with the strategy of its name.
+ON_SCORES = {
+    "loop_from_a_cold_start",
+    "output",
+    "forms_of_candidates",
+    "copies_and_ties",
+    "order_of_the_pool",
+    "generators",
+    "utilities_do_not_matter",
+    "batch_begins_with_the_single_pick",
+    "picks_follow_utilities",
+    "whole_pool",
+    "batch_larger_than_pool",
+    "one_class",
+    "estimator_api",
+    "parameters",
+}
+
+
+def one_of_each():
+    """Return the first strategy of each set of needs.
+
+    A strategy meets images, or the classifier of another class, only in the answers
+    to what it asks: there, those who ask the same are alike.
+    """
+    first = {}
+    for name, strategy in STRATEGIES.items():
+        asks = frozenset(strategy._needs), strategy._works_on_inputs
+        first.setdefault(asks, name)
+    return set(first.values())
+
+
+ONE_OF_EACH = one_of_each()
 
 
 def promises():
     """Yield every strategy with each check, on vectors and on images."""
     for name in ALL:
         for check in BY_NAME:
-            yield pytest.param(name, False, check, id=f"{name}-vectors-{check}")
-            is_new = check in ON_IMAGES and name in STRATEGIES.keys() | LOOK_INSIDE
-            marks = () if is_new else pytest.mark.slow
-            yield pytest.param(
-                name, True, check, id=f"{name}-images-{check}", marks=marks
-            )
+            is_whole = name in STRATEGIES or name in LOOK_INSIDE
+            for is_image, runs in (
+                (False, is_whole or check in ON_SCORES),
+                (True, check in ON_IMAGES and name in ONE_OF_EACH | LOOK_INSIDE),
+            ):
+                runs = runs or (check == "output" and name in STRATEGIES)
+                is_quick = name in ONE_OF_EACH and not is_image
+                in_ci = () if is_quick else pytest.mark.slow
+                yield pytest.param(
+                    name,
+                    is_image,
+                    check,
+                    id=f"{name}-{'images' if is_image else 'vectors'}-{check}",
+                    marks=in_ci if runs else pytest.mark.nightly,
+                )
 
 
 def test_names_of_checks_are_known():
-    assert BY_NAME.keys() >= ON_IMAGES
+    assert BY_NAME.keys() >= ON_IMAGES | ON_SCORES
     assert len(LOOK_INSIDE) == 5
+
+
+def test_every_need_is_asked_for():
+    needs = {need for name in ONE_OF_EACH for need in STRATEGIES[name]._needs}
+    assert needs == {need for s in STRATEGIES.values() for need in s._needs}
+    assert 8 <= len(ONE_OF_EACH) < len(STRATEGIES) / 2
 
 
 @pytest.mark.parametrize(("name", "is_image", "check"), list(promises()))
 def test_promise(name, is_image, check):
     BY_NAME[check](Case(ALL[name], is_image, maker(ALL[name])))
-
-
-def deep(is_image, missing_label=-1, classes=(0, 1, 2)):
-    net = small_classifier(is_image).net
-    return DeepClassifier(
-        net, classes=list(classes), missing_label=missing_label, random_state=0
-    )
 
 
 def ensemble(is_image, missing_label=-1, classes=(0, 1, 2)):
@@ -123,15 +164,34 @@ CORE = (
 # What classifiers that know their classes beforehand are asked.
 DROP_IN = ("loop_from_a_cold_start", "missing_labels", "output")
 
+OTHERS = (small_classifier, ensemble, piped, forest, laplace, wrapped)
 
-@pytest.mark.parametrize("make", [deep, ensemble, piped, forest, laplace, wrapped])
-@pytest.mark.parametrize("name", STRATEGIES)
-def test_core_promises_with_other_classifiers(name, make):
+
+def with_other_classifiers():
+    """Yield every strategy with every other classifier, and what is checked."""
+    for name, strategy in STRATEGIES.items():
+        for make in OTHERS:
+            if make is maker(strategy):  # it is that of the promises above
+                continue
+            checks = DROP_IN if make in (laplace, wrapped) else CORE
+            case = f"{name}-{make.__name__}"
+            if name in ONE_OF_EACH:
+                yield pytest.param(name, make, checks, id=case)
+            else:
+                yield pytest.param(name, make, ("output",), id=f"{case}-output")
+                others = [check for check in checks if check != "output"]
+                nightly = pytest.mark.nightly
+                yield pytest.param(name, make, others, id=case, marks=nightly)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "make", "checks"), list(with_other_classifiers()))
+def test_core_promises_with_other_classifiers(name, make, checks):
     strategy = STRATEGIES[name]
     model = as_model(make(False))
     if not strategy._works_on_inputs and not all(
         isinstance(model, need) for need in strategy._needs
     ):
         pytest.skip("it lacks a capability")
-    for check in DROP_IN if make in (laplace, wrapped) else CORE:
+    for check in checks:
         BY_NAME[check](Case(strategy, False, make))

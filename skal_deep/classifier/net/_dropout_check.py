@@ -15,6 +15,7 @@ from skal_deep.classifier.net._batches import N_SHOWN_ROWS, batches
 from skal_deep.classifier.net._compiled import eager_net
 from skal_deep.classifier.net._dropout_draws import (
     attention_parts,
+    draws_apart,
     dropout_proba,
     run_whole,
     whole_draws,
@@ -265,12 +266,15 @@ def _check_rows_apart(
     A module whose rows depend on one another without dropout, too, is the user's.
     """
     name = type(net.module_).__name__
-    for row in range(get_len(X)):
-        alone = list(batches(net, multi_indexing(X, slice(row, row + 1))))
-        draws, _ = whole_draws(net, alone, attention)
+    alone = [
+        list(batches(net, multi_indexing(X, slice(row, row + 1))))
+        for row in range(get_len(X))
+    ]
+    for row, draws in enumerate(draws_apart(net, alone, attention)):
         if _near(draws[:, 0], together[:, row]):
             continue
-        if not _near(whole_prediction(net, alone)[0], whole_prediction(net, data)[row]):
+        plain = whole_prediction(net, alone[row])[0]
+        if not _near(plain, whole_prediction(net, data)[row]):
             return
         raise CapabilityError(
             f"A row gets other dropout masks in {name} alone than with others, so a "

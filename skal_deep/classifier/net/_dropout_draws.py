@@ -92,6 +92,25 @@ def whole_draws(
     return torch.stack(draws), masks.used
 
 
+def draws_apart(
+    net: NeuralNet, apart: list[list[Any]], attention: list[str], n_draws: int = 2
+) -> list[Tensor]:
+    """Return the draws of :func:`whole_draws` for each of several lists of batches.
+
+    The module is prepared once for all of them.
+    """
+    draws = []
+    with coupled_dropout(net.module_, 0, attention) as masks, torch.no_grad():
+        for data in apart:
+            masks.forget()  # their shapes are those of other rows
+            parts = []
+            for draw in range(n_draws):
+                masks.use(draw)
+                parts.append(run_whole(net, data))
+            draws.append(torch.stack(parts))
+    return draws
+
+
 def whole_prediction(net: NeuralNet, data: list[Any]) -> Tensor:
     """Return what the module returns without dropout."""
     with eval_mode(net.module_), torch.no_grad():

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from skal_deep.evaluation.advice._reasons import Reason
 from skal_deep.evaluation.advice._tuning import Tuning
 from skal_deep.evaluation.comparison._result import BASELINE, Comparison
 from skal_deep.evaluation.statistics._curves import saturation_stage
@@ -46,6 +47,9 @@ class Answer:
         The effect of tuning the model, where settings were given.
     X, y : array-like
         The data, for pictures of what was labelled.
+    found : tuple of Reason or None
+        What was measured to explain the answer; ``None`` if that was not asked for,
+        empty where a strategy is better.
 
     See Also
     --------
@@ -71,6 +75,7 @@ class Answer:
     tuning: Tuning | None
     X: Any
     y: Any
+    found: tuple[Reason, ...] | None = None
 
     @property
     def best(self) -> str:
@@ -145,8 +150,31 @@ class Answer:
 
     def advice(self) -> list[str]:
         """Return what follows from the numbers."""
-        said = [self._on_strategy(), self._on_tuning(), self._on_budget()]
+        said = [
+            self._on_reasons(),
+            self._on_strategy(),
+            self._on_tuning(),
+            self._on_budget(),
+        ]
         return [text for text in (*said, self.comparison.warning) if text]
+
+    def reasons(self) -> list[Reason]:
+        """Return why choosing may not have helped.
+
+        Seven reasons in order, each with what was measured: the first that holds is the
+        one to name, and none may hold. An empty list if a strategy is better.
+        """
+        if self.found is None:
+            raise ValueError("Reasons are looked for by does_al_help(explain=True).")
+        return list(self.found)
+
+    def _on_reasons(self) -> str | None:
+        if not self.found:
+            return None
+        first = next((reason for reason in self.found if reason.holds), None)
+        if first is None:
+            return "Why it did not help: none of seven known reasons was found."
+        return f"Why it did not help ({first.name}): {first.text}"
 
     def _on_strategy(self) -> str:
         verdict = self.comparison.verdicts()[self.best]

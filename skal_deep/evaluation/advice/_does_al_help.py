@@ -1,14 +1,17 @@
 """Whether active learning helps, on these data, with this model."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
 from skal_deep.classifier import Embeds, PredictsProba, as_model
 from skal_deep.evaluation._export import shorten
 from skal_deep.evaluation.advice._answer import Answer
+from skal_deep.evaluation.advice._reasons import find_reasons
 from skal_deep.evaluation.advice._tuning import tuning_effect
 from skal_deep.evaluation.comparison._compare import compare_strategies
+from skal_deep.evaluation.simulation._start import GivenData
 from skal_deep.pool import Badge, CoreSet, MarginSampling
 
 
@@ -20,6 +23,8 @@ def does_al_help(
     strategies: Mapping[str, Any] | Sequence[Any] | None = None,
     param_grid: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     n_repeats: int = 10,
+    explain: bool = False,
+    smallest_gain: float = 0.02,
     **options: Any,
 ) -> Answer:
     """Find out whether active learning helps, and say so in words.
@@ -49,6 +54,12 @@ def does_al_help(
         a repeat, on a whole budget of random labels.
     n_repeats : int, default=10
         Number of paired repeats, at least two.
+    explain : bool, default=False
+        Whether to look for a reason where no strategy is better: one of seven that are
+        measured, or none of them, see :meth:`Answer.reasons`. It takes about six fits
+        of all labels a repeat.
+    smallest_gain : float, default=0.02
+        The gain in score that matters, for the reasons.
     **options : dict
         Further parameters of :func:`compare_strategies`: budget, scoring, test data,
         jobs, random_state.
@@ -88,7 +99,15 @@ def does_al_help(
     tuning = None
     if param_grid is not None:
         tuning = tuning_effect(comparison, estimator, X, y, param_grid, **options)
-    return Answer(comparison, tuning, X, y)
+    answer = Answer(comparison, tuning, X, y)
+    if not explain:
+        return answer
+    if answer.word == "better":
+        return replace(answer, found=())
+    given = {name: options.get(name) for name in ("X_test", "y_test")}
+    data = GivenData(X, y, **given)
+    reasons = find_reasons(comparison, answer.best, estimator, data, smallest_gain)
+    return replace(answer, found=tuple(reasons))
 
 
 def _sensible(estimator: Any) -> list[Any]:

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skal_deep.evaluation.statistics._curves import check_labels, check_scores
-from skal_deep.evaluation.statistics._projection import Projection, project
-from skal_deep.evaluation.statistics._savings import SEED
+from skal_deep.evaluation.planning._projection import Projection, project
+from skal_deep.evaluation.statistics._curves import check_labels
 from skal_deep.evaluation.statistics._verdict import format_size
 
 _STABLE = 0.99  # kappa, as Bloodgood and Vijay-Shanker recommend
@@ -41,10 +40,10 @@ class Signal:
     Examples
     --------
     >>> from skal_deep.evaluation import stopping_advice
-    >>> advice = stopping_advice([1, 2, 4, 8, 16], [0.5, 0.6, 0.7, 0.75, 0.8])
+    >>> advice = stopping_advice(range(20, 340, 20), [[0.9] * 16] * 8)
     >>> signal = advice.signals[0]
     >>> signal.name, signal.stop
-    ('projected gain', False)
+    ('projected gain', True)
     """
 
     name: str
@@ -73,9 +72,9 @@ class StoppingAdvice:
     Examples
     --------
     >>> from skal_deep.evaluation import stopping_advice
-    >>> advice = stopping_advice([1, 2, 4, 8, 16], [0.5, 0.6, 0.7, 0.75, 0.8])
+    >>> advice = stopping_advice(range(20, 340, 20), [[0.9] * 16] * 8)
     >>> advice.word
-    'go on'
+    'stop'
     """
 
     signals: list[Signal]
@@ -110,12 +109,15 @@ def stopping_advice(
 ) -> StoppingAdvice:
     """Say whether more labels are worth having.
 
-    The learning curve is continued by a power law: stop if even the upper bound of what
-    ``n_more`` labels would bring is below ``smallest_gain``. Probabilities for rows
-    that need no label give two criteria that cost nothing: predictions that have
-    settled, that is, a mean kappa of 0.99 between successive models over three stages
-    [1]_, and confidence that has fallen for three stages in a row, as what is left is
-    too hard or too noisy [2]_.
+    The learning curve is continued as :func:`plan_labels` does: stop if even the upper
+    bound of what ``n_more`` labels would bring is below ``smallest_gain``, or if
+    doubling them will not pay. A single curve seldom says so, and "cannot tell" is the
+    usual answer.
+
+    Class probabilities for rows that need no label give two criteria that cost nothing:
+    predictions that have settled, that is, a mean kappa of 0.99 between successive
+    models over three stages [1]_, and confidence that has fallen for three stages in a
+    row, as what is left is too hard or too noisy [2]_.
 
     Use it after each round of labelling.
 
@@ -160,8 +162,8 @@ def stopping_advice(
     >>> from skal_deep.evaluation import stopping_advice
     >>> curve = [0.6, 0.75, 0.81, 0.84, 0.86, 0.87]
     >>> print(stopping_advice([10, 20, 30, 40, 50, 60], curve))
-    Advice: go on.
-    - projected gain: go on. 50 more labels would bring +3.4 points (+3.1 to +4.0).
+    Advice: unclear.
+    - projected gain: cannot tell. 50 more labels would bring +4.4 points (+0 to +13.0).
     """
     if scores is None and proba is None:
         raise ValueError(
@@ -169,8 +171,6 @@ def stopping_advice(
         )
     if n_more is not None and not isinstance(n_more, Integral):
         raise TypeError(f"n_more must be a whole number, not {n_more!r}.")
-    if highest is not None and np.isnan(highest):
-        raise ValueError("highest must be a number, or None to infer it, not NaN.")
     if not np.isfinite(smallest_gain):
         raise ValueError(f"smallest_gain must be a number, not {smallest_gain!r}.")
     n_labels = np.asarray(n_labels, float)
@@ -178,9 +178,9 @@ def stopping_advice(
     projection, signals = None, []
     if scores is not None:
         n_more = int(labels[-1] - labels[0]) if n_more is None else n_more
-        most = _highest(check_scores(scores)) if highest is None else highest
-        rng = np.random.default_rng(SEED)
-        projection = project(labels, scores, n_more, rng, most)
+        projection = project(
+            labels, scores, n_more, smallest_gain=smallest_gain, highest=highest
+        )
         is_share = bool(np.all((np.asarray(scores) >= 0) & (np.asarray(scores) <= 1)))
         signals.append(_by_projection(projection, smallest_gain, is_share))
     if proba is not None:
@@ -192,20 +192,14 @@ def stopping_advice(
     return StoppingAdvice(signals, projection)
 
 
-def _highest(scores: NDArray[np.float64]) -> float:
-    """Return the highest score that there can be of the kind of these."""
-    if scores.max() > 1:
-        return np.inf
-    return 1.0 if scores.max() > 0 else 0.0
-
-
 def _by_projection(projection: Projection, smallest: float, is_share: bool) -> Signal:
     low, gain, high = (
         format_size(value, is_share, "+").removesuffix(" points")
         for value in (projection.low, projection.gain, projection.high)
     )
     unit = " points" if is_share else ""
-    stop = True if projection.high < smallest else None
+    will_not_pay = projection.high < smallest or projection.will_not_pay
+    stop = True if will_not_pay else None
     stop = False if projection.low > smallest else stop
     return Signal(
         "projected gain",

@@ -4,17 +4,17 @@ from dataclasses import replace
 from typing import Any
 
 from skal_deep.classifier._base import as_seed
-from skal_deep.evaluation.comparison._code import code_of
 from skal_deep.evaluation.comparison._configuration import (
     configuration_of,
     describe_estimator,
-    fingerprint,
 )
 from skal_deep.evaluation.comparison._row_file import check_regular
 from skal_deep.evaluation.comparison._run_directory import CODE, COMMON, RunDirectory
 from skal_deep.evaluation.comparison._settings_file import create_settings
 from skal_deep.evaluation.simulation._rules import HasRules
 from skal_deep.evaluation.simulation._start import GivenData
+from skal_deep.identity._code import code_of
+from skal_deep.identity._values import fingerprint
 
 
 def begin(

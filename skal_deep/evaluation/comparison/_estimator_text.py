@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Mapping, Set
 from typing import Any
 
-from skal_deep.evaluation.comparison._configuration import (
+from skal_deep.identity._values import (
     fingerprint,
     has_params,
     is_data,

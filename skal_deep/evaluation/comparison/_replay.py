@@ -5,7 +5,6 @@ from typing import Any
 
 import joblib
 
-from skal_deep.evaluation.comparison._configuration import fingerprint
 from skal_deep.evaluation.comparison._failures import report_failures
 from skal_deep.evaluation.comparison._jobs import collect_outcomes, play_jobs, run_job
 from skal_deep.evaluation.comparison._request import settings_of
@@ -14,6 +13,7 @@ from skal_deep.evaluation.comparison._run_directory import RunDirectory
 from skal_deep.evaluation.simulation._learner import SimulatedActiveLearner
 from skal_deep.evaluation.simulation._rules import RULES
 from skal_deep.evaluation.simulation._start import GivenData
+from skal_deep.identity._values import fingerprint
 
 # What a replay is told, or finds in the rounds; all other rules are those of the run.
 _OWN = {"scoring", "retrain", "n_cycles"}

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from skal_deep.evaluation.comparison._configuration import difference, digest
+from skal_deep.evaluation.comparison._configuration import difference
 from skal_deep.evaluation.comparison._row_file import (
     DamagedRunError,
     RowFile,
@@ -29,6 +29,7 @@ from skal_deep.evaluation.comparison._settings_file import (
     create_settings,
     read_settings,
 )
+from skal_deep.identity._values import digest
 
 COMMON, CODE, _STRATEGY = "configuration.json", "code", "strategy.json"
 

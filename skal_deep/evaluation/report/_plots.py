@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from skal_deep.evaluation._export import escape_formula
 from skal_deep.evaluation._protocol import HasCurves
+from skal_deep.evaluation.planning._projection import Projection
 from skal_deep.evaluation.report._colours import (
     BASELINE_COLOUR,
     PALETTE,
@@ -22,7 +23,6 @@ from skal_deep.evaluation.statistics._curves import (
     mean_and_band,
     stage_labels,
 )
-from skal_deep.evaluation.statistics._projection import Projection
 
 _REFERENCE_STYLES: tuple[Any, ...] = (":", "-.", (0, (1, 4)))
 
@@ -322,7 +322,7 @@ def plot_seconds(comparison: HasCurves, ax: Any = None) -> Any:
 def plot_projection(
     projection: Projection, n_labels: ArrayLike, scores: ArrayLike, ax: Any = None
 ) -> Any:
-    """Draw a learning curve, and how it would go on, with its 95 % band.
+    """Draw a learning curve, and how it would go on, with its 90 % band.
 
     Use it to show why to stop labelling, or why not.
 
@@ -350,7 +350,8 @@ def plot_projection(
     Examples
     --------
     >>> from skal_deep.evaluation import plot_projection, stopping_advice
-    >>> labels, scores = [1, 2, 4, 8, 16], [0.5, 0.6, 0.7, 0.75, 0.8]
+    >>> labels = [10, 20, 30, 40, 50, 60]
+    >>> scores = [0.6, 0.75, 0.81, 0.84, 0.86, 0.87]
     >>> projection = stopping_advice(labels, scores).projection
     >>> plot_projection(projection, labels, scores).get_xlabel()
     'labels'
@@ -361,7 +362,7 @@ def plot_projection(
     bounds = (projection.fit_low, projection.fit_high)
     ax.axvline(labels[-1], color="0.6", lw=1, ls=":")
     ax.fill_between(projection.labels, *bounds, color=PALETTE[0], alpha=0.12, lw=0)
-    ax.plot(projection.labels, projection.fit, color=PALETTE[0], label="power law")
+    ax.plot(projection.labels, projection.fit, color=PALETTE[0], label="forecast")
     ax.plot(labels, mean, "o", color="0.3", markersize=5, label="measured")
     ax.set_title("What more labels would bring", loc="left", fontsize=10)
     ax.set_ylabel("score")

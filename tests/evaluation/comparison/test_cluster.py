@@ -57,12 +57,14 @@ def client():
         yield client
 
 
+@pytest.mark.slow
 def test_results_are_equal_bit_by_bit(client):
     with joblib.parallel_config(backend="dask"):
         on_cluster = compare()
     assert results(on_cluster) == results(compare())
 
 
+@pytest.mark.nightly
 def test_a_killed_worker_loses_nothing(client, tmp_path):
     def rounds():
         files = tmp_path.glob("*/*.jsonl")

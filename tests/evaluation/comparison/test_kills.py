@@ -138,13 +138,13 @@ def test_a_few_interrupts(tmp_path, wholes):
     interrupt(tmp_path, *wholes["api"], 3, np.random.default_rng(0))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @needs_main
 def test_a_hundred_interrupts(tmp_path, wholes):
     interrupt(tmp_path, *wholes["api"], 100, np.random.default_rng(1))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", kills.PLAYS)
 @pytest.mark.parametrize(("n_jobs", "n_kills"), [(1, 40), (2, 12)])
 def test_a_hundred_kills(tmp_path, wholes, name, n_jobs, n_kills):

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 import warnings
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,18 +19,14 @@ from skactiveml.pool import UncertaintySampling
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
-from support import MAKERS, make_net
+from support import MAKERS, make_net, read_only
 from torch import nn
 
 from skal_deep.evaluation import compare_strategies, replay
 from skal_deep.evaluation._metrics import MEASURED
-from skal_deep.evaluation.comparison._configuration import (
-    configuration_of,
-    digest,
-    fingerprint,
-    plain,
-)
+from skal_deep.evaluation.comparison._configuration import configuration_of
 from skal_deep.evaluation.comparison._run_directory import RunDirectory
+from skal_deep.identity._values import digest, fingerprint, plain
 from skal_deep.pool import BALD, CoreSet
 
 X, y = load_iris(return_X_y=True)
@@ -63,28 +58,6 @@ def results(comparison):
 def lines(run_dir):
     """Whole lines on disk."""
     return sum(file.read_bytes().count(b"\n") for file in run_dir.glob("*/*.jsonl"))
-
-
-@contextmanager
-def read_only(folder):
-    """Take the right to write into a folder, from root, too."""
-    paths = [Path(folder), *Path(folder).rglob("*")]
-    for path in paths:
-        path.chmod(0o555 if path.is_dir() else 0o444)
-    user = os.geteuid() if hasattr(os, "geteuid") else None
-    try:
-        if user == 0:
-            os.seteuid(65534)
-        if os.access(folder, os.W_OK, effective_ids=user == 0):
-            pytest.skip("this system lets its user write anywhere")
-        if not os.access(folder, os.X_OK, effective_ids=user == 0):
-            pytest.skip("root alone reads the temporary folder")
-        yield
-    finally:
-        if user == 0:
-            os.seteuid(0)
-        for path in paths:
-            path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 class Watched(ParzenWindowClassifier):
@@ -264,6 +237,7 @@ class TestRefusal:
         code = (
             "from support import *;"
             "from skal_deep.evaluation.comparison._configuration import *;"
+            "from skal_deep.identity._values import digest;"
             "print(digest(configuration_of(MAKERS['dropout'](make_net()))))"
         )
         printed = subprocess.run(

@@ -473,6 +473,7 @@ from skactiveml.classifier import ParzenWindowClassifier
 from skactiveml.pool import UncertaintySampling
 
 N_UNITS = 8
+units_ = 2
 CALLS = []
 
 def helper(value):
@@ -489,7 +490,7 @@ class Model(ParzenWindowClassifier):
 
     def fit(self, X, y, sample_weight=None):
         Model.n_fits += 1
-        self.units_ = N_UNITS
+        self.units_ = N_UNITS + units_
         return super().fit(X, y, sample_weight)
 
 class Asks(UncertaintySampling):
@@ -525,6 +526,8 @@ class TestCode:
         ("old", "new", "name"),
         [
             ("N_UNITS = 8", "N_UNITS = 32", "users_nets.N_UNITS"),
+            ("units_ = 2", "units_ = 3", "users_nets.units_"),
+            ("CALLS = []", "CALLS = [0]", "users_nets.CALLS"),
             ("value + 1", "-value", "users_nets.helper"),
             (".mean()", ".sum()", "users_nets.metric"),
             ("width = 3", "width = 4", "users_nets.Model.width"),

@@ -122,7 +122,7 @@ def pool():
 
 # As many draws as show a bias of a third of a standard deviation; more at night.
 N_RUNS = pytest.mark.parametrize(
-    "n_runs", [100, pytest.param(400, marks=pytest.mark.slow)]
+    "n_runs", [100, pytest.param(400, marks=pytest.mark.nightly)]
 )
 
 

@@ -13,8 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import OneHotEncoder
 from torch import nn
 
-from skal_deep.evaluation.comparison._configuration import fingerprint, plain
 from skal_deep.evaluation.comparison._estimator_text import format_estimator
+from skal_deep.identity._values import fingerprint, plain
 
 BIG = np.arange(3000.0)
 BIG_TOO = BIG.copy()
@@ -166,6 +166,7 @@ class TestText:
         assert plain(kind).endswith(f".{kind.__name__}")
         assert fingerprint(kind) != fingerprint(np.float32)
 
+    @pytest.mark.slow
     def test_it_is_the_same_in_every_process(self):
         code = (
             "from support import *;"

@@ -1,0 +1,1 @@
+"""Comparing chosen labels with random ones while labelling."""

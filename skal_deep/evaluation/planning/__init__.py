@@ -1,0 +1,1 @@
+"""How many more labels pay, judged by stored learning curves."""

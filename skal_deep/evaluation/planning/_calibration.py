@@ -1,0 +1,168 @@
+"""Errors that the forecast makes on stored curves, cut as the question is."""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skal_deep.evaluation.planning._bank import Bank, builtin_bank
+from skal_deep.evaluation.planning._forecast import (
+    errors_of_scale,
+    forecast,
+    isotonic,
+    weighted_quantile,
+)
+
+MIN_STAGES = 6  # that a forecast is made from
+_MANY_STAGES = 13  # of a question: then it is compared with curves cut later
+_HORIZONS = np.array([1.25, 1.5, 1.75, 2, 2.5, 3, 3.5, 4])
+DOUBLE = 2.0
+_ROUND_OFF = 1e-9
+_WRONG_ADVICE = 0.1  # share of the stored curves of which "will not pay" is wrong
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How far forecasts of stored curves were off, and what came of doubling.
+
+    Attributes
+    ----------
+    horizons : ndarray of shape (n_horizons,)
+        Multiples of the labels seen at which forecasts were judged.
+    above, below : ndarray of shape (n_curves,)
+        By how many scales the truth was ever above the forecast, and below.
+    forecast_at_double, gain_at_double : ndarray of shape (n_curves,)
+        What was forecast for twice the labels, and what they brought.
+    tasks : ndarray of shape (n_curves,)
+        The task of each curve.
+    spread : float
+        Mean of the gains that were seen up to the cut: the unit of scores that are no
+        shares.
+    """
+
+    horizons: NDArray[np.float64]
+    above: NDArray[np.float64]
+    below: NDArray[np.float64]
+    forecast_at_double: NDArray[np.float64]
+    gain_at_double: NDArray[np.float64]
+    tasks: NDArray[np.str_]
+    spread: float
+
+    @property
+    def n_tasks(self) -> int:
+        """Number of tasks."""
+        return len(np.unique(self.tasks))
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """Mass of each curve: equal for all tasks and for one more, that asked for."""
+        _, members, counts = np.unique(
+            self.tasks, return_inverse=True, return_counts=True
+        )
+        mass: NDArray[np.float64] = 1 / (counts[members] * (len(counts) + 1))
+        return mass
+
+    def without(self, is_out: NDArray[np.bool_]) -> "Calibration":
+        """Return the same without some curves."""
+        kept = {
+            name: getattr(self, name)[~is_out]
+            for name in (
+                "above",
+                "below",
+                "forecast_at_double",
+                "gain_at_double",
+                "tasks",
+            )
+        }
+        return replace(self, **kept)
+
+    def quantiles(self, level: float) -> tuple[float, float]:
+        """Return how many scales to widen a forecast by, upwards and downwards.
+
+        Infinite where there are too few tasks for the level.
+        """
+        share = (1 + level) / 2
+        return (
+            weighted_quantile(self.above, self.weights, share),
+            weighted_quantile(self.below, self.weights, share),
+        )
+
+    def largest_that_will_not_pay(self, smallest_gain: float) -> float:
+        """Return up to which forecast of doubling it may be said that it will not pay.
+
+        Of the stored curves with such a forecast, at most one in ten gained as much as
+        ``smallest_gain``, the curve of the question counted among these. That bounds
+        the share of wrong advice, which a band does not.
+        """
+        order = np.argsort(self.forecast_at_double)
+        weights = self.weights[order]
+        one = 1 / (self.n_tasks + 1)
+        gains = self.gain_at_double[order] >= smallest_gain
+        wrong = (weights * gains).cumsum() + one
+        share = wrong / (weights.cumsum() + one)
+        # Equal forecasts stand or fall together.
+        forecasts = self.forecast_at_double[order]
+        is_last = np.append(forecasts[1:] > forecasts[:-1], True)
+        holds = np.flatnonzero((share <= _WRONG_ADVICE) & is_last)
+        return float(forecasts[holds[-1]]) if len(holds) else -np.inf
+
+
+def calibrate(bank: Bank | None, n_stages: int, n_repeats: int) -> Calibration:
+    """Return the errors on the curves of a bank, or of the one of the package.
+
+    Parameters
+    ----------
+    bank : Bank or None
+        The curves.
+    n_stages : int
+        Stages of the question: of more, a larger share of each curve is shown.
+    n_repeats : int
+        Repeats that the question's curve is the mean of.
+    """
+    longest = 4.0 if n_stages < _MANY_STAGES else 2.5
+    if bank is None:
+        return _of_builtin(longest, n_repeats)
+    # Short curves of one's own tell of doubling only.
+    shown = [_calibrate(bank, far, n_repeats) for far in (longest, DOUBLE)]
+    return shown[0] if shown[0].n_tasks >= shown[1].n_tasks / 2 else shown[1]
+
+
+@lru_cache
+def _of_builtin(longest: float, n_repeats: int) -> Calibration:
+    return _calibrate(builtin_bank(), longest, n_repeats)
+
+
+def _calibrate(bank: Bank, longest: float, n_repeats: int) -> Calibration:
+    horizons = _HORIZONS[longest >= _HORIZONS]
+    double = list(horizons).index(DOUBLE)
+    tasks: list[str] = []
+    columns = [np.empty((0, 5))]
+    for labels, members, curves in bank.mean_curves(n_repeats):
+        n_seen = int((labels <= labels[-1] / longest * (1 + _ROUND_OFF)).sum())
+        if n_seen < MIN_STAGES:
+            continue
+        is_share = curves.min() >= 0 and curves.max() <= 1
+        seen = labels[:n_seen]
+        found = forecast(
+            seen, curves[:, :n_seen], horizons, 1.0 if is_share else np.inf
+        )
+        later_RJ = [
+            np.interp(horizons * seen[-1], labels, curve) for curve in isotonic(curves)
+        ]
+        true_RJ = np.maximum(later_RJ - found.current[:, None], 0)
+        tasks += members
+        columns.append(
+            np.column_stack(
+                [
+                    *errors_of_scale(true_RJ, found),
+                    found.gain[:, double],
+                    true_RJ[:, double],
+                    found.current - curves[:, 0],
+                ]
+            )
+        )
+    above, below, at_double, gains, spreads = np.concatenate(columns).T
+    spread = float(spreads.mean()) if tasks else 0.0
+    names = np.array(tasks, str)
+    return Calibration(horizons, above, below, at_double, gains, names, spread)

@@ -1,0 +1,397 @@
+"""How many labels to plan for."""
+
+import math
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from skal_deep.evaluation.planning._bank import Bank
+from skal_deep.evaluation.planning._calibration import (
+    DOUBLE,
+    MIN_STAGES,
+    Calibration,
+    calibrate,
+)
+from skal_deep.evaluation.planning._forecast import forecast
+from skal_deep.evaluation.statistics._curves import check_labels, check_scores
+from skal_deep.evaluation.statistics._power_law import power_law
+from skal_deep.evaluation.statistics._verdict import format_size
+
+# A last score so many standard deviations off the curve is a jump: no form holds.
+_JUMP = 3.0
+_SMALLEST_JUMP = 0.02
+
+
+@dataclass(frozen=True, repr=False)
+class LabelPlan:
+    """What more labels may bring, and how many a wanted score may take.
+
+    :func:`plan_labels` returns it; print it.
+
+    Attributes
+    ----------
+    n_labels : int
+        Labels so far.
+    current : float
+        The score now, smoothed.
+    labels : ndarray of shape (n_horizons,)
+        Numbers of labels in all.
+    low, high : ndarray of shape (n_horizons,)
+        Bounds of the score at these. They hold for all of them together.
+    forecast : ndarray of shape (n_horizons,)
+        The score that is forecast at these.
+    wanted : float or None
+        The score that was asked for.
+    needed : tuple of float
+        Bounds of the number of labels in all at which the wanted score is reached;
+        infinite where that is beyond the band. NaN if no score was asked for.
+    will_not_pay : bool
+        Whether doubling the labels gains less than ``smallest_gain``.
+    smallest_gain : float
+        The gain for which labels are worth having.
+    level : float
+        Share of the tasks of the bank whose curves the band held.
+    is_open : str
+        Why the band has no bounds; empty where it has.
+    is_share : bool
+        Whether scores are shares, so that they are told in points.
+
+    See Also
+    --------
+    plan_labels : Makes the plan.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import plan_labels
+    >>> labels = [10, 20, 30, 40, 50, 60, 70, 80]
+    >>> scores = [0.55, 0.7, 0.76, 0.79, 0.81, 0.825, 0.835, 0.84]
+    >>> plan = plan_labels(labels, scores, target=0.8)
+    >>> plan.word
+    'reached with the labels so far'
+    """
+
+    n_labels: int
+    current: float
+    labels: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    forecast: NDArray[np.float64]
+    wanted: float | None
+    needed: tuple[float, float]
+    will_not_pay: bool
+    smallest_gain: float
+    level: float
+    is_open: str
+    is_share: bool
+
+    @property
+    def word(self) -> str:
+        """The answer in a few words; numbers of labels are totals."""
+        if self.wanted is not None:
+            return self._on_target()
+        if self.will_not_pay:
+            return "doubling will not pay"
+        low, high = (self.gain_at(DOUBLE * self.n_labels)[i] for i in (0, 1))
+        if not math.isfinite(high):
+            return "what doubling brings cannot be told"
+        low_said, high_said = (format_size(g, self.is_share, "+") for g in (low, high))
+        return f"doubling brings {low_said.removesuffix(' points')} to {high_said}"
+
+    def _on_target(self) -> str:
+        low, high = self.needed
+        if high <= self.n_labels:
+            return "reached with the labels so far"
+        if math.isinf(low):
+            return f"not within {self.labels[-1]:.0f} labels"
+        if math.isinf(high):
+            return f"more than {math.floor(low)} labels; how many cannot be told"
+        return f"{math.floor(low)} to {math.ceil(high)} labels"
+
+    def gain_at(self, n_labels: float) -> tuple[float, float]:
+        """Return the bounds of the gain at a number of labels in all.
+
+        Parameters
+        ----------
+        n_labels : float
+            A number between the labels so far and the last of the band.
+
+        Returns
+        -------
+        tuple of float
+            The lower and the upper bound.
+        """
+        if not self.n_labels <= n_labels <= self.labels[-1]:
+            raise ValueError(
+                f"The band goes from {self.n_labels} to {self.labels[-1]:.0f} labels; "
+                f"{n_labels:g} is outside."
+            )
+        at = np.append(self.n_labels, self.labels)
+        low, high = (
+            float(np.interp(n_labels, at, np.append(0.0, bound - self.current)))
+            for bound in (self.low, self.high)
+        )
+        return low, high
+
+    def __repr__(self) -> str:
+        lines = [f"Plan: {self.word}."]
+        gains = [format_size(value, self.is_share, "+") for value in self._at_double()]
+        if all(map(math.isfinite, self._at_double())):
+            low, high = gains[0].removesuffix(" points"), gains[1]
+            lines.append(
+                f"Twice as many labels ({2 * self.n_labels}) would bring {low} to "
+                f"{high} (held for {self.level:.0%} of the data sets of the bank)."
+            )
+        if self.will_not_pay:
+            least = format_size(self.smallest_gain, self.is_share)
+            lines.append(
+                f"Doubling gains less than {least}: wrong for one in ten such curves "
+                "of the bank at most, and for up to one in five of data unlike it."
+            )
+        if self.is_open:
+            lines.append(f"The band is open: {self.is_open}.")
+        return "\n".join(lines)
+
+    def _at_double(self) -> tuple[float, float]:
+        return self.gain_at(DOUBLE * self.n_labels)
+
+
+def plan_labels(
+    n_labels: ArrayLike,
+    scores: ArrayLike,
+    *,
+    target: float | None = None,
+    gain: float | None = None,
+    n_test: int | None = None,
+    bank: Bank | str = "builtin",
+    level: float = 0.9,
+    smallest_gain: float = 0.01,
+    highest: float | None = None,
+) -> LabelPlan:
+    r"""Say how many more labels pay, or that it cannot be told.
+
+    The curve is continued by the mean of a power law and a logarithm. How far such
+    forecasts err is not told by the noise of the curve but by other curves: each curve
+    of a bank is cut where it has as large a share of its labels, forecast, and compared
+    with what came. The band is widened by what held for ``level`` of the data sets
+    (split conformal prediction in which a data set counts once), at all numbers of
+    labels together. Inverted, it bounds the labels that a score takes.
+
+    Use it before you order labels. The scores must come from rows that were drawn at
+    random, such as a test set or the control arm of a campaign: of labels that a
+    strategy chose, cross-validation is no score.
+
+    Parameters
+    ----------
+    n_labels : array-like of shape (n_stages,)
+        Number of labels at each stage; six stages or more.
+    scores : array-like of shape (n_stages,) or (n_repeats, n_stages)
+        Scores, higher is better. The mean of repeats has a narrower band.
+    target : float, default=None
+        The score that is wanted.
+    gain : float, default=None
+        The same as a gain over the score now.
+    n_test : int, default=None
+        Rows that the scores are measured on, if they are shares and fewer than about
+        500: their noise widens the band.
+    bank : Bank or "builtin", default="builtin"
+        Curves of other data sets. That of the package has 104 of images, tables and
+        synthetic data with a linear model.
+    level : float, default=0.9
+        Share of the data sets for which the band should hold.
+    smallest_gain : float, default=0.01
+        The gain for which doubling the labels is worth it.
+    highest : float, default=None
+        The highest score there is, which no bound exceeds. ``None`` is 1, or 0 where no
+        score is above 0, as of the negated losses of scikit-learn, or none where some
+        score is above 1.
+
+    Returns
+    -------
+    LabelPlan
+        The plan; print it, or read ``needed`` and ``word``.
+
+    See Also
+    --------
+    stopping_advice : Whether to stop now.
+    labels_to_reach : Labels that a finished curve took.
+
+    Notes
+    -----
+    With the forecast gains :math:`G_j` at numbers of labels :math:`n_j` and the scale
+    :math:`S_j = .005 + |G^{law}_j - G^{log}_j| / 2 + G_j / 4`, a curve of the bank has
+    the errors :math:`\max_j (T_j - G_j) / S_j` and :math:`\max_j (G_j - T_j) / S_j`;
+    their weighted quantiles times :math:`S_j` are the widths. Where finite bounds of a
+    number of labels are given they held less often than ``level``, as open ones always
+    hold. A curve with a jump at its end fits no form: its band is open.
+
+    References
+    ----------
+    .. [1] R. Dunn, L. Wasserman, A. Ramdas. Distribution-Free Prediction Sets for
+       Two-Layer Hierarchical Models. Journal of the American Statistical Association,
+       2023.
+    .. [2] Y. Jin, E. Candès. Selection by Prediction with Conformal p-values. Journal
+       of Machine Learning Research, 2023.
+
+    Examples
+    --------
+    >>> from skal_deep.evaluation import plan_labels
+    >>> labels = [10, 20, 30, 40, 50, 60, 70, 80]
+    >>> scores = [0.55, 0.7, 0.76, 0.79, 0.81, 0.825, 0.835, 0.84]
+    >>> plan_labels(labels, scores, target=0.99).word
+    'more than 131 labels; how many cannot be told'
+    """
+    labels, score_RT = _check(n_labels, scores)
+    _check_options(target, gain, n_test, level, smallest_gain)
+    highest = _highest(score_RT, highest)
+    n_repeats, mean = len(score_RT), score_RT.mean(axis=0)
+    if isinstance(bank, str) and bank != "builtin":
+        raise ValueError(f"bank must be a Bank or 'builtin', not {bank!r}.")
+    known = calibrate(None if isinstance(bank, str) else bank, len(labels), n_repeats)
+    is_share = bool((score_RT >= 0).all() and (score_RT <= 1).all())
+    # Scores of another unit are brought to the size of those of the bank.
+    unit = 1.0 if is_share else _unit(mean, known)
+    noise = 0.0
+    if n_test is not None:
+        share = mean[-1].clip(0, 1)
+        noise = math.sqrt(share * (1 - share) / (n_test * n_repeats))
+    found = forecast(labels, mean[None] / unit, known.horizons, highest / unit, noise)
+    up, down = known.quantiles(level)
+    is_open = _why_open(labels, mean / unit, highest / unit, known, level)
+    if is_open:
+        up = down = math.inf
+    current, forecast_J = float(found.current[0] * unit), found.gain[0] * unit
+    scale_J = found.scale[0] * unit
+    left = max(highest - current, 0.0)
+    # The truth does not fall, so what holds for fewer labels holds for more.
+    low_J = np.maximum.accumulate(np.maximum(forecast_J - down * scale_J, 0))
+    high_J = np.minimum(forecast_J + up * scale_J, left)
+    at = known.horizons * labels[-1]
+    wanted = target if gain is None else current + gain
+    double = list(known.horizons).index(DOUBLE)
+    threshold = known.largest_that_will_not_pay(smallest_gain / unit) * unit
+    return LabelPlan(
+        int(labels[-1]),
+        current,
+        at,
+        current + low_J,
+        current + high_J,
+        current + forecast_J,
+        wanted,
+        _needed(wanted, current, labels[-1], at, low_J, high_J),
+        will_not_pay=bool(not is_open and forecast_J[double] <= threshold),
+        smallest_gain=smallest_gain,
+        level=level,
+        is_open=is_open,
+        is_share=is_share,
+    )
+
+
+def _needed(
+    wanted: float | None,
+    current: float,
+    n_now: float,
+    at: NDArray[np.float64],
+    low_J: NDArray[np.float64],
+    high_J: NDArray[np.float64],
+) -> tuple[float, float]:
+    """Return where the upper end of the band reaches a score, and the lower."""
+    if wanted is None:
+        return math.nan, math.nan
+    gain = wanted - current
+    return tuple(  # type: ignore[return-value]
+        _first_at(gain, np.append(n_now, at), np.append(0.0, bound))
+        for bound in (high_J, low_J)
+    )
+
+
+def _first_at(
+    gain: float, at: NDArray[np.float64], bound: NDArray[np.float64]
+) -> float:
+    """Return where a line through points first reaches a gain, else infinity."""
+    reached = np.flatnonzero(bound >= gain)
+    if not len(reached):
+        return math.inf
+    after = int(reached[0])
+    if after == 0:
+        return float(at[0])
+    if not math.isfinite(bound[after]):
+        return float(at[after - 1])
+    share = (gain - bound[after - 1]) / (bound[after] - bound[after - 1])
+    return float(at[after - 1] + share * (at[after] - at[after - 1]))
+
+
+def _unit(mean: NDArray[np.float64], known: Calibration) -> float:
+    spread = float(mean.max() - mean.min())
+    return spread / known.spread if spread > 0 and known.spread > 0 else 1.0
+
+
+def _why_open(
+    labels: NDArray[np.float64],
+    mean: NDArray[np.float64],
+    highest: float,
+    known: Calibration,
+    level: float,
+) -> str:
+    """Return why no bounds can be given, or nothing."""
+    n_needed = math.ceil(2 / (1 - level) - 1e-9) - 1
+    if known.n_tasks < n_needed:
+        return (
+            f"the bank has {known.n_tasks} data sets with stages enough, and a band of "
+            f"{level:.0%} needs {n_needed}"
+        )
+    before = labels[:-1]
+    fit = power_law(before, mean[None, :-1], labels, highest)[0]
+    rest = mean - fit
+    if abs(rest[-1]) > max(_JUMP * rest[:-1].std(), _SMALLEST_JUMP):
+        return "the last score is a jump, which no form of a curve continues"
+    return ""
+
+
+def _highest(score_RT: NDArray[np.float64], highest: float | None) -> float:
+    """Return the highest score that there can be of the kind of these."""
+    top = score_RT.max()
+    if highest is None:
+        return math.inf if top > 1 else 1.0 if top > 0 else 0.0
+    if math.isnan(highest):
+        raise ValueError("highest must be a number, or None to infer it, not NaN.")
+    if top > highest:
+        raise ValueError(
+            f"A score is {top:g}, above the highest there is, {highest:g}."
+        )
+    return float(highest)
+
+
+def _check(
+    n_labels: ArrayLike, scores: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    labels = check_labels(n_labels, scores)
+    score_RT = np.atleast_2d(check_scores(scores))
+    if len(labels) < MIN_STAGES:
+        raise ValueError(
+            f"A plan needs at least {MIN_STAGES} stages of a learning curve, not "
+            f"{len(labels)}: label on, or train on parts of the labels."
+        )
+    if labels[0] <= 0:
+        raise ValueError("A plan needs labels at the first stage, not 0.")
+    return labels, score_RT
+
+
+def _check_options(
+    target: float | None,
+    gain: float | None,
+    n_test: int | None,
+    level: float,
+    smallest_gain: float,
+) -> None:
+    if target is not None and gain is not None:
+        raise ValueError("Give a target or a gain, not both.")
+    numbers = {"target": target, "gain": gain, "smallest_gain": smallest_gain}
+    for name, value in numbers.items():
+        if value is not None and not (isinstance(value, Real) and math.isfinite(value)):
+            raise ValueError(f"{name} must be a number, not {value!r}.")
+    if n_test is not None and (not isinstance(n_test, Integral) or n_test < 1):
+        raise ValueError(f"n_test must be a number of rows, not {n_test!r}.")
+    if not isinstance(level, Real) or not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, not be {level!r}.")

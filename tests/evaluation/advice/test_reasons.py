@@ -1,0 +1,172 @@
+"""Why it did not help: what is planted is found, and nothing where nothing is."""
+
+import math
+
+import numpy as np
+import pytest
+from sklearn.datasets import make_blobs, make_classification
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+
+from skal_deep.evaluation import does_al_help
+from skal_deep.evaluation.advice._answer import Answer
+from skal_deep.evaluation.advice._reasons import (
+    _at_most,
+    _closeness,
+    _Measured,
+    _noise,
+    _saturated,
+    _unreliable,
+)
+from skal_deep.pool import LeastConfidence, MarginSampling
+
+OPTIONS = {
+    "strategies": [MarginSampling()],
+    "n_repeats": 5,
+    "n_initial": 10,
+    "batch_size": 5,
+    "progress": False,
+    "random_state": 0,
+    "explain": True,
+}
+NAMES = [
+    "easy task",
+    "strong model",
+    "nothing to gain",
+    "convergence",
+    "copies in a batch",
+    "uncertainty unreliable",
+    "uncertain is not informative",
+]
+
+
+def first_of(answer):
+    return next((reason.name for reason in answer.reasons() if reason.holds), None)
+
+
+def test_easy_task():
+    X, y = make_blobs(300, centers=3, cluster_std=0.5, random_state=0)
+    answer = does_al_help(GaussianNB(), X, y, n_cycles=4, **OPTIONS)
+    assert [reason.name for reason in answer.reasons()] == NAMES
+    assert first_of(answer) == "easy task"
+    assert "Why it did not help (easy task): After 25 random labels" in repr(answer)
+
+
+def test_strong_model():
+    """Rings: a nearest neighbour is right where centroids cannot be."""
+    rng = np.random.default_rng(0)
+    angle, y = rng.uniform(0, 2 * np.pi, 400), np.arange(400) % 2
+    X = np.column_stack([np.cos(angle), np.sin(angle)]) * (1 + 3 * y)[:, None]
+    answer = does_al_help(KNeighborsClassifier(1), X, y, n_cycles=4, **OPTIONS)
+    assert first_of(answer) == "strong model"
+
+
+def test_nothing_to_gain():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 2))
+    y = np.where(rng.random(400) < 0.35, rng.integers(2, size=400), (X[:, 0] > 0) * 1)
+    answer = does_al_help(GaussianNB(), X, y, n_cycles=6, **OPTIONS)
+    assert first_of(answer) == "nothing to gain"
+
+
+def test_copies():
+    """Each row forty times: the least certain rows of a batch are one row."""
+    X, y = make_classification(
+        20, n_features=6, n_informative=6, n_redundant=0, n_classes=4,
+        n_clusters_per_class=1, class_sep=1.0, random_state=1,
+    )  # fmt: skip
+    X, y = np.tile(X, (20, 1)), np.tile(y, 20)
+    X = X + 1e-4 * np.random.default_rng(0).normal(size=X.shape)
+    model = LogisticRegression(max_iter=300)
+    options = OPTIONS | {"strategies": [LeastConfidence()], "n_initial": 4}
+    answer = does_al_help(model, X, y, n_cycles=4, **options)
+    copies = answer.reasons()[4]
+    assert copies.holds
+    assert copies.value < 0.05
+    assert answer.word != "better"
+
+
+def test_closeness_of_duplicates():
+    vectors = np.repeat(np.random.default_rng(0).normal(size=(100, 3)), 2, axis=0)
+    pool = np.arange(200)
+    assert _closeness(vectors, [np.array([0, 1, 8, 9])], pool, 0) == 0
+    spread = _closeness(vectors, [pool[::20]] * 20, pool, 0)
+    assert spread == pytest.approx(1, abs=0.5)
+    assert math.isnan(_closeness(None, [pool[:3]], pool, 0))
+
+
+def measured(**values):
+    defaults = dict.fromkeys(
+        ("ceiling", "simple", "copies", "auroc", "picks_contradicted"), 0.9
+    )
+    return _Measured(**(defaults | {"pool_contradicted": 0.1} | values))
+
+
+@pytest.mark.parametrize(
+    ("ceiling", "simple", "names"),
+    [
+        (0.97, 0.94, ["easy task"]),
+        (0.97, 0.7, ["strong model"]),
+        (0.8, 0.7, ["nothing to gain"]),
+        (0.99, 0.99, []),  # there is more to gain
+    ],
+)
+def test_saturation_by_hand(ceiling, simple, names):
+    random = np.repeat([[0.5, 0.7, 0.9, min(ceiling, 0.96), 0.97]], 3, axis=0)
+    each = [measured(ceiling=ceiling, simple=simple)] * 3
+    found = _saturated(random, each, np.arange(5.0), 0.02)
+    assert [reason.name for reason in found if reason.holds] == names
+
+
+def test_noise_of_picks():
+    assert _noise([measured(picks_contradicted=0.57, pool_contradicted=0.22)]).holds
+    assert not _noise([measured(picks_contradicted=0.25, pool_contradicted=0.22)]).holds
+
+
+def test_what_cannot_be_told():
+    assert _at_most(math.nan, 1) is None
+    assert _unreliable([measured(auroc=math.nan)]).holds is None
+    assert _unreliable([measured(auroc=0.5)]).holds
+
+
+def test_uncertainty_that_says_nothing():
+    class Scrambled(GaussianNB):
+        """As sure of wrong as of right, row by row."""
+
+        def predict_proba(self, X):
+            right = super().predict_proba(X).argmax(axis=1)
+            noise = np.modf(np.abs(np.sin(1e4 * X.sum(axis=1))))[0]
+            proba = np.full((len(X), len(self.classes_)), 0.0)
+            top = 1 / len(self.classes_) + 0.6 * noise
+            proba += ((1 - top) / (len(self.classes_) - 1))[:, None]
+            proba[np.arange(len(X)), right] = top
+            return proba
+
+        def predict(self, X):
+            return self.classes_[super().predict_proba(X).argmax(axis=1)]
+
+    X, y = make_classification(
+        500, n_features=8, n_informative=8, n_redundant=0, n_classes=4, random_state=0
+    )
+    answer = does_al_help(Scrambled(), X, y, n_cycles=4, **OPTIONS)
+    unreliable = answer.reasons()[5]
+    assert unreliable.holds
+    assert unreliable.value == pytest.approx(0.5, abs=0.1)
+
+
+def test_where_it_helps_there_is_nothing_to_explain():
+    answer = Answer(None, None, None, None, found=())
+    assert answer.reasons() == []
+    with pytest.raises(ValueError, match="explain=True"):
+        Answer(None, None, None, None).reasons()
+
+
+def test_other_metrics_and_given_test_rows():
+    X, y = make_blobs(240, centers=3, cluster_std=0.5, random_state=0)
+    names = np.array(["a", "b", "c"])[y]
+    answer = does_al_help(
+        GaussianNB(), X[:160], names[:160], X_test=X[160:], y_test=names[160:],
+        scoring="neg_log_loss", missing_label=None, n_cycles=3, **OPTIONS,
+    )  # fmt: skip
+    assert [reason.name for reason in answer.reasons()] == NAMES

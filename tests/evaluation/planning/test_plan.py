@@ -1,0 +1,325 @@
+"""Plans: the band covers, bounds on labels are its inverse, and "open" is an answer."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.optimize import isotonic_regression
+
+from skal_deep.evaluation import Bank, plan_labels
+from skal_deep.evaluation.planning._calibration import calibrate
+from skal_deep.evaluation.planning._forecast import forecast, weighted_quantile
+from skal_deep.evaluation.statistics._power_law import power_law
+
+LABELS = np.arange(10, 401, 10)
+SEEN = 10
+
+
+EXPONENT = np.geomspace(0.05, 5, 60)[29]  # about .48, on the grid of the fit
+
+
+def law(n, a=0.9, b=1.5, c=EXPONENT):
+    return a - b * np.asarray(n, float) ** -c
+
+
+def draw_curve(rng, noise=0.01):
+    """Return a curve of a family of tasks: few follow a power law exactly."""
+    curve = law(
+        LABELS, rng.uniform(0.7, 1), rng.uniform(0.5, 1.5), rng.uniform(0.3, 0.9)
+    )
+    late = rng.uniform(-0.02, 0.05) * np.log(LABELS / 10) / math.log(40)
+    return np.clip(curve + late + noise * rng.normal(size=len(LABELS)), 0, 1)
+
+
+def make_bank(n_tasks, seed=0, n_seeds=1, noise=0.01):
+    bank = Bank()
+    for task in range(n_tasks):
+        rng = np.random.default_rng([seed, task])
+        curve = draw_curve(rng, noise)
+        for _ in range(n_seeds):
+            bank.add_curve(LABELS, curve, task=str(task))
+    return bank
+
+
+def true_gains(curve, plan):
+    smooth = isotonic_regression(curve).x
+    return np.maximum(np.interp(plan.labels, LABELS, smooth) - plan.current, 0)
+
+
+def test_band_covers_new_tasks():
+    bank, held, finite = make_bank(100), 0, 0
+    for i in range(150):
+        curve = draw_curve(np.random.default_rng([1, i]))
+        plan = plan_labels(LABELS[:SEEN], curve[:SEEN], bank=bank)
+        gains = true_gains(curve, plan)
+        low, high = plan.low - plan.current, plan.high - plan.current
+        held += bool(((low - 1e-9 <= gains) & (gains <= high + 1e-9)).all())
+        finite += bool(np.isfinite(plan.high).all())
+    assert finite == 150
+    assert held / 150 > 0.9 - 3 * math.sqrt(0.9 * 0.1 / 150)
+
+
+def test_law_part_of_the_forecast():
+    """Of an exact law the gain by law is the truth; the other form is a logarithm."""
+    horizons = np.array([1.5, 2, 4])
+    found = forecast(LABELS[:SEEN] * 1.0, law(LABELS[:SEEN])[None], horizons, 1.0)
+    by_law = law(100 * horizons) - law(100)
+    x = np.log(LABELS[3:SEEN])
+    slope = np.polyfit(x, law(LABELS[3:SEEN]), 1)[0]
+    by_log = slope * np.log(horizons)
+    np.testing.assert_allclose(found.gain[0], (by_law + by_log) / 2, atol=1e-6)
+    scale = 0.005 + np.abs(by_law - by_log) / 2 + found.gain[0] / 4
+    np.testing.assert_allclose(found.scale[0], scale, atol=1e-6)
+
+
+def test_forecast_is_cut_at_the_highest_score():
+    rising = np.linspace(0.5, 0.98, SEEN)
+    found = forecast(LABELS[:SEEN] * 1.0, rising[None], np.array([2.0, 4.0]), 1.0)
+    assert (found.gain <= 0.02 + 1e-12).all()
+
+
+@pytest.mark.parametrize("n_tasks", [18, 19])
+def test_few_tasks_give_no_bounds(n_tasks):
+    plan = plan_labels(LABELS[:SEEN], law(LABELS[:SEEN]), bank=make_bank(n_tasks))
+    assert bool(plan.is_open) == (n_tasks < 19)
+    assert np.isfinite(plan.high - 1).all()  # a share ends at one
+    assert (plan.high < 1).any() == (n_tasks >= 19)
+    if n_tasks < 19:
+        assert "has 18 data sets" in repr(plan)
+        assert "needs 19" in repr(plan)
+
+
+def test_a_task_counts_once():
+    one, many = make_bank(30), make_bank(30)
+    for _ in range(50):  # copies of a single task's curve
+        many.add_curve(many.n_labels[0], many.scores[0], task="0", strategy="other")
+    plans = [
+        plan_labels(LABELS[:SEEN], law(LABELS[:SEEN]), bank=b) for b in (one, many)
+    ]
+    np.testing.assert_allclose(plans[0].high, plans[1].high)
+    np.testing.assert_allclose(plans[0].low, plans[1].low)
+
+
+def test_repeats_of_a_task_in_any_order():
+    bank, other = Bank(), Bank()
+    for task in range(25):
+        rng = np.random.default_rng(task)
+        curves = [draw_curve(rng) for _ in range(4)]
+        for curve in curves:
+            bank.add_curve(LABELS, curve, task=str(task))
+        for curve in curves[::-1]:
+            other.add_curve(LABELS, curve, task=str(task))
+    question = np.stack([law(LABELS[:SEEN])] * 4)
+    np.testing.assert_allclose(
+        plan_labels(LABELS[:SEEN], question, bank=bank).high,
+        plan_labels(LABELS[:SEEN], question, bank=other).high,
+    )
+
+
+def test_a_constant_less_shifts_the_band():
+    bank = make_bank(40)
+    curve = law(LABELS[:SEEN])
+    high, low = (plan_labels(LABELS[:SEEN], c, bank=bank) for c in (curve, curve - 0.1))
+    np.testing.assert_allclose(high.low - 0.1, low.low, atol=1e-3)
+    np.testing.assert_allclose(high.high - 0.1, low.high, atol=1e-3)
+
+
+def test_repeats_are_compared_with_means():
+    """More repeats are less noise, in the question as in the bank."""
+    bank = Bank()
+    for task in range(40):
+        rng = np.random.default_rng(task)
+        smooth = draw_curve(rng, 0)
+        for _ in range(8):
+            noisy = np.clip(smooth + 0.03 * rng.normal(size=40), 0, 1)
+            bank.add_curve(LABELS, noisy, task=str(task))
+    curve = law(LABELS[:SEEN])
+    one = plan_labels(LABELS[:SEEN], curve, bank=bank)
+    eight = plan_labels(LABELS[:SEEN], np.stack([curve] * 8), bank=bank)
+    assert (eight.high - eight.low).mean() < 0.8 * (one.high - one.low).mean()
+
+
+def test_noise_of_the_test_rows_widens():
+    bank, curve = make_bank(40), law(LABELS[:SEEN])
+    plans = [plan_labels(LABELS[:SEEN], curve, bank=bank, n_test=n) for n in (None, 60)]
+    assert (plans[1].high - plans[1].low > plans[0].high - plans[0].low).all()
+
+
+class TestNeeded:
+    def test_is_the_inverse_of_the_band(self):
+        bank, curve = make_bank(60), law(LABELS[:SEEN])
+        plan = plan_labels(LABELS[:SEEN], curve, bank=bank, gain=0.02)
+        at = np.append(100, plan.labels)
+        for bound, n in zip((plan.high, plan.low), plan.needed, strict=True):
+            if math.isinf(n):
+                assert bound.max() < plan.wanted
+            else:
+                gains = np.append(plan.current, bound)
+                assert np.interp(n, at, gains) == pytest.approx(plan.wanted, abs=1e-9)
+
+    @pytest.mark.parametrize(
+        ("target", "word"),
+        [
+            (0.5, "reached with the labels so far"),
+            (0.99, "not within 400 labels"),
+            (0.78, "how many cannot be told"),
+        ],
+    )
+    def test_words(self, target, word):
+        plan = plan_labels(
+            LABELS[:SEEN], law(LABELS[:SEEN]), bank=make_bank(60), target=target
+        )
+        assert word in plan.word
+        assert word in repr(plan)
+
+    def test_bounds_in_words(self):
+        bank = make_bank(60, noise=0)
+        plan = plan_labels(
+            LABELS[:SEEN], law(LABELS[:SEEN], b=2.5), bank=bank, gain=0.005
+        )
+        low, high = plan.needed
+        assert 100 < low < high < 400
+        assert plan.word == f"{math.floor(low)} to {math.ceil(high)} labels"
+
+    def test_nothing_asked(self):
+        plan = plan_labels(LABELS[:SEEN], law(LABELS[:SEEN]), bank=make_bank(40))
+        assert np.isnan(plan.needed).all()
+        assert plan.word.startswith("doubling ")
+
+
+class TestWillNotPay:
+    def test_flat_curves(self):
+        bank = Bank()
+        for task in range(60):
+            rng = np.random.default_rng(task)
+            curve = 0.9 - 0.3 * np.exp(-LABELS / rng.uniform(10, 30))
+            bank.add_curve(LABELS, curve, task=str(task))
+        flat = 0.9 - 0.3 * np.exp(-LABELS[:SEEN] / 15)
+        plan = plan_labels(LABELS[:SEEN], flat, bank=bank)
+        assert plan.will_not_pay
+        assert plan.word == "doubling will not pay"
+        assert "one in ten" in repr(plan)
+
+    def test_share_of_wrong_advice(self):
+        """Of those it is said of, at most one in ten gain as much, about."""
+        bank, said, wrong = make_bank(150), 0, 0
+        for i in range(200):
+            curve = draw_curve(np.random.default_rng([2, i]))
+            plan = plan_labels(
+                LABELS[:SEEN], curve[:SEEN], bank=bank, smallest_gain=0.04
+            )
+            if plan.will_not_pay:
+                said += 1
+                wrong += true_gains(curve, plan)[list(plan.labels).index(200)] >= 0.04
+        assert said > 10
+        assert wrong / said <= 0.1 + 3 * math.sqrt(0.09 / said)
+
+    def test_threshold_by_hand(self):
+        known = calibrate(make_bank(80), SEEN, 1)
+        threshold = known.largest_that_will_not_pay(0.03)
+        below = known.forecast_at_double <= threshold
+        wrong = (known.weights * (known.gain_at_double >= 0.03))[below].sum() + 1 / 81
+        assert wrong / (known.weights[below].sum() + 1 / 81) <= 0.1
+        assert known.largest_that_will_not_pay(0.0) == -np.inf
+
+
+def test_a_jump_is_open():
+    curve = law(LABELS[:SEEN])
+    curve[-1] += 0.08
+    plan = plan_labels(LABELS[:SEEN], curve, bank=make_bank(40), target=0.95)
+    assert "jump" in plan.is_open
+    assert "open" in repr(plan)
+    assert "cannot be told" in plan.word
+
+
+def test_other_units():
+    bank, curve = make_bank(40), law(LABELS[:SEEN])
+    losses = plan_labels(LABELS[:SEEN], -(1 - curve), bank=bank)
+    assert losses.high.max() <= 0
+    large = plan_labels(LABELS[:SEEN], 1e6 * curve, bank=bank)
+    small = plan_labels(LABELS[:SEEN], 10 * curve, bank=bank)
+    np.testing.assert_allclose(large.high / 1e6, small.high / 10, rtol=1e-9)
+    assert "points" not in repr(large)
+
+
+def test_quantile():
+    values, weights = np.array([3.0, 1.0, 2.0]), np.full(3, 0.25)
+    assert weighted_quantile(values, weights, 0.25) == 1
+    assert weighted_quantile(values, weights, 0.26) == 2
+    assert weighted_quantile(values, weights, 0.75) == 3
+    assert weighted_quantile(values, weights, 0.76) == np.inf
+
+
+def test_law_is_that_of_the_statistics():
+    fit = power_law(LABELS[:SEEN], law(LABELS[:SEEN])[None], [200], 1.0)
+    assert fit[0, 0] == pytest.approx(law(200), abs=1e-6)
+
+
+class TestBank:
+    def test_round_trip(self, tmp_path):
+        bank = make_bank(3)
+        bank.add_curve([5, 10, 20], [0.5, 0.6, 0.7], task="b", strategy="s", family="f")
+        bank.save(tmp_path / "bank.npz")
+        again = Bank.load(tmp_path / "bank.npz")
+        assert (again.task, again.strategy, again.family) == (
+            bank.task,
+            bank.strategy,
+            bank.family,
+        )
+        for name in ("n_labels", "scores"):
+            pairs = zip(getattr(bank, name), getattr(again, name), strict=True)
+            for ours, theirs in pairs:
+                np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+    def test_of_the_package(self):
+        plan = plan_labels(LABELS[:SEEN], law(LABELS[:SEEN]))
+        assert not plan.is_open
+        known = calibrate(None, SEEN, 1)
+        assert known.n_tasks >= 100
+        assert known.weights.sum() == pytest.approx(known.n_tasks / (known.n_tasks + 1))
+
+    @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no zip", b"\x80\x04N."])
+    def test_foreign_files(self, tmp_path, content):
+        (tmp_path / "bank.npz").write_bytes(content)
+        with pytest.raises(ValueError, match="no bank of learning curves"):
+            Bank.load(tmp_path / "bank.npz")
+
+    def test_pickles_are_not_read(self, tmp_path):
+        np.savez(tmp_path / "bank.npz", task=np.array([{}], object))
+        with pytest.raises(ValueError, match="no bank of learning curves"):
+            Bank.load(tmp_path / "bank.npz")
+
+    def test_bad_curves(self):
+        with pytest.raises(ValueError, match="One curve is wanted"):
+            Bank().add_curve([1, 2], [[0.1, 0.2]], task="a")
+        with pytest.raises(ValueError, match="begin at 0"):
+            Bank().add_curve([0, 2], [0.1, 0.2], task="a")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_labels": LABELS[:5], "scores": law(LABELS[:5])}, "at least 6 stages"),
+        ({"n_labels": LABELS[:SEEN] - 10}, "not 0"),
+        ({"target": 0.9, "gain": 0.1}, "not both"),
+        ({"target": math.nan}, "target must be a number"),
+        ({"gain": "much"}, "gain must be a number"),
+        ({"n_test": 0}, "n_test must be a number of rows"),
+        ({"level": 1.0}, "level must lie"),
+        ({"bank": "mine"}, "bank must be"),
+        ({"scores": np.full(SEEN, np.nan)}, "finite|number|NaN"),
+        ({"highest": 0.5}, "above the highest"),
+        ({"highest": math.nan}, "not NaN"),
+    ],
+)
+def test_bad_arguments(change, message):
+    question = {"n_labels": LABELS[:SEEN], "scores": law(LABELS[:SEEN])} | change
+    with pytest.raises(ValueError, match=message):
+        plan_labels(**({"bank": make_bank(20)} | question))
+
+
+def test_outside_the_band():
+    plan = plan_labels(LABELS[:SEEN], law(LABELS[:SEEN]), bank=make_bank(20))
+    with pytest.raises(ValueError, match="outside"):
+        plan.gain_at(500)
+    assert plan.gain_at(100) == (0, 0)
