@@ -6,6 +6,7 @@ import sys
 NAMES = (
     "bank",
     "board",
+    "embedded",
     "ensembles",
     "kernels",
     "low-budget",

@@ -15,11 +15,11 @@ class CapabilityError(TypeError):
 
     Examples
     --------
-    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.naive_bayes import GaussianNB
     >>> from skal_deep.classifier import CapabilityError
     >>> from skal_deep.pool import BALD
     >>> try:
-    ...     BALD().query([[0.0], [1.0], [2.0]], [0, 1, -1], LogisticRegression())
+    ...     BALD().query([[0.0], [1.0], [2.0]], [0, 1, -1], GaussianNB())
     ... except CapabilityError as error:
     ...     print(str(error)[:23])
     BALD needs sample_proba

@@ -115,8 +115,12 @@ class Child:
             os.kill(self.pid, number)
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
-    def left(self, seconds=30.0):
-        """Return the processes it started that are still there after a while."""
+    def left(self, seconds=120.0):
+        """Return the processes it started that are still there after a while.
+
+        Workers that were importing end when they have done so, which takes a while on a
+        busy machine.
+        """
         end = time.monotonic() + seconds
         while (alive := _of_group(self.pid)) and time.monotonic() < end:
             time.sleep(0.1)

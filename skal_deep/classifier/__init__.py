@@ -1,19 +1,25 @@
 """Classifiers over a skorch net, and what strategies may ask of a classifier."""
 
 from skal_deep.classifier._bayes_by_backprop import BayesByBackpropClassifier
+from skal_deep.classifier._bayesian_linear import BayesianLinearClassifier
+from skal_deep.classifier._bayesian_linear_regressor import BayesianLinearRegressor
 from skal_deep.classifier._checkpoint import CheckpointClassifier
 from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier._deep_ensemble import DeepEnsembleClassifier
+from skal_deep.classifier._deep_ensemble_regressor import DeepEnsembleRegressor
 from skal_deep.classifier._entropy_minimizing import EntropyMinimizingClassifier
 from skal_deep.classifier._evidential import EvidentialClassifier
 from skal_deep.classifier._fix_match import FixMatchClassifier
 from skal_deep.classifier._label_propagation import LabelPropagationClassifier
 from skal_deep.classifier._laplace import LaplaceClassifier
+from skal_deep.classifier._laplace_regressor import LaplaceRegressor
 from skal_deep.classifier._loss_prediction import LossPredictionClassifier
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
+from skal_deep.classifier._mc_dropout_regressor import MCDropoutRegressor
 from skal_deep.classifier._mix_match import MixMatchClassifier
 from skal_deep.classifier._multi_head import MultiHeadClassifier
 from skal_deep.classifier._multi_view import MultiViewClassifier
+from skal_deep.classifier._precomputed import PrecomputedClassifier
 from skal_deep.classifier._pseudo_label import PseudoLabelClassifier
 from skal_deep.classifier._snapshot_ensemble import SnapshotEnsembleClassifier
 from skal_deep.classifier._swag import SWAGClassifier
@@ -30,7 +36,9 @@ from skal_deep.classifier.door._capabilities import (
     PredictsLoss,
     PredictsNovelty,
     PredictsProba,
+    PredictsVariance,
     PredictsVotes,
+    SamplesPredictions,
     SamplesProba,
 )
 from skal_deep.classifier.door._fitting import fit_on_labeled
@@ -48,6 +56,11 @@ __all__ = [
     "EntropyMinimizingClassifier",
     "PredictsNovelty",
     "WassersteinClassifier",
+    "LaplaceRegressor",
+    "DeepEnsembleRegressor",
+    "MCDropoutRegressor",
+    "BayesianLinearClassifier",
+    "BayesianLinearRegressor",
     "CapabilityError",
     "DeepClassifier",
     "DeepEnsembleClassifier",
@@ -62,11 +75,14 @@ __all__ = [
     "MeasuresGradients",
     "Model",
     "MultiHeadClassifier",
+    "PrecomputedClassifier",
     "PredictsEvidence",
     "PredictsLogits",
     "PredictsLoss",
     "PredictsProba",
+    "PredictsVariance",
     "SWAGClassifier",
+    "SamplesPredictions",
     "SamplesProba",
     "SnapshotEnsembleClassifier",
     "as_model",

@@ -12,8 +12,7 @@ import torch
 from numpy.typing import NDArray
 from skactiveml.base import SkactivemlClassifier
 from skactiveml.utils import check_n_features, is_labeled
-from sklearn.metrics import accuracy_score
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import check_array
 from sklearn.utils._param_validation import (
     InvalidParameterError,
     validate_parameter_constraints,
@@ -23,6 +22,7 @@ from skorch import NeuralNet
 from skorch.dataset import Dataset
 from torch import Tensor
 
+from skal_deep.classifier._labeled_score import ScoresLabeledRows
 from skal_deep.classifier.net._batches import N_SHOWN_ROWS
 from skal_deep.classifier.net._fit import fit_net, train_net
 from skal_deep.classifier.net._gradient_lengths import gradient_lengths, has_bias
@@ -36,7 +36,7 @@ from skal_deep.classifier.net._joint_training import augmented
 from skal_deep.classifier.net._logits import differentiable_logits
 from skal_deep.classifier.net._reading import check_reading
 from skal_deep.classifier.net._weight_gradients import net_weight_gradients
-from skal_deep.rows._label_array import label_array, narrowed, warn_of_one_class
+from skal_deep.rows._label_array import label_array, warn_of_one_class
 from skal_deep.rows._labels import known_classes
 from skal_deep.rows._row_weights import row_weights
 from skal_deep.rows._shape import check_is_rows
@@ -77,7 +77,7 @@ def derived_seed(*key: int) -> int:
     return int(np.random.SeedSequence(key).generate_state(1)[0] >> 1)
 
 
-class NetClassifier(SkactivemlClassifier, ABC):
+class NetClassifier(ScoresLabeledRows, SkactivemlClassifier, ABC):
     """A classifier made of one or several copies of a skorch net.
 
     A subclass says how the copies are fitted and how they answer. Fitting leaves out
@@ -336,37 +336,6 @@ class NetClassifier(SkactivemlClassifier, ABC):
             Embeddings, of all nets side by side where there are several.
         """
         return self.predict_proba(X, return_embeddings=True)[1]
-
-    def score(self, X, y, sample_weight=None):
-        """Return the accuracy on the labelled rows.
-
-        Rows at ``missing_label`` do not count, so that searches over partly labelled
-        data score what is known.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, ...)
-            Inputs.
-        y : array-like of shape (n_samples,)
-            True labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
-
-        Returns
-        -------
-        score : float
-            Accuracy; NaN if no row has a label.
-        """
-        y = column_or_1d(label_array(y, self.missing_label))
-        predicted = self.predict(X)
-        check_consistent_length(predicted, y)
-        labeled = is_labeled(y, self.missing_label)
-        if not labeled.any():
-            return float("nan")
-        weight = row_weights(sample_weight, len(y))
-        weight = None if weight is None else weight[labeled]
-        truth, predicted = narrowed(y[labeled]), narrowed(predicted[labeled])
-        return accuracy_score(truth, predicted, sample_weight=weight)
 
     def _check_rows(self, X: Any) -> NDArray[Any]:
         """Return inputs that look like those of fit."""

@@ -226,7 +226,7 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
         if self.n_dropout_draws is None:
             return super()._answer(X, embeddings)
-        proba_NC = self._mean_of_draws(X)
+        proba_NC = self._mean_proba(X)
         if not embeddings:
             return proba_NC, None
         embeddings_MND = [

@@ -23,11 +23,15 @@ from skal_deep.exceptions import CapabilityError
 _NUMBERS_OF_A_DRAW = 2**20
 
 
-class PosteriorClassifier(NetClassifier, ABC):
+class MeanOfDraws(ABC):
     """A classifier whose prediction is the mean over draws from a posterior.
 
     A subclass says where the draws come from.
     """
+
+    seed_: int
+    classes_: NDArray[Any]
+    _check_rows: Any
 
     @abstractmethod
     def _draw(self, X: NDArray[Any], n_samples: int | None, seed: int) -> Tensor:
@@ -36,10 +40,6 @@ class PosteriorClassifier(NetClassifier, ABC):
     @abstractmethod
     def _sites(self) -> list[str]:
         """Describe what differs from draw to draw."""
-
-    def _answers(self):
-        """Return what strategies may ask, as tensors, by the protocols' names."""
-        return {**super()._answers(), "sample_proba": self._draws}
 
     def _draws(
         self, X: NDArray[Any], n_samples: int | None = None, random_state: int = 0
@@ -79,6 +79,28 @@ class PosteriorClassifier(NetClassifier, ABC):
         seed = self._draw_seed() if random_state is None else as_seed(random_state)
         return self._draw(X, n_samples, seed).numpy(force=True)
 
+    def _draw_seed(self) -> int:
+        """Return the seed of the draws that predictions average."""
+        return derived_seed(self.seed_, 1)
+
+    def _mean_proba(self, X: NDArray[Any]) -> Tensor:
+        """Return the mean of the draws that predictions average, (N, C)."""
+        size = max(1, _NUMBERS_OF_A_DRAW // len(self.classes_))
+        return torch.cat(
+            [
+                _mean(self._draw(X[start : start + size], None, self._draw_seed()))
+                for start in range(0, len(X), size)
+            ]
+        )
+
+
+class PosteriorClassifier(MeanOfDraws, NetClassifier, ABC):
+    """A classifier over a skorch net that predicts the mean over draws."""
+
+    def _answers(self):
+        """Return what strategies may ask, as tensors, by the protocols' names."""
+        return {**super()._answers(), "sample_proba": self._draws}
+
     def _member(self, net: NeuralNet) -> DeepClassifier:
         """Return a fitted classifier around one net, with all that this one knows."""
         params = DeepClassifier._get_param_names()
@@ -89,20 +111,6 @@ class PosteriorClassifier(NetClassifier, ABC):
             if name.endswith("_") or name == "_le"
         }
         return with_attributes(member, **learned | {"nets_": [net]})
-
-    def _draw_seed(self) -> int:
-        """Return the seed of the draws that predictions average."""
-        return derived_seed(self.seed_, 1)
-
-    def _mean_of_draws(self, X: NDArray[Any]) -> Tensor:
-        """Return the mean of the draws (N, C), made for some rows at a time."""
-        size = max(1, _NUMBERS_OF_A_DRAW // len(self.classes_))
-        return torch.cat(
-            [
-                _mean(self._draw(X[start : start + size], None, self._draw_seed()))
-                for start in range(0, len(X), size)
-            ]
-        )
 
     def _check_draws(self, shown: NDArray[Any], advice: str) -> None:
         """Raise if all draws of a posterior are equal on a few rows.
@@ -132,7 +140,7 @@ class SingleNetPosterior(PosteriorClassifier, ABC):
 
     def _answer(self, X, embeddings=False):
         """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
-        proba_NC = self._mean_of_draws(X)
+        proba_NC = self._mean_proba(X)
         if not embeddings:
             return proba_NC, None
         return proba_NC, net_answer(self.nets_[0], X, self.embedding_layer, True)[1]

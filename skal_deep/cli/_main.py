@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         parser.exit(130, "\nInterrupted. The same command goes on from here.\n")
     print(comparison.summary())
-    counts = format_counts(comparison.settings["first_labels"])
-    print(f"\nFirst labels by class: {counts}")
+    if counts := comparison.settings["first_labels"]:
+        print(f"\nFirst labels by class: {format_counts(counts)}")
     print(f"\nReport: {args.out / 'report.html'}")
     return 0

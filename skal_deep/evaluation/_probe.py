@@ -5,7 +5,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    RegressorMixin,
+    is_regressor,
+)
 from sklearn.utils.metaestimators import available_if
 
 from skal_deep.evaluation._metrics import Scorer, as_scorer, is_named
@@ -50,6 +55,9 @@ def check_metrics(
     classes : ndarray of shape (n_classes,)
         All classes.
     """
+    if is_regressor(estimator):
+        _check_of_numbers(metrics, estimator)
+        return
     answers = tuple(
         name
         for name in ("predict_proba", "decision_function")
@@ -63,6 +71,29 @@ def check_metrics(
                 f"The metric {name!r} cannot score {type(estimator).__name__} on "
                 f"{len(classes)} classes ({shown}{', ...' if len(classes) > 5 else ''})"
                 f": {said}. {_remedy(name, error, classes, answers)}"
+            ) from error
+
+
+class _KnowingNumbers(RegressorMixin, BaseEstimator):
+    """A regressor that knows the targets, which are the inputs."""
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        return np.asarray(X, dtype=float)
+
+
+def _check_of_numbers(metrics: Mapping[str, Scorer], estimator: Any) -> None:
+    """Raise if a metric cannot score a regressor."""
+    targets = np.arange(4) + 0.5
+    for name, metric in metrics.items():
+        try:
+            if is_named(metric):
+                metric(_KnowingNumbers(), targets, targets)
+        except (ValueError, TypeError, AttributeError) as error:
+            said = str(error).strip().rstrip(".")
+            raise ValueError(
+                f"The metric {name!r} cannot score {type(estimator).__name__}, which "
+                f"predicts numbers: {said}. Use 'neg_root_mean_squared_error', "
+                "'neg_mean_absolute_error' or 'r2'."
             ) from error
 
 

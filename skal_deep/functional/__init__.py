@@ -24,6 +24,7 @@ from skal_deep.functional.evidence import dirichlet_information, dirichlet_mean,
 from skal_deep.functional.falcun_sampling import falcun
 from skal_deep.functional.features import last_layer_features
 from skal_deep.functional.fisher import bait, bait_regression
+from skal_deep.functional.gaussian_regression import gaussian_bald, gaussian_epig
 from skal_deep.functional.gradient_length import (
     expected_gradient_length,
     last_layer_gradient_lengths,
@@ -130,6 +131,8 @@ __all__ = [
     "fit_temperature",
     "flipping_mix",
     "forgetting_events",
+    "gaussian_bald",
+    "gaussian_epig",
     "ical",
     "iterated_sign_attack",
     "k_center_greedy",

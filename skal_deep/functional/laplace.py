@@ -26,9 +26,17 @@ class Curvature(NamedTuple):
     eigenvalues_CD: Tensor
     basis: tuple[Tensor, ...]
 
+    def scaled(self, precision: float) -> "Curvature":
+        """Return the curvature in the unit in which the prior has the precision 1."""
+        return self._replace(eigenvalues_CD=self.eigenvalues_CD / precision)
+
 
 def ggn(
-    features_ND: Tensor, proba_NC: Tensor, weight_N: Tensor, structure: str
+    features_ND: Tensor,
+    proba_NC: Tensor,
+    weight_N: Tensor,
+    structure: str,
+    gram: tuple[Tensor, Tensor] | None = None,
 ) -> Curvature:
     """Return the generalised Gauss-Newton matrix of the cross-entropy.
 
@@ -47,6 +55,8 @@ def ggn(
         Weights of the rows.
     structure : {"full", "kron", "diag"}
         Time and memory: O((CD)^3) and (CD)^2; O(C^3 + D^3) and C^2 + D^2; CD.
+    gram : tuple of Tensor, optional
+        Eigenvalues (D,) and eigenvectors (D, D) of A, where they are known.
 
     Returns
     -------
@@ -60,20 +70,34 @@ def ggn(
         variance_NC = weight_N[:, None] * proba_NC * (1 - proba_NC)
         return Curvature(variance_NC.T @ features_ND.square(), ())
     if structure == "kron":
-        A_DD = features_ND.T @ (weight_N[:, None] * features_ND)
+        if gram is None:
+            gram = _eigen(features_ND.T @ (weight_N[:, None] * features_ND))
         total = weight_N.sum() if n_rows else torch.ones(())
-        B_CC = _logit_curvature(proba_NC, weight_N / total).sum(0)
-        (b_C, left_CC), (a_D, right_DD) = _eigen(B_CC), _eigen(A_DD)
+        share_NC = (weight_N / total)[:, None] * proba_NC
+        B_CC = share_NC.sum(0).diag() - share_NC.T @ proba_NC
+        (b_C, left_CC), (a_D, right_DD) = _eigen(B_CC), gram
         return Curvature(torch.outer(b_C, a_D), (left_CC, right_DD))
     if structure != "full":
         raise ValueError(f"structure must be full, kron or diag, not {structure!r}.")
+    values, directions = _eigen(hessian(features_ND, proba_NC, weight_N))
+    return Curvature(values.view(n_classes, n_dims), (directions,))
+
+
+def hessian(features_ND: Tensor, proba_NC: Tensor, weight_N: Tensor) -> Tensor:
+    """Return the Hessian (CD, CD) of the cross-entropy by the weights, in float64.
+
+    Parameters
+    ----------
+    features_ND, proba_NC, weight_N : Tensor
+        As of :func:`ggn`.
+    """
+    features_ND = features_ND.double()
     blocks = []
-    curvature_NCC = _logit_curvature(proba_NC, weight_N)
+    curvature_NCC = _logit_curvature(proba_NC.double(), weight_N.double())
     for row_NC in curvature_NCC.unbind(1):  # a class at a time: N x C x D numbers
         per_row = (row_NC[:, :, None] * features_ND[:, None]).flatten(1)
         blocks.append(features_ND.T @ per_row)
-    values, directions = _eigen(torch.cat(blocks))
-    return Curvature(values.view(n_classes, n_dims), (directions,))
+    return torch.cat(blocks)
 
 
 def _logit_curvature(proba_NC: Tensor, weight_N: Tensor) -> Tensor:

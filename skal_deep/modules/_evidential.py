@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-from skal_deep.functional import dirichlet_mean
 from skal_deep.functional.evidential import evidential_loss, misleading_evidence
 
 # Exponentials overflow soon after 88; the code of Sensoy et al. caps them here.
@@ -75,7 +74,9 @@ def evidential_proba(logits_NC: Tensor) -> Tensor:
     >>> evidential_proba(torch.zeros(1, 4)).tolist()
     [[0.25, 0.25, 0.25, 0.25]]
     """
-    return dirichlet_mean(evidence_of(logits_NC))
+    # Not the kernel dirichlet_mean, whose check cannot be mapped by torch.func.vmap.
+    alpha_NC = evidence_of(logits_NC) + 1
+    return alpha_NC / alpha_NC.sum(-1, keepdim=True)
 
 
 class EvidentialLoss(nn.Module):

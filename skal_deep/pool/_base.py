@@ -16,6 +16,7 @@ from skal_deep.classifier import as_model
 from skal_deep.classifier._base import as_seed, derived_seed
 from skal_deep.classifier.door._fitting import (
     fit_on_labeled,
+    knowing_its_rows,
     labeled_rows,
     model_to_ask,
     seen_inputs,
@@ -91,6 +92,8 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
     _does_without_labels: ClassVar[bool] = False
     # Whether labels are read as classes, so that a regressor makes no sense.
     _reads_classes: ClassVar[bool] = False
+    # What is asked of a regressor, where that is something else.
+    _needs_of_regressor: ClassVar[tuple[type, ...]] = ()
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "missing_label": "no_validation",
         "random_state": ["random_state"],
@@ -162,9 +165,10 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         return_utilities : bool, default=False
             Whether to return the utilities too.
         reg : object, default=None
-            The regressor, instead of a classifier, where a strategy asks for
-            embeddings only: skorch's ``NeuralNetRegressor``, a regressor of
-            scikit-activeml or scikit-learn, or a Pipeline that ends in one.
+            The regressor, instead of a classifier: where a strategy asks for
+            embeddings only, skorch's ``NeuralNetRegressor``, a regressor of
+            scikit-activeml or scikit-learn, or a Pipeline that ends in one; BALD,
+            BatchBALD and EPIG ask for one with a posterior.
         fit_reg : bool, default=True
             Whether to fit a clone of the regressor first, as ``fit_clf``.
 
@@ -206,7 +210,9 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             X, y, candidates, batch_size, return_utilities, reset=True
         )
         sample_weight = row_weights(sample_weight, len(X))
-        clf = check_needs(name, clf, self._needs, self._works_on_inputs)
+        clf = knowing_its_rows(clf, X, y, self.missing_label_, sample_weight)
+        needs = self._needs if reg is None else self._needs_of_regressor or self._needs
+        clf = check_needs(name, clf, needs, self._works_on_inputs)
         if self.random_state is None:  # upstream would draw from numpy's global state
             self.random_state_ = np.random.RandomState(fresh_seed)
         seed = int(self.random_state_.randint(2**31 - 1))

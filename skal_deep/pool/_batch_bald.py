@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
-from skal_deep.classifier import SamplesProba
-from skal_deep.functional import batch_bald
+from skal_deep.classifier import PredictsVariance, SamplesPredictions, SamplesProba
+from skal_deep.functional import batch_bald, max_det
+from skal_deep.functional.gaussian_regression import deviations
 from skal_deep.functional.joint_entropy import n_informed_picks
 from skal_deep.pool._base import DeepQueryStrategy
 from skal_deep.pool._pool import Pool
@@ -73,6 +74,7 @@ class BatchBALD(DeepQueryStrategy):
     """
 
     _needs = (SamplesProba,)
+    _needs_of_regressor = (SamplesPredictions, PredictsVariance)
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **DeepQueryStrategy._parameter_constraints,
         "n_samples": [Interval(Integral, 2, None, closed="left"), None],
@@ -91,6 +93,8 @@ class BatchBALD(DeepQueryStrategy):
         self.n_configurations = n_configurations
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
+        if pool.has_numbers:
+            return self._select_numbers(pool, batch_size)
         samples_SNC = pool.sample_proba(self.n_samples)
         picks, utilities = batch_bald(
             samples_SNC,
@@ -108,3 +112,30 @@ class BatchBALD(DeepQueryStrategy):
                 stacklevel=3,
             )
         return picks, utilities
+
+    def _select_numbers(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
+        """Choose for a regressor: the largest determinant of its covariance."""
+        samples_SNT = pool.sample_predictions(self.n_samples)
+        n_draws, _, n_targets = samples_SNT.shape
+        if n_targets > 1:
+            raise ValueError(
+                f"BatchBALD takes regressors of one target, and this has {n_targets}. "
+                "Use BALD(selection=Power()), which sums over targets."
+            )
+        if 2 * batch_size > n_draws:
+            raise ValueError(
+                f"BatchBALD needs two draws a pick: {n_draws} draws cannot tell "
+                f"{batch_size} picks apart. Raise `n_samples`, or lower `batch_size`."
+            )
+        # rows in units of their noise
+        features_NS = (
+            deviations(samples_SNT)[..., 0] / pool.predict_variance()[1].sqrt()
+        )
+        picks, variances = max_det(
+            features_NS,
+            features_NS[:0],
+            batch_size,
+            noise=1.0,
+            with_utilities=pool.with_utilities,
+        )
+        return picks, variances.log1p() / 2

@@ -1,5 +1,6 @@
 """EPIG: information about predictions, not weights."""
 
+import warnings
 from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar
@@ -8,11 +9,16 @@ import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
-from skal_deep.classifier import SamplesProba
+from skal_deep.classifier import PredictsVariance, SamplesPredictions, SamplesProba
 from skal_deep.functional import epig
+from skal_deep.functional.gaussian_regression import gaussian_epig_of_draws
 from skal_deep.functional.prediction_information import class_weights
 from skal_deep.pool._base import ScoreQueryStrategy
 from skal_deep.pool._pool import Pool
+from skal_deep.pool._rows import Rows
+
+# Two unrelated rows have a squared correlation of 1 / (S - 1) by S draws.
+_FEW_DRAWS = 50
 
 
 class EPIG(ScoreQueryStrategy):
@@ -80,6 +86,7 @@ class EPIG(ScoreQueryStrategy):
     """
 
     _needs = (SamplesProba,)
+    _needs_of_regressor = (SamplesPredictions, PredictsVariance)
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ScoreQueryStrategy._parameter_constraints,
         "n_samples": [Interval(Integral, 2, None, closed="left"), None],
@@ -110,6 +117,8 @@ class EPIG(ScoreQueryStrategy):
             targets = pool.population.draw(self.n_targets, pool.generator)
         else:
             targets = pool.others(self.X_target)
+        if pool.has_numbers:
+            return self._score_numbers(pool, targets)
         target_SMC = targets.sample_proba(self.n_samples)
         weight_M = None
         if self.target_classes is not None:
@@ -117,3 +126,21 @@ class EPIG(ScoreQueryStrategy):
             weight_M = class_weights(target_SMC.mean(0), class_C)
         kernel = partial(epig, target_samples=target_SMC, target_weights=weight_M)
         return pool.score_samples(kernel, self.n_samples)
+
+    def _score_numbers(self, pool: Pool, targets: Rows) -> Tensor:
+        """Return information about what a regressor predicts for the targets."""
+        if self.target_classes is not None:
+            raise ValueError("EPIG has target_classes for classifiers; `reg` has none.")
+        samples_SNT = pool.sample_predictions(self.n_samples)
+        if len(samples_SNT) < _FEW_DRAWS:
+            warnings.warn(
+                f"EPIG measures covariances by {len(samples_SNT)} draws of the "
+                f"regressor, which are noise below {_FEW_DRAWS} or so.",
+                stacklevel=4,
+            )
+        return gaussian_epig_of_draws(
+            samples_SNT,
+            pool.predict_variance()[1],
+            targets.sample_predictions(self.n_samples),
+            targets.predict_variance()[1],
+        )

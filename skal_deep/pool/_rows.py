@@ -15,6 +15,7 @@ from skal_deep.classifier import (
     HasWeightGradients,
     Model,
     PredictsLoss,
+    PredictsVariance,
 )
 from skal_deep.classifier._base import derived_seed
 from skal_deep.functional import last_layer_features
@@ -191,6 +192,20 @@ class Rows:
     def sample_proba(self, n_samples: int | None) -> Tensor:
         """Return coupled posterior draws of shape (S, N, C)."""
         return self._answer("sample_proba", n_samples, self._seed, dim=1)
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether the model predicts numbers, with their variances."""
+        return isinstance(self._model, PredictsVariance)
+
+    def predict_variance(self) -> tuple[Tensor, Tensor]:
+        """Return epistemic variances and noise of a regressor, of shape (N, T)."""
+        epistemic_NT, noise_NT = self._answer("predict_variance", dim=1)
+        return epistemic_NT, noise_NT
+
+    def sample_predictions(self, n_samples: int | None) -> Tensor:
+        """Return coupled draws of a regressor, of shape (S, N, T)."""
+        return self._answer("sample_predictions", n_samples, self._seed, dim=1)
 
     def gradient_lengths(self, words: bool) -> Tensor:
         """Return lengths (N, W, C) of the gradients that each label would cause."""

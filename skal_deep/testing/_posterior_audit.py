@@ -18,7 +18,7 @@ from skorch.utils import multi_indexing
 from torch import Tensor, nn
 
 from skal_deep.classifier import MCDropoutClassifier, as_model
-from skal_deep.classifier._posterior import PosteriorClassifier
+from skal_deep.classifier._posterior import MeanOfDraws
 from skal_deep.classifier.net._dropout_check import live_dropout
 from skal_deep.classifier.net._output import NoProbabilitiesError
 from skal_deep.modules._dropout import dropout_sites
@@ -101,7 +101,7 @@ class Audit:
             nets = [self.last.neural_net_]
         if nets:
             return live_dropout(nets[0], self.seen)
-        if isinstance(self.last, PosteriorClassifier):
+        if isinstance(self.last, MeanOfDraws):
             return self.last._sites(), []
         if members := _members(self.last):
             return [f"{len(members)} members"], []

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from strategies import STRATEGIES, VARIANTS, maker
 
 from skal_deep import pool as package
@@ -43,17 +44,17 @@ def test_utilities_are_kept_only_where_they_are_asked_for(name, monkeypatch):
 
 def test_missing_capabilities_are_named(case):
     with pytest.raises(
-        CapabilityError, match=r"BALD needs sample_proba of clf; LogisticRegression"
+        CapabilityError, match=r"BALD needs sample_proba of clf; GaussianNB"
     ):
-        BALD().query(case.X, case.y, LogisticRegression())
+        BALD().query(case.X, case.y, GaussianNB())
     with pytest.raises(CapabilityError, match="Badge needs embed of clf"):
-        Badge().query(case.X, case.y, LogisticRegression())
+        Badge().query(case.X, case.y, GaussianNB())
     with pytest.raises(CapabilityError, match="pass `clf`"):
         BALD().query(case.X, case.y)
 
 
 def test_missing_capabilities_are_noticed_before_training(case):
-    class Untrainable(LogisticRegression):
+    class Untrainable(GaussianNB):
         def fit(self, X, y, sample_weight=None):
             raise AssertionError("trained in vain")
 

@@ -155,7 +155,9 @@ def test_missing_labels_must_agree():
 
 
 def test_what_is_passed_in_the_wrong_place_is_named():
-    with pytest.raises(CapabilityError, match="BALD needs sample_proba of reg; Neural"):
+    with pytest.raises(
+        CapabilityError, match="BALD needs predict_variance of reg; Neural"
+    ):
         BALD(missing_label=np.nan).query(X, Y, reg=net())
     with pytest.raises(TypeError, match="NeuralNetRegressor is a regressor: pass"):
         strategy("CoreSet").query(X, Y, net())

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 
 from skal_deep.functional import margin
 from skal_deep.pool import (
@@ -50,7 +51,7 @@ def test_the_labels_decide(when, n_first):
 
 def test_what_both_need_is_asked_for():
     with pytest.raises(TypeError, match="SwitchStrategy needs sample_proba"):
-        picks(SwitchStrategy(BALD(), CoreSet()), 6)
+        SwitchStrategy(BALD(), CoreSet()).query(X, labels(6), GaussianNB())
     with pytest.raises(ValueError, match="'first' parameter of SwitchStrategy"):
         picks(SwitchStrategy("bald", CoreSet()), 6)
     with pytest.raises(ValueError, match="'n_classes' parameter of ProbCover"):

@@ -5,10 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy as np
-import torch
 from numpy.typing import NDArray
-from scipy.sparse import issparse
 from skactiveml.classifier import SkorchClassifier
 from sklearn.ensemble import BaggingClassifier
 from sklearn.ensemble._forest import ForestClassifier
@@ -17,7 +14,9 @@ from sklearn.pipeline import Pipeline
 from skorch import NeuralNet
 from torch import Tensor
 
+from skal_deep.classifier._array_classifier import ArrayClassifier
 from skal_deep.classifier._base import NetClassifier
+from skal_deep.classifier._linear_posterior import flat_rows
 from skal_deep.classifier.door._capabilities import CAPABILITIES
 from skal_deep.classifier.door._foreign import (
     by_method,
@@ -30,13 +29,14 @@ from skal_deep.classifier.door._inside import (
     is_regressor,
     wrapped_estimator,
 )
+from skal_deep.classifier.door._logistic import answers_of_linear
 from skal_deep.classifier.door._net_answers import (
     answers_of_net,
     answers_of_regressor,
     answers_of_wrapped_net,
 )
+from skal_deep.classifier.door._regressors import posterior_of_regressor
 from skal_deep.classifier.door._wrapped import wrapped_answers
-from skal_deep.classifier.net._head import linear_classifier_head
 from skal_deep.rows._lent import lent
 
 Answers = dict[str, Callable[..., Any]]
@@ -76,7 +76,7 @@ class Model:
 
     def inputs(self, X: NDArray[Any]) -> Tensor:
         """Return rows as vectors, as the classifier sees them."""
-        return _flat(X)
+        return flat_rows(X)
 
     def after(self, transform: Callable[[Any], Any]) -> "Model":
         """Return the model that sees transformed rows."""
@@ -128,7 +128,8 @@ def as_model(clf: Any) -> Model:
     Model
         An object with some of the methods ``predict_proba``, ``sample_proba``,
         ``predict_evidence``, ``embed``, ``linear_head``, ``jacobian``,
-        ``weight_gradients``, ``differentiable_logits`` and ``gradient_lengths``.
+        ``weight_gradients``, ``differentiable_logits``, ``gradient_lengths``,
+        ``sample_predictions`` and ``predict_variance``.
 
     Raises
     ------
@@ -149,7 +150,7 @@ def as_model(clf: Any) -> Model:
     torch.Size([1, 2])
     """
     if clf is None:
-        return Model(embed=_flat)
+        return Model(embed=flat_rows)
     if isinstance(clf, type):
         raise TypeError(
             f"{clf.__name__} is a class. Pass an instance: {clf.__name__}(...)."
@@ -161,21 +162,14 @@ def as_model(clf: Any) -> Model:
     if (inner := wrapped_estimator(clf)) is not None:
         return Model(**wrapped_answers(clf, inner, as_model(inner)))
     if is_regressor(clf):
-        return Model(**answers_of_regressor(clf))
-    if isinstance(clf, NetClassifier):
+        return Model(**answers_of_regressor(clf), **posterior_of_regressor(clf))
+    if isinstance(clf, NetClassifier | ArrayClassifier):
         return Model(**_written_anew(clf, clf._answers(), "skal_deep."))
     if isinstance(clf, NeuralNet):
         return Model(**_written_anew(clf, answers_of_net(clf), "skorch."))
     if isinstance(clf, SkorchClassifier):
         return Model(**_written_anew(clf, answers_of_wrapped_net(clf), "skactiveml."))
     return Model(**_of_any(clf))
-
-
-def _flat(X: Any) -> Tensor:
-    """Return rows as vectors."""
-    rows = X.toarray() if issparse(X) else np.asarray(X)
-    rows_ND = torch.tensor(rows).flatten(1)
-    return rows_ND if rows_ND.is_floating_point() else rows_ND.double()
 
 
 def warn_of_inputs(model: Any, stacklevel: int) -> None:
@@ -191,7 +185,7 @@ def warn_of_inputs(model: Any, stacklevel: int) -> None:
 
 def _inputs_for_lack_of_one_space(clf: Any, X: Any) -> Tensor:
     warn_of_inputs(clf, stacklevel=3)
-    return _flat(X)
+    return flat_rows(X)
 
 
 def _through(pipeline: Pipeline, X: NDArray[Any]) -> Any:
@@ -226,7 +220,10 @@ def _of_any(clf: Any) -> Answers:
     if "predict_proba" not in answers:
         return answers
     if isinstance(clf, LinearClassifierMixin):
-        answers.setdefault("linear_head", partial(linear_classifier_head, clf))
+        predict = answers["predict_proba"]
+        if "embed" not in answers:  # a Pipeline then transforms once for both
+            answers["predict_and_embed"] = lambda X: (predict(X), flat_rows(X))
+        answers = answers_of_linear(clf) | answers
     if isinstance(clf, ForestClassifier | BaggingClassifier):
         answers.setdefault("sample_proba", partial(member_draws, clf))
     return answers

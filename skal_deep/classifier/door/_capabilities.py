@@ -49,9 +49,9 @@ class SamplesProba(Protocol):
     Examples
     --------
     >>> from sklearn.ensemble import RandomForestClassifier
-    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.naive_bayes import GaussianNB
     >>> from skal_deep.classifier import SamplesProba, as_model
-    >>> models = RandomForestClassifier(), LogisticRegression()
+    >>> models = RandomForestClassifier(), GaussianNB()
     >>> [isinstance(as_model(model), SamplesProba) for model in models]
     [True, False]
     """
@@ -316,25 +316,89 @@ class MeasuresGradients(Protocol):
         """Return lengths of shape (N, W, C), of all weights or of W words."""
 
 
+@runtime_checkable
+class SamplesPredictions(Protocol):
+    """A regressor that draws functions from its posterior.
+
+    Draws are coupled, and without noise: each draw is one set of weights, which is
+    used for every row.
+
+    Give your own regressor this method, and BatchBALD and EPIG can use it.
+
+    See Also
+    --------
+    BayesianLinearRegressor : A regressor with this method.
+    PredictsVariance : Tells what labels can reduce from noise.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import BayesianRidge, Ridge
+    >>> from skal_deep.classifier import SamplesPredictions, as_model
+    >>> models = BayesianRidge(), Ridge()
+    >>> [isinstance(as_model(model), SamplesPredictions) for model in models]
+    [True, False]
+    """
+
+    def sample_predictions(
+        self, X: ArrayLike, n_samples: int | None = None, random_state: int = 0
+    ) -> Tensor:
+        """Return draws of shape (S, N), or (S, N, T) of T targets."""
+
+
+@runtime_checkable
+class PredictsVariance(Protocol):
+    """A regressor that tells its two variances apart.
+
+    Give your own regressor this method, and BALD can use it.
+
+    See Also
+    --------
+    BayesianLinearRegressor : A regressor with this method.
+    SamplesPredictions : Draws of the function.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import BayesianRidge, Ridge
+    >>> from skal_deep.classifier import PredictsVariance, as_model
+    >>> models = BayesianRidge(), Ridge()
+    >>> [isinstance(as_model(model), PredictsVariance) for model in models]
+    [True, False]
+    """
+
+    def predict_variance(self, X: ArrayLike) -> tuple[Tensor, Tensor]:
+        """Return the epistemic variance and the noise, of shape (N,) or (N, T) each."""
+
+
+_POSTERIOR_OF_NUMBERS = (
+    "Pass a regressor with a posterior: BayesianLinearRegressor, scikit-learn's "
+    "BayesianRidge or a random forest."
+)
+_NET_OR_LINEAR = (
+    "Pass a neural net, DeepClassifier or a skorch net, or, where X holds embeddings, "
+    "BayesianLinearClassifier or LogisticRegression."
+)
 # What to tell a user whose classifier lacks a capability.
 REMEDIES: dict[type, str] = {
     PredictsProba: "Pass a classifier with `predict_proba`.",
     SamplesProba: (
         "Pass a classifier with a posterior: MCDropoutClassifier, "
-        "DeepEnsembleClassifier, a random forest or bagging."
+        "DeepEnsembleClassifier, BayesianLinearClassifier, a random forest or bagging."
     ),
     PredictsEvidence: "Pass an EvidentialClassifier.",
     PredictsNovelty: "Pass a WassersteinClassifier.",
     PredictsVotes: "Pass a CheckpointClassifier.",
     PredictsLoss: "Pass a LossPredictionClassifier.",
-    Embeds: "Pass a neural net: DeepClassifier or a skorch net.",
+    Embeds: _NET_OR_LINEAR,
     HasLinearHead: (
-        "Pass a single net, as DeepClassifier, or a linear classifier of scikit-learn."
+        "Pass a single net, as DeepClassifier, or a linear classifier: "
+        "BayesianLinearClassifier or LogisticRegression."
     ),
-    HasSlopes: "Pass a neural net: DeepClassifier or a skorch net.",
-    HasWeightGradients: "Pass a neural net: DeepClassifier or a skorch net.",
-    PredictsLogits: "Pass a neural net: DeepClassifier or a skorch net.",
-    MeasuresGradients: "Pass a neural net: DeepClassifier or a skorch net.",
+    HasSlopes: _NET_OR_LINEAR,
+    HasWeightGradients: _NET_OR_LINEAR,
+    PredictsLogits: _NET_OR_LINEAR,
+    MeasuresGradients: _NET_OR_LINEAR,
+    SamplesPredictions: _POSTERIOR_OF_NUMBERS,
+    PredictsVariance: _POSTERIOR_OF_NUMBERS,
 }
 
 

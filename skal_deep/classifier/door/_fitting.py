@@ -23,6 +23,7 @@ from skal_deep.classifier.door._inside import (
     last_step,
     wrapped_estimator,
 )
+from skal_deep.classifier.door._logistic import with_training_rows
 from skal_deep.classifier.door._model_checks import check_fitted
 from skal_deep.classifier.net._bare_nets import fit_bare_net, fit_wrapped_net
 from skal_deep.classifier.net._interrupts import leaves_on_interrupt
@@ -119,7 +120,27 @@ def fit_on_labeled(
     if isinstance(innermost(clf), NeuralNet) and is_regressor(clf):
         y_fit = y_fit.astype(np.float32).reshape(len(y_fit), -1)
     with known_classes(getattr(last, "classes", None) is not None):
-        return _fit_weighted(clf, X[labeled], y_fit, weight)
+        fitted = _fit_weighted(clf, X[labeled], y_fit, weight)
+    return knowing_its_rows(fitted, X[labeled], y[labeled], missing_label, weight)
+
+
+def knowing_its_rows(
+    clf: Any,
+    X: NDArray[Any],
+    y: NDArray[Any],
+    missing_label: Any,
+    weight: NDArray[Any] | None,
+) -> Any:
+    """Return a model, or a view of it whose posterior knows the labelled rows.
+
+    A logistic regression has its posterior from them, and keeps none when it is fitted.
+    """
+    known = is_labeled(y, missing_label)
+    if is_regressor(clf) or known.ndim != 1 or not known.any():
+        return clf
+    return with_training_rows(
+        clf, X[known], y[known], None if weight is None else weight[known]
+    )
 
 
 def _fit_weighted(

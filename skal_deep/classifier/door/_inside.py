@@ -8,10 +8,13 @@ from sklearn.base import RegressorMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from skorch import NeuralNet
+
+from skal_deep.classifier._bayesian_linear import BayesianLinearClassifier
 
 # Estimators around one other: where that stands after fit, and before.
 _AROUND_ONE = {
@@ -37,6 +40,11 @@ def wrapped_estimator(model: Any) -> Any:
         if isinstance(model, kind):
             return vars(model).get(after, vars(model)[before])
     return None
+
+
+def wrapped_attribute(model: Any) -> str:
+    """Return the attribute of a fitted wrapper that holds what it asks."""
+    return next(a for kind, (a, _) in _AROUND_ONE.items() if isinstance(model, kind))
 
 
 def _calibrated_estimator(model: CalibratedClassifierCV) -> Any:
@@ -95,6 +103,13 @@ def transforms(model: Any) -> bool:
 def is_regressor(model: Any) -> bool:
     """Return whether a model of any kind predicts targets."""
     return isinstance(innermost(model), RegressorMixin)
+
+
+def sees_inputs(model: Any) -> bool:
+    """Return whether embeddings of a model are what its last step is given."""
+    return isinstance(
+        innermost(model), LinearClassifierMixin | BayesianLinearClassifier
+    )
 
 
 def hides_features(model: Any) -> bool:

@@ -25,6 +25,7 @@ from skal_deep.classifier.door._inside import (
     hides_features,
     is_regressor,
     last_step,
+    sees_inputs,
     transforms,
 )
 from skal_deep.classifier.door._wrapped import label_positions
@@ -152,7 +153,8 @@ def check_needs(
         return None
     model = as_model(clf)
     missing = [need for need in needs if not isinstance(model, need)]
-    if not missing:
+    # where embeddings are inputs there is nothing to fit first, and no label to lack
+    if not missing and not (works_on_inputs and sees_inputs(clf)):
         return clf
     if works_on_inputs and hides_features(clf):
         warn_of_inputs(clf, stacklevel=4)

@@ -11,9 +11,15 @@ from sklearn.exceptions import NotFittedError
 from skorch import NeuralNet
 from torch import Tensor
 
+from skal_deep.classifier._linear_posterior import linear_answers
 from skal_deep.classifier.door._capabilities import CAPABILITIES
 from skal_deep.classifier.door._foreign import foreign_proba
-from skal_deep.classifier.door._inside import changes_proba, is_regressor, is_unlearned
+from skal_deep.classifier.door._inside import (
+    changes_proba,
+    is_regressor,
+    is_unlearned,
+    sees_inputs,
+)
 from skal_deep.exceptions import CapabilityError
 
 Answers = dict[str, Callable[..., Any]]
@@ -52,6 +58,8 @@ def wrapped_answers(clf: Any, inner: Any, model: Any) -> Answers:
             for name, answer in _OF_UNLEARNED.items()
             if name in told
         }
+        if sees_inputs(inner) and "linear_head" in told:
+            told |= linear_answers(answers["inputs"], told["linear_head"])
     elif not is_regressor(clf):
         told |= {
             name: partial(by_labels, clf, inner, told[name])

@@ -20,7 +20,7 @@ from skal_deep.classifier.net._answers import (
 )
 from skal_deep.classifier.net._batches import batches
 from skal_deep.classifier.net._compiled import eager_net
-from skal_deep.classifier.net._output import check_net_proba, to_proba
+from skal_deep.classifier.net._output import as_float, check_net_proba, to_proba
 from skal_deep.modules import coupled_dropout, eval_mode, isolated_rng
 from skal_deep.modules._dropout import CoupledDropout
 from skal_deep.modules._hidden import parts_that_may_hide, random_pass
@@ -31,12 +31,28 @@ _N_COMPARED_ROWS = 4
 
 
 def dropout_proba(net: NeuralNet, X: Any, n_samples: int, seed: int) -> Tensor:
-    """Return class probabilities under coupled dropout masks, of shape (S, N, C).
+    """Return class probabilities under coupled dropout masks, of shape (S, N, C)."""
+    proba_SNC = _draws(net, X, n_samples, seed, to_proba(net))
+    return check_net_proba(net, proba_SNC, n_axes=3)
+
+
+def dropout_output(net: NeuralNet, X: Any, n_samples: int, seed: int) -> Tensor:
+    """Return outputs under coupled dropout masks, of shape (S, N, ...)."""
+    return _draws(net, X, n_samples, seed, as_float)
+
+
+def _draws(
+    net: NeuralNet,
+    X: Any,
+    n_samples: int,
+    seed: int,
+    answer: Callable[[Tensor], Tensor],
+) -> Tensor:
+    """Return what answers make of outputs under coupled dropout masks.
 
     Each mini-batch is run through all draws before the next one is loaded.
     """
     net = eager_net(net)
-    proba_of = to_proba(net)
     with isolated_rng():
         data = batches(net, X)
         first = next(data)
@@ -44,10 +60,10 @@ def dropout_proba(net: NeuralNet, X: Any, n_samples: int, seed: int) -> Tensor:
         with coupled_dropout(net.module_, seed, attention) as masks:
             run = _draws_of_batch(net, masks, n_samples, first, bool(attention))
             chunks = [
-                torch.stack([proba_of(first_output(output)) for output in run(batch)])
+                torch.stack([answer(first_output(output)) for output in run(batch)])
                 for batch in chain([first], data)
             ]
-    return check_net_proba(net, torch.cat(chunks, dim=1), n_axes=3)
+    return torch.cat(chunks, dim=1)
 
 
 def first_rows(batch: Any, n: int) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+from sklearn.base import is_regressor
 
 from skal_deep.classifier._base import as_seed
 from skal_deep.evaluation._metrics import named_scorers
@@ -80,7 +81,7 @@ def compare_strategies(
         What to compare. Strategies of a sequence go by the names of their classes.
         ``None`` is random sampling, which is added as "random".
     estimator : object
-        The classifier, see :class:`SimulatedActiveLearner`.
+        The classifier or regressor, see :class:`SimulatedActiveLearner`.
     X : array-like of shape (n_samples, ...)
         Inputs.
     y : array-like of shape (n_samples,)
@@ -99,7 +100,8 @@ def compare_strategies(
     n_cycles : int, default=10
         Number of queries.
     initial : {"stratified", "random"}, default="stratified"
-        Whether the first labels are spread evenly over the classes or drawn at random.
+        Whether the first labels are spread evenly over the classes, of a regression
+        over the inputs, or drawn at random.
     retrain : {"scratch", "warm", "shrink_perturb"}, default="scratch"
         Whether each fit starts from new weights, the last ones, or these shrunk.
     scoring : str, callable, list or dict of these, default="accuracy"
@@ -222,7 +224,9 @@ def compare_strategies(
     settings = {
         **settings_of(learner, data, len(repeats)),
         "strategies": {name: format_estimator(each) for name, each in named.items()},
-        "first_labels": _first_labels(outcomes, y, missing_label),
+        "first_labels": (
+            {} if is_regressor(estimator) else _first_labels(outcomes, y, missing_label)
+        ),
         "references": {
             name: format_estimator(each) for name, each in references.items()
         },

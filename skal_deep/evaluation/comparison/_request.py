@@ -18,10 +18,11 @@ from skal_deep.evaluation.simulation._rules import RULES, HasRules
 from skal_deep.evaluation.simulation._start import (
     GivenData,
     check_classes,
-    check_classifies,
+    check_learns_labels,
+    classes_of,
     known_rows,
 )
-from skal_deep.rows._label_array import label_array, narrowed
+from skal_deep.rows._label_array import label_array
 
 
 def repeat_numbers(n_repeats: int | Iterable[int]) -> list[int]:
@@ -164,11 +165,11 @@ def check_choice(learner: HasRules, y: Any, test_is_given: bool) -> None:
     """
     _check_object("estimator", learner.estimator)
     learner._validate_params()
-    check_classifies(learner.estimator)
+    check_learns_labels(learner.estimator)
     y = label_array(y, learner.missing_label)
     known = known_rows(y, learner.missing_label)
     check_classes(learner, y, known)
-    classes = narrowed(np.unique(y[known]))
+    classes = classes_of(learner, y, known)
     check_metrics(named_scorers(learner.scoring), learner.estimator, classes)
     warn_of_first_rows(learner, y)
     n_known = len(known)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from skactiveml.pool import RandomSampling
 from skactiveml.utils import call_func, is_labeled
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.semi_supervised import (
     LabelPropagation,
@@ -168,14 +168,14 @@ def query_rows(
             transformed: Any = estimator[:-1].transform(X)
             X = transformed.toarray() if issparse(transformed) else transformed
         estimator = estimator[-1]
-    # scikit-activeml's strategies name the model clf, ensemble or estimator. call_func
-    # passes each strategy what its query knows.
+    # scikit-activeml's strategies name the model clf, reg, ensemble or estimator.
+    # call_func passes each strategy what its query knows.
+    model, fit = ("reg", "fit_reg") if is_regressor(estimator) else ("clf", "fit_clf")
     picks = call_func(
         strategy.query,
         X=X,
         y=y,
-        clf=estimator,
-        fit_clf=False,
+        **{model: estimator, fit: False},
         ensemble=estimator,
         fit_ensemble=False,
         estimator=estimator,

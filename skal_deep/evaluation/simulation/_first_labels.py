@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import is_regressor
 
 from skal_deep.evaluation.simulation._rules import HasRules
 from skal_deep.evaluation.simulation._start import Rows, first_rows, known_rows
@@ -44,7 +45,7 @@ def warn_of_first_rows(learner: HasRules, y: Any) -> None:
     y : array-like of shape (n_samples,)
         The true labels, which the annotator gives.
     """
-    if learner.initial != "stratified":
+    if learner.initial != "stratified" or is_regressor(learner.estimator):
         return
     y = label_array(y, learner.missing_label)
     y = y[known_rows(y, learner.missing_label)]

@@ -5,7 +5,13 @@ from typing import Any
 
 import numpy as np
 from skactiveml.base import QueryStrategy
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    MetaEstimatorMixin,
+    is_regressor,
+)
+from sklearn.utils import RegressorTags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -40,7 +46,8 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         The classifier: one of ours, a skorch net, a classifier of scikit-activeml or
         scikit-learn, or a Pipeline that ends in one. It is cloned; its
         ``random_state``, and ``missing_label`` and ``classes`` where it has them, are
-        set by the learner.
+        set by the learner. Or a regressor, with ``missing_label=np.nan`` and
+        ``scoring`` for numbers, such as "neg_root_mean_squared_error".
     query_strategy : QueryStrategy, default=None
         The query strategy, of ours or of scikit-activeml. ``None`` is random
         sampling. Its ``random_state`` and ``missing_label`` are set by the learner.
@@ -52,6 +59,8 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         Number of queries. The simulation ends early when no label is left.
     initial : {"stratified", "random"}, default="stratified"
         How the first rows are drawn: as many of each class as possible, or at random.
+        For a regressor "stratified" takes the rows nearest to the centres of k-means
+        on the inputs.
     retrain : {"scratch", "warm", "shrink_perturb"}, default="scratch"
         What each fit starts from: new weights, those of the cycle before, or these
         times 0.6 plus a little noise [1]_.
@@ -228,6 +237,13 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
             name: np.array([point[name] for point in points]) for name in points[0]
         }
         return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        if is_regressor(self.estimator):  # searches then cut no folds by class
+            tags.estimator_type = "regressor"
+            tags.classifier_tags, tags.regressor_tags = None, RegressorTags()
+        return tags
 
     def predict(self, X):
         """Predict with the classifier of the last stage.

@@ -1,5 +1,6 @@
 """The start of a simulation: rows set aside, rows labelled first."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skactiveml.utils import is_labeled
 from sklearn.base import is_clusterer, is_outlier_detector, is_regressor
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_consistent_length
 
@@ -106,7 +109,7 @@ def start_of(learner: HasRules, seed: int, data: GivenData) -> Start:
     """
     learner._validate_params()
     check_retrain(learner.estimator, learner.retrain)
-    check_classifies(learner.estimator)
+    check_learns_labels(learner.estimator)
     X = check_array(data.X, allow_nd=True)
     y = label_array(data.y, learner.missing_label)
     X_test, y_test, cost = data.X_test, data.y_test, data.cost
@@ -115,10 +118,11 @@ def start_of(learner: HasRules, seed: int, data: GivenData) -> Start:
         raise ValueError("X_test and y_test go together: give both or neither.")
     known = known_rows(y, learner.missing_label)
     check_classes(learner, y, known)
-    metrics, classes = named_scorers(learner.scoring), narrowed(np.unique(y[known]))
+    metrics, classes = named_scorers(learner.scoring), classes_of(learner, y, known)
+    is_numbers = is_regressor(learner.estimator)
     check_metrics(metrics, learner.estimator, classes)
     test_size = learner.test_size if X_test is None else None
-    pool, test_rows = set_aside(y, known, test_size, seed)
+    pool, test_rows = set_aside(y, known, test_size, seed, by_class=not is_numbers)
     if X_test is None:
         X_test, y_test = X[test_rows], y[test_rows]
     else:
@@ -128,7 +132,11 @@ def start_of(learner: HasRules, seed: int, data: GivenData) -> Start:
                 f"y_test must have one label a row, but its shape is {y_test.shape}."
             )
     n_rows = len(X)
-    if len(y_test) and not set(classes.tolist()) & set(y_test.tolist()):
+    if (
+        len(y_test)
+        and not is_numbers
+        and not set(classes.tolist()) & set(y_test.tolist())
+    ):
         raise ValueError("No label of y_test occurs in y: are both of the same kind?")
     first_copies = n_rows * np.arange(learner.n_copies)[:, None]
     X = add_copies(X, learner.n_copies, learner.copy_noise, seed)
@@ -140,7 +148,11 @@ def start_of(learner: HasRules, seed: int, data: GivenData) -> Start:
         y=y,
         visible=visible,
         pool=pool,
-        first=first_rows(y, pool, learner.n_initial, learner.initial, seed),
+        first=(
+            spread_rows(X[visible], pool, learner.n_initial, seed)
+            if is_numbers and learner.initial == "stratified"
+            else first_rows(y, pool, learner.n_initial, learner.initial, seed)
+        ),
         classes=classes,
         test_rows=test_rows,
         X_test=X_test,
@@ -177,19 +189,13 @@ def known_rows(y: NDArray[Any], missing_label: Any) -> Rows:
     return np.flatnonzero(is_known)
 
 
-def check_classifies(estimator: Any) -> None:
-    """Raise if an estimator says that it is something other than a classifier."""
-    if is_regressor(estimator):
-        raise TypeError(
-            f"{type(last_step(estimator)).__name__} is a regressor, but only "
-            "classifiers can be simulated and compared. For a regression call `query` "
-            "of a strategy with `reg`, round by round."
-        )
+def check_learns_labels(estimator: Any) -> None:
+    """Raise if an estimator says that it is no classifier and no regressor."""
     if is_clusterer(estimator) or is_outlier_detector(estimator):
         raise TypeError(
             f"{type(last_step(estimator)).__name__} learns without labels, but only "
-            "classifiers can be simulated and compared: pass one, or a Pipeline that "
-            "ends in one."
+            "classifiers and regressors can be simulated and compared: pass one, or a "
+            "Pipeline that ends in one."
         )
 
 
@@ -210,13 +216,57 @@ def check_classes(learner: HasRules, y: NDArray[Any], known: Rows) -> None:
             f"Every label is {learner.missing_label!r}, that is, unknown: there is "
             "nothing to simulate with."
         )
+    if is_regressor(learner.estimator):
+        _check_numbers(learner, y)
+        return
     given = getattr(last_step(learner.estimator), "classes", None)
     if given is None and (said := one_class(y, learner.missing_label)):
         raise ValueError(f"{said} There is nothing to learn.")
 
 
+def _check_numbers(learner: HasRules, y: NDArray[Any]) -> None:
+    """Raise unless the labels are targets of a regression, and said to be."""
+    missing = learner.missing_label
+    if (
+        y.dtype.kind not in "biuf"
+        or not isinstance(missing, float)
+        or not np.isnan(missing)
+    ):
+        raise ValueError(
+            f"{type(last_step(learner.estimator)).__name__} is a regressor: y must "
+            "hold numbers, and NaN where they are unknown. Pass missing_label=np.nan; "
+            f"it is {missing!r}, and y of type {y.dtype}."
+        )
+    if learner.label_noise:
+        raise ValueError(
+            "label_noise gives rows another class; for a regressor add noise to y."
+        )
+
+
+def classes_of(learner: HasRules, y: NDArray[Any], known: Rows) -> NDArray[Any]:
+    """Return all classes, none of them where the learner predicts numbers.
+
+    Parameters
+    ----------
+    learner : SimulatedActiveLearner
+        Holds the settings of the simulation.
+    y : ndarray of shape (n_samples,)
+        All labels.
+    known : ndarray of shape (n_known,)
+        Rows whose label is known.
+    """
+    if is_regressor(learner.estimator):
+        return np.empty(0)
+    return narrowed(np.unique(y[known]))
+
+
 def set_aside(
-    y: NDArray[Any], known: Rows, test_size: float | int | None, seed: int
+    y: NDArray[Any],
+    known: Rows,
+    test_size: float | int | None,
+    seed: int,
+    *,
+    by_class: bool = True,
 ) -> tuple[Rows, Rows]:
     """Return the rows that can be queried, and those that are set aside for scores.
 
@@ -230,6 +280,8 @@ def set_aside(
         As in ``train_test_split``; ``None`` sets no row aside.
     seed : int
         Seed of the simulation.
+    by_class : bool, default=True
+        Whether each class gives its share.
     """
     if test_size is None:
         return known, known[:0]
@@ -238,6 +290,7 @@ def set_aside(
     # train_test_split cannot stratify with fewer test or training rows than classes, or
     # a class of a single row.
     fits = min(n_test, len(known) - n_test) >= len(counts) and counts.min() > 1
+    fits = fits and by_class
     pool, test = train_test_split(
         known,
         test_size=test_size,
@@ -276,3 +329,35 @@ def first_rows(
             turn[of_class] = np.arange(of_class.sum())
         rows = rows[np.argsort(turn, kind="stable")]
     return rows[:n_initial]
+
+
+def spread_rows(X: NDArray[Any], pool: Rows, n_initial: int, seed: int) -> Rows:
+    """Return rows to label first that lie all over the inputs, for a regression.
+
+    They are nearest to the centres of k-means, and read no target.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, ...)
+        Inputs.
+    pool : ndarray of shape (n_pool,)
+        Rows that can be queried.
+    n_initial : int
+        How many to label; all, if there are fewer.
+    seed : int
+        Seed of the simulation.
+    """
+    rows = X[pool].reshape(len(pool), -1).astype(float)
+    if len(pool) <= n_initial:
+        return pool
+    state = derived_seed(seed, Purpose.START)
+    with warnings.catch_warnings():
+        # of copies there are fewer places than centres
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        means = KMeans(n_initial, n_init=1, random_state=state).fit(rows)
+    distances = means.transform(rows)
+    picks: list[int] = []
+    for of_center in distances.T:
+        of_center[picks] = np.inf
+        picks.append(int(of_center.argmin()))
+    return pool[picks]

@@ -11,6 +11,7 @@ from skactiveml.classifier import (
 from sklearn.ensemble import BaggingClassifier, RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
@@ -18,6 +19,7 @@ from support import make_net
 from torch import nn
 
 from skal_deep.classifier import (
+    BayesianLinearClassifier,
     CapabilityError,
     DeepClassifier,
     DeepEnsembleClassifier,
@@ -70,7 +72,8 @@ OFFERS = {
         ),
         {"predict_proba", "sample_proba"},
     ),
-    "logistic": (LogisticRegression, {"predict_proba", "linear_head"}),
+    "logistic": (LogisticRegression, EVERYTHING),
+    "bayesian linear": (lambda: BayesianLinearClassifier(classes=CLASSES), EVERYTHING),
     "forest": (
         lambda: RandomForestClassifier(4, random_state=0),
         {"predict_proba", "sample_proba"},
@@ -170,7 +173,9 @@ def test_the_head_makes_logits_of_embeddings(offer, partly, piped):
     weight, bias = model.linear_head(X[:1])
     rows = model.embed(X) if "embed" in offers else model.inputs(X).to(weight)
     proba = (rows @ weight.T + bias).softmax(-1)
-    if not isinstance(offer[0], MCDropoutClassifier):  # that answers by mean draws
+    if not isinstance(
+        offer[0], MCDropoutClassifier | BayesianLinearClassifier
+    ):  # that answers by mean draws
         torch.testing.assert_close(proba, model.predict_proba(X), atol=1e-5, rtol=0)
     assert proba.shape == (60, 3)
 
@@ -205,10 +210,10 @@ def test_draws_of_a_plain_net_without_dropout_are_refused(partly):
 def test_missing_capabilities_are_named():
     with pytest.raises(
         CapabilityError,
-        match=r"BALD needs sample_proba of clf; LogisticRegression offers only "
+        match=r"BALD needs sample_proba of clf; GaussianNB offers only "
         r".*predict_proba.* Pass a classifier with a posterior: MCDropoutClassifier",
     ):
-        check_needs("BALD", LogisticRegression(), (SamplesProba,), False)
+        check_needs("BALD", GaussianNB(), (SamplesProba,), False)
     with pytest.raises(CapabilityError, match="BALD needs a classifier: pass `clf`"):
         check_needs("BALD", None, (SamplesProba,), False)
     assert check_needs("CoreSet", LogisticRegression(), (Embeds,), True) is None

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
@@ -102,10 +103,10 @@ def test_one_class_is_predicted_until_there_are_two(kind):
 
 
 def test_what_a_strategy_needs_is_checked_before_there_are_two_classes():
-    with pytest.raises(CapabilityError, match=r"Badge needs embed .*Logistic"):
+    with pytest.raises(CapabilityError, match=r"Badge needs embed .*Gaussian"):
         compare_strategies(
             [Badge()],
-            LogisticRegression(),
+            GaussianNB(),
             X,
             RARE,
             initial="random",

@@ -149,17 +149,17 @@ def test_a_class_at_the_mark_is_a_warning_in_a_fit():
     DeepClassifier(net, classes=[-1, 1], missing_label=-2).fit(X, PLUS_MINUS)
 
 
-def test_a_regressor_is_told_where_regression_is_at_home():
+def test_a_regressor_is_told_how_unknown_targets_are_marked():
     for call in (
         lambda: simulated(IS_HIGH.astype(int), estimator=Ridge()),
         lambda: compare_strategies([CoreSet()], Ridge(), X, X[:, 0], progress=False),
     ):
-        with pytest.raises(TypeError, match=r"Ridge is a regressor.*only classifiers"):
+        with pytest.raises(ValueError, match=r"missing_label=.*it is -1"):
             call()
 
 
 @pytest.mark.parametrize("kind", [KMeans(2), IsolationForest()])
 def test_what_learns_without_labels_is_refused(kind):
     for estimator in (kind, make_pipeline(StandardScaler(), kind)):
-        with pytest.raises(TypeError, match="only classifiers can be simulated"):
+        with pytest.raises(TypeError, match="only classifiers and regressors can be"):
             compare_strategies([], estimator, X, IS_HIGH * 1, progress=False)

@@ -1,0 +1,109 @@
+"""An ensemble of nets that predict numbers."""
+
+from numbers import Integral
+from typing import Any, ClassVar
+
+import torch
+from skactiveml.utils import MISSING_LABEL
+from sklearn.utils._param_validation import Interval
+
+from skal_deep.classifier._base import derived_seed
+from skal_deep.classifier._net_regressor import NetRegressor, moments
+
+
+class DeepEnsembleRegressor(NetRegressor):
+    """Ensemble of regression nets that start from different weights.
+
+    The members are the draws [1]_: they differ in initial weights and batch order.
+
+    Use it when several trainings are affordable and the net has no dropout.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNetRegressor
+        The net, fully configured; it is cloned in ``fit``. Its module returns a number
+        for each target.
+    n_estimators : int, default=5
+        Number of members.
+    noise : float or "cv", default="cv"
+        Variance of the noise, in the square of the unit of y. "cv" takes the squared
+        error of held-out rows less their epistemic variance: five whole trainings,
+        three with more than 500 labels, the first time that it is asked for.
+    missing_label : scalar or nan, default=nan
+        Marks a row without a label.
+    random_state : int, RandomState or None, default=None
+        Seed of initial weights, batch order, masks and draws.
+
+    Attributes
+    ----------
+    nets_ : list of skorch.NeuralNetRegressor
+        The fitted nets.
+    noise_variance_ : float or ndarray of shape (n_targets,)
+        Variance of the noise, in the square of the unit of y.
+
+    See Also
+    --------
+    LaplaceRegressor : One training, and any number of draws.
+    MCDropoutRegressor : One training of a net with dropout.
+    DeepEnsembleClassifier : The same for classes.
+
+    Notes
+    -----
+    Targets are standardised on the labelled rows, each by itself. Without a label the
+    nets keep their initial weights.
+    Covariances of a handful of members are noise: take ``LaplaceRegressor`` for EPIG
+    and BatchBALD.
+
+    References
+    ----------
+    .. [1] B. Lakshminarayanan, A. Pritzel, C. Blundell. Simple and Scalable Predictive
+       Uncertainty Estimation using Deep Ensembles. NeurIPS, 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from skorch import NeuralNetRegressor
+    >>> from skal_deep.classifier import DeepEnsembleRegressor
+    >>> from skal_deep.modules import MLP
+    >>> X = np.linspace(-1, 1, 20, dtype=np.float32)[:, None]
+    >>> y = np.where(np.arange(20) % 2, np.sin(3 * X[:, 0]), np.nan)
+    >>> net = NeuralNetRegressor(
+    ...     MLP, module__n_features=1, module__n_classes=1, max_epochs=30, lr=0.01,
+    ...     optimizer=torch.optim.Adam, train_split=None, verbose=0,
+    ... )
+    >>> reg = DeepEnsembleRegressor(net, n_estimators=3, random_state=0).fit(X, y)
+    >>> reg.sample_predictions(X).shape
+    (3, 20)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **NetRegressor._parameter_constraints,
+        "n_estimators": [Interval(Integral, 2, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        net,
+        n_estimators=5,
+        noise="cv",
+        missing_label=MISSING_LABEL,
+        random_state=None,
+    ):
+        super().__init__(missing_label=missing_label, random_state=random_state)
+        self.net = net
+        self.n_estimators = n_estimators
+        self.noise = noise
+
+    def _fit_nets(self, X, target, weight, seed):
+        return [
+            self._fit_net(X, target, weight, derived_seed(seed, 2, member))
+            for member in range(self.n_estimators)
+        ]
+
+    def _mean_and_variance(self, X):
+        return moments(self._draws(X))
+
+    def _draws(self, X, n_samples=None, seed=0):  # noqa: ARG002
+        """Return the members' predictions; these are all the draws there are."""
+        return torch.stack([self._output(net, X) for net in self.nets_])

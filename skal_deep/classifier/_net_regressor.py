@@ -1,0 +1,141 @@
+"""What regressors over a skorch net share: training, and noise by cross-validation."""
+
+from abc import ABC, abstractmethod
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.utils._param_validation import Interval, StrOptions
+from skorch import NeuralNet
+from torch import Tensor
+
+from skal_deep.classifier._base import derived_seed
+from skal_deep.classifier._posterior_regressor import PosteriorRegressor
+from skal_deep.classifier.net._answers import module_output, with_embeddings
+from skal_deep.classifier.net._bare_nets import fit_bare_net
+from skal_deep.classifier.net._compiled import with_attributes
+from skal_deep.modules import isolated_rng
+
+# With more rows three folds do; each is a whole training.
+_MANY_ROWS = 500
+# The noise is at least this share of the error, and of the variance of the targets.
+_LEAST_SHARE, _LEAST_NOISE = 1 / 20, 1e-6
+
+
+class NetRegressor(PosteriorRegressor, ABC):
+    """A regressor made of one or several copies of a skorch net.
+
+    A subclass says how the copies are fitted, and where draws come from.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **PosteriorRegressor._parameter_constraints,
+        "net": [NeuralNet],
+        "noise": [Interval(Real, 0, None, closed="neither"), StrOptions({"cv"})],
+    }
+
+    def _fit_targets(self, X, labeled, target, weight):
+        self._known = X[labeled], target, weight
+        self._found_noise = None
+        self.nets_ = self._fit_nets(X[labeled], target, weight, self.seed_)
+        self._check_fit(X[:8])
+
+    @abstractmethod
+    def _fit_nets(
+        self,
+        X: NDArray[Any],
+        target: NDArray[np.float64],
+        weight: NDArray[np.float64] | None,
+        seed: int,
+    ) -> list[NeuralNet]:
+        """Return fitted clones of ``self.net``."""
+
+    def _check_fit(self, shown: NDArray[Any]) -> None:
+        """Check on a few rows that the fitted net keeps the promise of the class."""
+
+    def _fit_net(
+        self,
+        X: NDArray[Any],
+        target: NDArray[np.float64],
+        weight: NDArray[np.float64] | None,
+        seed: int,
+    ) -> NeuralNet:
+        """Return a fitted clone of the net; without rows, an initialised one."""
+        with isolated_rng(seed):
+            net = clone(self.net)
+            if not len(X):
+                return net.initialize()
+            return fit_bare_net(net, X, target, weight)
+
+    def _output(self, net: NeuralNet, X: NDArray[Any]) -> Tensor:
+        """Return standardised predictions of a net, of shape (N, T)."""
+        return module_output(net, X).reshape(len(X), -1).double().cpu()
+
+    def embed(self, X):
+        """Return embeddings: the input of the last linear layer.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Inputs.
+
+        Returns
+        -------
+        embeddings : ndarray of shape (n_samples, n_dims)
+            Embeddings, of all nets side by side where there are several.
+        """
+        X = self._check_rows(X)
+        return np.concatenate([net_embedding(n, X).numpy() for n in self.nets_], axis=1)
+
+    def _noise(self):
+        if not isinstance(self.noise, str):
+            return self.noise / self._scale.square()
+        if self._found_noise is None:
+            self._found_noise = self._noise_by_folds()
+        return self._found_noise
+
+    def _noise_by_folds(self) -> Tensor:
+        """Return the error of held-out rows, without the epistemic variance there.
+
+        Errors on the rows of the training would tell next to nothing: a net fits its
+        labels almost exactly.
+        """
+        X, target, weight = self._known
+        n_rows = len(X)
+        if n_rows < 2:
+            return torch.ones(target.shape[1], dtype=torch.float64)
+        n_folds = min(3 if n_rows > _MANY_ROWS else 5, n_rows)
+        order = np.random.default_rng(self.seed_).permutation(n_rows)
+        error_NT, variance_NT = np.empty_like(target), np.empty_like(target)
+        for fold in range(n_folds):
+            out = np.sort(order[fold::n_folds])
+            rest = np.setdiff1d(order, out)
+            part = None if weight is None else weight[rest]
+            known = X[rest], target[rest], part
+            nets = self._fit_nets(*known, derived_seed(self.seed_, 3, fold))
+            probe = self._with_nets(nets, known)
+            mean, variance = probe._mean_and_variance(X[out])
+            error_NT[out] = np.square(mean.numpy() - target[out])
+            variance_NT[out] = variance.numpy()
+        error_T = np.average(error_NT, axis=0, weights=weight)
+        noise_T = error_T - np.average(variance_NT, axis=0, weights=weight)
+        noise_T = np.maximum(noise_T, _LEAST_SHARE * error_T)
+        return torch.tensor(np.maximum(noise_T, _LEAST_NOISE))
+
+    def _with_nets(self, nets: list[NeuralNet], known: Any) -> Any:
+        """Return a view of this regressor with other nets."""
+        return with_attributes(self, nets_=nets, _known=known)
+
+
+def net_embedding(net: NeuralNet, X: NDArray[Any]) -> Tensor:
+    """Return the input of the last linear layer, of shape (N, D)."""
+    embedding = with_embeddings(lambda: module_output(net, X), net.module_, None)[1]
+    return embedding.cpu()
+
+
+def moments(samples_SNT: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean of draws and their variance, of shape (N, T) each."""
+    return samples_SNT.mean(0), samples_SNT.var(0, correction=0)

@@ -1,0 +1,349 @@
+"""What regressors with a posterior share: targets, variances, draws."""
+
+import warnings
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import norm
+from skactiveml.base import ProbabilisticRegressor
+from skactiveml.utils import is_labeled
+from sklearn.metrics import r2_score
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import validate_parameter_constraints
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from skal_deep.classifier._base import as_seed, derived_seed
+from skal_deep.classifier.net._interrupts import restore_unless_done
+from skal_deep.exceptions import CapabilityError
+from skal_deep.rows._row_weights import of_mean_one, row_weights
+
+
+class PosteriorRegressor(ProbabilisticRegressor, ABC):
+    """A regressor whose predictions have an epistemic variance, and noise.
+
+    A subclass learns standardised targets, and draws functions of its posterior.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "random_state": ["random_state"]
+    }
+
+    def fit(self, X, y, sample_weight=None):
+        """Fit to the labelled rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets; rows at ``missing_label`` are left out.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows. Their scale does not matter.
+
+        Returns
+        -------
+        self : object
+            The fitted regressor.
+        """
+        with restore_unless_done(self):
+            validate_parameter_constraints(
+                self._parameter_constraints,
+                self.get_params(deep=False),
+                type(self).__name__,
+            )
+            weight = row_weights(sample_weight, len(y))
+            rows = {"ensure_min_samples": 0, "allow_nd": True}
+            X, y, _ = self._validate_data(X, y, check_X_dict=rows, y_ensure_1d=False)
+            y = np.asarray(y, dtype=float)
+            if y.ndim == 2 and y.shape[1] == 1:
+                y = y[:, 0]
+            self.row_shape_ = X.shape[1:]
+            self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
+            self._is_vector = y.ndim == 2
+            y = y.reshape(len(y), -1)
+            known = is_labeled(y, self.missing_label)
+            if (partly := known.any(axis=1) & ~known.all(axis=1)).any():
+                raise ValueError(
+                    f"Row {np.flatnonzero(partly)[0]} of y has some targets and lacks "
+                    "others. A row has all or none."
+                )
+            labeled = known.all(axis=1)
+            if not np.isfinite(y[labeled]).all():
+                raise ValueError("Targets must be finite numbers.")
+            self.seed_ = as_seed(self.random_state)
+            self._fit_labeled(X, labeled, y[labeled], weight)
+        return self
+
+    def _fit_labeled(self, X, labeled, y, weight):
+        """Standardise the targets of the labelled rows, and learn them."""
+        n_labeled, n_outputs = y.shape
+        if not n_labeled:
+            warnings.warn(
+                f"{type(self).__name__} has no label, and predicts by its prior.",
+                stacklevel=4,
+            )
+        center, scale = np.zeros(n_outputs), np.ones(n_outputs)
+        if n_labeled:
+            center = y.mean(axis=0)
+        if n_labeled > 1:
+            deviation = y.std(axis=0)
+            varies = deviation > 1e-12 * np.abs(center)
+            scale = np.where(varies, deviation, 1.0)
+        self._center, self._scale = torch.tensor(center), torch.tensor(scale)
+        if weight is not None:
+            weight = weight[labeled]
+            if n_labeled and not weight.any():
+                raise ValueError("sample_weight is zero for every labelled row.")
+            weight = of_mean_one(weight) if n_labeled else weight
+        self._fit_targets(X, labeled, (y - center) / scale, weight)
+
+    @abstractmethod
+    def _fit_targets(
+        self,
+        X: NDArray[Any],
+        labeled: NDArray[np.bool_],
+        target: NDArray[np.float64],
+        weight: NDArray[np.float64] | None,
+    ) -> None:
+        """Learn standardised targets (N, T) of the labelled rows of X.
+
+        Weights, of mean 1, are those of the labelled rows.
+        """
+
+    @abstractmethod
+    def _mean_and_variance(self, X: NDArray[Any]) -> tuple[Tensor, Tensor]:
+        """Return means and epistemic variances (N, T) of standardised targets."""
+
+    @abstractmethod
+    def _draws(self, X: NDArray[Any], n_samples: int | None, seed: int) -> Tensor:
+        """Return coupled draws (S, N, T) of standardised targets, without noise."""
+
+    @abstractmethod
+    def _noise(self) -> Tensor:
+        """Return the variances (T,) of the noise of standardised targets."""
+
+    @property
+    def noise_variance_(self):
+        """Variance of the noise of each target, in the square of the unit of y."""
+        check_is_fitted(self)
+        noise_T = (self._noise() * self._scale.square()).numpy()
+        return noise_T if self._is_vector else float(noise_T[0])
+
+    def _check_rows(self, X: Any) -> NDArray[Any]:
+        """Return inputs that look like those of fit."""
+        check_is_fitted(self)
+        X = check_array(X, allow_nd=True)
+        if X.shape[1:] != self.row_shape_:
+            raise ValueError(
+                f"The rows of X have shape {X.shape[1:]}, but {type(self).__name__} "
+                f"was fitted with rows of shape {self.row_shape_}."
+            )
+        return X
+
+    def _shaped(self, values: Tensor, axis: int = -1) -> NDArray[Any]:
+        """Return an array without the axis of outputs where there is one target."""
+        return values.numpy() if self._is_vector else values.squeeze(axis).numpy()
+
+    def _moments(self, X: Any) -> tuple[Tensor, Tensor, Tensor]:
+        """Return means, epistemic variances and noise, of shape (N, T) each."""
+        mean_NT, epistemic_NT = self._mean_and_variance(self._check_rows(X))
+        square_T = self._scale.square()
+        noise_NT = (self._noise() * square_T).expand_as(mean_NT).clone()
+        return self._center + self._scale * mean_NT, square_T * epistemic_NT, noise_NT
+
+    def predict(self, X, return_std=False, return_entropy=False):
+        """Return the mean of the predictive distribution.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Inputs.
+        return_std : bool, default=False
+            Also return the standard deviation of a new label, noise included.
+        return_entropy : bool, default=False
+            Also return the differential entropy of a new label, in nats.
+
+        Returns
+        -------
+        mean : ndarray of shape (n_samples,) or (n_samples, n_targets)
+            Means, in the unit of y.
+        std : ndarray of the same shape
+            Only if ``return_std``.
+        entropy : ndarray of the same shape
+            Only if ``return_entropy``.
+        """
+        if not (return_std or return_entropy):  # the noise may be dear
+            mean_NT = self._mean_and_variance(self._check_rows(X))[0]
+            return self._shaped(self._center + self._scale * mean_NT)
+        mean_NT, epistemic_NT, noise_NT = self._moments(X)
+        std_NT = (epistemic_NT + noise_NT).sqrt()
+        found = [self._shaped(mean_NT)]
+        if return_std:
+            found.append(self._shaped(std_NT))
+        if return_entropy:
+            found.append(norm.entropy(scale=self._shaped(std_NT)))
+        return tuple(found)
+
+    def predict_variance(self, X):
+        """Return the epistemic variance and that of the noise.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Inputs.
+
+        Returns
+        -------
+        epistemic : ndarray of shape (n_samples,) or (n_samples, n_targets)
+            Variance of the function, which labels reduce.
+        noise : ndarray of the same shape
+            Variance of labels around the function.
+        """
+        _, epistemic_NT, noise_NT = self._moments(X)
+        return self._shaped(epistemic_NT), self._shaped(noise_NT)
+
+    def sample_predictions(self, X, n_samples=None, random_state=None):
+        """Return predictions under draws of the weights, without noise.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Inputs.
+        n_samples : int, default=None
+            Number of draws; ``None`` is the regressor's own. Ensembles have their
+            members for draws.
+        random_state : int, RandomState or None, default=None
+            Seed of the draws; draw s is one set of weights for all rows.
+
+        Returns
+        -------
+        samples : ndarray of shape (n_draws, n_samples) or (..., n_targets)
+            Predictions, in the unit of y.
+        """
+        X = self._check_rows(X)
+        samples_SNT = self._draws(X, n_samples, self._seed(random_state))
+        return self._shaped(self._center + self._scale * samples_SNT)
+
+    def _seed(self, random_state: Any) -> int:
+        """Return the seed of draws."""
+        if random_state is None:
+            return derived_seed(self.seed_, 1)
+        return as_seed(random_state)
+
+    def sample_members(self, X, n_samples=None, random_state=0):
+        """Return draws as scikit-activeml's ``QueryByCommittee`` asks for them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Inputs.
+        n_samples, random_state : object
+            As of :meth:`sample_predictions`.
+
+        Returns
+        -------
+        samples : ndarray of shape (n_samples, n_draws)
+            Predictions of one target.
+        """
+        self._check_one_output("sample_members")
+        return self.sample_predictions(X, n_samples, random_state).T
+
+    def sample_y(self, X, n_samples=1, random_state=None):
+        """Return draws of labels: of the function, and noise around it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Inputs.
+        n_samples : int, default=1
+            Number of draws.
+        random_state : int, RandomState or None, default=None
+            Seed of the draws.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples, n_draws) or (n_samples, n_targets, n_draws)
+            Labels.
+        """
+        draws = self.sample_predictions(X, n_samples, random_state)
+        rng = np.random.default_rng(derived_seed(self._seed(random_state), 2))
+        draws = draws + np.sqrt(self.noise_variance_) * rng.normal(size=draws.shape)
+        return np.moveaxis(draws, 0, -1)
+
+    def predict_target_distribution(self, X):
+        """Return the distribution of labels, of one target.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Inputs.
+
+        Returns
+        -------
+        distribution : scipy.stats.rv_frozen
+            Normal.
+        """
+        self._check_one_output("predict_target_distribution")
+        mean_N, std_N = self.predict(X, return_std=True)
+        # scikit-activeml reshapes arrays that are given by keyword, in place
+        return norm(loc=mean_N, scale=std_N)
+
+    def log_predictive_density(self, X, y):
+        """Return the log density of labels, in nats, in the unit of y.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets.
+
+        Returns
+        -------
+        density : ndarray of shape (n_samples,)
+            Log densities, summed over outputs.
+        """
+        mean, std = self.predict(X, return_std=True)
+        density = norm.logpdf(np.asarray(y), loc=mean, scale=std)
+        return density if density.ndim == 1 else density.sum(axis=1)
+
+    def score(self, X, y, sample_weight=None):
+        """Return r2 on the labelled rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets; rows at ``missing_label`` do not count.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            r2; NaN if no row has a label.
+        """
+        y = np.asarray(y, dtype=float)
+        known = is_labeled(y.reshape(len(y), -1), self.missing_label).all(axis=1)
+        if not known.any():
+            return float("nan")
+        weight = row_weights(sample_weight, len(y))
+        weight = None if weight is None else weight[known]
+        predicted = self.predict(X)[known]
+        return r2_score(y[known], predicted, sample_weight=weight)
+
+    def _check_one_output(self, method: str) -> None:
+        check_is_fitted(self)
+        if self.n_outputs_ > 1:
+            raise CapabilityError(
+                f"{method} is for one target, and y has {self.n_outputs_}. Use "
+                "sample_predictions or predict_variance."
+            )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "seed_")

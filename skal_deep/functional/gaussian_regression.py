@@ -1,0 +1,227 @@
+"""Scores of a regression whose predictions are Gaussian, and linear regression."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skal_deep.functional._chunks import chunks
+
+# The noise is at least this share of the variance of the targets: targets that are met
+# exactly would have an infinite density.
+_LEAST_NOISE = 1e-6
+# Correlations are at most this far from 1: a target that the label itself reveals
+# would have infinite information.
+_LEAST_DOUBT = 1e-12
+
+
+def gaussian_bald(variance: Tensor, noise: Tensor) -> Tensor:
+    """Return the mutual information of a label and the weights, in nats.
+
+    ``I = sum_t log(1 + v_t / s_t) / 2``: the epistemic variance v of the prediction
+    and the variance s of the noise, for each output t.
+
+    Parameters
+    ----------
+    variance : Tensor of shape (N,) or (N, T)
+        Epistemic variances.
+    noise : Tensor of the same shape
+        Variances of the noise, above 0.
+
+    Returns
+    -------
+    scores : Tensor of shape (N,)
+        At least 0.
+    """
+    return _summed((variance / noise).log1p() / 2)
+
+
+def gaussian_epig(
+    covariance: Tensor, total_variance: Tensor, target_variance: Tensor
+) -> Tensor:
+    """Return the expected information of a label about those of targets, in nats.
+
+    ``mean_* -log(1 - c^2 / ((v + s)(v_* + s_*))) / 2`` with the covariance c of the
+    predictions of a row and a target; it is at most that of BALD.
+
+    Parameters
+    ----------
+    covariance : Tensor of shape (N, M) or (N, M, T)
+        Covariances of the predictions of rows and targets, without noise.
+    total_variance : Tensor of shape (N,) or (N, T)
+        Variances v + s of the labels of the rows.
+    target_variance : Tensor of shape (M,) or (M, T)
+        Variances of the labels of the targets.
+
+    Returns
+    -------
+    scores : Tensor of shape (N,)
+        At least 0; outputs are summed.
+
+    References
+    ----------
+    F. Bickford Smith, A. Kirsch, S. Farquhar, Y. Gal, A. Foster, T. Rainforth.
+    Prediction-Oriented Bayesian Active Learning. AISTATS, 2023.
+    """
+    variances = total_variance.double()[:, None] * target_variance.double()[None]
+    squared = covariance.double().square() / variances
+    information = -(-squared.clamp_max(1 - _LEAST_DOUBT)).log1p() / 2
+    return _summed(information.mean(1))
+
+
+def _summed(score: Tensor) -> Tensor:
+    """Return scores (N,), summed over outputs."""
+    return score if score.ndim == 1 else score.sum(-1)
+
+
+def deviations(samples: Tensor) -> Tensor:
+    """Return features whose inner products are covariances of draws.
+
+    Parameters
+    ----------
+    samples : Tensor of shape (S, N, T)
+        Draws of the predictions.
+
+    Returns
+    -------
+    features : Tensor of shape (N, S, T)
+        ``(f_s - mean_s f_s) / sqrt(S)``, in float64.
+    """
+    samples = samples.double()
+    centred = samples - samples.mean(0)
+    return centred.movedim(0, 1) / math.sqrt(len(samples))
+
+
+def gaussian_epig_of_draws(
+    samples: Tensor, noise: Tensor, target_samples: Tensor, target_noise: Tensor
+) -> Tensor:
+    """Return :func:`gaussian_epig` with the covariances of draws.
+
+    Parameters
+    ----------
+    samples : Tensor of shape (S, N, T)
+        Draws of the predictions of the rows.
+    noise : Tensor of shape (N, T)
+        Variances of their noise.
+    target_samples : Tensor of shape (S, M, T)
+        The same draws for the targets.
+    target_noise : Tensor of shape (M, T)
+        Variances of their noise.
+
+    Returns
+    -------
+    scores : Tensor of shape (N,)
+        At least 0.
+    """
+    row_NST, target_MST = deviations(samples), deviations(target_samples)
+    target_MT = target_MST.square().sum(1) + target_noise
+    scores = []
+    for part in chunks(len(row_NST), target_MST.shape[0] * target_MST.shape[2]):
+        covariance = torch.einsum("nst,mst->nmt", row_NST[part], target_MST)
+        total_NT = row_NST[part].square().sum(1) + noise[part]
+        scores.append(gaussian_epig(covariance, total_NT, target_MT))
+    return torch.cat(scores)
+
+
+class LinearRegression(NamedTuple):
+    """The posterior of the weights of a linear regression with Gaussian noise.
+
+    The weights of output t have the mean ``weights_TD[t]`` and the covariance
+    ``noise_T[t] * (F'F + ratio I)^-1 = noise_T[t] * root_DD root_DD'``.
+
+    Attributes
+    ----------
+    weights_TD : Tensor of shape (T, D)
+        Means of the weights.
+    root_DD : Tensor of shape (D, D)
+        Symmetric root of the covariance, in units of the noise.
+    noise_T : Tensor of shape (T,)
+        Variances of the noise.
+    ratio : float
+        Prior precision times noise.
+    log_evidence : float
+        Log density of the targets, in nats, summed over outputs.
+    """
+
+    weights_TD: Tensor
+    root_DD: Tensor
+    noise_T: Tensor
+    ratio: float
+    log_evidence: float
+
+
+def linear_regression(
+    features_ND: Tensor,
+    y_NT: Tensor,
+    noise_T: Tensor | None = None,
+    ratio: float | None = None,
+) -> LinearRegression:
+    """Return the posterior for the prior, and the noise, of the largest evidence.
+
+    The weights are Gaussian with the precision ``ratio / noise`` a priori. For a ratio
+    the noise of largest evidence is known in closed form, so that one number is left
+    to search for: on a grid, and between its neighbours.
+
+    Parameters
+    ----------
+    features_ND : Tensor of shape (N, D)
+        Features of the labelled rows.
+    y_NT : Tensor of shape (N, T)
+        Targets, of variance 1 or so.
+    noise_T : Tensor of shape (T,), optional
+        Variances of the noise, where these are known.
+    ratio : float, optional
+        Prior precision times noise, where it is known.
+
+    References
+    ----------
+    D. MacKay. Bayesian Interpolation. Neural Computation 4, 1992.
+    """
+    features_ND, y_NT = features_ND.double(), y_NT.double()
+    n_rows = len(features_ND)
+    left_NR, length_R, right_RD = torch.linalg.svd(features_ND, full_matrices=False)
+    squares_R, z_RT = length_R.square(), left_NR.T @ y_NT
+    rest_T = (y_NT.square().sum(0) - z_RT.square().sum(0)).clamp_min(0)
+
+    def noise(ratio: float) -> tuple[Tensor, Tensor]:
+        share_R1 = 1 / (1 + squares_R / ratio)[:, None]
+        errors_T = (z_RT.square() * share_R1).sum(0) + rest_T
+        best_T = (errors_T / max(n_rows, 1)).clamp_min(_LEAST_NOISE)
+        return errors_T, best_T if noise_T is None else noise_T.double()
+
+    def log_evidence(log_ratio: float) -> float:
+        ratio = math.exp(log_ratio)
+        errors_T, s_T = noise(ratio)
+        log_det = (squares_R / ratio).log1p().sum()
+        terms_T = n_rows * (2 * math.pi * s_T).log() + log_det + errors_T / s_T
+        return float(-terms_T.sum() / 2)
+
+    if ratio is None:
+        ratio = _best_ratio(squares_R, n_rows, log_evidence)
+    shrunk_RT = z_RT * (length_R / (squares_R + ratio))[:, None]
+    # the root is that of the prior outside of what the rows span
+    gain_R = (squares_R + ratio).rsqrt() - ratio**-0.5
+    root_DD = (right_RD.T * gain_R) @ right_RD
+    root_DD.diagonal().add_(ratio**-0.5)
+    return LinearRegression(
+        (right_RD.T @ shrunk_RT).T,
+        root_DD,
+        noise(ratio)[1],
+        ratio,
+        log_evidence(math.log(ratio)),
+    )
+
+
+def _best_ratio(
+    squares_R: Tensor, n_rows: int, log_evidence: Callable[[float], float]
+) -> float:
+    """Return the ratio of the largest evidence."""
+    scale = float(squares_R.sum()) / max(n_rows, 1) if float(squares_R.sum()) else 1.0
+    grid = math.log(scale) + np.linspace(-14, 9, 200)
+    best = grid[int(np.argmax([log_evidence(at) for at in grid]))]
+    step = grid[1] - grid[0]
+    fine = np.linspace(best - step, best + step, 41)
+    return math.exp(fine[int(np.argmax([log_evidence(at) for at in fine]))])

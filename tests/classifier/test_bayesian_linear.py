@@ -1,0 +1,257 @@
+"""Logistic regression with a posterior: on its own, and scikit-learn's at the door."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import make_blobs
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, SGDClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from strategies import STRATEGIES
+
+from skal_deep.classifier import (
+    BayesianLinearClassifier,
+    CapabilityError,
+    SamplesProba,
+    as_model,
+    fit_on_labeled,
+)
+from skal_deep.pool import BALD, AlfaMix, BatchBALD, CoreSet
+from skal_deep.testing import check_classifier, check_posterior
+
+X, Y_TRUE = make_blobs(90, 4, centers=3, cluster_std=4.0, random_state=0)
+Y = np.where(np.arange(90) < 30, Y_TRUE, -1)
+NOTHING = np.full(90, -1)
+
+
+def make(**params):
+    return BayesianLinearClassifier(
+        **{"classes": [0, 1, 2], "random_state": 0, **params}
+    )
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"structure": "kron"}, {"prior_precision": 2.0}]
+)
+def test_it_keeps_the_promises_of_a_classifier(params):
+    check_classifier(BayesianLinearClassifier(**params), skip=("fresh_process",))
+    assert check_posterior(make(**params).fit(X, Y), X).verdict == "sound"
+
+
+@pytest.mark.parametrize("y", [Y, NOTHING], ids=["labels", "cold start"])
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_every_strategy_but_deal_takes_it(name, y):
+    strategy = STRATEGIES[name].set_params(random_state=0)
+    if name == "DEAL":
+        with pytest.raises(CapabilityError, match="predict_evidence"):
+            strategy.query(X, y, make(), batch_size=3)
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore" if y is NOTHING else "error")
+        picks = strategy.query(X, y, make(prior_precision=1.0), batch_size=3)
+    assert len(set(picks)) == 3
+
+
+@pytest.mark.parametrize("structure", ["full", "kron"])
+def test_many_draws_average_to_the_prediction_and_to_the_weights(structure):
+    clf = make(structure=structure, prior_precision=3.0, n_samples=2_000).fit(X, Y)
+    draws = clf.posterior_.weights(20_000, 0)
+    np.testing.assert_allclose(draws.mean(0)[:, :-1], clf.coef_, atol=0.02)
+    np.testing.assert_allclose(draws.mean(0)[:, -1], clf.intercept_, atol=0.02)
+    samples = clf.sample_proba(X, 5_000, 1)
+    np.testing.assert_allclose(samples.mean(0), clf.predict_proba(X), atol=0.03)
+
+
+def test_with_many_labels_the_posterior_narrows():
+    X, y = make_blobs(20_000, 4, centers=3, cluster_std=4.0, random_state=0)
+    clf = make(prior_precision=1.0).fit(X, y)
+    logits = X @ clf.coef_.T + clf.intercept_
+    expected = torch.as_tensor(logits).softmax(-1)
+    np.testing.assert_allclose(clf.predict_proba(X), expected, atol=0.03)
+
+
+def test_two_classes_are_one_difference():
+    """The difference of two weights has half their prior precision."""
+    two = Y_TRUE < 2
+    rows_of_two, labels = X[two][:25], Y_TRUE[two][:25]
+    both = BayesianLinearClassifier(prior_precision=2.0).fit(rows_of_two, labels)
+    rows = torch.as_tensor(np.column_stack([rows_of_two, np.ones(25)]))
+    w = torch.as_tensor(
+        np.append(*map(np.diff, (both.coef_.T, both.intercept_))).astype(float)
+    )
+    p = (rows @ w).sigmoid()
+    hessian = rows.T @ (rows * (p * (1 - p))[:, None]) + torch.eye(5)
+    draws = both.posterior_.weights(40_000, 0)
+    difference = draws[:, 1] - draws[:, 0]
+    torch.testing.assert_close(
+        difference.T.cov(), hessian.inverse(), atol=0.03, rtol=0.05
+    )
+    torch.testing.assert_close(
+        rows.T @ (p - torch.as_tensor(labels)) + w, 0 * w, atol=1e-2, rtol=0
+    )
+
+
+@pytest.mark.parametrize("rule", ["cv", "evidence"])
+def test_the_prior_does_not_hang_on_the_unit_of_features(rule):
+    wide = make(prior_precision=rule).fit(1e3 * X, Y)
+    near = make(prior_precision=rule).fit(X, Y)
+    # the bias does not scale along, and may move the choice by one
+    assert 0.3e6 < wide.prior_precision_ / near.prior_precision_ < 3.2e6
+
+
+def test_noise_gets_a_stronger_prior_than_clusters():
+    noise = np.random.default_rng(0).permutation(Y_TRUE)
+    for rule in ("cv", "evidence"):
+        strong = make(prior_precision=rule).fit(X, noise).prior_precision_
+        assert strong > make(prior_precision=rule).fit(X, Y_TRUE).prior_precision_
+
+
+def test_few_labels():
+    for y in (NOTHING, np.where(np.arange(90) == 4, Y_TRUE, -1)):
+        clf = make().fit(X, y)
+        assert clf.predict_proba(X).shape == (90, 3)
+        spread = np.append(X, np.ones((90, 1)), 1)[
+            y == y[0] if y is NOTHING else y >= 0
+        ]
+        square = (spread**2).sum(1).mean()
+        assert clf.prior_precision_ == pytest.approx(square / 25)
+    one = np.where(np.arange(90) < 6, 1, -1)
+    assert (make().fit(X, one).predict(X[:6]) == 1).all()
+    with pytest.warns(UserWarning, match="one class only"):
+        alone = make(classes=None).fit(X, one)
+    np.testing.assert_array_equal(alone.predict_proba(X), np.ones((90, 1)))
+    assert make().fit(X[:0], Y[:0]) is not None
+
+
+def test_weights_of_rows_count_as_copies():
+    weight = np.where(np.arange(30) < 10, 3.0, 1.0)
+    weighted = make(prior_precision=1.0).fit(X[:30], Y[:30], weight)
+    # weights have the mean 1, so that the prior counts as against 30 rows
+    rows = np.repeat(np.arange(30), weight.astype(int))
+    precision = len(rows) / 30
+    copied = make(prior_precision=precision).fit(X[rows], Y[rows])
+    np.testing.assert_allclose(weighted.coef_, copied.coef_, atol=2e-3)
+    zero = make(prior_precision=1.0).fit(X[:30], Y[:30], (np.arange(30) < 20) * 1.0)
+    np.testing.assert_allclose(
+        zero.coef_, make(prior_precision=2 / 3).fit(X[:20], Y[:20]).coef_, atol=2e-3
+    )
+
+
+def test_costs_decide():
+    costs = np.array([[0, 1, 1], [1, 0, 1], [99, 99, 0]])
+    clf = make(cost_matrix=costs).fit(X, Y)
+    expected = (clf.predict_proba(X) @ costs).argmin(1)
+    np.testing.assert_array_equal(clf.predict(X), expected)
+
+
+def test_sparse_rows_are_refused_with_advice():
+    for call in (make().fit, make().fit(X, Y).predict_proba):
+        arguments = (sparse.csr_array(X), Y)[: 2 if call.__name__ == "fit" else 1]
+        with pytest.raises(TypeError, match=r"X is sparse.*TruncatedSVD"):
+            call(*arguments)
+
+
+def test_chunks_of_a_pool_have_the_same_draws():
+    clf = make().fit(X, Y)
+    whole = clf.sample_proba(X, 6, 3)
+    parts = [clf.sample_proba(X[at : at + 7], 6, 3) for at in range(0, 90, 7)]
+    np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, atol=1e-12)
+    np.testing.assert_allclose(clf.sample_proba(X, 3, 3), whole[:3], atol=1e-12)
+
+
+# scikit-learn's, at the door
+
+
+def hessian_at_the_door(clf, rows, precision):
+    """Return the mean and precision of the weights of two classes."""
+    F = np.column_stack([rows, np.ones(len(rows))])
+    w = np.append(clf.coef_, clf.intercept_)
+    p = 1 / (1 + np.exp(-F @ w))
+    return w, F.T @ (F * (p * (1 - p))[:, None]) + np.diag([precision] * 4 + [1e-3])
+
+
+@pytest.mark.parametrize("penalty", [0.5, np.inf])
+def test_scikit_learns_has_the_posterior_of_its_penalty(penalty):
+    y = np.where(Y == -1, -1, Y_TRUE < 1)
+    clf = fit_on_labeled(LogisticRegression(C=penalty, max_iter=10_000, tol=1e-8), X, y)
+    as_model(clf).sample_proba(X, 2, 0)
+    draws = clf._linear_posterior.weights(40_000, 0)[:, 0]
+    w, hessian = hessian_at_the_door(clf, X[:30], max(1 / penalty, 1e-3))
+    np.testing.assert_allclose(draws.mean(0), w, atol=0.05 * np.abs(w).max())
+    root = np.linalg.cholesky(hessian)
+    white = (draws.numpy() - w) @ root
+    np.testing.assert_allclose(np.cov(white.T), np.eye(5), atol=0.05)
+
+
+def test_the_last_step_of_a_pipeline_has_it():
+    piped = fit_on_labeled(make_pipeline(StandardScaler(), LogisticRegression()), X, Y)
+    rows = piped[0].transform(X)
+    apart = fit_on_labeled(LogisticRegression(), rows, Y)
+    torch.testing.assert_close(
+        as_model(piped).sample_proba(X, 5, 0),
+        as_model(apart).sample_proba(rows, 5, 0),
+        atol=1e-3,
+        rtol=0,
+    )
+
+
+def test_a_fitted_one_gets_it_from_the_rows_of_the_query():
+    clf = LogisticRegression().fit(X[:30], Y[:30])
+    before = set(vars(clf))
+    assert not isinstance(as_model(clf), SamplesProba)
+    fitted, given = (
+        BatchBALD(random_state=0).query(X, Y, clf, fit_clf=fit, batch_size=3)
+        for fit in (True, False)
+    )
+    np.testing.assert_array_equal(fitted, given)
+    assert set(vars(clf)) == before
+
+
+def test_others_have_no_gaussian_posterior():
+    for clf in (
+        LogisticRegression(l1_ratio=1, solver="saga"),
+        FrozenEstimator(LogisticRegression().fit(X[:30], Y[:30])),
+        CalibratedClassifierCV(LogisticRegression(), cv=2, ensemble=False),
+    ):
+        with pytest.raises(CapabilityError, match="sample_proba"):
+            BALD().query(X, Y, clf)
+    with pytest.raises(CapabilityError, match="softmax"):
+        AlfaMix().query(X, Y, SGDClassifier(loss="log_loss", random_state=0))
+
+
+def test_one_whose_penalty_was_searched_has_it():
+    clf = LogisticRegressionCV(
+        Cs=[0.1, 1.0], l1_ratios=(0,), use_legacy_attributes=False, scoring="accuracy"
+    )
+    assert len(BALD().query(X, Y, clf)) == 1
+
+
+def test_class_weights_count():
+    by_class = LogisticRegression(class_weight={0: 1.0, 1: 5.0, 2: 1.0})
+    by_row = np.where(Y == 1, 5.0, 1.0)
+    torch.testing.assert_close(
+        as_model(fit_on_labeled(by_class, X, Y)).sample_proba(X, 5, 0),
+        as_model(fit_on_labeled(LogisticRegression(), X, Y, -1, by_row)).sample_proba(
+            X, 5, 0
+        ),
+    )
+
+
+def test_too_many_features_are_refused_with_advice():
+    wide = np.zeros((6, 6_000))
+    wide[:, :6] = np.eye(6)
+    clf = LogisticRegression()
+    with pytest.raises(CapabilityError, match="TruncatedSVD"):
+        BALD().query(wide, [0, 1, 0, 1, -1, -1], clf)
+
+
+def test_core_set_asks_the_inputs_and_needs_no_label():
+    np.testing.assert_array_equal(
+        CoreSet(random_state=0).query(X, NOTHING, LogisticRegression(), batch_size=4),
+        CoreSet(random_state=0).query(X, NOTHING, batch_size=4),
+    )

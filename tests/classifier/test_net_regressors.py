@@ -1,0 +1,138 @@
+"""Nets that predict numbers, with a posterior."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from skorch import NeuralNetRegressor
+
+from skal_deep.classifier import (
+    CapabilityError,
+    DeepEnsembleRegressor,
+    LaplaceRegressor,
+    MCDropoutRegressor,
+)
+from skal_deep.modules import MLP
+from skal_deep.pool import BALD, EPIG, LCMD, BatchBALD, CoreSet
+
+RNG = np.random.default_rng(0)
+X = RNG.uniform(-2, 2, (60, 2)).astype(np.float32)
+TARGET = 5 * np.sin(X[:, 0]) - X[:, 1] + 100 + 0.5 * RNG.normal(size=60)
+Y = np.where(np.arange(60) < 30, TARGET, np.nan)
+TWO = np.column_stack([Y, -3 * Y])
+
+
+def net(n_outputs=1, **params):
+    settings = {
+        "module__n_features": 2,
+        "module__n_classes": n_outputs,
+        "module__n_hidden": 16,
+        "module__dropout": 0.1,
+        "optimizer": torch.optim.Adam,
+        "lr": 0.02,
+        "max_epochs": 40,
+        "train_split": None,
+        "verbose": 0,
+    }
+    return NeuralNetRegressor(MLP, **(settings | params))
+
+
+KINDS = {
+    "dropout": lambda net, **kw: MCDropoutRegressor(net, **{"n_samples": 60, **kw}),
+    "ensemble": lambda net, **kw: DeepEnsembleRegressor(net, n_estimators=3, **kw),
+    "laplace": LaplaceRegressor,
+}
+
+
+@pytest.fixture(params=KINDS)
+def make(request):
+    def build(n_outputs=1, noise=0.25, **params):
+        kind = KINDS[request.param]
+        return kind(net(n_outputs, **params), noise=noise, random_state=0)
+
+    return build
+
+
+def test_the_contract_of_a_posterior(make):
+    reg = make().fit(X, Y)
+    mean, std = reg.predict(X, return_std=True)
+    epistemic, noise = reg.predict_variance(X)
+    np.testing.assert_allclose(std**2, epistemic + noise)
+    np.testing.assert_allclose(noise, 0.25)
+    assert reg.score(X[30:], TARGET[30:]) > 0.6
+    draws = reg.sample_predictions(X, 500, 0)
+    spread = 5 * np.sqrt(epistemic.max() / 60)
+    np.testing.assert_allclose(draws.mean(0), mean, atol=spread)
+    for rows in (slice(1), slice(20, 27), slice(None, None, -1)):
+        np.testing.assert_allclose(
+            reg.sample_predictions(X[rows], 5, 1),
+            reg.sample_predictions(X, 5, 1)[:, rows],
+            atol=1e-4,
+        )
+
+
+def test_equal_seeds_give_equal_predictions_and_move_no_generator(make):
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    first, second = (make().fit(X, Y).predict(X) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert np.array_equal(before[1], np.random.get_state()[1])
+
+
+def test_units_of_the_target_do_not_matter(make):
+    plain, other = make(noise="cv").fit(X, Y), make(noise="cv").fit(X, 1e6 * Y + 1e8)
+    std = plain.predict(X, return_std=True)[1]
+    np.testing.assert_allclose(
+        other.predict(X, return_std=True)[1], 1e6 * std, rtol=1e-3
+    )
+
+
+def test_the_noise_is_that_of_held_out_rows(make):
+    reg = make(noise="cv").fit(X, Y)
+    assert 0.05 < reg.noise_variance_ < 5  # 0.25, and what 24 rows do not teach
+    assert reg.noise_variance_ == reg.noise_variance_
+
+
+def test_several_targets(make):
+    reg = make(2).fit(X, TWO)
+    assert reg.predict(X).shape == (60, 2)
+    assert reg.sample_predictions(X, 3).shape[1:] == (60, 2)
+    assert [v.shape for v in reg.predict_variance(X)] == [(60, 2)] * 2
+    with pytest.raises(ValueError, match="as many outputs"):
+        make(1).fit(X, TWO)
+
+
+@pytest.mark.parametrize("strategy", [BALD, EPIG, BatchBALD, CoreSet, LCMD])
+@pytest.mark.filterwarnings("ignore:EPIG measures")
+def test_strategies_query(make, strategy):
+    picks = strategy(missing_label=np.nan, random_state=0).query(X, Y, reg=make())
+    assert picks[0] >= 30
+
+
+def test_few_labels(make):
+    with pytest.warns(UserWarning, match="no label"):
+        cold = make(noise="cv").fit(X, np.full(60, np.nan))
+    assert np.isfinite(cold.predict(X, return_std=True)).all()
+    one = make(noise="cv").fit(X, np.where(np.arange(60) == 3, 7.0, np.nan))
+    assert np.isfinite(one.predict(X, return_std=True)).all()
+
+
+def test_pickles_predict_the_same(make):
+    reg = make().fit(X, Y)
+    again = pickle.loads(pickle.dumps(reg))
+    np.testing.assert_array_equal(again.predict(X), reg.predict(X))
+
+
+def test_a_net_without_dropout_is_refused():
+    with pytest.raises(CapabilityError, match="DeepEnsembleRegressor"):
+        MCDropoutRegressor(net(module__dropout=0.0)).fit(X, Y)
+
+
+def test_the_evidence_of_a_trained_net_finds_too_little_noise():
+    """Why "cv" is the default: the features were trained on the same labels."""
+    evidence, folds = (
+        LaplaceRegressor(net(max_epochs=400), noise=noise, random_state=0).fit(X, Y)
+        for noise in ("evidence", "cv")
+    )
+    assert evidence.noise_variance_ < 0.5 * folds.noise_variance_
