@@ -29,6 +29,7 @@ from skal_deep.classifier import (
     PseudoLabelClassifier,
     SnapshotEnsembleClassifier,
     SWAGClassifier,
+    VariationalLastLayerClassifier,
     WassersteinClassifier,
 )
 from skal_deep.modules import MLP
@@ -102,6 +103,9 @@ JOINT_MAKERS = {
 POSTERIOR_MAKERS = {
     "stochastic ensemble": lambda net, **kw: DeepEnsembleClassifier(
         net, n_estimators=3, n_dropout_draws=2, **kw
+    ),
+    "variational last layer": lambda net, **kw: VariationalLastLayerClassifier(
+        net, n_samples=8, **kw
     ),
     "bayes by backprop": lambda net, **kw: BayesByBackpropClassifier(
         net, n_samples=8, **kw

@@ -23,6 +23,9 @@ from skal_deep.classifier._precomputed import PrecomputedClassifier
 from skal_deep.classifier._pseudo_label import PseudoLabelClassifier
 from skal_deep.classifier._snapshot_ensemble import SnapshotEnsembleClassifier
 from skal_deep.classifier._swag import SWAGClassifier
+from skal_deep.classifier._variational_last_layer import (
+    VariationalLastLayerClassifier,
+)
 from skal_deep.classifier._wasserstein import WassersteinClassifier
 from skal_deep.classifier.door._as_model import Model, as_model
 from skal_deep.classifier.door._capabilities import (
@@ -45,6 +48,7 @@ from skal_deep.classifier.door._fitting import fit_on_labeled
 from skal_deep.exceptions import CapabilityError
 
 __all__ = [
+    "VariationalLastLayerClassifier",
     "BayesByBackpropClassifier",
     "MultiViewClassifier",
     "MixMatchClassifier",

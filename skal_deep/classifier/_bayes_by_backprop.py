@@ -80,6 +80,7 @@ class BayesByBackpropClassifier(SingleNetPosterior):
 
     See Also
     --------
+    VariationalLastLayerClassifier : The same for the last layer alone, without draws.
     SWAGClassifier : A Gaussian around the end of an ordinary training.
     LaplaceClassifier : A Gaussian around trained weights of the last layer.
 
