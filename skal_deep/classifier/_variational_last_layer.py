@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from skal_deep.classifier._posterior import SingleNetPosterior
 from skal_deep.classifier.net._answers import (
     last_linear,
+    net_proba,
     own_output,
     with_embeddings,
 )
@@ -22,8 +23,17 @@ from skal_deep.classifier.net._criterion import (
 from skal_deep.classifier.net._fit import train_net
 from skal_deep.classifier.net._head import net_head
 from skal_deep.classifier.net._joint_training import joint_loss
-from skal_deep.classifier.net._output import SOFTMAX, as_float, check_net_proba
-from skal_deep.modules._gaussian_weights import gaussian_weights, weight_divergence
+from skal_deep.classifier.net._output import (
+    SOFTMAX,
+    as_float,
+    check_net_proba,
+    head_tolerance,
+)
+from skal_deep.modules._gaussian_weights import (
+    drawn_weights,
+    gaussian_weights,
+    weight_divergence,
+)
 from skal_deep.modules._rng import draw_generator
 from skal_deep.modules._variational_linear import VariationalLinear, VariationalLoss
 
@@ -185,25 +195,33 @@ class VariationalLastLayerClassifier(SingleNetPosterior):
     def _draw(self, X, n_samples, seed):
         """Return coupled draws of the class probabilities as a tensor (S, N, C)."""
         [net] = self.nets_
-        layer, [weight] = (
-            net.module_.get_submodule(self._head),
-            gaussian_weights(net.module_),
-        )
-        _, features_ND = with_embeddings(
+        layer: Any = net.module_.get_submodule(self._head)
+        [weight] = gaussian_weights(layer)
+        output_NC, features_ND = with_embeddings(
             partial(own_output, net, X), net.module_, self._head
         )
-        noise_SCD = torch.stack(
-            [
-                torch.randn(weight.mean.shape, generator=draw_generator(seed, draw))
-                for draw in range(n_samples or self.n_samples)
-            ]
-        ).to(weight.mean)
+        noise = [
+            torch.randn(weight.mean.shape, generator=draw_generator(seed, draw))
+            for draw in range(n_samples or self.n_samples)
+        ]
         with torch.no_grad():
-            weights_SCD = as_float(weight.mean + weight.scale * noise_SCD)
-            logits_SNC = features_ND @ weights_SCD.mT
-            if layer.bias is not None:
-                logits_SNC = logits_SNC + as_float(layer.bias)
+            logits_NC = nn.functional.linear(
+                features_ND.to(weight.mean), weight.mean, layer.bias
+            )
+            tolerance = head_tolerance(as_float(logits_NC), output_NC.dtype)
+            if not torch.allclose(
+                as_float(logits_NC), as_float(output_NC), atol=tolerance
+            ):
+                # a hook on the net, of the caller's, changes what the layer returns
+                return torch.stack([self._whole(net, X, weight, n) for n in noise])
+            spread_SCD = as_float(weight.scale * torch.stack(noise).to(weight.mean))
+            logits_SNC = as_float(logits_NC) + features_ND @ spread_SCD.mT
         return check_net_proba(net, logits_SNC.softmax(-1), n_axes=3)
+
+    def _whole(self, net, X, weight, noise):
+        """Return probabilities by a whole pass with drawn weights."""
+        with drawn_weights([weight], [noise]):
+            return net_proba(net, X)
 
 
 def _with_layer(module: nn.Module, name: str, layer: nn.Module) -> nn.Module:

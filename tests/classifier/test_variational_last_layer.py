@@ -1,6 +1,5 @@
 """Variational last layer: the bound is trained, and draws are those of its Gaussian."""
 
-import numpy as np
 import pytest
 import torch
 from support import make_net
@@ -8,7 +7,7 @@ from torch import nn
 
 from skal_deep.classifier import CapabilityError, VariationalLastLayerClassifier
 from skal_deep.functional import gaussian_divergence, log_softmax_bound
-from skal_deep.modules import MLP, isolated_rng
+from skal_deep.modules import MLP
 from skal_deep.modules._gaussian_weights import gaussian_weights
 
 PARAMS = {"classes": [0, 1, 2], "random_state": 0}
