@@ -17,6 +17,7 @@ NAMES = (
     "redundancy",
     "repeated",
     "scaling",
+    "ssl",
     "whole-queries",
 )
 

@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from skal_deep.classifier import (
+    BayesByBackpropClassifier,
     CheckpointClassifier,
     DeepClassifier,
     DeepEnsembleClassifier,
@@ -28,6 +29,7 @@ from skal_deep.classifier import (
     PseudoLabelClassifier,
     SnapshotEnsembleClassifier,
     SWAGClassifier,
+    VariationalLastLayerClassifier,
     WassersteinClassifier,
 )
 from skal_deep.modules import MLP
@@ -95,6 +97,19 @@ JOINT_MAKERS = {
         net, n_neighbors=5, **kw
     ),
     "fixmatch": lambda net, **kw: FixMatchClassifier(net, unlabeled_ratio=1, **kw),
+}
+# Posteriors that share all but their draws and a term of the loss with the others: the
+# public checks and the tests of draws see them, no more.
+POSTERIOR_MAKERS = {
+    "stochastic ensemble": lambda net, **kw: DeepEnsembleClassifier(
+        net, n_estimators=3, n_dropout_draws=2, **kw
+    ),
+    "variational last layer": lambda net, **kw: VariationalLastLayerClassifier(
+        net, n_samples=8, **kw
+    ),
+    "bayes by backprop": lambda net, **kw: BayesByBackpropClassifier(
+        net, n_samples=8, **kw
+    ),
 }
 WITHOUT_POSTERIOR = ("deep", "evidential")
 POSTERIORS = [kind for kind in MAKERS if kind not in WITHOUT_POSTERIOR]

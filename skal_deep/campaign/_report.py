@@ -41,7 +41,11 @@ def report_page(campaign: "Campaign") -> str:
     if content["rounds"]:
         parts += [
             "<h2>Error on control labels</h2>",
-            as_svg(partial(_curve, content["rounds"]), "curve"),
+            as_svg(
+                partial(_curve, content["rounds"]),
+                "curve",
+                "Error of each round's model on the control labels, over the labels.",
+            ),
             paragraph(
                 "Each round's model on all control labels, which chance picked and no "
                 "model was trained on. Bars are exact 95 % intervals."

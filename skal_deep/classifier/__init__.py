@@ -1,5 +1,6 @@
 """Classifiers over a skorch net, and what strategies may ask of a classifier."""
 
+from skal_deep.classifier._bayes_by_backprop import BayesByBackpropClassifier
 from skal_deep.classifier._bayesian_linear import BayesianLinearClassifier
 from skal_deep.classifier._bayesian_linear_regressor import BayesianLinearRegressor
 from skal_deep.classifier._checkpoint import CheckpointClassifier
@@ -22,6 +23,9 @@ from skal_deep.classifier._precomputed import PrecomputedClassifier
 from skal_deep.classifier._pseudo_label import PseudoLabelClassifier
 from skal_deep.classifier._snapshot_ensemble import SnapshotEnsembleClassifier
 from skal_deep.classifier._swag import SWAGClassifier
+from skal_deep.classifier._variational_last_layer import (
+    VariationalLastLayerClassifier,
+)
 from skal_deep.classifier._wasserstein import WassersteinClassifier
 from skal_deep.classifier.door._as_model import Model, as_model
 from skal_deep.classifier.door._capabilities import (
@@ -44,45 +48,47 @@ from skal_deep.classifier.door._fitting import fit_on_labeled
 from skal_deep.exceptions import CapabilityError
 
 __all__ = [
-    "MultiViewClassifier",
-    "MixMatchClassifier",
-    "CheckpointClassifier",
-    "PredictsVotes",
-    "PseudoLabelClassifier",
-    "LabelPropagationClassifier",
-    "FixMatchClassifier",
-    "EntropyMinimizingClassifier",
-    "PredictsNovelty",
-    "WassersteinClassifier",
-    "LaplaceRegressor",
-    "DeepEnsembleRegressor",
-    "MCDropoutRegressor",
+    "BayesByBackpropClassifier",
     "BayesianLinearClassifier",
     "BayesianLinearRegressor",
     "CapabilityError",
+    "CheckpointClassifier",
     "DeepClassifier",
     "DeepEnsembleClassifier",
+    "DeepEnsembleRegressor",
     "Embeds",
+    "EntropyMinimizingClassifier",
     "EvidentialClassifier",
+    "FixMatchClassifier",
     "HasLinearHead",
     "HasSlopes",
     "HasWeightGradients",
+    "LabelPropagationClassifier",
     "LaplaceClassifier",
+    "LaplaceRegressor",
     "LossPredictionClassifier",
     "MCDropoutClassifier",
+    "MCDropoutRegressor",
     "MeasuresGradients",
+    "MixMatchClassifier",
     "Model",
     "MultiHeadClassifier",
+    "MultiViewClassifier",
     "PrecomputedClassifier",
     "PredictsEvidence",
     "PredictsLogits",
     "PredictsLoss",
+    "PredictsNovelty",
     "PredictsProba",
     "PredictsVariance",
+    "PredictsVotes",
+    "PseudoLabelClassifier",
     "SWAGClassifier",
     "SamplesPredictions",
     "SamplesProba",
     "SnapshotEnsembleClassifier",
+    "VariationalLastLayerClassifier",
+    "WassersteinClassifier",
     "as_model",
     "fit_on_labeled",
 ]

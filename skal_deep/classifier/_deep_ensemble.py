@@ -1,16 +1,21 @@
 """Independently trained nets as a posterior."""
 
 import warnings
+from functools import partial
 from numbers import Integral
 
+import torch
 from sklearn.base import clone
 from sklearn.utils._param_validation import Interval
 
 from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier._posterior import EnsembleClassifier
+from skal_deep.classifier.net._answers import net_proba, with_embeddings
 from skal_deep.classifier.net._dropout_check import check_dropout
+from skal_deep.classifier.net._dropout_draws import dropout_proba
 from skal_deep.classifier.net._fit import train_net
 from skal_deep.classifier.net._stacked_training import StackedTraining
+from skal_deep.modules._dropout import dropout_sites
 
 
 class DeepEnsembleClassifier(EnsembleClassifier):
@@ -39,10 +44,6 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         module should have. With f of e epochs shared, it costs ``f + n_estimators
         (e - f)`` epochs; a tenth to a fifth of them is a start. With no label yet,
         and in ``fit_from``, nothing is shared.
-    n_dropout_draws : int, default=0
-        Number of draws from each member by dropout, for a stochastic ensemble [3]_: it
-        has ``n_estimators`` times as many draws, whose number a large batch needs, and
-        its module needs dropout. 0 takes each member as it is.
     batched : bool, default=False
         Whether to train all members in one pass over their stacked weights, by
         ``torch.func.vmap``, in place of one after another. It pays for small nets and
@@ -54,6 +55,11 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         default, its optimiser SGD, Adam, AdamW or RMSprop, and its module without
         dropout and batch normalisation. Where one pass is not possible, a warning
         says why, and members are trained one after another.
+    n_dropout_draws : int, default=None
+        Number of draws of each member by Monte Carlo dropout, which makes it a
+        stochastic ensemble [3]_. A prediction averages ``n_estimators *
+        n_dropout_draws`` draws; ``sample_proba`` gives any number, members in turn.
+        The module needs ``nn.Dropout``. ``None`` takes each member as it is.
     augment : callable, default=None
         Takes and returns the inputs of a mini-batch of training, as a tensor.
         Predictions and queries see rows as they are. It may draw from torch's global
@@ -93,8 +99,8 @@ class DeepEnsembleClassifier(EnsembleClassifier):
        Predictive Uncertainty Estimation using Deep Ensembles. NeurIPS, 2017.
     .. [2] W. Beluch, T. Genewein, A. Nürnberger, J. Köhler. The Power of Ensembles
        for Active Learning in Image Classification. CVPR, 2018.
-    .. [3] R. Pop, P. Fulop. Deep Ensemble Bayesian Active Learning: Addressing the Mode
-       Collapse Issue in Monte Carlo Dropout via Ensembles. arXiv:1811.03897, 2018.
+    .. [3] R. Pop, P. Fulop. Deep Ensemble Bayesian Active Learning: Addressing the
+       Mode Collapse issue in Monte Carlo dropout via Ensembles. arXiv:1811.03897, 2018.
 
     Examples
     --------
@@ -110,8 +116,8 @@ class DeepEnsembleClassifier(EnsembleClassifier):
     _parameter_constraints = {
         **EnsembleClassifier._parameter_constraints,
         "shared_epochs": [Interval(Integral, 0, None, closed="left")],
-        "n_dropout_draws": [Interval(Integral, 0, None, closed="left")],
         "batched": ["boolean"],
+        "n_dropout_draws": [Interval(Integral, 1, None, closed="left"), None],
     }
 
     def __init__(
@@ -119,8 +125,8 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         net,
         n_estimators=5,
         shared_epochs=0,
-        n_dropout_draws=0,
         batched=False,
+        n_dropout_draws=None,
         augment=None,
         embedding_layer=None,
         classes=None,
@@ -137,8 +143,8 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         self.net = net
         self.n_estimators = n_estimators
         self.shared_epochs = shared_epochs
-        self.n_dropout_draws = n_dropout_draws
         self.batched = batched
+        self.n_dropout_draws = n_dropout_draws
         self.augment = augment
         self.embedding_layer = embedding_layer
 
@@ -184,13 +190,49 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         ]
 
     def _check_fit(self, shown):
+        if self.n_dropout_draws and len(self.classes_) > 1:
+            check_dropout(self.nets_[0], shown)
         advice = (
             "Pass the module as a class, not an instance, and draw its initial weights "
             "from torch's global generator."
         )
         if self.shared_epochs:
             advice = "Members with shared_epochs part by dropout: add nn.Dropout."
-        if self.n_dropout_draws and len(self.classes_) > 1:
-            for net in self.nets_:
-                check_dropout(net, shown)
         self._check_draws(shown, advice)
+
+    def _sites(self):
+        """Describe what differs from draw to draw."""
+        if self.n_dropout_draws is None:
+            return super()._sites()
+        return super()._sites() + dropout_sites(self.nets_[0].module_)
+
+    def _draw(self, X, n_samples=None, seed=0):
+        """Return coupled draws of the class probabilities as a tensor (S, N, C)."""
+        if self.n_dropout_draws is None:
+            return super()._draw(X)
+        n_members = len(self.nets_)
+        n_samples = n_samples or n_members * self.n_dropout_draws
+        n_each = -(-n_samples // n_members)
+        draws_MKNC = torch.stack(
+            [
+                dropout_proba(net, X, n_each, derived_seed(seed, member))
+                for member, net in enumerate(self.nets_)
+            ]
+        )
+        # members take turns, so that fewer draws are the first ones of more
+        return draws_MKNC.transpose(0, 1).flatten(0, 1)[:n_samples]
+
+    def _answer(self, X, embeddings=False):
+        """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
+        if self.n_dropout_draws is None:
+            return super()._answer(X, embeddings)
+        proba_NC = self._mean_proba(X)
+        if not embeddings:
+            return proba_NC, None
+        embeddings_MND = [
+            with_embeddings(
+                partial(net_proba, net, X), net.module_, self.embedding_layer
+            )[1]
+            for net in self.nets_
+        ]
+        return proba_NC, torch.cat(embeddings_MND, dim=1)

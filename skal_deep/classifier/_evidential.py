@@ -3,13 +3,16 @@
 from numbers import Integral
 
 from sklearn.utils._param_validation import Interval, StrOptions
-from skorch import NeuralNet, NeuralNetBinaryClassifier
+from skorch import NeuralNet
 from skorch.callbacks import Callback
-from torch import Tensor, nn
+from torch import Tensor
 
 from skal_deep.classifier._base import NetClassifier
 from skal_deep.classifier.net._answers import module_output, net_answer
-from skal_deep.classifier.net._fit import is_proba
+from skal_deep.classifier.net._criterion import (
+    check_logits,
+    check_replaceable_criterion,
+)
 from skal_deep.modules import EvidentialLoss
 from skal_deep.modules._evidential import evidence_of, evidential_proba
 
@@ -133,17 +136,11 @@ class EvidentialClassifier(NetClassifier):
         self.embedding_layer = embedding_layer
 
     def _fit_nets(self, *, start_from, shown, **data):
-        self._check_criterion()
+        check_replaceable_criterion(self.net, type(self).__name__)
         annealing = ("annealing", _Annealing(self.n_annealing_epochs))
 
         def prepare(net: NeuralNet) -> None:
-            is_binary = isinstance(net, NeuralNetBinaryClassifier)
-            if is_binary or (len(shown) and is_proba(module_output(net, shown))):
-                raise ValueError(
-                    f"EvidentialClassifier needs a module that returns logits, one "
-                    f"column a class; {type(net.module_).__name__} returns "
-                    f"{'a single logit' if is_binary else 'probabilities'}."
-                )
+            check_logits(net, shown, type(self).__name__)
             net.set_params(
                 criterion=EvidentialLoss(self.loss),
                 predict_nonlinearity=evidential_proba,
@@ -158,22 +155,6 @@ class EvidentialClassifier(NetClassifier):
         )
         net.callbacks_.remove(annealing)
         return [net]
-
-    def _check_criterion(self):
-        """Refuse a criterion whose weights or smoothing would have no effect."""
-        asked = [f"criterion__{name}" for name in self.net.get_params_for("criterion")]
-        if isinstance(self.net.criterion, nn.Module):
-            asked += [
-                f"criterion.{name}"
-                for name, default in (("weight", None), ("label_smoothing", 0.0))
-                if not _is(getattr(self.net.criterion, name, default), default)
-            ]
-        if asked:
-            raise ValueError(
-                "EvidentialClassifier puts a loss of its own in the place of the net's "
-                f"criterion, so {' and '.join(asked)} cannot act. Leave that out; to "
-                "weigh classes, pass sample_weight to `fit`."
-            )
 
     def predict_evidence(self, X):
         """Return the evidence for each class.
@@ -202,11 +183,6 @@ class EvidentialClassifier(NetClassifier):
     def _answer(self, X, embeddings=False):
         """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
         return net_answer(self.nets_[0], X, self.embedding_layer, embeddings)
-
-
-def _is(value, default):
-    """Return whether a value, which may be a tensor, is the default."""
-    return value is None or (default is not None and value == default)
 
 
 class _Annealing(Callback):

@@ -85,8 +85,14 @@ from skal_deep.functional.uncertainty import (
     mean_std,
     variation_ratio,
 )
+from skal_deep.functional.weight_posterior import (
+    gaussian_divergence,
+    log_softmax_bound,
+)
 
 __all__ = [
+    "gaussian_divergence",
+    "log_softmax_bound",
     "inconsistency",
     "confident_labels",
     "spread_labels",

@@ -6,6 +6,8 @@ import torch
 from support import make_net
 
 from skal_deep.classifier import CapabilityError, DeepEnsembleClassifier
+from skal_deep.classifier._base import derived_seed
+from skal_deep.classifier.net._dropout_draws import dropout_proba
 from skal_deep.modules import MLP
 
 
@@ -68,6 +70,37 @@ def test_before_the_first_label_nothing_is_shared(partly):
     np.testing.assert_array_equal(plain.predict_proba(X), shared.predict_proba(X))
 
 
+def test_draws_of_a_stochastic_ensemble_are_those_of_its_members_in_turn(partly):
+    X, y = partly
+    plain, clf = fit(make_net(), X, y), fit(make_net(), X, y, n_dropout_draws=2)
+    for net, other in zip(plain.nets_, clf.nets_, strict=True):  # trained as ever
+        torch.testing.assert_close(net.module_.state_dict(), other.module_.state_dict())
+    samples = clf.sample_proba(X, random_state=5)
+    assert samples.shape == (6, 60, 3)
+    for member, net in enumerate(clf.nets_):
+        alone = dropout_proba(net, X, 2, derived_seed(5, member))
+        np.testing.assert_array_equal(samples[member::3], alone)
+    np.testing.assert_array_equal(clf.sample_proba(X, 4, random_state=5), samples[:4])
+    np.testing.assert_array_equal(plain.embed(X), clf.embed(X))
+
+
+def test_one_draw_without_dropout_is_the_plain_ensemble(partly):
+    X, y = partly
+    clf = fit(make_net(), X, y, n_dropout_draws=1)
+    plain = fit(make_net(), X, y).sample_proba(X)
+    assert np.abs(clf.sample_proba(X) - plain).max() > 1e-3
+    for net in clf.nets_:
+        for part in net.module_.modules():
+            if isinstance(part, torch.nn.Dropout):
+                part.p = 0.0
+    np.testing.assert_allclose(clf.sample_proba(X), plain, atol=1e-6)
+
+
+def test_a_stochastic_ensemble_without_dropout_is_refused(partly):
+    with pytest.raises(CapabilityError, match="no dropout layer"):
+        fit(make_net(module__dropout=0.0), *partly, n_dropout_draws=4)
+
+
 def test_stochastic_ensembles_draw_from_each_member(partly):
     X, y = partly
     params = {"n_estimators": 2, "classes": [0, 1, 2], "random_state": 0}
@@ -82,9 +115,3 @@ def test_stochastic_ensembles_draw_from_each_member(partly):
     proba, embedding = clf.predict_proba(X, return_embeddings=True)
     np.testing.assert_allclose(proba, mean, atol=1e-6)
     assert embedding.shape == (60, 32)
-
-
-def test_a_stochastic_ensemble_needs_dropout(partly):
-    net = make_net(module__dropout=0.0)
-    with pytest.raises(CapabilityError, match="dropout"):
-        DeepEnsembleClassifier(net, n_dropout_draws=3, random_state=0).fit(*partly)

@@ -15,9 +15,9 @@ from skactiveml.utils import is_labeled
 from skal_deep.classifier import CapabilityError
 from skal_deep.classifier._base import derived_seed
 from skal_deep.evaluation._metrics import named_scorers, scores_of
-from skal_deep.evaluation.simulation._loop import _fit, _query
 from skal_deep.evaluation.simulation._rules import HasRules
 from skal_deep.evaluation.simulation._start import Rows, Start, first_rows, known_rows
+from skal_deep.evaluation.simulation._steps import ask, learn
 from skal_deep.evaluation.simulation._streams import Purpose
 from skal_deep.pool import Badge, MarginSampling, MaxHerding, UncertaintyHerding
 from skal_deep.rows._label_array import label_array
@@ -190,7 +190,8 @@ class GreedySearch(QueryStrategy):
         learner, seed, start, selection = self._game
         n_labels = int(is_labeled(y, self.missing_label).sum())
         cycle = 1 + (n_labels - len(start.first)) // learner.batch_size
-        current = _fit(learner, seed, None, start, y, cycle - 1)
+        X, classes = start.X, start.classes
+        current = learn(learner, seed, None, X, y, classes, cycle - 1)
         found: list[tuple[float, Rows]] = []
         seen = set()
         for rows in self._batches(y, pool, current, cycle):
@@ -199,7 +200,7 @@ class GreedySearch(QueryStrategy):
             seen.add(frozenset(rows))
             shown = y.copy()
             shown[rows] = start.y[rows]
-            fitted = _fit(learner, seed, None, start, shown, cycle)
+            fitted = learn(learner, seed, None, X, shown, classes, cycle)
             found.append((_score(learner, fitted, selection), rows))
         return found
 
@@ -222,13 +223,13 @@ class GreedySearch(QueryStrategy):
                 part = pool if not turn else rng.choice(pool, n_part, replace=False)
                 key = derived_seed(seed, turn) if turn else seed
                 try:
-                    rows = _query(asker, key, current, start.X, y, np.sort(part), cycle)
+                    asked = ask(asker, key, current, start.X, y, np.sort(part), cycle)
                 except CapabilityError:
                     if own:
                         raise
                     portfolio.remove(strategy)
                     continue
-                batches.append(rows)
+                batches.append(asked.rows)
             turn += 1
         return batches
 
