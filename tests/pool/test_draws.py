@@ -78,7 +78,7 @@ def test_epig_weighs_targets_by_the_classes_they_should_have():
 
 def test_epig_refuses_targets_of_another_shape():
     case = Case(EPIG())
-    with pytest.raises(ValueError, match=r"shape \(3,\) were given beside"):
+    with pytest.raises(ValueError, match=r"X_target holds rows of shape \(3,\)"):
         case.query(EPIG(X_target=np.ones((5, 3))))
 
 
