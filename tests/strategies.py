@@ -1,24 +1,38 @@
 """Every strategy, small enough to be checked many times."""
 
+from functools import partial
+
 from skal_deep import pool
 from skal_deep.classifier import (
+    CheckpointClassifier,
     DeepClassifier,
     EvidentialClassifier,
+    LossPredictionClassifier,
     PredictsEvidence,
+    PredictsLoss,
+    PredictsNovelty,
+    PredictsVotes,
     SamplesProba,
+    WassersteinClassifier,
 )
 from skal_deep.pool import (
     BALD,
+    DAAL,
+    DAL,
     DFAL,
     EGL,
     ICAL,
     LCMD,
+    MAL,
+    SRAAL,
+    TAVAAL,
     VAAL,
     Badge,
     ClusterRounds,
     ConsensusKL,
     CoreSet,
     DeepQueryStrategy,
+    JointSampling,
     MarginSampling,
     MaxDet,
     MixedScore,
@@ -31,6 +45,10 @@ from skal_deep.testing._strategy_case import small_classifier
 
 # Strategies whose defaults are too slow to be queried hundreds of times.
 _SMALL = {"VAAL": VAAL(n_iterations=3, train_batch_size=8, latent_dim=4)}
+_SMALL |= {
+    cls.__name__: cls(n_iterations=3, train_batch_size=8)
+    for cls in (DAAL, DAL, MAL, SRAAL, TAVAAL, JointSampling)
+}
 # Strategies that cannot be made without being told something.
 _SMALL["MixedScore"] = MixedScore([BALD(), MarginSampling()], late_weights=[1, 3])
 _SMALL["SwitchStrategy"] = SwitchStrategy(CoreSet(), Badge(), when=1)
@@ -59,8 +77,17 @@ VARIANTS = {
 }
 
 
-def evidential(is_image, missing_label=-1, classes=(0, 1, 2)):
-    return EvidentialClassifier(
+# Capabilities that only classifiers trained for them have.
+_TRAINED_FOR = {
+    PredictsEvidence: EvidentialClassifier,
+    PredictsLoss: LossPredictionClassifier,
+    PredictsNovelty: WassersteinClassifier,
+    PredictsVotes: CheckpointClassifier,
+}
+
+
+def _small(cls, is_image, missing_label=-1, classes=(0, 1, 2)):
+    return cls(
         small_classifier(is_image).net,
         classes=list(classes),
         missing_label=missing_label,
@@ -68,13 +95,8 @@ def evidential(is_image, missing_label=-1, classes=(0, 1, 2)):
     )
 
 
-def deep(is_image, missing_label=-1, classes=(0, 1, 2)):
-    return DeepClassifier(
-        small_classifier(is_image).net,
-        classes=list(classes),
-        missing_label=missing_label,
-        random_state=0,
-    )
+evidential = partial(_small, EvidentialClassifier)
+deep = partial(_small, DeepClassifier)
 
 
 def maker(strategy):
@@ -82,6 +104,7 @@ def maker(strategy):
 
     One that draws takes four times as long to fit: it is for those who ask for draws.
     """
-    if PredictsEvidence in strategy._needs:
-        return evidential
+    for need in strategy._needs:
+        if need in _TRAINED_FOR:
+            return partial(_small, _TRAINED_FOR[need])
     return small_classifier if SamplesProba in strategy._needs else deep

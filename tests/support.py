@@ -12,14 +12,23 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from skal_deep.classifier import (
+    CheckpointClassifier,
     DeepClassifier,
     DeepEnsembleClassifier,
+    EntropyMinimizingClassifier,
     EvidentialClassifier,
+    FixMatchClassifier,
+    LabelPropagationClassifier,
     LaplaceClassifier,
+    LossPredictionClassifier,
     MCDropoutClassifier,
+    MixMatchClassifier,
     MultiHeadClassifier,
+    MultiViewClassifier,
+    PseudoLabelClassifier,
     SnapshotEnsembleClassifier,
     SWAGClassifier,
+    WassersteinClassifier,
 )
 from skal_deep.modules import MLP
 
@@ -71,6 +80,21 @@ MAKERS = {
     "swag": lambda net, **kw: SWAGClassifier(net, n_samples=8, n_collected=5, **kw),
     "laplace": lambda net, **kw: LaplaceClassifier(net, n_samples=8, **kw),
     "evidential": EvidentialClassifier,
+}
+# Classifiers that train on another term beside the net's own loss. They share all but
+# that term with the others, so that they are put through the public checks alone.
+JOINT_MAKERS = {
+    "loss": LossPredictionClassifier,
+    "entropy": EntropyMinimizingClassifier,
+    "checkpoints": CheckpointClassifier,
+    "mixmatch": MixMatchClassifier,
+    "views": MultiViewClassifier,
+    "critic": WassersteinClassifier,
+    "pseudo": lambda net, **kw: PseudoLabelClassifier(net, threshold=0.5, **kw),
+    "propagated": lambda net, **kw: LabelPropagationClassifier(
+        net, n_neighbors=5, **kw
+    ),
+    "fixmatch": lambda net, **kw: FixMatchClassifier(net, unlabeled_ratio=1, **kw),
 }
 WITHOUT_POSTERIOR = ("deep", "evidential")
 POSTERIORS = [kind for kind in MAKERS if kind not in WITHOUT_POSTERIOR]

@@ -3,6 +3,7 @@
 import importlib.util
 import inspect
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -20,11 +21,13 @@ def script(name):
     """Return a script of the folder of pages as a module."""
     spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # scripts import from one another
     spec.loader.exec_module(module)
     return module
 
 
 api_page = script("api_page")
+methods_page = script("methods_page")
 picture = script("architecture_picture")
 
 
@@ -215,3 +218,24 @@ def test_the_version_is_that_of_changelog_and_citation():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["version"] == skal_deep.__version__
     assert citation["license"] == "BSD-3-Clause"
+
+
+def test_every_public_method_has_its_row():
+    rows = methods_page.methods()
+    assert {row["class"] for row in rows} - {""} == methods_page.public_methods()
+    assert (DOCS / "methods.md").read_text() == methods_page.methods_page(), (
+        "run: python docs/methods_page.py"
+    )
+
+
+def test_rows_of_methods_are_complete():
+    for row in methods_page.methods():
+        assert row["method"]
+        assert row["status"]
+        if row["class"]:
+            assert all(
+                (DOCS.parent / path).is_file() for path in row["evidence"].split()
+            )
+            assert row["evidence"]
+        else:
+            assert (row["status"], bool(row["note"])) == ("not offered", True)

@@ -2,18 +2,27 @@
 
 from skal_deep.classifier._bayesian_linear import BayesianLinearClassifier
 from skal_deep.classifier._bayesian_linear_regressor import BayesianLinearRegressor
+from skal_deep.classifier._checkpoint import CheckpointClassifier
 from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier._deep_ensemble import DeepEnsembleClassifier
 from skal_deep.classifier._deep_ensemble_regressor import DeepEnsembleRegressor
+from skal_deep.classifier._entropy_minimizing import EntropyMinimizingClassifier
 from skal_deep.classifier._evidential import EvidentialClassifier
+from skal_deep.classifier._fix_match import FixMatchClassifier
+from skal_deep.classifier._label_propagation import LabelPropagationClassifier
 from skal_deep.classifier._laplace import LaplaceClassifier
 from skal_deep.classifier._laplace_regressor import LaplaceRegressor
+from skal_deep.classifier._loss_prediction import LossPredictionClassifier
 from skal_deep.classifier._mc_dropout import MCDropoutClassifier
 from skal_deep.classifier._mc_dropout_regressor import MCDropoutRegressor
+from skal_deep.classifier._mix_match import MixMatchClassifier
 from skal_deep.classifier._multi_head import MultiHeadClassifier
+from skal_deep.classifier._multi_view import MultiViewClassifier
 from skal_deep.classifier._precomputed import PrecomputedClassifier
+from skal_deep.classifier._pseudo_label import PseudoLabelClassifier
 from skal_deep.classifier._snapshot_ensemble import SnapshotEnsembleClassifier
 from skal_deep.classifier._swag import SWAGClassifier
+from skal_deep.classifier._wasserstein import WassersteinClassifier
 from skal_deep.classifier.door._as_model import Model, as_model
 from skal_deep.classifier.door._capabilities import (
     Embeds,
@@ -23,8 +32,11 @@ from skal_deep.classifier.door._capabilities import (
     MeasuresGradients,
     PredictsEvidence,
     PredictsLogits,
+    PredictsLoss,
+    PredictsNovelty,
     PredictsProba,
     PredictsVariance,
+    PredictsVotes,
     SamplesPredictions,
     SamplesProba,
 )
@@ -32,6 +44,16 @@ from skal_deep.classifier.door._fitting import fit_on_labeled
 from skal_deep.exceptions import CapabilityError
 
 __all__ = [
+    "MultiViewClassifier",
+    "MixMatchClassifier",
+    "CheckpointClassifier",
+    "PredictsVotes",
+    "PseudoLabelClassifier",
+    "LabelPropagationClassifier",
+    "FixMatchClassifier",
+    "EntropyMinimizingClassifier",
+    "PredictsNovelty",
+    "WassersteinClassifier",
     "LaplaceRegressor",
     "DeepEnsembleRegressor",
     "MCDropoutRegressor",
@@ -46,6 +68,7 @@ __all__ = [
     "HasSlopes",
     "HasWeightGradients",
     "LaplaceClassifier",
+    "LossPredictionClassifier",
     "MCDropoutClassifier",
     "MeasuresGradients",
     "Model",
@@ -53,6 +76,7 @@ __all__ = [
     "PrecomputedClassifier",
     "PredictsEvidence",
     "PredictsLogits",
+    "PredictsLoss",
     "PredictsProba",
     "PredictsVariance",
     "SWAGClassifier",

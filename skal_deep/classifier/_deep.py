@@ -23,6 +23,10 @@ class DeepClassifier(NetClassifier):
         ``fit`` refuses other outputs. Constructor parameters of the module named
         ``n_features``, ``n_channels`` or ``n_classes`` are set from the data
         unless given as ``module__...``.
+    augment : callable, default=None
+        Takes and returns the inputs of a mini-batch of training, as a tensor.
+        Predictions and queries see rows as they are. It may draw from torch's global
+        generator, which the fit seeds and puts back.
     embedding_layer : str, default=None
         Name of the layer of the module whose input is the embedding. ``None`` is the
         linear layer that runs last.
@@ -77,6 +81,7 @@ class DeepClassifier(NetClassifier):
     def __init__(
         self,
         net,
+        augment=None,
         embedding_layer=None,
         classes=None,
         missing_label=-1,
@@ -90,6 +95,7 @@ class DeepClassifier(NetClassifier):
             random_state=random_state,
         )
         self.net = net
+        self.augment = augment
         self.embedding_layer = embedding_layer
 
     def _fit_nets(self, **data):

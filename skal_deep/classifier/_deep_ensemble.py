@@ -1,5 +1,6 @@
 """Independently trained nets as a posterior."""
 
+import warnings
 from numbers import Integral
 
 from sklearn.base import clone
@@ -7,6 +8,7 @@ from sklearn.utils._param_validation import Interval
 
 from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier._posterior import EnsembleClassifier
+from skal_deep.classifier.net._dropout_check import check_dropout
 from skal_deep.classifier.net._fit import train_net
 from skal_deep.classifier.net._stacked_training import StackedTraining
 
@@ -37,6 +39,10 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         module should have. With f of e epochs shared, it costs ``f + n_estimators
         (e - f)`` epochs; a tenth to a fifth of them is a start. With no label yet,
         and in ``fit_from``, nothing is shared.
+    n_dropout_draws : int, default=0
+        Number of draws from each member by dropout, for a stochastic ensemble [3]_: it
+        has ``n_estimators`` times as many draws, whose number a large batch needs, and
+        its module needs dropout. 0 takes each member as it is.
     batched : bool, default=False
         Whether to train all members in one pass over their stacked weights, by
         ``torch.func.vmap``, in place of one after another. It pays for small nets and
@@ -48,6 +54,10 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         default, its optimiser SGD, Adam, AdamW or RMSprop, and its module without
         dropout and batch normalisation. Where one pass is not possible, a warning
         says why, and members are trained one after another.
+    augment : callable, default=None
+        Takes and returns the inputs of a mini-batch of training, as a tensor.
+        Predictions and queries see rows as they are. It may draw from torch's global
+        generator, which the fit seeds and puts back.
     embedding_layer : str, default=None
         Name of the layer of the module whose input is the embedding. ``None`` is the
         linear layer that runs last. The embeddings of the members stand side by side.
@@ -83,6 +93,8 @@ class DeepEnsembleClassifier(EnsembleClassifier):
        Predictive Uncertainty Estimation using Deep Ensembles. NeurIPS, 2017.
     .. [2] W. Beluch, T. Genewein, A. Nürnberger, J. Köhler. The Power of Ensembles
        for Active Learning in Image Classification. CVPR, 2018.
+    .. [3] R. Pop, P. Fulop. Deep Ensemble Bayesian Active Learning: Addressing the Mode
+       Collapse Issue in Monte Carlo Dropout via Ensembles. arXiv:1811.03897, 2018.
 
     Examples
     --------
@@ -98,6 +110,7 @@ class DeepEnsembleClassifier(EnsembleClassifier):
     _parameter_constraints = {
         **EnsembleClassifier._parameter_constraints,
         "shared_epochs": [Interval(Integral, 0, None, closed="left")],
+        "n_dropout_draws": [Interval(Integral, 0, None, closed="left")],
         "batched": ["boolean"],
     }
 
@@ -106,7 +119,9 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         net,
         n_estimators=5,
         shared_epochs=0,
+        n_dropout_draws=0,
         batched=False,
+        augment=None,
         embedding_layer=None,
         classes=None,
         missing_label=-1,
@@ -122,7 +137,9 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         self.net = net
         self.n_estimators = n_estimators
         self.shared_epochs = shared_epochs
+        self.n_dropout_draws = n_dropout_draws
         self.batched = batched
+        self.augment = augment
         self.embedding_layer = embedding_layer
 
     def _fit_nets(self, *, start_from, **data):
@@ -131,6 +148,14 @@ class DeepEnsembleClassifier(EnsembleClassifier):
             shared, net = self._parts_of_training()
             common = self._fit_net(net=shared, **data)
             start_from = [common] * self.n_estimators
+        batched = self.batched
+        if batched and self.augment is not None:
+            batched = False
+            warnings.warn(
+                "Members are trained one after another: with `augment` their inputs "
+                "differ.",
+                stacklevel=4,
+            )
         together = StackedTraining()
         nets = [
             self._fit_net(
@@ -138,7 +163,7 @@ class DeepEnsembleClassifier(EnsembleClassifier):
                 seed=derived_seed(self.seed_, 0, member),
                 start_from=start_from,
                 member=member,
-                train=together.add if self.batched else train_net,
+                train=together.add if batched else train_net,
                 **data,
             )
             for member in range(self.n_estimators)
@@ -165,4 +190,7 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         )
         if self.shared_epochs:
             advice = "Members with shared_epochs part by dropout: add nn.Dropout."
+        if self.n_dropout_draws and len(self.classes_) > 1:
+            for net in self.nets_:
+                check_dropout(net, shown)
         self._check_draws(shown, advice)

@@ -44,6 +44,10 @@ class EvidentialClassifier(NetClassifier):
     n_annealing_epochs : int, default=50
         Number of epochs in which the weight of the divergence that punishes evidence
         for other classes grows from 0 to 1, as in [2]_; [1]_ takes 10.
+    augment : callable, default=None
+        Takes and returns the inputs of a mini-batch of training, as a tensor.
+        Predictions and queries see rows as they are. It may draw from torch's global
+        generator, which the fit seeds and puts back.
     embedding_layer : str, default=None
         Name of the layer of the module whose input is the embedding. ``None`` is the
         linear layer that runs last.
@@ -109,6 +113,7 @@ class EvidentialClassifier(NetClassifier):
         net,
         loss="digamma",
         n_annealing_epochs=50,
+        augment=None,
         embedding_layer=None,
         classes=None,
         missing_label=-1,
@@ -124,6 +129,7 @@ class EvidentialClassifier(NetClassifier):
         self.net = net
         self.loss = loss
         self.n_annealing_epochs = n_annealing_epochs
+        self.augment = augment
         self.embedding_layer = embedding_layer
 
     def _fit_nets(self, *, start_from, shown, **data):

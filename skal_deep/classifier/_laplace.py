@@ -62,6 +62,10 @@ class LaplaceClassifier(SingleNetPosterior):
         torch's initial weights, three times the number D of features. After training
         with an L2 penalty it is the weight decay times the number of rows.
         "evidence" maximises the evidence of the labels [1]_.
+    augment : callable, default=None
+        Takes and returns the inputs of a mini-batch of training, as a tensor.
+        Predictions and queries see rows as they are. It may draw from torch's global
+        generator, which the fit seeds and puts back.
     embedding_layer : str, default=None
         Name of the layer of the module whose input is the embedding. ``None`` is the
         linear layer that runs last.
@@ -141,6 +145,7 @@ class LaplaceClassifier(SingleNetPosterior):
         n_samples=100,
         structure="kron",
         prior_precision=None,
+        augment=None,
         embedding_layer=None,
         classes=None,
         missing_label=-1,
@@ -157,6 +162,7 @@ class LaplaceClassifier(SingleNetPosterior):
         self.n_samples = n_samples
         self.structure = structure
         self.prior_precision = prior_precision
+        self.augment = augment
         self.embedding_layer = embedding_layer
 
     def _fit_nets(self, *, start_from, X, y, sample_weight, shown):

@@ -29,6 +29,10 @@ class MCDropoutClassifier(SingleNetPosterior):
         cloned in ``fit``. See :class:`DeepClassifier`.
     n_samples : int, default=50
         Number of draws that a prediction averages.
+    augment : callable, default=None
+        Takes and returns the inputs of a mini-batch of training, as a tensor.
+        Predictions and queries see rows as they are. It may draw from torch's global
+        generator, which the fit seeds and puts back.
     embedding_layer : str, default=None
         Name of the layer of the module whose input, without dropout, is the
         embedding. ``None`` is the linear layer that runs last.
@@ -104,6 +108,7 @@ class MCDropoutClassifier(SingleNetPosterior):
         self,
         net,
         n_samples=50,
+        augment=None,
         embedding_layer=None,
         classes=None,
         missing_label=-1,
@@ -118,6 +123,7 @@ class MCDropoutClassifier(SingleNetPosterior):
         )
         self.net = net
         self.n_samples = n_samples
+        self.augment = augment
         self.embedding_layer = embedding_layer
 
     def _fit_nets(self, **data):

@@ -42,6 +42,10 @@ class MultiHeadClassifier(SingleNetPosterior):
         [2]_; bootstrapped heads are due to [3]_. The weights are exponential, scaled
         so that those of a row have the mean 1 over the heads: rows count equally in
         the trunk.
+    augment : callable, default=None
+        Takes and returns the inputs of a mini-batch of training, as a tensor.
+        Predictions and queries see rows as they are. It may draw from torch's global
+        generator, which the fit seeds and puts back.
     embedding_layer : str, default=None
         Name of the layer of the module whose input is the embedding. ``None`` is the
         linear layer that runs last: the heads.
@@ -106,6 +110,7 @@ class MultiHeadClassifier(SingleNetPosterior):
         net,
         n_estimators=5,
         bootstrap=False,
+        augment=None,
         embedding_layer=None,
         classes=None,
         missing_label=-1,
@@ -121,6 +126,7 @@ class MultiHeadClassifier(SingleNetPosterior):
         self.net = net
         self.n_estimators = n_estimators
         self.bootstrap = bootstrap
+        self.augment = augment
         self.embedding_layer = embedding_layer
 
     def _fit_nets(self, *, start_from, sample_weight, shown, **data):

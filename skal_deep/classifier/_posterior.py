@@ -16,6 +16,7 @@ from skal_deep.classifier._base import NetClassifier, as_seed, derived_seed
 from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier.net._answers import net_answer, net_proba, with_embeddings
 from skal_deep.classifier.net._compiled import with_attributes
+from skal_deep.classifier.net._dropout_draws import dropout_proba
 from skal_deep.exceptions import CapabilityError
 
 # Predictions of many rows are made of the draws for some of them at a time: a draw for
@@ -171,14 +172,26 @@ class EnsembleClassifier(PosteriorClassifier, ABC):
         """Return the members' class probabilities as a tensor (S, N, C).
 
         The members are all the draws there are: ``n_samples`` and ``seed`` do not
-        matter.
+        matter; but where members drop out, ``seed`` decides their masks.
         """
-        return torch.stack([net_proba(net, X) for net in self.nets_])
+        n_draws = self._n_draws_of_member()
+        if not n_draws:
+            return torch.stack([net_proba(net, X) for net in self.nets_])
+        return torch.cat(
+            [
+                dropout_proba(net, X, n_draws, derived_seed(seed, member))
+                for member, net in enumerate(self.nets_)
+            ]
+        )
+
+    def _n_draws_of_member(self) -> int:
+        """Return how often dropout draws from each member; 0 is without dropout."""
+        return getattr(self, "n_dropout_draws", 0)
 
     def _answer(self, X, embeddings=False):
         """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
         if not embeddings:
-            return _mean(self._draw(X)), None
+            return _mean(self._draw(X, None, self._draw_seed())), None
         answers = [
             with_embeddings(
                 partial(net_proba, net, X), net.module_, self.embedding_layer
@@ -186,4 +199,6 @@ class EnsembleClassifier(PosteriorClassifier, ABC):
             for net in self.nets_
         ]
         proba_SNC = torch.stack([proba_NC for proba_NC, _ in answers])
+        if self._n_draws_of_member():
+            proba_SNC = self._draw(X, None, self._draw_seed())
         return _mean(proba_SNC), torch.cat([e_ND for _, e_ND in answers], dim=1)

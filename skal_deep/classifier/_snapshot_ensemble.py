@@ -35,6 +35,10 @@ class SnapshotEnsembleClassifier(EnsembleClassifier):
     n_cycles : int, default=10
         Number of cycles, at least ``n_estimators``. Early cycles are left out because
         their nets have hardly learned: their errors would pass for disagreement.
+    augment : callable, default=None
+        Takes and returns the inputs of a mini-batch of training, as a tensor.
+        Predictions and queries see rows as they are. It may draw from torch's global
+        generator, which the fit seeds and puts back.
     embedding_layer : str, default=None
         Name of the layer of the module whose input is the embedding. ``None`` is the
         linear layer that runs last. The embeddings of the members stand side by side.
@@ -104,6 +108,7 @@ class SnapshotEnsembleClassifier(EnsembleClassifier):
         net,
         n_estimators=5,
         n_cycles=10,
+        augment=None,
         embedding_layer=None,
         classes=None,
         missing_label=-1,
@@ -119,6 +124,7 @@ class SnapshotEnsembleClassifier(EnsembleClassifier):
         self.net = net
         self.n_estimators = n_estimators
         self.n_cycles = n_cycles
+        self.augment = augment
         self.embedding_layer = embedding_layer
 
     def _fit_nets(self, *, X, y, sample_weight, shown, start_from):

@@ -47,6 +47,10 @@ class SWAGClassifier(SingleNetPosterior):
         the wider the posterior.
     max_rank : int, default=20
         Number of deviations that are kept: the latest ones.
+    augment : callable, default=None
+        Takes and returns the inputs of a mini-batch of training, as a tensor.
+        Predictions and queries see rows as they are. It may draw from torch's global
+        generator, which the fit seeds and puts back.
     embedding_layer : str, default=None
         Name of the layer of the module whose input is the embedding. ``None`` is the
         linear layer that runs last.
@@ -117,6 +121,7 @@ class SWAGClassifier(SingleNetPosterior):
         n_collected=20,
         collect_lr=None,
         max_rank=20,
+        augment=None,
         embedding_layer=None,
         classes=None,
         missing_label=-1,
@@ -134,6 +139,7 @@ class SWAGClassifier(SingleNetPosterior):
         self.n_collected = n_collected
         self.collect_lr = collect_lr
         self.max_rank = max_rank
+        self.augment = augment
         self.embedding_layer = embedding_layer
 
     def _fit_nets(self, *, start_from, X, y, sample_weight, shown):
@@ -155,7 +161,7 @@ class SWAGClassifier(SingleNetPosterior):
             net.set_params(lr=self.collect_lr)
         for epoch in range(self.n_collected):
             with isolated_rng(derived_seed(self.seed_, 2, epoch)):
-                train_net(net, X, y, sample_weight)
+                self._train_augmented(train_net, net, X, y, sample_weight)
             yield trained_weights(net.module_)
 
     def _initial_weights(self, **data) -> Iterator[Tensor]:

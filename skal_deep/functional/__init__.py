@@ -13,11 +13,13 @@ at once and tells how good they are instead.
 from skal_deep.functional.adversarial import deepfool, iterated_sign_attack
 from skal_deep.functional.alfa_mix import disagreements, flipping_mix
 from skal_deep.functional.calibration import expected_calibration_error
+from skal_deep.functional.consistency import inconsistency
 from skal_deep.functional.coverage import max_herding, prob_cover, purity_radius
 from skal_deep.functional.density_weighting import density, density_k_center
 from skal_deep.functional.dependence import ical
 from skal_deep.functional.determinant import max_det
 from skal_deep.functional.disagreement import consensus_kl, vote_entropy
+from skal_deep.functional.discrimination import discriminative_batches
 from skal_deep.functional.evidence import dirichlet_information, dirichlet_mean, vacuity
 from skal_deep.functional.falcun_sampling import falcun
 from skal_deep.functional.features import last_layer_features
@@ -39,6 +41,7 @@ from skal_deep.functional.joint_entropy import batch_bald
 from skal_deep.functional.k_center import k_center_greedy
 from skal_deep.functional.largest_cluster import lcmd
 from skal_deep.functional.look_ahead import batch_epig, core_mse
+from skal_deep.functional.loss_ranking import ranking_loss
 from skal_deep.functional.neighbor_contrast import contrast
 from skal_deep.functional.neighbors import (
     nearest_centers,
@@ -46,7 +49,19 @@ from skal_deep.functional.neighbors import (
     squared_distances,
     unit_rows,
 )
+from skal_deep.functional.novelty import (
+    novelty_and_entropy,
+    uncertain_among_new,
+    uncertainty_indicator,
+    wasserstein_score,
+)
 from skal_deep.functional.prediction_information import epig
+from skal_deep.functional.pseudo_labels import (
+    confident_labels,
+    propagated_labels,
+    sharpen,
+    spread_labels,
+)
 from skal_deep.functional.representation import suggestive_annotation
 from skal_deep.functional.representatives import nearest_distinct
 from skal_deep.functional.robust_k_center import robust_k_center
@@ -72,6 +87,16 @@ from skal_deep.functional.uncertainty import (
 )
 
 __all__ = [
+    "inconsistency",
+    "confident_labels",
+    "spread_labels",
+    "propagated_labels",
+    "sharpen",
+    "discriminative_batches",
+    "novelty_and_entropy",
+    "uncertain_among_new",
+    "uncertainty_indicator",
+    "wasserstein_score",
     "apply_temperature",
     "average_linkage",
     "badge",
@@ -124,6 +149,7 @@ __all__ = [
     "propagate_labels",
     "purity_radius",
     "random_walk",
+    "ranking_loss",
     "robust_k_center",
     "softmax_sample",
     "softrank_sample",

@@ -1,5 +1,7 @@
 """Losses of a variational autoencoder and of its adversary."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -91,6 +93,32 @@ def discriminator_loss(logit_labeled: Tensor, logit_unlabeled: Tensor) -> Tensor
         The discriminator's logits of "labelled".
     """
     return _cross_entropy(logit_labeled, 1.0) + _cross_entropy(logit_unlabeled, 0.0)
+
+
+def gradient_penalty(critic: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
+    """Return how far the slopes of a critic are from 1: ``mean (|grad g| - 1)^2``.
+
+    Parameters
+    ----------
+    critic : callable
+        Takes points (N, D), returns values (N,), each by its own point.
+    points : Tensor of shape (N, D)
+        Where slopes are taken; they get no gradient.
+
+    Returns
+    -------
+    penalty : Tensor of shape ()
+        At least 0; ``(|w| - 1)^2`` for a linear critic with weights w.
+
+    References
+    ----------
+    I. Gulrajani, F. Ahmed, M. Arjovsky, V. Dumoulin, A. Courville. Improved Training of
+    Wasserstein GANs. NeurIPS, 2017.
+    """
+    points = points.detach().requires_grad_()
+    [slope_ND] = torch.autograd.grad(critic(points).sum(), points, create_graph=True)
+    penalty: Tensor = (slope_ND.norm(dim=1) - 1).square().mean()
+    return penalty
 
 
 def _cross_entropy(logit: Tensor, target: float) -> Tensor:

@@ -1,5 +1,7 @@
 """A discriminator of labelled and unlabelled codes."""
 
+import itertools
+
 from torch import Tensor, nn
 
 
@@ -14,7 +16,9 @@ class Discriminator(nn.Module):
     n_features : int
         Size of the code.
     n_hidden : int, default=512
-        Units of each of the two hidden layers.
+        Units of each hidden layer.
+    n_layers : int, default=2
+        Number of hidden layers.
 
     See Also
     --------
@@ -29,15 +33,13 @@ class Discriminator(nn.Module):
     torch.Size([5])
     """
 
-    def __init__(self, n_features: int, n_hidden: int = 512):
+    def __init__(self, n_features: int, n_hidden: int = 512, n_layers: int = 2):
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(n_features, n_hidden),
-            nn.ReLU(),
-            nn.Linear(n_hidden, n_hidden),
-            nn.ReLU(),
-            nn.Linear(n_hidden, 1),
-        )
+        sizes = [n_features, *[n_hidden] * n_layers]
+        layers: list[nn.Module] = []
+        for n_in, n_out in itertools.pairwise(sizes):
+            layers += [nn.Linear(n_in, n_out), nn.ReLU()]
+        self.layers = nn.Sequential(*layers, nn.Linear(n_hidden, 1))
 
     def forward(self, code: Tensor) -> Tensor:
         """Return the logit of "labelled" for each code, of shape (N,)."""

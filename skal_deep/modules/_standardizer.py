@@ -1,6 +1,6 @@
 """Inputs at the scale that auxiliary nets train well at."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from torch import Tensor
 # activations where a net looks at them.
 _CHUNK_NUMBERS = 2**22
 _CHUNK_ROWS = 1024
+# Pools of so many numbers, 256 MiB in single precision, are scaled once for a training.
+_KEPT_NUMBERS = 2**26
 
 
 class Standardizer:
@@ -57,6 +59,27 @@ class Standardizer:
     def __call__(self, X: NDArray[Any]) -> Tensor:
         """Return standardised rows in single precision."""
         return torch.from_numpy(((X - self.mean) / self.std).astype(np.float32))
+
+    def once(self, X: NDArray[Any]) -> Tensor | None:
+        """Return all rows standardised, ``None`` if they are too many to keep."""
+        if X.size > _KEPT_NUMBERS:
+            return None
+        return torch.cat([self(chunk) for chunk in row_chunks(X)])
+
+
+@torch.no_grad()
+def by_chunks(
+    net: Callable[[Tensor], Tensor],
+    X: NDArray[Any],
+    scale: Callable[[NDArray[Any]], Tensor],
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """Return what a net makes of rows, on the CPU and in double precision.
+
+    A row's answer does not depend on the others: the net is in eval mode.
+    """
+    parts = [net(scale(chunk).to(device)) for chunk in row_chunks(X)]
+    return torch.cat(parts).cpu().double()
 
 
 def row_chunks(X: NDArray[Any]) -> Iterator[NDArray[Any]]:

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import trange
 
+from skal_deep.modules._standardizer import Standardizer
+
 
 class Minibatches:
     """Endless random mini-batches of the rows of some arrays, as tensors.
@@ -71,9 +73,60 @@ class Minibatches:
         return rows
 
 
+def scaled_minibatches(
+    X: NDArray[Any],
+    *others: NDArray[Any] | Tensor,
+    scale: Standardizer,
+    batch_size: int,
+    generator: torch.Generator,
+    device: torch.device | str = "cpu",
+) -> Minibatches:
+    """Return mini-batches of standardised rows, scaled once if they fit into memory.
+
+    Parameters
+    ----------
+    X : ndarray of shape (N, ...)
+        Rows.
+    *others : ndarray or Tensor of shape (N, ...)
+        What belongs to the rows, such as targets.
+    scale : Standardizer
+        Fitted to the rows, and those of other pools.
+    batch_size : int
+        Rows of a mini-batch.
+    generator : torch.Generator
+        Decides which rows.
+    device : torch.device or str, default="cpu"
+        Device of the mini-batches.
+    """
+    rows = scale.once(X) if len(X) else None
+    return Minibatches(
+        X if rows is None else rows,
+        *others,
+        batch_size=batch_size,
+        generator=generator,
+        scale=scale if rows is None else torch.as_tensor,
+        device=device,
+    )
+
+
+def adam(module: nn.Module, lr: float) -> torch.optim.Optimizer:
+    """Return Adam for the parameters of an auxiliary net, in its fused form."""
+    return torch.optim.Adam(module.parameters(), lr=lr, fused=True)
+
+
+def descend(optimizer: torch.optim.Optimizer, module: nn.Module, loss: Tensor) -> None:
+    """Make one step of a module's parameters.
+
+    Gradients of other modules that the loss runs through are neither computed nor kept.
+    """
+    optimizer.zero_grad()
+    loss.backward(inputs=list(module.parameters()))
+    optimizer.step()
+
+
 def train(
     modules: Sequence[nn.Module],
-    step: Callable[[], None],
+    step: Callable[[], bool | None],
     n_iterations: int,
     *,
     name: str,
@@ -86,7 +139,7 @@ def train(
     modules : sequence of nn.Module
         The modules to train, in train mode meanwhile and in eval mode after.
     step : callable
-        Draws mini-batches and updates parameters.
+        Draws mini-batches and updates parameters. ``True`` ends the training.
     n_iterations : int
         Number of steps.
     name : str
@@ -99,7 +152,8 @@ def train(
     try:
         with torch.enable_grad():
             for _ in trange(n_iterations, desc=name, leave=False, disable=not verbose):
-                step()
+                if step():
+                    break
     finally:
         for module in modules:
             module.eval()

@@ -14,7 +14,12 @@ from skal_deep.functional.variational import (
 from skal_deep.modules._discriminator import Discriminator
 from skal_deep.modules._rng import isolated_rng
 from skal_deep.modules._standardizer import Standardizer, row_chunks
-from skal_deep.modules._training import Minibatches, train
+from skal_deep.modules._training import (
+    adam,
+    descend,
+    scaled_minibatches,
+    train,
+)
 from skal_deep.modules._vae import VAE
 
 
@@ -63,24 +68,35 @@ class LabeledScorer:
         self._scale, self._device = scale, device
 
     @torch.no_grad()
-    def proba(self, X: NDArray[Any]) -> Tensor:
+    def proba(self, X: NDArray[Any], task: Tensor | None = None) -> Tensor:
         """Return the probability D of each row to be a labelled one, of shape (N,).
+
+        The task information of the rows, (N,), is given where it was in training.
 
         On the CPU and in double precision: there ``1 - D`` still tells apart rows
         whose logits go down to -36, where single precision ends at -16. Logits of a
         discriminator that has learnt its labelled rows by heart pass that.
         """
-        logits = []
+        logits, n_done = [], 0
         for chunk in row_chunks(X):
-            mu, _ = self._vae.encode(self._scale(chunk).to(self._device))
-            logits.append(self._discriminator(mu))
+            code, _ = self._vae.encode(self._scale(chunk).to(self._device))
+            if task is not None:
+                code = _with_task(code, task[n_done : n_done + len(chunk)])
+            logits.append(self._discriminator(code))
+            n_done += len(chunk)
         return torch.cat(logits).cpu().double().sigmoid()
+
+
+def _with_task(code: Tensor, task: Tensor) -> Tensor:
+    """Return codes (N, L) with the task information (N,) as one more number."""
+    return torch.cat([code, task[:, None].to(code)], dim=1)
 
 
 def train_vaal(
     X_labeled: NDArray[Any],
     X_unlabeled: NDArray[Any],
     *,
+    tasks: tuple[Tensor, Tensor] | None = None,
     latent_dim: int = 32,
     beta: float = 1.0,
     adversary_weight: float = 1.0,
@@ -91,6 +107,7 @@ def train_vaal(
     loss_scaling: str = "elbo",
     generator: torch.Generator,
     device: torch.device | str = "cpu",
+    name: str = "VAAL",
     verbose: bool = False,
 ) -> LabeledScorer:
     """Train an autoencoder against a discriminator of labelled and unlabelled codes.
@@ -106,6 +123,9 @@ def train_vaal(
         Labelled rows, at least one.
     X_unlabeled : ndarray of shape (M, ...)
         Unlabelled rows, at least one.
+    tasks : tuple of Tensor of shape (N,) and (M,), default=None
+        Task information of labelled and unlabelled rows, as TA-VAAL has it: one more
+        number for the discriminator, and, as its sigmoid, for the decoder.
     latent_dim : int, default=32
         Size of the codes.
     beta : float, default=1.0
@@ -127,8 +147,10 @@ def train_vaal(
         Source of initial weights, mini-batches and codes; on the CPU.
     device : torch.device or str, default="cpu"
         Device to train and score on.
+    name : str, default="VAAL"
+        What the progress bar says.
     verbose : bool, default=False
-        Whether to show a progress bar.
+        Whether to show it.
 
     Returns
     -------
@@ -151,43 +173,60 @@ def train_vaal(
     torch.Size([20])
     """
     scale = Standardizer(X_labeled, X_unlabeled)
+    beside = [()] * 2 if tasks is None else [(task.float(),) for task in tasks]
     labeled, unlabeled = (
-        Minibatches(
-            X, batch_size=batch_size, generator=generator, scale=scale, device=device
+        scaled_minibatches(
+            X,
+            *task,
+            scale=scale,
+            batch_size=batch_size,
+            generator=generator,
+            device=device,
         )
-        for X in (X_labeled, X_unlabeled)
+        for X, task in zip((X_labeled, X_unlabeled), beside, strict=True)
     )
+    n_inputs = latent_dim + len(beside[0])
     with isolated_rng(int(torch.randint(2**31, (1,), generator=generator))):
-        vae = VAE(X_labeled.shape[1:], latent_dim).to(device, torch.float32)
-        discriminator = Discriminator(latent_dim).to(device, torch.float32)
-    vae_optimizer = torch.optim.Adam(vae.parameters(), lr=lr)
-    optimizer = torch.optim.Adam(discriminator.parameters(), lr=lr)
+        vae = VAE(X_labeled.shape[1:], latent_dim, n_inputs).to(device, torch.float32)
+        discriminator = Discriminator(n_inputs).to(device, torch.float32)
+    vae_optimizer, optimizer = adam(vae, lr), adam(discriminator, lr)
+
+    def both_pools() -> tuple[Tensor, Tensor | None]:
+        """Return rows of each pool, the labelled ones first, and what is beside."""
+        parts = zip(next(labeled), next(unlabeled), strict=True)
+        x, *task = (torch.cat(part) for part in parts)
+        return x, task[0] if task else None
+
+    def told(mu: Tensor, task: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the discriminator's logits of the two pools."""
+        code = mu if task is None else _with_task(mu, task)
+        of_labeled, of_unlabeled = discriminator(code).chunk(2)
+        return of_labeled, of_unlabeled
 
     def step_vae() -> None:
-        codes, losses = [], []
-        for (x,) in (next(labeled), next(unlabeled)):
-            reconstruction, mu, logvar = vae(x, generator)
-            codes.append(mu)
-            losses.append(
-                negative_elbo(x, reconstruction, mu, logvar, beta, loss_scaling)
-            )
-        fooled = adversarial_loss(*(discriminator(mu) for mu in codes))
-        vae_optimizer.zero_grad()
-        (sum(losses) + adversary_weight * fooled).backward()
-        vae_optimizer.step()
+        x, task = both_pools()
+        shown = None if task is None else task[:, None].sigmoid()
+        reconstruction, mu, logvar = vae(x, generator, shown)
+        pools = zip(
+            *(part.chunk(2) for part in (x, reconstruction, mu, logvar)), strict=True
+        )
+        losses = [
+            negative_elbo(x, made, mu, logvar, beta, loss_scaling)
+            for x, made, mu, logvar in pools
+        ]
+        fooled = adversarial_loss(*told(mu, task))
+        descend(vae_optimizer, vae, sum(losses) + adversary_weight * fooled)
 
     def step_discriminator() -> None:
+        x, task = both_pools()
         with torch.no_grad():
-            codes = [vae.encode(x)[0] for (x,) in (next(labeled), next(unlabeled))]
-        told = discriminator_loss(*(discriminator(mu) for mu in codes))
-        optimizer.zero_grad()
-        told.backward()
-        optimizer.step()
+            mu, _ = vae.encode(x)
+        descend(optimizer, discriminator, discriminator_loss(*told(mu, task)))
 
     def step() -> None:
         for _ in range(n_vae_steps):
             step_vae()
         step_discriminator()
 
-    train((vae, discriminator), step, n_iterations, name="VAAL", verbose=verbose)
+    train((vae, discriminator), step, n_iterations, name=name, verbose=verbose)
     return LabeledScorer(vae, discriminator, scale, device)

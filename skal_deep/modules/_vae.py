@@ -6,6 +6,29 @@ import torch
 from torch import Tensor, nn
 
 
+def make_encoder(shape: tuple[int, ...], n_outputs: int) -> nn.Sequential:
+    """Return an encoder of vectors or images (c, h, w) into so many numbers."""
+    if len(shape) == 3:
+        channels, height, width = shape
+        quarter = math.ceil(height / 4) * math.ceil(width / 4)
+        return nn.Sequential(
+            nn.Conv2d(channels, 32, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(32, 64, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(64 * quarter, n_outputs),
+        )
+    return nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(math.prod(shape), 128),
+        nn.ReLU(),
+        nn.Linear(128, 64),
+        nn.ReLU(),
+        nn.Linear(64, n_outputs),
+    )
+
+
 class VAE(nn.Module):
     """Variational autoencoder.
 
@@ -20,6 +43,9 @@ class VAE(nn.Module):
         Shape of a row: (d,) or (c, h, w). Rows of other shapes are flattened.
     latent_dim : int, default=32
         Size of the code.
+    n_decoded : int, default=None
+        Number of inputs of the decoder: the first numbers of the code with those that
+        :meth:`forward` is given to append; ``None`` is the code.
 
     See Also
     --------
@@ -35,25 +61,24 @@ class VAE(nn.Module):
     torch.Size([5, 2])
     """
 
-    def __init__(self, shape: tuple[int, ...], latent_dim: int = 32):
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        latent_dim: int = 32,
+        n_decoded: int | None = None,
+    ):
         super().__init__()
         self.shape = shape
+        self.n_decoded = latent_dim if n_decoded is None else n_decoded
+        self.encoder = make_encoder(shape, 2 * latent_dim)
         if len(shape) == 3:
             channels, height, width = shape
             half, quarter = (
                 (math.ceil(height / s), math.ceil(width / s)) for s in (2, 4)
             )
             n_flat = 64 * quarter[0] * quarter[1]
-            self.encoder: nn.Module = nn.Sequential(
-                nn.Conv2d(channels, 32, 3, stride=2, padding=1),
-                nn.ReLU(),
-                nn.Conv2d(32, 64, 3, stride=2, padding=1),
-                nn.ReLU(),
-                nn.Flatten(),
-                nn.Linear(n_flat, 2 * latent_dim),
-            )
             self.decoder: nn.Module = nn.Sequential(
-                nn.Linear(latent_dim, n_flat),
+                nn.Linear(self.n_decoded, n_flat),
                 nn.ReLU(),
                 nn.Unflatten(1, (64, *quarter)),
                 nn.Upsample(half),
@@ -64,16 +89,8 @@ class VAE(nn.Module):
             )
         else:
             n_features = math.prod(shape)
-            self.encoder = nn.Sequential(
-                nn.Flatten(),
-                nn.Linear(n_features, 128),
-                nn.ReLU(),
-                nn.Linear(128, 64),
-                nn.ReLU(),
-                nn.Linear(64, 2 * latent_dim),
-            )
             self.decoder = nn.Sequential(
-                nn.Linear(latent_dim, 64),
+                nn.Linear(self.n_decoded, 64),
                 nn.ReLU(),
                 nn.Linear(64, 128),
                 nn.ReLU(),
@@ -87,13 +104,19 @@ class VAE(nn.Module):
         return mu, logvar
 
     def forward(
-        self, x: Tensor, generator: torch.Generator
+        self,
+        x: Tensor,
+        generator: torch.Generator,
+        appended: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return a reconstruction from a random code, and the code's mu and logvar.
 
         The noise is drawn on the CPU, so that a seed means the same on any device.
+        The decoder is given the code with what is appended to it, (N, K).
         """
         mu, logvar = self.encode(x)
         noise = torch.randn(mu.shape, generator=generator).to(mu)
         code = mu + noise * (0.5 * logvar).exp()
-        return self.decoder(code), mu, logvar
+        if appended is not None:
+            code = torch.cat([code, appended], dim=1)
+        return self.decoder(code[:, : self.n_decoded]), mu, logvar

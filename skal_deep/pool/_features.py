@@ -12,6 +12,7 @@ from skal_deep.functional import (
     average_linkage,
     nearest_centers,
     nearest_distinct,
+    purity_radius,
     unit_rows,
 )
 from skal_deep.functional._distances import least_sure
@@ -200,3 +201,38 @@ def most_uncertain(
     bound = score_U.topk(min(n_rows, len(score_U))).values[-1]
     score_N = score_U if pool.population is pool else score(pool)
     return score_N >= bound, (score_U >= bound, score_U)
+
+
+def radius_by_clusters(
+    name: str,
+    pool: Pool,
+    data_MD: Tensor,
+    n_classes: int | None = None,
+    purity: float = 0.95,
+) -> float:
+    """Return the largest radius at which most balls hold rows of one cluster.
+
+    Parameters
+    ----------
+    name : str
+        Who asks, for the message.
+    pool : Pool
+        Knows the number of classes, and has the generator of k-means.
+    data_MD : Tensor of shape (M, D)
+        Embeddings.
+    n_classes : int, optional
+        Number of clusters; the default is that of the classes.
+    purity : float, default=0.95
+        Smallest share of such balls.
+    """
+    n_classes = n_classes or pool.n_classes
+    if n_classes < 2:
+        warnings.warn(
+            f"{name} chooses its radius by clusters that stand for classes, and knows "
+            f"of {n_classes} so far: it takes 2. Pass n_classes, or the radius.",
+            stacklevel=4,
+        )
+        n_classes = 2
+    centroids_KD = k_means(data_MD, n_classes, pool.generator)
+    cluster_M = nearest_centers(data_MD, centroids_KD)[1]
+    return purity_radius(data_MD, cluster_M, purity)

@@ -1,6 +1,5 @@
 """ProbCover: balls that hold as much of the data as possible."""
 
-import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -8,9 +7,9 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from skal_deep.classifier import Embeds
-from skal_deep.functional import nearest_centers, prob_cover, purity_radius
+from skal_deep.functional import prob_cover
 from skal_deep.pool._base import DeepQueryStrategy
-from skal_deep.pool._features import features, k_means
+from skal_deep.pool._features import features, radius_by_clusters
 from skal_deep.pool._pool import Pool
 
 
@@ -112,18 +111,9 @@ class ProbCover(DeepQueryStrategy):
         points_ND, data_MD = features(pool, self.normalize)
         radius = self.radius
         if radius is None:
-            n_classes = self.n_classes or pool.n_classes
-            if n_classes < 2:
-                warnings.warn(
-                    "ProbCover chooses its radius by clusters that stand for classes, "
-                    f"and knows of {n_classes} so far: it takes 2. Pass n_classes, or "
-                    "the radius.",
-                    stacklevel=3,
-                )
-                n_classes = 2
-            centroids_KD = k_means(data_MD, n_classes, pool.generator)
-            cluster_M = nearest_centers(data_MD, centroids_KD)[1]
-            radius = purity_radius(data_MD, cluster_M, self.purity)
+            radius = radius_by_clusters(
+                "ProbCover", pool, data_MD, self.n_classes, self.purity
+            )
         centers_LD = data_MD[: len(pool.labeled)]
         return prob_cover(
             points_ND,

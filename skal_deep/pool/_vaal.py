@@ -1,6 +1,5 @@
 """VAAL: rows that look least like labelled ones, by an adversarial autoencoder."""
 
-import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -8,13 +7,12 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
-from skal_deep.modules._images import axes_hint, has_channels_last
 from skal_deep.modules._vaal import train_vaal
 from skal_deep.pool._base import ScoreQueryStrategy
 from skal_deep.pool._pool import Pool
+from skal_deep.pool._two_pools import TRAINING, lacks_a_pool, numbers_of
 
 _POSITIVE_INT = [Interval(Integral, 1, None, closed="left")]
-_POSITIVE = [Interval(Real, 0, None, closed="neither")]
 _NOT_NEGATIVE = [Interval(Real, 0, None, closed="left")]
 
 
@@ -95,15 +93,12 @@ class VAAL(ScoreQueryStrategy):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ScoreQueryStrategy._parameter_constraints,
+        **TRAINING,
         "latent_dim": _POSITIVE_INT,
         "beta": _NOT_NEGATIVE,
         "adversary_weight": _NOT_NEGATIVE,
-        "n_iterations": _POSITIVE_INT,
         "n_vae_steps": _POSITIVE_INT,
-        "train_batch_size": _POSITIVE_INT,
-        "lr": _POSITIVE,
         "loss_scaling": [StrOptions({"elbo", "official"})],
-        "verbose": ["boolean"],
     }
 
     def __init__(
@@ -134,16 +129,9 @@ class VAAL(ScoreQueryStrategy):
         self.selection = selection
 
     def _score(self, pool: Pool) -> Tensor:
-        if len(pool.labeled) < 2 or not len(pool.unlabeled):
-            warnings.warn(
-                "VAAL tells labelled from unlabelled rows; with fewer than two labelled"
-                " or no unlabelled ones it draws at random.",
-                stacklevel=4,
-            )
+        if lacks_a_pool(pool, "VAAL"):
             return torch.ones(len(pool))
-        X_labeled, X_unlabeled = pool.labeled.X, pool.unlabeled.X
-        if has_channels_last(X_labeled.shape[1:]):
-            raise ValueError(f"VAAL: {axes_hint(X_labeled.shape[1:])}")
+        X_labeled, X_unlabeled, X = numbers_of(pool, "VAAL")
         scorer = train_vaal(
             X_labeled,
             X_unlabeled,
@@ -158,4 +146,4 @@ class VAAL(ScoreQueryStrategy):
             generator=pool.generator,
             verbose=self.verbose,
         )
-        return 1 - scorer.proba(pool.X)
+        return 1 - scorer.proba(X)

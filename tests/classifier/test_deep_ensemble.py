@@ -66,3 +66,25 @@ def test_before_the_first_label_nothing_is_shared(partly):
     y = np.full(60, -1)
     plain, shared = (fit(make_net(), X, y, shared_epochs=n) for n in (0, 5))
     np.testing.assert_array_equal(plain.predict_proba(X), shared.predict_proba(X))
+
+
+def test_stochastic_ensembles_draw_from_each_member(partly):
+    X, y = partly
+    params = {"n_estimators": 2, "classes": [0, 1, 2], "random_state": 0}
+    clf = DeepEnsembleClassifier(make_net(), n_dropout_draws=3, **params).fit(X, y)
+    draws = clf.sample_proba(X, random_state=1)
+    assert draws.shape == (6, 60, 3)
+    assert len(np.unique(draws[:, 0, 0])) == 6
+    np.testing.assert_allclose(clf.sample_proba(X[7:], random_state=1), draws[:, 7:])
+    assert np.abs(draws - clf.sample_proba(X, random_state=2)).max() > 1e-3
+    mean = clf.sample_proba(X).mean(0)
+    np.testing.assert_allclose(clf.predict_proba(X), mean, atol=1e-6)
+    proba, embedding = clf.predict_proba(X, return_embeddings=True)
+    np.testing.assert_allclose(proba, mean, atol=1e-6)
+    assert embedding.shape == (60, 32)
+
+
+def test_a_stochastic_ensemble_needs_dropout(partly):
+    net = make_net(module__dropout=0.0)
+    with pytest.raises(CapabilityError, match="dropout"):
+        DeepEnsembleClassifier(net, n_dropout_draws=3, random_state=0).fit(*partly)

@@ -10,7 +10,20 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
 
-from skal_deep.modules._vaal import train_vaal
+from skal_deep.functional.variational import (
+    adversarial_loss,
+    discriminator_loss,
+    negative_elbo,
+)
+from skal_deep.modules import (
+    VAE,
+    Discriminator,
+    Minibatches,
+    Standardizer,
+    _standardizer,
+    isolated_rng,
+)
+from skal_deep.modules._vaal import LabeledScorer, train_vaal
 
 DIGITS, CLASSES = load_digits(return_X_y=True)
 DIGITS = DIGITS.astype(np.float32)
@@ -130,3 +143,51 @@ def test_the_scorer_travels(scorer):
     expected = scorer.proba(DIGITS[:9])
     for other in (copy.deepcopy(scorer), pickle.loads(pickle.dumps(scorer))):
         assert torch.equal(other.proba(DIGITS[:9]), expected)
+
+
+def test_steps_are_those_of_the_plain_recipe():
+    """One pass for both pools, no gradients for D: the same numbers, only sooner."""
+    X, n_labeled, size = DIGITS[:60], 20, 16
+    generator = torch.Generator().manual_seed(3)
+    quick = train_vaal(
+        X[:n_labeled],
+        X[n_labeled:],
+        n_iterations=3,
+        batch_size=size,
+        generator=generator,
+    ).proba(X)
+    generator.manual_seed(3)
+    scale = Standardizer(X[:n_labeled], X[n_labeled:])
+    pools = [
+        Minibatches(rows, batch_size=size, generator=generator, scale=scale)
+        for rows in (X[:n_labeled], X[n_labeled:])
+    ]
+    with isolated_rng(int(torch.randint(2**31, (1,), generator=generator))):
+        vae, judge = VAE((64,), 32), Discriminator(32)
+    first, second = (torch.optim.Adam(m.parameters(), lr=5e-4) for m in (vae, judge))
+    for _ in range(3):
+        for _ in range(2):
+            x_labeled, x_unlabeled = (next(pool)[0] for pool in pools)
+            made = vae(torch.cat([x_labeled, x_unlabeled]), generator)
+            labeled, unlabeled = zip(*(part.chunk(2) for part in made), strict=True)
+            loss = (
+                negative_elbo(x_labeled, *labeled)
+                + negative_elbo(x_unlabeled, *unlabeled)
+                + adversarial_loss(judge(labeled[1]), judge(unlabeled[1]))
+            )
+            first.zero_grad()
+            loss.backward()
+            first.step()
+        mus = [vae.encode(next(pool)[0])[0].detach() for pool in pools]
+        second.zero_grad()
+        discriminator_loss(*map(judge, mus)).backward()
+        second.step()
+    plain = LabeledScorer(vae.eval(), judge.eval(), scale).proba(X)
+    torch.testing.assert_close(quick, plain, rtol=0, atol=1e-4)
+
+
+def test_pools_too_large_to_keep_are_scaled_as_they_are_read(monkeypatch):
+    is_labeled = split(len(DIGITS), 0)
+    kept = fit(DIGITS, is_labeled, n_iterations=2).proba(DIGITS)
+    monkeypatch.setattr(_standardizer, "_KEPT_NUMBERS", 0)
+    assert torch.equal(kept, fit(DIGITS, is_labeled, n_iterations=2).proba(DIGITS))

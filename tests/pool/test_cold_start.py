@@ -18,7 +18,10 @@ OTHERWISE = {
     "AlfaMix": "groups all rows",
     "ContrastiveAL": "draws at random",
     "DiffusionAL": "draws at random",
-    "VAAL": "draws at random",
+    **dict.fromkeys(
+        ("DAAL", "DAL", "JointSampling", "MAL", "SRAAL", "TAVAAL", "VAAL"),
+        "draws at random",
+    ),
 }
 
 

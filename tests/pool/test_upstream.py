@@ -108,7 +108,7 @@ def test_first_draws_in_parallel_parts(rule):
     np.testing.assert_allclose(parts, whole, rtol=1e-5)
 
 
-@pytest.mark.filterwarnings("ignore:VAAL tells labelled")
+@pytest.mark.filterwarnings("ignore:.*tells labelled")
 def test_several_annotators(strategy):
     y = np.full((60, 3), np.nan)
     y[:, 0], y[:10, 1] = Y, Y[:10]
@@ -133,7 +133,7 @@ def test_several_annotators(strategy):
 @pytest.mark.slow
 def test_plots(strategy):
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "VAAL|posterior draws")
+        warnings.filterwarnings("ignore", ".*tells labelled|posterior draws")
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         plot_utilities(strategy, X=X, y=partly(), clf=classifier(strategy), res=4)
         y = np.full((60, 2), np.nan)

@@ -86,6 +86,76 @@ class PredictsEvidence(Protocol):
 
 
 @runtime_checkable
+class PredictsLoss(Protocol):
+    """A model that predicts the loss of each row.
+
+    Give your own classifier this method to use it with the strategy LearningLoss.
+
+    See Also
+    --------
+    LossPredictionClassifier : A classifier with this method.
+    skal_deep.pool.LearningLoss : The strategy that asks for it.
+
+    Examples
+    --------
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skal_deep.classifier import PredictsLoss, as_model
+    >>> isinstance(as_model(GaussianNB()), PredictsLoss)
+    False
+    """
+
+    def predict_loss(self, X: ArrayLike) -> Tensor:
+        """Return predicted losses of shape (N,), of any scale."""
+
+
+@runtime_checkable
+class PredictsNovelty(Protocol):
+    """A model that tells how unlike the labelled rows a row is.
+
+    Give your own classifier this method to use it with the strategy WAAL.
+
+    See Also
+    --------
+    WassersteinClassifier : A classifier with this method.
+    skal_deep.pool.WAAL : The strategy that asks for it.
+
+    Examples
+    --------
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skal_deep.classifier import PredictsNovelty, as_model
+    >>> isinstance(as_model(GaussianNB()), PredictsNovelty)
+    False
+    """
+
+    def predict_novelty(self, X: ArrayLike) -> Tensor:
+        """Return novelty of shape (N,), high = unlike the labelled rows."""
+
+
+@runtime_checkable
+class PredictsVotes(Protocol):
+    """A model that tells what it predicted at several stages of its training.
+
+    Give your own classifier this method to use it with the strategies LabelDispersion
+    and ForgettingEvents.
+
+    See Also
+    --------
+    CheckpointClassifier : A classifier with this method.
+    skal_deep.pool.LabelDispersion : A strategy that asks for it.
+
+    Examples
+    --------
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from skal_deep.classifier import PredictsVotes, as_model
+    >>> isinstance(as_model(GaussianNB()), PredictsVotes)
+    False
+    """
+
+    def predict_votes(self, X: ArrayLike) -> Tensor:
+        """Return the positions of predicted classes, of shape (N, T), in order."""
+
+
+@runtime_checkable
 class Embeds(Protocol):
     """A model that returns learned features.
 
@@ -242,8 +312,11 @@ class MeasuresGradients(Protocol):
     True
     """
 
-    def gradient_lengths(self, X: ArrayLike, words: bool = False) -> Tensor:
-        """Return lengths of shape (N, W, C), of all weights or of W words."""
+    def gradient_lengths(self, X: ArrayLike, words: bool | str = False) -> Tensor:
+        """Return lengths of shape (N, W, C), of all weights or of W words.
+
+        ``words`` is the name of the layer of word vectors, or whether to look at them.
+        """
 
 
 @runtime_checkable
@@ -315,6 +388,9 @@ REMEDIES: dict[type, str] = {
         "DeepEnsembleClassifier, BayesianLinearClassifier, a random forest or bagging."
     ),
     PredictsEvidence: "Pass an EvidentialClassifier.",
+    PredictsNovelty: "Pass a WassersteinClassifier.",
+    PredictsVotes: "Pass a CheckpointClassifier.",
+    PredictsLoss: "Pass a LossPredictionClassifier.",
     Embeds: _NET_OR_LINEAR,
     HasLinearHead: (
         "Pass a single net, as DeepClassifier, or a linear classifier: "

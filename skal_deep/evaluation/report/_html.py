@@ -55,6 +55,14 @@ from skal_deep.evaluation.statistics._verdict import (
     next_steps,
     sentence,
 )
+from skal_deep.rows._data import (
+    as_data,
+    is_finite,
+    kind_of,
+    n_rows,
+    numbers,
+    plain_table,
+)
 from skal_deep.rows._label_array import label_array, narrowed
 
 _N_CLASSES = 20  # more are a long table
@@ -323,12 +331,14 @@ def picks_sections(
     image_shape : tuple of int, default=None
         Shape of an image, where rows of X are images written as vectors.
     """
-    X, names = np.asarray(X), comparison.strategies
+    X, names = as_data(X), comparison.strategies
+    X = numbers(X) if plain_table(X) else X
     missing_label = comparison.settings.get("missing_label", -1)
     y = label_array(y, missing_label)
+    n = n_rows(X)
     picks = {
         # Copies of a row, where there are, come after all rows, in the same order.
-        name: [[rows % len(X) for rows in stages] for stages in comparison.picked(name)]
+        name: [[rows % n for rows in stages] for stages in comparison.picked(name)]
         for name in names
     }
     classes, codes = _encode_classes(y, missing_label)
@@ -356,9 +366,23 @@ def picks_sections(
         ],
         0.8,
     )
-    if X.dtype.kind not in "biuf":  # texts and the like have no distances
-        return
-    rng = np.random.default_rng(SEED)
+    if is_finite(X):
+        yield from _rows_sections(picks, X, image_shape, _marks(comparison))
+    else:
+        yield paragraph(
+            f"X is {kind_of(X)}: rows are drawn, and their distances are measured, "
+            "where they are finite numbers. Pass to_html what a Pipeline makes of them."
+        )
+
+
+def _rows_sections(
+    picks: dict[str, Any],
+    X: NDArray[Any],
+    image_shape: tuple[int, ...] | None,
+    marks: dict[str, str],
+) -> Iterator[str]:
+    """Yield HTML that shows where the rows lie that each strategy had labelled."""
+    names, rng = list(picks), np.random.default_rng(SEED)
     rows_ND = X.reshape(len(X), -1)
     radius = usual_distance(rows_ND, rng)
     shares = [
@@ -366,11 +390,9 @@ def picks_sections(
             "strategy": name,
             "near-duplicates": 100 * near_duplicates(rows_ND, picks[name], radius),
         }
-        for name in names
+        for name in picks
     ]
-    yield table_html(
-        Table(shares, {"near-duplicates": ".0f"}), "matrix", "", _marks(comparison)
-    )
+    yield table_html(Table(shares, {"near-duplicates": ".0f"}), "matrix", "", marks)
     yield paragraph(
         "Near-duplicates: percentage of picks that lie closer to another pick than "
         "rows usually lie to the row nearest to them. Beyond the share of random "
@@ -380,14 +402,17 @@ def picks_sections(
     if images is not None:
         yield paragraph("Images picked in the first repeat, a row for each query.")
         stages = picks[names[0]][0]
-        n_rows, n_columns = len(shown_queries(len(stages) - 1)), min(10, len(stages[1]))
+        n_shown, n_columns = (
+            len(shown_queries(len(stages) - 1)),
+            min(10, len(stages[1])),
+        )
         height, width = images.shape[-2:]
         yield small_multiples(
             names,
             lambda name, ax: plot_gallery(images, picks[name][0], ax),
             "gallery",
             [f"Images that {name} had labelled in the first repeat." for name in names],
-            n_rows * height / (n_columns * width) + 0.12,  # for the name
+            n_shown * height / (n_columns * width) + 0.12,  # for the name
         )
         return
     yield paragraph(

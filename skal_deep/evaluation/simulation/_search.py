@@ -15,11 +15,12 @@ from skactiveml.utils import is_labeled
 from skal_deep.classifier import CapabilityError
 from skal_deep.classifier._base import derived_seed
 from skal_deep.evaluation._metrics import named_scorers, scores_of
-from skal_deep.evaluation.simulation._loop import _fit, _query
 from skal_deep.evaluation.simulation._rules import HasRules
 from skal_deep.evaluation.simulation._start import Rows, Start, first_rows, known_rows
+from skal_deep.evaluation.simulation._steps import ask, learn
 from skal_deep.evaluation.simulation._streams import Purpose
 from skal_deep.pool import Badge, MarginSampling, MaxHerding, UncertaintyHerding
+from skal_deep.rows._data import take
 from skal_deep.rows._label_array import label_array
 
 FOUND = "found by search"
@@ -94,14 +95,14 @@ def hold_back(
     held = np.searchsorted(start.visible, rows)  # the rows themselves, no copies
     kept = replace(
         start,
-        X=start.X[is_kept],
+        X=take(start.X, is_kept),
         y=shown,
         visible=start.visible[is_kept],
         pool=pool,
         first=first_rows(shown, pool, learner.n_initial, learner.initial, seed),
         cost=None if start.cost is None else start.cost[is_kept],
     )
-    return kept, Selection(rows, start.X[held], labels[rows])
+    return kept, Selection(rows, take(start.X, held), labels[rows])
 
 
 class GreedySearch(QueryStrategy):
@@ -190,7 +191,8 @@ class GreedySearch(QueryStrategy):
         learner, seed, start, selection = self._game
         n_labels = int(is_labeled(y, self.missing_label).sum())
         cycle = 1 + (n_labels - len(start.first)) // learner.batch_size
-        current = _fit(learner, seed, None, start, y, cycle - 1)
+        game = learner, seed, None, start.X
+        current = learn(*game, y, start.classes, cycle - 1)
         found: list[tuple[float, Rows]] = []
         seen = set()
         for rows in self._batches(y, pool, current, cycle):
@@ -199,7 +201,7 @@ class GreedySearch(QueryStrategy):
             seen.add(frozenset(rows))
             shown = y.copy()
             shown[rows] = start.y[rows]
-            fitted = _fit(learner, seed, None, start, shown, cycle)
+            fitted = learn(*game, shown, start.classes, cycle)
             found.append((_score(learner, fitted, selection), rows))
         return found
 
@@ -222,13 +224,13 @@ class GreedySearch(QueryStrategy):
                 part = pool if not turn else rng.choice(pool, n_part, replace=False)
                 key = derived_seed(seed, turn) if turn else seed
                 try:
-                    rows = _query(asker, key, current, start.X, y, np.sort(part), cycle)
+                    asked = ask(asker, key, current, start.X, y, np.sort(part), cycle)
                 except CapabilityError:
                     if own:
                         raise
                     portfolio.remove(strategy)
                     continue
-                batches.append(rows)
+                batches.append(asked.rows)
             turn += 1
         return batches
 

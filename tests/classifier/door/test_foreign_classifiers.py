@@ -45,6 +45,15 @@ class Foreign(ClassifierMixin, BaseEstimator):
     def predict_evidence(self, X):
         return np.exp(self.embed(X) @ self.weight_.T)
 
+    def predict_novelty(self, X):
+        return self.embed(X)[:, 1]
+
+    def predict_votes(self, X):
+        return (self.embed(X) > 0).astype(int)
+
+    def predict_loss(self, X):
+        return self.embed(X)[:, 0]
+
     def jacobian(self, X, n_features, seed):
         return np.tanh(self.embed(X))
 

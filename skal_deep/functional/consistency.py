@@ -1,0 +1,26 @@
+"""How much predictions change with changes of a row."""
+
+from torch import Tensor
+
+
+def inconsistency(samples: Tensor) -> Tensor:
+    """Return the variance of the predictions for views of a row.
+
+    ``sum_c Var_v p_vc``, the variance over the views, not its estimate for more.
+
+    Parameters
+    ----------
+    samples : Tensor of shape (V, N, C)
+        Class probabilities of V views of each row.
+
+    Returns
+    -------
+    scores : Tensor of shape (N,)
+        Between 0, where all views agree, and 1.
+
+    References
+    ----------
+    M. Gao, Z. Zhang, G. Yu, S. Ö. Arik, L. S. Davis, T. Pfister. Consistency-based
+    Semi-supervised Active Learning. ECCV, 2020, eq. 3.
+    """
+    return samples.var(0, correction=0).sum(-1)

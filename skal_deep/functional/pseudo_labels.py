@@ -1,0 +1,133 @@
+"""Labels that are guessed for rows without one."""
+
+import math
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array, diags_array
+from scipy.sparse.linalg import cg
+from torch import Tensor
+
+from skal_deep.functional.information import entropy
+
+# Residual of the conjugate gradients, relative to the right-hand side.
+_TOLERANCE = 1e-6
+
+
+def confident_labels(proba: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
+    """Return the rows whose prediction is certain enough, and their labels.
+
+    Parameters
+    ----------
+    proba : Tensor of shape (N, C)
+        Class probabilities.
+    threshold : float
+        Entropy in nats that rows must be below.
+
+    Returns
+    -------
+    rows : Tensor of shape (M,)
+        Positions, in order.
+    labels : Tensor of shape (M,)
+        Their most probable classes.
+
+    References
+    ----------
+    K. Wang, D. Zhang, Y. Li, R. Zhang, L. Lin. Cost-Effective Active Learning for Deep
+    Image Classification. TCSVT, 2016.
+    """
+    rows = (entropy(proba) < threshold).nonzero()[:, 0]
+    return rows, proba[rows].argmax(1)
+
+
+def spread_labels(
+    graph: csr_array, rows: Tensor, labels: Tensor, n_classes: int, alpha: float = 0.99
+) -> Tensor:
+    """Return what reaches each row of the labels, along the edges of a graph.
+
+    ``Z = (I - alpha S)^-1 Y`` with ``Y = 1 / n_c`` at the n_c labelled rows of class c,
+    by conjugate gradients.
+
+    Parameters
+    ----------
+    graph : csr_array of shape (N, N)
+        Symmetric, with eigenvalues between -1 and 1, such as :func:`cosine_graph`.
+    rows : Tensor of shape (M,)
+        Labelled rows.
+    labels : Tensor of shape (M,)
+        Their classes, from 0.
+    n_classes : int
+        Number of classes C.
+    alpha : float, default=0.99
+        Below 1; large ones reach far.
+
+    Returns
+    -------
+    signals : Tensor of shape (N, C)
+        At least 0; all 0 at rows that no label reaches.
+
+    References
+    ----------
+    A. Iscen, G. Tolias, Y. Avrithis, O. Chum. Label Propagation for Deep
+    Semi-Supervised Learning. CVPR, 2019.
+    """
+    n = graph.shape[0]
+    system = csr_array(diags_array(np.ones(n)) - alpha * graph)
+    signals_NC = torch.zeros(n, n_classes, dtype=torch.float64)
+    for c in labels.unique().tolist():
+        source = np.zeros(n)
+        of_class = rows[labels == c].numpy(force=True)
+        source[of_class] = 1 / len(of_class)
+        signals_NC[:, c] = torch.as_tensor(cg(system, source, rtol=_TOLERANCE)[0])
+    return signals_NC.clamp_min(0)
+
+
+def propagated_labels(signals: Tensor) -> tuple[Tensor, Tensor]:
+    """Return labels, and how much each of them counts, of what reaches the rows.
+
+    Parameters
+    ----------
+    signals : Tensor of shape (N, C)
+        At least 0.
+
+    Returns
+    -------
+    labels : Tensor of shape (N,)
+        The classes with the largest signals.
+    weights : Tensor of shape (N,)
+        ``1 - H / log C`` with the entropy H of the signals' shares, over the largest
+        such number; 0 for rows that no signal reaches.
+    """
+    total_N1 = signals.sum(1, keepdim=True)
+    is_reached_N1 = total_N1 > 0
+    share_NC = torch.where(is_reached_N1, signals, 1) / torch.where(
+        is_reached_N1, total_N1, signals.shape[1]
+    )
+    spread = math.log(max(2, signals.shape[1]))
+    weight_N = (1 - entropy(share_NC) / spread).clamp_min(0)
+    top = weight_N.max()
+    return signals.argmax(1), weight_N / top if top > 0 else weight_N
+
+
+def sharpen(proba: Tensor, temperature: float) -> Tensor:
+    """Return probabilities to the power ``1 / temperature``, scaled to sum to 1.
+
+    Parameters
+    ----------
+    proba : Tensor of shape (N, C)
+        Class probabilities.
+    temperature : float
+        Above 0; 1 changes nothing, small ones leave the largest alone.
+
+    Returns
+    -------
+    proba : Tensor of shape (N, C)
+        Probabilities.
+
+    References
+    ----------
+    D. Berthelot, N. Carlini, I. Goodfellow, N. Papernot, A. Oliver, C. Raffel.
+    MixMatch: A Holistic Approach to Semi-Supervised Learning. NeurIPS, 2019.
+    """
+    # the largest is 1, so that no power of it vanishes
+    return ((proba.log() - proba.log().amax(1, True)) / temperature).softmax(1)

@@ -1,0 +1,75 @@
+"""DCoM's parts: golden competence, radii by brute force, both limits of the mean."""
+
+import pytest
+import torch
+
+from skal_deep.functional import prob_cover
+from skal_deep.functional.competence import (
+    competence,
+    covered_rows,
+    pure_radii,
+    uncertain_cover,
+)
+
+ROWS = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(
+    ("coverage", "expected"),
+    [(0.5, 0.000124), (0.8, 0.501239), (0.9, 0.954935), (1.0, 1.0)],
+)
+def test_the_golden_competence(coverage, expected):
+    assert competence(coverage, 0.8, 30) == pytest.approx(expected, abs=1e-6)
+
+
+def test_balls_are_pure_up_to_their_radius_and_not_beyond():
+    labels = (ROWS[:, 0] > 0).long()
+    radii = pure_radii(ROWS, labels, 12, 0.8, 1.5)
+    distance = torch.cdist(ROWS[:12], ROWS)
+    assert (radii <= 1.5).all()
+    assert (radii < 1.5).any()
+    for center, radius in enumerate(radii):
+        same = labels == labels[center]
+        ends = distance[center][distance[center] <= radius].sort().values
+        for end in ends[ends < radius - 1e-5]:
+            inside = distance[center] <= end + 1e-6
+            assert same[inside].float().mean() >= 0.8
+        if radius < 1.5:  # the row at the radius is one too many
+            beyond = distance[center] <= radius + 1e-5
+            assert same[beyond].float().mean() < 0.8
+
+
+def test_radii_where_all_labels_are_equal():
+    radii = pure_radii(ROWS, torch.zeros(40), 5, 1.0, 0.3)
+    assert radii.tolist() == pytest.approx([0.3] * 5)
+    assert not len(pure_radii(ROWS, torch.zeros(40), 0, 1.0, 0.3))
+
+
+def test_covered_rows():
+    covered = covered_rows(ROWS, ROWS[:3], torch.tensor([0.5, 1e-9, 0.1]))
+    expected = (torch.cdist(ROWS, ROWS[[0, 2]]) < torch.tensor([0.5, 0.1])).any(1)
+    expected[1] = True
+    assert torch.equal(covered, expected)
+    assert not covered_rows(ROWS, ROWS[:0], torch.empty(0)).any()
+
+
+def test_no_trust_is_prob_cover_and_full_trust_uncertainty():
+    uncertainty = torch.rand(40, generator=torch.Generator().manual_seed(1))
+    covers, _ = uncertain_cover(ROWS, uncertainty, ROWS, 5, radius=0.7, trust=0.0)
+    expected, _ = prob_cover(ROWS, ROWS, ROWS[:0], 5, radius=0.7)
+    assert torch.equal(covers, expected)
+    uncertain, utilities = uncertain_cover(
+        ROWS, uncertainty, ROWS, 5, radius=0.7, trust=1.0
+    )
+    assert torch.equal(uncertain, uncertainty.topk(5).indices)
+    cheap, scores = uncertain_cover(
+        ROWS, uncertainty, ROWS, 5, radius=0.7, trust=1.0, with_utilities=False
+    )
+    assert torch.equal(cheap, uncertain)
+    assert torch.equal(scores, utilities[torch.arange(5), uncertain])
+
+
+def test_equal_rows_are_picked_once():
+    same = torch.zeros(4, 2)
+    picks, _ = uncertain_cover(same, torch.ones(4), same, 4, radius=1.0, trust=0.5)
+    assert sorted(picks.tolist()) == [0, 1, 2, 3]

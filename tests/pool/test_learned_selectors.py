@@ -1,0 +1,131 @@
+"""What holds for strategies that train a net on labelled and unlabelled rows.
+
+Scores do not depend on the other candidates and on the order of the pool, hidden labels
+do not matter, and rows of classes without a label are found where there are such rows
+and nowhere else.
+"""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.metrics import roc_auc_score
+from strategies import maker
+
+from skal_deep.pool import (
+    CEAL,
+    DAAL,
+    DAL,
+    MAL,
+    SRAAL,
+    TAVAAL,
+    VAAL,
+    WAAL,
+    ConsistencySampling,
+    ForgettingEvents,
+    JointSampling,
+    LabelDispersion,
+    LearningLoss,
+)
+from skal_deep.testing._strategy_case import Case
+
+SELECTORS = {
+    "DAAL": DAAL(n_iterations=5, train_batch_size=8),
+    "DAL": DAL(n_iterations=5, train_batch_size=8),
+    "JointSampling": JointSampling(n_iterations=5, train_batch_size=8),
+    "MAL": MAL(n_iterations=5, train_batch_size=8),
+    "SRAAL": SRAAL(n_iterations=5, train_batch_size=8),
+    "TAVAAL": TAVAAL(n_iterations=5, train_batch_size=8),
+    "VAAL": VAAL(n_iterations=5, train_batch_size=8),
+    **{
+        cls.__name__: cls()
+        for cls in (
+            CEAL,
+            ConsistencySampling,
+            ForgettingEvents,
+            LabelDispersion,
+            LearningLoss,
+            WAAL,
+        )
+    },
+}
+DIGITS, CLASSES = load_digits(return_X_y=True)
+DIGITS, CLASSES = DIGITS.astype(np.float32)[:500], CLASSES[:500]
+UNSEEN = CLASSES >= 5
+
+
+@pytest.fixture(params=SELECTORS)
+def case(request):
+    strategy = SELECTORS[request.param]
+    return Case(strategy, make_classifier=maker(strategy))
+
+
+def scores(case, X, y, clf, candidates=None):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _, utilities = case.strategy().query(
+            X,
+            y,
+            clf,
+            fit_clf=False,
+            candidates=candidates,
+            return_utilities=True,
+        )
+    return utilities[0]
+
+
+def test_scores_are_those_of_a_permuted_pool_and_of_its_parts(case):
+    clf = case.fitted()
+    whole = scores(case, case.X, case.y, clf)
+    order = np.random.default_rng(0).permutation(len(case.X))
+    permuted = scores(case, case.X[order], case.y[order], clf)
+    np.testing.assert_allclose(permuted, whole[order], rtol=1e-4, atol=1e-5)
+    left = np.flatnonzero(case.y == -1)
+    for size in (1, 7):
+        for start in range(0, len(left), 3 * size):
+            part = left[start : start + size]
+            found = scores(case, case.X, case.y, clf, candidates=part)
+            np.testing.assert_allclose(found[part], whole[part], rtol=1e-4, atol=1e-5)
+
+
+def test_hidden_labels_do_not_matter(case):
+    clf = case.fitted()
+    poisoned = np.where(case.y == -1, np.nan, case.y)
+    plain = scores(case, case.X, case.y, clf)
+    strategy = case.strategy(missing_label=np.nan)
+    twin = object.__new__(type(clf))  # the same fitted classifier for other labels
+    vars(twin).update(vars(clf), missing_label=np.nan)
+    _, utilities = strategy.query(
+        case.X, poisoned, twin, fit_clf=False, return_utilities=True
+    )
+    np.testing.assert_array_equal(utilities[0], plain)
+
+
+def auc(strategy, clf, seed, is_shifted):
+    rng = np.random.default_rng(seed)
+    seen, unseen = np.flatnonzero(~UNSEEN), np.flatnonzero(UNSEEN)
+    y = np.full(len(DIGITS), -1)
+    chosen = rng.choice(seen, 80, replace=False)
+    if not is_shifted:  # both halves, by their shares
+        chosen[:40] = rng.choice(unseen, 40, replace=False)
+    y[chosen] = CLASSES[chosen]
+    strategy.set_params(random_state=seed)
+    _, utilities = strategy.query(DIGITS, y, clf, return_utilities=True)
+    left = y == -1
+    return roc_auc_score(UNSEEN[left], utilities[0, left])
+
+
+def small_steps(cls, **params):
+    return cls(n_iterations=80, train_batch_size=32, lr=1e-3, **params)
+
+
+# Those that look at labelled against unlabelled rows alone; the other scores are of
+# uncertain rows, too, which are not equally common in all classes.
+@pytest.mark.parametrize("cls", [DAL, JointSampling, VAAL])
+def test_unseen_classes_are_found_and_nothing_where_there_is_nothing(cls):
+    params = {"target": 0.0} if cls is JointSampling else {}
+    strategy = small_steps(cls, **params)
+    assert min(auc(strategy, None, seed, True) for seed in range(3)) > 0.7
+    control = [auc(strategy, None, seed, False) for seed in range(3)]
+    assert np.mean(control) == pytest.approx(0.5, abs=0.1)
