@@ -44,7 +44,7 @@ def report_page(campaign: "Campaign") -> str:
             as_svg(
                 partial(_curve, content["rounds"]),
                 "curve",
-                "Error of each round's model on the control labels, over the labels.",
+                "Error of each round's model on control labels, with 95 % intervals.",
             ),
             paragraph(
                 "Each round's model on all control labels, which chance picked and no "

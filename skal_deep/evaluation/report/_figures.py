@@ -13,7 +13,7 @@ from skal_deep.evaluation._export import escape_formula, replace_unprintable
 from skal_deep.evaluation._protocol import HasCurves
 from skal_deep.evaluation.report._plots import plot_curves, plot_differences
 
-_WIDTH = 5  # inches, of a picture of a page: its letters can be read on a telephone
+_WIDTH = 5.6  # inches, of a picture of a page: its letters can be read on a telephone
 _SMALL = 3.4  # of those that stand side by side there, too
 
 # A colour that occurs nowhere else, to be replaced by that of the page.
@@ -74,7 +74,7 @@ def picture(
         What it shows, for readers who cannot see it.
     height : float, default=0.8
         Its height, for a width of one.
-    width : float, default=5
+    width : float, default=5.6
         Its width in inches.
     """
 

@@ -367,7 +367,7 @@ def picks_sections(
         0.8,
     )
     if is_finite(X):
-        yield from _rows_sections(comparison, picks, X, image_shape)
+        yield from _rows_sections(picks, X, image_shape, _marks(comparison))
     else:
         yield paragraph(
             f"X is {kind_of(X)}: rows are drawn, and their distances are measured, "
@@ -376,14 +376,13 @@ def picks_sections(
 
 
 def _rows_sections(
-    comparison: HasCurves,
     picks: dict[str, Any],
     X: NDArray[Any],
     image_shape: tuple[int, ...] | None,
+    marks: dict[str, str],
 ) -> Iterator[str]:
     """Yield HTML that shows where the rows lie that each strategy had labelled."""
-    names = comparison.strategies
-    rng = np.random.default_rng(SEED)
+    names, rng = list(picks), np.random.default_rng(SEED)
     rows_ND = X.reshape(len(X), -1)
     radius = usual_distance(rows_ND, rng)
     shares = [
@@ -393,9 +392,7 @@ def _rows_sections(
         }
         for name in picks
     ]
-    yield table_html(
-        Table(shares, {"near-duplicates": ".0f"}), "matrix", "", _marks(comparison)
-    )
+    yield table_html(Table(shares, {"near-duplicates": ".0f"}), "matrix", "", marks)
     yield paragraph(
         "Near-duplicates: percentage of picks that lie closer to another pick than "
         "rows usually lie to the row nearest to them. Beyond the share of random "

@@ -20,6 +20,7 @@ from skal_deep.evaluation.simulation._start import Rows, Start, first_rows, know
 from skal_deep.evaluation.simulation._steps import ask, learn
 from skal_deep.evaluation.simulation._streams import Purpose
 from skal_deep.pool import Badge, MarginSampling, MaxHerding, UncertaintyHerding
+from skal_deep.rows._data import take
 from skal_deep.rows._label_array import label_array
 
 FOUND = "found by search"
@@ -94,14 +95,14 @@ def hold_back(
     held = np.searchsorted(start.visible, rows)  # the rows themselves, no copies
     kept = replace(
         start,
-        X=start.X[is_kept],
+        X=take(start.X, is_kept),
         y=shown,
         visible=start.visible[is_kept],
         pool=pool,
         first=first_rows(shown, pool, learner.n_initial, learner.initial, seed),
         cost=None if start.cost is None else start.cost[is_kept],
     )
-    return kept, Selection(rows, start.X[held], labels[rows])
+    return kept, Selection(rows, take(start.X, held), labels[rows])
 
 
 class GreedySearch(QueryStrategy):
@@ -190,8 +191,8 @@ class GreedySearch(QueryStrategy):
         learner, seed, start, selection = self._game
         n_labels = int(is_labeled(y, self.missing_label).sum())
         cycle = 1 + (n_labels - len(start.first)) // learner.batch_size
-        X, classes = start.X, start.classes
-        current = learn(learner, seed, None, X, y, classes, cycle - 1)
+        game = learner, seed, None, start.X
+        current = learn(*game, y, start.classes, cycle - 1)
         found: list[tuple[float, Rows]] = []
         seen = set()
         for rows in self._batches(y, pool, current, cycle):
@@ -200,7 +201,7 @@ class GreedySearch(QueryStrategy):
             seen.add(frozenset(rows))
             shown = y.copy()
             shown[rows] = start.y[rows]
-            fitted = learn(learner, seed, None, X, shown, classes, cycle)
+            fitted = learn(*game, shown, start.classes, cycle)
             found.append((_score(learner, fitted, selection), rows))
         return found
 

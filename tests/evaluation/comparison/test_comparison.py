@@ -229,7 +229,9 @@ class TestFiles:
         page.feed(text)
         assert not page.tags & {"script", "link", "iframe", "img"}
         assert page.references
-        assert all(reference.startswith("#") for reference in page.references)
+        assert all(
+            reference.startswith(("#", "data:")) for reference in page.references
+        )
         assert "url(http" not in text
         assert "@import" not in text
         assert "core &lt;set&gt;" in text
