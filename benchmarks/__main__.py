@@ -6,6 +6,7 @@ import sys
 NAMES = (
     "bank",
     "board",
+    "campaigns",
     "embedded",
     "ensembles",
     "kernels",

@@ -52,7 +52,9 @@ def public_methods() -> set[str]:
         if not inspect.isabstract(getattr(pool, name)) and name != "Pool"
     }
     return strategies | {
-        name for name in classifier.__all__ if name.endswith("Classifier")
+        name
+        for name in classifier.__all__
+        if name.endswith(("Classifier", "Regressor"))
     }
 
 

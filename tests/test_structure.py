@@ -30,8 +30,9 @@ LAYERS = {
     "pool": 5,
     "testing": 6,
     "evaluation": 7,
-    "cli": 8,
-    "__main__.py": 9,
+    "campaign": 8,
+    "cli": 9,
+    "__main__.py": 10,
 }
 
 

@@ -35,7 +35,9 @@ from skal_deep.classifier.net._jacobian import net_jacobian
 from skal_deep.classifier.net._joint_training import augmented
 from skal_deep.classifier.net._logits import differentiable_logits
 from skal_deep.classifier.net._reading import check_reading
+from skal_deep.classifier.net._rows import net_rows
 from skal_deep.classifier.net._weight_gradients import net_weight_gradients
+from skal_deep.rows._data import is_numbers, n_columns, row_shape
 from skal_deep.rows._label_array import label_array, warn_of_one_class
 from skal_deep.rows._labels import known_classes
 from skal_deep.rows._row_weights import row_weights
@@ -100,8 +102,10 @@ class NetClassifier(ScoresLabeledRows, SkactivemlClassifier, ABC):
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
-            Inputs: vectors, images (n, c, h, w) or what the net's data set takes,
-            such as the positions of rows in a file, of shape (n, 1).
+            Inputs: vectors, images (n, c, h, w), a table of numbers, a sparse matrix,
+            a dict of arrays, which ``forward`` takes by their names, or what the net's
+            data set takes, such as the positions of rows in a file, of shape (n, 1),
+            or the names of files.
         y : array-like of shape (n_samples,)
             Labels; rows at ``missing_label`` are left out.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -169,13 +173,19 @@ class NetClassifier(ScoresLabeledRows, SkactivemlClassifier, ABC):
         # scikit-activeml changes the dictionary, hence one for each call
         rows = {"allow_nd": True, "ensure_min_samples": 0, "ensure_min_features": 0}
         _check_feature_names(self, X, reset=True)
+        X = net_rows(self.net, X)
         with known_classes(self.classes is not None):
-            X, y, sample_weight = self._validate_data(
-                X, labels, sample_weight, check_X_dict=rows
+            # scikit-activeml knows arrays of numbers; zeros stand in for other rows
+            checked, y, sample_weight = self._validate_data(
+                X if is_numbers(X) else np.zeros((len(X), 1)),
+                labels,
+                sample_weight,
+                check_X_dict=rows,
             )
+        X = checked if is_numbers(X) else X
         warn_of_one_class(labels, self.missing_label, self.classes)
-        if X.ndim > 1:  # scikit-activeml forgets it where there are no rows
-            self.n_features_in_ = X.shape[1]
+        # scikit-activeml forgets it where there are no rows
+        self.n_features_in_ = n_columns(X)
         sample_weight = row_weights(sample_weight, len(X))
         if start_from is not None:
             _check_same_classes(self, start_from)
@@ -183,7 +193,7 @@ class NetClassifier(ScoresLabeledRows, SkactivemlClassifier, ABC):
         seed = as_seed(self.random_state)
         self.random_state_ = np.random.RandomState(seed % 2**32)
         self.seed_ = seed
-        self.row_shape_ = X.shape[1:]
+        self.row_shape_ = row_shape(X)
         labeled = is_labeled(y, missing_label=-1)
         weight = None if sample_weight is None else sample_weight[labeled]
         if weight is not None and len(weight) and not weight.any():
@@ -201,7 +211,7 @@ class NetClassifier(ScoresLabeledRows, SkactivemlClassifier, ABC):
             self._check_fit(shown)
         return self
 
-    def _shown(self, X: NDArray[Any]) -> NDArray[Any]:
+    def _shown(self, X: Any) -> Any:
         """Return a few rows that show what the module is given.
 
         Where there are no rows, they are random vectors or images, of integers zeros:
@@ -210,7 +220,8 @@ class NetClassifier(ScoresLabeledRows, SkactivemlClassifier, ABC):
         nothing to show.
         """
         shape = N_SHOWN_ROWS, *X.shape[1:]
-        if len(X) or X.ndim < 2 or 0 in shape or self.net.dataset is not Dataset:
+        has_size = is_numbers(X) and 0 not in shape
+        if len(X) or not has_size or self.net.dataset is not Dataset:
             return X[:N_SHOWN_ROWS]
         if X.dtype.kind in "iu":
             return np.zeros(shape, X.dtype)
@@ -220,10 +231,10 @@ class NetClassifier(ScoresLabeledRows, SkactivemlClassifier, ABC):
     def _fit_nets(
         self,
         *,
-        X: NDArray[Any],
+        X: Any,
         y: NDArray[np.int64],
         sample_weight: NDArray[Any] | None,
-        shown: NDArray[Any],
+        shown: Any,
         start_from: list[NeuralNet] | None,
     ) -> list[NeuralNet]:
         """Return fitted clones of ``self.net``; data are arguments of ``fit_net``."""
@@ -337,16 +348,18 @@ class NetClassifier(ScoresLabeledRows, SkactivemlClassifier, ABC):
         """
         return self.predict_proba(X, return_embeddings=True)[1]
 
-    def _check_rows(self, X: Any) -> NDArray[Any]:
+    def _check_rows(self, X: Any) -> Any:
         """Return inputs that look like those of fit."""
         check_is_fitted(self)
         _check_feature_names(self, X, reset=False)
         check_is_rows(X)
-        X = check_array(X, allow_nd=True)
-        check_n_features(self, X, reset=False)
-        if X.shape[1:] != self.row_shape_:
+        X = net_rows(self.net, X)
+        if is_numbers(X):
+            X = check_array(X, allow_nd=True)
+            check_n_features(self, X, reset=False)
+        if row_shape(X) != self.row_shape_:
             raise ValueError(
-                f"The rows of X have shape {X.shape[1:]}, but {type(self).__name__} "
+                f"The rows of X have shape {row_shape(X)}, but {type(self).__name__} "
                 f"was fitted with rows of shape {self.row_shape_}."
             )
         return X

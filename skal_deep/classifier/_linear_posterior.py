@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.sparse import issparse
 from torch import Tensor
 from torch.nn.functional import linear, pad
 
@@ -16,6 +15,7 @@ from skal_deep.functional.gaussian_regression import LinearRegression
 from skal_deep.functional.gradient_length import last_layer_gradient_lengths
 from skal_deep.functional.laplace import Curvature, laplace_weights
 from skal_deep.modules._rng import draw_generator
+from skal_deep.rows._data import as_data, numbers
 
 # A posterior of that many weights has them all in its covariance: the eigenvalues of a
 # larger one take minutes.
@@ -29,8 +29,9 @@ def posterior_structure(n_classes: int, n_features: int) -> str:
 
 def flat_rows(X: Any) -> Tensor:
     """Return rows as vectors of floating-point numbers."""
-    rows = X.toarray() if issparse(X) else np.asarray(X)
-    rows_ND = torch.tensor(np.ascontiguousarray(rows)).flatten(1)
+    who = "A strategy that measures the rows themselves"
+    rows_ND = torch.tensor(np.ascontiguousarray(numbers(as_data(X), who=who)))
+    rows_ND = rows_ND.flatten(1)
     return rows_ND if rows_ND.is_floating_point() else rows_ND.double()
 
 

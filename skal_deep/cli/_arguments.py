@@ -44,8 +44,14 @@ def _is_served(strategy: pool.DeepQueryStrategy) -> bool:
     return True
 
 
-def _split_list(text: str) -> list[str]:
-    """Return the entries of a comma-separated list."""
+def split_list(text: str) -> list[str]:
+    """Return the entries of a comma-separated list.
+
+    Parameters
+    ----------
+    text : str
+        Entries with commas between them.
+    """
     return [name for name in map(str.strip, text.split(",")) if name]
 
 
@@ -63,7 +69,7 @@ def strategies(text: str) -> dict[str, Any]:
         Names, with any case and hyphens; "random" is always there and can be left out.
     """
     known = known_strategies()
-    names = _split_list(text)
+    names = split_list(text)
     if not names:
         raise argparse.ArgumentTypeError("name at least one strategy")
     by_plain = {_simplify(name): strategy for name, strategy in known.items()}
@@ -86,6 +92,17 @@ def strategies(text: str) -> dict[str, Any]:
     return chosen
 
 
+def names(text: str) -> tuple[str, ...]:
+    """Return the entries of a comma-separated list.
+
+    Parameters
+    ----------
+    text : str
+        Names.
+    """
+    return tuple(split_list(text))
+
+
 def metrics(text: str) -> list[str]:
     """Return the names of a comma-separated list of metrics, if there are such.
 
@@ -94,7 +111,7 @@ def metrics(text: str) -> list[str]:
     text : str
         Names as in scikit-learn, and "neg_ece".
     """
-    names = _split_list(text)
+    names = split_list(text)
     try:
         named_scorers(names)
     except ValueError as error:
@@ -138,6 +155,7 @@ def _make_type(
 
 count = _make_type(int, lambda n: n >= 1, "a whole number from 1 up")
 jobs = _make_type(int, lambda n: n >= 1 or n == -1, "-1 or a whole number from 1 up")
+port = _make_type(int, lambda n: 0 <= n < 2**16, "a port: a number from 0 to 65535")
 seed = _make_type(int, lambda n: n >= 0, "a whole number from 0 up")
 positive = _make_type(float, lambda x: 0 < x < float("inf"), "a number above 0")
 size = _make_type(

@@ -7,24 +7,26 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from skorch import NeuralNetClassifier
-from torch import nn
+from sklearn.compose import make_column_transformer
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skal_deep.classifier import MCDropoutClassifier
+from skal_deep.campaign._nets import net_classifier
 from skal_deep.cli._parser import DEFAULTS, MAX_TEST_ROWS
 from skal_deep.datasets import Data, load, some_rows
 from skal_deep.evaluation import Comparison, compare_strategies
 from skal_deep.identity._values import digest, fingerprint
-from skal_deep.modules import MLP, ConvNet
 
 # What may change when a run goes on: it decides nothing of the rounds played already.
 _FREE = {"strategies", "repeats", "cycles", "full_data", "jobs", "quiet"}
 # Data go by what they hold, however their path is spelt and wherever they lie.
-_ELSEWHERE = {"command", "out", "data", "label"}
+_ELSEWHERE = {"command", "out", "data", "label", "text", "categories", "pixels"}
+_MOST_WORDS = 2000  # a net of vectors has a weight for each word and unit
 _MIN_PIXELS = 4  # two halvings leave one
-_TABLES = (".csv", ".tsv")
+_TABLES = (".csv", ".tsv", ".parquet")
 
 
 def compare(args: argparse.Namespace) -> tuple[Comparison, Data]:
@@ -35,9 +37,15 @@ def compare(args: argparse.Namespace) -> tuple[Comparison, Data]:
     args : argparse.Namespace
         Parsed arguments.
     """
-    if args.label is not None and Path(args.data).suffix.lower() not in _TABLES:
-        raise ValueError("--label names a column of a .csv file; --data is none.")
-    data = load(args.data, args.label)
+    is_table = Path(args.data).suffix.lower() in _TABLES
+    for option in ("label", "text", "categories"):
+        if getattr(args, option) and not is_table:
+            raise ValueError(
+                f"--{option} names a column of a .csv or .parquet file; --data is none."
+            )
+    if args.text and args.categories:
+        raise ValueError("--text takes one column alone: leave --categories out.")
+    data = load(args.data, args.label, args.text, args.categories, args.pixels)
     rng = np.random.default_rng(args.seed)
     X, y = some_rows(data.X, data.y, args.pool_size, rng)
     X_test, y_test = data.X_test, data.y_test
@@ -87,38 +95,41 @@ def _run_name(args: argparse.Namespace, data: Data) -> str:
     return digest({**decides, "data": held})
 
 
-def estimator(args: argparse.Namespace, X: np.ndarray) -> MCDropoutClassifier:
+def estimator(args: argparse.Namespace, X: Any) -> Any:
     """Return the classifier that the arguments describe.
 
     Parameters
     ----------
     args : argparse.Namespace
         Parsed arguments.
-    X : ndarray of shape (n_samples, ...)
-        Inputs, whose shape decides on the net.
+    X : ndarray of shape (n_samples, ...) or table of pandas
+        Inputs, whose kind and shape decide on the net and on what stands before it.
     """
-    fits = X.ndim == 4 and min(X.shape[2:]) >= _MIN_PIXELS
+    fits = len(X.shape) == 4 and min(X.shape[2:]) >= _MIN_PIXELS
     is_conv = args.model == "cnn" or (args.model == "auto" and fits)
     if is_conv and not fits:
         raise ValueError(
             f"--model cnn needs images (n, c, h, w) of {_MIN_PIXELS} pixels a side; "
             "use --model mlp."
         )
-    net = NeuralNetClassifier(
-        ConvNet if is_conv else MLP,
-        module__dropout=args.dropout,
-        criterion=nn.CrossEntropyLoss,
-        optimizer=torch.optim.Adam,
+    clf = net_classifier(
+        is_conv,
+        dropout=args.dropout,
+        epochs=args.epochs,
         lr=args.lr,
-        max_epochs=args.epochs,
-        batch_size=32,
-        iterator_train__shuffle=True,
-        iterator_valid__batch_size=512,
-        train_split=None,
-        verbose=0,
+        n_samples=args.samples,
         device=args.device,
     )
-    return MCDropoutClassifier(net, n_samples=args.samples)
+    if args.text:
+        return make_pipeline(TfidfVectorizer(max_features=_MOST_WORDS), clf)
+    if args.categories:
+        others = [name for name in X.columns if name not in args.categories]
+        columns = make_column_transformer(
+            (OneHotEncoder(handle_unknown="ignore"), list(args.categories)),
+            (make_pipeline(SimpleImputer(), StandardScaler()), others),
+        )
+        return make_pipeline(columns, clf)
+    return clf
 
 
 def write(comparison: Comparison, data: Data, folder: Path) -> None:

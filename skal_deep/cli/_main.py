@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from skal_deep.classifier import CapabilityError
+from skal_deep.cli._campaign import run_campaign_command
+from skal_deep.cli._campaign_parser import COMMANDS
 from skal_deep.cli._job import compare, write
 from skal_deep.cli._parser import build_parser
 from skal_deep.evaluation.simulation._first_labels import format_counts
@@ -19,9 +21,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     code : int
-        0 on success.
+        0 on success, 2 for wrong use, 3 where nothing is left to do, 130 if it was
+        interrupted.
     """
     args = (parser := build_parser()).parse_args(argv)
+    if args.command in COMMANDS:
+        return run_campaign_command(args, parser.prog)
     try:
         comparison, data = compare(args)
         write(comparison, data, args.out)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from skal_deep.cli import _arguments as types
+from skal_deep.cli._campaign_parser import add_campaign_commands
 from skal_deep.datasets import NAMES
 from skal_deep.evaluation import BASELINE, compare_strategies
 
@@ -31,6 +32,8 @@ examples:
         --strategies bald,badge --repeats 10 --full-data
   your own table, with the labels in the column "species":
     python -m skal_deep compare --data birds.csv --label species
+  texts in the column "review" of a table:
+    python -m skal_deep compare --data films.csv --text review --label mood
   every row three times, one label in ten wrong, calibration reported as well:
     python -m skal_deep compare --copies 3 --label-noise 0.1 \\
         --metrics accuracy,neg_log_loss,neg_ece
@@ -41,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m skal_deep",
-        description="Deep active learning, compared honestly.",
+        description="Deep active learning: compare strategies, label what they choose.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     compare = commands.add_parser(
@@ -57,14 +60,24 @@ def build_parser() -> argparse.ArgumentParser:
     _add_conditions(compare.add_argument_group("harder conditions"))
     _add_model(compare.add_argument_group("model"))
     _add_running(compare.add_argument_group("running"))
+    add_campaign_commands(commands, _HelpFormatter)
     return parser
 
 
 def _add_data(group: argparse._ArgumentGroup) -> None:
-    what = f"{', '.join(NAMES)}, an .npz or .csv file, or a folder with IDX files"
+    what = (
+        f"{', '.join(NAMES)}, an .npz, .csv or .parquet file, a folder with IDX files, "
+        "or one with a folder of images for each class"
+    )
     _add(group, "--data", str, "digits", "NAME|PATH", what)
-    what = "column of a .csv or .tsv file that holds the labels (default: the last)"
+    what = "column of a table that holds the labels (default: the last)"
     _add(group, "--label", str, None, "NAME", what)
+    what = "column of a table that holds texts, which are then the inputs"
+    _add(group, "--text", str, None, "NAME", what)
+    what = "columns of a table that hold words, separated by commas"
+    _add(group, "--categories", types.names, (), "NAMES", what)
+    what = "resize images of a folder to N x N pixels"
+    _add(group, "--pixels", types.count, None, "N", what)
     what = "use N rows, drawn at random (default: all)"
     _add(group, "--pool-size", types.count, None, "N", what)
     what = (

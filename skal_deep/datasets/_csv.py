@@ -3,6 +3,7 @@
 import csv
 import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skal_deep.datasets._data import Data
+from skal_deep.datasets._frames import as_frame
 from skal_deep.datasets._labels import as_labels
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -17,7 +19,12 @@ _MARKS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 Line = tuple[int, list[str]]  # its number, and its entries
 
 
-def from_csv(path: Path, label: str | None) -> Data:
+def from_csv(
+    path: Path,
+    label: str | None,
+    text: str | None = None,
+    categories: Sequence[str] = (),
+) -> Data:
     """Return the rows of a table.
 
     Parameters
@@ -27,6 +34,10 @@ def from_csv(path: Path, label: str | None) -> Data:
         semicolons or tabs, whichever part the header most often.
     label : str or None
         Column of the labels; ``None`` is the last.
+    text : str, optional
+        Column of the texts, if these are the inputs.
+    categories : sequence of str, default=()
+        Columns of words, beside those of numbers.
     """
     (_, header), *lines = _lines(path)
     at = _label_column(path, header, label)
@@ -47,7 +58,20 @@ def from_csv(path: Path, label: str | None) -> Data:
         features = features[1:]
     if not features:
         raise ValueError(f"{path} has no column beside the labels, {header[at]!r}.")
-    X = _numbers(path, header, lines, features)
+    X: Any
+    if text is not None:
+        column = _label_column(path, header, text)
+        X = np.array([line[column] for _, line in lines], dtype=object)
+    elif categories:
+        at_words = [_label_column(path, header, name) for name in categories]
+        of_numbers = [column for column in features if column not in at_words]
+        X = as_frame(
+            {header[c]: [line[c] for _, line in lines] for c in at_words},
+            [header[column] for column in of_numbers],
+            _numbers(path, header, lines, of_numbers),
+        )
+    else:
+        X = _numbers(path, header, lines, features)
     y, names = as_labels(np.array([line[at] for _, line in lines]), str(path))
     return Data(path.stem, X, y, class_names=names)
 
@@ -139,7 +163,7 @@ def _numbers(
                 f"{path}, line {number}, column {header[columns[wrong]]!r}: "
                 f"{_cut(entries[wrong])!r} is no number. There must be numbers in "
                 f"every column but {_the_other(header, columns)!r}, with a decimal "
-                "point."
+                "point, unless a column is said to hold texts or categories."
             )
     return X
 

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skal_deep.rows._data import as_data, take
+
 _CHANNELS = (1, 3, 4)
 
 
@@ -19,8 +21,9 @@ class Data:
     ----------
     name : str
         Its name.
-    X : ndarray of shape (n, ...)
-        Inputs in float32: vectors, or images (n, c, h, w) between 0 and 1.
+    X : ndarray of shape (n, ...), or table of pandas
+        Inputs in float32: vectors, or images (n, c, h, w) between 0 and 1; texts, or
+        a table, where columns of words are asked for.
     y : ndarray of shape (n,)
         Labels, whole numbers; -1 where a row has none.
     X_test, y_test : ndarray or None
@@ -42,7 +45,7 @@ class Data:
     """
 
     name: str
-    X: NDArray[np.float32]
+    X: Any
     y: NDArray[np.int64]
     X_test: NDArray[np.float32] | None = None
     y_test: NDArray[np.int64] | None = None
@@ -84,15 +87,15 @@ def as_inputs(X: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def some_rows(
-    X: NDArray[Any], y: NDArray[Any], n_rows: int | None, rng: np.random.Generator
-) -> tuple[NDArray[Any], NDArray[Any]]:
+    X: Any, y: NDArray[Any], n_rows: int | None, rng: np.random.Generator
+) -> tuple[Any, NDArray[Any]]:
     """Return rows drawn at random, or all if there are no more.
 
     Use it to try a comparison on a part of a large data set first.
 
     Parameters
     ----------
-    X : ndarray of shape (n, ...)
+    X : array-like of shape (n, ...), table, sparse matrix or dict of arrays
         Inputs.
     y : ndarray of shape (n,)
         Labels.
@@ -122,4 +125,4 @@ def some_rows(
     if n_rows is None or n_rows >= len(y):
         return X, y
     rows = rng.permutation(len(y))[:n_rows]
-    return X[rows], y[rows]
+    return take(as_data(X), rows), y[rows]

@@ -1,5 +1,6 @@
 """Data sets by name or by path."""
 
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from sklearn.datasets import fetch_openml, load_digits
 from skal_deep.datasets._csv import from_csv
 from skal_deep.datasets._data import Data, as_inputs
 from skal_deep.datasets._files import from_idx, from_npz
+from skal_deep.datasets._frames import from_parquet
+from skal_deep.datasets._images import class_folders, from_class_folders
 from skal_deep.datasets._labels import as_labels
 
 # Where Debian's package dataset-fashion-mnist puts its files.
@@ -16,7 +19,13 @@ _DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 NAMES = ("digits", "fashion-mnist")
 
 
-def load(source: str | Path, label: str | None = None) -> Data:
+def load(
+    source: str | Path,
+    label: str | None = None,
+    text: str | None = None,
+    categories: Sequence[str] = (),
+    pixels: int | None = None,
+) -> Data:
     """Return a data set by name or from a file or folder.
 
     Use it for a first comparison, or to read your own data in one of these formats.
@@ -28,10 +37,18 @@ def load(source: str | Path, label: str | None = None) -> Data:
         "fashion-mnist" (70,000 images of 28 x 28 pixels, from Debian's package
         dataset-fashion-mnist if installed, else from OpenML); a folder with the IDX
         files of MNIST or its kin; an .npz file with arrays X and y (and X_test and
-        y_test) or x_train and y_train (and x_test and y_test); or a .csv file with a
-        header, one row a sample, its entries separated by commas, semicolons or tabs.
+        y_test) or x_train and y_train (and x_test and y_test); a .csv file with a
+        header, one row a sample, its entries separated by commas, semicolons or tabs; a
+        .parquet file; or a folder that has a folder of images for each class.
     label : str, default=None
-        Column of a .csv file that holds the labels; ``None`` is the last.
+        Column of a table that holds the labels; ``None`` is the last.
+    text : str, default=None
+        Column of a table that holds texts, which are then the inputs. ``None`` takes
+        all columns but the labels.
+    categories : sequence of str, default=()
+        Columns of a table that hold words. The inputs are then a table of pandas.
+    pixels : int, default=None
+        Sides that images of a folder get; ``None`` leaves them as they are.
 
     Returns
     -------
@@ -64,15 +81,20 @@ def load(source: str | Path, label: str | None = None) -> Data:
             f"{type(source).__name__}."
         )
     path = Path(source)
+    if path.is_dir() and class_folders(path):
+        return from_class_folders(path.resolve(), pixels)
     if path.is_dir():
         return from_idx(path.resolve().name, path)
     if path.is_file() and path.suffix.lower() == ".npz":
         return from_npz(path)
     if path.is_file() and path.suffix.lower() in (".csv", ".tsv"):
-        return from_csv(path, label)
+        return from_csv(path, label, text, categories)
+    if path.is_file() and path.suffix.lower() == ".parquet":
+        return from_parquet(path, label, text, categories)
     raise ValueError(
         f"No data set {str(source)!r}. Give one of {', '.join(NAMES)}, or the path of "
-        "an .npz file, a .csv file or a folder with IDX files."
+        "an .npz file, a .csv file, a .parquet file, a folder with IDX files, or a "
+        "folder that has a folder of images for each class."
     )
 
 

@@ -13,10 +13,12 @@ import numpy as np
 import torch
 from skactiveml.utils import is_labeled
 from sklearn.metrics import get_scorer, get_scorer_names, roc_auc_score
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import check_consistent_length
 
 from skal_deep.evaluation._export import check_name, shorten
 from skal_deep.functional import expected_calibration_error
+from skal_deep.rows._contents import equal_rows
+from skal_deep.rows._data import as_data, n_rows, take
 from skal_deep.rows._label_array import label_array, narrowed
 from skal_deep.rows._labels import known_classes
 from skal_deep.rows._lent import lent
@@ -184,7 +186,7 @@ def _once(
 
 def _equal(X: Any, about: Any) -> bool:
     """Return whether a metric left X as it was lent."""
-    return X is about or bool(np.array_equal(X, about))
+    return equal_rows(X, about)
 
 
 def scores_of(
@@ -205,14 +207,13 @@ def scores_of(
     missing_label : scalar, str, nan or None
         Marks a row without a label.
     """
-    X = check_array(X, allow_nd=True, ensure_min_samples=0)
-    y = label_array(y, missing_label)
-    check_consistent_length(X, y)
+    X, y = as_data(X), label_array(y, missing_label)
+    check_consistent_length(np.empty(n_rows(X)), y)
     is_known = is_labeled(y, missing_label)
     if not is_known.any():
         return dict.fromkeys(metrics, float("nan"))
     if not is_known.all():
-        X, y = X[is_known], y[is_known]
+        X, y = take(X, is_known), y[is_known]
     y = narrowed(y)
     lendings: list[Any] = []
     asked, scores = _answer_once(estimator, X, lendings), {}

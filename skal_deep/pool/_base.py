@@ -21,6 +21,11 @@ from skal_deep.classifier.door._fitting import (
     model_to_ask,
     seen_inputs,
 )
+from skal_deep.classifier.door._kinds_of_rows import (
+    measured_rows,
+    rows_for,
+    takes_rows_directly,
+)
 from skal_deep.classifier.door._model_checks import (
     check_feature_names,
     check_needs,
@@ -31,7 +36,6 @@ from skal_deep.modules import isolated_rng
 from skal_deep.pool._checks import (
     as_batch_size,
     as_candidates,
-    as_inputs,
     check_labels,
     check_picks,
     check_unlabeled_left,
@@ -42,6 +46,7 @@ from skal_deep.pool._order import same_rows, shuffle
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._rows import Rows
 from skal_deep.pool._selection import SelectionRule, TopK
+from skal_deep.rows._data import as_data, is_numbers, n_columns, n_rows, take
 from skal_deep.rows._label_array import label_array
 from skal_deep.rows._order import canonical_order
 from skal_deep.rows._row_weights import row_weights
@@ -141,7 +146,8 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         ----------
         X : array-like of shape (n_samples, ...)
             All inputs, labelled and unlabelled: vectors, images (n, c, h, w), or
-            whatever else the classifier takes.
+            whatever else the classifier takes: a table of pandas or polars, texts,
+            names of files, a sparse matrix, a dict of arrays.
         y : array-like of shape (n_samples,) or, with ``reg``, (n_samples, n_targets)
             Labels, or targets of a regression; unlabelled rows hold
             ``missing_label``, for targets best ``np.nan``.
@@ -158,7 +164,8 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             Weights of the rows when fitting, finite and not negative.
         candidates : array-like, default=None
             ``None`` are all unlabelled rows; integers of shape (n_candidates,) are
-            rows of ``X``; an array of shape (n_candidates, ...) holds inputs.
+            positions of rows of ``X``; an array of shape (n_candidates, ...), or
+            whatever else is of the kind of ``X``, holds inputs.
         batch_size : int, default=1
             Number of labels to query. With fewer candidates than that, all of them
             are returned, with a warning.
@@ -196,9 +203,10 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         if reg is not None and self._reads_classes:
             raise TypeError(f"{name} reads labels as classes and takes no regressor.")
         clf, fit_clf = given_model(clf, fit_clf, reg, fit_reg)
+        batch_size, X = as_batch_size(batch_size), as_data(X)
         check_feature_names(clf, fit_clf, X, candidates)
-        batch_size, X = as_batch_size(batch_size), as_inputs("X", X)
-        candidates = as_candidates(candidates, X)
+        X, is_direct = rows_for(clf, X) if self._needs else X, takes_rows_directly(clf)
+        candidates, is_foreign = as_candidates(candidates, X)
         check_labels(y)
         targets, y = None, label_array(y, self.missing_label)
         if reg is not None and y.ndim == 2:  # one of them tells which are known
@@ -206,16 +214,19 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             y[~labeled_rows(targets, self.missing_label)] = self.missing_label
         if candidates is None:
             check_unlabeled_left(y, self.missing_label)
-        X, y, candidates, batch_size, return_utilities = self._validate_data(
-            X, y, candidates, batch_size, return_utilities, reset=True
+        X, y, candidates, batch_size, return_utilities = self._validate_rows(
+            X, y, candidates, is_foreign, batch_size, return_utilities, is_direct
         )
-        sample_weight = row_weights(sample_weight, len(X))
+        sample_weight = row_weights(sample_weight, n_rows(X))
         clf = knowing_its_rows(clf, X, y, self.missing_label_, sample_weight)
         needs = self._needs if reg is None else self._needs_of_regressor or self._needs
         clf = check_needs(name, clf, needs, self._works_on_inputs)
+        if clf is None and self._needs and not is_direct:
+            X, candidates = measured_rows(name, X, candidates, is_foreign)
         if self.random_state is None:  # upstream would draw from numpy's global state
             self.random_state_ = np.random.RandomState(fresh_seed)
         seed = int(self.random_state_.randint(2**31 - 1))
+        given = X, candidates
         with isolated_rng(seed):
             if clf is not None:
                 known = y if targets is None else targets
@@ -225,28 +236,66 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
                 is_untrained = not is_labeled(y, self.missing_label_).any() and (
                     fit_clf or not was_trained(clf)
                 )
-                clf, X, candidates = seen_inputs(clf, X, candidates)
+                clf, X, candidates = seen_inputs(name, clf, X, candidates, is_foreign)
                 # inputs of a last step are measured, whatever that step has learned
                 if is_untrained and clf is not None and not self._does_without_labels:
                     warn_untrained(name, self._works_on_inputs)
             pool, rows = self._look(
-                X, y, candidates, clf, seed, sample_weight, return_utilities
+                X,
+                y,
+                candidates,
+                is_foreign,
+                # what a Pipeline makes equal, such as texts, need not be equal
+                (X, candidates) if is_numbers(given[0]) else given,
+                clf,
+                seed,
+                sample_weight,
+                return_utilities,
             )
             with torch.no_grad():
                 picks, utilities = self._select(pool, batch_size)
         picked = check_picks(name, picks, batch_size, len(pool))
         if not return_utilities:
             return rows[picked]
-        width = len(pool) if pool.is_foreign else len(X)
+        width = len(pool) if pool.is_foreign else n_rows(X)
         all_utilities = np.full((batch_size, width), np.nan)
         all_utilities[:, rows] = check_utilities(name, utilities, picked, len(pool))
         return rows[picked], all_utilities
 
-    def _look(
+    def _validate_rows(
         self,
-        X: NDArray[Any],
+        X: Any,
         y: NDArray[Any],
         candidates: Any,
+        is_foreign: bool,
+        batch_size: int,
+        return_utilities: bool,
+        is_direct: bool,
+    ) -> tuple[Any, NDArray[Any], Any, int, bool]:
+        """Return what scikit-activeml has checked, with rows of any kind left alone.
+
+        It knows arrays of numbers; for all others a column of zeros stands in.
+        """
+        if is_numbers(X):
+            checks = {"allow_nd": True, "ensure_all_finite": is_direct}
+            return self._validate_data(
+                X, y, candidates, batch_size, return_utilities, True, checks
+            )
+        known = np.zeros((n_rows(candidates), 1)) if is_foreign else candidates
+        _, y, known, batch_size, return_utilities = self._validate_data(
+            np.zeros((n_rows(X), 1)), y, known, batch_size, return_utilities, True
+        )
+        self.n_features_in_ = n_columns(X)
+        candidates = candidates if is_foreign else known
+        return X, y, candidates, batch_size, return_utilities
+
+    def _look(
+        self,
+        X: Any,
+        y: NDArray[Any],
+        candidates: Any,
+        is_foreign: bool,
+        told_apart: tuple[Any, Any],
         clf: Any,
         seed: int,
         sample_weight: NDArray[Any] | None,
@@ -254,14 +303,14 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
     ) -> tuple[Pool, NDArray[np.intp]]:
         """Return the pool of a query and which rows its candidates are."""
         model, has_label = as_model(clf), is_labeled(y, self.missing_label_)
-        labeled = canonical_order(X, np.flatnonzero(has_label), y, sample_weight)
-        unlabeled = canonical_order(X, np.flatnonzero(~has_label))
-        is_foreign = candidates is not None and candidates.ndim > 1
+        own, foreign = told_apart
+        labeled = canonical_order(own, np.flatnonzero(has_label), y, sample_weight)
+        unlabeled = canonical_order(own, np.flatnonzero(~has_label))
         data = candidates if is_foreign else X
         if is_foreign:
-            rows = canonical_order(data, np.arange(len(data)))
+            rows = canonical_order(foreign, np.arange(n_rows(data)))
         else:
-            rows = unlabeled if candidates is None else canonical_order(X, candidates)
+            rows = unlabeled if candidates is None else canonical_order(own, candidates)
         is_all = same_rows(data, rows, X, unlabeled)
         rows = shuffle(rows, derived_seed(seed, 0))
         weight = None if sample_weight is None else sample_weight[labeled]
@@ -271,7 +320,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             y_known[hidden] = self.missing_label_
             with isolated_rng(derived_seed(seed, 3)), torch.enable_grad():
                 return fit_on_labeled(
-                    clf, X[labeled], y_known, self.missing_label_, weight
+                    clf, take(X, labeled), y_known, self.missing_label_, weight
                 )
 
         pool = Pool(

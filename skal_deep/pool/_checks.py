@@ -2,6 +2,7 @@
 
 import operator
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,14 @@ from scipy.sparse import issparse
 from skactiveml.utils import is_unlabeled
 from torch import Tensor
 
-from skal_deep.rows._shape import check_is_rows
+from skal_deep.rows._data import (
+    as_data,
+    check_alike,
+    is_numbers,
+    is_table,
+    n_rows,
+    numbers,
+)
 
 
 def as_batch_size(batch_size: Any) -> int:
@@ -23,53 +31,59 @@ def as_batch_size(batch_size: Any) -> int:
         raise TypeError(f"batch_size must be an integer, not {batch_size!r}.") from None
 
 
-def as_inputs(name: str, X: Any) -> Any:
-    """Return inputs as they are; refuse what is no numbers, by name."""
-    if hasattr(X, "iloc"):
-        check_is_rows(X, name)
-    if hasattr(X, "iloc") or issparse(X):  # scikit-learn converts or refuses these
-        return X
-    try:
-        array = np.asarray(X)
-    except ValueError:
-        raise ValueError(f"The rows of {name} are not all of one shape.") from None
-    if array.dtype == object:
-        try:
-            array = array.astype(np.float64)
-        except (TypeError, ValueError, OverflowError):
-            raise ValueError(
-                f"{name} holds Python objects that are no numbers. Encode them first, "
-                "for example by scikit-learn's OrdinalEncoder."
-            ) from None
-    if not array.ndim:
-        raise ValueError(f"{name} must be an array of rows, not {X!r}.")
-    if array.dtype.kind not in "biuf":
-        raise ValueError(
-            f"{name} must hold numbers, not {array.dtype}. Encode it first, for "
-            "example by scikit-learn's OrdinalEncoder."
-        )
-    check_is_rows(array, name)
-    return array
+def as_candidates(candidates: Any, X: Any) -> tuple[Any, bool]:
+    """Return candidates, and whether they are inputs and no rows of X.
 
+    What would be misread as positions is refused.
 
-def as_candidates(candidates: Any, X: Any) -> NDArray[Any] | None:
-    """Return candidates as an array; refuse what would be misread as indices."""
+    Parameters
+    ----------
+    candidates : array-like or None
+        As given.
+    X : object
+        All inputs, in a form of ``as_data``.
+    """
     if candidates is None:
-        return None
+        return None, False
+    if isinstance(candidates, Mapping) or issparse(candidates):
+        return _as_foreign(candidates, X), True
+    if is_table(candidates):
+        if len(candidates.shape) == 1:
+            return _as_column(candidates, X)
+        return _as_foreign(candidates, X), True
+    if type(candidates).__module__.partition(".")[0] == "pandas":  # it is an Index
+        raise ValueError(
+            "candidates is an Index of pandas, whose entries are labels of rows; pass "
+            "their positions, X.index.get_indexer(candidates)."
+        )
     try:
-        candidates = np.asarray(candidates)
+        array = np.asarray(candidates)
     except ValueError:
         raise ValueError("The rows of candidates are not all of one shape.") from None
-    if not candidates.ndim:
-        kind = TypeError if candidates.dtype == object else ValueError
+    if not array.ndim:
+        kind = TypeError if array.dtype == object else ValueError
         raise kind(
             f"candidates must be None, a list of rows of X, or inputs; it is "
-            f"{candidates.item()!r}."
+            f"{array.item()!r}."
         )
-    if not len(candidates):
+    if not len(array):
         raise ValueError("candidates is empty: there is nothing to query.")
-    if candidates.ndim > 1:
-        return _as_foreign(candidates, np.shape(X)[1:])
+    if array.ndim > 1:
+        return _as_foreign(candidates, X), True
+    if array.dtype.kind in "OUST" and len(X.shape) == 1 and not isinstance(X, Mapping):
+        return _as_foreign(candidates, X), True
+    return _as_positions(array, n_rows(X)), False
+
+
+def _as_column(candidates: Any, X: Any) -> tuple[Any, bool]:
+    """Return a column of a table: texts where these are rows of X, else positions."""
+    array = np.asarray(candidates)
+    if len(X.shape) == 1 and array.dtype.kind in "OUST":
+        return _as_foreign(candidates, X), True
+    return _as_positions(array, n_rows(X)), False
+
+
+def _as_positions(candidates: NDArray[Any], n: int) -> NDArray[np.intp]:
     if candidates.dtype == bool:
         raise ValueError(
             "candidates is a boolean mask. Pass indices: np.flatnonzero(mask)."
@@ -81,25 +95,41 @@ def as_candidates(candidates: Any, X: Any) -> NDArray[Any] | None:
         )
     if candidates.min() < 0:
         raise ValueError("candidates must not be negative: they are rows of X.")
-    if candidates.max() >= (n_rows := np.shape(X)[0]):
+    if candidates.max() >= n:
         raise ValueError(
-            f"candidates holds {candidates.max()}, but X has {n_rows} rows, 0 ... "
-            f"{n_rows - 1}."
+            f"candidates holds {candidates.max()}, but X has {n} rows, 0 ... {n - 1}."
         )
     return candidates.astype(np.intp)
 
 
-def _as_foreign(candidates: NDArray[Any], shape: tuple[int, ...]) -> Any:
+def _as_foreign(candidates: Any, X: Any) -> Any:
     """Return candidates that are inputs; their rows must be like those of X."""
-    if candidates.shape[1:] != shape:
-        hint = ""
-        if candidates.dtype.kind in "iub":
-            hint = " To pass rows of X by their number, give integers of one axis."
+    candidates = as_data(candidates, "candidates")
+    if not n_rows(candidates):
+        raise ValueError("candidates is empty: there is nothing to query.")
+    if is_numbers(X):
+        candidates = numbers(candidates, "candidates")
+    check_alike(candidates, X, "candidates")
+    return candidates
+
+
+def check_finite(X: Any, name: str, why: str) -> None:
+    """Raise if an array of numbers has NaN or infinite ones.
+
+    Parameters
+    ----------
+    X : object
+        Inputs in a form of ``as_data``, or a tensor.
+    name : str
+        Their name.
+    why : str
+        Who needs finite numbers.
+    """
+    if not np.isfinite(X).all():
         raise ValueError(
-            f"candidates holds rows of shape {candidates.shape[1:]}, but those of X "
-            f"have shape {shape}.{hint}"
+            f"Input {name} contains NaN or infinity, and {why} needs finite numbers: "
+            "pass a Pipeline that fills them in, for example by SimpleImputer."
         )
-    return as_inputs("candidates", candidates)
 
 
 def check_labels(y: Any) -> None:

@@ -5,7 +5,6 @@ from math import inf
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
@@ -16,6 +15,7 @@ from skal_deep.functional import deepfool
 from skal_deep.functional.adversarial import nearness
 from skal_deep.pool._base import ScoreQueryStrategy
 from skal_deep.pool._pool import Pool
+from skal_deep.rows._data import as_data
 
 
 class DFAL(ScoreQueryStrategy):
@@ -135,7 +135,7 @@ class DFAL(ScoreQueryStrategy):
         check_needs(type(self).__name__, clf, self._needs, False)
         check_fitted(clf)
         model: Any = as_model(clf)
-        x, logits = model.differentiable_logits(np.asarray(X))
+        x, logits = model.differentiable_logits(as_data(X))
         return self._attack(logits, x)[1].numpy(force=True)
 
     def _score(self, pool: Pool) -> Tensor:

@@ -37,7 +37,10 @@ class EGL(ScoreQueryStrategy):
     ----------
     weights : {"last", "all", "words"}, default="last"
         Whose gradient: of the last layer, of all weights, or of the vectors of the
-        words in the one ``nn.Embedding`` layer of the module.
+        words in an ``nn.Embedding`` layer of the module.
+    word_layer : str, default=None
+        Name of that layer, such as ``"bert.embeddings.word_embeddings"``. ``None`` is
+        the only one there is.
     selection : SelectionRule, default=None
         How to form a batch from the scores; ``None`` is :class:`TopK`, and
         :class:`Power` gives its stochastic form.
@@ -77,13 +80,20 @@ class EGL(ScoreQueryStrategy):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ScoreQueryStrategy._parameter_constraints,
         "weights": [StrOptions({"last", "all", "words"})],
+        "word_layer": [str, None],
     }
 
     def __init__(
-        self, weights="last", selection=None, missing_label=-1, random_state=None
+        self,
+        weights="last",
+        word_layer=None,
+        selection=None,
+        missing_label=-1,
+        random_state=None,
     ):
         super().__init__(missing_label=missing_label, random_state=random_state)
         self.weights = weights
+        self.word_layer = word_layer
         self.selection = selection
 
     @property
@@ -98,5 +108,6 @@ class EGL(ScoreQueryStrategy):
             )
         else:
             proba_NC = pool.predict_proba()
-            lengths = pool.gradient_lengths(self.weights == "words")
+            words = self.weights == "words"
+            lengths = pool.gradient_lengths(words and (self.word_layer or True))
         return expected_gradient_length(proba_NC, lengths)

@@ -12,9 +12,9 @@ from skal_deep.pool._base import ScoreQueryStrategy
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._two_pools import (
     TRAINING,
-    check_axes,
     label_numbers,
     lacks_a_pool,
+    numbers_of,
 )
 
 
@@ -108,15 +108,15 @@ class JointSampling(ScoreQueryStrategy):
     def _score(self, pool: Pool) -> Tensor:
         if lacks_a_pool(pool, "JointSampling"):
             return torch.ones(len(pool))
-        check_axes(pool, "JointSampling")
+        X_labeled, X_unlabeled, X = numbers_of(pool, "JointSampling")
         selector = train_joint_selector(
-            pool.labeled.X,
+            X_labeled,
             label_numbers(pool),
-            pool.unlabeled.X,
+            X_unlabeled,
             n_iterations=self.n_iterations,
             batch_size=self.train_batch_size,
             lr=self.lr,
             generator=pool.generator,
             verbose=self.verbose,
         )
-        return -((-selector.novelty(pool.X)).sigmoid() - self.target).abs()
+        return -((-selector.novelty(X)).sigmoid() - self.target).abs()

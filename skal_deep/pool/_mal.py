@@ -13,9 +13,9 @@ from skal_deep.pool._base import ScoreQueryStrategy
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._two_pools import (
     TRAINING,
-    check_axes,
     label_numbers,
     lacks_a_pool,
+    numbers_of,
 )
 
 
@@ -107,11 +107,11 @@ class MAL(ScoreQueryStrategy):
     def _score(self, pool: Pool) -> Tensor:
         if lacks_a_pool(pool, "MAL"):
             return torch.ones(len(pool))
-        check_axes(pool, "MAL")
+        X_labeled, X_unlabeled, X = numbers_of(pool, "MAL")
         selector = train_minimax_selector(
-            pool.labeled.X,
+            X_labeled,
             label_numbers(pool),
-            pool.unlabeled.X,
+            X_unlabeled,
             entropy_weight=self.entropy_weight,
             n_iterations=self.n_iterations,
             batch_size=self.train_batch_size,
@@ -119,4 +119,4 @@ class MAL(ScoreQueryStrategy):
             generator=pool.generator,
             verbose=self.verbose,
         )
-        return uncertain_among_new(selector.novelty(pool.X), selector.proba(pool.X))
+        return uncertain_among_new(selector.novelty(X), selector.proba(X))

@@ -5,6 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skal_deep.rows._contents import equal_rows
+from skal_deep.rows._data import take
+
 
 def shuffle(rows: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
     """Return the rows in random order, which makes "first among ties" a fair draw."""
@@ -12,15 +15,14 @@ def shuffle(rows: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
 
 
 def same_rows(
-    data: NDArray[Any],
-    rows: NDArray[np.intp],
-    other: NDArray[Any],
-    other_rows: NDArray[np.intp],
+    data: Any, rows: NDArray[np.intp], other: Any, other_rows: NDArray[np.intp]
 ) -> bool:
-    """Return whether rows of two arrays, both in canonical order, hold the same."""
+    """Return whether rows of two inputs, both in canonical order, hold the same."""
     if data is other:
         return np.array_equal(np.sort(rows), np.sort(other_rows))
     return len(rows) == len(other_rows) and all(
-        np.array_equal(data[rows[at : at + 1024]], other[other_rows[at : at + 1024]])
+        equal_rows(
+            take(data, rows[at : at + 1024]), take(other, other_rows[at : at + 1024])
+        )
         for at in range(0, len(rows), 1024)
     )

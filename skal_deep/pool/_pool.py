@@ -15,6 +15,7 @@ from skal_deep.classifier.door._model_checks import class_positions
 from skal_deep.functional import nearest_neighbors
 from skal_deep.pool._order import shuffle
 from skal_deep.pool._rows import Rows
+from skal_deep.rows._data import take
 
 
 class Pool(Rows):
@@ -26,7 +27,7 @@ class Pool(Rows):
 
     Parameters
     ----------
-    data : ndarray of shape (n_samples, ...)
+    data : array of shape (n_samples, ...), table, sparse matrix or dict of arrays
         All inputs that the candidates are taken from.
     positions : ndarray of shape (N,)
         Which of them are candidates.
@@ -81,7 +82,7 @@ class Pool(Rows):
 
     def __init__(
         self,
-        data: NDArray[Any],
+        data: Any,
         positions: NDArray[np.intp],
         model: Model,
         seed: int,
@@ -148,7 +149,7 @@ class Pool(Rows):
         """How many classes the model predicts, or have labels if it predicts none."""
         if not hasattr(self._model, "predict_proba"):
             return len(np.unique(self.y_labeled))
-        return self._model.predict_proba(self._data[self._positions[:1]]).shape[1]
+        return self._model.predict_proba(take(self._data, self._positions[:1])).shape[1]
 
     @property
     def population(self) -> Rows:

@@ -19,7 +19,16 @@ from skal_deep.classifier import (
 )
 from skal_deep.classifier._base import derived_seed
 from skal_deep.functional import last_layer_features
-from skal_deep.pool._checks import as_inputs
+from skal_deep.pool._checks import check_finite
+from skal_deep.rows._data import (
+    as_data,
+    check_alike,
+    is_numbers,
+    n_rows,
+    numbers,
+    row_bytes,
+    take,
+)
 
 # Rows are handed to the model in chunks of about this size, so that a pool that is
 # mapped from a file need never be in memory as a whole.
@@ -43,7 +52,7 @@ class Rows:
 
     Parameters
     ----------
-    data : ndarray of shape (n_samples, ...)
+    data : array of shape (n_samples, ...), table, sparse matrix or dict of arrays
         All inputs.
     positions : ndarray of shape (N,)
         Which of them.
@@ -69,9 +78,7 @@ class Rows:
     torch.Size([2, 2])
     """
 
-    def __init__(
-        self, data: NDArray[Any], positions: NDArray[np.intp], model: Model, seed: int
-    ):
+    def __init__(self, data: Any, positions: NDArray[np.intp], model: Model, seed: int):
         self._data = data
         self._positions = positions
         self._model = model
@@ -83,9 +90,15 @@ class Rows:
         return len(self._positions)
 
     @property
-    def X(self) -> NDArray[Any]:
-        """The inputs, of shape (N, ...)."""
-        return self._data[self._positions]
+    def X(self) -> Any:
+        """The inputs, N rows of the kind that the caller gave."""
+        return take(self._data, self._positions)
+
+    def numbers(self, who: str) -> NDArray[Any]:
+        """Return the inputs as an array of numbers, (N, ...), for who names itself."""
+        X = numbers(self.X, who=who)
+        check_finite(X, "X", who)
+        return X
 
     def seen_X(self) -> NDArray[Any]:
         """Return the inputs as the classifier, or a Pipeline's last step, sees them.
@@ -141,7 +154,7 @@ class Rows:
 
     def linear_head(self) -> tuple[Tensor, Tensor]:
         """Return the weights (C, D) and biases (C,) that make logits of embeddings."""
-        rows = self._data[self._positions[:_N_SHOWN]]
+        rows = take(self._data, self._positions[:_N_SHOWN])
         head: tuple[Tensor, Tensor] = self._model.linear_head(rows)  # type: ignore[attr-defined]
         weight_CD, bias_C = (part.to(self.embed()) for part in head)
         return weight_CD, bias_C
@@ -150,7 +163,7 @@ class Rows:
         """Return whether the layer after the embedding has a bias, as most have."""
         if not hasattr(self._model, "head_has_bias"):
             return True
-        return self._model.head_has_bias(self._data[self._positions[:1]])
+        return self._model.head_has_bias(take(self._data, self._positions[:1]))
 
     def predict_and_embed(self) -> tuple[Tensor, Tensor]:
         """Return probabilities (N, C) and embeddings (N, D), in one pass."""
@@ -207,7 +220,7 @@ class Rows:
         """Return coupled draws of a regressor, of shape (S, N, T)."""
         return self._answer("sample_predictions", n_samples, self._seed, dim=1)
 
-    def gradient_lengths(self, words: bool) -> Tensor:
+    def gradient_lengths(self, words: bool | str) -> Tensor:
         """Return lengths (N, W, C) of the gradients that each label would cause."""
         return self._answer("gradient_lengths", words)
 
@@ -247,18 +260,17 @@ class Rows:
 
     def others(self, X: ArrayLike) -> "Rows":
         """Return other inputs, seen through the same model with the same draws."""
-        data, dtype = as_inputs("X_target", X), self._data.dtype
-        is_exact = np.can_cast(data.dtype, dtype, "same_kind")
-        if is_exact or np.array_equal(data.astype(dtype), data):
-            data = data.astype(dtype)  # else fractions among counts: they stay
-        if not len(data) or not np.isfinite(data).all():
+        data = as_data(X, "X_target")
+        if is_numbers(self._data):
+            data, dtype = numbers(data, "X_target"), self._data.dtype
+            is_exact = np.can_cast(data.dtype, dtype, "same_kind")
+            if is_exact or np.array_equal(data.astype(dtype), data):
+                data = data.astype(dtype)  # else fractions among counts: they stay
+        is_finite = not is_numbers(data) or bool(np.isfinite(data).all())
+        if not n_rows(data) or not (is_finite or np.isnan(self._data).any()):
             raise ValueError("X_target must hold one row at least, and finite numbers.")
-        if data.shape[1:] != self._data.shape[1:]:
-            raise ValueError(
-                f"Inputs of shape {data.shape[1:]} were given beside a pool of shape "
-                f"{self._data.shape[1:]}."
-            )
-        return Rows(data, np.arange(len(data)), self._model, self._seed)
+        check_alike(data, self._data, "X_target")
+        return Rows(data, np.arange(n_rows(data)), self._model, self._seed)
 
     def _answer(self, name: str, *args: Any, dim: int = 0) -> Tensor:
         """Return the model's answer for all rows, the same one each time."""
@@ -277,7 +289,7 @@ class Rows:
     ) -> Iterator[Any]:
         """Yield the model's answers, for so many rows at a time or fewer."""
         method = getattr(self._model, name)
-        fit_in_memory = max(1, _CHUNK_BYTES // max(1, self._data[:1].nbytes))
+        fit_in_memory = max(1, _CHUNK_BYTES // max(1, row_bytes(self._data)))
         size = fit_in_memory if size is None else min(size, fit_in_memory)
         for start in range(0, len(self), size):
-            yield method(self._data[self._positions[start : start + size]], *args)
+            yield method(take(self._data, self._positions[start : start + size]), *args)

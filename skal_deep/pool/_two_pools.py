@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
@@ -38,6 +39,21 @@ def check_axes(pool: Pool, name: str) -> None:
     shape = pool.labeled.X.shape[1:]
     if has_channels_last(shape):
         raise ValueError(f"{name}: {axes_hint(shape)}")
+
+
+def numbers_of(
+    pool: Pool, name: str
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return labelled and unlabelled rows and candidates, as a net may learn from them.
+
+    Raises
+    ------
+    ValueError
+        If rows are neither vectors nor images of finite numbers, channels first.
+    """
+    who = f"{name}, which learns from vectors or images,"
+    check_axes(pool, name)
+    return pool.labeled.numbers(who), pool.unlabeled.numbers(who), pool.numbers(who)
 
 
 def label_numbers(pool: Pool) -> Tensor:

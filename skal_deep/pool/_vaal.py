@@ -10,7 +10,7 @@ from torch import Tensor
 from skal_deep.modules._vaal import train_vaal
 from skal_deep.pool._base import ScoreQueryStrategy
 from skal_deep.pool._pool import Pool
-from skal_deep.pool._two_pools import TRAINING, check_axes, lacks_a_pool
+from skal_deep.pool._two_pools import TRAINING, lacks_a_pool, numbers_of
 
 _POSITIVE_INT = [Interval(Integral, 1, None, closed="left")]
 _NOT_NEGATIVE = [Interval(Real, 0, None, closed="left")]
@@ -131,10 +131,10 @@ class VAAL(ScoreQueryStrategy):
     def _score(self, pool: Pool) -> Tensor:
         if lacks_a_pool(pool, "VAAL"):
             return torch.ones(len(pool))
-        check_axes(pool, "VAAL")
+        X_labeled, X_unlabeled, X = numbers_of(pool, "VAAL")
         scorer = train_vaal(
-            pool.labeled.X,
-            pool.unlabeled.X,
+            X_labeled,
+            X_unlabeled,
             latent_dim=self.latent_dim,
             beta=self.beta,
             adversary_weight=self.adversary_weight,
@@ -146,4 +146,4 @@ class VAAL(ScoreQueryStrategy):
             generator=pool.generator,
             verbose=self.verbose,
         )
-        return 1 - scorer.proba(pool.X)
+        return 1 - scorer.proba(X)

@@ -26,7 +26,8 @@ def lent(values: Any) -> Any:
         mapped = _mapped(values)
         if mapped is not None:
             return mapped
-        if not values.dtype.hasobject:
+        is_plain = not values.dtype.hasobject
+        if is_plain or all(type(value) is str for value in values.flat):
             return values.copy(order="K")
     return copy.deepcopy(values)
 

@@ -1,8 +1,8 @@
 """What is wrong with inputs of one axis."""
 
+from collections.abc import Mapping
+from numbers import Number
 from typing import Any
-
-import numpy as np
 
 
 def check_is_rows(X: Any, name: str = "X") -> None:
@@ -15,12 +15,17 @@ def check_is_rows(X: Any, name: str = "X") -> None:
     name : str, default="X"
         Their name, for the message.
     """
+    if isinstance(X, Mapping):
+        return
     shape = getattr(X, "shape", None)
     if shape is None:
-        if not isinstance(X, list | tuple) or not len(X) or np.ndim(X[0]):
+        is_list = isinstance(X, list | tuple) and len(X) and isinstance(X[0], Number)
+        if not is_list:
             return
         shape = (len(X),)
-    if len(shape) == 1 and shape[0]:
+    dtype = getattr(X, "dtype", None)
+    is_number = dtype is None or getattr(dtype, "kind", "O") in "biufc"
+    if len(shape) == 1 and shape[0] and is_number:
         raise ValueError(
             f"Reshape your data: {name} must hold one row a sample, but has the one "
             f"axis {tuple(shape)}. If these are positions of rows in a data set, or "

@@ -58,6 +58,29 @@ def check_pipeline_space(case: Case) -> None:
     np.testing.assert_array_equal(inside, by_inputs)
 
 
+@_check
+def check_rows_of_other_kinds(case: Case) -> None:
+    """Texts that a Pipeline makes vectors of are picked as vectors are.
+
+    However they are stored, and whether candidates are positions or texts.
+    """
+    if not getattr(case.template, "_needs", None):
+        return
+    names = np.array([f"row {n}" for n in range(len(case.X))], dtype=object)
+
+    def look_up(texts: NDArray[Any]) -> NDArray[np.float32]:
+        return case.X[[int(text.split()[1]) for text in texts]]
+
+    clf = make_pipeline(FunctionTransformer(look_up), case.classifier())
+    picks = case.query(X=names, clf=clf, batch_size=4)
+    order = np.random.default_rng(0).permutation(len(names))
+    its = case.query(X=names[order], y=case.y[order], clf=clf, batch_size=4)
+    np.testing.assert_array_equal(picks, order[its])
+    rows = np.flatnonzero(case.y == -1)
+    by_input = case.query(X=names, clf=clf, candidates=names[rows], batch_size=4)
+    np.testing.assert_array_equal(picks, rows[by_input])
+
+
 def _stretched(X: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return rows that are five times as far apart along one direction.
 

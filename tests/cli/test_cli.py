@@ -109,6 +109,30 @@ def small_table(tmp_path, labels, name="birds.csv"):
     return tmp_path / name
 
 
+@pytest.mark.parametrize("option", ["text", "categories"])
+def test_a_table_of_words(option, tmp_path):
+    moods = ["bad", "good"] * 30
+    rows = [f"a {mood} film {i},{i / 60},{mood}" for i, mood in enumerate(moods)]
+    (tmp_path / "films.csv").write_text("\n".join(["review,length,mood", *rows]))
+    args = ("--data", tmp_path / "films.csv", f"--{option}", "review")
+    run(*TINY, *args, "--strategies", "bald,core-set", "--out", tmp_path / "out")
+    settings = json.loads((tmp_path / "out/results.json").read_text())["settings"]
+    assert settings["n_rows"] == 60
+    assert not settings["failures"]
+
+
+def test_a_folder_of_images(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for n in range(20):
+            colour = (200, 9 * n, 0) if name == "cat" else (0, 9 * n, 200)
+            image.new("RGB", (8, 8), colour).save(tmp_path / "pets" / name / f"{n}.png")
+    args = ("--data", tmp_path / "pets", "--pixels", 6, "--strategies", "random")
+    run(*TINY, *args, "--out", tmp_path / "out")
+    assert (tmp_path / "out/report.html").exists()
+
+
 @pytest.mark.slow
 def test_a_table_with_rows_without_a_label(tmp_path, capsys):
     labels = ["" if i % 3 == 0 else ("owl" if i % 2 else "jay") for i in range(60)]

@@ -30,7 +30,8 @@ def shifted(seed):
 
 
 def entropy_of(head, features):
-    return predictive_entropy(head(features).softmax(1)[None]).mean().item()
+    proba = head(features).softmax(1).detach()
+    return predictive_entropy(proba[None]).mean().item()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Arguments of a query that are none: a message that names them, for every strategy."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 import torch
@@ -139,11 +140,20 @@ def test_candidates_of_another_type():
         (np.zeros((N, 2), dtype=complex), "X must hold numbers"),
         ([[1.0]] * (N - 1) + [[1.0, 2.0]], "one shape"),
         (3, "array of rows"),
-        ({"a": 1}, "X holds Python objects"),
+        ("text", "array of rows"),
+        (DeepClassifier, "array of rows"),
+        (iter([[1.0]] * N), "can be taken by number"),
+        ({"a": 1}, "an array, an entry a row"),
+        ({"a": [[1.0]] * N, "b": [1.0]}, "as many rows each"),
+        ({"a": [[1]] * (N - 1) + [[1, 2]]}, "pad them: tokenizer"),
+        (np.ma.masked_array(np.zeros((N, 2)), np.eye(N, 2)), "masked"),
+        (["a text"] * N, "TfidfVectorizer"),
+        (pd.DataFrame({"a": ["x"] * N}), "OneHotEncoder"),
+        (pd.DataFrame(np.zeros((N, 2)), columns=["a", "a"]), "several columns"),
     ],
 )
 def test_inputs_that_are_no_numbers_are_named(X, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         CASE.query(X=X)
 
 

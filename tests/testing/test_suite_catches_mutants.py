@@ -238,6 +238,12 @@ class SharesStateAmongThreads(Mutant):
         asked["batch_size"] = SharesStateAmongThreads.batch_size
 
 
+class TakesTextsAsTheyStand(Mutant):
+    def before(self, asked):
+        if np.asarray(asked["X"]).dtype == object:
+            asked["candidates"] = np.flatnonzero(asked["y"] == -1)[:4]
+
+
 class TrainsInTheStoredOrder(Mutant):
     def before(self, asked):
         if asked["fit_clf"] and len(np.unique(asked["y"])) == 4:
@@ -263,6 +269,7 @@ CAUGHT_BY = {
     TakesMasks: "malformed_candidates",
     PicksByTheFormOfCandidates: "candidates_as_inputs",
     LooksPastThePipeline: "pipeline_space",
+    TakesTextsAsTheyStand: "rows_of_other_kinds",
     TakesAnyWeights: "malformed_weights",
     TakesWeightsThatAreNone: "malformed_weights",
     TakesAnyClassifier: "junk_classifiers",

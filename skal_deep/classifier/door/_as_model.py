@@ -37,6 +37,7 @@ from skal_deep.classifier.door._net_answers import (
 )
 from skal_deep.classifier.door._regressors import posterior_of_regressor
 from skal_deep.classifier.door._wrapped import wrapped_answers
+from skal_deep.classifier.net._rows import net_rows
 from skal_deep.rows._lent import lent
 
 Answers = dict[str, Callable[..., Any]]
@@ -163,10 +164,14 @@ def as_model(clf: Any) -> Model:
         return Model(**wrapped_answers(clf, inner, as_model(inner)))
     if is_regressor(clf):
         return Model(**answers_of_regressor(clf), **posterior_of_regressor(clf))
-    if isinstance(clf, NetClassifier | ArrayClassifier):
+    if isinstance(clf, NetClassifier):
+        answers = _written_anew(clf, clf._answers(), "skal_deep.")
+        return Model(**answers).after(partial(net_rows, clf.net))
+    if isinstance(clf, ArrayClassifier):
         return Model(**_written_anew(clf, clf._answers(), "skal_deep."))
     if isinstance(clf, NeuralNet):
-        return Model(**_written_anew(clf, answers_of_net(clf), "skorch."))
+        answers = _written_anew(clf, answers_of_net(clf), "skorch.")
+        return Model(**answers).after(partial(net_rows, clf))
     if isinstance(clf, SkorchClassifier):
         return Model(**_written_anew(clf, answers_of_wrapped_net(clf), "skactiveml."))
     return Model(**_of_any(clf))

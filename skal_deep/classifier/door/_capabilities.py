@@ -312,8 +312,11 @@ class MeasuresGradients(Protocol):
     True
     """
 
-    def gradient_lengths(self, X: ArrayLike, words: bool = False) -> Tensor:
-        """Return lengths of shape (N, W, C), of all weights or of W words."""
+    def gradient_lengths(self, X: ArrayLike, words: bool | str = False) -> Tensor:
+        """Return lengths of shape (N, W, C), of all weights or of W words.
+
+        ``words`` is the name of the layer of word vectors, or whether to look at them.
+        """
 
 
 @runtime_checkable

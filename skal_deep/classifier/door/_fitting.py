@@ -23,11 +23,16 @@ from skal_deep.classifier.door._inside import (
     last_step,
     wrapped_estimator,
 )
+from skal_deep.classifier.door._kinds_of_rows import (
+    measured_rows,
+    rows_for,
+)
 from skal_deep.classifier.door._logistic import with_training_rows
 from skal_deep.classifier.door._model_checks import check_fitted
 from skal_deep.classifier.net._bare_nets import fit_bare_net, fit_wrapped_net
 from skal_deep.classifier.net._interrupts import leaves_on_interrupt
 from skal_deep.classifier.net._reading import N_READ_ROWS, check_reading
+from skal_deep.rows._data import as_data, take
 from skal_deep.rows._label_array import narrowed, warn_of_one_class
 from skal_deep.rows._labels import known_classes
 from skal_deep.rows._order import canonical_order, training_order
@@ -57,7 +62,7 @@ def labeled_rows(y: NDArray[Any], missing_label: Any) -> NDArray[np.bool_]:
 @leaves_on_interrupt
 def fit_on_labeled(
     clf: Any,
-    X: NDArray[Any],
+    X: Any,
     y: NDArray[Any],
     missing_label: Any = -1,
     sample_weight: NDArray[Any] | None = None,
@@ -77,7 +82,7 @@ def fit_on_labeled(
     ----------
     clf : object
         Anything that :func:`as_model` knows.
-    X : ndarray of shape (n_samples, ...)
+    X : array-like of shape (n_samples, ...), table, sparse matrix or dict of arrays
         Inputs.
     y : ndarray of shape (n_samples,) or, for regressors, (n_samples, n_targets)
         Labels or targets.
@@ -87,6 +92,7 @@ def fit_on_labeled(
         Weights of the rows.
     """
     last = last_step(clf)
+    X = rows_for(clf, as_data(X))
     is_net, has_label = isinstance(clf, NetClassifier), labeled_rows(y, missing_label)
     clf, weight = clone(clf), row_weights(sample_weight, len(y))
     labeled = training_order(X, np.flatnonzero(has_label), y, weight)
@@ -114,19 +120,19 @@ def fit_on_labeled(
     if not isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
         y_fit = narrowed(y_fit)
     if isinstance(last, NeuralNet):
-        return _with_last_step(fit_bare_net, clf, X[labeled], y_fit, weight)
+        return _with_last_step(fit_bare_net, clf, take(X, labeled), y_fit, weight)
     if isinstance(last, SkorchClassifier | SkorchRegressor):
-        return _with_last_step(fit_wrapped_net, clf, X[labeled], y_fit, weight)
+        return _with_last_step(fit_wrapped_net, clf, take(X, labeled), y_fit, weight)
     if isinstance(innermost(clf), NeuralNet) and is_regressor(clf):
         y_fit = y_fit.astype(np.float32).reshape(len(y_fit), -1)
     with known_classes(getattr(last, "classes", None) is not None):
-        fitted = _fit_weighted(clf, X[labeled], y_fit, weight)
-    return knowing_its_rows(fitted, X[labeled], y[labeled], missing_label, weight)
+        fitted = _fit_weighted(clf, take(X, labeled), y_fit, weight)
+    return knowing_its_rows(fitted, take(X, labeled), y[labeled], missing_label, weight)
 
 
 def knowing_its_rows(
     clf: Any,
-    X: NDArray[Any],
+    X: Any,
     y: NDArray[Any],
     missing_label: Any,
     weight: NDArray[Any] | None,
@@ -139,12 +145,12 @@ def knowing_its_rows(
     if is_regressor(clf) or known.ndim != 1 or not known.any():
         return clf
     return with_training_rows(
-        clf, X[known], y[known], None if weight is None else weight[known]
+        clf, take(X, known), y[known], None if weight is None else weight[known]
     )
 
 
 def _fit_weighted(
-    clf: Any, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None
+    clf: Any, X: Any, y: NDArray[Any], weight: NDArray[Any] | None
 ) -> Any:
     """Fit a model, or a Pipeline whose last step gets the weights of the rows."""
     if weight is None:
@@ -160,7 +166,7 @@ def _fit_weighted(
 def _with_last_step(
     fit: Callable[..., Any],
     clf: Any,
-    X: NDArray[Any],
+    X: Any,
     y: NDArray[Any],
     weight: NDArray[Any] | None,
 ) -> Any:
@@ -185,7 +191,7 @@ def _route_weight_to_last(pipeline: Pipeline) -> None:
 def model_to_ask(
     clf: Any,
     fit: bool,
-    X: NDArray[Any],
+    X: Any,
     y: NDArray[Any],
     missing_label: Any,
     sample_weight: NDArray[Any] | None,
@@ -211,7 +217,7 @@ def model_to_ask(
         check_equal_missing_label(last.missing_label, missing_label)
     check_fitted(clf)
     if isinstance(last, NeuralNet):  # our own classifiers have looked in fit
-        shown = X[:N_READ_ROWS]
+        shown = take(X, slice(N_READ_ROWS))
         if isinstance(clf, Pipeline) and len(clf) > 1:
             shown = clf[:-1].transform(shown)
         check_reading(last, shown)
@@ -219,7 +225,7 @@ def model_to_ask(
 
 
 def _fit_steps(
-    pipeline: Pipeline, X: NDArray[Any], y: NDArray[Any], missing_label: Any
+    pipeline: Pipeline, X: Any, y: NDArray[Any], missing_label: Any
 ) -> Inputs | None:
     """Return the fitted steps of a Pipeline before its last, which is not needed.
 
@@ -232,7 +238,7 @@ def _fit_steps(
         check_equal_missing_label(last.missing_label, missing_label)
         labeled = np.ones_like(labeled)
     if labeled.any():
-        earlier.fit(X[labeled], y[labeled])
+        earlier.fit(take(X, labeled), y[labeled])
     else:
         try:
             earlier.fit(X)
@@ -246,15 +252,20 @@ def _fit_steps(
     return Inputs(Pipeline([*earlier.steps, ("last", "passthrough")]))
 
 
-def seen_inputs(clf: Any, X: NDArray[Any], candidates: Any) -> tuple[Any, Any, Any]:
+def seen_inputs(
+    name: str, clf: Any, X: Any, candidates: Any, is_foreign: bool
+) -> tuple[Any, Any, Any]:
     """Return the model to ask, rows of X and candidates, as these are measured.
 
     Where nothing but the inputs of a Pipeline's last step is asked for, they take the
     place of the rows; then no model is left to ask.
     """
+    if clf is None:
+        return None, *measured_rows(name, X, candidates, is_foreign)
     if not isinstance(clf, Inputs):
         return clf, X, candidates
     see = as_model(clf).embed  # type: ignore[attr-defined]
-    if candidates is not None and candidates.ndim > 1:
+    if is_foreign:
         candidates = see(candidates).numpy(force=True)
-    return None, see(X).numpy(force=True), candidates
+    X = see(X).numpy(force=True)
+    return None, *measured_rows(name, X, candidates, is_foreign)

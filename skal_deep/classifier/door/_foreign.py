@@ -1,6 +1,6 @@
 """What models from elsewhere answer, checked and as tensors."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from skal_deep.classifier.net._output import as_float, as_proba, check_proba
 from skal_deep.modules import isolated_rng
+from skal_deep.rows._data import as_data, n_rows
 from skal_deep.rows._lent import lent
 
 # Draws where nobody has said how many.
@@ -74,10 +75,10 @@ def foreign_answer(clf: Any, name: str, X: Any, *args: Any, **params: Any) -> An
 
 def _check_rows(source: str, answer: Tensor, X: Any, axis: int = 0) -> None:
     """Raise ``ValueError`` unless an answer has as many rows as it was asked for."""
-    n_rows = np.shape(next(iter(X.values())) if isinstance(X, Mapping) else X)[0]
-    if answer.ndim <= axis or answer.shape[axis] != n_rows:
+    n_asked = n_rows(as_data(X))
+    if answer.ndim <= axis or answer.shape[axis] != n_asked:
         raise ValueError(
-            f"{source} must return one answer a row; of {n_rows} rows it returned an "
+            f"{source} must return one answer a row; of {n_asked} rows it returned an "
             f"array of shape {tuple(answer.shape)}."
         )
 

@@ -21,6 +21,7 @@ from skal_deep.classifier.door._inside import (
     sees_inputs,
 )
 from skal_deep.exceptions import CapabilityError
+from skal_deep.rows._data import as_data, numbers
 
 Answers = dict[str, Callable[..., Any]]
 
@@ -165,7 +166,7 @@ def _inputs_of_unlearned(clf: Any, model: Any, X: Any) -> Tensor:
             "is, without the transformations inside.",
             stacklevel=2,
         )
-        inputs = torch.tensor(np.asarray(X)).flatten(1).double()
+        inputs = torch.tensor(numbers(as_data(X))).flatten(1).double()
     return inputs
 
 

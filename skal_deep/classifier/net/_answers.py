@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from skorch import NeuralNet
@@ -22,15 +21,26 @@ from skal_deep.modules._weights import batch_norms, refresh_batch_norm
 
 
 def first_output(output: Any) -> Tensor:
-    """Return the first output of a module that may return several."""
-    first = output[0] if isinstance(output, tuple) else output
+    """Return the first output of a module that may return several, or its logits.
+
+    Classifiers of transformers return an object with the logits among others.
+    """
+    first = (
+        output[0] if isinstance(output, tuple) else getattr(output, "logits", output)
+    )
     if not isinstance(first, Tensor):
         raise TypeError(
             f"The module returns an object of type {type(output).__name__}. Let it "
-            "return a tensor, or a tuple whose first entry is one: the logits or "
-            "probabilities."
+            "return a tensor, a tuple whose first entry is one, or an object with one "
+            "in its attribute `logits`: the logits or probabilities."
         )
     return first
+
+
+def readable_output(infer: Callable[..., Any], *args: Any, **params: Any) -> Any:
+    """Return what a net infers as skorch and criteria read it: tensors or tuples."""
+    output = infer(*args, **params)
+    return output if isinstance(output, Tensor | tuple) else first_output(output)
 
 
 def module_output(net: NeuralNet, X: NDArray[Any]) -> Tensor:
@@ -75,7 +85,7 @@ def refresh_statistics(net: NeuralNet, X: NDArray[Any]) -> None:
     """Estimate batch normalisation anew from the mini-batches of training."""
     if not len(X) or not batch_norms(net.module_):
         return
-    X = np.repeat(X, 2, axis=0) if len(X) == 1 else X  # one row has no variance
+    X = X[[0, 0]] if len(X) == 1 else X  # one row has no variance
     dataset = net.get_dataset(as_input(net, X))
 
     def run() -> None:

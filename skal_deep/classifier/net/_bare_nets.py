@@ -19,7 +19,9 @@ from skal_deep.classifier.net._fit import rows_that_count, train_on
 from skal_deep.classifier.net._interrupts import replace_methods, run_training
 from skal_deep.classifier.net._reading import check_reading
 from skal_deep.classifier.net._row_weights import weighted_rows
+from skal_deep.classifier.net._rows import net_rows
 from skal_deep.modules import isolated_rng
+from skal_deep.rows._data import as_data, numbers
 
 
 def fit_bare_net(
@@ -31,6 +33,7 @@ def fit_bare_net(
     shape that it returns. As in our classifiers, few labels may change the net's
     split and mini-batches, with a warning where that matters.
     """
+    X = net_rows(net, X)
     check_reading(net, X)
     is_own_fit = not type(net).fit.__module__.startswith("skorch.")
     if is_own_fit:  # it initialises the net itself
@@ -62,6 +65,7 @@ def fit_wrapped_net(
     if weight is not None:  # the net is given the rows with labels alone
         known = is_labeled(y, clf.missing_label).reshape(len(y), -1)
         weight = weight[known.all(axis=1)]
+    X = numbers(as_data(X), who=f"{type(clf).__name__} of scikit-activeml")
     clf.initialize(X, y, enforce_check_X_y=True)
     net = clf.neural_net_
     check_reading(net, X)

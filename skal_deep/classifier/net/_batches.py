@@ -32,13 +32,20 @@ def as_input(net: NeuralNet, X: Any) -> Any:
         return X
     if isinstance(X, Mapping):  # several inputs by name, of which some may be numbers
         return {
-            name: as_input(net, part) if np.asarray(part).dtype.kind == "f" else part
+            name: _as_floats(net, np.asarray(part))
+            if np.asarray(part).dtype.kind == "f"
+            else part
             for name, part in X.items()
         }
     if any(
         isinstance(m, nn.Embedding | nn.EmbeddingBag) for m in net.module_.modules()
     ):
         return X
+    return _as_floats(net, X)
+
+
+def _as_floats(net: NeuralNet, X: Any) -> Any:
+    """Return numbers in the type that the module computes in."""
     dtypes = (p.dtype for p in net.module_.parameters() if p.is_floating_point())
     own = next(dtypes, torch.float32)
     if own == torch.bfloat16:  # which NumPy does not know

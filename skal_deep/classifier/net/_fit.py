@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,11 @@ from skal_deep.classifier.net._answers import (
     embedding_layers,
     module_output,
     net_proba,
+    readable_output,
 )
 from skal_deep.classifier.net._batches import as_input
 from skal_deep.classifier.net._compiled import compiled_training, eager_module
-from skal_deep.classifier.net._interrupts import run_training
+from skal_deep.classifier.net._interrupts import replace_methods, run_training
 from skal_deep.classifier.net._output import SOFTMAX, let_skorch_read
 from skal_deep.classifier.net._reading import first_input
 from skal_deep.classifier.net._row_weights import weighted_rows
@@ -189,13 +191,13 @@ def train_on(
 ) -> None:
     """Train an initialised net on rows and targets of the number type it asks for."""
     if len(y) == 1 and normalises_batches(net):  # one row has no batch statistics
-        X, y = np.repeat(X, 2, axis=0), np.repeat(y, 2, axis=0)
+        X, y = X[[0, 0]], np.repeat(y, 2, axis=0)
         weight = None if weight is None else np.repeat(weight, 2, axis=0)
     X = as_input(net, X)
     has_lost_split = make_trainable(net, X, y)
     weighted = nullcontext() if weight is None else weighted_rows(net, X, weight)
     try:
-        with weighted:
+        with weighted, replace_methods(net, infer=partial(readable_output, net.infer)):
             run_training(net, X, y)
     except KeyError as error:
         if not (has_lost_split and "valid" in str(error)):

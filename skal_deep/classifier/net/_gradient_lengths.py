@@ -1,5 +1,6 @@
 """Lengths of the gradients that each label would cause in a fitted net."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -17,12 +18,14 @@ from skal_deep.modules._dropout import eval_mode
 from skal_deep.modules._hooks import as_before
 from skal_deep.modules._rng import one_thread_at_a_time
 
+Inputs = Tensor | dict[str, Tensor]
+
 # Elements of the gradients that exist at once: 64 MiB in float32.
 _MEMORY_BUDGET = 2**24
 
 
 def gradient_lengths(
-    nets: list[NeuralNet], X: NDArray[Any], words: bool = False
+    nets: list[NeuralNet], X: Any, words: bool | str = False
 ) -> Tensor:
     """Return the lengths of the gradients that each label would cause.
 
@@ -31,20 +34,38 @@ def gradient_lengths(
     nets : list of skorch.NeuralNet
         Fitted nets. The weights of several count as the weights of one. Dropout is
         off.
-    X : ndarray of shape (N, ...)
+    X : ndarray of shape (N, ...) or dict of arrays
         Rows.
-    words : bool, default=False
-        Whether to look at the vectors of a row's words instead of all weights.
+    words : bool or str, default=False
+        Whether to look at the vectors of a row's words instead of all weights; the
+        name of the layer that holds them, where the module has several.
 
     Returns
     -------
     lengths : Tensor of shape (N, W, C)
         Of all weights (W = 1), or of the vector of the word at each place (W words).
     """
-    of_one = _word_lengths if words else _weight_lengths
+    each = []
     with one_thread_at_a_time():  # hooks of two threads would undo one another
-        lengths = torch.stack([of_one(net, seen_by_module(net, X)) for net in nets])
-    return torch.linalg.vector_norm(lengths, dim=0)
+        for net in nets:
+            x = seen_by_module(net, X)
+            each.append(
+                _word_lengths(net, x, words) if words else _weight_lengths(net, x)
+            )
+    return torch.linalg.vector_norm(torch.stack(each), dim=0)
+
+
+def _rows(x: Inputs, rows: slice | int) -> Inputs:
+    """Return some rows of a module's one input, or of its several."""
+    if isinstance(x, Tensor):
+        return x[rows]
+    return {name: part[rows] for name, part in x.items()}
+
+
+def _chunks(x: Inputs, size: int) -> Iterator[Inputs]:
+    n_rows = len(x) if isinstance(x, Tensor) else len(next(iter(x.values())))
+    for start in range(0, n_rows, size):
+        yield _rows(x, slice(start, start + size))
 
 
 def has_bias(nets: list[NeuralNet], X: NDArray[Any]) -> bool:
@@ -54,17 +75,18 @@ def has_bias(nets: list[NeuralNet], X: NDArray[Any]) -> bool:
     )
 
 
-def _weight_lengths(net: NeuralNet, x: Tensor) -> Tensor:
+def _weight_lengths(net: NeuralNet, x: Inputs) -> Tensor:
     """Return lengths (N, 1, C) over all weights, row by row in one pass a label."""
     places = _places(net.module_)
     weights = {name: net.module_.get_parameter(name).detach() for name in places}
 
-    def loss(weights: dict[str, Tensor], x: Tensor, label: Tensor) -> Tensor:
+    def loss(weights: dict[str, Tensor], x: Inputs, label: Tensor) -> Tensor:
         at = {place: weights[name] for name in places for place in places[name]}
-        output = functional_call(net.module_, at, (x[None],), tie_weights=False)
+        args, kwargs = _as_arguments(x)
+        output = functional_call(net.module_, at, args, kwargs, tie_weights=False)
         return cross_entropy(as_logits(net, first_output(output)), label[None])
 
-    def lengths(x: Tensor, label: Tensor) -> Tensor:
+    def lengths(x: Inputs, label: Tensor) -> Tensor:
         try:
             gradients = vmap(grad(loss), in_dims=(None, 0, None))(weights, x, label)
         except RuntimeError as error:
@@ -77,13 +99,21 @@ def _weight_lengths(net: NeuralNet, x: Tensor) -> Tensor:
 
     size = max(1, _MEMORY_BUDGET // sum(w.numel() for w in weights.values()))
     with eval_mode(net.module_):
-        labels = torch.arange(as_logits(net, first_output(net.infer(x[:1]))).shape[1])
+        logit_NC = as_logits(net, first_output(net.infer(_rows(x, slice(1)))))
+        labels = torch.arange(logit_NC.shape[1]).to(logit_NC.device)
         return torch.cat(
             [
-                torch.stack([lengths(part, c) for c in labels.to(x.device)], dim=-1)
-                for part in x.split(size)
+                torch.stack([lengths(part, c) for c in labels], dim=-1)
+                for part in _chunks(x, size)
             ]
         )[:, None]
+
+
+def _as_arguments(x: Inputs) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+    """Return the one row that `forward` is given, by place or by name."""
+    if isinstance(x, Tensor):
+        return (x[None],), {}
+    return (), {name: part[None] for name, part in x.items()}
 
 
 def _places(module: nn.Module) -> dict[str, list[str]]:
@@ -100,37 +130,58 @@ def _places(module: nn.Module) -> dict[str, list[str]]:
     return {names[0]: names for names in of_weight.values()}
 
 
-def _word_lengths(net: NeuralNet, x: Tensor) -> Tensor:
+def _word_lengths(net: NeuralNet, x: Inputs, words: bool | str) -> Tensor:
     """Return lengths (N, L, C) over the vectors of the words at L places.
 
     The gradients of all places that hold the same word are added up. Padding is no
     word: its length is 0.
     """
-    layers = [m for m in net.module_.modules() if isinstance(m, nn.Embedding)]
-    if len(layers) != 1 or x.ndim != 2 or x.is_floating_point():
-        raise CapabilityError(
-            f"{type(net.module_).__name__} has {len(layers)} nn.Embedding layers and "
-            f"rows of shape {tuple(x.shape[1:])}. The gradient of words needs one such "
-            "layer, and rows that are their numbers."
-        )
-    [layer] = layers
-    made: list[Tensor] = []
+    layer, name = _word_layer(net.module_, words), type(net.module_).__name__
+    made: list[tuple[Tensor, Tensor]] = []
 
-    def watch(_layer: nn.Module, _inputs: Any, vector_NLD: Tensor) -> Tensor:
-        made[:] = [vector_NLD.detach().requires_grad_()]
-        return made[0]
+    def watch(_layer: nn.Module, inputs: Any, vector_NLD: Tensor) -> Tensor:
+        made.append((inputs[0], vector_NLD.detach().requires_grad_()))
+        return made[-1][1]
 
-    size = max(1, _MEMORY_BUDGET // (x.shape[1] * max(x.shape[1], layer.embedding_dim)))
+    parts = [x] if isinstance(x, Tensor) else list(x.values())
+    length = max((part.shape[1] for part in parts if part.ndim > 1), default=1)
+    size = max(1, _MEMORY_BUDGET // (length * max(length, layer.embedding_dim)))
     lengths = []
     with as_before(net.module_), eval_mode(net.module_), torch.enable_grad():
         layer.register_forward_hook(watch)
-        for word_NL in x.split(size):
-            logit_NC = as_logits(net, first_output(net.infer(word_NL)))
-            lengths.append(_lengths_by_word(logit_NC, word_NL, made[0]))
-    length_NLC = torch.cat(lengths)
-    if layer.padding_idx is not None:
-        length_NLC[x == layer.padding_idx] = 0
-    return length_NLC
+        for part in _chunks(x, size):
+            made.clear()
+            logit_NC = as_logits(net, first_output(net.infer(part)))
+            if len(made) != 1 or made[0][0].shape[:-1] != logit_NC.shape[:-1]:
+                raise CapabilityError(
+                    f"The gradient of words needs an nn.Embedding layer of {name} that "
+                    "is given the numbers of a row's words once, (rows, words); it was "
+                    f"given {[tuple(w.shape) for w, _ in made]}. Name another layer."
+                )
+            [(word_NL, vector_NLD)] = made
+            length_NLC = _lengths_by_word(logit_NC, word_NL, vector_NLD)
+            if layer.padding_idx is not None:
+                length_NLC[word_NL == layer.padding_idx] = 0
+            lengths.append(length_NLC)
+    return torch.cat(lengths)
+
+
+def _word_layer(module: nn.Module, words: bool | str) -> nn.Embedding:
+    """Return the layer of word vectors: the named one, or the only one."""
+    layers = {
+        name: part
+        for name, part in module.named_modules()
+        if isinstance(part, nn.Embedding)
+    }
+    if isinstance(words, str) and words in layers:
+        return layers[words]
+    if words is True and len(layers) == 1:
+        return next(iter(layers.values()))
+    raise CapabilityError(
+        f"{type(module).__name__} has {len(layers)} nn.Embedding layers "
+        f"({', '.join(layers) or 'none'}). The gradient of words needs one: name it as "
+        "EGL's `word_layer`."
+    )
 
 
 def _lengths_by_word(logit_NC: Tensor, word_NL: Tensor, vector_NLD: Tensor) -> Tensor:

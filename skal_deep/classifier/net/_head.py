@@ -76,7 +76,8 @@ def linear_classifier_head(clf: Any, X: NDArray[Any]) -> tuple[Tensor, Tensor]:
     if len(weight_CD) == 1:  # of two classes, the first has logit 0
         weight_CD = np.concatenate([np.zeros_like(weight_CD), weight_CD])
         bias_C = np.concatenate([np.zeros_like(bias_C), bias_C])
-    logits_NC = torch.tensor(np.asarray(X @ weight_CD.T + bias_C))
+    rows_ND = X if issparse(X) else np.asarray(X)
+    logits_NC = torch.tensor(np.asarray(rows_ND @ weight_CD.T + bias_C))
     # Where all probabilities are 0 or 1, one rule looks like another: the second look
     # is at a classifier with small logits.
     scale = max(1.0, logits_NC.abs().max().item())

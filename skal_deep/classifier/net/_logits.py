@@ -1,7 +1,7 @@
 """Logits of a fitted net as a differentiable function of tensors."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -38,6 +38,12 @@ def differentiable_logits(
         Rows.
     """
     x = seen_by_module(nets[0], X)
+    if not isinstance(x, Tensor):
+        raise CapabilityError(
+            f"{type(nets[0].module_).__name__} takes several inputs ({', '.join(x)}); "
+            "steps of the input are known for modules that take one tensor of floats. "
+            "Choose a strategy that needs no gradient with respect to inputs."
+        )
     dtype = x.dtype
     if not x.is_floating_point():
         raise CapabilityError(
@@ -59,16 +65,19 @@ def differentiable_logits(
     return as_float(x), logits
 
 
-def seen_by_module(net: NeuralNet, X: NDArray[Any]) -> Tensor:
-    """Return rows as the tensor that the module sees."""
+def seen_by_module(net: NeuralNet, X: Any) -> Tensor | dict[str, Tensor]:
+    """Return rows as the module sees them: a tensor, or several by name."""
     with isolated_rng():
         inputs = [
             to_tensor(unpack_data(b)[0], device=net.device) for b in batches(net, X)
         ]
+    if isinstance(inputs[0], Mapping):
+        names = list(inputs[0])
+        return {name: torch.cat([part[name] for part in inputs]) for name in names}
     if not isinstance(inputs[0], Tensor):
         raise CapabilityError(
             f"{type(net.module_).__name__} takes several inputs; gradients are known "
-            "for modules that take one tensor."
+            "for modules that take one tensor, or several by name."
         )
     return torch.cat(inputs)
 

@@ -22,6 +22,7 @@ from skal_deep.classifier.net._fit import rows_that_count, train_net
 from skal_deep.classifier.net._row_weights import weighted_criterion
 from skal_deep.modules import isolated_rng
 from skal_deep.modules._dropout import dropout_layers, unreachable_dropout
+from skal_deep.rows._data import is_numbers
 from skal_deep.rows._row_weights import of_mean_one
 
 # What these do to a weight depends on its own gradients alone, so that the stacked
@@ -47,10 +48,12 @@ class StackedTraining:
         """Take in an initialised net, or train it now; called as ``train_net`` is."""
         X, y, weight = rows_that_count(X, y, weight)
         if self._obstacles is None:  # it is the first net; the others are like it
-            self._data = {"x": torch.as_tensor(as_input(net, X)), "y": torch.tensor(y)}
-            if weight is not None:
-                self._data["weight"] = torch.tensor(of_mean_one(weight))
-            self._obstacles = list(_obstacles(net)) or list(_trial(net, self._data))
+            self._obstacles = list(_obstacles(net))
+            if not is_numbers(X):
+                self._obstacles.append("the rows are no array of numbers")
+            if not self._obstacles:
+                self._data = _tensors(net, X, y, weight)
+                self._obstacles = list(_trial(net, self._data))
             if self._obstacles:
                 warnings.warn(
                     "batched=True, but the members are trained one after another: "
@@ -100,6 +103,14 @@ class StackedTraining:
             net.history.new_batch()
             net.history.record_batch("train_loss", loss)
             net.history.record_batch("train_batch_size", n_rows)
+
+
+def _tensors(net: NeuralNet, X: Any, y: Any, weight: Any) -> Tensors:
+    """Return what nets are trained on."""
+    data = {"x": torch.as_tensor(as_input(net, X)), "y": torch.tensor(y)}
+    if weight is not None:
+        data["weight"] = torch.tensor(of_mean_one(weight))
+    return data
 
 
 def batch_orders(net: NeuralNet, n_rows: int, state: Tensor) -> Iterator[list[Tensor]]:

@@ -15,6 +15,7 @@ from skal_deep.evaluation.simulation._rules import HasRules
 from skal_deep.evaluation.simulation._start import GivenData
 from skal_deep.identity._code import code_of
 from skal_deep.identity._values import fingerprint
+from skal_deep.rows._contents import hashes_of_files
 
 
 def begin(
@@ -53,6 +54,9 @@ def begin(
         name: None if value is None else fingerprint(value)
         for name, value in vars(data).items()
     }
+    for name in ("X", "X_test"):  # a name says nothing of what a file holds
+        if (files := hashes_of_files(getattr(data, name))) is not None:
+            prints[name] = fingerprint(files)
     common = configuration_of(learner) | prints
     common[CODE] = code_of(learner.estimator, learner.scoring)
     strategies = {

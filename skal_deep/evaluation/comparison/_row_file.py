@@ -4,17 +4,12 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from skal_deep.evaluation._journal import append_lines, open_locked
 
 _LINE = re.compile(rb'(.*), "checksum": "([0-9a-f]{16})"\}', re.DOTALL)
 _REMEDY = (
@@ -69,7 +64,7 @@ class RowFile:
         # Opened for writing only if a round follows such a line: a finished run may lie
         # where nobody can write.
         if len(rows) < n_rounds and not content.endswith(b"\n"):
-            with _open_locked(self.path, os.O_RDWR) as file:
+            with open_locked(self.path, os.O_RDWR) as file:
                 # Read again, under the lock: another process may have been writing.
                 content = file.read()
                 rows = self._check_rows(content)
@@ -87,12 +82,7 @@ class RowFile:
         check_regular(self.path)
         text = json.dumps(row)[:-1].encode()
         line = text + f', "checksum": "{_checksum(text)}"}}\n'.encode()
-        # Append mode and a single write: a line is whole or cut off at its end, never
-        # mixed with another one.
-        with _open_locked(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+        append_lines(self.path, line)
 
     def _check_rows(self, content: bytes) -> list[dict[str, Any]]:
         """Return the rows of what a file holds, if all are what they should be."""
@@ -201,15 +191,3 @@ def _is_whole(value: Any) -> bool:
 
 def _checksum(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()[:16]
-
-
-@contextmanager
-def _open_locked(path: Path, flags: int) -> Iterator[BinaryIO]:
-    """Open a file for one process at a time, where the file system knows locks."""
-    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    is_append = flags & os.O_APPEND
-    with open(os.open(path, flags, 0o666), "ab" if is_append else "r+b") as file:
-        if fcntl is not None:
-            with suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_EX)  # closing the file gives it back
-        yield file

@@ -44,6 +44,14 @@ from skal_deep.evaluation.report._table import Table
 from skal_deep.evaluation.simulation._first_labels import format_counts
 from skal_deep.evaluation.statistics._savings import SEED
 from skal_deep.evaluation.statistics._verdict import describe_savings, sentence
+from skal_deep.rows._data import (
+    as_data,
+    is_finite,
+    kind_of,
+    n_rows,
+    numbers,
+    plain_table,
+)
 from skal_deep.rows._label_array import label_array, narrowed
 
 _PACKAGES = ("scikit-activeml", "scikit-learn", "skorch", "torch", "numpy")
@@ -201,14 +209,13 @@ def picks_sections(
     image_shape : tuple of int, default=None
         Shape of an image, where rows of X are images written as vectors.
     """
-    X, names = np.asarray(X), comparison.strategies
+    X, names = as_data(X), comparison.strategies
+    X = numbers(X) if plain_table(X) else X
     y = label_array(y, comparison.settings.get("missing_label", -1))
-    rng = np.random.default_rng(SEED)
-    rows_ND = X.reshape(len(X), -1)
-    radius = usual_distance(rows_ND, rng)
+    n = n_rows(X)
     picks = {
         # Copies of a row, where there are, come after all rows, in the same order.
-        name: [[rows % len(X) for rows in stages] for stages in comparison.picked(name)]
+        name: [[rows % n for rows in stages] for stages in comparison.picked(name)]
         for name in names
     }
     classes, codes = _encode_classes(y, comparison.settings.get("missing_label", -1))
@@ -220,12 +227,28 @@ def picks_sections(
         f"darkest {highest:.1f}. Means over the repeats, without the start."
     )
     yield as_svg(partial(_classes_figure, counts, classes, highest), "class")
+    if is_finite(X):
+        yield from _rows_sections(picks, X, image_shape)
+    else:
+        yield paragraph(
+            f"X is {kind_of(X)}: rows are drawn, and their distances are measured, "
+            "where they are finite numbers. Pass to_html what a Pipeline makes of them."
+        )
+
+
+def _rows_sections(
+    picks: dict[str, Any], X: NDArray[Any], image_shape: tuple[int, ...] | None
+) -> Iterator[str]:
+    """Yield HTML that shows where the rows lie that each strategy had labelled."""
+    rng = np.random.default_rng(SEED)
+    rows_ND = X.reshape(len(X), -1)
+    radius = usual_distance(rows_ND, rng)
     shares = [
         {
             "strategy": name,
             "near-duplicates": 100 * near_duplicates(rows_ND, picks[name], radius),
         }
-        for name in names
+        for name in picks
     ]
     yield table_html(Table(shares, {"near-duplicates": ".0f"}), "matrix")
     yield paragraph(

@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import issparse
-from sklearn.utils.validation import _num_samples
 from skorch import NeuralNet
 from torch import Tensor
 
@@ -17,6 +15,7 @@ from skal_deep.classifier.door._inside import last_step
 from skal_deep.classifier.door._model_checks import check_feature_names
 from skal_deep.functional import power_sample
 from skal_deep.modules import isolated_rng
+from skal_deep.rows._data import as_data, n_rows
 
 
 def active_testing(
@@ -104,8 +103,8 @@ def active_testing(
         raise ValueError(
             f"epsilon is a share of the probability, 0 ... 1, and not {epsilon!r}."
         )
-    X = X if hasattr(X, "iloc") or issparse(X) else np.asarray(X)  # columns keep names
-    n_points = _num_samples(X)
+    X = as_data(X)
+    n_points = n_rows(X)
     drawn_before = _positions(tested, n_points)
     if isinstance(n_labels, bool) or not isinstance(n_labels, Integral):
         raise TypeError(f"n_labels must be a whole number, not {n_labels!r}.")

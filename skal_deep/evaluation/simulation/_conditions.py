@@ -7,17 +7,16 @@ from numpy.typing import NDArray
 
 from skal_deep.classifier._base import derived_seed
 from skal_deep.evaluation.simulation._streams import Purpose
+from skal_deep.rows._data import is_numbers, kind_of, n_rows, take
 
 
-def add_copies(
-    X: NDArray[Any], n_copies: int, copy_noise: float, seed: int
-) -> NDArray[Any]:
+def add_copies(X: Any, n_copies: int, copy_noise: float, seed: int) -> Any:
     """Return inputs followed by noisy copies of all of them.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, ...)
-        Inputs.
+    X : object
+        Inputs, in a form of ``as_data``.
     n_copies : int
         How often each row occurs.
     copy_noise : float
@@ -27,6 +26,13 @@ def add_copies(
     """
     if n_copies == 1:
         return X
+    if not is_numbers(X):
+        if copy_noise:
+            raise ValueError(
+                f"Copies of X cannot have noise, as X is {kind_of(X)}: pass "
+                "copy_noise=0."
+            )
+        return take(X, np.tile(np.arange(n_rows(X)), n_copies))
     copies = np.concatenate([X] * (n_copies - 1))
     if copy_noise:
         if not np.issubdtype(X.dtype, np.floating):

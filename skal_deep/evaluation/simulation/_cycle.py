@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
 from skactiveml.pool import RandomSampling
 from skactiveml.utils import call_func, is_labeled
-from sklearn.base import clone, is_regressor
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.semi_supervised import (
     LabelPropagation,
@@ -16,11 +15,12 @@ from sklearn.semi_supervised import (
 )
 
 from skal_deep.classifier.door._fitting import fit_on_labeled
-from skal_deep.classifier.door._inside import last_step
+from skal_deep.classifier.door._inside import is_regressor, last_step
 from skal_deep.classifier.net._interrupts import leaves_on_interrupt
 from skal_deep.classifier.net._shrink import shrink_weights
 from skal_deep.evaluation.simulation._one_class import is_stand_in
 from skal_deep.pool import DeepQueryStrategy
+from skal_deep.rows._data import as_data, is_finite, n_rows, numbers
 from skal_deep.rows._lent import lent
 
 # These learn from the rows without a label, too, and want them marked by -1.
@@ -68,7 +68,7 @@ def shrink_and_perturb(estimator: Any, seed: int) -> Any:
     return shrink_weights(estimator, seed)
 
 
-def fit_warm(estimator: Any, previous: Any, X: NDArray[Any], y: NDArray[Any]) -> Any:
+def fit_warm(estimator: Any, previous: Any, X: Any, y: NDArray[Any]) -> Any:
     """Return a fitted clone that starts from the weights of a fitted one.
 
     The earlier steps of a Pipeline are fitted anew.
@@ -79,8 +79,8 @@ def fit_warm(estimator: Any, previous: Any, X: NDArray[Any], y: NDArray[Any]) ->
         What to fit.
     previous : object
         The same, fitted.
-    X : ndarray of shape (n_samples, ...)
-        Inputs.
+    X : object
+        Inputs, in a form of ``as_data``.
     y : ndarray of shape (n_samples,)
         Labels, with missing ones.
     """
@@ -96,7 +96,7 @@ def fit_warm(estimator: Any, previous: Any, X: NDArray[Any], y: NDArray[Any]) ->
 
 
 def fit_clone(
-    estimator: Any, previous: Any, X: NDArray[Any], y: NDArray[Any], missing_label: Any
+    estimator: Any, previous: Any, X: Any, y: NDArray[Any], missing_label: Any
 ) -> Any:
     """Return a fitted clone, warm if there is something to start from.
 
@@ -106,8 +106,8 @@ def fit_clone(
         What to fit.
     previous : object or None
         The same, fitted; ``None`` starts from scratch.
-    X : ndarray of shape (n_samples, ...)
-        Inputs.
+    X : object
+        Inputs, in a form of ``as_data``.
     y : ndarray of shape (n_samples,)
         Labels, with missing ones.
     missing_label : scalar, str, nan or None
@@ -124,25 +124,34 @@ def fit_clone(
     return fit_warm(estimator, previous, X, y)
 
 
-def query_rows(
+def query_rows(*args: Any) -> NDArray[np.intp]:
+    """Return the rows that a strategy asks for, of what :func:`ask_strategy` does."""
+    return ask_strategy(*args)[0]
+
+
+def ask_strategy(
     strategy: Any,
     estimator: Any,
-    X: NDArray[Any],
+    X: Any,
     y: NDArray[Any],
     candidates: NDArray[np.intp] | None,
     batch_size: int,
     missing_label: Any = -1,
-) -> NDArray[np.intp]:
+    with_utilities: bool = False,
+) -> tuple[NDArray[np.intp], NDArray[np.float64] | None, Any]:
     """Return the rows that a strategy, ours or of scikit-activeml, asks for.
+
+    Beside them are the utilities, if they are wanted, and the strategy that was asked:
+    random sampling, where the model knows one class only.
 
     Parameters
     ----------
     strategy : QueryStrategy
         The query strategy.
-    estimator : object
-        The fitted classifier.
-    X : ndarray of shape (n_samples, ...)
-        Inputs.
+    estimator : object or None
+        The fitted classifier or regressor; ``None`` before the first label.
+    X : object
+        Inputs, in a form of ``as_data``.
     y : ndarray of shape (n_samples,)
         Labels, with missing ones.
     candidates : ndarray of shape (n_candidates,) or None
@@ -151,9 +160,11 @@ def query_rows(
         How many to ask for.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
+    with_utilities : bool, default=False
+        Whether to return the utilities, too.
     """
     can_pick = (
-        np.isin(np.arange(len(X)), candidates)
+        np.isin(np.arange(n_rows(X)), candidates)
         if candidates is not None
         else (~is_labeled(y, missing_label))
     )
@@ -162,28 +173,35 @@ def query_rows(
         # What a model says that knows one class cannot tell one row from another.
         strategy = RandomSampling(strategy.missing_label, strategy.random_state)
     is_ours = isinstance(strategy, DeepQueryStrategy)
-    if isinstance(estimator, Pipeline) and not is_ours:
-        # scikit-activeml's strategies know no Pipeline, and no sparse matrices
-        if len(estimator) > 1 and not isinstance(strategy, RandomSampling):
-            transformed: Any = estimator[:-1].transform(X)
-            X = transformed.toarray() if issparse(transformed) else transformed
-        estimator = estimator[-1]
+    if not is_ours:
+        estimator, X = _for_scikit_activeml(strategy, estimator, X)
     # scikit-activeml's strategies name the model clf, reg, ensemble or estimator.
     # call_func passes each strategy what its query knows.
-    model, fit = ("reg", "fit_reg") if is_regressor(estimator) else ("clf", "fit_clf")
-    picks = call_func(
+    names = ("ensemble", "estimator", "reg" if is_regressor(estimator) else "clf")
+    asked = call_func(
         strategy.query,
         X=X,
         y=y,
-        **{model: estimator, fit: False},
-        ensemble=estimator,
-        fit_ensemble=False,
-        estimator=estimator,
-        fit_estimator=False,
+        **dict.fromkeys(names, estimator),
+        **dict.fromkeys((f"fit_{name}" for name in names), False),
         candidates=candidates,
         batch_size=batch_size,
+        return_utilities=with_utilities,
     )
-    return _check_picks(np.asarray(picks), can_pick, strategy)
+    picks, utilities = asked if with_utilities else (asked, None)
+    return _check_picks(np.asarray(picks), can_pick, strategy), utilities, strategy
+
+
+def _for_scikit_activeml(strategy: Any, estimator: Any, X: Any) -> tuple[Any, Any]:
+    """Return model and rows for a strategy that knows no Pipeline, but arrays alone."""
+    is_random = isinstance(strategy, RandomSampling)
+    if isinstance(estimator, Pipeline):
+        if len(estimator) > 1 and not is_random:
+            X = as_data(estimator[:-1].transform(X))
+        estimator = estimator[-1]
+    if is_random:  # it looks at no row
+        return estimator, X if is_finite(X) else np.zeros((n_rows(X), 1))
+    return estimator, numbers(X, who=f"{type(strategy).__name__} of scikit-activeml")
 
 
 def _check_picks(

@@ -23,6 +23,7 @@ from skal_deep.evaluation.simulation._interrupts import interrupts_leave
 from skal_deep.evaluation.simulation._loop import play
 from skal_deep.evaluation.simulation._start import GivenData, start_of
 from skal_deep.evaluation.statistics._curves import area_under_curve
+from skal_deep.rows._data import n_columns
 from skal_deep.rows._lent import lent
 
 
@@ -228,7 +229,7 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
                     stages.clear()
                 stages.append(played.estimator)
         # all at once: a fit that fails leaves the one before
-        self._metrics, self.n_features_in_ = metrics, start.X.shape[1]
+        self._metrics, self.n_features_in_ = metrics, n_columns(start.X)
         self.classes_, self.test_indices_ = start.classes, start.test_rows
         self.query_indices_, self.estimator_ = indices, stages[-1]
         is_kept = self.keep_stages or self.score_by == "area"

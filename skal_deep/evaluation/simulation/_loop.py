@@ -5,27 +5,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from skactiveml.pool import RandomSampling
-from skactiveml.utils import is_labeled
+from numpy.typing import ArrayLike
 
-from skal_deep.classifier._base import derived_seed
-from skal_deep.classifier.door._fitting import fit_on_labeled
-from skal_deep.classifier.door._model_checks import check_needs
 from skal_deep.evaluation._metrics import named_scorers, scores_of
-from skal_deep.evaluation.simulation._cycle import (
-    fit_clone,
-    query_rows,
-    shrink_and_perturb,
-    tell_classes,
-)
-from skal_deep.evaluation.simulation._one_class import is_stand_in, stand_in
 from skal_deep.evaluation.simulation._rounds import Round, peak_megabytes, reset_peak
 from skal_deep.evaluation.simulation._rules import HasRules
-from skal_deep.evaluation.simulation._start import Rows, Start
-from skal_deep.evaluation.simulation._streams import Purpose, prepare
-from skal_deep.pool import DeepQueryStrategy
-from skal_deep.rows._labels import known_classes
+from skal_deep.evaluation.simulation._start import Start
+from skal_deep.evaluation.simulation._steps import ask, learn
 
 
 def play(
@@ -63,13 +49,14 @@ def play(
     y_shown = np.full_like(y, learner.missing_label, dtype)
     goes_on = len(known) <= learner.n_cycles and sum(map(len, known)) < len(pool)
     is_chain = learner.retrain != "scratch"
-    estimator, n_labels, spent = None, 0, 0.0
+    estimator: Any = None
+    n_labels, spent = 0, 0.0
     for cycle in range(learner.n_cycles + 1):
         reset_peak()
         started = time.perf_counter()
         is_query = cycle >= len(known)
         new = (
-            _query(learner, seed, estimator, start.X, y_shown, pool, cycle)
+            ask(learner, seed, estimator, start.X, y_shown, pool, cycle).rows
             if is_query
             else known[cycle]
         )
@@ -83,7 +70,9 @@ def play(
         # on them: the next query on the last one, a warm start on each.
         if is_wanted or (goes_on and (is_chain or cycle == n_finished - 1)):
             started = time.perf_counter()
-            estimator = _fit(learner, seed, estimator, start, y_shown, cycle)
+            estimator = learn(
+                learner, seed, estimator, start.X, y_shown, start.classes, cycle
+            )
             seconds_fit = time.perf_counter() - started
         if is_wanted:
             measured: dict[str, float] = {"n_labels": n_labels}
@@ -102,57 +91,3 @@ def play(
             yield Round(start.visible[new], estimator, measured)
         if not len(pool):
             return
-
-
-def _fit(
-    learner: HasRules,
-    seed: int,
-    previous: Any,
-    start: Start,
-    y: NDArray[Any],
-    cycle: int,
-) -> Any:
-    """Return the classifier of one cycle."""
-    missing_label = learner.missing_label
-    if learner.retrain == "scratch" or is_stand_in(previous):
-        previous = None
-    elif learner.retrain == "shrink_perturb" and previous is not None:
-        previous = shrink_and_perturb(
-            previous, derived_seed(seed, Purpose.PERTURB, cycle)
-        )
-    if single := stand_in(learner.estimator, start.classes, y, missing_label):
-        return fit_on_labeled(single, start.X, y, missing_label)
-    estimator = prepare(learner.estimator, missing_label, seed, Purpose.MODEL, cycle)
-    with known_classes():  # also for a classifier that cannot be told
-        return fit_clone(
-            tell_classes(estimator, start.classes), previous, start.X, y, missing_label
-        )
-
-
-def _query(
-    learner: HasRules,
-    seed: int,
-    estimator: Any,
-    X: NDArray[Any],
-    y: NDArray[Any],
-    pool: Rows,
-    cycle: int,
-) -> Rows:
-    """Return the rows to label next."""
-    strategy = learner.query_strategy
-    strategy = RandomSampling() if strategy is None else strategy
-    if is_stand_in(estimator) and isinstance(strategy, DeepQueryStrategy):
-        # It offers less than the classifier will, which is what has to do.
-        needs, works_on_inputs = strategy._needs, strategy._works_on_inputs
-        name = type(strategy).__name__
-        check_needs(name, learner.estimator, needs, works_on_inputs)
-    is_all = len(pool) == len(y) - is_labeled(y, learner.missing_label).sum()
-    return query_rows(
-        prepare(strategy, learner.missing_label, seed, Purpose.STRATEGY, cycle),
-        estimator,
-        X,
-        y,
-        None if is_all else pool,
-        min(learner.batch_size, len(pool)),
-        learner.missing_label,
-    )

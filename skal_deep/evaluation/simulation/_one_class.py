@@ -8,6 +8,7 @@ from skactiveml.utils import is_labeled
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.pipeline import Pipeline
 
+from skal_deep.rows._data import n_rows
 from skal_deep.rows._label_array import narrowed
 
 
@@ -33,15 +34,11 @@ class OneClass(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the class for each row."""
-        return np.repeat(self.classes_[self.is_seen_], _n_rows(X))
+        return np.repeat(self.classes_[self.is_seen_], n_rows(X))
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return one for the class and zero for all others."""
-        return np.tile(self.is_seen_.astype(np.float64), (_n_rows(X), 1))
-
-
-def _n_rows(X: Any) -> int:
-    return int(X.shape[0]) if hasattr(X, "shape") else len(X)
+        return np.tile(self.is_seen_.astype(np.float64), (n_rows(X), 1))
 
 
 def stand_in(

@@ -15,6 +15,7 @@ from sklearn.utils import check_array, check_consistent_length
 
 from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier.door._inside import last_step
+from skal_deep.classifier.door._kinds_of_rows import rows_for, takes_rows_directly
 from skal_deep.evaluation._metrics import named_scorers
 from skal_deep.evaluation._probe import check_metrics
 from skal_deep.evaluation.simulation._conditions import (
@@ -25,6 +26,7 @@ from skal_deep.evaluation.simulation._conditions import (
 from skal_deep.evaluation.simulation._cycle import check_retrain
 from skal_deep.evaluation.simulation._rules import HasRules
 from skal_deep.evaluation.simulation._streams import Purpose
+from skal_deep.rows._data import as_data, check_alike, is_numbers, n_rows, take
 from skal_deep.rows._label_array import label_array, narrowed, one_class
 
 Rows = NDArray[np.intp]
@@ -61,8 +63,8 @@ class Start:
 
     Attributes
     ----------
-    X : ndarray of shape (n_visible, ...)
-        Inputs that classifier and strategy may see.
+    X : object
+        Inputs, in a form of ``as_data``, that classifier and strategy may see.
     y : ndarray of shape (n_visible,)
         Labels that the annotator gives, errors included.
     visible : ndarray of shape (n_visible,)
@@ -83,7 +85,7 @@ class Start:
         What each label costs.
     """
 
-    X: NDArray[Any]
+    X: Any
     y: NDArray[Any]
     visible: Rows
     pool: Rows
@@ -110,10 +112,10 @@ def start_of(learner: HasRules, seed: int, data: GivenData) -> Start:
     learner._validate_params()
     check_retrain(learner.estimator, learner.retrain)
     check_learns_labels(learner.estimator)
-    X = check_array(data.X, allow_nd=True)
+    X = _as_inputs("X", data.X, learner.estimator)
     y = label_array(data.y, learner.missing_label)
     X_test, y_test, cost = data.X_test, data.y_test, data.cost
-    check_consistent_length(X, y)
+    check_consistent_length(np.empty(n_rows(X)), y)
     if (X_test is None) != (y_test is None):
         raise ValueError("X_test and y_test go together: give both or neither.")
     known = known_rows(y, learner.missing_label)
@@ -124,27 +126,29 @@ def start_of(learner: HasRules, seed: int, data: GivenData) -> Start:
     test_size = learner.test_size if X_test is None else None
     pool, test_rows = set_aside(y, known, test_size, seed, by_class=not is_numbers)
     if X_test is None:
-        X_test, y_test = X[test_rows], y[test_rows]
+        X_test, y_test = take(X, test_rows), y[test_rows]
     else:
+        X_test = _as_inputs("X_test", X_test, learner.estimator)
+        check_alike(X_test, X, "X_test")
         y_test = label_array(y_test, learner.missing_label)
         if y_test.ndim != 1:
             raise ValueError(
                 f"y_test must have one label a row, but its shape is {y_test.shape}."
             )
-    n_rows = len(X)
+    n = n_rows(X)
     if (
         len(y_test)
         and not is_numbers
         and not set(classes.tolist()) & set(y_test.tolist())
     ):
         raise ValueError("No label of y_test occurs in y: are both of the same kind?")
-    first_copies = n_rows * np.arange(learner.n_copies)[:, None]
+    first_copies = n * np.arange(learner.n_copies)[:, None]
     X = add_copies(X, learner.n_copies, learner.copy_noise, seed)
-    visible = np.setdiff1d(np.arange(len(X)), first_copies + test_rows)
+    visible = np.setdiff1d(np.arange(n_rows(X)), first_copies + test_rows)
     pool = np.searchsorted(visible, (first_copies + pool).ravel())
-    y = add_label_noise(y[visible % n_rows], pool, classes, learner.label_noise, seed)
+    y = add_label_noise(y[visible % n], pool, classes, learner.label_noise, seed)
     return Start(
-        X=X if len(visible) == len(X) else X[visible],
+        X=X if len(visible) == n_rows(X) else take(X, visible),
         y=y,
         visible=visible,
         pool=pool,
@@ -157,8 +161,19 @@ def start_of(learner: HasRules, seed: int, data: GivenData) -> Start:
         test_rows=test_rows,
         X_test=X_test,
         y_test=y_test,
-        cost=None if cost is None else as_cost(cost, n_rows)[visible % n_rows],
+        cost=None if cost is None else as_cost(cost, n)[visible % n],
     )
+
+
+def _as_inputs(name: str, X: Any, estimator: Any) -> Any:
+    """Return inputs as the estimator takes them, or say why it cannot."""
+    X = rows_for(estimator, as_data(X, name))
+    if is_numbers(X):
+        is_direct = takes_rows_directly(estimator)
+        X = check_array(X, allow_nd=True, ensure_all_finite=is_direct, input_name=name)
+    if not n_rows(X):
+        raise ValueError(f"{name} has no rows: there is nothing to play on.")
+    return X
 
 
 def known_rows(y: NDArray[Any], missing_label: Any) -> Rows:

@@ -22,6 +22,7 @@ class Purpose(IntEnum):
     LABELS = 4
     COPIES = 5
     PERTURB = 6
+    ORDER = 7
 
 
 def prepare(estimator: Any, missing_label: Any, *key: int) -> Any:

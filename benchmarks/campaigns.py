@@ -1,0 +1,184 @@
+"""Campaigns: does the interval of the error cover, does stopping come too early.
+
+    python -m benchmarks campaigns --campaigns 300
+
+Many labelling campaigns are played in memory, on data whose labels are known. After
+each round the error is estimated from control labels, and compared with the share of
+wrong predictions on the other half of the data, which no campaign saw. Beside it stands
+what not to do: cross-validation on the labels that a strategy chose. With ``--items`` a
+campaign of so many items is made and asked once, and timed.
+"""
+
+import argparse
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skal_deep.campaign import Campaign
+from skal_deep.campaign._control import control_keys
+from skal_deep.campaign._intervals import clopper_pearson, upper_bound
+from skal_deep.campaign._simulate import play_campaign
+from skal_deep.evaluation import Table
+
+SETS = {"digits": load_digits, "breast cancer": load_breast_cancer}
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--campaigns", type=int, default=200)
+    parser.add_argument("--budget", type=int, default=200)
+    parser.add_argument("--batch-size", type=int, default=20)
+    parser.add_argument("--items", type=int, default=0)
+    args = parser.parse_args()
+    if args.items:
+        print(timed(args.items))
+        return
+    rows, stops = [], []
+    for name, load in SETS.items():
+        X, y = load(return_X_y=True)
+        looks = [campaign(X, y, number, args) for number in range(args.campaigns)]
+        rows += summaries(name, looks)
+        stops += stopping(name, looks)
+    print(Table(rows), end="\n\n")
+    print(Table(stops))
+
+
+def campaign(X, y, number: int, args: argparse.Namespace) -> list[dict[str, float]]:
+    """Return what is said after each round, and what is true."""
+    rng = np.random.default_rng(number)
+    order = rng.permutation(len(X))
+    some, others = order[: len(X) // 2], order[len(X) // 2 :]
+    new = X[others], y[others]
+    X, y = X[some], y[some]
+    classes = [str(label) for label in np.unique(y)]
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    played = play_campaign(
+        X,
+        y,
+        classes,
+        model,
+        batch_size=args.batch_size,
+        budget=args.budget,
+        keys=control_keys(f"{number}", map(str, range(len(X)))),
+        seed=number,
+        new=new,
+    )
+    chosen = np.concatenate(played.picks)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # classes of fewer labels than folds
+        said = cross_val_predict(model, X[chosen], y[chosen], cv=5)
+    wrong = int((said != y[chosen]).sum())
+    low, high = clopper_pearson(wrong, len(chosen), 0.95)
+    last = {"cv": wrong / len(chosen), "cv_low": low, "cv_high": high}
+    return [*played.rounds[:-1], {**played.rounds[-1], **last}]
+
+
+def summaries(name: str, looks: list[list[dict[str, float]]]) -> list[dict]:
+    """Return bias, coverage and width, of the honest estimate and of the other."""
+    last = [rounds[-1] for rounds in looks]
+    true = np.array([row["true_error"] for row in last])
+    rows = []
+    for what, value, low, high in (
+        ("control labels", "error", "low", "high"),
+        ("cross-validation on chosen labels", "cv", "cv_low", "cv_high"),
+    ):
+        lows, highs = (np.array([row[key] for row in last]) for key in (low, high))
+        values = np.array([row[value] for row in last])
+        rows.append(
+            {
+                "data": name,
+                "estimate from": what,
+                "true error": float(true.mean()),
+                "bias": float((values - true).mean()),
+                "coverage": float(((lows <= true) & (true <= highs)).mean()),
+                "mean width": float((highs - lows).mean()),
+            }
+        )
+    return rows
+
+
+def stopping(name: str, looks: list[list[dict[str, float]]]) -> list[dict]:
+    """Return how often the first look that says so says it too early."""
+    finals = np.array([rounds[-1]["true_error"] for rounds in looks])
+    rows = []
+    for target in np.quantile(finals, [0.5, 0.9]).round(3) + 0.02:
+        early = {"bound": 0, "point": 0}
+        stopped = {"bound": 0, "point": 0}
+        for rounds in looks:
+            for rule in early:
+                first = next((r for r in rounds if says(r, target, rule)), None)
+                if first is not None:
+                    stopped[rule] += 1
+                    early[rule] += first["true_error"] >= target
+        n = len(looks)
+        rows += [
+            {
+                "data": name,
+                "target": float(target),
+                "stops at the first": rule,
+                "stopped": stopped[rule] / n,
+                "too early": early[rule] / n,
+            }
+            for rule in early
+        ]
+    return rows
+
+
+def says(row: dict[str, float], target: float, rule: str) -> bool:
+    """Return whether a look says that the error is below the target."""
+    wrong = round(row["error"] * row["control"])
+    if rule == "point":
+        return row["error"] < target
+    return upper_bound(wrong, int(row["control"]), 0.95) < target
+
+
+def timed(n_items: int) -> Table:
+    """Return the seconds that a campaign of so many items takes."""
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        X = np.random.default_rng(0).normal(size=(n_items, 16)).astype(np.float32)
+        np.save(folder / "X.npy", X)
+
+        def step(what: str, call):
+            started = time.perf_counter()
+            result = call()
+            rows.append({"step": what, "seconds": time.perf_counter() - started})
+            return result
+
+        c = step(
+            "create",
+            lambda: Campaign.create(
+                folder / "c",
+                embeddings=folder / "X.npy",
+                classes=["a", "b"],
+                budget=500,
+            ),
+        )
+        c = step("open and read the items", lambda: _opened(folder / "c"))
+        batch = step("next, by chance", lambda: c.next(_chance()))
+        labels = {n: "a" if X[int(n[1:]), 0] > 0 else "b" for n in batch.ids}
+        step("label 20", lambda: c.label(labels, "anna"))
+        step("status", c.status)
+    return Table(rows)
+
+
+def _opened(path: Path) -> Campaign:
+    c = Campaign(path)
+    len(c.items.row_of)
+    return c
+
+
+def _chance():
+    from skactiveml.pool import RandomSampling
+
+    return RandomSampling()

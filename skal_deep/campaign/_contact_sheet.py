@@ -1,0 +1,76 @@
+"""The open round as one static page: thumbnails, texts, entries."""
+
+import base64
+import io
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from skal_deep.campaign._images import open_image
+from skal_deep.campaign._source import Folder
+from skal_deep.evaluation.report._page import page, paragraph
+
+if TYPE_CHECKING:
+    from skal_deep.campaign._batch import Batch
+
+_THUMBNAIL = 160
+STYLE = (
+    "<style>.sheet { display: grid; gap: .75rem; padding: 0; list-style: none; "
+    "grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); }"
+    ".sheet li { border: 1px solid var(--line); border-radius: 8px; padding: .5rem; "
+    "background: var(--card); overflow-wrap: anywhere; white-space: pre-line; "
+    "font-size: .85rem; }"
+    ".sheet img { display: block; max-width: 100%; margin: 0 auto .4rem; }</style>"
+)
+
+
+def contact_sheet(batch: "Batch") -> str:
+    """Return a round as a page.
+
+    Parameters
+    ----------
+    batch : Batch
+        What to show.
+    """
+    campaign = batch.campaign
+    wanted = ", ".join(campaign.classes) or "a number"
+    cards = "".join(f"<li>{_card(batch, name)}</li>" for name in batch.ids)
+    parts = [
+        STYLE,
+        paragraph(
+            f"{len(batch)} items, {len(batch.left)} of them without an answer. "
+            f"Labels: {wanted}."
+        ),
+        paragraph(
+            f"To label here: python -m skal_deep label {campaign.path}. Or fill in the "
+            f"column label of batch.csv ('?' is unsure, '-' is skip) and run "
+            f"python -m skal_deep add {campaign.path} {campaign.path / 'batch.csv'}."
+        ),
+        f'<ol class="sheet">{cards}</ol>',
+    ]
+    return page(f"{campaign.path.name}: round {batch.number}", parts)
+
+
+def _card(batch: "Batch", name: str) -> str:
+    campaign = batch.campaign
+    if not isinstance(campaign.source, Folder):
+        return f"<b>{escape(name)}</b><br>{escape(campaign.text(name)[:2000])}"
+    try:
+        image = thumbnail(campaign.read(name))
+    except (OSError, ValueError) as error:
+        return f"<b>{escape(name)}</b><br>cannot be shown: {escape(str(error))}"
+    return f'<img alt="" src="{image}"><b>{escape(name)}</b>'
+
+
+def thumbnail(content: bytes) -> str:
+    """Return a small image as an address that holds all of it.
+
+    Parameters
+    ----------
+    content : bytes
+        An image of any kind.
+    """
+    image: Any = open_image(content).convert("RGB")
+    image.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    png = io.BytesIO()
+    image.save(png, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"

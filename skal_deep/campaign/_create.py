@@ -1,0 +1,129 @@
+"""The beginning of a campaign: its folder, its items, what chance keeps for itself."""
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+from skal_deep.campaign._control import control_keys, reserve_for
+from skal_deep.campaign._files import lock
+from skal_deep.campaign._items import Items
+from skal_deep.campaign._settings import (
+    CLASSIFICATION,
+    NAME,
+    REGRESSION,
+    SCHEMA,
+    Settings,
+    check_budget,
+    check_classes,
+    now,
+    versions,
+)
+from skal_deep.campaign._source import (
+    Embeddings,
+    Source,
+    SourceArguments,
+    source_of,
+)
+
+
+def create_campaign(
+    folder: Path,
+    arguments: SourceArguments,
+    classes: list[str] | None,
+    numbers: bool,
+    budget: int,
+    control_share: float,
+    reserve: float | None,
+    seed: int,
+) -> None:
+    """Write the files that a campaign begins with.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder to make.
+    arguments : SourceArguments
+        Where the items are.
+    classes : list of str or None
+        Names of the classes.
+    numbers : bool
+        Whether labels are numbers.
+    budget : int
+        How many labels may be asked for.
+    control_share : float
+        Share of each batch that chance picks.
+    reserve : float, int or None
+        How many items are kept for chance, or which share of all.
+    seed : int
+        Seed of everything that is drawn, but for the control arm.
+    """
+    if (folder / NAME).exists():
+        raise FileExistsError(
+            f"There is a campaign in {folder} already: open it with "
+            f"Campaign({str(folder)!r})."
+        )
+    if numbers == (classes is not None):
+        raise ValueError(
+            "Labels are classes or numbers: pass classes=[...] (--classes a,b,c) "
+            "or numbers=True (--numbers), one of the two."
+        )
+    if not 0 <= control_share < 1:
+        raise ValueError(
+            f"control_share must be from 0 to below 1, not {control_share!r}."
+        )
+    kind, source = arguments.described(folder)
+    content: dict[str, Any] = {
+        "schema": SCHEMA,
+        "task": REGRESSION if numbers else CLASSIFICATION,
+        "classes": [] if classes is None else check_classes(classes),
+        "kind": kind,
+        "source": source,
+        "missing": "refuse",
+        "salt": secrets.token_hex(16),
+        "seed": int(seed),
+        "budget": check_budget(budget),
+        "control": {"share": float(control_share), "reserve": 0.0},
+        "features": {"table": "table", "embeddings": "embeddings"}.get(kind),
+        "model": {"name": "probe", "set": {}},
+        "created": now(),
+        "versions": versions(),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    with lock(folder):
+        if (folder / NAME).exists():
+            raise FileExistsError(f"There is a campaign in {folder} already.")
+        settings = Settings(content)
+        where = source_of(settings, folder)
+        items = Items.empty().updated(where.look(), 0)
+        if not len(items):
+            raise ValueError(
+                f"There is nothing to label in {folder / source['path']}: "
+                f"{len(where.unreadable)} items cannot be read."
+            )
+        keys = control_keys(settings.salt, items.ids)
+        threshold = reserve_for(keys, control_share, budget, reserve)
+        settings = settings.changed(
+            control={"share": float(control_share), "reserve": threshold}
+        )
+        settings = pinned(settings, where)
+        items.write(folder)
+        settings.write(folder)  # last: without it there is no campaign
+
+
+def pinned(settings: Settings, source: Source) -> Settings:
+    """Return settings that know an array again: by its digest, if rows have no ids.
+
+    Parameters
+    ----------
+    settings : Settings
+        Those of a campaign.
+    source : Source
+        Where its items are.
+    """
+    if not isinstance(source, Embeddings):
+        return settings
+    known: dict[str, Any] = {"stat": source.stat()}
+    if settings.source.get("ids") is None:
+        n_rows = len(source.array)
+        known |= {"rows": n_rows, "digest": source.digest_of_rows(n_rows)}
+    return settings.changed(source={**settings.source, **known})

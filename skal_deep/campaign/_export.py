@@ -1,0 +1,288 @@
+"""What a campaign gives away: labels, predictions, a model, tasks, and how it came."""
+
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skal_deep.campaign._events import OK
+from skal_deep.campaign._label_studio import config_xml, serving_lines, tasks
+from skal_deep.campaign._report import report_page
+from skal_deep.campaign._rounds import Round
+from skal_deep.campaign._save_model import save_model
+from skal_deep.campaign._source import Folder
+from skal_deep.campaign._state import State
+from skal_deep.evaluation._export import json_text, write_csv
+
+if TYPE_CHECKING:
+    from skal_deep.campaign._campaign import Campaign
+
+PARTS = ("labels", "predictions", "model", "labelstudio", "tree", "wide")
+_LABELS = [
+    "id",
+    "label",
+    "annotators",
+    "round",
+    "arm",
+    "strategy",
+    "utility",
+    "draw",
+    "time",
+]
+_PREDICTIONS = ["id", "predicted", "probability", "label"]
+
+
+def export_campaign(
+    campaign: "Campaign",
+    out: Path,
+    parts: Sequence[str],
+    refit: str,
+    estimator: Any,
+    copy: bool,
+    allow_pickle: bool,
+) -> list[Path]:
+    """Write parts of what a campaign knows, and return the files.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        The campaign.
+    out : Path
+        Folder to write to.
+    parts : sequence of str
+        Which ones.
+    refit : {"chosen", "all"}
+        Whether control labels train the model that is given away.
+    estimator : object or None
+        What is trained; ``None`` is the campaign's model.
+    copy : bool
+        Whether files are copied into the tree of classes instead of linked.
+    allow_pickle : bool
+        Whether a model that is neither linear nor a net may be pickled.
+    """
+    if unknown := sorted(set(parts) - set(PARTS)):
+        raise ValueError(
+            f"There is no part {unknown[0]!r} of an export: use {', '.join(PARTS)}."
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    state = campaign.state()
+    files = []
+    if "labels" in parts:
+        files.append(_write_labels(state, out / "labels.csv"))
+    if "wide" in parts:
+        files.append(_write_wide(state, out / "wide.csv"))
+    if "tree" in parts and isinstance(campaign.source, Folder) and campaign.classes:
+        files += _write_tree(campaign, state, out / "tree", copy)
+    model: Any = None
+    if state.training() and campaign.has_features:
+        if {"predictions", "model", "labelstudio"} & set(parts):
+            model = campaign.fit(estimator, refit=refit)
+        if "predictions" in parts:
+            files.append(_write_predictions(campaign, state, model, out))
+        if "model" in parts:
+            about = {
+                "classes": campaign.classes,
+                "features": campaign.settings.features,
+                "model": campaign.settings.model,
+                "n_labels": len(state.training(with_control=refit == "all")),
+                "refit": refit,
+            }
+            files += save_model(model, out / "model", about, allow_pickle)
+        path = out / "estimate.json"
+        estimate = campaign.estimate(estimator=estimator)
+        path.write_text(json_text(estimate.to_dict()), encoding="utf-8")
+        files.append(path)
+    if "labelstudio" in parts and state.rounds:
+        files += _write_tasks(campaign, state.rounds[-1], model, out / "labelstudio")
+    page = out / "report.html"
+    page.write_text(report_page(campaign), encoding="utf-8", errors="replace")
+    words = out / "README.txt"
+    words.write_text(_in_words(campaign, state, refit), encoding="utf-8")
+    return [*files, page, words]
+
+
+def label_rows(state: State) -> list[dict[str, Any]]:
+    """Return a row for each label: what, who, and how the item was chosen.
+
+    Parameters
+    ----------
+    state : State
+        What the files say.
+    """
+    rows = []
+    by_number = {one.number: one for one in state.rounds}
+    for name in sorted(state.labels.label, key=state.items.row_of.__getitem__):
+        said = [e for e in state.labels.answers[name].values() if e.status == OK]
+        number = state.asked_in.get(name, [0])[0]  # in which it was chosen
+        one: Round | None = by_number.get(number)
+        item = {} if one is None else one.items[name]
+        strategy = None if one is None else one.content["strategy"]
+        by = ""
+        if strategy is not None and "rank" in item:
+            by = strategy["class"].rpartition(".")[2]
+        rows.append(
+            {
+                "id": name,
+                "label": state.labels.label[name],
+                "annotators": ";".join(sorted(event.annotator for event in said)),
+                "round": number,
+                "arm": item.get("arm", "given"),
+                "strategy": by,
+                "utility": item.get("utility", ""),
+                "draw": item.get("draw", ""),
+                "time": max(event.time for event in said),
+            }
+        )
+    return rows
+
+
+def _write_labels(state: State, path: Path) -> Path:
+    write_csv(path, [*_LABELS, "time"], label_rows(state))
+    return path
+
+
+def _write_wide(state: State, path: Path) -> Path:
+    """Write one column an annotator, empty where there is no label."""
+    answers = state.labels.answers
+    who = sorted({name for said in answers.values() for name in said})
+    rows = [
+        {
+            "id": name,
+            **{
+                annotator: answers[name][annotator].label
+                if annotator in answers[name] and answers[name][annotator].status == OK
+                else ""
+                for annotator in who
+            },
+        }
+        for name in sorted(answers, key=state.items.row_of.__getitem__)
+    ]
+    write_csv(path, ["id", *who], rows)
+    return path
+
+
+def _write_predictions(
+    campaign: "Campaign", state: State, model: Any, out: Path
+) -> Path:
+    ids, answers_NC = campaign.predict(model)
+    classes, labels = campaign.classes, state.labels.label
+    rows = []
+    for name, answer_C in zip(ids, answers_NC, strict=True):
+        best = int(answer_C.argmax())
+        said: dict[str, Any] = {"predicted": float(answer_C[0]), "probability": ""}
+        if classes:
+            said = {"predicted": classes[best], "probability": float(answer_C[best])}
+        rows.append({"id": name, **said, "label": labels.get(name, "")})
+    path = out / "predictions.csv"
+    write_csv(path, _PREDICTIONS, rows)
+    return path
+
+
+def _write_tree(
+    campaign: "Campaign", state: State, folder: Path, copy: bool
+) -> list[Path]:
+    """Write a folder for each class with the files that were labelled so."""
+    source = campaign.source
+    names = _safe_names(campaign.classes)
+    files = []
+    for name, label in state.labels.label.items():
+        row = state.items.row_of[name]
+        if state.items.gone[row]:
+            continue
+        original = source.file(state.items.places[row])  # type: ignore[attr-defined]
+        target = folder / names[str(label)] / state.items.places[row].replace("/", "__")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        if copy:
+            shutil.copyfile(original, target)
+        else:
+            target.symlink_to(
+                os.path.relpath(original.resolve(), target.parent.resolve())
+            )
+        files.append(target)
+    return files
+
+
+def _safe_names(classes: list[str]) -> dict[str, str]:
+    """Return a folder's name for each class, all different on any file system."""
+    names: dict[str, str] = {}
+    for name in classes:
+        safe = re.sub(r"[^\w .+-]", "_", name).strip(". ") or "_"
+        if re.fullmatch(r"(?i)con|prn|aux|nul|com\d|lpt\d", safe):
+            safe = f"{safe}_"
+        taken = {other.casefold() for other in names.values()}
+        unique, number = safe, 2
+        while unique.casefold() in taken:
+            unique, number = f"{safe}_{number}", number + 1
+        names[name] = unique
+    return names
+
+
+def _write_tasks(
+    campaign: "Campaign", one: Round, model: Any, folder: Path
+) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    answers_NC: NDArray[np.float64] | None = None
+    if model is not None:
+        ids, all_NC = campaign.predict(model)
+        position = {name: row for row, name in enumerate(ids)}
+        width = all_NC.shape[1]
+        answers_NC = np.full((len(one.ids), width), np.nan)
+        for rank, name in enumerate(one.ids):
+            if name in position:
+                answers_NC[rank] = all_NC[position[name]]
+    config, page = folder / "config.xml", folder / "tasks.json"
+    config.write_text(config_xml(campaign), encoding="utf-8")
+    content = tasks(campaign, one.ids, one.number, answers_NC)
+    page.write_text(json_text(content), encoding="utf-8")
+    return [config, page]
+
+
+def _in_words(campaign: "Campaign", state: State, refit: str) -> str:
+    """Return how the labels came about."""
+    settings = state.settings
+    strategies = sorted(
+        {
+            one.content["strategy"]["class"].rpartition(".")[2]
+            for one in state.rounds
+            if one.content["strategy"] is not None
+        }
+    )
+    lines = [
+        f"Labels of the campaign {campaign.path.name}",
+        "",
+        f"{len(state.labels.label)} of {len(state.items)} items have a label: "
+        f"{len(state.labeled('chosen'))} chosen, {len(state.labeled('control'))} "
+        f"control, {len(state.labeled(None))} given before.",
+        "",
+        "How they were chosen",
+        f"- chosen: by {', '.join(strategies) or 'nothing yet'}, over "
+        f"{len(state.rounds)} rounds. These are no random sample: a mean over them "
+        "says nothing of all items.",
+        f"- control: by chance, {settings.control_share:.0%} of each round. These are "
+        "a simple random sample; count on them alone to say what all items are like.",
+        "- draw, where it is given, is the probability with which the item was drawn "
+        "among those that were left.",
+        "",
+        f"Model: {settings.model['name']} on {settings.features}; it was trained on "
+        + (
+            "all labels. The error stated is that of the model without the control "
+            "labels, which is a little larger."
+            if refit == "all"
+            else "the chosen and given labels, not on the control labels."
+        ),
+        "",
+        str(campaign.status()),
+    ]
+    if lines_to_paste := serving_lines(campaign):
+        lines += ["", "Label Studio: set before it starts", *lines_to_paste]
+        lines += [
+            "Do not show predictions to annotators (Settings, Annotation): what they "
+            "see they tend to follow, and the estimated error would be too small."
+        ]
+    return "\n".join(lines) + "\n"

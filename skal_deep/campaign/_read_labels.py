@@ -1,0 +1,276 @@
+"""Labels that others wrote: CSV, events, exports of Label Studio."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from skal_deep.campaign._events import (
+    OK,
+    SKIP_STATUS,
+    UNSURE_STATUS,
+    parse_event,
+)
+from skal_deep.campaign._settings import now
+from skal_deep.campaign._tables import read_table
+
+_UNSURE_CELL, _SKIP_CELL = "?", "-"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a file says of one item.
+
+    Attributes
+    ----------
+    where : str
+        The line or the task, for messages.
+    id : str
+        The item.
+    status : str
+        "ok", "skip", "unsure" or "void".
+    label : object
+        The label, as the file has it.
+    annotator : str
+        Who; empty if the file does not say.
+    event : str
+        A name by which the same answer read twice counts once; empty if there is none.
+    time : str
+        When; empty if the file does not say.
+    seconds : float or None
+        How long it took.
+    via : str
+        What kind of file it came from.
+    withdraws : str
+        The event that is taken back.
+    digest : str
+        Of what was shown.
+    round : int
+        The round that it says it belongs to; 0 if it does not say.
+    """
+
+    where: str
+    id: str
+    status: str
+    label: Any
+    annotator: str = ""
+    event: str = ""
+    time: str = ""
+    seconds: float | None = None
+    via: str = "csv"
+    withdraws: str = ""
+    digest: str = ""
+    round: int = 0
+
+
+def read_answers(path: Path, known: Mapping[str, Any]) -> tuple[list[Answer], str]:
+    """Return the answers of a file, and what it may have lost.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV file, events as JSONL, or an export of Label Studio.
+    known : mapping
+        Ids of the campaign.
+
+    Returns
+    -------
+    answers : list of Answer
+        In the order of the file.
+    warning : str
+        In words; empty if nothing was lost.
+    """
+    if path.suffix.lower() == ".jsonl":
+        return list(_from_events(path)), ""
+    if path.suffix.lower() == ".json":
+        return _from_json(path, known)
+    return _from_csv(path, known)
+
+
+def _from_events(path: Path) -> Iterator[Answer]:
+    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
+        if not line.strip():
+            continue
+        event = parse_event(line)
+        if event is None:
+            yield Answer(f"line {number}", "", OK, None, via="unreadable")
+            continue
+        yield Answer(
+            f"line {number}",
+            event.id,
+            event.status,
+            event.label,
+            event.annotator,
+            event.event,
+            event.time,
+            event.seconds,
+            event.via,
+            event.withdraws,
+            event.digest,
+            event.round,
+        )
+
+
+def _from_csv(path: Path, known: Mapping[str, Any]) -> tuple[list[Answer], str]:
+    table = read_table(path)
+    if "id" not in table.header and _is_label_studio(table.header):
+        rows = [dict(zip(table.header, row, strict=True)) for row in table.rows]
+        answers = [
+            _from_flat(row, f"line {line}", known)
+            for row, line in zip(rows, table.lines, strict=True)
+        ]
+        return answers, _LOSSY
+    ids, labels = table.column("id"), table.column("label")
+    who = table.column("annotator") if "annotator" in table.header else [""] * len(ids)
+    answers = []
+    for line, name, label, annotator in zip(table.lines, ids, labels, who, strict=True):
+        label, name = _plain(label.strip()), _known_id(name, known)
+        if label:
+            answers.append(_answer(f"line {line}", name, label, annotator.strip()))
+    return answers, ""
+
+
+def _answer(where: str, name: str, label: str, annotator: str) -> Answer:
+    status = {_UNSURE_CELL: UNSURE_STATUS, _SKIP_CELL: SKIP_STATUS}.get(label, OK)
+    return Answer(where, name, status, label if status == OK else None, annotator)
+
+
+def _plain(cell: str) -> str:
+    """Return a cell without the mark that keeps spreadsheets from running it."""
+    return cell[1:] if cell[:1] == "'" and cell[1:2] in ("=", "+", "-", "@") else cell
+
+
+def _known_id(name: str, known: Mapping[str, Any]) -> str:
+    if name in known:
+        return name
+    for other in (_plain(name), name.strip(), _plain(name.strip())):
+        if other in known:
+            return other
+    return name
+
+
+# Label Studio
+
+_LOSSY = (
+    "This is an export of Label Studio as JSON_MIN or CSV, which loses skipped tasks: "
+    "export as JSON to keep them."
+)
+_TIMES = ("updated_at", "created_at")
+
+
+def _is_label_studio(header: list[str]) -> bool:
+    return "annotation_id" in header or "annotator" in header
+
+
+def _from_json(path: Path, known: Mapping[str, Any]) -> tuple[list[Answer], str]:
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON ({error}).") from error
+    is_tasks = isinstance(content, list) and all(isinstance(t, dict) for t in content)
+    if not is_tasks:
+        raise ValueError(
+            f"{path} should hold a list of tasks, as Label Studio exports them; it "
+            f"holds {str(content)[:60]}."
+        )
+    if any("annotations" in task for task in content):
+        answers = [
+            answer
+            for number, task in enumerate(content, 1)
+            for answer in _from_task(task, f"task {task.get('id', number)}", known)
+        ]
+        return answers, ""
+    answers = [
+        _from_flat(task, f"task {task.get('id', number)}", known)
+        for number, task in enumerate(content, 1)
+    ]
+    return answers, _LOSSY
+
+
+def _from_task(
+    task: dict[str, Any], where: str, known: Mapping[str, Any]
+) -> Iterator[Answer]:
+    """Yield the answers of one task of a full export."""
+    data = task.get("data") or {}
+    name = _task_id(data, known)
+    for annotation in task.get("annotations") or []:
+        value = _value(annotation.get("result") or [])
+        is_skip = bool(annotation.get("was_cancelled")) or value is None
+        when = next((annotation[key] for key in _TIMES if annotation.get(key)), "")
+        lead = annotation.get("lead_time")
+        yield Answer(
+            where,
+            name,
+            SKIP_STATUS if is_skip else OK,
+            None if is_skip else value,
+            _annotator(annotation.get("completed_by")),
+            str(annotation.get("unique_id") or ""),
+            _time(str(when)),
+            float(lead) if isinstance(lead, int | float) else None,
+            "label-studio",
+        )
+
+
+def _from_flat(row: dict[str, Any], where: str, known: Mapping[str, Any]) -> Answer:
+    """Return the answer of a row of JSON_MIN or CSV."""
+    value = row.get("label", row.get("choice"))
+    if isinstance(value, dict):
+        value = (value.get("choices") or [value.get("number")])[0]
+    elif isinstance(value, list):
+        value = value[0] if value else None
+        value = value.get("number") if isinstance(value, dict) else value
+    lead = row.get("lead_time") or None
+    unique = row.get("annotation_id")
+    return Answer(
+        where,
+        _task_id(row, known),
+        SKIP_STATUS if value in (None, "") else OK,
+        value,
+        _annotator(row.get("annotator")),
+        f"ls-{unique}" if unique else "",
+        _time(str(row.get("updated_at") or row.get("created_at") or "")),
+        float(lead) if lead is not None else None,
+        "label-studio",
+    )
+
+
+def _value(result: list[Any]) -> Any:
+    """Return the label of an annotation's result, or nothing."""
+    for part in result:
+        value = part.get("value") or {}
+        if part.get("type") == "choices" and value.get("choices"):
+            return value["choices"][0]
+        if part.get("type") == "number" and "number" in value:
+            return value["number"]
+    return None
+
+
+def _annotator(completed_by: Any) -> str:
+    if isinstance(completed_by, dict):
+        completed_by = completed_by.get("id") or completed_by.get("email")
+    return f"ls-{completed_by}" if completed_by not in (None, "") else ""
+
+
+def _task_id(data: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+    """Return the item of a task: its own id, or the path of its file."""
+    name = data.get("skal_id")
+    if name is not None:
+        return str(name)
+    for value in data.values():
+        if not isinstance(value, str) or "?" not in value:
+            continue
+        path = parse_qs(urlsplit(value).query).get("d", [""])[0]
+        while path:  # the root that was served may lie above the source
+            if path in known:
+                return path
+            path = path.partition("/")[2]
+    return ""
+
+
+def _time(text: str) -> str:
+    """Return a time as events write it."""
+    if not text:
+        return now()
+    return f"{text[:19]}Z" if "T" in text else text

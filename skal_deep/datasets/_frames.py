@@ -1,0 +1,98 @@
+"""Tables with columns of words: made of a text file, or read from Parquet."""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skal_deep.datasets._data import Data, as_inputs
+from skal_deep.datasets._labels import as_labels
+
+
+def _pandas(what: str) -> Any:
+    try:
+        import pandas as pd
+    except ImportError:
+        raise ImportError(f"{what} needs pandas: pip install pandas.") from None
+    return pd
+
+
+def as_frame(
+    words: dict[str, list[str]], names: Sequence[str], numbers: NDArray[np.float32]
+) -> Any:
+    """Return columns of words, then columns of numbers, as a table of pandas.
+
+    Parameters
+    ----------
+    words : dict of str to list of str
+        Columns of words by name; what is empty is missing.
+    names : sequence of str
+        Names of the columns of numbers.
+    numbers : ndarray of shape (n, len(names))
+        These columns.
+    """
+    pd = _pandas("A table with categories")
+    columns = {
+        name: pd.Series([entry or None for entry in entries], dtype=object)
+        for name, entries in words.items()
+    }
+    return pd.DataFrame(columns | dict(zip(names, numbers.T, strict=True)))
+
+
+def from_parquet(
+    path: Path, label: str | None, text: str | None, categories: Sequence[str]
+) -> Data:
+    """Return the rows of a Parquet file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    label : str or None
+        Column of the labels; ``None`` is the last.
+    text : str or None
+        Column of the texts, if these are the inputs.
+    categories : sequence of str
+        Columns of words, beside those of numbers.
+    """
+    frame = _read(path)
+    names = [str(name) for name in frame.columns]
+    label = names[-1] if label is None else label
+    for name in (label, *([] if text is None else [text]), *categories):
+        if name not in names:
+            raise ValueError(f"{path} has no column {name!r}; it has {names}.")
+    words = frame[label].to_numpy()
+    if words.dtype == object:
+        words = np.array(["" if _is_gap(word) else str(word) for word in words])
+    y, class_names = as_labels(words, str(path))
+    others = frame.drop(columns=[label])
+    if text is not None:
+        X: Any = others[text].fillna("").to_numpy(dtype=object)
+    elif categories:
+        X = others
+    else:
+        try:
+            X = as_inputs(others.to_numpy(dtype=np.float32))
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path} has columns that are not all of numbers ({error}): say which "
+                "column holds texts, or which ones hold categories."
+            ) from error
+    return Data(path.stem, X, y, class_names=class_names)
+
+
+def _is_gap(word: Any) -> bool:
+    return word is None or word != word
+
+
+def _read(path: Path) -> Any:
+    pd = _pandas("A Parquet file")
+    if find_spec("pyarrow") is None and find_spec("fastparquet") is None:
+        raise ImportError("A Parquet file needs pyarrow: pip install pyarrow.")
+    try:
+        return pd.read_parquet(path)
+    except Exception as error:  # a damaged file makes the reader raise anything
+        raise ValueError(f"{path} is no Parquet file, or damaged: {error}.") from error

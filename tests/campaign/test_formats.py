@@ -1,0 +1,344 @@
+"""Labels in and out: CSV, events, Label Studio, exports."""
+
+import csv
+import json
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from skal_deep.campaign import SKIP, Campaign
+
+
+def rows_of(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def asked(digits):
+    """Return a campaign with an open round, and its ids."""
+    played = digits()
+    return played, played.campaign.next(batch_size=8).ids
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+def test_csv_in(asked, tmp_path, mark, start):
+    played, ids = asked
+    cells = ["3", "", "?", "-", " 4 "]
+    lines = [
+        f"id{mark}label",
+        *(f"{n}{mark}{c}" for n, c in zip(ids, cells, strict=False)),
+    ]
+    (tmp_path / "in.csv").write_text(start + "\r\n".join(lines) + "\r\n")
+    added = played.campaign.add(tmp_path / "in.csv", "anna")
+    assert (added.added, added.skipped, added.same, added.refused) == (2, 2, 0, [])
+    assert played.campaign.labels() == {ids[0]: "3", ids[4]: "4"}
+    assert {e.via for e in played.campaign.events()} == {"csv"}
+    again = played.campaign.add(tmp_path / "in.csv", "anna")
+    assert (again.added, again.same, len(played.campaign.events())) == (0, 4, 4)
+
+
+def test_corrections_and_several_annotators(asked, tmp_path):
+    played, ids = asked
+    text = f"id,label,annotator\n{ids[0]},3,bob\n{ids[0]},4,\n{ids[0]},5,bob\n"
+    (tmp_path / "in.csv").write_text(text)
+    added = played.campaign.add(tmp_path / "in.csv", "anna")
+    assert (added.added, added.corrected) == (2, 1)
+    assert played.campaign.labels("bob") == {ids[0]: "5"}
+    assert played.campaign.labels("anna") == {ids[0]: "4"}
+
+
+def test_nothing_is_added_if_a_line_is_refused(asked, tmp_path):
+    played, ids = asked
+    other = next(n for n in played.truth if n not in ids)
+    text = f"id,label\n{ids[0]},3\nnobody,3\n{ids[1]},cat\n{other},3\n"
+    (tmp_path / "in.csv").write_text(text)
+    added = played.campaign.add(tmp_path / "in.csv", "anna")
+    assert added.added == 0
+    assert [line.partition(":")[0] for line in added.refused] == [
+        "line 3",
+        "line 4",
+        "line 5",
+    ]
+    assert "--given" in added.refused[2]
+    assert played.campaign.events() == []
+    dry = played.campaign.add(tmp_path / "in.csv", "anna", partial=True, dry_run=True)
+    assert (dry.added, len(dry.refused)) == (1, 3)
+    assert played.campaign.events() == []
+    played.campaign.add(tmp_path / "in.csv", "anna", partial=True, given=True)
+    assert played.campaign.labels() == {ids[0]: "3", other: "3"}
+    assert played.campaign.state().arms.keys() >= {ids[0]}
+    assert [e.round for e in played.campaign.events()] == [1, 0]
+
+
+def test_cells_that_spreadsheets_would_run_come_back(tmp_path):
+    names = ["=1+1.png", "+x", "@y", "-z", "'q"]
+    np.save(tmp_path / "X.npy", np.random.default_rng(0).normal(size=(5, 2)))
+    (tmp_path / "names.txt").write_text("\n".join(names) + "\n")
+    campaign = Campaign.create(
+        tmp_path / "c",
+        embeddings=tmp_path / "X.npy",
+        ids=tmp_path / "names.txt",
+        classes=["+1", "-1"],
+        budget=5,
+        control_share=0,
+    )
+    path = campaign.next(batch_size=5).to_csv()
+    with path.open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["id", "label"]
+    assert {row[0] for row in rows[1:]} == {"'=1+1.png", "'+x", "'@y", "'-z", "'q"}
+    assert (campaign.path / "batch.classes.txt").read_text() == "+1\n-1\n"
+    filled = [rows[0], *([name, "+1"] for name, _ in rows[1:])]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(filled)
+    assert campaign.add(path).added == 5
+    assert campaign.labels() == dict.fromkeys(names, "+1")
+
+
+def test_events_of_another_copy_are_added_once(asked, tmp_path):
+    played, ids = asked
+    played.campaign.label({ids[0]: "3", ids[1]: SKIP}, "anna", 1.5)
+    played.campaign.undo(ids[0], "anna")
+    file = played.campaign.path / "labels" / "anna.jsonl"
+    copy = tmp_path / "anna.jsonl"
+    copy.write_bytes(file.read_bytes())
+    file.unlink()
+    added = played.campaign.add(copy)
+    assert (added.added, added.skipped) == (1, 1)
+    assert file.read_bytes() == copy.read_bytes()
+    assert played.campaign.add(copy).same == 3
+    copy.write_text("no event\n")
+    assert played.campaign.add(copy).refused == ["line 1: it holds no event"]
+
+
+def annotation(label, who, unique, **more):
+    result = [
+        {
+            "from_name": "label",
+            "to_name": "item",
+            "type": "choices",
+            "value": {"choices": [label]},
+        }
+    ]
+    return {
+        "completed_by": who,
+        "unique_id": unique,
+        "updated_at": "2026-11-26T12:01:02.123456Z",
+        "lead_time": 2.5,
+        "was_cancelled": False,
+        "result": [] if label is None else result,
+        **more,
+    }
+
+
+def test_label_studio_in(asked, tmp_path):
+    played, ids = asked
+    a, b, c, d, *_ = ids
+    tasks = [
+        {"id": 11, "data": {"skal_id": a}, "annotations": [annotation("3", 1, "u1")]},
+        {
+            "id": 12,
+            "data": {"skal_id": b},
+            "annotations": [
+                annotation("4", {"id": 2, "email": "x@y"}, "u2"),
+                annotation("5", 1, "u3"),
+            ],
+        },
+        {
+            "id": 13,
+            "data": {"skal_id": c},
+            "annotations": [annotation(None, 1, "u4", was_cancelled=True)],
+        },
+        {"id": 14, "data": {"skal_id": d}, "annotations": []},
+    ]
+    path = tmp_path / "project.json"
+    path.write_text(json.dumps(tasks))
+    added = played.campaign.add(path)
+    assert (added.added, added.skipped, added.refused) == (3, 1, [])
+    assert played.campaign.labels("ls-1") == {a: "3", b: "5"}
+    assert played.campaign.labels("ls-2") == {b: "4"}
+    state = played.campaign.state()
+    assert (state.labels.disputed, state.labels.skipped) == ([b], [c])
+    first = next(e for e in played.campaign.events() if e.event == "u1")
+    assert (first.time, first.seconds) == ("2026-11-26T12:01:02Z", 2.5)
+    assert played.campaign.add(path).same == 4
+    # A corrected annotation keeps its name on the server.
+    tasks[0]["annotations"][0] = annotation(
+        "7", 1, "u1", updated_at="2026-11-27T09:00:00Z"
+    )
+    path.write_text(json.dumps(tasks))
+    assert played.campaign.add(path).corrected == 1
+    assert played.campaign.add(path).same == 4
+    assert played.campaign.labels("ls-1")[a] == "7"
+    foreign = [
+        {"id": 1, "data": {"text": "x"}, "annotations": [annotation("3", 1, "z")]}
+    ]
+    path.write_text(json.dumps(foreign))
+    assert played.campaign.add(path).refused == ["task 1: it names no item"]
+
+
+def test_label_studio_in_by_path_of_the_file(images, tmp_path):
+    played = images(20)
+    played.campaign.embed("pixels")
+    name = played.campaign.next(batch_size=5).ids[0]
+    address = f"/data/local-files/?d=photos/{name.replace(' ', '%20')}"
+    task = {"data": {"image": address}, "annotations": [annotation("3", 1, "u")]}
+    (tmp_path / "p.json").write_text(json.dumps([task]))
+    assert played.campaign.add(tmp_path / "p.json").added == 1
+    assert played.campaign.labels() == {name: "3"}
+
+
+def test_label_studio_min_and_csv_warn_of_what_they_lose(asked, tmp_path):
+    played, ids = asked
+    rows = [
+        {"skal_id": ids[0], "label": "3", "annotator": 1, "annotation_id": 5},
+        {"skal_id": ids[1], "label": "4", "annotator": 2, "annotation_id": 6},
+    ]
+    (tmp_path / "min.json").write_text(json.dumps(rows))
+    added = played.campaign.add(tmp_path / "min.json")
+    assert added.added == 2
+    assert "loses skipped" in added.warning
+    with (tmp_path / "ls.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    assert played.campaign.add(tmp_path / "ls.csv").same == 2
+    (tmp_path / "wrong.json").write_text('{"a": 1}')
+    with pytest.raises(ValueError, match="list of tasks"):
+        played.campaign.add(tmp_path / "wrong.json")
+
+
+def test_label_studio_out(images):
+    played = images(30, control_share=0.3)
+    played.campaign.embed("pixels")
+    played.play(1, batch_size=10)
+    batch = played.campaign.next(batch_size=10)
+    out = played.campaign.path.parent / "out"
+    played.campaign.export(out, ["labelstudio"])
+    tasks = json.loads((out / "labelstudio" / "tasks.json").read_text())
+    assert [t["data"]["skal_id"] for t in tasks] == batch.ids
+    assert [t["data"]["skal_rank"] for t in tasks] == list(range(10))
+    for task in tasks:
+        assert task.keys() == {"data", "predictions"}
+        assert task["data"].keys() == {"image", "skal_id", "skal_round", "skal_rank"}
+        assert "a%20b/img%20" in task["data"]["image"]
+        (prediction,) = task["predictions"]
+        assert prediction["model_version"] == "round-2"
+        assert 0 <= prediction["score"] <= 1
+        (result,) = prediction["result"]
+        assert result["value"]["choices"][0] in played.campaign.classes
+    assert "arm" not in json.dumps(tasks)
+    words = (out / "README.txt").read_text()
+    assert "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT=" in words
+
+
+def test_names_of_classes_are_escaped_everywhere(tmp_path, table):
+    classes = ["zero & <one>", '"two"', "<script>alert(1)</script>"]
+    hostile = '<img src=x onerror="alert(1)">'
+    path = table(
+        tmp_path / "t.csv", ["t"], [(f"{hostile} number {i}",) for i in range(30)]
+    )
+    campaign = Campaign.create(
+        tmp_path / "c", texts=path, column="t", classes=classes, budget=20
+    )
+    campaign.embed("tfidf")
+    batch = campaign.next(batch_size=10)
+    campaign.label(dict.fromkeys(batch.ids, classes[2]), "<b>anna</b>")
+    batch = campaign.next(batch_size=10)
+    page = batch.to_html().read_text()
+    campaign.export(tmp_path / "out")
+    report = (tmp_path / "out" / "report.html").read_text()
+    for text in (page, report):
+        assert "<script>alert" not in text
+        assert "<img src=x" not in text
+        assert "&lt;img src=x" in text
+    config = ElementTree.parse(tmp_path / "out" / "labelstudio" / "config.xml")
+    assert [c.get("value") for c in config.iter("Choice")] == classes
+    names = {p.name for p in (tmp_path / "out").iterdir()}
+    assert {"labels.csv", "wide.csv", "predictions.csv", "estimate.json"} <= names
+
+
+def test_exported_files_say_how_labels_were_chosen(images):
+    played = images(40, budget=20)
+    played.campaign.embed("pixels")
+    played.play(2, batch_size=10)
+    out = played.campaign.path.parent / "out"
+    files = played.campaign.export(out)
+    rows = rows_of(out / "labels.csv")
+    assert {row["id"]: row["label"] for row in rows} == played.campaign.labels()
+    assert {row["arm"] for row in rows} == {"chosen", "control"}
+    assert {row["round"] for row in rows} == {"1", "2"}
+    predicted = rows_of(out / "predictions.csv")
+    assert len(predicted) == 40
+    assert all(0 < float(row["probability"]) <= 1 for row in predicted)
+    wide = rows_of(out / "wide.csv")
+    assert wide[0].keys() == {"id", "anna"}
+    links = list((out / "tree").rglob("*.png"))
+    assert len(links) == 20
+    assert all(link.is_symlink() and link.exists() for link in links)
+    assert set(files) >= {out / "labels.csv", out / "README.txt", *links}
+    estimate = json.loads((out / "estimate.json").read_text())
+    assert estimate["n_control"] == 4
+
+
+@pytest.mark.parametrize("n_classes", [1, 2, 3])
+def test_an_exported_model_predicts_what_the_model_does(digits, n_classes, tmp_path):
+    played = digits(budget=60)
+    X, _, ids = played.campaign.data()
+    for _ in range(2):
+        batch = played.campaign.next(batch_size=20)
+        labels = {n: str(int(played.truth[n]) % n_classes) for n in batch.ids}
+        played.campaign.label(labels, "anna")
+    played.campaign.export(tmp_path / "out", ["model"])
+    about = json.loads((tmp_path / "out" / "model" / "model.json").read_text())
+    loaded = np.load(tmp_path / "out" / "model" / "model.npz", allow_pickle=False)
+    scores = (X - loaded["mean"]) / loaded["scale"] @ loaded["coef"].T
+    scores = scores + loaded["intercept"]
+    proba = np.exp(scores - scores.max(axis=1, keepdims=True))
+    proba /= proba.sum(axis=1, keepdims=True)
+    named, wanted = played.campaign.predict(played.campaign.fit())
+    assert named == ids
+    np.testing.assert_allclose(proba, wanted, atol=1e-6)
+    assert about["classes"] == played.campaign.classes
+    assert "model.npz" in about["load"]
+
+
+def test_a_model_of_another_kind_is_pickled_only_if_wanted(digits, tmp_path):
+    from sklearn.tree import DecisionTreeClassifier
+
+    played = digits()
+    played.play(1)
+    model = DecisionTreeClassifier()
+    with pytest.raises(ValueError, match="--pickle"):
+        played.campaign.export(tmp_path / "out", ["model"], estimator=model)
+    played.campaign.export(tmp_path / "out", ["model"], estimator=model, pickle=True)
+    assert (tmp_path / "out" / "model" / "model.pickle").exists()
+
+
+def test_refitting_on_all_labels(digits):
+    played = digits()
+    played.play(2)
+    chosen = played.campaign.fit()
+    everything = played.campaign.fit(refit="all")
+    assert chosen[0].n_samples_seen_ == 32
+    assert everything[0].n_samples_seen_ == 40
+
+
+def test_contact_sheet_and_report_need_no_other_file(images):
+    played = images(30)
+    played.campaign.embed("pixels")
+    played.play(1, batch_size=10)
+    page = played.campaign.next(batch_size=5).to_html().read_text()
+    assert page.count("data:image/png;base64,") == 5
+    from skal_deep.campaign._report import report_page
+
+    report = report_page(Campaign(played.campaign.path))
+    assert report.count("data:image/png;base64,") == 10
+    assert "Round 2 is not finished" in report
+    for text in (page, report):
+        assert not re.search(r"(src|href)=\"(?!#|data:)", text)
+        assert "<script" not in text

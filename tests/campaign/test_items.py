@@ -1,0 +1,337 @@
+"""Items: ids that last, whatever happens to files and tables."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from skal_deep.campaign import Campaign
+from skal_deep.campaign._items import Items
+
+
+def test_ids_of_files_are_their_paths_and_survive_a_rename(images):
+    played = images(20)
+    played.campaign.embed("pixels")  # so that contents are known
+    folder = played.campaign.path.parent / "photos"
+    (folder / "a b" / "img 003.png").rename(folder / "moved.png")
+    (folder / "a b" / "img 004.png").unlink()
+    (folder / "new.png").write_bytes((folder / "moved.png").read_bytes() + b"x")
+    items = played.campaign.rescan()
+    assert items.places[items.row_of["a b/img 003.png"]] == "moved.png"
+    gone = [n for n, is_gone in zip(items.ids, items.is_gone, strict=True) if is_gone]
+    assert gone == ["a b/img 004.png"]
+    assert items.ids[-1] == "new.png"
+    assert len(items) == 21
+
+
+def test_a_gone_item_keeps_its_label_and_comes_back(images):
+    played = images(30)
+    played.campaign.embed("pixels")
+    played.play(1, batch_size=10)
+    folder = played.campaign.path.parent / "photos"
+    name = played.campaign.state().training()[0]
+    content = (folder / name).read_bytes()
+    (folder / name).unlink()
+    played.campaign.rescan()
+    status = played.campaign.status().to_dict()
+    assert status["gone"] == [name]
+    assert status["items"] == 29
+    assert played.campaign.labels()[name] == played.truth[name]
+    (folder / name).write_bytes(content)
+    played.campaign.rescan()
+    assert played.campaign.status().to_dict()["gone"] == []
+
+
+def test_a_file_that_was_changed_after_it_was_labelled_is_named(images):
+    played = images(30)
+    played.campaign.embed("pixels")
+    played.play(1, batch_size=10)
+    folder = played.campaign.path.parent / "photos"
+    name, other = sorted(played.campaign.labels())[:2]
+    (folder / name).write_bytes((folder / other).read_bytes())
+    played.campaign.embed("pixels")  # reads what has changed, and nothing else
+    assert played.campaign.status().to_dict()["changed"] == [name]
+    X, _, ids = played.campaign.data()
+    assert (X[ids.index(name)] == X[ids.index(other)]).all()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names of files are bytes on POSIX")
+def test_names_that_are_no_utf8_and_hidden_ones(images):
+    played = images(3)
+    folder = played.campaign.path.parent / "photos"
+    content = (folder / "a b" / "img 000.png").read_bytes()
+    (folder / ".hidden.png").write_bytes(content)
+    (folder / "notes.txt").write_text("no image")
+    odd = os.fsencode(folder) + b"/\xff\xe4.png"
+    with open(odd, "wb") as file:
+        file.write(content)
+    items = played.campaign.rescan()
+    assert items.ids[-1] == "%FF%E4.png"
+    assert played.campaign.read("%FF%E4.png") == content
+    assert Items.read(played.campaign.path).same_as(items)
+    assert len(items) == 4
+
+
+def test_links_may_not_lead_out(images):
+    played = images(3)
+    folder = played.campaign.path.parent / "photos"
+    secret = played.campaign.path.parent / "secret.png"
+    secret.write_bytes((folder / "a b" / "img 000.png").read_bytes())
+    (folder / "link.png").symlink_to(secret)
+    assert "link.png" not in played.campaign.rescan().row_of
+    assert played.campaign.unreadable() == ["link.png"]
+    from skal_deep.campaign._source import Folder
+
+    with pytest.raises(FileNotFoundError, match="leads out"):
+        Folder(folder).read("../secret.png")
+
+
+def test_texts_have_ids_of_a_column_or_of_their_content(tmp_path, table):
+    rows = [("r1", "good, really"), ("r2", ""), ("r3", "bad"), ("r4", "bad")]
+    path = table(tmp_path / "t.csv", ["review", "text"], rows, ";")
+    options = {"texts": path, "column": "text", "classes": ["p", "n"], "budget": 5}
+    named = Campaign.create(tmp_path / "a", id="review", **options)
+    assert named.items.ids == ["r1", "r3", "r4"]
+    assert named.unreadable() == ["line 3"]
+    assert named.text("r1") == "good, really"
+    hashed = Campaign.create(tmp_path / "b", **options).items.ids
+    assert hashed[2] == f"{hashed[1]}-2"
+    assert all(name.startswith("x-") and len(name) >= 18 for name in hashed)
+    rows[0] = ("r1", "changed")
+    table(path, ["review", "text"], [*rows, ("r5", "new")], ";")
+    assert named.rescan().ids == ["r1", "r3", "r4", "r5"]
+
+
+def test_two_rows_with_one_id_are_named(tmp_path, table):
+    path = table(tmp_path / "t.csv", ["id", "text"], [("a", "x"), ("a", "y")])
+    with pytest.raises(ValueError, match="line 3: the id 'a' stands in line 2"):
+        Campaign.create(
+            tmp_path / "c",
+            texts=path,
+            column="text",
+            id="id",
+            classes=["p", "n"],
+            budget=5,
+        )
+    assert not (tmp_path / "c" / "campaign.json").exists()
+
+
+def test_a_table_becomes_numbers_and_words_one_hot(tmp_path, table):
+    rows = [(f"c{i}", i / 10, "red" if i % 2 else "blue") for i in range(60)]
+    path = table(tmp_path / "t.csv", ["cell", "size", "colour"], rows)
+    options = {"table": path, "id": "cell", "classes": ["T", "B"], "budget": 20}
+    campaign = Campaign.create(tmp_path / "c", **options)
+    X, y, ids = campaign.data()
+    assert X.shape == (60, 3)
+    assert X[1].tolist() == pytest.approx([0.1, 0.0, 1.0])
+    assert ids[1] == "c1"
+    assert (y == -1).all()
+    assert campaign.text("c1") == "size: 0.1\ncolour: red"
+    campaign.next(batch_size=5)
+    rows[3] = ("c3", "", "red")
+    table(path, ["cell", "size", "colour"], rows)
+    with pytest.raises(ValueError, match="line 5: 'size' is empty"):
+        Campaign(campaign.path).next(skip_rest=True)
+
+
+def test_an_array_without_ids_may_only_grow_at_its_end(digits):
+    played = digits(60)
+    path = played.campaign.path.parent / "X.npy"
+    X = np.load(path)
+    np.save(path, np.concatenate([X, X[:5] + 1]))
+    items = Campaign(played.campaign.path).rescan()
+    assert items.ids[-1] == "r000064"
+    np.save(path, np.concatenate([X[1:], X]))
+    with pytest.raises(ValueError, match="may only grow at its end"):
+        Campaign(played.campaign.path).next()
+
+
+def test_an_array_with_ids_may_be_sorted_anew(tmp_path):
+    X = np.random.default_rng(0).normal(size=(30, 2)).astype(np.float32)
+    np.save(tmp_path / "X.npy", X)
+    names = tmp_path / "names.txt"
+    names.write_text("".join(f"item {i}\n" for i in range(30)))
+    options = {"embeddings": tmp_path / "X.npy", "ids": names, "numbers": True}
+    campaign = Campaign.create(tmp_path / "c", budget=5, **options)
+    before = campaign.data()[0][3]
+    np.save(tmp_path / "X.npy", X[::-1])
+    names.write_text("".join(f"item {i}\n" for i in range(29, -1, -1)))
+    again = Campaign(campaign.path)
+    again.rescan()
+    assert (again.data()[0][again.data()[2].index("item 3")] == before).all()
+    names.write_text("one\n")
+    with pytest.raises(ValueError, match="one id a line"):
+        Campaign(campaign.path).rescan()
+
+
+def test_nothing_is_unpickled(tmp_path):
+    np.save(tmp_path / "X.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match=r"numpy\.save"):
+        Campaign.create(
+            tmp_path / "c", embeddings=tmp_path / "X.npy", numbers=True, budget=5
+        )
+
+
+def test_rows_that_are_no_numbers_are_left_out(tmp_path):
+    X = np.ones((10, 2), np.float32)
+    X[3, 1] = np.nan
+    np.save(tmp_path / "X.npy", X)
+    campaign = Campaign.create(
+        tmp_path / "c", embeddings=tmp_path / "X.npy", numbers=True, budget=5
+    )
+    assert campaign.unreadable() == ["r000003"]
+    assert len(campaign.items) == 9
+
+
+@pytest.mark.parametrize(
+    ("schema", "match"),
+    [(0, "first that there was is 1"), (2, "install skal_deep 9.9"), (None, "schema")],
+)
+def test_other_schemas_are_refused(digits, schema, match):
+    path = digits().campaign.path / "campaign.json"
+    content = json.loads(path.read_text())
+    content |= {"schema": schema, "versions": {"skal_deep": "9.9"}}
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=match):
+        Campaign(path.parent)
+
+
+def test_what_is_not_known_of_the_settings_is_kept(digits):
+    path = digits().campaign.path / "campaign.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "note": "mine"}))
+    Campaign(path.parent).set_budget(7)
+    content = json.loads(path.read_text())
+    assert (content["note"], content["budget"]) == ("mine", 7)
+
+
+def test_folder_and_source_can_be_moved_together(images, tmp_path):
+    played = images(20)
+    played.campaign.embed("pixels")
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("photos", "c"):
+        (tmp_path / name).rename(tmp_path / "elsewhere" / name)
+    campaign = Campaign(tmp_path / "elsewhere" / "c")
+    assert campaign.next(batch_size=5).paths[0].exists()
+    (tmp_path / "elsewhere" / "photos").rename(tmp_path / "pictures")
+    with pytest.raises(FileNotFoundError, match="--source"):
+        campaign.rescan()
+    campaign.move_source(tmp_path / "pictures")
+    assert campaign.next().paths[0].exists()
+    assert not campaign.items.is_gone.any()
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"classes": ["a"]}, "two classes"),
+        ({"classes": ["a", "a"]}, "same name"),
+        ({"classes": ["a", "?"]}, "cannot be the name"),
+        ({}, "one of the two"),
+        ({"classes": ["a", "b"], "numbers": True}, "one of the two"),
+        ({"classes": ["a", "b"], "budget": 0}, "budget must be"),
+        ({"classes": ["a", "b"], "control_share": 1.0}, "control_share must be"),
+        ({"classes": ["a", "b"], "reserve": 10}, "leaves none"),
+        ({"classes": ["a", "b"], "table": "x.csv"}, "one source"),
+    ],
+)
+def test_wrong_campaigns_are_not_begun(tmp_path, options, match):
+    np.save(tmp_path / "X.npy", np.ones((10, 2)))
+    with pytest.raises(ValueError, match=match):
+        Campaign.create(
+            tmp_path / "c",
+            **{"embeddings": tmp_path / "X.npy", "budget": 5, **options},
+        )
+    assert not (tmp_path / "c" / "campaign.json").exists()
+
+
+def test_broken_images_are_named_and_left_out(images):
+    played = images(20)
+    folder = played.campaign.path.parent / "photos"
+    content = (folder / "a b" / "img 000.png").read_bytes()
+    (folder / "cut.png").write_bytes(content[: len(content) // 2])
+    (folder / "text.png").write_text("no image at all")
+    image = pytest.importorskip("PIL.Image")
+    image.new("L", (300, 300)).save(folder / "bomb.png")
+    played.campaign.rescan()
+    assert played.campaign.unreadable() == ["text.png"]
+    embedded = played.campaign.embed("pixels", max_pixels=10_000)
+    assert embedded.broken == ["bomb.png", "cut.png"]
+    assert (embedded.rows, embedded.done) == (22, 22)
+    asked = set()
+    for _ in range(3):
+        batch = played.campaign.next(batch_size=10)
+        asked |= set(batch.ids)
+        played.campaign.label(dict.fromkeys(batch.ids, "3"), "anna")
+        if len(asked) == 20:
+            break
+    assert not asked & {"bomb.png", "cut.png"}
+
+
+def test_embedding_goes_on_where_it_was_stopped(images, monkeypatch):
+    played = images(40)
+    monkeypatch.setattr("skal_deep.campaign._embed._SECONDS", 0.0)
+    told = []
+
+    def stop(done, rows):
+        told.append(done)
+        if done == 24:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        played.campaign.embed("pixels", batch_size=8, report=stop)
+    with pytest.raises(FileNotFoundError, match="embed"):
+        played.campaign.next()
+    told.clear()
+    again = Campaign(played.campaign.path)
+    again.embed("pixels", batch_size=8, report=lambda done, rows: told.append(done))
+    assert told == [24, 32, 40]  # what was written when it was stopped: 16
+    X = again.data()[0]
+    (again.path / "features" / "pixels.json").unlink()
+    Campaign(again.path).embed("pixels")
+    assert (again.data()[0] == X).all()
+
+
+def test_features_of_texts_and_of_a_function(tmp_path, table, monkeypatch):
+    rows = [(f"{word} thing number {i}",) for i in range(20) for word in ("big", "red")]
+    path = table(tmp_path / "t.csv", ["text"], rows)
+    campaign = Campaign.create(
+        tmp_path / "c", texts=path, column="text", classes=["b", "r"], budget=10
+    )
+    embedded = campaign.embed("tfidf")
+    assert (embedded.features, embedded.done) == ("tfidf", 40)
+    assert campaign.data()[0].shape[0] == 40
+    table(path, ["text"], [*rows, ("a new one",)])
+    assert campaign.embed("tfidf").done == 41
+    with pytest.raises(ValueError, match="takes items that are images"):
+        campaign.embed("pixels")
+    (tmp_path / "own_features.py").write_text(
+        "def lengths(items):\n    return [[len(item)] for item in items]\n"
+        "def wrong(items):\n    return [[0]]\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    campaign.embed("own_features:lengths")
+    assert campaign.data()[0][-1].tolist() == [9.0]
+    assert campaign.settings.features == "lengths"
+    with pytest.raises(ValueError, match="one vector an item"):
+        campaign.embed("own_features:wrong", batch_size=10)
+    with pytest.raises(ValueError, match="cannot be imported"):
+        campaign.embed("nothing:here")
+
+
+@pytest.mark.parametrize("spec", ["torchvision:resnet18", "timm:resnet18"])
+def test_libraries_that_are_missing_are_named(images, spec):
+    library = spec.partition(":")[0]
+    try:
+        __import__(library)
+    except ImportError:
+        pass
+    else:
+        pytest.skip(f"{library} is here")
+    with pytest.raises(ImportError, match="pip install"):
+        images(3).campaign.embed(spec)
+
+
+def test_other_features_are_named(images):
+    with pytest.raises(ValueError, match="torchvision:NAME"):
+        images(3).campaign.embed("pixel")

@@ -1,0 +1,80 @@
+"""Data sets of words: columns of texts and categories, Parquet, folders of images."""
+
+import numpy as np
+import pytest
+
+from skal_deep.datasets import load, some_rows
+
+ROWS = [f"{n % 3}.5,{colour},a film {n},{n % 2}" for n, colour in enumerate("xyzx" * 5)]
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "films.csv"
+    path.write_text("\n".join(["length,colour,review,mood", *ROWS]))
+    return path
+
+
+def test_a_column_of_texts(table):
+    data = load(table, text="review")
+    assert data.X.dtype == object
+    assert data.X[3] == "a film 3"
+    assert data.y[:4].tolist() == [0, 1, 0, 1]
+    X, y = some_rows(data.X, data.y, 5, np.random.default_rng(0))
+    assert [int(text.split()[-1]) % 2 for text in X] == y.tolist()
+    with pytest.raises(ValueError, match="no column 'story'"):
+        load(table, text="story")
+
+
+def test_columns_of_words(table):
+    pd = pytest.importorskip("pandas")
+    data = load(table, categories=["colour", "review"])
+    assert isinstance(data.X, pd.DataFrame)
+    assert list(data.X.columns) == ["colour", "review", "length"]
+    assert data.X["length"].dtype == np.float32
+    X, y = some_rows(data.X, data.y, 5, np.random.default_rng(0))
+    assert len(X) == len(y) == 5
+    with pytest.raises(ValueError, match="said to hold texts or categories"):
+        load(table)
+
+
+def test_parquet(tmp_path):
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "films.parquet"
+    frame = pd.DataFrame(
+        {"length": [1.5, 2, 3], "colour": ["x", None, "y"], "mood": ["a", "b", None]}
+    )
+    frame.to_parquet(path)
+    with pytest.warns(UserWarning, match="1 of 3 rows"):
+        data = load(path, categories=["colour"])
+    frame.fillna("a").to_parquet(path)
+    assert data.y.tolist() == [0, 1, -1]
+    assert list(data.X.columns) == ["length", "colour"]
+    with pytest.raises(ValueError, match="which column holds texts"):
+        load(path)
+    with pytest.raises(ValueError, match="no column 'story'"):
+        load(path, text="story")
+    path.write_bytes(b"no")
+    with pytest.raises(ValueError, match="no Parquet file"):
+        load(path)
+
+
+def test_a_folder_of_images_for_each_class(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    for name, colour in (("cat", (255, 0, 0)), ("dog", (0, 0, 255))):
+        (tmp_path / name).mkdir()
+        for n in range(3):
+            image.new("RGB", (6, 5), colour).save(tmp_path / name / f"{n}.png")
+    data = load(tmp_path)
+    assert data.X.shape == (6, 3, 5, 6)
+    assert data.y.tolist() == [0, 0, 0, 1, 1, 1]
+    assert data.class_names == ("cat", "dog")
+    np.testing.assert_array_equal(data.X[0, :, 0, 0], [1, 0, 0])
+    image.new("L", (9, 9)).save(tmp_path / "dog" / "9.png")
+    with pytest.raises(ValueError, match=r"9\.png has 9 x 9 pixels"):
+        load(tmp_path)
+    assert load(tmp_path, pixels=4).X.shape == (7, 3, 4, 4)
+    (tmp_path / "dog" / "9.png").write_bytes(b"no")
+    with pytest.raises(ValueError, match="no image, or damaged"):
+        load(tmp_path)
