@@ -155,7 +155,7 @@ def main():
             f"of them labelled, equally over the classes, {n:,} test images; a small "
             f"conv net with dropout, {args.epochs} epochs over the labelled rows, Adam "
             "(PseudoLabel and LabelPropagation train as many again with the labels "
-            "that they guess). Defaults but for FixMatch's unlabeled_ratio of 3. Changes "
+            "that they guess). Defaults but for FixMatch's unlabeled_ratio=3. Changes "
             "of images: shifts by up to "
             "two pixels; FixMatch's strong ones cut out a square, too. The last row "
             f"has {N_START} labels at random and four batches by margin sampling, and "
