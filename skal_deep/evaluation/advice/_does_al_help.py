@@ -47,8 +47,9 @@ def does_al_help(
         The true labels, which the annotator gives.
     strategies : dict of str to QueryStrategy, or sequence of these, default=None
         What to compare. ``None`` is margin sampling for uncertainty, and for diversity
-        Badge with a net or a core-set with any other classifier. With each further
-        strategy, all of them need stronger evidence.
+        Badge with a model that has features, as nets and logistic regression have, or a
+        core-set with any other. With each further strategy, all of them need stronger
+        evidence.
     param_grid : dict or list of dict, default=None
         A few settings of the classifier, as in ``GridSearchCV``. Each is trained once
         a repeat, on a whole budget of random labels.

@@ -46,7 +46,8 @@ def test_strategies_suit_the_classifier():
     def names(estimator):
         return [type(strategy).__name__ for strategy in _sensible(estimator)]
 
-    assert names(LogisticRegression()) == ["MarginSampling", "CoreSet"]
+    assert names(GaussianNB()) == ["MarginSampling", "CoreSet"]
+    assert names(LogisticRegression()) == ["MarginSampling", "Badge"]
     assert names(MAKERS["dropout"](make_net())) == ["MarginSampling", "Badge"]
     assert names(RidgeClassifier()) == ["CoreSet"]
 

@@ -102,16 +102,16 @@ def test_a_mean_curve_needs_the_same_labels_in_each_repeat():
 @pytest.mark.parametrize(
     ("labels", "words"),
     [
-        ([10, 30, 20, 40, 50], "must increase"),
-        ([10, 20, 20, 30, 40], "must increase"),
-        ([10, 20, 30, 40, np.nan], "must increase"),
-        ([10, 20, 30, 40], "one score for each stage"),
-        ([[10, 20, 30, 40, 50]], "one score for each stage"),
+        ([10, 30, 20, 40, 50, 60], "must increase"),
+        ([10, 20, 20, 30, 40, 50], "must increase"),
+        ([10, 20, 30, 40, 50, np.nan], "must increase"),
+        ([10, 20, 30, 40, 50], "one score for each stage"),
+        ([[10, 20, 30, 40, 50, 60]], "one score for each stage"),
     ],
 )
 def test_labels_that_are_no_curve_are_refused(labels, words):
-    scores = [0.5, 0.6, 0.7, 0.75, 0.77]
-    projection = stopping_advice([10, 20, 30, 40, 50], scores).projection
+    scores = [0.5, 0.6, 0.7, 0.75, 0.77, 0.78]
+    projection = stopping_advice([10, 20, 30, 40, 50, 60], scores).projection
     for call in (
         lambda: area_under_curve(labels, scores),
         lambda: labels_to_reach(labels, scores, [0.6]),
