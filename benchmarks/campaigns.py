@@ -23,9 +23,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skal_deep.campaign import Campaign
-from skal_deep.campaign._control import control_keys
-from skal_deep.campaign._intervals import clopper_pearson, upper_bound
-from skal_deep.campaign._simulate import play_campaign
+from skal_deep.campaign.honest._intervals import clopper_pearson, upper_bound
+from skal_deep.campaign.honest._simulate import play_campaign
+from skal_deep.campaign.store._control import control_keys
 from skal_deep.evaluation import Table
 
 SETS = {"digits": load_digits, "breast cancer": load_breast_cancer}

@@ -241,7 +241,7 @@ def draw(path: Path) -> None:
     centers, bands = layout(packages, height)
     colors = {name: f"C{place}" for place, name in enumerate(packages)}
     total = max(top for _, top in bands.values())
-    figure, axes = plt.subplots(figsize=(9.3, 0.66 * total), layout="constrained")
+    figure, axes = plt.subplots(figsize=(10.6, 0.66 * total), layout="constrained")
     for package, (bottom, top) in bands.items():
         draw_band(axes, package, bottom, top, colors[package])
     between: Arrows = Counter()
@@ -267,7 +267,7 @@ def draw(path: Path) -> None:
     for room, y in centers.items():
         n_rooms = sum(package_of(other) == package_of(room) for other in centers)
         draw_room(axes, room, y, is_split=n_rooms > 1)
-    axes.set(xlim=(-0.05, 10.0), ylim=(-0.05, total + 0.05))
+    axes.set(xlim=(-0.05, 11.4), ylim=(-0.05, total + 0.05))
     axes.axis("off")
     figure.savefig(path, dpi=110)
     plt.close(figure)

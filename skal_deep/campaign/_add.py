@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from skal_deep.campaign._events import OK, VOID, Event, file_name
-from skal_deep.campaign._files import digest
-from skal_deep.campaign._read_labels import Answer
-from skal_deep.campaign._settings import now
-from skal_deep.campaign._state import State
+from skal_deep.campaign.store._events import OK, VOID, Event, file_name
+from skal_deep.campaign.store._files import digest
+from skal_deep.campaign.store._read_labels import Answer
+from skal_deep.campaign.store._settings import now
+from skal_deep.campaign.store._state import State
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from skal_deep.campaign._events import OK, SKIP, UNSURE, Event
-from skal_deep.campaign._settings import Settings
-from skal_deep.campaign._state import State
+from skal_deep.campaign.store._events import OK, SKIP, UNSURE, Event
+from skal_deep.campaign.store._settings import Settings
+from skal_deep.campaign.store._state import State
 
 
 def as_answer(settings: Settings, value: Any) -> tuple[str, str | float | None]:

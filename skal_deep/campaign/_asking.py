@@ -7,12 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skactiveml.base import QueryStrategy
 
-from skal_deep.campaign._errors import NothingToDoError
-from skal_deep.campaign._features import FeatureFile
-from skal_deep.campaign._files import digest_of_ids
-from skal_deep.campaign._items import Items
-from skal_deep.campaign._models import check_fits, named_model, round_strategy
-from skal_deep.campaign._plan import (
+from skal_deep.campaign.honest._plan import (
     Pick,
     Situation,
     StepRules,
@@ -20,11 +15,16 @@ from skal_deep.campaign._plan import (
     fit_round,
     plan_round,
 )
-from skal_deep.campaign._rounds import CONTROL, Round, write_round
-from skal_deep.campaign._settings import SCHEMA, Settings, now, versions
-from skal_deep.campaign._source import Embeddings, Rows
-from skal_deep.campaign._state import State
-from skal_deep.campaign._table_features import table_features
+from skal_deep.campaign.models._features import FeatureFile
+from skal_deep.campaign.models._models import check_fits, named_model, round_strategy
+from skal_deep.campaign.models._table_features import table_features
+from skal_deep.campaign.store._errors import NothingToDoError
+from skal_deep.campaign.store._files import digest_of_ids
+from skal_deep.campaign.store._items import Items
+from skal_deep.campaign.store._rounds import CONTROL, Round, write_round
+from skal_deep.campaign.store._settings import SCHEMA, Settings, now, versions
+from skal_deep.campaign.store._source import Embeddings, Rows
+from skal_deep.campaign.store._state import State
 from skal_deep.classifier._base import derived_seed
 from skal_deep.evaluation.simulation._streams import Purpose
 

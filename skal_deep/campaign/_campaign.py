@@ -20,10 +20,22 @@ from skal_deep.campaign._asking import (
     situation_of,
 )
 from skal_deep.campaign._batch import Batch
-from skal_deep.campaign._control import control_keys
 from skal_deep.campaign._create import create_campaign, pinned
 from skal_deep.campaign._embed import Embedded, embed_items, lock_features
-from skal_deep.campaign._events import (
+from skal_deep.campaign._export import PARTS, export_campaign
+from skal_deep.campaign._sitting import Sitting
+from skal_deep.campaign._widget import make_widget
+from skal_deep.campaign.honest._honest import Estimate, control_sample, estimate_from
+from skal_deep.campaign.honest._plan import (
+    answers_on,
+    fit_round,
+)
+from skal_deep.campaign.honest._simulate import PlayedCampaign, play_campaign
+from skal_deep.campaign.honest._status import Status, status_of, stored_answers
+from skal_deep.campaign.models._extractors import feature_name, make_extractor
+from skal_deep.campaign.models._features import FeatureFile
+from skal_deep.campaign.store._control import control_keys
+from skal_deep.campaign.store._events import (
     OK,
     VOID,
     Event,
@@ -32,28 +44,18 @@ from skal_deep.campaign._events import (
     read_log,
     standing,
 )
-from skal_deep.campaign._export import PARTS, export_campaign
-from skal_deep.campaign._extractors import feature_name, make_extractor
-from skal_deep.campaign._features import FeatureFile
-from skal_deep.campaign._files import lock
-from skal_deep.campaign._honest import Estimate, control_sample, estimate_from
-from skal_deep.campaign._images import MAX_PIXELS
-from skal_deep.campaign._items import NAME as ITEMS
-from skal_deep.campaign._items import Items
-from skal_deep.campaign._plan import (
-    answers_on,
-    fit_round,
-)
-from skal_deep.campaign._read_labels import read_answers
-from skal_deep.campaign._rounds import Round, read_rounds
-from skal_deep.campaign._settings import (
+from skal_deep.campaign.store._files import lock
+from skal_deep.campaign.store._images import MAX_PIXELS
+from skal_deep.campaign.store._items import NAME as ITEMS
+from skal_deep.campaign.store._items import Items
+from skal_deep.campaign.store._read_labels import read_answers
+from skal_deep.campaign.store._rounds import Round, read_rounds
+from skal_deep.campaign.store._settings import (
     Settings,
     check_budget,
     check_classes,
 )
-from skal_deep.campaign._simulate import PlayedCampaign, play_campaign
-from skal_deep.campaign._sitting import Sitting
-from skal_deep.campaign._source import (
+from skal_deep.campaign.store._source import (
     Embeddings,
     Folder,
     Rows,
@@ -63,9 +65,7 @@ from skal_deep.campaign._source import (
     renamed,
     source_of,
 )
-from skal_deep.campaign._state import State
-from skal_deep.campaign._status import Status, status_of, stored_answers
-from skal_deep.campaign._widget import make_widget
+from skal_deep.campaign.store._state import State
 
 
 class Campaign:

@@ -4,10 +4,10 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from skal_deep.campaign._control import control_keys, reserve_for
-from skal_deep.campaign._files import lock
-from skal_deep.campaign._items import Items
-from skal_deep.campaign._settings import (
+from skal_deep.campaign.store._control import control_keys, reserve_for
+from skal_deep.campaign.store._files import lock
+from skal_deep.campaign.store._items import Items
+from skal_deep.campaign.store._settings import (
     CLASSIFICATION,
     NAME,
     REGRESSION,
@@ -18,7 +18,7 @@ from skal_deep.campaign._settings import (
     now,
     versions,
 )
-from skal_deep.campaign._source import (
+from skal_deep.campaign.store._source import (
     Embeddings,
     Source,
     SourceArguments,

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from skal_deep.campaign._extractors import Extractor
-from skal_deep.campaign._features import FOLDER, FeatureFile
-from skal_deep.campaign._files import digest, digest_of_ids, draft_of, lock
-from skal_deep.campaign._images import open_image
-from skal_deep.campaign._items import Items
-from skal_deep.campaign._source import Folder
+from skal_deep.campaign.models._extractors import Extractor
+from skal_deep.campaign.models._features import FOLDER, FeatureFile
+from skal_deep.campaign.store._files import digest, digest_of_ids, draft_of, lock
+from skal_deep.campaign.store._images import open_image
+from skal_deep.campaign.store._items import Items
+from skal_deep.campaign.store._source import Folder
 
 if TYPE_CHECKING:
     from skal_deep.campaign._campaign import Campaign

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.campaign._events import OK
 from skal_deep.campaign._label_studio import config_xml, serving_lines, tasks
 from skal_deep.campaign._report import report_page
-from skal_deep.campaign._rounds import Round
-from skal_deep.campaign._save_model import save_model
-from skal_deep.campaign._source import Folder
-from skal_deep.campaign._state import State
+from skal_deep.campaign.models._save_model import save_model
+from skal_deep.campaign.store._events import OK
+from skal_deep.campaign.store._rounds import Round
+from skal_deep.campaign.store._source import Folder
+from skal_deep.campaign.store._state import State
 from skal_deep.evaluation._export import json_text, write_csv
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 import io
 from typing import Any
 
-from skal_deep.campaign._images import open_image
+from skal_deep.campaign.store._images import open_image
 
 # By how they begin, whatever their names are. Vector graphics are programs: never.
 _TYPES = (

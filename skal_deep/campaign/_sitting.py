@@ -6,8 +6,9 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from skal_deep.campaign._answers import as_answer
-from skal_deep.campaign._errors import NothingToDoError
-from skal_deep.campaign._events import (
+from skal_deep.campaign._shown_image import as_shown
+from skal_deep.campaign.store._errors import NothingToDoError
+from skal_deep.campaign.store._events import (
     OK,
     SKIP,
     UNSURE,
@@ -16,14 +17,13 @@ from skal_deep.campaign._events import (
     append_events,
     file_name,
 )
-from skal_deep.campaign._files import digest
-from skal_deep.campaign._rounds import CHOSEN
-from skal_deep.campaign._shown_image import as_shown
-from skal_deep.campaign._source import Rows
+from skal_deep.campaign.store._files import digest
+from skal_deep.campaign.store._rounds import CHOSEN
+from skal_deep.campaign.store._source import Rows
 
 if TYPE_CHECKING:
     from skal_deep.campaign._campaign import Campaign
-    from skal_deep.campaign._state import State
+    from skal_deep.campaign.store._state import State
 
 ROUND, REVIEW, DISPUTED = "round", "review", "disputed"
 N_REVIEWED = 50

@@ -15,10 +15,10 @@ from skactiveml.pool import RandomSampling
 from skal_deep.campaign import Campaign, NothingToDoError
 from skal_deep.campaign._batch import CSV
 from skal_deep.campaign._export import PARTS
-from skal_deep.campaign._extractors import LIBRARIES
-from skal_deep.campaign._files import replace
 from skal_deep.campaign._report import report_page
-from skal_deep.campaign._settings import NAME
+from skal_deep.campaign.models._extractors import LIBRARIES
+from skal_deep.campaign.store._files import replace
+from skal_deep.campaign.store._settings import NAME
 from skal_deep.cli import _arguments as types
 from skal_deep.cli._label import label
 from skal_deep.cli._user import user_name

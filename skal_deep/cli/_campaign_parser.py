@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from skal_deep.campaign._export import PARTS
-from skal_deep.campaign._honest import METRICS
+from skal_deep.campaign.honest._honest import METRICS
 from skal_deep.cli import _arguments as types
 
 COMMANDS = ("init", "embed", "next", "label", "add", "status", "estimate", "export")

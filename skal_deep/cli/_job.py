@@ -14,7 +14,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skal_deep.campaign._nets import net_classifier
+from skal_deep.campaign.models._nets import net_classifier
 from skal_deep.cli._parser import DEFAULTS, MAX_TEST_ROWS
 from skal_deep.datasets import Data, load, some_rows
 from skal_deep.evaluation import Comparison, compare_strategies

@@ -8,7 +8,12 @@ import time
 import pytest
 
 from skal_deep.campaign import SKIP, UNSURE, Campaign, Event
-from skal_deep.campaign._events import append_events, parse_event, read_log, standing
+from skal_deep.campaign.store._events import (
+    append_events,
+    parse_event,
+    read_log,
+    standing,
+)
 
 
 def event(name="a", label="cat", annotator="anna", **more):

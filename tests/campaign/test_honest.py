@@ -8,15 +8,19 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 
 from skal_deep.campaign import SKIP, UNSURE, Estimate
-from skal_deep.campaign._control import control_keys, n_control, reserve_for
-from skal_deep.campaign._honest import ControlSample, control_sample, estimate_from
-from skal_deep.campaign._intervals import (
+from skal_deep.campaign.honest._honest import (
+    ControlSample,
+    control_sample,
+    estimate_from,
+)
+from skal_deep.campaign.honest._intervals import (
     among_predicted,
     clopper_pearson,
     mean_interval,
     upper_bound,
 )
-from skal_deep.campaign._simulate import play_campaign
+from skal_deep.campaign.honest._simulate import play_campaign
+from skal_deep.campaign.store._control import control_keys, n_control, reserve_for
 from skal_deep.pool import CoreSet
 
 CLASSES = [str(digit) for digit in range(10)]

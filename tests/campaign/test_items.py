@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from skal_deep.campaign import Campaign
-from skal_deep.campaign._items import Items
+from skal_deep.campaign.store._items import Items
 
 
 def test_ids_of_files_are_their_paths_and_survive_a_rename(images):
@@ -81,7 +81,7 @@ def test_links_may_not_lead_out(images):
     (folder / "link.png").symlink_to(secret)
     assert "link.png" not in played.campaign.rescan().row_of
     assert played.campaign.unreadable() == ["link.png"]
-    from skal_deep.campaign._source import Folder
+    from skal_deep.campaign.store._source import Folder
 
     with pytest.raises(FileNotFoundError, match="leads out"):
         Folder(folder).read("../secret.png")

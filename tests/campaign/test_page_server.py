@@ -12,9 +12,9 @@ from label_process import label_process
 from sklearn.datasets import load_digits
 
 from skal_deep.campaign import Campaign, NothingToDoError
-from skal_deep.campaign._items import NAME as ITEMS
 from skal_deep.campaign._label_server import LabelServer
 from skal_deep.campaign._sitting import RefusedError, Sitting
+from skal_deep.campaign.store._items import NAME as ITEMS
 
 CLASSES = ["zero", "<b>one</b>", "two"]
 JSON = "application/json"

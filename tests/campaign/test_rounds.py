@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skal_deep.campaign import SKIP, UNSURE, Campaign, NothingToDoError
-from skal_deep.campaign._plan import Situation
+from skal_deep.campaign.honest._plan import Situation
 from skal_deep.evaluation import SimulatedActiveLearner
 from skal_deep.evaluation.simulation._loop import play
 from skal_deep.evaluation.simulation._start import GivenData, start_of
@@ -69,8 +69,8 @@ def test_a_simulated_campaign_picks_what_a_campaign_picks(digits):
     salt = played.campaign.settings.salt
     X, _, ids = played.campaign.data()
     truth = [played.truth[name] for name in ids]
-    from skal_deep.campaign._control import control_keys
-    from skal_deep.campaign._simulate import play_campaign
+    from skal_deep.campaign.honest._simulate import play_campaign
+    from skal_deep.campaign.store._control import control_keys
 
     codes = np.array([int(label) for label in truth])
     # Keys are made of ids; the simulation numbers rows, so it is told the ids here.

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.campaign._intervals import (
+from skal_deep.campaign.honest._intervals import (
     Interval,
     among_predicted,
     clopper_pearson,
     mean_interval,
     upper_bound,
 )
-from skal_deep.campaign._state import State
+from skal_deep.campaign.store._state import State
 from skal_deep.evaluation.risk._intervals import exact_interval
 
 METRICS = ("error", "recall", "precision", "mae")

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from skal_deep.campaign._files import replace
+from skal_deep.campaign.store._files import replace
 
 SCHEMA = 1
 NAME = "campaign.json"

@@ -13,10 +13,10 @@ from urllib.parse import quote_from_bytes
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.campaign._files import digest
-from skal_deep.campaign._items import Found, unused
-from skal_deep.campaign._settings import Settings
-from skal_deep.campaign._tables import TableFile, read_table
+from skal_deep.campaign.store._files import digest
+from skal_deep.campaign.store._items import Found, unused
+from skal_deep.campaign.store._settings import Settings
+from skal_deep.campaign.store._tables import TableFile, read_table
 
 # By ending, how files begin. Vector graphics are programs and are left out.
 _SIGNATURES: dict[str, tuple[bytes, ...]] = {

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from skal_deep.campaign._models import imported
+from skal_deep.campaign.models._models import imported
 from skal_deep.embedding import Embedder
 from skal_deep.embedding._backbone import loaded
 from skal_deep.embedding._images import _scaled

@@ -11,8 +11,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skal_deep.campaign._nets import net_classifier, on_pixels
-from skal_deep.campaign._settings import Settings
+from skal_deep.campaign.models._nets import net_classifier, on_pixels
+from skal_deep.campaign.store._settings import Settings
 from skal_deep.pool import LCMD, DeepQueryStrategy, MarginSampling, TypiClust
 
 DEFAULT = "probe"

@@ -7,12 +7,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.campaign._control import control_keys
-from skal_deep.campaign._events import OK, Event, Log
-from skal_deep.campaign._items import Items
-from skal_deep.campaign._labels import Labels, current_labels
-from skal_deep.campaign._rounds import CHOSEN, CONTROL, Round
-from skal_deep.campaign._settings import Settings
+from skal_deep.campaign.store._control import control_keys
+from skal_deep.campaign.store._events import OK, Event, Log
+from skal_deep.campaign.store._items import Items
+from skal_deep.campaign.store._labels import Labels, current_labels
+from skal_deep.campaign.store._rounds import CHOSEN, CONTROL, Round
+from skal_deep.campaign.store._settings import Settings
 
 Rows = NDArray[np.intp]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.campaign._files import digest_of_ids, replace
-from skal_deep.campaign._items import Items
+from skal_deep.campaign.store._files import digest_of_ids, replace
+from skal_deep.campaign.store._items import Items
 
 FOLDER = "features"
 

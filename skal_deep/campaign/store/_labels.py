@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
 
-from skal_deep.campaign._events import OK, SKIP_STATUS, Event, standing
+from skal_deep.campaign.store._events import OK, SKIP_STATUS, Event, standing
 
 
 @dataclass(frozen=True)

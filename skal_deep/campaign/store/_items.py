@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.campaign._files import digest_of_ids, replace
+from skal_deep.campaign.store._files import digest_of_ids, replace
 
 NAME = "items.csv"
 _HEADER = ["id", "path", "size", "mtime_ns", "digest", "added", "gone"]

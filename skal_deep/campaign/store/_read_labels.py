@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from skal_deep.campaign._events import (
+from skal_deep.campaign.store._events import (
     OK,
     SKIP_STATUS,
     UNSURE_STATUS,
     parse_event,
 )
-from skal_deep.campaign._settings import now
-from skal_deep.campaign._tables import read_table
+from skal_deep.campaign.store._settings import now
+from skal_deep.campaign.store._tables import read_table
 
 _UNSURE_CELL, _SKIP_CELL = "?", "-"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from skal_deep.campaign._settings import now
+from skal_deep.campaign.store._settings import now
 from skal_deep.evaluation._journal import append_lines
 
 FOLDER = "labels"

@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.campaign._control import reserve_for
-from skal_deep.campaign._honest import ControlSample, estimate_from
-from skal_deep.campaign._models import round_strategy
-from skal_deep.campaign._plan import (
+from skal_deep.campaign.honest._honest import ControlSample, estimate_from
+from skal_deep.campaign.honest._plan import (
     Situation,
     StepRules,
     answers_on,
     fit_round,
     plan_round,
 )
+from skal_deep.campaign.models._models import round_strategy
+from skal_deep.campaign.store._control import reserve_for
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def play_campaign(
         As in a campaign.
     keys : ndarray of shape (n_items,)
         The keys by which chance picks, from
-        :func:`~skal_deep.campaign._control.control_keys`.
+        :func:`~skal_deep.campaign.store._control.control_keys`.
     seed : int, default=0
         Seed of everything else.
     level : float, default=0.95

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skactiveml.pool import RandomSampling
 
-from skal_deep.campaign._control import n_control
+from skal_deep.campaign.store._control import n_control
 from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier.door._inside import is_regressor, last_step
 from skal_deep.evaluation.risk._weights import draw_probabilities

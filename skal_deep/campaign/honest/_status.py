@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.campaign._honest import ControlSample, agreement, control_sample
-from skal_deep.campaign._intervals import clopper_pearson, mean_interval
-from skal_deep.campaign._rounds import CHOSEN, CONTROL, control_answers
-from skal_deep.campaign._state import State
+from skal_deep.campaign.honest._honest import ControlSample, agreement, control_sample
+from skal_deep.campaign.honest._intervals import clopper_pearson, mean_interval
+from skal_deep.campaign.store._rounds import CHOSEN, CONTROL, control_answers
+from skal_deep.campaign.store._state import State
 from skal_deep.evaluation.advice._stopping import stopping_advice
 
 _LEVEL = 0.95

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.campaign._files import draft_of, write_once
-from skal_deep.campaign._settings import SCHEMA
+from skal_deep.campaign.store._files import draft_of, write_once
+from skal_deep.campaign.store._settings import SCHEMA
 
 FOLDER = "rounds"
 CHOSEN, CONTROL = "chosen", "control"

@@ -1,0 +1,1 @@
+"""What a campaign may say: honest errors, status, planning of rounds, simulation."""

@@ -1,0 +1,1 @@
+"""What a campaign learns with: features of items and models on them."""

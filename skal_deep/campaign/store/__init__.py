@@ -1,0 +1,1 @@
+"""The folder of a campaign: items, events, rounds, settings, and their files."""
