@@ -49,7 +49,7 @@ def test_some_cells(cell):
     check(cell)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("kind", matrix.KINDS)
 def test_all_cells(kind):
     for cell in CELLS:

@@ -96,6 +96,11 @@ class NetClassifier(ScoresLabeledRows, SkactivemlClassifier, ABC):
     # Whether `_fit_nets` takes the rows without a label, too, as `unlabeled`.
     _learns_from_unlabeled = False
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     def fit(self, X, y, sample_weight=None):
         """Fit the net to the labelled rows.
 

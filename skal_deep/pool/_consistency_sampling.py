@@ -94,7 +94,8 @@ class ConsistencySampling(ScoreQueryStrategy):
 
     def _score(self, pool: Pool) -> Tensor:
         augment = MaskNoise() if self.augment is None else self.augment
-        X, seed = pool.X, pool.generator.initial_seed()
+        X = pool.numbers("ConsistencySampling, which changes its inputs,")
+        seed = pool.generator.initial_seed()
         views = [
             pool.others(changed_rows(X, augment, derived_seed(seed, 7, view)))
             for view in range(self.n_views)

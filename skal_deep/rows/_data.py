@@ -65,8 +65,6 @@ def as_data(X: Any, name: str = "X") -> Any:
     """
     if isinstance(X, np.ndarray):
         return _as_array(X, name)
-    if isinstance(X, Mapping):
-        return _as_dict(X, name)
     if issparse(X):
         if X.ndim != 2 or X.dtype.kind not in _NUMBERS:
             raise ValueError(
@@ -74,11 +72,14 @@ def as_data(X: Any, name: str = "X") -> Any:
                 "of numbers, of two axes."
             )
         return X.tocsr()
+    if isinstance(X, Mapping):  # after sparse ones, of which a kind is a dict
+        return _as_dict(X, name)
     if isinstance(X, torch.Tensor):
         return _as_array(_of_tensor(X), name)
     if is_table(X):
         return _as_table(X, name)
-    if isinstance(X, str | bytes | type) or not hasattr(X, "__iter__"):
+    is_array = hasattr(X, "__array__") and not isinstance(X, np.generic)
+    if isinstance(X, str | bytes | type) or not (is_array or hasattr(X, "__iter__")):
         raise TypeError(f"{name} must be an array of rows, not {X!r:.80}.")
     if isinstance(X, Set | Iterator):
         raise TypeError(
@@ -98,7 +99,7 @@ def _of_tensor(tensor: torch.Tensor) -> NDArray[Any]:
 
 def _array_of(X: Any, name: str) -> NDArray[Any]:
     """Return what NumPy makes of a list, or an array of its entries."""
-    rows = X if hasattr(X, "dtype") else list(X)
+    rows = X if hasattr(X, "dtype") or hasattr(X, "__array__") else list(X)
     if rows is not X and any(isinstance(row, Mapping | PathLike) for row in rows[:1]):
         return _objects(rows)
     try:
@@ -133,6 +134,11 @@ def _as_array(X: NDArray[Any], name: str) -> NDArray[Any]:
         return array
     if not X.ndim:
         raise ValueError(f"{name} must be an array of rows, not {X.item()!r:.80}.")
+    if X.dtype.kind == "c":  # in the words of scikit-learn
+        raise ValueError(
+            f"Complex data not supported: {name} holds {X.dtype}. Pass its real and "
+            "imaginary parts as numbers of their own."
+        )
     if X.dtype.kind not in "OUST":
         raise ValueError(
             f"{name} must hold numbers, not {X.dtype}. Encode it first, for example by "
@@ -384,8 +390,9 @@ def _numbers_of_objects(X: NDArray[Any], name: str, who: str) -> NDArray[Any]:
         )
     try:
         return X.astype(np.float64)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(
-            f"{name} holds Python objects that are no numbers. Encode them first, for "
-            "example by scikit-learn's OrdinalEncoder."
+    except (TypeError, ValueError, OverflowError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(
+            f"{name} holds Python objects that are no numbers ({error}). Encode them "
+            "first, for example by scikit-learn's OrdinalEncoder."
         ) from None

@@ -228,7 +228,7 @@ def test_killed_writers_lose_nothing_that_was_said_to_be_saved(tmp_path):
 
 
 @forks
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_hundred_killed_writers(tmp_path):
     kill_writers(tmp_path, 100)
 

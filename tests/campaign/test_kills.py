@@ -68,6 +68,6 @@ def test_killed_workers(images, monkeypatch):
     kill_workers(images, 4, monkeypatch)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_hundred_killed_workers(images, monkeypatch):
     kill_workers(images, 100, monkeypatch)

@@ -97,7 +97,7 @@ def test_rows_of_a_dict_are_rows_everywhere():
         (pd.Series(range(N)), "Reshape your data"),
         ([1, 2, 3], "Reshape your data"),
         ([[1], [1, 2]], "not all of one shape"),
-        (np.zeros((N, 2), complex), "must hold numbers, not complex128"),
+        (np.zeros((N, 2), complex), "Complex data not supported"),
         (np.zeros((N, 2), "M8[D]"), "must hold numbers, not datetime64"),
         (np.ma.masked_less(ARRAY, 3), "filled"),
         (csr_matrix(ARRAY.astype(complex)), "complex128"),

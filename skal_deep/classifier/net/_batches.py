@@ -85,7 +85,9 @@ def batches(net: NeuralNet, X: Any) -> Iterator[Any]:
     ):
         rows = BatchSampler(range(len(X)), params["batch_size"], drop_last=False)
         if not params.get("num_workers") and not params.get("pin_memory"):
-            # what the loader would do, without its start, which takes longest
+            # What the loader would do, without its start, which takes longest; it draws
+            # a seed for workers, and what is drawn later must not hang on the path.
+            torch.empty((), dtype=torch.int64).random_()
             yield from (default_convert(dataset[some]) for some in rows)
             return
         params |= {"sampler": rows, "batch_size": None}

@@ -17,9 +17,9 @@ from skactiveml.pool import UncertaintySampling
 from sklearn.datasets import load_iris
 from sklearn.metrics import make_scorer
 
+from skal_deep.evaluation import _journal as journal
 from skal_deep.evaluation import compare_strategies, replay
 from skal_deep.evaluation.comparison import _jobs as jobs_module
-from skal_deep.evaluation.comparison import _row_file as row_file_module
 from skal_deep.evaluation.comparison._row_file import RowFile
 from skal_deep.evaluation.comparison._run_directory import RunDirectory
 from skal_deep.evaluation.comparison._settings_file import (
@@ -418,7 +418,7 @@ class TestRowFile:
         if where == "fsync":
             monkeypatch.setattr(os, "fsync", fail)
         else:
-            monkeypatch.setattr(row_file_module, "_open_locked", fail)
+            monkeypatch.setattr(journal, "open_locked", fail)
         with pytest.raises(OSError, match="No space left") as caught:
             row_file.append(row_file.rows()[0])
         assert caught.value.errno == errno.ENOSPC
