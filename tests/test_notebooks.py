@@ -15,9 +15,20 @@ _NUMBER = re.compile(r"[-+]?\d[\d,]*\.?\d*(?:e[-+]?\d+)?")
 _NEAR = 0.03
 
 
+# Its nets take a minute at the smallest of sizes.
+_LONG = "04_grid_search_over_strategies"
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, marks=pytest.mark.nightly if path.stem == _LONG else ())
+        for path in NOTEBOOKS
+    ],
+    ids=lambda path: path.stem,
+)
 def test_notebook(path, monkeypatch):
     monkeypatch.setenv("SKAL_DEEP_SMOKE", "1")
     notebook = nbformat.read(path, as_version=4)

@@ -2,7 +2,7 @@
 
 from functools import partial
 from numbers import Real
-from typing import Any
+from typing import Any, cast
 
 import torch
 from sklearn.utils._param_validation import Interval
@@ -148,8 +148,7 @@ class LossPredictionClassifier(NetClassifier):
 
     def _train(self, net: NeuralNet, *data: Any) -> None:
         """Train the net and the loss predictor together."""
-        head = self.loss_head_
-        assert head is not None  # there are rows
+        head = cast(LossHead, self.loss_head_)  # there are rows
         with (
             trained_beside(net, head),
             tapped_features(net.module_, self.taps) as features,

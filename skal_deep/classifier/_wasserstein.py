@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 from functools import partial
 from numbers import Real
-from typing import Any
+from typing import Any, cast
 
 import torch
 from numpy.typing import NDArray
@@ -200,8 +200,7 @@ class WassersteinClassifier(JointClassifier):
 
 def _embeddings(net: NeuralNet, X: NDArray[Any]) -> Tensor:
     """Return the input of the linear layer that runs last, (N, D)."""
-    embedding_ND = net_answer(net, X, None, True)[1]
-    assert embedding_ND is not None  # it was asked for
+    embedding_ND = cast(Tensor, net_answer(net, X, None, True)[1])  # it was asked for
     return embedding_ND.float()
 
 

@@ -2,6 +2,8 @@
 
 from torch import Tensor
 
+from skal_deep.functional._checks import check_finite
+
 
 def inconsistency(samples: Tensor) -> Tensor:
     """Return the variance of the predictions for views of a row.
@@ -23,4 +25,5 @@ def inconsistency(samples: Tensor) -> Tensor:
     M. Gao, Z. Zhang, G. Yu, S. Ö. Arik, L. S. Davis, T. Pfister. Consistency-based
     Semi-supervised Active Learning. ECCV, 2020, eq. 3.
     """
+    check_finite(samples=samples)
     return samples.var(0, correction=0).sum(-1)

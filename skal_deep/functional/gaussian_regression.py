@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skal_deep.functional._checks import check_finite
 from skal_deep.functional._chunks import chunks
 
 # The noise is at least this share of the variance of the targets: targets that are met
@@ -36,6 +37,7 @@ def gaussian_bald(variance: Tensor, noise: Tensor) -> Tensor:
     scores : Tensor of shape (N,)
         At least 0.
     """
+    check_finite(variance=variance, noise=noise)
     return _summed((variance / noise).log1p() / 2)
 
 
@@ -66,6 +68,11 @@ def gaussian_epig(
     F. Bickford Smith, A. Kirsch, S. Farquhar, Y. Gal, A. Foster, T. Rainforth.
     Prediction-Oriented Bayesian Active Learning. AISTATS, 2023.
     """
+    check_finite(
+        covariance=covariance,
+        total_variance=total_variance,
+        target_variance=target_variance,
+    )
     variances = total_variance.double()[:, None] * target_variance.double()[None]
     squared = covariance.double().square() / variances
     information = -(-squared.clamp_max(1 - _LEAST_DOUBT)).log1p() / 2

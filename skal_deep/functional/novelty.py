@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from skal_deep.functional._checks import check_finite
 from skal_deep.functional.information import entropy
 
 
@@ -33,6 +34,7 @@ def uncertainty_indicator(proba: Tensor) -> Tensor:
     B. Zhang, L. Li, S. Yang, S. Wang, Z.-J. Zha, Q. Huang. State-Relabeling Adversarial
     Active Learning. CVPR, 2020, eq. 6.
     """
+    check_finite(proba=proba)
     n_classes = proba.shape[1]
     if n_classes == 1:
         return proba.new_zeros(len(proba))
@@ -67,6 +69,7 @@ def novelty_and_entropy(novelty: Tensor, proba: Tensor, rule: str) -> Tensor:
     J.-C. Su, Y.-H. Tsai, K. Sohn, B. Liu, S. Maji, M. Chandraker. Active Adversarial
     Domain Adaptation. WACV, 2020: "odds".
     """
+    check_finite(novelty=novelty, proba=proba)
     share_N = entropy(proba) / math.log(max(2, proba.shape[1]))
     if rule == "product":
         return novelty.sigmoid().to(share_N) * share_N
@@ -96,6 +99,7 @@ def uncertain_among_new(novelty: Tensor, proba: Tensor) -> Tensor:
     S. Ebrahimi, W. Gan, D. Chen, G. Biamby, K. Salahi, M. Laielli, S. Zhu, T. Darrell.
     Minimax Active Learning. arXiv:2012.10467, 2020.
     """
+    check_finite(novelty=novelty, proba=proba)
     share_N = entropy(proba) / math.log(max(2, proba.shape[1]))
     return torch.where(novelty > 0, 1 + share_N, novelty.sigmoid().to(share_N))
 
@@ -128,6 +132,7 @@ def wasserstein_score(
     C. Shui, F. Zhou, C. Gagné, B. Wang. Deep Active Learning: Unified and Principled
     Method for Query and Training. AISTATS, 2020.
     """
+    check_finite(proba=proba, novelty=novelty)
     surprise_NC = -proba.clamp_min(torch.finfo(proba.dtype).tiny).log()
     uncertainty_N: Tensor = (surprise_NC.norm(dim=1) + surprise_NC.sum(1)) / 2
     return novelty_weight * novelty.to(uncertainty_N) - uncertainty_N

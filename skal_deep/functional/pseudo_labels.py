@@ -8,6 +8,7 @@ from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import cg
 from torch import Tensor
 
+from skal_deep.functional._checks import check_finite
 from skal_deep.functional.information import entropy
 
 # Residual of the conjugate gradients, relative to the right-hand side.
@@ -98,6 +99,7 @@ def propagated_labels(signals: Tensor) -> tuple[Tensor, Tensor]:
         ``1 - H / log C`` with the entropy H of the signals' shares, over the largest
         such number; 0 for rows that no signal reaches.
     """
+    check_finite(signals=signals)
     total_N1 = signals.sum(1, keepdim=True)
     is_reached_N1 = total_N1 > 0
     share_NC = torch.where(is_reached_N1, signals, 1) / torch.where(
@@ -129,5 +131,6 @@ def sharpen(proba: Tensor, temperature: float) -> Tensor:
     D. Berthelot, N. Carlini, I. Goodfellow, N. Papernot, A. Oliver, C. Raffel.
     MixMatch: A Holistic Approach to Semi-Supervised Learning. NeurIPS, 2019.
     """
+    check_finite(proba=proba)
     # the largest is 1, so that no power of it vanishes
     return ((proba.log() - proba.log().amax(1, True)) / temperature).softmax(1)

@@ -13,7 +13,7 @@ import tokenize
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, cast
 
 from skal_deep.identity._own import codes, is_own, own_functions
 
@@ -87,7 +87,7 @@ def tallies(cls: type) -> frozenset[str]:
 
 @functools.lru_cache(maxsize=256)
 def _tallies(cls: Hashable) -> frozenset[str]:
-    assert isinstance(cls, type)
+    cls = cast(type, cls)
     own = [base for base in cls.__mro__ if is_own(base.__module__)]
     functions = [function for base in own for function in own_functions(base)]
     written: set[str] = set()

@@ -156,8 +156,32 @@ for _name in (
     KERNELS[_name] = (getattr(functional, _name), [SAMPLES])
 for _name in ("dirichlet_information", "dirichlet_mean", "vacuity"):
     KERNELS[_name] = (getattr(functional, _name), [SCORES[:, None] * PROBA])
-# These take whole numbers, graphs whose making checks, or a net as a function.
+KERNELS |= {
+    "confident_labels": (lambda p: functional.confident_labels(p, 0.5), [PROBA]),
+    "gaussian_bald": (functional.gaussian_bald, [SCORES, SCORES + 1]),
+    "gaussian_epig": (
+        functional.gaussian_epig,
+        [torch.zeros(N, 6).double(), SCORES + 1, SCORES[:6] + 1],
+    ),
+    "inconsistency": (functional.inconsistency, [SAMPLES]),
+    "novelty_and_entropy": (
+        lambda s, p: functional.novelty_and_entropy(s, p, "product"),
+        [SCORES.sigmoid(), PROBA],
+    ),
+    "propagated_labels": (functional.propagated_labels, [PROBA]),
+    "sharpen": (lambda p: functional.sharpen(p, 0.5), [PROBA]),
+    "uncertain_among_new": (functional.uncertain_among_new, [SCORES, PROBA]),
+    "uncertainty_indicator": (functional.uncertainty_indicator, [PROBA]),
+    "wasserstein_score": (functional.wasserstein_score, [PROBA, SCORES]),
+}
+# These take whole numbers, graphs whose making checks, or a net as a function; or they
+# are losses, which a training checks.
 OTHERS = {
+    "discriminative_batches",
+    "gaussian_divergence",
+    "log_softmax_bound",
+    "ranking_loss",
+    "spread_labels",
     "deepfool",
     "diffusion_scores",
     "forgetting_events",
