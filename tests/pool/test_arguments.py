@@ -137,7 +137,7 @@ def test_candidates_of_another_type():
         (np.full((N, 2), "a", dtype=object), "X holds Python objects"),
         (np.full((N, 2), "a"), "X must hold numbers"),
         (np.zeros((N, 2), dtype="M8[s]"), "X must hold numbers"),
-        (np.zeros((N, 2), dtype=complex), "X must hold numbers"),
+        (np.zeros((N, 2), dtype=complex), "Complex data not supported: X"),
         ([[1.0]] * (N - 1) + [[1.0, 2.0]], "one shape"),
         (3, "array of rows"),
         ("text", "array of rows"),
