@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval
 
-from skal_deep.classifier._base import NetClassifier, derived_seed
+from skal_deep.classifier._base import derived_seed
+from skal_deep.classifier._single_net import SingleNetClassifier
 from skal_deep.classifier.net._answers import net_answer
 from skal_deep.functional import cosine_graph
 from skal_deep.functional.pseudo_labels import propagated_labels, spread_labels
@@ -15,7 +16,7 @@ from skal_deep.functional.pseudo_labels import propagated_labels, spread_labels
 _LARGEST_ENTROPY = 0.9
 
 
-class LabelPropagationClassifier(NetClassifier):
+class LabelPropagationClassifier(SingleNetClassifier):
     """Neural net that takes labels from neighbours in its embedding.
 
     Trains on the labelled rows, lets their labels spread along a graph of nearest
@@ -94,7 +95,7 @@ class LabelPropagationClassifier(NetClassifier):
     """
 
     _parameter_constraints = {
-        **NetClassifier._parameter_constraints,
+        **SingleNetClassifier._parameter_constraints,
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "alpha": [Interval(Real, 0, 1, closed="neither")],
     }
@@ -159,11 +160,3 @@ class LabelPropagationClassifier(NetClassifier):
             **(data | {"start_from": [first]}),
         )
         return [second]
-
-    def _answers(self):
-        """Return what strategies may ask, as tensors, by the protocols' names."""
-        return {**super()._answers(), "linear_head": self._linear_head}
-
-    def _answer(self, X, embeddings=False):
-        """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
-        return net_answer(self.nets_[0], X, self.embedding_layer, embeddings)

@@ -89,7 +89,8 @@ def test_each_row_is_mixed_with_another_by_a_weight_of_its_own():
     top = mixed.max(1)
     assert (top.values >= 0.5).all()
     is_labeled = top.indices.reshape(30, -1) < N_LABELED
-    assert is_labeled[:, :N_LABELED].all() and not is_labeled[:, N_LABELED:].any()
+    assert is_labeled[:, :N_LABELED].all()
+    assert not is_labeled[:, N_LABELED:].any()
     # of the larger of Beta(.75, .75) and its rest, to be seen where two rows differ
     share = top.values[top.values < 1]
     larger = np.random.default_rng(0).beta(0.75, 0.75, 10_000)
