@@ -4,6 +4,7 @@ Logarithms are what these kernels spend their time on. One reading of the probab
 does without the temporary arrays that one operation after another writes and reads.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,12 +50,12 @@ _BITS_OF_SQRT_HALF = np.sqrt(np.float32(0.5)).view(np.int32)
 _MANTISSA_BITS = np.int32(23)
 
 
-def _compile(function: Any) -> Any:
+def _compile(function: Any, fastmath: set[str] = _FAST) -> Any:
     """Compile at the first call, and keep the result on disk where that is possible."""
     options: dict[str, Any] = {
         "nogil": True,
         "error_model": "numpy",
-        "fastmath": _FAST,
+        "fastmath": fastmath,
     }
     try:
         return njit(cache=True, **options)(function)
@@ -116,6 +117,18 @@ def divergence(weight_R: Numbers, proba_RNC: Numbers, divergence_N: Numbers) -> 
             for c in range(n_classes):
                 total += plogp[i * n_classes + c]
             divergence_N[first + i] = total
+
+
+# A row is summed by several sums at once, all rows in the same way.
+@partial(_compile, fastmath=_FAST | {"reassoc"})
+def weighted_plogp(proba_FG: Numbers, weight_G: Numbers, total_F: Numbers) -> None:
+    """Write ``sum_g w_g p_fg log p_fg``, also of numbers above 1."""
+    n_columns = len(weight_G)
+    for f in range(len(total_F)):
+        total = np.float32(0)
+        for g in range(n_columns):
+            total += weight_G[g] * _plogp(proba_FG[f, g])
+        total_F[f] = total
 
 
 @njit(nogil=True, fastmath=_FAST, error_model="numpy")

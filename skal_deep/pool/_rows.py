@@ -121,6 +121,10 @@ class Rows:
         """Return some of these rows, seen through another model."""
         return Rows(self._data, self._positions[some], model, self._seed)
 
+    def at(self, some: Tensor) -> "Rows":
+        """Return some of these rows, whose answers are computed anew."""
+        return self.seen_by(self._model, some.numpy(force=True))
+
     def predict_proba(self) -> Tensor:
         """Return class probabilities of shape (N, C)."""
         return self._answer("predict_proba")
