@@ -28,7 +28,10 @@ SETTINGS = {"n_iterations": N_STEPS, "batch_size": SIZE, "lr": LR}
 
 def begin(*beside):
     """Return a generator, the scale, mini-batches of both pools and a seed for nets."""
-    generator, scale = torch.Generator().manual_seed(3), Standardizer(LABELED, UNLABELED)
+    generator, scale = (
+        torch.Generator().manual_seed(3),
+        Standardizer(LABELED, UNLABELED),
+    )
     pools = [
         Minibatches(*rows, batch_size=SIZE, generator=generator, scale=scale)
         for rows in zip((LABELED, UNLABELED), *beside, strict=True)
@@ -62,7 +65,9 @@ def told(logits, target):
 
 
 def seed_for(train, *args, **params):
-    return train(*args, **SETTINGS, **params, generator=torch.Generator().manual_seed(3))
+    return train(
+        *args, **SETTINGS, **params, generator=torch.Generator().manual_seed(3)
+    )
 
 
 @pytest.mark.parametrize("has_tasks", [False, True])
@@ -101,9 +106,7 @@ def test_vaal(has_tasks):
 
 def test_sraal():
     indicators = torch.linspace(0, 1, 40)
-    score = seed_for(
-        train_sraal, LABELED, Y, UNLABELED, indicators, latent_dim=4
-    )
+    score = seed_for(train_sraal, LABELED, Y, UNLABELED, indicators, latent_dim=4)
     generator, scale, pools = begin((Y, indicators))
     with isolated_rng(seed_of(generator)):
         vae = VAE((5,), 8, n_decoded=4)
