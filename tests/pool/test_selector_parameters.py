@@ -27,6 +27,7 @@ from skal_deep.pool import (
     WAAL,
     JointSampling,
     LearningLoss,
+    _dal,
     _sraal,
     _tavaal,
 )
@@ -193,3 +194,19 @@ def test_large_predicted_losses_come_first():
     clf = LossPredictionClassifier(make_net(max_epochs=3), random_state=0).fit(X, Y)
     found = scores(LearningLoss(), clf, fit_clf=False)[0]
     same(torch.as_tensor(found), torch.as_tensor(clf.predict_loss(X[Y == -1])))
+
+
+def test_picks_of_a_sub_batch_count_as_labelled_in_the_next(monkeypatch):
+    seen, own = [], _dal.train_unlabeled_detector
+
+    def train(labeled, unlabeled, **params):
+        seen.append([{row.tobytes() for row in rows} for rows in (labeled, unlabeled)])
+        return own(labeled, unlabeled, **params)
+
+    monkeypatch.setattr(_dal, "train_unlabeled_detector", train)
+    strategy = DAL(n_sub_batches=2, random_state=0, **TRAINING)
+    picks = strategy.query(X, Y, batch_size=4)
+    known = {row.tobytes() for row in X[Y >= 0]}
+    picked = {row.tobytes() for row in X[picks[:2]]}
+    assert [labeled for labeled, _ in seen] == [known, known | picked]
+    assert all(not labeled & unlabeled for labeled, unlabeled in seen)
