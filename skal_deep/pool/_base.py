@@ -336,6 +336,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             without=without,
             generator=torch.Generator().manual_seed(seed),
             with_utilities=with_utilities,
+            sample_weight=sample_weight,
         )
         return pool, rows
 
