@@ -38,7 +38,7 @@ class ArmVerdict:
     n_arm : int
         Labels of each arm beyond those of the start.
     disagreement : float
-        Share of rows on which the arms disagree; NaN before they were compared.
+        Share of the rows set aside on which the arms disagree; NaN before they were compared.
     level : float
         Probability of a false "better" or "worse" at any time.
 
@@ -96,8 +96,8 @@ class ArmVerdict:
             return ": the two models have not been compared"
         if self.disagreement <= _SHOWN_DIFFERENCE:
             return (
-                f": the two models disagree on {self.disagreement:.1%} of the rows, so "
-                "that their accuracies cannot differ by more"
+                f": the two models disagree on {self.disagreement:.1%} of the rows set "
+                "aside, so that their accuracies on these cannot differ by more"
             )
         share = 0.5 + _SHOWN_DIFFERENCE / self.disagreement / 2
         n = decided_rows_needed(share, self.level / 2)

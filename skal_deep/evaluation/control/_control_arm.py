@@ -1,6 +1,7 @@
 """The control arm: chosen labels beside random ones, judged while labelling."""
 
 import math
+import warnings
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -248,7 +249,8 @@ class ControlArm(BaseEstimator):
             return self._asked(self._open)
         chosen = self._choose(X)
         control = self._reserve[: self.n_control]
-        fresh = self._reserve[len(control) : len(control) + self.slice_size]
+        n_fresh = self.slice_size if self._n_arm() else 0  # arms to compare on them
+        fresh = self._reserve[len(control) : len(control) + n_fresh]
         # all at once, so that an interrupt in a training leaves the round unmade
         referee, said, arms = self._referees(X, fresh)
         roles = np.full(len(self.role_), "", _ROLE)
@@ -257,6 +259,14 @@ class ControlArm(BaseEstimator):
         rows = np.concatenate([chosen, control, referee])
         if not len(rows):
             raise ValueError("Every row has a label or is set aside: nothing to ask.")
+        if not len(control):
+            warnings.warn(
+                "The random rows that were set aside are used up: all labels are "
+                "chosen from here on, and the verdict stays as it is. A larger "
+                "n_reserved lasts longer.",
+                UserWarning,
+                stacklevel=2,
+            )
         shuffled = np.random.default_rng(self._key(2)).permutation(rows)
         self._reserve = self._reserve[len(control) + len(fresh) :]
         self._open, self._open_role, self._said = shuffled, roles[shuffled], said
@@ -483,7 +493,7 @@ class ControlArm(BaseEstimator):
         The rest of what is set aside shows, without labels, how often they disagree.
         """
         n_arm = self._n_arm()
-        if not n_arm or not len(fresh):
+        if not len(fresh):
             return fresh[:0], {}, getattr(self, "arms_", None)
         start = self._rows("start")
         arms = tuple(

@@ -245,6 +245,7 @@ def test_words_and_none_as_labels():
     assert set(arm.order_) == set(expected.order_)
 
 
+@pytest.mark.filterwarnings("ignore:The random rows that were set aside")
 def test_pool_runs_out():
     few = np.where(np.arange(60) < 30, TRUTH[:60], -1)
     arm = make()
@@ -352,6 +353,7 @@ def test_is_a_clonable_estimator(played):
     assert not hasattr(clone(played), "role_")
 
 
+@pytest.mark.filterwarnings("ignore:The random rows that were set aside")
 def test_finds_arms_that_differ():
     """The most confident rows teach nothing: found in a few rounds."""
 
@@ -446,3 +448,18 @@ def test_a_guard_leaves_control_labels():
     with pytest.raises(ValueError, match=r"n_control=1 .* guard"):
         make(guard=True, n_control=1).ask(X, Y)
     assert play(make(guard=True, n_control=2), 2).verdict().n_arm == 2
+
+
+def test_no_fresh_rows_are_spent_before_there_are_arms():
+    """The first round compares nothing, so its slice is kept for the second."""
+    arm = make(n_reserved=10, slice_size=6)
+    arm.ask(X, Y)
+    assert len(arm._reserve) == 6
+
+
+def test_rows_set_aside_run_out_with_a_warning():
+    arm = play(make(n_reserved=10), 2)
+    assert arm.verdict().n_arm == 8
+    with pytest.warns(UserWarning, match="set aside are used up"):
+        ask = arm.ask(X, Y)
+    assert set(ask.role) == {"chosen"}
