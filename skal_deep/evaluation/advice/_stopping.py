@@ -201,11 +201,12 @@ def _by_projection(projection: Projection, smallest: float, is_share: bool) -> S
     will_not_pay = projection.high < smallest or projection.will_not_pay
     stop = True if will_not_pay else None
     stop = False if projection.low > smallest else stop
-    return Signal(
-        "projected gain",
-        stop,
-        f"{projection.n_more} more labels would bring {gain}{unit} ({low} to {high}).",
-    )
+    said = f"{projection.n_more} more labels would bring {gain}{unit}"
+    if projection.is_open:
+        reason = f"{said}, as a guess. The band is open: {projection.is_open}."
+    else:
+        reason = f"{said} ({low} to {high})."
+    return Signal("projected gain", stop, reason)
 
 
 def _by_stability(proba: ArrayLike) -> Signal:

@@ -31,6 +31,8 @@ class Projection:
     will_not_pay : bool
         Whether not even as many labels again would bring ``smallest_gain``, see
         :func:`plan_labels`.
+    is_open : str
+        Why the band has no bounds but those of the score; empty where it has.
 
     See Also
     --------
@@ -55,6 +57,7 @@ class Projection:
     fit_low: NDArray[np.float64]
     fit_high: NDArray[np.float64]
     will_not_pay: bool = False
+    is_open: str = ""
 
 
 def project(
@@ -104,8 +107,18 @@ def project(
     )
     at = np.concatenate([past, future])
     gain = float(middle[-1] - plan.current)
-    will_not_pay = plan.will_not_pay and n_more <= plan.n_labels
-    return Projection(n_more, gain, low, high, at, middle, lower, upper, will_not_pay)
+    return Projection(
+        n_more,
+        gain,
+        low,
+        high,
+        at,
+        middle,
+        lower,
+        upper,
+        will_not_pay=plan.will_not_pay and n_more <= plan.n_labels,
+        is_open=plan.is_open,
+    )
 
 
 def _along(
