@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skal_deep.evaluation.planning._projection import Projection, project
 from skal_deep.evaluation.statistics._curves import check_labels
-from skal_deep.evaluation.statistics._verdict import format_size
+from skal_deep.evaluation.statistics._sizes import format_size
 
 _STABLE = 0.99  # kappa, as Bloodgood and Vijay-Shanker recommend
 _WINDOW = 3  # stages, in both papers

@@ -38,7 +38,8 @@ class ArmVerdict:
     n_arm : int
         Labels of each arm beyond those of the start.
     disagreement : float
-        Share of the rows set aside on which the arms disagree; NaN before they were compared.
+        Share of the rows set aside on which the arms disagree; NaN before they were
+        compared.
     level : float
         Probability of a false "better" or "worse" at any time.
 

@@ -18,7 +18,7 @@ from skal_deep.evaluation.planning._calibration import (
 from skal_deep.evaluation.planning._forecast import forecast
 from skal_deep.evaluation.statistics._curves import check_labels, check_scores
 from skal_deep.evaluation.statistics._power_law import power_law
-from skal_deep.evaluation.statistics._verdict import format_size
+from skal_deep.evaluation.statistics._sizes import format_size
 
 # A last score so many standard deviations off the curve is a jump: no form holds.
 _JUMP = 3.0
