@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skal_deep.evaluation.planning._projection import Projection, project
 from skal_deep.evaluation.statistics._curves import check_labels
+from skal_deep.evaluation.statistics._numbers import real_number
 from skal_deep.evaluation.statistics._sizes import format_size
 
 _STABLE = 0.99  # kappa, as Bloodgood and Vijay-Shanker recommend
@@ -171,8 +172,7 @@ def stopping_advice(
         )
     if n_more is not None and not isinstance(n_more, Integral):
         raise TypeError(f"n_more must be a whole number, not {n_more!r}.")
-    if not np.isfinite(smallest_gain):
-        raise ValueError(f"smallest_gain must be a number, not {smallest_gain!r}.")
+    smallest_gain = real_number(smallest_gain, "smallest_gain")
     n_labels = np.asarray(n_labels, float)
     labels = check_labels(n_labels, n_labels if scores is None else scores)
     projection, signals = None, []

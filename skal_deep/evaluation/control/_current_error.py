@@ -82,6 +82,9 @@ def current_error(
     >>> found.n, found.interval, found.low <= found.risk <= found.high
     (15, 'exact', True)
     """
+    is_class = isinstance(estimator, type)
+    if is_class or not (hasattr(estimator, "fit") and hasattr(estimator, "predict")):
+        raise TypeError(f"estimator must be a classifier to fit, not {estimator!r}.")
     X, y, roles = as_data(X), label_array(y, missing_label), np.asarray(role)
     if y.shape != roles.shape or y.ndim != 1:
         raise ValueError(

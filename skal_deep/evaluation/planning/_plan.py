@@ -17,6 +17,8 @@ from skal_deep.evaluation.planning._calibration import (
 )
 from skal_deep.evaluation.planning._forecast import forecast
 from skal_deep.evaluation.statistics._curves import check_labels, check_scores
+from skal_deep.evaluation.statistics._numbers import real_number
+from skal_deep.evaluation.statistics._paired import check_level
 from skal_deep.evaluation.statistics._power_law import power_law
 from skal_deep.evaluation.statistics._sizes import format_size
 
@@ -256,7 +258,7 @@ def plan_labels(
     _check_options(target, gain, n_test, level, smallest_gain)
     highest = _highest(score_RT, highest)
     n_repeats, mean = len(score_RT), score_RT.mean(axis=0)
-    if isinstance(bank, str) and bank != "builtin":
+    if not isinstance(bank, Bank) and bank != "builtin":
         raise ValueError(f"bank must be a Bank or 'builtin', not {bank!r}.")
     known = calibrate(None if isinstance(bank, str) else bank, len(labels), n_repeats)
     is_share = bool((score_RT >= 0).all() and (score_RT <= 1).all())
@@ -369,8 +371,9 @@ def _highest(score_RT: NDArray[np.float64], highest: float | None) -> float:
     top = score_RT.max()
     if highest is None:
         return math.inf if top > 1 else 1.0 if top > 0 else 0.0
-    if math.isnan(highest):
+    if isinstance(highest, Real) and math.isnan(highest):
         raise ValueError("highest must be a number, or None to infer it, not NaN.")
+    highest = math.inf if highest == math.inf else real_number(highest, "highest")
     if top > highest:
         raise ValueError(
             f"A score is {top:g}, above the highest there is, {highest:g}."
@@ -407,11 +410,12 @@ def _check_options(
 ) -> None:
     if target is not None and gain is not None:
         raise ValueError("Give a target or a gain, not both.")
-    numbers = {"target": target, "gain": gain, "smallest_gain": smallest_gain}
-    for name, value in numbers.items():
-        if value is not None and not (isinstance(value, Real) and math.isfinite(value)):
-            raise ValueError(f"{name} must be a number, not {value!r}.")
-    if n_test is not None and (not isinstance(n_test, Integral) or n_test < 1):
+    real_number(smallest_gain, "smallest_gain")
+    for name, value in {"target": target, "gain": gain}.items():
+        if value is not None:
+            real_number(value, name)
+    if n_test is not None and not (
+        isinstance(n_test, Integral) and real_number(n_test, "n_test") >= 1
+    ):
         raise ValueError(f"n_test must be a number of rows, not {n_test!r}.")
-    if not isinstance(level, Real) or not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, not be {level!r}.")
+    check_level(level)

@@ -1,6 +1,7 @@
 """What a number of further labels would bring: the band as one line."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -90,6 +91,8 @@ def project(
     """
     plan = plan_labels(n_labels, scores, smallest_gain=smallest_gain, highest=highest)
     most = int(plan.labels[-1]) - plan.n_labels
+    if not isinstance(n_more, Integral):
+        raise TypeError(f"n_more must be a whole number of labels, not {n_more!r}.")
     if not 1 <= n_more <= most:
         raise ValueError(
             f"n_more={n_more} must lie between 1 and {most}: no curve is continued "

@@ -303,7 +303,7 @@ class TestBank:
         ({"n_labels": LABELS[:SEEN] - 10}, "not 0"),
         ({"target": 0.9, "gain": 0.1}, "not both"),
         ({"target": math.nan}, "target must be a number"),
-        ({"gain": "much"}, "gain must be a number"),
+        ({"gain": math.inf}, "gain must be a number"),
         ({"n_test": 0}, "n_test must be a number of rows"),
         ({"level": 1.0}, "level must lie"),
         ({"bank": "mine"}, "bank must be"),
