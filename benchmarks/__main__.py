@@ -18,6 +18,7 @@ NAMES = (
     "repeated",
     "scaling",
     "ssl",
+    "trust",
     "whole-queries",
 )
 
