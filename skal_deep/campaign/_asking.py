@@ -18,7 +18,7 @@ from skal_deep.campaign.honest._plan import (
 from skal_deep.campaign.models._features import FeatureFile
 from skal_deep.campaign.models._models import check_fits, named_model, round_strategy
 from skal_deep.campaign.models._table_features import table_features
-from skal_deep.campaign.store._errors import NothingToDoError
+from skal_deep.campaign.store._errors import NoFeaturesError, NothingToDoError
 from skal_deep.campaign.store._files import digest_of_ids
 from skal_deep.campaign.store._items import Items
 from skal_deep.campaign.store._rounds import CONTROL, Round, write_round
@@ -230,7 +230,7 @@ def features_of(
         return X, has
     if name is None:
         spec = campaign.default_features()
-        raise FileNotFoundError(
+        raise NoFeaturesError(
             f"{campaign.path} has no features yet, which strategies and models see: "
             f"run python -m skal_deep embed {campaign.path} --features {spec}"
         )

@@ -93,7 +93,9 @@ class Batch:
         The classes stand in a file beside it.
         """
         text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
+        writer = csv.writer(
+            text
+        )  # ends lines by both breaks: it quotes either in an id
         writer.writerow(["id", "label"])
         # Spreadsheets run cells that begin as formulas do.
         writer.writerows([_cell(name), ""] for name in self.ids)

@@ -35,6 +35,7 @@ from skal_deep.campaign.honest._status import Status, status_of, stored_answers
 from skal_deep.campaign.models._extractors import feature_name, make_extractor
 from skal_deep.campaign.models._features import FeatureFile
 from skal_deep.campaign.store._control import control_keys
+from skal_deep.campaign.store._errors import NoFeaturesError
 from skal_deep.campaign.store._events import (
     OK,
     VOID,
@@ -218,7 +219,10 @@ class Campaign:
     @property
     def items(self) -> Items:
         """All items there ever were, read again only if the file has changed."""
-        stat = (self.path / ITEMS).stat()
+        path = self.path / ITEMS
+        if not path.exists():
+            raise FileNotFoundError(f"{path} is missing: put the file back.")
+        stat = path.stat()
         # Each writing makes another file, even if it is too quick for the clock.
         mark = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
         if self._items is None or self._items[0] != mark:
@@ -747,7 +751,7 @@ class Campaign:
         """Return where the campaign stands: labels, errors over rounds, advice."""
         try:
             has_features = features_of(self, self.items)[1]
-        except FileNotFoundError:
+        except NoFeaturesError:
             has_features = None
         return status_of(self.path, self.state(), has_features)
 
@@ -756,7 +760,7 @@ class Campaign:
         """Whether there is something that strategies and models see."""
         try:
             features_of(self, self.items)
-        except FileNotFoundError:
+        except NoFeaturesError:
             return False
         return True
 

@@ -144,14 +144,16 @@ def _usable(file: FeatureFile, items: Items, spec: str) -> dict[str, Any]:
     """Return what is known of features that can be gone on with."""
     about = file.about()
     nothing = {"done": 0, "broken": []}
-    if about is None or not file.array_path.exists():
+    if about is None:
         return nothing
     if about.get("features") != spec:
         raise ValueError(
             f"{file.array_path} holds features of {about.get('features')!r}, and not "
             f"of {spec!r}, which have the same name: delete it to compute them anew."
         )
-    done = int(about["done"])
+    done, stored = int(about["done"]), file.array()
+    if stored is None or done > len(stored):
+        return nothing
     if done > len(items) or digest_of_ids(items.ids[:done]) != about["ids_digest"]:
         return nothing
     return about
@@ -195,7 +197,7 @@ def _new(file: FeatureFile, shape: tuple[int, int], dtype: str) -> NDArray[Any]:
 
 def _grown(file: FeatureFile, n_rows: int, done: int) -> NDArray[Any]:
     """Return the array on disk with room for all items."""
-    old = np.load(file.array_path, mmap_mode="r+", allow_pickle=False)
+    old: Any = file.array("r+")
     if len(old) >= n_rows:
         grown: NDArray[Any] = old
         return grown

@@ -142,7 +142,7 @@ def label_rows(state: State) -> list[dict[str, Any]]:
 
 
 def _write_labels(state: State, path: Path) -> Path:
-    write_csv(path, [*_LABELS, "time"], label_rows(state))
+    write_csv(path, _LABELS, label_rows(state))
     return path
 
 

@@ -162,6 +162,11 @@ class Rows(Source):
     @cached_property
     def table(self) -> TableFile:
         """The table, read once."""
+        if not self.path.exists():
+            raise FileNotFoundError(
+                f"The table {self.path} is not there. If it was moved, say where it is: "
+                "python -m skal_deep init CAMPAIGN --source NEW."
+            )
         return read_table(self.path)
 
     @cached_property
@@ -176,6 +181,8 @@ class Rows(Source):
         ids = self.table.column(self._id) if self._id is not None else None
         if ids is not None:
             _check_unique(ids, self.table)
+        for name in self.columns:
+            self.table.column(name)  # raises if there is none
         self.unreadable = []
         found = []
         taken: set[str] = set()
@@ -242,9 +249,14 @@ class Embeddings(Source):
     @cached_property
     def array(self) -> NDArray[Any]:
         """The array, mapped into memory."""
+        if not self.path.exists():
+            raise FileNotFoundError(
+                f"The array {self.path} is not there. If it was moved, say where it is: "
+                "python -m skal_deep init CAMPAIGN --source NEW."
+            )
         try:
             array: NDArray[Any] = np.load(self.path, mmap_mode="r", allow_pickle=False)
-        except ValueError as error:
+        except (ValueError, EOFError) as error:
             raise ValueError(
                 f"{self.path} holds no array of numbers ({error}): write one with "
                 "numpy.save."
