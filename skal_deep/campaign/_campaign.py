@@ -830,14 +830,15 @@ class Campaign:
             What came of it. If anything is refused, nothing is added, unless
             ``partial``.
         """
-        state = self.state()
-        answers, warning = read_answers(Path(file), state.items.row_of)
-        events, added = events_of(state, answers, annotator, given, as_answer)
-        added = dataclasses.replace(added, warning=warning)
-        if added.refused and not partial:
-            return Added(refused=added.refused, warning=warning)
-        if not dry_run:
-            append_events(self.path, events)
+        with lock(self.path):  # so that the same file, added twice, counts once
+            state = self.state()
+            answers, warning = read_answers(Path(file), state.items.row_of)
+            events, added = events_of(state, answers, annotator, given, as_answer)
+            added = dataclasses.replace(added, warning=warning)
+            if added.refused and not partial:
+                return Added(refused=added.refused, warning=warning)
+            if not dry_run:
+                append_events(self.path, events)
         return added
 
     def widget(self, annotator: str) -> Any:

@@ -81,7 +81,7 @@ def test_damaged_items_are_named(digits, change, match):
 def test_missing_items_are_named(digits):
     campaign = digits().campaign
     (campaign.path / "items.csv").unlink()
-    with pytest.raises(FileNotFoundError, match="items.csv is missing"):
+    with pytest.raises(FileNotFoundError, match=r"items\.csv is missing"):
         Campaign(campaign.path).status()
 
 

@@ -124,7 +124,10 @@ def append_events(folder: Path, events: Sequence[Event]) -> None:
     """
     by_annotator: dict[str, list[bytes]] = {}
     for event in events:
-        by_annotator.setdefault(event.annotator, []).append(event.line())
+        line = event.line()
+        if parse_event(line) is None:  # it would be lost
+            raise ValueError(f"{event} cannot be kept: its text or number is no such.")
+        by_annotator.setdefault(event.annotator, []).append(line)
     (folder / FOLDER).mkdir(exist_ok=True)
     for annotator, lines in by_annotator.items():
         append_lines(folder / FOLDER / file_name(annotator), b"".join(lines))
@@ -201,7 +204,7 @@ def parse_event(line: bytes) -> Event | None:
     texts = [known.get(name) for name in ("event", "id", "status", "annotator")]
     if not all(isinstance(text, str) and text for text in texts):
         return None
-    if not "".join(texts).isascii() and not _is_text("".join(texts)):
+    if not _is_text("".join(map(str, texts))):
         return None
     if known["status"] not in (OK, SKIP_STATUS, UNSURE_STATUS, VOID):
         return None

@@ -52,7 +52,7 @@ def read_rounds(folder: Path) -> list[Round]:
     folder : Path
         That of the campaign.
     """
-    rounds = []
+    rounds: list[Round] = []
     for path in sorted((folder / FOLDER).glob("[0-9]*.json")):
         number = len(rounds) + 1
         try:
@@ -62,9 +62,9 @@ def read_rounds(folder: Path) -> list[Round]:
             is_right = False
         if not is_right:
             raise ValueError(
-                f"{path} is not round {number} of a campaign of schema {SCHEMA}: it was "
-                "damaged, or a round before it is missing. Rounds are never changed: "
-                "put the right file back."
+                f"{path} is not round {number} of a campaign of schema {SCHEMA}: it "
+                "was damaged, or a round before it is missing. Rounds are never "
+                "changed: put the right file back."
             )
         rounds.append(Round(content))
     return rounds

@@ -164,8 +164,8 @@ class Rows(Source):
         """The table, read once."""
         if not self.path.exists():
             raise FileNotFoundError(
-                f"The table {self.path} is not there. If it was moved, say where it is: "
-                "python -m skal_deep init CAMPAIGN --source NEW."
+                f"The table {self.path} is not there. If it was moved, say where it "
+                "is: python -m skal_deep init CAMPAIGN --source NEW."
             )
         return read_table(self.path)
 
@@ -251,8 +251,8 @@ class Embeddings(Source):
         """The array, mapped into memory."""
         if not self.path.exists():
             raise FileNotFoundError(
-                f"The array {self.path} is not there. If it was moved, say where it is: "
-                "python -m skal_deep init CAMPAIGN --source NEW."
+                f"The array {self.path} is not there. If it was moved, say where it "
+                "is: python -m skal_deep init CAMPAIGN --source NEW."
             )
         try:
             array: NDArray[Any] = np.load(self.path, mmap_mode="r", allow_pickle=False)
