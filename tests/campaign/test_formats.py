@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -394,3 +395,33 @@ def test_contact_sheet_and_report_need_no_other_file(images):
     for text in (page, report):
         assert not re.search(r"(src|href)=\"(?!#|data:)", text)
         assert "<script" not in text
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("numbers", [False, True])
+def test_a_model_that_averages_draws_is_loaded_as_it_was(
+    tmp_path, monkeypatch, numbers
+):
+    X = np.random.default_rng(0).normal(size=(120, 4)).astype(np.float32)
+    np.save(tmp_path / "X.npy", X)
+    labels = {"numbers": True} if numbers else {"classes": ["no", "yes", "never"]}
+    campaign = Campaign.create(
+        tmp_path / "c", embeddings=tmp_path / "X.npy", budget=40, **labels
+    )
+    for _ in range(2):
+        ids = campaign.next(batch_size=10, model={"name": "bayes", "set": {}}).ids
+        sums = {name: float(X[int(name[1:])].sum()) for name in ids}
+        said = {n: s if numbers else "yes" if s > 0 else "no" for n, s in sums.items()}
+        campaign.label(said, "anna")
+    campaign.export(tmp_path / "result", ["model", "predictions"])
+    about = json.loads((tmp_path / "result" / "model" / "model.json").read_text())
+    monkeypatch.chdir(tmp_path / "result")
+    loaded = {"X": X}
+    exec(about["load"], loaded)
+    predicted = [row["predicted"] for row in rows_of(Path("predictions.csv"))]
+    if numbers:
+        given = np.array(predicted, float)
+        np.testing.assert_allclose(loaded["predicted"], given, rtol=1e-5)
+    else:
+        assert loaded["predicted"] == predicted
+        assert set(predicted) == {"no", "yes"}
