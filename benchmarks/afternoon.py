@@ -126,13 +126,14 @@ def images(folder: Path, source: str, n_items: int) -> Task:
     """Write images as PNG files without labels."""
     data = load(source)
     X, y = np.asarray(data.X), np.asarray(data.y)
+    brightest = X.max()
     rows = np.random.default_rng(0).permutation(len(X))[:n_items]
     names = _FASHION if "fashion" in str(source) else [str(c) for c in range(10)]
     (folder / "photos").mkdir()
     truth = {}
     for number, row in enumerate(rows):
         side = round(X[row].size ** 0.5)
-        image = X[row].reshape(side, side) / X.max() * 255
+        image = X[row].reshape(side, side) / brightest * 255
         truth[f"{number:05d}.png"] = names[int(y[row])]
         path = folder / "photos" / f"{number:05d}.png"
         Image.fromarray(image.astype(np.uint8)).save(path)

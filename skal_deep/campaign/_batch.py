@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from skal_deep.campaign._contact_sheet import contact_sheet
 from skal_deep.campaign.store._files import replace
-from skal_deep.campaign.store._source import Folder
+from skal_deep.campaign.store._folder import Folder
 from skal_deep.evaluation._export import _cell
 
 if TYPE_CHECKING:

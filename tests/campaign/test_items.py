@@ -104,7 +104,7 @@ def test_links_may_not_lead_out(images):
     (folder / "link.png").symlink_to(secret)
     assert "link.png" not in played.campaign.rescan().row_of
     assert played.campaign.unreadable() == ["link.png"]
-    from skal_deep.campaign.store._source import Folder
+    from skal_deep.campaign.store._folder import Folder
 
     with pytest.raises(FileNotFoundError, match="leads out"):
         Folder(folder).read("../secret.png")
