@@ -45,7 +45,7 @@ class LinearPosterior:
     curvature : Curvature
         Curvature of the loss by the weights of scaled features ``f_d / scale_d``.
     scale_D : Tensor of shape (D,)
-        Roots of the prior precisions of the columns.
+        Roots of the prior precisions of the columns; infinite where a column is fixed.
     n_classes : int
         Number of classes C: as many as rows of weights, or one more if the first class
         has the logit 0.
@@ -71,11 +71,11 @@ class LinearPosterior:
                 torch.randn(self.weights_RD.shape, generator=draw_generator(seed, draw))
                 for draw in range(n_samples)
             ]
-            scaled_RD = self.weights_RD * self._scale_D
-            draws_SRD = laplace_weights(
-                scaled_RD, self._curvature, 1.0, torch.stack(noise)
+            zeros_RD = torch.zeros_like(self.weights_RD)
+            change_SRD = laplace_weights(
+                zeros_RD, self._curvature, 1.0, torch.stack(noise)
             )
-            draws_SRD = draws_SRD / self._scale_D
+            draws_SRD = self.weights_RD + change_SRD / self._scale_D
             self._latest = asked, draws_SRD
         return draws_SRD
 
