@@ -69,9 +69,10 @@ class ArrayClassifier(ScoresLabeledRows, SkactivemlClassifier, ABC):
             self.random_state_ = np.random.RandomState(self.seed_ % 2**32)
             labeled = is_labeled(y, missing_label=-1)
             if weight is not None:
-                weight = weight[labeled]
-                if len(weight) and not weight.any():
+                if labeled.any() and not weight[labeled].any():
                     raise ValueError("sample_weight is zero for every labelled row.")
+                labeled = labeled & (weight > 0)  # a row without weight is none
+                weight = weight[labeled]
             self._fit_rows(X, labeled, y[labeled].astype(np.int64), weight)
         return self
 

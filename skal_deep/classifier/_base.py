@@ -62,6 +62,16 @@ def as_seed(random_state: int | np.random.RandomState | None) -> int:
     )
 
 
+def check_number_of_draws(n_samples: Any) -> None:
+    """Raise unless it is a number of draws, or ``None`` for the model's own."""
+    is_number = isinstance(n_samples, Integral) and not isinstance(n_samples, bool)
+    if n_samples is not None and not (is_number and n_samples >= 1):
+        raise ValueError(
+            "n_samples must be a whole number from 1 up or None, not "
+            f"{str(n_samples)[:80]}."
+        )
+
+
 def _check_same_classes(clf: Any, previous: Any) -> None:
     """Raise if training would go on from a net with columns for other classes."""
     if np.array_equal(clf.classes_, previous.classes_):

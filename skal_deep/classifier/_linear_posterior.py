@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear, pad
 
+from skal_deep.classifier.net._output import as_float
 from skal_deep.exceptions import CapabilityError
 from skal_deep.functional.features import last_layer_features
 from skal_deep.functional.gaussian_regression import LinearRegression
@@ -28,10 +29,13 @@ def posterior_structure(n_classes: int, n_features: int) -> str:
 
 
 def flat_rows(X: Any) -> Tensor:
-    """Return rows as vectors of floating-point numbers."""
+    """Return rows as vectors of floating-point numbers, of half precision in float32.
+
+    Products with weights may be too large for half precision.
+    """
     who = "A strategy that measures the rows themselves"
     rows_ND = torch.tensor(np.ascontiguousarray(numbers(as_data(X), who=who)))
-    rows_ND = rows_ND.flatten(1)
+    rows_ND = as_float(rows_ND.flatten(1))
     return rows_ND if rows_ND.is_floating_point() else rows_ND.double()
 
 

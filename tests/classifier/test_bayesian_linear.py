@@ -146,10 +146,24 @@ def test_weights_of_rows_count_as_copies():
     precision = len(rows) / 30
     copied = make(prior_precision=precision).fit(X[rows], Y[rows])
     np.testing.assert_allclose(weighted.coef_, copied.coef_, atol=2e-3)
-    zero = make(prior_precision=1.0).fit(X[:30], Y[:30], (np.arange(30) < 20) * 1.0)
+
+
+@pytest.mark.parametrize("rule", [1.0, "cv", "evidence"])
+def test_a_row_without_weight_is_none(rule):
+    zero = make(prior_precision=rule).fit(X[:30], Y[:30], (np.arange(30) < 20) * 1.0)
+    without = make(prior_precision=rule).fit(X[:20], Y[:20])
+    np.testing.assert_array_equal(zero.predict_proba(X), without.predict_proba(X))
+
+
+def test_rows_of_half_precision_may_have_large_logits():
+    half = (1_000 * X).astype(np.float16)
+    clf = make(prior_precision=1.0).fit(half, Y)
     np.testing.assert_allclose(
-        zero.coef_, make(prior_precision=2 / 3).fit(X[:20], Y[:20]).coef_, atol=2e-3
+        clf.predict_proba(half),
+        make(prior_precision=1.0).fit(half.astype(float), Y).predict_proba(half),
+        atol=1e-4,
     )
+    assert clf.predict_proba(half).dtype == np.float32
 
 
 def test_costs_decide():
@@ -294,7 +308,7 @@ def test_one_that_was_fitted_to_other_rows_is_noticed():
     for y in (few, Y):
         with pytest.warns(UserWarning, match="was fitted to others"):
             BALD().query(X, y, clf, fit_clf=False)
-    for C in (0.01, np.inf):  # noqa: N806
+    for C in (0.01, np.inf):
         own = LogisticRegression(C=C, max_iter=10_000).fit(X[:30], Y[:30])
         BALD().query(X, Y, own, fit_clf=False)  # a warning would be an error
 

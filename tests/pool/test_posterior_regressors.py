@@ -1,6 +1,7 @@
 """BALD, BatchBALD and EPIG for numbers, and regressors with a posterior."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.stats import norm
@@ -263,3 +264,59 @@ def test_strategies_of_scikit_activeml_take_it():
     mean, std, entropy = reg.predict(X, return_std=True, return_entropy=True)
     np.testing.assert_allclose(entropy, np.log(std * np.sqrt(2 * np.pi * np.e)))
     np.testing.assert_allclose(reg.predict_target_distribution(X).mean(), mean)
+
+
+def test_a_row_without_weight_is_none():
+    weight = (np.arange(60) < 10) * 1.0
+    wild = np.where(np.arange(60) == 12, 1e9, Y)
+    zero, without = make().fit(X, wild, weight), make().fit(X[:10], Y[:10])
+    np.testing.assert_array_equal(
+        zero.predict(X, return_std=True), without.predict(X, return_std=True)
+    )
+
+
+@pytest.mark.parametrize("size", [0.0, 0.1, 1e8 + 0.1, -1e-9])
+def test_targets_that_are_all_equal_have_no_scale(size):
+    reg = make().fit(X, np.full(60, size))
+    np.testing.assert_allclose(reg.predict(X), size, rtol=1e-12)
+
+
+def test_the_smallest_differences_of_targets_count():
+    y = 1e8 + 1e-7 * (TARGET.round() % 2)
+    assert len(np.unique(y)) == 2
+    assert make().fit(X, y).noise_variance_ < 1e-13
+
+
+def test_targets_without_a_square_are_refused():
+    with pytest.raises(ValueError, match="another unit"):
+        make().fit(X, 1e200 * TARGET)
+
+
+def test_columns_are_known_by_their_names():
+    table = pd.DataFrame(X, columns=list("abc"))
+    reg = make().fit(table, Y)
+    np.testing.assert_array_equal(reg.feature_names_in_, list("abc"))
+    with pytest.raises(ValueError, match="feature names"):
+        reg.predict(table[["c", "b", "a"]])
+
+
+@pytest.mark.parametrize("n_samples", [0, -3, 1.5])
+def test_numbers_of_draws_that_are_none_are_refused(n_samples):
+    with pytest.raises(ValueError, match="n_samples must be a whole number"):
+        make().fit(X, Y).sample_predictions(X, n_samples)
+
+
+def test_no_row_is_no_label():
+    with pytest.warns(UserWarning, match="no label"):
+        reg = make().fit(X[:0], Y[:0])
+    assert (reg.predict(X) == 0).all()
+
+
+def test_a_column_of_targets_is_a_vector():
+    reg = make().fit(X, Y)
+    density = reg.log_predictive_density(X, TARGET)
+    np.testing.assert_array_equal(
+        reg.log_predictive_density(X, TARGET[:, None]), density
+    )
+    with pytest.raises(ValueError, match="must have the shape"):
+        reg.log_predictive_density(X, TARGET[:7])

@@ -37,8 +37,8 @@ from skal_deep.rows._lent import lent
 # scikit-learn does not penalise the intercept. A flat prior has no posterior where all
 # intercepts move together, which changes no probability; this one is almost flat.
 _INTERCEPT_PRECISION = 1e-3
-# A fit that has converged ends within a tenth or so of a posterior standard deviation of
-# the maximum; one to other rows is several away.
+# A fit that has converged ends within a tenth or so of a posterior standard deviation
+# of the maximum; one to other rows is several away.
 _FARTHEST = 1.0
 # The curvature has as many rows and columns as there are features, at least.
 _MOST_FEATURES = 5_000
