@@ -84,6 +84,30 @@ def _summed(score: Tensor) -> Tensor:
     return score if score.ndim == 1 else score.sum(-1)
 
 
+def spread_of_draws(samples: Tensor, population: Tensor) -> Tensor:
+    """Return the mean standard deviation of predictions over draws.
+
+    Parameters
+    ----------
+    samples : Tensor of shape (S, N, T)
+        Draws of the predictions.
+    population : Tensor of shape (S, M, T)
+        Draws for all rows. Their standard deviation is the unit of each output, where
+        there are several.
+
+    Returns
+    -------
+    scores : Tensor of shape (N,)
+        At least 0.
+    """
+    check_finite(samples=samples)
+    spread_NT = samples.double().std(0, correction=0)
+    if spread_NT.shape[1] == 1:
+        return spread_NT[:, 0]
+    unit_T = population.double().flatten(0, 1).std(0, correction=0)
+    return (spread_NT / torch.where(unit_T > 0, unit_T, 1)).mean(1)
+
+
 def deviations(samples: Tensor) -> Tensor:
     """Return features whose inner products are covariances of draws.
 

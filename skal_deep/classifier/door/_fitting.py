@@ -234,7 +234,7 @@ def _fit_steps(
     to all rows.
     """
     earlier, last = clone(pipeline[:-1]), pipeline[-1]
-    labeled = is_labeled(y, missing_label)
+    labeled = labeled_rows(y, missing_label)
     if isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
         check_equal_missing_label(last.missing_label, missing_label)
         labeled = np.ones_like(labeled)
