@@ -1,5 +1,6 @@
 """What regressors with a posterior share: targets, variances, draws."""
 
+import math
 import warnings
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
@@ -15,6 +16,7 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 from torch import Tensor
+from torch.distributions import Normal
 
 from skal_deep.classifier._base import as_seed, check_number_of_draws, derived_seed
 from skal_deep.classifier.net._interrupts import restore_unless_done
@@ -27,6 +29,9 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
 
     A subclass learns standardised targets, and draws functions of its posterior.
     """
+
+    # Whether labels are distributed as a mixture over a few draws, not as a Gaussian.
+    _is_mixture: ClassVar[bool] = False
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "random_state": ["random_state"]
@@ -305,6 +310,8 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
     def log_predictive_density(self, X, y):
         """Return the log density of labels, in nats, in the unit of y.
 
+        Of draws it is that of their mixture: each is Gaussian with the noise.
+
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
@@ -317,15 +324,22 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
         density : ndarray of shape (n_samples,)
             Log densities, summed over outputs.
         """
-        mean, std = self.predict(X, return_std=True)
-        y = np.asarray(y, dtype=float)
-        if y.shape not in (mean.shape, (len(mean), 1)):
+        mean_NT, epistemic_NT, noise_NT = self._moments(X)
+        y, n_rows = np.asarray(y, dtype=float), len(mean_NT)
+        wanted = (n_rows, self.n_outputs_) if self._is_vector else (n_rows,)
+        if y.shape not in (wanted, tuple(mean_NT.shape)):
             raise ValueError(
-                f"y must have the shape {mean.shape} of what is predicted for X, and "
-                f"has {y.shape}."
+                f"y must have the shape {wanted} of what is predicted for X, and has "
+                f"{y.shape}."
             )
-        density = norm.logpdf(y.reshape(mean.shape), loc=mean, scale=std)
-        return density if density.ndim == 1 else density.sum(axis=1)
+        y_NT = torch.as_tensor(y.reshape(mean_NT.shape))
+        if not self._is_mixture:
+            std_NT = (epistemic_NT + noise_NT).sqrt()
+            return Normal(mean_NT, std_NT).log_prob(y_NT).sum(1).numpy()
+        samples_SNT = self._draws(self._check_rows(X), None, self._seed(None))
+        draws_SNT = self._center + self._scale * samples_SNT
+        density_SN = Normal(draws_SNT, noise_NT.sqrt()).log_prob(y_NT).sum(-1)
+        return (density_SN.logsumexp(0) - math.log(len(density_SN))).numpy()
 
     def score(self, X, y, sample_weight=None):
         """Return r2 on the labelled rows.

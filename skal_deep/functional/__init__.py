@@ -28,7 +28,11 @@ from skal_deep.functional.gaussian_batches import (
     gaussian_batch_bald,
     gaussian_batch_epig,
 )
-from skal_deep.functional.gaussian_regression import gaussian_bald, gaussian_epig
+from skal_deep.functional.gaussian_regression import (
+    gaussian_bald,
+    gaussian_crps,
+    gaussian_epig,
+)
 from skal_deep.functional.gradient_length import (
     expected_gradient_length,
     last_layer_gradient_lengths,
@@ -138,6 +142,7 @@ __all__ = [
     "gaussian_bald",
     "gaussian_batch_bald",
     "gaussian_batch_epig",
+    "gaussian_crps",
     "gaussian_epig",
     "ical",
     "iterated_sign_attack",

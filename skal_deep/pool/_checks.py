@@ -20,7 +20,7 @@ from skal_deep.rows._data import (
     n_rows,
     numbers,
 )
-from skal_deep.rows._label_array import label_array
+from skal_deep.rows._label_array import label_array, vector
 
 # Two unrelated rows have a squared correlation of 1 / (S - 1) by S draws.
 _FEW_DRAWS = 50
@@ -148,6 +148,7 @@ def targets_and_marker(y: Any, missing_label: Any) -> tuple[NDArray[Any], Any]:
 
     NaN does where there is any: it is no target, and -1 may be one.
     """
+    y = vector(y)
     targets = label_array(y, np.nan)
     is_number = isinstance(missing_label, Real) and missing_label == missing_label
     if targets.dtype.kind != "f" or not is_number or not np.isnan(targets).any():

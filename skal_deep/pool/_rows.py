@@ -237,7 +237,8 @@ class Rows:
         """Return covariances (N, M, T) of a regressor, if it knows them exactly."""
         if not isinstance(self._model, GivesCovariance):
             return None
-        return torch.cat(list(self._by_chunk("joint_covariance", others.X)))
+        told = self._by_chunk("joint_covariance", X_other=others.X)
+        return torch.cat(list(told))
 
     def gradient_lengths(self, words: bool | str) -> Tensor:
         """Return lengths (N, W, C) of the gradients that each label would cause."""
@@ -304,11 +305,12 @@ class Rows:
         return self._answers[key]
 
     def _by_chunk(
-        self, name: str, *args: Any, size: int | None = None
+        self, name: str, *args: Any, size: int | None = None, **params: Any
     ) -> Iterator[Any]:
         """Yield the model's answers, for so many rows at a time or fewer."""
         method = getattr(self._model, name)
         fit_in_memory = max(1, _CHUNK_BYTES // max(1, row_bytes(self._data)))
         size = fit_in_memory if size is None else min(size, fit_in_memory)
         for start in range(0, len(self), size):
-            yield method(take(self._data, self._positions[start : start + size]), *args)
+            rows = take(self._data, self._positions[start : start + size])
+            yield method(rows, *args, **params)

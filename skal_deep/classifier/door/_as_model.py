@@ -97,6 +97,8 @@ def _ask_transformed(
     *args: Any,
     **params: Any,
 ) -> Any:
+    if "X_other" in params:
+        params["X_other"] = transform(params["X_other"])
     return method(transform(X), *args, **params)
 
 

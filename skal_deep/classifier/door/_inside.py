@@ -102,6 +102,16 @@ def transforms(model: Any) -> bool:
     return False
 
 
+def transforms_targets(model: Any) -> bool:
+    """Return whether what learns is given other targets than the model."""
+    while model is not None:
+        model = last_step(model)
+        if isinstance(model, TransformedTargetRegressor):
+            return True
+        model = wrapped_estimator(model)
+    return False
+
+
 def is_regressor(model: Any) -> bool:
     """Return whether a model of any kind predicts targets."""
     return isinstance(innermost(model), RegressorMixin)

@@ -19,6 +19,7 @@ from sklearn.utils import _safe_indexing
 
 from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier.door._fitting import fit_on_labeled
+from skal_deep.classifier.door._inside import is_regressor
 from skal_deep.evaluation._metrics import named_scorers, scores_of
 from skal_deep.evaluation._protocol import HasCurves
 from skal_deep.evaluation.comparison._result import BASELINE
@@ -116,7 +117,8 @@ def find_reasons(
 
     The first that holds is the one to name: where there is nothing left to gain,
     nothing else can be seen. None may hold. All labels are needed, and one fit of all
-    of them, five of four fifths and a few of the first rounds in each repeat.
+    of them, five of four fifths and a few of the first rounds in each repeat. Of
+    numbers three can be told, by one fit: there is no right or wrong.
 
     Parameters
     ----------
@@ -138,8 +140,14 @@ def find_reasons(
         for repeat, rows in enumerate(zip(*picks, strict=True))
     ]
     labels = comparison.curve(BASELINE, "n_labels")[0]
+    if is_regressor(estimator):
+        saturated = _saturated_of_numbers
+        random, chosen = _shares(random), _shares(chosen)
+        measured = [replace(m, ceiling=float(_shares(m.ceiling))) for m in measured]
+    else:
+        saturated = _saturated
     found = [
-        *_saturated(random, measured, labels, smallest_gain),
+        *saturated(random, measured, labels, smallest_gain),
         _converged(random, chosen, measured, labels, smallest_gain),
         _copies(measured),
         _unreliable(measured),
@@ -204,6 +212,42 @@ def _saturated(
     ]
 
 
+def _shares(score: Any) -> NDArray[np.float64]:
+    """Return scores whose differences are shares of an error, where they are errors.
+
+    Differences of errors in the unit of y have no size that matters. Scores that are
+    no errors, such as r2, stay as they are.
+    """
+    score = np.asarray(score, dtype=float)
+    return -np.log(-score) if (score < 0).all() else score
+
+
+def _saturated_of_numbers(
+    random_RT: NDArray[np.float64],
+    measured: list[_Measured],
+    labels: NDArray[np.float64],
+    g: float,
+) -> list[Reason]:
+    """Return the same three reasons for numbers, of which the last can be told."""
+    at = min(_AFTER_BATCHES, random_RT.shape[1] - 1)
+    left = float((_column(measured, "ceiling") - random_RT[:, at]).mean())
+    return [
+        *(
+            Reason(name, None, math.nan, g, "")
+            for name in ("easy task", "strong model")
+        ),
+        Reason(
+            "nothing to gain",
+            _at_most(left, g),
+            left,
+            g,
+            f"After {labels[at]:.0f} random labels all others would take about "
+            f"{max(left, 0):.1%} off the error: labels are not what is missing. Look "
+            "at features or model; the rest may be noise.",
+        ),
+    ]
+
+
 def _converged(
     random_RT: NDArray[np.float64],
     chosen_RT: NDArray[np.float64],
@@ -261,7 +305,7 @@ def _noise(measured: list[_Measured]) -> Reason:
     pool = _column(measured, "pool_contradicted").mean()
     return Reason(
         "uncertain is not informative",
-        _at_most(_NOISE, picks - pool),
+        _not(_at_most(picks - pool, _NOISE)),
         float(picks - pool),
         _NOISE,
         f"{picks:.0%} of the picks cannot be learned from all other labels (of the "
@@ -310,15 +354,22 @@ def _measure(
         return next(iter(scores.values()))
 
     vectors = _vectors(estimator, start.X)
+    closeness = _closeness(vectors, mine[1:], start.pool, seed)
+    ceiling = score(fit(start.pool))
+    if is_regressor(estimator):
+        unknown = dict.fromkeys(
+            ("simple", "auroc", "picks_contradicted", "pool_contradicted"), math.nan
+        )
+        return _Measured(ceiling=ceiling, copies=closeness, **unknown)
     few = np.concatenate(of_random[: _AFTER_BATCHES + 1])
     right = _right_out_of_fold(fit, start, seed)
     asked = np.concatenate(mine[1:]) if len(mine) > 1 else start.pool[:0]
     is_asked = np.isin(start.pool, asked)
     contradicted = ~right
     return _Measured(
-        ceiling=score(fit(start.pool)),
+        ceiling=ceiling,
         simple=_simple_score(fit, score, few, vectors, estimator),
-        copies=_closeness(vectors, mine[1:], start.pool, seed),
+        copies=closeness,
         auroc=_auroc(fit, start, mine, right),
         picks_contradicted=_known_mean(contradicted[is_asked]),
         pool_contradicted=_known_mean(contradicted),
