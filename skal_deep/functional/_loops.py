@@ -4,19 +4,15 @@ Logarithms are what these kernels spend their time on. One reading of the probab
 does without the temporary arrays that one operation after another writes and reads.
 """
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numba import njit, types
-from numba.core import config
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-Numbers = NDArray[np.float32]
+from skal_deep._compiled import cast, compile_loop
 
-# NUMBA_DISABLE_JIT, for debugging, leaves no loop that could run.
-ARE_COMPILED = not config.DISABLE_JIT  # type: ignore[attr-defined]
+Numbers = NDArray[np.float32]
 
 # Columns that are summed at once: their sums take 256 KiB, which caches hold.
 _N_COLUMNS = 2**15
@@ -50,33 +46,8 @@ _BITS_OF_SQRT_HALF = np.sqrt(np.float32(0.5)).view(np.int32)
 _MANTISSA_BITS = np.int32(23)
 
 
-def _compile(function: Any, fastmath: set[str] = _FAST) -> Any:
-    """Compile at the first call, and keep the result on disk where that is possible."""
-    options: dict[str, Any] = {
-        "nogil": True,
-        "error_model": "numpy",
-        "fastmath": fastmath,
-    }
-    try:
-        return njit(cache=True, **options)(function)
-    except RuntimeError:  # there is no folder that can be written
-        return njit(**options)(function)
-
-
-def _cast(source: Any, target: Any) -> Any:
-    """Return a function that takes the bits of one type for another's."""
-
-    def cast(typing_context: Any, value: Any) -> Any:  # noqa: ARG001
-        def generate(context: Any, builder: Any, _: Any, values: Any) -> Any:
-            return builder.bitcast(values[0], context.get_value_type(target))
-
-        return target(source), generate
-
-    return intrinsic(cast)
-
-
-_as_int = _cast(types.float32, types.int32)
-_as_float = _cast(types.int32, types.float32)
+_as_int = cast(types.float32, types.int32)
+_as_float = cast(types.int32, types.float32)
 
 
 @njit(inline="always", fastmath=_FAST)
@@ -93,7 +64,7 @@ def _plogp(p: Any) -> Any:
     return p * log
 
 
-@_compile
+@compile_loop(fastmath=_FAST)
 def divergence(weight_R: Numbers, proba_RNC: Numbers, divergence_N: Numbers) -> None:
     """Write the divergences of :func:`skal_deep.functional.information.divergence`."""
     n_rows, n, n_classes = proba_RNC.shape
@@ -120,7 +91,7 @@ def divergence(weight_R: Numbers, proba_RNC: Numbers, divergence_N: Numbers) -> 
 
 
 # A row is summed by several sums at once, all rows in the same way.
-@partial(_compile, fastmath=_FAST | {"reassoc"})
+@compile_loop(fastmath=_FAST | {"reassoc"})
 def weighted_plogp(proba_FG: Numbers, weight_G: Numbers, total_F: Numbers) -> None:
     """Write ``sum_g w_g p_fg log p_fg``, also of numbers above 1."""
     n_columns = len(weight_G)
