@@ -7,7 +7,6 @@ from typing import Any
 
 import joblib
 import torch
-from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import BrokenProcessPool
 from joblib.parallel import get_active_backend
 
@@ -54,8 +53,6 @@ def map_parts(
             answers.update(parallel(tasks))  # one by one: what came is kept
             break
         except BrokenProcessPool:
-            # joblib would wait for ever for the processes that are left
-            get_reusable_executor().shutdown(wait=False, kill_workers=True)
             if not left:
                 raise
             warnings.warn(

@@ -1,16 +1,15 @@
 """Processes that query shards: equal picks, and a killed one loses nothing."""
 
 import os
-import resource
 import signal
 import threading
 import time
-from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
 from joblib.externals.loky.process_executor import BrokenProcessPool
+from shard_tasks import die_always, die_once, peak_of_query, slow_sum
 from sklearn.linear_model import LogisticRegression
 
 from skal_deep.pool import Badge, CoreSet, MarginSampling, MaxHerding, Power
@@ -61,16 +60,6 @@ def test_processes_and_dask_find_the_same(shards):
         assert picks(shards) == expected
 
 
-def die_once(part, folder):
-    """Leave a line for each start; the first task of shard 2 kills its process."""
-    with (Path(folder) / Path(part.source).stem).open("a") as file:
-        file.write("x")
-    if Path(part.source).stem == "2" and not (Path(folder) / "died").exists():
-        (Path(folder) / "died").touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return float(part.read().sum())
-
-
 def test_tasks_of_a_killed_process_are_started_again(shards, tmp_path):
     parts = Shards(shards).parts(2**27)
     with pytest.warns(RuntimeWarning, match="was killed, perhaps for its memory: . of"):
@@ -78,22 +67,13 @@ def test_tasks_of_a_killed_process_are_started_again(shards, tmp_path):
     assert found == [float(part.read().sum()) for part in parts]
 
 
-def die_always(part):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
+@pytest.mark.nightly
 def test_what_dies_again_and_again_is_an_error(shards):
     with (
         pytest.warns(RuntimeWarning, match="6 of 6 parts are started again"),
         pytest.raises(BrokenProcessPool),
     ):
         map_parts(die_always, Shards(shards).parts(2**27), 2)
-
-
-def slow_sum(part, folder):
-    (Path(folder) / f"{part.offset}.started").touch()
-    time.sleep(0.2)
-    return float(part.read().sum())
 
 
 @pytest.mark.nightly
@@ -130,11 +110,3 @@ def test_a_process_holds_little_more_than_its_part(tmp_path):
     task = joblib.delayed(peak_of_query)(CoreSet(), files, 2**22)
     (grown,) = joblib.Parallel(n_jobs=2)([task])
     assert grown < 64 * 2**20
-
-
-def peak_of_query(strategy, files, part_bytes):
-    """Return by how many bytes a query raises the peak of a process."""
-    query_shards(strategy, [X], 3, labeled=[0])
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    query_shards(strategy, files, 20, labeled=[0], part_bytes=part_bytes)
-    return 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
