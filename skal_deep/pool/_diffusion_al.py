@@ -44,11 +44,11 @@ class DiffusionAL(ScoreQueryStrategy):
         Number of steps of diffusion. ``None`` stops when a step reaches no new row, so
         that the rows farthest from labels have the smallest signals. With very many
         steps the signals are those of label propagation.
-    selection : SelectionRule, default=None
-        How to form a batch from the scores; ``None`` is :class:`TopK`.
     max_exact : int, default=30_000
         Up to that many rows have exact neighbours, for N^2 D operations; those of more
         are sought in groups, which finds most of them.
+    selection : SelectionRule, default=None
+        How to form a batch from the scores; ``None`` is :class:`TopK`.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
     random_state : int, RandomState or None, default=None

@@ -149,7 +149,7 @@ def read_rows(
 
     Returns
     -------
-    X : ndarray of shape (n_rows, ...)
+    ndarray of shape (n_rows, ...)
         The rows, in that order.
 
     See Also

@@ -42,7 +42,7 @@ def herd_over_shards(
     sample_MD = _sample(parts, look, 2 * _N_COVERED, n_jobs)
     covered_MD, held_out_MD = sample_MD[::2], sample_MD[1::2]
     centers_LD = sample_MD[:0] if centers_LD is None else _scaled(centers_LD, look)
-    width = look.strategy.bandwidth  # type: ignore[attr-defined]
+    width = look.strategy.bandwidth
     found = map_parts(
         _best_of_part, parts, n_jobs, look, covered_MD, centers_LD, batch_size, labeled
     )
@@ -79,7 +79,7 @@ def herd_over_shards(
 
 
 def _scaled(embedding_ND: Tensor, look: Look) -> Tensor:
-    is_scaled = look.strategy.normalize  # type: ignore[attr-defined]
+    is_scaled = look.strategy.normalize
     return unit_rows(embedding_ND) if is_scaled else embedding_ND
 
 
@@ -124,7 +124,7 @@ def _best_of_part(
         covered_MD,
         centers_LD,
         min(batch_size, size),
-        bandwidth=look.strategy.bandwidth,  # type: ignore[attr-defined]
+        bandwidth=look.strategy.bandwidth,
         with_utilities=False,
     )
     return part.ids[rows[picks.numpy()]], embedding_KD[picks]
@@ -153,7 +153,7 @@ def _gains_of_part(
     part: Part, look: Look, covered_MD: Tensor, centers_LD: Tensor, n_best: int
 ) -> Tensor:
     """Return the largest gains of single rows of a part beside all picks."""
-    width = look.strategy.bandwidth  # type: ignore[attr-defined]
+    width = look.strategy.bandwidth
     low_M = _coverage(covered_MD, centers_LD, width)
     gain_N = torch.zeros(len(part), dtype=torch.float64)
     embedding_ND = _scaled(look.embeddings(part), look)

@@ -54,12 +54,18 @@ class Look:
 
     def _ask(self, part: Part, answer: Answer) -> tuple[Tensor, ...]:
         X = part.read()
-        # errors name the class of the query
-        named = type(type(self.strategy).__name__, (_Asker,), {})
-        asker = named(self.strategy, answer, random_state=self.seed)
+        # errors name the class of the query, which asks for what the strategy needs
+        asked = ("_needs", "_works_on_inputs", "_does_without_labels")
+        named: Any = type(
+            type(self.strategy).__name__,
+            (_Asker,),
+            {name: getattr(self.strategy, name) for name in asked},
+        )
+        asker = named(answer, random_state=self.seed)
         # as inputs, the rows do not decide the seed of a query by their number
         asker.query(X[:1], [-1], self.clf, fit_clf=False, candidates=X)
-        return asker.answers
+        answers: tuple[Tensor, ...] = asker.answers
+        return answers
 
 
 class _Asker(DeepQueryStrategy):
@@ -67,21 +73,17 @@ class _Asker(DeepQueryStrategy):
 
     Parameters
     ----------
-    strategy : DeepQueryStrategy
-        Whose place it takes.
     answer : callable
         Takes the pool and returns tensors, a row for each candidate.
     missing_label, random_state
         As ever.
     """
 
-    def __init__(self, strategy, answer, missing_label=-1, random_state=None):
+    def __init__(
+        self, answer: Answer, missing_label: Any = -1, random_state: Any = None
+    ):
         super().__init__(missing_label=missing_label, random_state=random_state)
-        self.strategy = strategy
         self.answer = answer
-        self._needs = strategy._needs
-        self._works_on_inputs = strategy._works_on_inputs
-        self._does_without_labels = strategy._does_without_labels
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         # in the order of the part; the pool has a random one

@@ -132,7 +132,7 @@ def query_shards(
 
     Returns
     -------
-    picks : ShardPicks
+    ShardPicks
         The rows, and how good they are.
 
     See Also

@@ -37,8 +37,8 @@ def best_by_score(
     chosen = order[:batch_size]
     if isinstance(rule, TopK):
         return ids[chosen], value_N[chosen], {}
-    others = [value_N[order[batch_size:]], [rest for *_, rest, _ in found]]
-    n_open = sum(n for *_, n in found)
+    others = [value_N[order[batch_size:]], np.array([part[3] for part in found])]
+    n_open = sum(part[4] for part in found)
     shares = _shares(
         value_N[chosen], np.logaddexp.reduce(np.concatenate(others)), n_open
     )
