@@ -55,7 +55,7 @@ def test_short_form_on_the_command_line(tmp_path):
 def test_the_search_is_measured(trust):
     (table,) = trust.run(["search"], is_short=True)
     for area, found, more, low, high in rates(table).values():
-        assert found - area == pytest.approx(more, abs=0.1)
+        assert found - area == pytest.approx(more, abs=0.002)
         assert low <= more <= high
 
 
