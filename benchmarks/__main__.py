@@ -10,6 +10,7 @@ NAMES = (
     "embedded",
     "ensembles",
     "kernels",
+    "learned",
     "low-budget",
     "overhead",
     "posteriors",
