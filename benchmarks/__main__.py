@@ -4,6 +4,7 @@ import importlib
 import sys
 
 NAMES = (
+    "afternoon",
     "bank",
     "board",
     "campaigns",
@@ -19,6 +20,7 @@ NAMES = (
     "repeated",
     "scaling",
     "ssl",
+    "trust",
     "whole-queries",
 )
 

@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skal_deep.classifier import Model, as_model
-from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier.door._model_checks import class_positions
 from skal_deep.functional import nearest_neighbors
-from skal_deep.pool._order import shuffle
 from skal_deep.pool._rows import Rows
 from skal_deep.rows._data import n_rows, take
 
@@ -110,8 +108,8 @@ class Pool(Rows):
         self._sample_weight = sample_weight
         self.score_whole: Callable[[], Tensor] | None = None
         self.unlabeled_beside = None if is_all or not len(unlabeled) else unlabeled
-        if is_all and not is_foreign:
-            unlabeled.take_answers_of(self)
+        if is_all and not is_foreign:  # the same rows in the same order
+            unlabeled._answers = self._answers
 
     def embed_data(self) -> Tensor:
         """Return embeddings of all rows of the data, the labelled ones first."""
@@ -190,10 +188,9 @@ class Pool(Rows):
             return self
         whole = copy(self)
         whole._data = self.unlabeled._data
-        whole._positions = shuffle(
-            self.unlabeled._positions, derived_seed(self._seed, 0)
-        )
-        whole._answers, whole.is_foreign, whole.unlabeled_beside = {}, False, None
+        whole._positions = self.unlabeled._positions
+        whole._answers = self.unlabeled._answers
+        whole.is_foreign, whole.unlabeled_beside = False, None
         whole.generator = torch.Generator()
         whole.generator.set_state(self.generator.get_state())
         return whole
@@ -206,4 +203,6 @@ class Pool(Rows):
         if self.is_foreign:
             return nearest_neighbors(self.embed(), self.embed_data(), 1)[1][:, 0]
         order = np.concatenate([self.labeled._positions, self.unlabeled._positions])
-        return torch.as_tensor(np.argsort(order)[self._positions])
+        at = np.empty_like(order)
+        at[order] = np.arange(len(order))
+        return torch.as_tensor(at[self._positions])
