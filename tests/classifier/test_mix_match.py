@@ -119,7 +119,7 @@ def test_a_guess_is_the_sharpened_mean_of_views_that_differ(monkeypatch):
     clf = MixMatchClassifier(net, augment, temperature=0.3, random_state=0)
     clf.fit(X, Y)
     [((weight, bias), mixed)] = Linear.steps
-    labeled, *views = shown
+    _, *views = shown
     assert [len(part) for part in shown] == [4, 4, 4]
     expected = sum((view @ weight.T + bias).softmax(1) for view in views) / 2
     [(proba, temperature)] = asked
