@@ -128,6 +128,13 @@ def shorten(app: Sphinx, what: str, *others: Any) -> None:
             return
 
 
+def skip_routing(*given: Any) -> bool | None:
+    """Leave out what scikit-learn writes into every class for its routing."""
+    _, _, name, *_ = given
+    is_routing = re.fullmatch(r"set_\w+_request|get_metadata_routing", name)
+    return True if is_routing else None
+
+
 def write_math(translator: Any, node: Any) -> None:
     """Write a formula as MathML, which browsers show without a script."""
     is_block = isinstance(node, nodes.math_block)
@@ -145,5 +152,6 @@ def write_math(translator: Any, node: Any) -> None:
 def setup(app: Sphinx) -> None:
     """Register what this file adds to Sphinx."""
     app.connect("doctree-read", link_names)
+    app.connect("autodoc-skip-member", skip_routing)
     app.connect("autodoc-process-docstring", shorten, priority=400)
     app.add_html_math_renderer("mathml", (write_math, None), (write_math, None))
