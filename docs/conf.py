@@ -139,7 +139,9 @@ def write_math(translator: Any, node: Any) -> None:
     """Write a formula as MathML, which browsers show without a script."""
     is_block = isinstance(node, nodes.math_block)
     try:
-        mathml = tex2mathml(node.astext(), as_block=is_block)
+        # Sizes of brackets, which MathML finds by itself.
+        tex = re.sub(r"\\[bB]igg?(?![A-Za-z])", "", node.astext())
+        mathml = tex2mathml(tex, as_block=is_block)
     except MathError as error:
         _logger.warning("%s in %r", error, node.astext(), location=node)
         raise nodes.SkipNode from error
