@@ -42,6 +42,7 @@ numpydoc_class_members_toctree = False
 html_theme = "pydata_sphinx_theme"
 html_title = "skal_deep"
 html_math_renderer = "mathml"
+html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 html_copy_source = False
 html_static_path = ["_static"]
@@ -142,6 +143,8 @@ def write_math(translator: Any, node: Any) -> None:
         # Sizes of brackets, which MathML finds by itself.
         tex = re.sub(r"\\[bB]igg?(?![A-Za-z])", "", node.astext())
         mathml = tex2mathml(tex, as_block=is_block)
+        if is_block:  # brackets as high as what is between them
+            mathml = mathml.replace(' stretchy="false"', "")
     except MathError as error:
         _logger.warning("%s in %r", error, node.astext(), location=node)
         raise nodes.SkipNode from error
