@@ -13,6 +13,7 @@ NAMES = (
     "gpu",
     "kernels",
     "large",
+    "learned",
     "low-budget",
     "overhead",
     "posteriors",
