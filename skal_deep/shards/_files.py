@@ -71,36 +71,41 @@ class Shards:
             )
         self.sources = list(sources)
         self.columns = None if columns is None else tuple(columns)
-        shapes = [self._shape(source) for source in self.sources]
-        for number, shape in enumerate(shapes):
-            if shape[1:] != shapes[0][1:]:
-                raise ValueError(
-                    f"Shard {number} holds rows of shape {shape[1:]}, shard 0 rows of "
-                    f"shape {shapes[0][1:]}: all must be alike."
-                )
-        self.sizes = [shape[0] for shape in shapes]
+        self.sizes = [self._size(source) for source in self.sources]
         self.starts = np.concatenate([[0], np.cumsum(self.sizes)]).astype(np.int64)
-        self._row_bytes = 1
-        if len(self):
-            number = int(np.argmax(self.sizes))
-            first = Part(self.sources[number], 0, 1, 0, self.columns).read()
-            if first.dtype.kind not in "fiub":
+        # a shard without rows is like any other
+        firsts = {
+            number: Part(self.sources[number], 0, 1, 0, self.columns).read()
+            for number, size in enumerate(self.sizes)
+            if size
+        }
+        for number, row in firsts.items():
+            if row.dtype.kind not in "fiub":
                 raise TypeError(
-                    f"Shard {number} holds {first.dtype}: shards must hold numbers."
+                    f"Shard {number} holds {row.dtype}: shards must hold numbers."
                 )
-            self._row_bytes = max(1, first.nbytes)
+            known = next(iter(firsts))
+            if (row.shape, row.dtype) != (firsts[known].shape, firsts[known].dtype):
+                raise ValueError(
+                    f"Shard {number} holds rows of shape {row.shape[1:]} in "
+                    f"{row.dtype}, shard {known} rows of shape "
+                    f"{firsts[known].shape[1:]} in {firsts[known].dtype}: all must be "
+                    "alike."
+                )
+        self._row_bytes = max([1, *(row.nbytes for row in firsts.values())])
 
     def __len__(self) -> int:
         return int(self.starts[-1])
 
-    def _shape(self, source: Source) -> tuple[int, ...]:
-        """Return the shape of a shard, from its header alone."""
+    def _size(self, source: Source) -> int:
+        """Return the number of rows of a shard, from its header alone."""
         if _is_parquet(source):
-            return _shape_of_parquet(source, self.columns)
-        shape: tuple[int, ...] = _mapped(source).shape
+            rows = _frame(source, self.columns).select(_polars().len())
+            return int(rows.collect().item())
+        shape = _mapped(source).shape
         if len(shape) < 2:
             raise ValueError(f"A shard must have rows and columns, not shape {shape}.")
-        return shape
+        return shape[0]
 
     def parts(self, part_bytes: int) -> list[Part]:
         """Return all rows in parts of about so many bytes or fewer."""
@@ -215,12 +220,6 @@ def _polars() -> Any:
 def _frame(source: Any, columns: tuple[str, ...] | None) -> Any:
     frame = _polars().scan_parquet(source)
     return frame if columns is None else frame.select(columns)
-
-
-def _shape_of_parquet(source: Any, columns: tuple[str, ...] | None) -> tuple[int, ...]:
-    frame = _frame(source, columns)
-    n = int(frame.select(_polars().len()).collect().item())
-    return n, *_as_array(frame.head(1).collect()).shape[1:]
 
 
 def _read_parquet(

@@ -47,7 +47,9 @@ def farthest_over_shards(
         picks, distance = k_center_greedy(
             candidates_KD, centers_LD, n_more, with_utilities=False
         )
-        ids = np.concatenate([ids, np.concatenate([i for i, _ in found])[picks]])
+        ids = np.concatenate(
+            [ids, np.concatenate([i for i, _ in found])[picks.numpy()]]
+        )
         far = np.concatenate([far, distance.numpy()])
         centers_LD = torch.cat([centers_LD, candidates_KD[picks]])
     radius = max(map_parts(_radius_of_part, parts, n_jobs, look, centers_LD))

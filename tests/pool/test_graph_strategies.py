@@ -82,7 +82,8 @@ def test_inputs_stand_for_the_nearest_row(strategy):
     _, rows = strategy.query(X, y, candidates=[44, 47, 49], return_utilities=True)
     near = X[[44, 47, 49]] + np.float32(1e-4)
     _, inputs = strategy.query(X, y, candidates=near, return_utilities=True)
-    np.testing.assert_allclose(inputs[0], rows[0, [44, 47, 49]], rtol=1e-6)
+    # rows come in another order in each query, in which products round otherwise
+    np.testing.assert_allclose(inputs[0], rows[0, [44, 47, 49]], rtol=1e-5)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 4, 6, 9])

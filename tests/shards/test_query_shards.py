@@ -204,6 +204,15 @@ def test_all_rows_may_be_picked():
         assert sorted(picks.rows.tolist()) == [0, 2, 4, 5, 6, 7, 8]
 
 
+@pytest.mark.parametrize("labeled", [[], [3]])
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_one_row_is_a_batch_too(labeled, batch_size):
+    for strategy, clf in ((CoreSet(), None), (MaxHerding(), None), (Badge(), CLF)):
+        picks = query_shards(strategy, cut(3), batch_size, clf=clf, labeled=labeled)
+        for found in (picks.rows, picks.shards, picks.positions, picks.utilities):
+            assert found.shape == (batch_size,)
+
+
 def test_images_and_whole_numbers():
     images = rng.integers(0, 9, size=(20, 1, 4, 4))
     picks = query_shards(CoreSet(), [images[:7], images[7:]], 3, labeled=[0])
@@ -247,6 +256,8 @@ def test_epig_with_targets_is_exact():
         ({"shards": X}, TypeError, "a sequence of files or arrays, not one ndarray"),
         ({"shards": []}, ValueError, "must lie in 1 ... 0, the number of rows"),
         ({"shards": [X, X[:, :2]]}, ValueError, r"Shard 1 holds rows of shape \(2,\)"),
+        ({"shards": [X, X.astype(float)]}, ValueError, r"float64, shard 0 .*float32"),
+        ({"shards": [X[:0], X, X[:9].astype(str)]}, TypeError, "Shard 2 holds <U"),
         ({"shards": [X[:, 0]]}, ValueError, "must have rows and columns"),
         ({"shards": ["rows.csv"]}, ValueError, "must be a file .npy or .parquet"),
         ({"shards": [X.astype(str)]}, TypeError, "shards must hold numbers"),

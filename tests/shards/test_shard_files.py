@@ -68,6 +68,10 @@ def test_columns_are_chosen(tmp_path):
     ):
         with pytest.raises(ValueError, match=what):
             query_shards(CoreSet(), [tmp_path / "t.parquet"], columns=columns)
+    none = frame.head(0).select("x")
+    none.write_parquet(tmp_path / "none.parquet")
+    files = [tmp_path / "none.parquet", tmp_path / "t.parquet"]
+    assert query_shards(CoreSet(), files, 2, columns=["x"]).rows.tolist() == [0, 1]
     ragged = pl.DataFrame({"e": [[1.0], [1.0, 2.0]]})
     ragged.write_parquet(tmp_path / "r.parquet")
     with pytest.raises(ValueError, match="lists of several lengths"):
