@@ -435,3 +435,15 @@ def test_a_band_leaves_out_as_much_above_as_below():
     up, down = known.quantiles(0.9)
     assert up == np.sort(known.above)[37]
     assert down == np.sort(known.below)[37]
+
+
+@pytest.mark.parametrize(
+    ("noise", "jump", "is_open"), [(0.01, 0.1, True), (0.03, 0.06, False)]
+)
+def test_a_jump_is_one_beside_the_noise(noise, jump, is_open):
+    curve = law(LABELS[:SEEN])
+    curve[::2] += noise
+    curve[1::2] -= noise
+    curve[-1] = law(LABELS[:SEEN])[-1] + jump
+    plan = plan_labels(LABELS[:SEEN], curve, bank=make_bank(40))
+    assert ("jump" in plan.is_open) == is_open
