@@ -362,7 +362,7 @@ def test_a_regression_campaign(tmp_path):
 def test_a_situation_knows_what_trains():
     empty = np.empty(0, np.intp)
     y = np.array([np.nan, 1.0, np.nan])
-    situation = Situation(np.eye(3), y, empty, empty, empty, empty, np.nan)
+    situation = Situation(np.eye(3), y, empty, empty, empty, empty, empty, np.nan)
     assert situation.trained_on.tolist() == [1]
 
 
