@@ -19,6 +19,7 @@ NAMES = (
     "repeated",
     "scaling",
     "ssl",
+    "trust",
     "whole-queries",
 )
 

@@ -1,21 +1,25 @@
 """Rows of data, seen through a model."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
+from torch.nn.functional import pad
 
 from skal_deep.classifier import (
     CapabilityError,
     Embeds,
+    GivesCovariance,
     HasWeightGradients,
     Model,
     PredictsLoss,
+    PredictsProba,
     PredictsVariance,
+    SamplesPredictions,
 )
 from skal_deep.classifier._base import derived_seed
 from skal_deep.functional import last_layer_features
@@ -23,6 +27,7 @@ from skal_deep.pool._checks import check_finite
 from skal_deep.rows._data import (
     as_data,
     check_alike,
+    is_finite,
     is_numbers,
     n_rows,
     numbers,
@@ -84,7 +89,6 @@ class Rows:
         self._model = model
         self._seed = seed
         self._answers: dict[Any, Tensor] = {}
-        self._others: tuple[Rows, NDArray[np.intp]] | None = None
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -111,15 +115,13 @@ class Rows:
             return seen_ND.reshape(len(self), *shape)
         return seen_ND
 
-    def take_answers_of(self, others: "Rows") -> None:
-        """Look answers up in those of other rows, which these are among."""
-        order = np.argsort(others._positions)
-        at = np.searchsorted(others._positions, self._positions, sorter=order)
-        self._others = others, order[at]
-
     def seen_by(self, model: Model, some: NDArray[np.intp]) -> "Rows":
         """Return some of these rows, seen through another model."""
         return Rows(self._data, self._positions[some], model, self._seed)
+
+    def at(self, some: Tensor) -> "Rows":
+        """Return some of these rows, whose answers are computed anew."""
+        return self.seen_by(self._model, some.numpy(force=True))
 
     def predict_proba(self) -> Tensor:
         """Return class probabilities of shape (N, C)."""
@@ -152,6 +154,10 @@ class Rows:
             return self._answer("inputs")
         return self._answer("embed")
 
+    def features_with_bias(self) -> Tensor:
+        """Return ``[h, 1]``, (N, D + 1): embeddings, and a one for the bias."""
+        return pad(self.embed(), (0, 1), value=1.0)
+
     def linear_head(self) -> tuple[Tensor, Tensor]:
         """Return the weights (C, D) and biases (C,) that make logits of embeddings."""
         rows = take(self._data, self._positions[:_N_SHOWN])
@@ -167,14 +173,12 @@ class Rows:
 
     def predict_and_embed(self) -> tuple[Tensor, Tensor]:
         """Return probabilities (N, C) and embeddings (N, D), in one pass."""
-        if self._others is not None:
-            self._others[0].predict_and_embed()
-        elif hasattr(self._model, "predict_and_embed") and not self._answers:
+        if hasattr(self._model, "predict_and_embed") and not self._answers:
             both = self._by_chunk("predict_and_embed")
             for name, chunks in zip(
                 ("predict_proba", "embed"), zip(*both, strict=True), strict=True
             ):
-                self._answers[(name,)] = torch.cat(chunks)
+                self._answers[(name,)] = _joined(chunks, 0)
         return self.predict_proba(), self.embed()
 
     def gradient_features(self, weights: str, n_features: int) -> Tensor:
@@ -208,8 +212,13 @@ class Rows:
 
     @property
     def has_numbers(self) -> bool:
-        """Whether the model predicts numbers, with their variances."""
-        return isinstance(self._model, PredictsVariance)
+        """Whether the model predicts numbers, of which it is not sure."""
+        return isinstance(self._model, PredictsVariance | SamplesPredictions)
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the model predicts classes."""
+        return isinstance(self._model, PredictsProba)
 
     def predict_variance(self) -> tuple[Tensor, Tensor]:
         """Return epistemic variances and noise of a regressor, of shape (N, T)."""
@@ -219,6 +228,13 @@ class Rows:
     def sample_predictions(self, n_samples: int | None) -> Tensor:
         """Return coupled draws of a regressor, of shape (S, N, T)."""
         return self._answer("sample_predictions", n_samples, self._seed, dim=1)
+
+    def covariances(self, others: "Rows") -> Tensor | None:
+        """Return covariances (N, M, T) of a regressor, if it knows them exactly."""
+        if not isinstance(self._model, GivesCovariance):
+            return None
+        told = self._by_chunk("joint_covariance", X_other=others.X)
+        return torch.cat(list(told))
 
     def gradient_lengths(self, words: bool | str) -> Tensor:
         """Return lengths (N, W, C) of the gradients that each label would cause."""
@@ -266,8 +282,8 @@ class Rows:
             is_exact = np.can_cast(data.dtype, dtype, "same_kind")
             if is_exact or np.array_equal(data.astype(dtype), data):
                 data = data.astype(dtype)  # else fractions among counts: they stay
-        is_finite = not is_numbers(data) or bool(np.isfinite(data).all())
-        if not n_rows(data) or not (is_finite or np.isnan(self._data).any()):
+        finite = not is_numbers(data) or is_finite(data)
+        if not n_rows(data) or not (finite or np.isnan(self._data).any()):
             raise ValueError("X_target must hold one row at least, and finite numbers.")
         check_alike(data, self._data, "X_target")
         return Rows(data, np.arange(n_rows(data)), self._model, self._seed)
@@ -275,21 +291,23 @@ class Rows:
     def _answer(self, name: str, *args: Any, dim: int = 0) -> Tensor:
         """Return the model's answer for all rows, the same one each time."""
         key = (name, *args)
-        if key not in self._answers and self._others is not None:
-            others, at = self._others
-            answer = others._answer(name, *args, dim=dim)
-            at_N = torch.as_tensor(at, device=answer.device)
-            self._answers[key] = answer.index_select(dim, at_N)
         if key not in self._answers:
-            self._answers[key] = torch.cat(list(self._by_chunk(name, *args)), dim=dim)
+            self._answers[key] = _joined(self._by_chunk(name, *args), dim)
         return self._answers[key]
 
     def _by_chunk(
-        self, name: str, *args: Any, size: int | None = None
+        self, name: str, *args: Any, size: int | None = None, **params: Any
     ) -> Iterator[Any]:
         """Yield the model's answers, for so many rows at a time or fewer."""
         method = getattr(self._model, name)
         fit_in_memory = max(1, _CHUNK_BYTES // max(1, row_bytes(self._data)))
         size = fit_in_memory if size is None else min(size, fit_in_memory)
         for start in range(0, len(self), size):
-            yield method(take(self._data, self._positions[start : start + size]), *args)
+            rows = take(self._data, self._positions[start : start + size])
+            yield method(rows, *args, **params)
+
+
+def _joined(parts: Iterable[Tensor], dim: int) -> Tensor:
+    """Return the answers for all rows; a single part is not copied."""
+    first, *others = parts
+    return torch.cat([first, *others], dim=dim) if others else first

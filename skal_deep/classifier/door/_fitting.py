@@ -127,7 +127,8 @@ def fit_on_labeled(
         y_fit = y_fit.astype(np.float32).reshape(len(y_fit), -1)
     with known_classes(getattr(last, "classes", None) is not None):
         fitted = _fit_weighted(clf, take(X, labeled), y_fit, weight)
-    return knowing_its_rows(fitted, take(X, labeled), y[labeled], missing_label, weight)
+    rows = take(X, labeled), y[labeled]
+    return knowing_its_rows(fitted, *rows, missing_label, weight, is_certain=True)
 
 
 def knowing_its_rows(
@@ -136,17 +137,19 @@ def knowing_its_rows(
     y: NDArray[Any],
     missing_label: Any,
     weight: NDArray[Any] | None,
+    is_certain: bool = False,
 ) -> Any:
     """Return a model, or a view of it whose posterior knows the labelled rows.
 
     A logistic regression has its posterior from them, and keeps none when it is fitted.
     """
-    known = is_labeled(y, missing_label)
-    if is_regressor(clf) or known.ndim != 1 or not known.any():
+    if clf is None or is_regressor(clf) or y.ndim != 1:
         return clf
-    return with_training_rows(
-        clf, take(X, known), y[known], None if weight is None else weight[known]
-    )
+    known = is_labeled(y, missing_label)
+    if not known.any():
+        return clf
+    weight = None if weight is None else weight[known]
+    return with_training_rows(clf, take(X, known), y[known], weight, is_certain)
 
 
 def _fit_weighted(
@@ -233,7 +236,7 @@ def _fit_steps(
     to all rows.
     """
     earlier, last = clone(pipeline[:-1]), pipeline[-1]
-    labeled = is_labeled(y, missing_label)
+    labeled = labeled_rows(y, missing_label)
     if isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
         check_equal_missing_label(last.missing_label, missing_label)
         labeled = np.ones_like(labeled)
