@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from skal_deep.campaign import SKIP, Campaign
-from skal_deep.campaign.honest._referees import verdict_on
 from skal_deep.campaign.store._rounds import CHOSEN, CONTROL, REFEREE
 
 
@@ -154,16 +153,3 @@ def test_a_small_pool_has_few_referees_or_none(digits):
     assert int(state.is_fresh.sum()) <= 8
     # What is kept for referees is asked by nobody else, even at the end.
     assert len(state.labels.label) + int(state.is_fresh.sum()) >= 30
-
-
-def test_a_fair_coin_is_hardly_ever_called():
-    """Ville's inequality, over fair streams that are looked at after every outcome."""
-    rng = np.random.default_rng(0)
-    called = 0
-    for _ in range(60):
-        outcomes = rng.choice([-1, 1], size=80)
-        words = {
-            verdict_on(outcomes[:n], [0.05] * n, n, 0.2).word for n in range(1, 81, 4)
-        }
-        called += words != {"no difference shown"}
-    assert called <= 4

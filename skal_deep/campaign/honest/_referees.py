@@ -22,11 +22,11 @@ from skal_deep.campaign.honest._plan import (
 from skal_deep.campaign.store._control import FRESH_PER_REFEREE
 from skal_deep.campaign.store._rounds import CHOSEN, CONTROL, REFEREE
 from skal_deep.campaign.store._state import State
-from skal_deep.evaluation import ArmVerdict, share_interval
-from skal_deep.evaluation.control._evidence import count, log_e_margin
+from skal_deep.evaluation.control._arm_verdict import ArmVerdict, judge
 
 _MARGIN = 0.01  # in accuracy: without one, the luck of a draw is called a difference
 _LEVEL = 0.05
+_JUDGED = np.dtype([("outcome", "i8"), ("margin", "f8")])
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def choice_verdict(state: State) -> ArmVerdict | None:
     """
     if not state.settings.referee_share:
         return None
-    outcomes, margins = [], []
+    judged = []
     n_arm, disagreement = 0, math.nan
     for one in state.rounds:
         comparison = one.content.get("comparison")
@@ -161,47 +161,7 @@ def choice_verdict(state: State) -> ArmVerdict | None:
         for name, item in one.items.items():
             label = state.labels.label.get(name)
             if item["arm"] == REFEREE and label is not None:
-                said = item["said"]
-                outcomes.append(
-                    int(said[CHOSEN] == label) - int(said[CONTROL] == label)
-                )
-                margins.append(_MARGIN / disagreement)
-    return verdict_on(np.array(outcomes, np.int64), margins, n_arm, disagreement)
-
-
-def verdict_on(
-    outcomes: NDArray[np.int64], margins: list[float], n_arm: int, disagreement: float
-) -> ArmVerdict:
-    """Return what outcomes show.
-
-    Parameters
-    ----------
-    outcomes : ndarray of shape (n,)
-        1 where only the model of chosen labels was right, -1 where only the other was,
-        else 0.
-    margins : list of float
-        Mean outcome that counts as no difference.
-    n_arm : int
-        Labels of each model.
-    disagreement : float
-        Share of items on which they disagree.
-    """
-    wins, losses, ties = count(outcomes)
-    better, worse = (log_e_margin(sign * outcomes, margins) for sign in (1, -1))
-    word = "no difference shown"
-    if max(better, worse) >= math.log(2 / _LEVEL):
-        word = "better" if better > worse else "worse"
-    low, high = share_interval(wins, losses, _LEVEL)
-    return ArmVerdict(
-        word,
-        wins,
-        losses,
-        ties,
-        better,
-        worse,
-        low,
-        high,
-        n_arm=n_arm,
-        disagreement=disagreement,
-        level=_LEVEL,
-    )
+                chosen, random = (item["said"][arm] for arm in (CHOSEN, CONTROL))
+                outcome = int(chosen == label) - int(random == label)
+                judged.append((outcome, _MARGIN / disagreement))
+    return judge(np.array(judged, _JUDGED), _MARGIN, _LEVEL, n_arm, disagreement)
