@@ -79,7 +79,12 @@ def ask_round(
     n_before = sum(len(one.ids) for one in state.rounds)
     share = settings.referee_share
     comparison = compare_arms(
-        state, situation, estimator, number, n_control(share, n_before, wanted)
+        state,
+        situation,
+        has_features,
+        estimator,
+        number,
+        n_control(share, n_before, wanted),
     )
     plan = plan_round(
         situation,

@@ -326,7 +326,11 @@ def _status(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
 def _estimate(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
     campaign = Campaign(args.dir, trust=args.trust)
     estimate = campaign.estimate(args.metric, level=args.level, target=args.target)
-    return estimate.to_dict(), f"{estimate}\nNext: {_next_step(campaign)}"
+    content, text = estimate.to_dict(), str(estimate)
+    if args.curve:
+        curve = campaign.chance_curve()
+        content["curve"], text = curve.rows, f"{text}\n\n{curve}"
+    return content, f"{text}\nNext: {_next_step(campaign)}"
 
 
 def _export(args: argparse.Namespace) -> tuple[dict[str, Any], str]:

@@ -157,6 +157,8 @@ def add_campaign_commands(commands: Any, formatter: type) -> None:
     )
     what = "say whether the error is below that"
     estimate.add_argument("--target", type=types.share, metavar="ERROR", help=what)
+    what = "compare models of chosen labels with models of as many random ones, too"
+    estimate.add_argument("--curve", action="store_true", help=what)
     _add_trust(estimate)
     _add_export(
         add(

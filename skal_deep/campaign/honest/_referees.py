@@ -60,7 +60,12 @@ class Comparison:
 
 
 def compare_arms(
-    state: State, situation: Situation, estimator: Any, number: int, wanted: int
+    state: State,
+    situation: Situation,
+    has_features: NDArray[np.bool_],
+    estimator: Any,
+    number: int,
+    wanted: int,
 ) -> Comparison | None:
     """Return what to ask of referees; nothing before both arms have a label.
 
@@ -70,6 +75,8 @@ def compare_arms(
         What the files say.
     situation : Situation
         What can be asked and learned from.
+    has_features : ndarray of shape (n_items,)
+        Items that a model can be asked about.
     estimator : object
         An unfitted model.
     number : int
@@ -77,21 +84,16 @@ def compare_arms(
     wanted : int
         How many items to ask at most.
     """
-    chosen, control = _arms(state)
+    start, chosen, control = arms_of(state, has_features)
     n_arm = min(len(chosen), len(control))
     fresh = situation.fresh[~is_used(state)[situation.fresh]]
     fresh = fresh[np.argsort(-state.keys[fresh])]
     if not (wanted and n_arm and len(fresh)):
         return None
-    start = state.labeled(None)
     said = []
     for arm in (chosen, control):
         names = [*start, *arm[:n_arm]]
-        y = np.full_like(situation.y, situation.missing_label)
-        y[state.items.rows(names)] = state.codes(names)
-        model = fit_round(
-            replace(situation, y=y), estimator, state.settings.seed, number
-        )
+        model = fit_on(names, state, situation, estimator, number)
         answers_NC = answers_on(model, situation.X[fresh], situation.classes)
         said.append(answers_NC.argmax(axis=1))
     differs = said[0] != said[1]
@@ -113,16 +115,59 @@ def compare_arms(
     return Comparison(picks, n_arm, float(differs.mean()), until)
 
 
-def _arms(state: State) -> tuple[list[str], list[str]]:
-    """Return labelled items of both arms, in the order in which they were asked."""
-    chosen: dict[str, None] = {}
+def fit_on(
+    names: list[str], state: State, situation: Situation, estimator: Any, number: int
+) -> Any:
+    """Return a model of the labels of some items.
+
+    Parameters
+    ----------
+    names : list of str
+        Items whose labels train.
+    state : State
+        What the files say.
+    situation : Situation
+        What can be learned from.
+    estimator : object
+        An unfitted model.
+    number : int
+        Of the round, which decides the seed.
+    """
+    y = np.full_like(situation.y, situation.missing_label)
+    y[state.items.rows(names)] = state.codes(names)
+    return fit_round(replace(situation, y=y), estimator, state.settings.seed, number)
+
+
+def arms_of(
+    state: State, has_features: NDArray[np.bool_]
+) -> tuple[list[str], list[str], list[str]]:
+    """Return labelled items of both arms, in the order in which they were asked.
+
+    Parameters
+    ----------
+    state : State
+        What the files say.
+    has_features : ndarray of shape (n_items,)
+        Items that a model can learn from.
+
+    Returns
+    -------
+    start, chosen, control : list of str
+        Ids; those of the start were given before, and train both models.
+    """
+    row_of = state.items.row_of
+    asked: dict[str, None] = {}
     for one in state.rounds:
         ranks = {n: item.get("rank", -1) for n, item in one.items.items()}
-        chosen |= dict.fromkeys(sorted(ranks, key=ranks.__getitem__))
+        asked |= dict.fromkeys(sorted(ranks, key=ranks.__getitem__))
     labels, arms = state.labels.label, state.arms
-    control = state.labeled(CONTROL)
-    by_key = sorted(control, key=lambda n: state.keys[state.items.row_of[n]])
-    return [n for n in chosen if n in labels and arms[n] == CHOSEN], by_key
+    chosen = [n for n in asked if n in labels and arms[n] == CHOSEN]
+    control = sorted(state.labeled(CONTROL), key=lambda n: state.keys[row_of[n]])
+    start, chosen, control = (
+        [name for name in names if has_features[row_of[name]]]
+        for names in (state.labeled(None), chosen, control)
+    )
+    return start, chosen, control
 
 
 def is_used(state: State) -> NDArray[np.bool_]:

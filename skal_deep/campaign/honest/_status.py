@@ -22,7 +22,8 @@ _FEW_OF_CLASS = 10
 _FEW_NUMBERS = 20
 _CHOICE_NOTE = (
     "Whether choosing helped, one campaign cannot show: python -m skal_deep compare "
-    "plays strategies against chance on data that are labelled."
+    "plays strategies against chance on data that are labelled, and estimate --curve "
+    "shows models of control labels alone."
 )
 
 
