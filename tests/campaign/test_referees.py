@@ -122,6 +122,33 @@ def test_a_worse_choice_is_found(digits):
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        {"comparison": None},
+        {"comparison": {"n_arm": 4, "disagreement": 0.0, "until": 0.9}},
+        {"comparison": {"n_arm": 4, "disagreement": 0.3}},
+        {"comparison": {"n_arm": "4", "disagreement": 0.3, "until": 0.9}},
+        {"comparison": [0.3]},
+        {"said": {"chosen": "3"}},
+        {"said": None},
+    ],
+)
+def test_damaged_rounds_are_named(digits, change):
+    played = digits(400, budget=80, referee_share=0.2)
+    played.play(2, batch_size=20)
+    path = played.campaign.path / "rounds" / "0002.json"
+    content = json.loads(path.read_text())
+    if "said" in change:
+        one = next(i for i in content["items"] if i["arm"] == REFEREE)
+        one |= change
+    else:
+        content |= change
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"0002\.json is not round 2"):
+        played.campaign.status()
+
+
+@pytest.mark.parametrize(
     ("options", "match"),
     [
         ({"referee_share": 0.9}, "below 1 - control_share"),
@@ -153,3 +180,22 @@ def test_a_small_pool_has_few_referees_or_none(digits):
     assert int(state.is_fresh.sum()) <= 8
     # What is kept for referees is asked by nobody else, even at the end.
     assert len(state.labels.label) + int(state.is_fresh.sum()) >= 30
+
+
+def test_an_export_tells_who_was_a_referee(compared, tmp_path):
+    compared.campaign.export(tmp_path / "out", ["labels"], refit="all")
+    lines = (tmp_path / "out" / "labels.csv").read_text().splitlines()
+    n = len(compared.campaign.state().labeled(REFEREE))
+    assert sum(",referee," in line for line in lines) == n > 0
+    words = (tmp_path / "out" / "README.txt").read_text()
+    assert f"{n} referees" in words
+    assert "they are no random sample" in words
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "chosen and random labels disagree" in page
+
+
+def test_a_page_does_not_tell_referees_from_others(compared):
+    batch = compared.campaign.next(batch_size=20)
+    page = batch.to_html().read_text() + batch.to_csv().read_text()
+    assert "referee" not in page
+    assert "control" not in page.replace("control-", "")

@@ -81,7 +81,7 @@ def _is_round(content: Any, number: int) -> bool:
         and (strategy is None or isinstance(strategy["class"], str))
         and all(isinstance(name, str) for name in ids)
         and all(_is_item(item) for item in content["items"])
-        and _is_comparison(content.get("comparison"))
+        and _is_comparison(content.get("comparison"), content["items"])
     )
 
 
@@ -92,11 +92,15 @@ def _is_item(item: dict[str, Any]) -> bool:
     )
 
 
-def _is_comparison(about: Any) -> bool:
-    return about is None or (
+def _is_comparison(about: Any, items: list[dict[str, Any]]) -> bool:
+    has_referees = any(item["arm"] == REFEREE for item in items)
+    if about is None:
+        return not has_referees
+    return (
         isinstance(about["n_arm"], int)
-        and 0 <= about["disagreement"] <= 1
         and 0 <= about["until"] <= 1
+        and 0 <= about["disagreement"] <= 1
+        and (about["disagreement"] > 0 or not has_referees)
     )
 
 
