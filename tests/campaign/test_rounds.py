@@ -51,7 +51,13 @@ def test_a_campaign_picks_what_a_simulation_picks(digits, strategy, tmp_path):
     X, _, ids = played.campaign.data()
     y = np.array([int(played.truth[name]) for name in ids])
     learner = SimulatedActiveLearner(
-        probe(), strategy, n_initial=12, batch_size=5, n_cycles=3, test_size=None
+        probe(),
+        strategy,
+        n_initial=12,
+        batch_size=5,
+        n_cycles=3,
+        test_size=None,
+        scoring="accuracy",
     )
     start = start_of(learner, 3, GivenData(X, y))
     rounds = [one.indices for one in play(learner, 3, start)]
