@@ -1,5 +1,6 @@
 """How loops are compiled, where one operation after another would be too slow."""
 
+from collections.abc import Callable
 from typing import Any
 
 from numba import njit
@@ -10,7 +11,7 @@ from numba.extending import intrinsic
 ARE_COMPILED = not config.DISABLE_JIT  # type: ignore[attr-defined]
 
 
-def compile_loop(**options: Any) -> Any:
+def compile_loop(**options: Any) -> Callable[[Any], Any]:
     """Return a decorator that compiles a loop at its first call for a type.
 
     The result is kept on disk where that is possible. The loop runs without Python's

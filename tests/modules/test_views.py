@@ -47,9 +47,7 @@ def test_whatever_a_change_draws_from_a_view_is_its_own(augment):
 def test_threads_do_not_disturb_views():
     views = [changed_rows(X, MaskNoise(0.5), seed) for seed in range(8)]
     with ThreadPoolExecutor(4) as pool:
-        found = pool.map(
-            lambda seed: changed_rows(X, MaskNoise(0.5), seed), range(8)
-        )
+        found = pool.map(lambda seed: changed_rows(X, MaskNoise(0.5), seed), range(8))
         np.testing.assert_array_equal(list(found), views)
 
 
