@@ -22,6 +22,7 @@ from skal_deep.classifier._multi_view import MultiViewClassifier
 from skal_deep.classifier._precomputed import PrecomputedClassifier
 from skal_deep.classifier._pseudo_label import PseudoLabelClassifier
 from skal_deep.classifier._snapshot_ensemble import SnapshotEnsembleClassifier
+from skal_deep.classifier._swa import SWAClassifier
 from skal_deep.classifier._swag import SWAGClassifier
 from skal_deep.classifier._variational_last_layer import (
     VariationalLastLayerClassifier,
@@ -30,6 +31,7 @@ from skal_deep.classifier._wasserstein import WassersteinClassifier
 from skal_deep.classifier.door._as_model import Model, as_model
 from skal_deep.classifier.door._capabilities import (
     Embeds,
+    GivesCovariance,
     HasLinearHead,
     HasSlopes,
     HasWeightGradients,
@@ -60,6 +62,7 @@ __all__ = [
     "EntropyMinimizingClassifier",
     "EvidentialClassifier",
     "FixMatchClassifier",
+    "GivesCovariance",
     "HasLinearHead",
     "HasSlopes",
     "HasWeightGradients",
@@ -83,6 +86,7 @@ __all__ = [
     "PredictsVariance",
     "PredictsVotes",
     "PseudoLabelClassifier",
+    "SWAClassifier",
     "SWAGClassifier",
     "SamplesPredictions",
     "SamplesProba",

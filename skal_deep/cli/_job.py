@@ -14,19 +14,34 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skal_deep.campaign.models._nets import net_classifier
+from skal_deep.campaign.models._nets import net_classifier, net_regressor
+from skal_deep.classifier.door._inside import last_step
+from skal_deep.classifier.door._model_checks import check_needs
+from skal_deep.cli import _arguments as types
 from skal_deep.cli._parser import DEFAULTS, MAX_TEST_ROWS
 from skal_deep.datasets import Data, load, some_rows
 from skal_deep.evaluation import Answer, Comparison, compare_strategies, does_al_help
+from skal_deep.evaluation._number_metrics import METRICS_OF_NUMBERS
 from skal_deep.identity._values import digest, fingerprint
 
 # What may change when a run goes on: it decides nothing of the rounds played already.
 _FREE = {"strategies", "repeats", "cycles", "full_data", "jobs", "quiet", "no_reasons"}
 # Data go by what they hold, however their path is spelt and wherever they lie.
-_ELSEWHERE = {"command", "out", "data", "label", "text", "categories", "pixels"}
+_ELSEWHERE = {
+    "command",
+    "out",
+    "data",
+    "label",
+    "target",
+    "text",
+    "categories",
+    "pixels",
+}
 _MOST_WORDS = 2000  # a net of vectors has a weight for each word and unit
 _MIN_PIXELS = 4  # two halvings leave one
 _TABLES = (".csv", ".tsv", ".parquet")
+_METRICS_OF_NUMBERS = ["neg_root_mean_squared_error", "r2"]
+_WITHOUT_SPREAD = (*_METRICS_OF_NUMBERS, "neg_standardized_rmse")
 
 
 def compare(args: argparse.Namespace) -> tuple[Comparison, Data]:
@@ -38,8 +53,9 @@ def compare(args: argparse.Namespace) -> tuple[Comparison, Data]:
         Parsed arguments.
     """
     data, options = _study(args)
+    usual = ",".join(types.DEFAULT_STRATEGIES[data.is_regression])
     comparison = compare_strategies(
-        args.strategies,
+        args.strategies or types.strategies(usual),
         X=data.X,
         y=data.y,
         references={"full data": None} if args.full_data else None,
@@ -84,14 +100,17 @@ def _name_data(comparison: Comparison, data: Data) -> None:
 def _study(args: argparse.Namespace) -> tuple[Data, dict[str, Any]]:
     """Return the data that the arguments name, and the options of a study of them."""
     is_table = Path(args.data).suffix.lower() in _TABLES
-    for option in ("label", "text", "categories"):
-        if getattr(args, option) and not is_table:
+    for option in ("label", "target", "text", "categories"):
+        is_array = option == "target" and Path(args.data).suffix.lower() == ".npz"
+        if getattr(args, option) and not (is_table or is_array):
             raise ValueError(
                 f"--{option} names a column of a .csv or .parquet file; --data is none."
             )
     if args.text and args.categories:
         raise ValueError("--text takes one column alone: leave --categories out.")
-    data = load(args.data, args.label, args.text, args.categories, args.pixels)
+    data = load(
+        args.data, args.label, args.text, args.categories, args.pixels, args.target
+    )
     rng = np.random.default_rng(args.seed)
     X, y = some_rows(data.X, data.y, args.pool_size, rng)
     X_test, y_test = data.X_test, data.y_test
@@ -99,8 +118,13 @@ def _study(args: argparse.Namespace) -> tuple[Data, dict[str, Any]]:
         n_test = args.test_size or MAX_TEST_ROWS
         n_test = int(np.ceil(n_test * len(X_test))) if n_test < 1 else n_test
         X_test, y_test = some_rows(X_test, y_test, n_test, rng)
+    if data.is_regression:
+        model = regressor(args, X, y)
+        _check_strategies(args.strategies or {}, model)
+    else:
+        model = estimator(args, X)
     options = {
-        "estimator": estimator(args, X),
+        "estimator": model,
         "X_test": X_test,
         "y_test": y_test,
         "n_repeats": args.repeats,
@@ -109,7 +133,8 @@ def _study(args: argparse.Namespace) -> tuple[Data, dict[str, Any]]:
         "n_cycles": args.cycles,
         "initial": args.initial,
         "retrain": args.retrain,
-        "scoring": args.metrics,
+        "scoring": args.metrics
+        or (_METRICS_OF_NUMBERS if data.is_regression else None),
         "test_size": args.test_size or DEFAULTS["test_size"],
         "label_noise": args.label_noise,
         "n_copies": args.copies,
@@ -141,6 +166,57 @@ def estimator(args: argparse.Namespace, X: Any) -> Any:
     X : ndarray of shape (n_samples, ...) or table of pandas
         Inputs, whose kind and shape decide on the net and on what stands before it.
     """
+    clf = net_classifier(
+        _is_conv(args, X),
+        dropout=args.dropout,
+        epochs=args.epochs,
+        lr=args.lr,
+        n_samples=args.samples,
+        device=args.device,
+    )
+    return _behind_columns(args, X, clf)
+
+
+def regressor(args: argparse.Namespace, X: Any, y: NDArray[Any]) -> Any:
+    """Return the regressor that the arguments describe.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Parsed arguments.
+    X : ndarray of shape (n_samples, ...) or table of pandas
+        Inputs.
+    y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        Targets.
+    """
+    metrics = args.metrics or _METRICS_OF_NUMBERS
+    reads_spread = any(
+        name in METRICS_OF_NUMBERS and name not in _WITHOUT_SPREAD for name in metrics
+    )
+    reg = net_regressor(
+        _is_conv(args, X),
+        1 if y.ndim == 1 else y.shape[1],
+        dropout=args.dropout,
+        epochs=args.epochs,
+        lr=args.lr,
+        n_samples=args.samples,
+        noise="cv" if reads_spread else "evidence",  # far dearer, and honest
+        device=args.device,
+    )
+    return _behind_columns(args, X, reg)
+
+
+def _check_strategies(strategies: dict[str, Any], reg: Any) -> None:
+    """Raise if a strategy is for classes."""
+    for name, strategy in strategies.items():
+        if strategy._reads_classes:
+            raise ValueError(f"{name} reads labels as classes, and is not for numbers.")
+        needs = strategy._needs_of_regressor or strategy._needs
+        check_needs(name, reg, needs, strategy._works_on_inputs)
+
+
+def _is_conv(args: argparse.Namespace, X: Any) -> bool:
+    """Return whether the net is one for images."""
     fits = len(X.shape) == 4 and min(X.shape[2:]) >= _MIN_PIXELS
     is_conv = args.model == "cnn" or (args.model == "auto" and fits)
     if is_conv and not fits:
@@ -148,24 +224,22 @@ def estimator(args: argparse.Namespace, X: Any) -> Any:
             f"--model cnn needs images (n, c, h, w) of {_MIN_PIXELS} pixels a side; "
             "use --model mlp."
         )
-    clf = net_classifier(
-        is_conv,
-        dropout=args.dropout,
-        epochs=args.epochs,
-        lr=args.lr,
-        n_samples=args.samples,
-        device=args.device,
-    )
+    return is_conv
+
+
+def _behind_columns(args: argparse.Namespace, X: Any, model: Any) -> Any:
+    """Return a model behind what makes vectors of texts and of tables."""
     if args.text:
-        return make_pipeline(TfidfVectorizer(max_features=_MOST_WORDS), clf)
+        words = TfidfVectorizer(max_features=_MOST_WORDS)
+        return make_pipeline(words, last_step(model))
     if args.categories:
         others = [name for name in X.columns if name not in args.categories]
         columns = make_column_transformer(
             (OneHotEncoder(handle_unknown="ignore"), list(args.categories)),
             (make_pipeline(SimpleImputer(), StandardScaler()), others),
         )
-        return make_pipeline(columns, clf)
-    return clf
+        return make_pipeline(columns, last_step(model))
+    return model
 
 
 def write(

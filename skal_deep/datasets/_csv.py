@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from skal_deep.datasets._data import Data
 from skal_deep.datasets._frames import as_frame
-from skal_deep.datasets._labels import as_labels
+from skal_deep.datasets._labels import Reader, as_labels
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _MARKS = {",": "commas", ";": "semicolons", "\t": "tabs"}
@@ -24,6 +24,7 @@ def from_csv(
     label: str | None,
     text: str | None = None,
     categories: Sequence[str] = (),
+    read: Reader = as_labels,
 ) -> Data:
     """Return the rows of a table.
 
@@ -38,6 +39,8 @@ def from_csv(
         Column of the texts, if these are the inputs.
     categories : sequence of str, default=()
         Columns of words, beside those of numbers.
+    read : callable, default=as_labels
+        Makes labels, or targets, of words.
     """
     (_, header), *lines = _lines(path)
     at = _label_column(path, header, label)
@@ -72,7 +75,7 @@ def from_csv(
         )
     else:
         X = _numbers(path, header, lines, features)
-    y, names = as_labels(np.array([line[at] for _, line in lines]), str(path))
+    y, names = read(np.array([line[at] for _, line in lines]), str(path))
     return Data(path.stem, X, y, class_names=names)
 
 

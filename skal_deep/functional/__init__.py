@@ -24,7 +24,15 @@ from skal_deep.functional.evidence import dirichlet_information, dirichlet_mean,
 from skal_deep.functional.falcun_sampling import falcun
 from skal_deep.functional.features import last_layer_features
 from skal_deep.functional.fisher import bait, bait_regression
-from skal_deep.functional.gaussian_regression import gaussian_bald, gaussian_epig
+from skal_deep.functional.gaussian_batches import (
+    gaussian_batch_bald,
+    gaussian_batch_epig,
+)
+from skal_deep.functional.gaussian_regression import (
+    gaussian_bald,
+    gaussian_crps,
+    gaussian_epig,
+)
 from skal_deep.functional.gradient_length import (
     expected_gradient_length,
     last_layer_gradient_lengths,
@@ -55,7 +63,7 @@ from skal_deep.functional.novelty import (
     uncertainty_indicator,
     wasserstein_score,
 )
-from skal_deep.functional.prediction_information import epig
+from skal_deep.functional.prediction_information import epig, second_order_epig
 from skal_deep.functional.pseudo_labels import (
     confident_labels,
     propagated_labels,
@@ -132,6 +140,9 @@ __all__ = [
     "flipping_mix",
     "forgetting_events",
     "gaussian_bald",
+    "gaussian_batch_bald",
+    "gaussian_batch_epig",
+    "gaussian_crps",
     "gaussian_epig",
     "ical",
     "iterated_sign_attack",
@@ -157,6 +168,7 @@ __all__ = [
     "random_walk",
     "ranking_loss",
     "robust_k_center",
+    "second_order_epig",
     "softmax_sample",
     "softrank_sample",
     "squared_distances",

@@ -90,6 +90,18 @@ def divergence(weight_R: Numbers, proba_RNC: Numbers, divergence_N: Numbers) -> 
             divergence_N[first + i] = total
 
 
+# A row is summed by several sums at once, all rows in the same way.
+@compile_loop(fastmath=_FAST | {"reassoc"})
+def weighted_plogp(proba_FG: Numbers, weight_G: Numbers, total_F: Numbers) -> None:
+    """Write ``sum_g w_g p_fg log p_fg``, also of numbers above 1."""
+    n_columns = len(weight_G)
+    for f in range(len(total_F)):
+        total = np.float32(0)
+        for g in range(n_columns):
+            total += weight_G[g] * _plogp(proba_FG[f, g])
+        total_F[f] = total
+
+
 @njit(nogil=True, fastmath=_FAST, error_model="numpy")
 def _sum(
     weight_R: Numbers,

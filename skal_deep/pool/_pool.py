@@ -13,7 +13,7 @@ from skal_deep.classifier import Model, as_model
 from skal_deep.classifier.door._model_checks import class_positions
 from skal_deep.functional import nearest_neighbors
 from skal_deep.pool._rows import Rows
-from skal_deep.rows._data import take
+from skal_deep.rows._data import n_rows, take
 
 
 class Pool(Rows):
@@ -50,6 +50,8 @@ class Pool(Rows):
         The one source of randomness, on the CPU.
     with_utilities : bool
         Whether the caller asks for utilities. If not, a strategy need not compute them.
+    sample_weight : ndarray of shape (n_samples,), default=None
+        Weights of all rows of the data.
 
     Attributes
     ----------
@@ -93,6 +95,7 @@ class Pool(Rows):
         without: Callable[[NDArray[np.intp]], Any],
         generator: torch.Generator,
         with_utilities: bool,
+        sample_weight: NDArray[Any] | None = None,
     ):
         super().__init__(data, positions, model, seed)
         self.labeled = labeled
@@ -102,6 +105,7 @@ class Pool(Rows):
         self._without = without
         self.generator = generator
         self.with_utilities = with_utilities
+        self._sample_weight = sample_weight
         self.score_whole: Callable[[], Tensor] | None = None
         self.unlabeled_beside = None if is_all or not len(unlabeled) else unlabeled
         if is_all and not is_foreign:  # the same rows in the same order
@@ -153,6 +157,24 @@ class Pool(Rows):
     def population(self) -> Rows:
         """What candidates are taken from: the unlabelled rows, if there are any."""
         return self.unlabeled if len(self.unlabeled) else self
+
+    def as_given(self, missing_label: Any) -> dict[str, Any]:
+        """Return the data, labels, weights and candidates of the query, by their names.
+
+        Parameters
+        ----------
+        missing_label : scalar, str, nan or None
+            Marks a row without a label.
+        """
+        data = self.labeled._data
+        y = np.full(n_rows(data), missing_label, self.y_labeled.dtype)
+        y[self.labeled._positions] = self.y_labeled
+        return {
+            "X": data,
+            "y": y,
+            "sample_weight": self._sample_weight,
+            "candidates": self.X if self.is_foreign else self._positions,
+        }
 
     def whole(self) -> "Pool":
         """Return the pool that scores of the candidates are compared in.
