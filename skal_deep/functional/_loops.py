@@ -65,15 +65,24 @@ def _plogp(p: Any) -> Any:
 
 
 @compile_loop(fastmath=_FAST)
-def divergence(weight_R: Numbers, proba_RNC: Numbers, divergence_N: Numbers) -> None:
-    """Write the divergences of :func:`skal_deep.functional.information.divergence`."""
+def divergence(
+    weight_R: Numbers,
+    proba_RNC: Numbers,
+    divergence_N: Numbers,
+    begin: int,
+    stop: int,
+) -> None:
+    """Write the divergences of :func:`skal_deep.functional.information.divergence`.
+
+    Of the rows N from begin to stop.
+    """
     n_rows, n, n_classes = proba_RNC.shape
     proba_RF = proba_RNC.reshape(n_rows, n * n_classes)
-    n_together = max(1, min(n, _N_COLUMNS // n_classes))
+    n_together = max(1, min(stop - begin, _N_COLUMNS // n_classes))
     mean = np.empty(n_together * n_classes, dtype=np.float32)
     plogp, some_mean, some_plogp = np.empty_like(mean), mean.copy(), mean.copy()
-    for first in range(0, n, n_together):
-        last = min(first + n_together, n)
+    for first in range(begin, stop, n_together):
+        last = min(first + n_together, stop)
         start, end = first * n_classes, last * n_classes
         _sum(weight_R, proba_RF, 0, min(_N_ROWS, n_rows), start, end, mean, plogp)
         for low in range(_N_ROWS, n_rows, _N_ROWS):

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from skal_deep._compiled import ARE_COMPILED
+from skal_deep._threads import for_each_part
 from skal_deep.rows._data import RowDict, is_numbers, is_objects, n_rows, take
 from skal_deep.rows._hash_loop import hash_rows
 
 Hashes = NDArray[np.uint64]
-_CHUNK_NUMBERS = 2**18
+_CHUNK_NUMBERS = 2**20
 # Whole numbers up to this are floats, too. Beyond it, those up to 2^64 are a multiple
 # of the second number, which is a float, and a rest.
 _EXACT, _FLOATS_APART = 2**53, 2**11
@@ -186,7 +188,7 @@ def _of_whole(values: NDArray[Any], factors_KD: Hashes) -> Hashes:
     if values.dtype.itemsize == 8 and np.any(rest := values % _FLOATS_APART):
         is_beyond = (values > _EXACT) | (values < -_EXACT)
         top = _entries((values - rest).astype(np.float64), factors_KD)
-        rests = _entries(rest.astype(np.float64), mixed(factors_KD))
+        rests = _entries(rest.astype(np.float64), mixed(factors_KD) | np.uint64(1))
         hashes = np.where(is_beyond, top + rests, hashes)
     return hashes
 
@@ -196,18 +198,21 @@ def _of_numbers(X: NDArray[Any], rows: Any) -> Hashes:
     size = max(1, _CHUNK_NUMBERS // max(1, n_numbers))
     factors_KD = _factors(np.arange(n_numbers))
     hashes = np.zeros(len(rows), dtype=np.uint64)
-    for start in range(0, len(rows), size):
-        part = slice(start, start + size)
+
+    def work_on(part: slice) -> None:
         some = rows[part]
         if some[-1] - some[0] == len(some) - 1 and (np.diff(some) == 1).all():
             some = slice(some[0], some[-1] + 1)  # a view
-        chunk_ND = X[some].reshape(-1, n_numbers)
+        chunk_ND = X[some].reshape(len(hashes[part]), n_numbers)
         if not ARE_COMPILED or not _are_floats(chunk_ND):
             hashes[part] = _entries(chunk_ND, factors_KD).sum(axis=1)
-            continue
+            return
         if chunk_ND.dtype not in (np.float32, np.float64):
             chunk_ND = chunk_ND.astype(np.float64)
         hash_rows(np.ascontiguousarray(chunk_ND), factors_KD, hashes[part])
+
+    parts = [slice(at, at + size) for at in range(0, len(rows), size)]
+    for_each_part(parts, lambda: work_on, torch.device("cpu"))
     return hashes
 
 
