@@ -111,6 +111,41 @@ def weighted_plogp(proba_FG: Numbers, weight_G: Numbers, total_F: Numbers) -> No
         total_F[f] = total
 
 
+@compile_loop(fastmath=_FAST | {"reassoc"})
+def farthest_first(
+    rows_ND: NDArray[Any],
+    squared_N: NDArray[Any],
+    pick_B: NDArray[np.int64],
+    squared_B: NDArray[Any],
+) -> None:
+    """Write the picks that are farthest from all centres, one after another.
+
+    Parameters
+    ----------
+    rows_ND : ndarray of shape (N, D)
+        Points.
+    squared_N : ndarray of shape (N,)
+        Squared distances to the nearest centre, -inf at points that are not to be
+        picked. Brought up to date with the picks.
+    pick_B, squared_B : ndarray of shape (B,)
+        The picks, of which the first wins a tie, and their squared distances.
+    """
+    n, n_dims = rows_ND.shape
+    for step in range(len(pick_B)):
+        at = 0
+        for i in range(1, n):
+            if squared_N[i] > squared_N[at]:
+                at = i
+        pick_B[step], squared_B[step] = at, squared_N[at]
+        squared_N[at] = -np.inf
+        for i in range(n):
+            total = rows_ND.dtype.type(0)
+            for d in range(n_dims):
+                difference = rows_ND[i, d] - rows_ND[at, d]
+                total += difference * difference
+            squared_N[i] = min(squared_N[i], total)
+
+
 @njit(nogil=True, fastmath=_FAST, error_model="numpy")
 def _sum(
     weight_R: Numbers,
