@@ -12,6 +12,7 @@ NAMES = (
     "embedded",
     "ensembles",
     "kernels",
+    "learned",
     "low-budget",
     "overhead",
     "posteriors",
