@@ -5,6 +5,7 @@ import sys
 
 NAMES = (
     "afternoon",
+    "around",
     "bank",
     "board",
     "campaigns",
