@@ -30,6 +30,7 @@ LAYERS = {
     "embedding": 3,
     "classifier": 4,
     "pool": 5,
+    "shards": 6,
     "testing": 6,
     "evaluation": 7,
     "campaign": 8,
