@@ -210,9 +210,7 @@ def _check_strategies(strategies: dict[str, Any], reg: Any) -> None:
     """Raise if a strategy is for classes."""
     for name, strategy in strategies.items():
         if strategy._reads_classes:
-            raise ValueError(
-                f"{name} reads labels as classes, and is not for numbers."
-            )
+            raise ValueError(f"{name} reads labels as classes, and is not for numbers.")
         needs = strategy._needs_of_regressor or strategy._needs
         check_needs(name, reg, needs, strategy._works_on_inputs)
 
