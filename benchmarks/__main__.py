@@ -4,6 +4,7 @@ import importlib
 import sys
 
 NAMES = (
+    "afternoon",
     "bank",
     "board",
     "campaigns",
@@ -18,6 +19,7 @@ NAMES = (
     "repeated",
     "scaling",
     "ssl",
+    "trust",
     "whole-queries",
 )
 

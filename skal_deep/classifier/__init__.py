@@ -23,6 +23,7 @@ from skal_deep.classifier._pbp_regressor import PBPRegressor
 from skal_deep.classifier._precomputed import PrecomputedClassifier
 from skal_deep.classifier._pseudo_label import PseudoLabelClassifier
 from skal_deep.classifier._snapshot_ensemble import SnapshotEnsembleClassifier
+from skal_deep.classifier._swa import SWAClassifier
 from skal_deep.classifier._swag import SWAGClassifier
 from skal_deep.classifier._swag_regressor import SWAGRegressor
 from skal_deep.classifier._variational_last_layer import (
@@ -88,6 +89,7 @@ __all__ = [
     "PredictsVariance",
     "PredictsVotes",
     "PseudoLabelClassifier",
+    "SWAClassifier",
     "SWAGClassifier",
     "SWAGRegressor",
     "SamplesPredictions",

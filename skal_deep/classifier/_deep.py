@@ -46,7 +46,7 @@ class DeepClassifier(SingleNetClassifier):
         The fitted net.
     n_features_in_ : int
         Size of the second axis of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns of X, if it has names; predictions check them.
 
     See Also

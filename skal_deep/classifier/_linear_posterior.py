@@ -31,10 +31,13 @@ def posterior_structure(n_classes: int, n_features: int) -> str:
 def flat_rows(X: Any) -> Tensor:
     """Return rows as vectors of floating-point numbers, of half precision in float32.
 
-    Products with weights may be too large for half precision.
+    The memory is that of X where it can be. Products with weights may be too large for
+    half precision.
     """
     who = "A strategy that measures the rows themselves"
-    rows_ND = torch.tensor(np.ascontiguousarray(numbers(as_data(X), who=who)))
+    array = np.ascontiguousarray(numbers(as_data(X), who=who))
+    # torch shares no memory that must not be written to
+    rows_ND = torch.as_tensor(array if array.flags.writeable else array.copy())
     rows_ND = as_float(rows_ND.flatten(1))
     return rows_ND if rows_ND.is_floating_point() else rows_ND.double()
 

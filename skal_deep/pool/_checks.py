@@ -15,6 +15,7 @@ from torch import Tensor
 from skal_deep.rows._data import (
     as_data,
     check_alike,
+    is_finite,
     is_numbers,
     is_table,
     n_rows,
@@ -130,7 +131,7 @@ def check_finite(X: Any, name: str, why: str) -> None:
     why : str
         Who needs finite numbers.
     """
-    if not np.isfinite(X).all():
+    if not is_finite(np.asarray(X)):
         raise ValueError(
             f"Input {name} contains NaN or infinity, and {why} needs finite numbers: "
             "pass a Pipeline that fills them in, for example by SimpleImputer."

@@ -29,6 +29,12 @@ class SRAAL(TwoPoolStrategy):
     Use it in place of VAAL when there is a classifier, and unlabelled rows that it
     knows well should not be asked for.
 
+    Do not expect it to find what is new by itself: the encoder is trained to hide the
+    states that the discriminator reads. On the digits, with labels of half of the
+    classes, the indicator alone ranks rows of the other half at an area under the ROC
+    curve of 0.95; the discriminator is at 0.75 after 80 iterations, and at 0.58 after
+    200. Without the encoder's adversarial loss it would be at 0.97.
+
     The losses have the scale of the evidence lower bound. The published code has three
     defects that are not repeated: in half of the steps its head learns wrong labels,
     the indicator divides two kinds of variance, and rows are scored in train mode.
