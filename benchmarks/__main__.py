@@ -16,6 +16,7 @@ NAMES = (
     "posteriors",
     "query",
     "redundancy",
+    "regression",
     "repeated",
     "scaling",
     "ssl",
