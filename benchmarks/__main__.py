@@ -11,6 +11,7 @@ NAMES = (
     "embedded",
     "ensembles",
     "kernels",
+    "learned",
     "low-budget",
     "overhead",
     "posteriors",
