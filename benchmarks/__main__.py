@@ -20,6 +20,7 @@ NAMES = (
     "posteriors",
     "query",
     "redundancy",
+    "regression",
     "repeated",
     "scaling",
     "ssl",
