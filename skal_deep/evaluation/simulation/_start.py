@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from skactiveml.utils import is_labeled
-from sklearn.base import is_clusterer, is_outlier_detector, is_regressor
+from sklearn.base import clone, is_clusterer, is_outlier_detector, is_regressor
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, check_consistent_length
 
 from skal_deep.classifier._base import derived_seed
@@ -26,8 +27,17 @@ from skal_deep.evaluation.simulation._conditions import (
 from skal_deep.evaluation.simulation._cycle import check_retrain
 from skal_deep.evaluation.simulation._rules import HasRules
 from skal_deep.evaluation.simulation._streams import Purpose
-from skal_deep.rows._data import as_data, check_alike, is_numbers, n_rows, take
+from skal_deep.rows._data import (
+    as_data,
+    check_alike,
+    is_finite,
+    is_numbers,
+    n_rows,
+    numbers,
+    take,
+)
 from skal_deep.rows._label_array import label_array, narrowed, one_class
+from skal_deep.rows._lent import lent
 
 Rows = NDArray[np.intp]
 
@@ -153,7 +163,12 @@ def start_of(learner: HasRules, seed: int, data: GivenData) -> Start:
         visible=visible,
         pool=pool,
         first=(
-            spread_rows(X[visible], pool, learner.n_initial, seed)
+            spread_rows(
+                measurable_rows(learner.estimator, take(X, visible)),
+                pool,
+                learner.n_initial,
+                seed,
+            )
             if is_numbers and learner.initial == "stratified"
             else first_rows(y, pool, learner.n_initial, learner.initial, seed)
         ),
@@ -344,6 +359,34 @@ def first_rows(
             turn[of_class] = np.arange(of_class.sum())
         rows = rows[np.argsort(turn, kind="stable")]
     return rows[:n_initial]
+
+
+def measurable_rows(estimator: Any, X: Any) -> NDArray[Any]:
+    """Return rows as finite numbers, which have distances.
+
+    Rows of another kind are what the last step of a Pipeline sees; its earlier steps
+    are fitted without labels.
+
+    Parameters
+    ----------
+    estimator : object
+        A regressor of any kind.
+    X : object
+        Inputs in a form of ``as_data``.
+    """
+    if is_finite(X):
+        return np.asarray(X)
+    try:
+        if isinstance(estimator, Pipeline) and len(estimator) > 1:
+            X = as_data(clone(estimator[:-1]).fit_transform(lent(X)))
+        X = numbers(X, who="A start that is spread over the inputs")
+        return np.asarray(check_array(X, allow_nd=True, input_name="X"))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "For a regressor, initial='stratified' labels first rows that lie all over "
+            "the inputs, and these have no distances without labels. Pass "
+            f"initial='random'. ({error})"
+        ) from error
 
 
 def spread_rows(X: NDArray[Any], pool: Rows, n_initial: int, seed: int) -> Rows:
