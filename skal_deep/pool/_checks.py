@@ -91,7 +91,7 @@ def _as_column(candidates: Any, X: Any) -> tuple[Any, bool]:
 
 def _check_no_labels(candidates: Any) -> None:
     """Raise if a column of pandas may hold labels of rows, where positions count."""
-    index = getattr(candidates, "index", None)
+    index: Any = getattr(candidates, "index", None)
     if not hasattr(index, "get_indexer"):  # of another library
         return
     is_of_index = candidates.name in ("index", "level_0")  # as reset_index names it

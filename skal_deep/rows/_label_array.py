@@ -63,8 +63,10 @@ def _objects_or_plain(y: Any) -> NDArray[Any]:
     """Return an array of objects where numpy's own type would lose something."""
     if isinstance(y, np.ma.MaskedArray):  # what is masked is no value
         if not np.ma.is_masked(y):
-            return y.data
-        return np.where(np.ma.getmaskarray(y), None, y.data.astype(object))
+            return np.asarray(y)
+        objects: NDArray[Any] = y.data.astype(object)
+        objects[np.ma.getmaskarray(y)] = None
+        return objects
     if isinstance(y, np.ndarray):
         return y
     if isinstance(y, torch.Tensor):
