@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skal_deep.campaign.models._nets import net_classifier
+from skal_deep.cli._features import features
 from skal_deep.cli._parser import DEFAULTS, MAX_TEST_ROWS
 from skal_deep.datasets import Data, load, some_rows
 from skal_deep.evaluation import Comparison, compare_strategies
@@ -23,7 +24,17 @@ from skal_deep.identity._values import digest, fingerprint
 # What may change when a run goes on: it decides nothing of the rounds played already.
 _FREE = {"strategies", "repeats", "cycles", "full_data", "jobs", "quiet"}
 # Data go by what they hold, however their path is spelt and wherever they lie.
-_ELSEWHERE = {"command", "out", "data", "label", "text", "categories", "pixels"}
+_ELSEWHERE = {
+    "command",
+    "out",
+    "data",
+    "label",
+    "text",
+    "categories",
+    "pixels",
+    "backbone",
+    "download",
+}
 _MOST_WORDS = 2000  # a net of vectors has a weight for each word and unit
 _MIN_PIXELS = 4  # two halvings leave one
 _TABLES = (".csv", ".tsv", ".parquet")
@@ -37,7 +48,7 @@ def compare(args: argparse.Namespace) -> tuple[Comparison, Data]:
     args : argparse.Namespace
         Parsed arguments.
     """
-    is_table = Path(args.data).suffix.lower() in _TABLES
+    is_table = _is_table(args)
     for option in ("label", "text", "categories"):
         if getattr(args, option) and not is_table:
             raise ValueError(
@@ -45,7 +56,20 @@ def compare(args: argparse.Namespace) -> tuple[Comparison, Data]:
             )
     if args.text and args.categories:
         raise ValueError("--text takes one column alone: leave --categories out.")
-    data = load(args.data, args.label, args.text, args.categories, args.pixels)
+    if args.backbone and args.pixels:
+        raise ValueError("--backbone resizes images itself: leave --pixels out.")
+    if args.backbone and is_table and not args.text:
+        raise ValueError("--backbone of a table needs --text, the column of its texts.")
+    data = load(
+        args.data,
+        args.label,
+        args.text,
+        args.categories,
+        args.pixels,
+        files=args.backbone is not None and not args.text,
+    )
+    if args.backbone:
+        data = replace(data, X=_embedded(args, data.X))
     rng = np.random.default_rng(args.seed)
     X, y = some_rows(data.X, data.y, args.pool_size, rng)
     X_test, y_test = data.X_test, data.y_test
@@ -86,6 +110,12 @@ def compare(args: argparse.Namespace) -> tuple[Comparison, Data]:
     return comparison, replace(data, X=X, y=y)
 
 
+def _embedded(args: argparse.Namespace, X: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the texts, or the images of files, as the backbone sees them."""
+    kind, folder = "text" if args.text else "image", args.out / "embeddings"
+    return features(args.backbone, X, kind, args.device, args.download, folder)
+
+
 def _run_name(args: argparse.Namespace, data: Data) -> str:
     """Return a name for what decides the rounds that are played."""
     others = _FREE | _ELSEWHERE
@@ -93,6 +123,10 @@ def _run_name(args: argparse.Namespace, data: Data) -> str:
     arrays = data.X, data.y, data.X_test, data.y_test
     held = [None if array is None else fingerprint(array) for array in arrays]
     return digest({**decides, "data": held})
+
+
+def _is_table(args: argparse.Namespace) -> bool:
+    return Path(args.data).suffix.lower() in _TABLES
 
 
 def estimator(args: argparse.Namespace, X: Any) -> Any:
@@ -120,7 +154,7 @@ def estimator(args: argparse.Namespace, X: Any) -> Any:
         n_samples=args.samples,
         device=args.device,
     )
-    if args.text:
+    if args.text and not args.backbone:
         return make_pipeline(TfidfVectorizer(max_features=_MOST_WORDS), clf)
     if args.categories:
         others = [name for name in X.columns if name not in args.categories]
@@ -129,6 +163,8 @@ def estimator(args: argparse.Namespace, X: Any) -> Any:
             (make_pipeline(SimpleImputer(), StandardScaler()), others),
         )
         return make_pipeline(columns, clf)
+    if args.backbone or _is_table(args):  # columns of any unit, with gaps
+        return make_pipeline(SimpleImputer(), StandardScaler(), clf)
     return clf
 
 
@@ -146,13 +182,16 @@ def write(comparison: Comparison, data: Data, folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     y: NDArray[Any] = data.y
+    shown = comparison
     if data.class_names is not None:
         y = np.array([*data.class_names, None], dtype=object)[y]  # -1 is the last
+        settings = {**comparison.settings, "missing_label": None}
+        shown = replace(comparison, settings=settings)
     # Written aside and moved: links are replaced, not followed, and whoever looks
     # meanwhile, or stops us, finds whole files.
     with TemporaryDirectory(dir=folder, prefix=".") as name:
         draft = Path(name)
-        comparison.to_html(draft / "report.html", data.X, y)
+        shown.to_html(draft / "report.html", data.X, y)
         comparison.to_csv(draft / "curves.csv")
         comparison.summary().to_csv(draft / "summary.csv")
         comparison.to_json(draft / "results.json")

@@ -17,6 +17,11 @@ _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _INT64 = np.iinfo(np.int64)
 
 
+def is_gap(entry: str) -> bool:
+    """Return whether an entry of a table says that there is no value."""
+    return entry.strip().casefold() in _NO_VALUE
+
+
 def as_labels(
     y: NDArray[Any], source: str = "y"
 ) -> tuple[NDArray[np.int64], tuple[str, ...] | None]:
@@ -84,7 +89,7 @@ def _of_words(
     y: NDArray[Any], source: str
 ) -> tuple[NDArray[np.int64], tuple[str, ...] | None]:
     """Return the numbers that words are, else numbers for them."""
-    missing = np.array([word.strip().casefold() in _NO_VALUE for word in y.tolist()])
+    missing = np.array([is_gap(word) for word in y.tolist()])
     known = y[~missing].tolist() if len(y) else []
     stems = known
     if known and all(word.endswith(".0") for word in known):  # floats, as pandas has

@@ -45,6 +45,7 @@ from skal_deep.pool._max_det import MaxDet
 from skal_deep.pool._max_herding import MaxHerding
 from skal_deep.pool._mean_std import MeanStd
 from skal_deep.pool._mixed_score import MixedScore
+from skal_deep.pool._per_cost import PerCost
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._predictive_entropy import PredictiveEntropy
 from skal_deep.pool._prob_cover import ProbCover
@@ -111,6 +112,7 @@ __all__ = [
     "MeanStd",
     "MixedScore",
     "Pool",
+    "PerCost",
     "Power",
     "PredictiveEntropy",
     "ProbCover",

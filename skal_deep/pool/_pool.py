@@ -52,6 +52,8 @@ class Pool(Rows):
         The one source of randomness, on the CPU.
     with_utilities : bool
         Whether the caller asks for utilities. If not, a strategy need not compute them.
+    cost : ndarray of shape (N,) or None
+        What the label of each candidate costs, if that was said.
 
     Attributes
     ----------
@@ -95,6 +97,7 @@ class Pool(Rows):
         without: Callable[[NDArray[np.intp]], Any],
         generator: torch.Generator,
         with_utilities: bool,
+        cost: NDArray[np.float64] | None = None,
     ):
         super().__init__(data, positions, model, seed)
         self.labeled = labeled
@@ -104,6 +107,7 @@ class Pool(Rows):
         self._without = without
         self.generator = generator
         self.with_utilities = with_utilities
+        self.cost = cost
         self.score_whole: Callable[[], Tensor] | None = None
         self.unlabeled_beside = None if is_all or not len(unlabeled) else unlabeled
         if is_all and not is_foreign:
@@ -172,6 +176,7 @@ class Pool(Rows):
             self.unlabeled._positions, derived_seed(self._seed, 0)
         )
         whole._answers, whole.is_foreign, whole.unlabeled_beside = {}, False, None
+        whole.cost = None
         whole.generator = torch.Generator()
         whole.generator.set_state(self.generator.get_state())
         return whole
