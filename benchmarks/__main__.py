@@ -4,6 +4,7 @@ import importlib
 import sys
 
 NAMES = (
+    "afternoon",
     "bank",
     "board",
     "campaigns",
@@ -20,6 +21,7 @@ NAMES = (
     "repeated",
     "scaling",
     "ssl",
+    "trust",
     "whole-queries",
 )
 

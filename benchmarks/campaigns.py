@@ -5,8 +5,9 @@
 Many labelling campaigns are played in memory, on data whose labels are known. After
 each round the error is estimated from control labels, and compared with the share of
 wrong predictions on the other half of the data, which no campaign saw. Beside it stands
-what not to do: cross-validation on the labels that a strategy chose. With ``--items`` a
-campaign of so many items is made and asked once, and timed.
+what not to do: cross-validation on the labels that a strategy chose. With ``--models``
+the models that can be had by name are compared instead, over so many campaigns. With
+``--items`` a campaign of so many items is made and asked once, and timed.
 """
 
 import argparse
@@ -25,9 +26,11 @@ from sklearn.preprocessing import StandardScaler
 from skal_deep.campaign import Campaign
 from skal_deep.campaign.honest._intervals import clopper_pearson, upper_bound
 from skal_deep.campaign.honest._simulate import play_campaign
+from skal_deep.campaign.models._models import bayesian_probe, probe
 from skal_deep.campaign.store._control import control_keys
 from skal_deep.evaluation import Table
 
+_FEW_DRAWS = {"bayesianlinearclassifier__n_samples": 20}
 SETS = {"digits": load_digits, "breast cancer": load_breast_cancer}
 
 
@@ -38,9 +41,13 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=200)
     parser.add_argument("--batch-size", type=int, default=20)
     parser.add_argument("--items", type=int, default=0)
+    parser.add_argument("--models", type=int, default=0)
     args = parser.parse_args()
     if args.items:
         print(timed(args.items))
+        return
+    if args.models:
+        print(Table(models(args)))
         return
     rows, stops = [], []
     for name, load in SETS.items():
@@ -80,6 +87,48 @@ def campaign(X, y, number: int, args: argparse.Namespace) -> list[dict[str, floa
     low, high = clopper_pearson(wrong, len(chosen), 0.95)
     last = {"cv": wrong / len(chosen), "cv_low": low, "cv_high": high}
     return [*played.rounds[:-1], {**played.rounds[-1], **last}]
+
+
+def models(args: argparse.Namespace) -> list[dict]:
+    """Return the errors and the seconds of campaigns, a row for each model."""
+    makers = {
+        "probe": lambda: probe(False),
+        "bayes, 20 draws": lambda: bayesian_probe(False).set_params(**_FEW_DRAWS),
+        "bayes, 100 draws": lambda: bayesian_probe(False),
+    }
+    rows = []
+    for name, load in SETS.items():
+        X, y = load(return_X_y=True)
+        classes = [str(label) for label in np.unique(y)]
+        for model, make in makers.items():
+            started, played = time.perf_counter(), []
+            for number in range(args.models):
+                order = np.random.default_rng(number).permutation(len(X))
+                some, others = order[: len(X) // 2], order[len(X) // 2 :]
+                played.append(
+                    play_campaign(
+                        X[some],
+                        y[some],
+                        classes,
+                        make(),
+                        batch_size=args.batch_size,
+                        budget=args.budget,
+                        keys=control_keys(f"{number}", map(str, range(len(some)))),
+                        seed=number,
+                        new=(X[others], y[others]),
+                    ).rounds
+                )
+            errors = [[row["true_error"] for row in rounds] for rounds in played]
+            rows.append(
+                {
+                    "data": name,
+                    "model": model,
+                    "last error": float(np.mean([row[-1] for row in errors])),
+                    "mean error": float(np.mean([np.mean(row) for row in errors])),
+                    "seconds": (time.perf_counter() - started) / args.models,
+                }
+            )
+    return rows
 
 
 def summaries(name: str, looks: list[list[dict[str, float]]]) -> list[dict]:

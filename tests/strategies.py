@@ -37,6 +37,7 @@ from skal_deep.pool import (
     MaxDet,
     MixedScore,
     Power,
+    SelectionViaProxy,
     Softmax,
     SoftRank,
     SwitchStrategy,
@@ -51,6 +52,9 @@ _SMALL |= {
 }
 # Strategies that cannot be made without being told something.
 _SMALL["MixedScore"] = MixedScore([BALD(), MarginSampling()], late_weights=[1, 3])
+_SMALL["SelectionViaProxy"] = SelectionViaProxy(
+    MarginSampling(), small_classifier(False).set_params(classes=None)
+)
 _SMALL["SwitchStrategy"] = SwitchStrategy(CoreSet(), Badge(), when=1)
 
 STRATEGIES = {

@@ -22,7 +22,15 @@ OPTIONAL = {"ES01", "GL01", "GL02"}
 COMPLETE_ONLY = {"EX01", "SA01", "RT01", "RT02", "RT03", "PR04"}
 
 # Packages whose public names have all of that. Add yours: nothing else is needed.
-COMPLETE = {"pool", "classifier", "embedding", "evaluation", "testing", "campaign"}
+COMPLETE = {
+    "pool",
+    "classifier",
+    "embedding",
+    "evaluation",
+    "testing",
+    "campaign",
+    "visualization",
+}
 
 PACKAGES = (
     "functional",
@@ -32,6 +40,7 @@ PACKAGES = (
     "datasets",
     "embedding",
     "campaign",
+    "visualization",
 )
 
 # Words of an author who has not looked it up. What we define ourselves says so.

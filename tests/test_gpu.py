@@ -39,6 +39,9 @@ KERNELS = {
         to(SAMPLES), 6, n_configurations=200, generator=source(), with_utilities=False
     ),
     "epig": lambda to: functional.epig(to(SAMPLES), to(SAMPLES[:, :9])),
+    "second_order_epig": lambda to: functional.second_order_epig(
+        to(SAMPLES), to(SAMPLES[:, :9])
+    ),
     "k_center_greedy": lambda to: functional.k_center_greedy(to(POINTS), to(KNOWN), 6),
     "lcmd": lambda to: functional.lcmd(to(POINTS), to(KNOWN), 6),
     "max_det": lambda to: functional.max_det(to(POINTS), to(KNOWN), 6, noise=0.1),

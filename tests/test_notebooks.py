@@ -16,7 +16,7 @@ _NEAR = 0.03
 
 
 # Its nets take a minute at the smallest of sizes.
-_LONG = "04_grid_search_over_strategies"
+_LONG = "10_grid_search_over_strategies"
 
 
 @pytest.mark.slow

@@ -98,8 +98,8 @@ def callable_names():
 
 
 @pytest.mark.parametrize(
-    "page",  # the API page is made from docstrings, which hold formulas
-    [page for page in PAGES if page.stem != "api"],
+    "page",  # docstrings on the API page hold formulas; peers have names of their own
+    [page for page in PAGES if page.stem not in ("api", "migration")],
     ids=lambda page: page.stem,
 )
 def test_what_a_page_calls_is_public(page):

@@ -19,6 +19,7 @@ from skal_deep.pool._base import DeepQueryStrategy
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "skal_deep").rglob("*.py"))
 LAYERS = {
+    "_compiled.py": 0,
     "exceptions.py": 0,
     "identity": 1,
     "rows": 1,

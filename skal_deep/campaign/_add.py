@@ -6,7 +6,7 @@ from typing import Any
 
 from skal_deep.campaign.store._events import OK, VOID, Event, file_name
 from skal_deep.campaign.store._files import digest
-from skal_deep.campaign.store._read_labels import Answer
+from skal_deep.campaign.store._read_labels import UNREADABLE, Answer
 from skal_deep.campaign.store._settings import now
 from skal_deep.campaign.store._state import State
 
@@ -137,8 +137,8 @@ def _unlike(event: Event, seen: dict[str, Event]) -> Event:
 def _event(
     state: State, answer: Answer, who: str, given: bool, as_answer: Any
 ) -> Event:
-    if answer.via == "unreadable":
-        raise ValueError("it holds no event")
+    if answer.via == UNREADABLE:
+        raise ValueError("it cannot be read")
     items = state.items
     if answer.id not in items.row_of:
         shown = f"there is no item {answer.id!r}" if answer.id else "it names no item"

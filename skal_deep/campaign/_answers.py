@@ -25,7 +25,7 @@ def as_answer(settings: Settings, value: Any) -> tuple[str, str | float | None]:
     if settings.is_regression:
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = np.nan
         if not np.isfinite(number) or isinstance(value, bool):
             raise ValueError(f"A label must be a finite number, not {value!r}.")

@@ -18,24 +18,25 @@ from skal_deep.campaign.honest._plan import (
 from skal_deep.campaign.models._features import FeatureFile
 from skal_deep.campaign.models._models import check_fits, named_model, round_strategy
 from skal_deep.campaign.models._table_features import table_features
-from skal_deep.campaign.store._errors import NothingToDoError
+from skal_deep.campaign.store._array import Embeddings
+from skal_deep.campaign.store._errors import NoFeaturesError, NothingToDoError
 from skal_deep.campaign.store._files import digest_of_ids
 from skal_deep.campaign.store._items import Items
 from skal_deep.campaign.store._rounds import CONTROL, Round, write_round
+from skal_deep.campaign.store._rows import Rows
 from skal_deep.campaign.store._settings import SCHEMA, Settings, now, versions
-from skal_deep.campaign.store._source import Embeddings, Rows
 from skal_deep.campaign.store._state import State
 from skal_deep.classifier._base import derived_seed
 from skal_deep.evaluation.simulation._streams import Purpose
 
 if TYPE_CHECKING:
-    from skal_deep.campaign._campaign import Campaign
+    from skal_deep.campaign._campaign_files import CampaignFiles
 
 MISSING = -1  # of classes, whose numbers are their places in the list
 
 
 def ask_round(
-    campaign: "Campaign",
+    campaign: "CampaignFiles",
     state: State,
     strategy: QueryStrategy | None,
     estimator: Any,
@@ -46,7 +47,7 @@ def ask_round(
 
     Parameters
     ----------
-    campaign : Campaign
+    campaign : CampaignFiles
         The campaign.
     state : State
         What its files say.
@@ -118,7 +119,7 @@ def ask_round(
 
 
 def model_of(
-    campaign: "Campaign",
+    campaign: "CampaignFiles",
     settings: Settings,
     estimator: Any,
     model: Mapping[str, Any] | None,
@@ -127,7 +128,7 @@ def model_of(
 
     Parameters
     ----------
-    campaign : Campaign
+    campaign : CampaignFiles
         The campaign.
     settings : Settings
         Those of the campaign.
@@ -161,13 +162,13 @@ def _model_hash(state: State, described: Mapping[str, Any]) -> str:
 
 
 def situation_of(
-    campaign: "Campaign", state: State, *, with_control: bool = False
+    campaign: "CampaignFiles", state: State, *, with_control: bool = False
 ) -> tuple[Situation, NDArray[np.bool_]]:
     """Return what can be asked and learned from; and which items have features.
 
     Parameters
     ----------
-    campaign : Campaign
+    campaign : CampaignFiles
         The campaign.
     state : State
         What its files say.
@@ -205,13 +206,13 @@ def situation_of(
 
 
 def features_of(
-    campaign: "Campaign", items: Items, name: str | None = None
+    campaign: "CampaignFiles", items: Items, name: str | None = None
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Return features of all items, and which of them have any.
 
     Parameters
     ----------
-    campaign : Campaign
+    campaign : CampaignFiles
         The campaign.
     items : Items
         Its items.
@@ -230,7 +231,7 @@ def features_of(
         return X, has
     if name is None:
         spec = campaign.default_features()
-        raise FileNotFoundError(
+        raise NoFeaturesError(
             f"{campaign.path} has no features yet, which strategies and models see: "
             f"run python -m skal_deep embed {campaign.path} --features {spec}"
         )

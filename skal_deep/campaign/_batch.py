@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from skal_deep.campaign._contact_sheet import contact_sheet
 from skal_deep.campaign.store._files import replace
-from skal_deep.campaign.store._source import Folder
+from skal_deep.campaign.store._folder import Folder
 from skal_deep.evaluation._export import _cell
 
 if TYPE_CHECKING:
@@ -93,7 +93,9 @@ class Batch:
         The classes stand in a file beside it.
         """
         text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
+        writer = csv.writer(
+            text
+        )  # ends lines by both breaks: it quotes either in an id
         writer.writerow(["id", "label"])
         # Spreadsheets run cells that begin as formulas do.
         writer.writerows([_cell(name), ""] for name in self.ids)

@@ -5,8 +5,8 @@ import io
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from skal_deep.campaign.store._folder import Folder
 from skal_deep.campaign.store._images import open_image
-from skal_deep.campaign.store._source import Folder
 from skal_deep.evaluation.report._page import page, paragraph
 
 if TYPE_CHECKING:

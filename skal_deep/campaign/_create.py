@@ -4,8 +4,10 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from skal_deep.campaign.store._array import Embeddings
 from skal_deep.campaign.store._control import control_keys, reserve_for
 from skal_deep.campaign.store._files import lock
+from skal_deep.campaign.store._find_source import SourceArguments, source_of
 from skal_deep.campaign.store._items import Items
 from skal_deep.campaign.store._settings import (
     CLASSIFICATION,
@@ -18,12 +20,7 @@ from skal_deep.campaign.store._settings import (
     now,
     versions,
 )
-from skal_deep.campaign.store._source import (
-    Embeddings,
-    Source,
-    SourceArguments,
-    source_of,
-)
+from skal_deep.campaign.store._source import Source
 
 
 def create_campaign(

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from skal_deep.campaign.models._extractors import Extractor
 from skal_deep.campaign.models._features import FOLDER, FeatureFile
 from skal_deep.campaign.store._files import digest, digest_of_ids, draft_of, lock
+from skal_deep.campaign.store._folder import Folder
 from skal_deep.campaign.store._images import open_image
 from skal_deep.campaign.store._items import Items
-from skal_deep.campaign.store._source import Folder
 
 if TYPE_CHECKING:
-    from skal_deep.campaign._campaign import Campaign
+    from skal_deep.campaign._campaign_files import CampaignFiles
 
 _SECONDS = 5.0  # between two writings: what a process that is killed may lose
 
@@ -58,7 +58,7 @@ class Embedded:
 
 
 def embed_items(
-    campaign: "Campaign",
+    campaign: "CampaignFiles",
     extractor: Extractor,
     file: FeatureFile,
     spec: str,
@@ -70,7 +70,7 @@ def embed_items(
 
     Parameters
     ----------
-    campaign : Campaign
+    campaign : CampaignFiles
         Whose items.
     extractor : Extractor
         What computes them.
@@ -144,21 +144,23 @@ def _usable(file: FeatureFile, items: Items, spec: str) -> dict[str, Any]:
     """Return what is known of features that can be gone on with."""
     about = file.about()
     nothing = {"done": 0, "broken": []}
-    if about is None or not file.array_path.exists():
+    if about is None:
         return nothing
     if about.get("features") != spec:
         raise ValueError(
             f"{file.array_path} holds features of {about.get('features')!r}, and not "
             f"of {spec!r}, which have the same name: delete it to compute them anew."
         )
-    done = int(about["done"])
+    done, stored = int(about["done"]), file.array()
+    if stored is None or done > len(stored):
+        return nothing
     if done > len(items) or digest_of_ids(items.ids[:done]) != about["ids_digest"]:
         return nothing
     return about
 
 
 def _read(
-    campaign: "Campaign", items: Items, row: int, takes: str, max_pixels: float
+    campaign: "CampaignFiles", items: Items, row: int, takes: str, max_pixels: float
 ) -> tuple[Any, str]:
     """Return what an extractor takes of an item, or nothing; and its digest."""
     source, place = campaign.source, items.places[row]
@@ -195,7 +197,7 @@ def _new(file: FeatureFile, shape: tuple[int, int], dtype: str) -> NDArray[Any]:
 
 def _grown(file: FeatureFile, n_rows: int, done: int) -> NDArray[Any]:
     """Return the array on disk with room for all items."""
-    old = np.load(file.array_path, mmap_mode="r+", allow_pickle=False)
+    old: Any = file.array("r+")
     if len(old) >= n_rows:
         grown: NDArray[Any] = old
         return grown
@@ -208,7 +210,7 @@ def _grown(file: FeatureFile, n_rows: int, done: int) -> NDArray[Any]:
 
 
 def _keep(
-    campaign: "Campaign",
+    campaign: "CampaignFiles",
     file: FeatureFile,
     spec: str,
     extractor: Extractor,

@@ -14,8 +14,8 @@ from skal_deep.campaign._label_studio import config_xml, serving_lines, tasks
 from skal_deep.campaign._report import report_page
 from skal_deep.campaign.models._save_model import save_model
 from skal_deep.campaign.store._events import OK
+from skal_deep.campaign.store._folder import Folder
 from skal_deep.campaign.store._rounds import Round
-from skal_deep.campaign.store._source import Folder
 from skal_deep.campaign.store._state import State
 from skal_deep.evaluation._export import json_text, write_csv
 
@@ -142,7 +142,7 @@ def label_rows(state: State) -> list[dict[str, Any]]:
 
 
 def _write_labels(state: State, path: Path) -> Path:
-    write_csv(path, [*_LABELS, "time"], label_rows(state))
+    write_csv(path, _LABELS, label_rows(state))
     return path
 
 

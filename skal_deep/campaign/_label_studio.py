@@ -7,7 +7,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.campaign.store._source import Folder
+from skal_deep.campaign.store._folder import Folder
 
 if TYPE_CHECKING:
     from skal_deep.campaign._campaign import Campaign

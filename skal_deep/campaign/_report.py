@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skal_deep.campaign._contact_sheet import STYLE, thumbnail
+from skal_deep.campaign.store._folder import Folder
 from skal_deep.campaign.store._rounds import CHOSEN, Round
-from skal_deep.campaign.store._source import Folder
 from skal_deep.campaign.store._state import State
 from skal_deep.evaluation.report._figures import as_svg
 from skal_deep.evaluation.report._page import fold, page, paragraph, table_html

@@ -19,7 +19,7 @@ from skal_deep.campaign.store._events import (
 )
 from skal_deep.campaign.store._files import digest
 from skal_deep.campaign.store._rounds import CHOSEN
-from skal_deep.campaign.store._source import Rows
+from skal_deep.campaign.store._rows import Rows
 
 if TYPE_CHECKING:
     from skal_deep.campaign._campaign import Campaign

@@ -22,6 +22,7 @@ from skal_deep.classifier._multi_view import MultiViewClassifier
 from skal_deep.classifier._precomputed import PrecomputedClassifier
 from skal_deep.classifier._pseudo_label import PseudoLabelClassifier
 from skal_deep.classifier._snapshot_ensemble import SnapshotEnsembleClassifier
+from skal_deep.classifier._swa import SWAClassifier
 from skal_deep.classifier._swag import SWAGClassifier
 from skal_deep.classifier._variational_last_layer import (
     VariationalLastLayerClassifier,
@@ -83,6 +84,7 @@ __all__ = [
     "PredictsVariance",
     "PredictsVotes",
     "PseudoLabelClassifier",
+    "SWAClassifier",
     "SWAGClassifier",
     "SamplesPredictions",
     "SamplesProba",

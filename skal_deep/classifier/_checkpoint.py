@@ -8,12 +8,12 @@ from sklearn.utils._param_validation import Interval
 from skorch.callbacks import Callback
 from torch import Tensor
 
-from skal_deep.classifier._base import NetClassifier
-from skal_deep.classifier.net._answers import net_answer, net_proba
+from skal_deep.classifier._single_net import SingleNetClassifier
+from skal_deep.classifier.net._answers import net_proba
 from skal_deep.classifier.net._compiled import with_attributes
 
 
-class CheckpointClassifier(NetClassifier):
+class CheckpointClassifier(SingleNetClassifier):
     """Neural net that keeps its weights at some epochs of its training.
 
     So it can tell which class it would have predicted in the course of the training,
@@ -83,7 +83,7 @@ class CheckpointClassifier(NetClassifier):
     """
 
     _parameter_constraints = {
-        **NetClassifier._parameter_constraints,
+        **SingleNetClassifier._parameter_constraints,
         "every": [Interval(Integral, 1, None, closed="left")],
     }
 
@@ -146,13 +146,8 @@ class CheckpointClassifier(NetClassifier):
         """Return what strategies may ask, as tensors, by the protocols' names."""
         return {
             **super()._answers(),
-            "linear_head": self._linear_head,
             "predict_votes": self._votes,
         }
-
-    def _answer(self, X, embeddings=False):
-        """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
-        return net_answer(self.nets_[0], X, self.embedding_layer, embeddings)
 
 
 class _Checkpoints(Callback):

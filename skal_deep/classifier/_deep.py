@@ -1,10 +1,9 @@
 """A neural net as a scikit-activeml classifier."""
 
-from skal_deep.classifier._base import NetClassifier
-from skal_deep.classifier.net._answers import net_answer
+from skal_deep.classifier._single_net import SingleNetClassifier
 
 
-class DeepClassifier(NetClassifier):
+class DeepClassifier(SingleNetClassifier):
     """Neural net with a point estimate of its weights.
 
     Makes a skorch net a scikit-activeml classifier: it takes missing labels, can
@@ -47,7 +46,7 @@ class DeepClassifier(NetClassifier):
         The fitted net.
     n_features_in_ : int
         Size of the second axis of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns of X, if it has names; predictions check them.
 
     See Also
@@ -100,11 +99,3 @@ class DeepClassifier(NetClassifier):
 
     def _fit_nets(self, **data):
         return [self._fit_net(**data)]
-
-    def _answers(self):
-        """Return what strategies may ask, as tensors, by the protocols' names."""
-        return {**super()._answers(), "linear_head": self._linear_head}
-
-    def _answer(self, X, embeddings=False):
-        """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
-        return net_answer(self.nets_[0], X, self.embedding_layer, embeddings)

@@ -8,8 +8,8 @@ from typing import Any
 from numpy.typing import NDArray
 from skorch import NeuralNet
 
-from skal_deep.classifier._base import NetClassifier, derived_seed
-from skal_deep.classifier.net._answers import net_answer
+from skal_deep.classifier._base import derived_seed
+from skal_deep.classifier._single_net import SingleNetClassifier
 from skal_deep.classifier.net._fit import train_net
 from skal_deep.classifier.net._joint_training import (
     Term,
@@ -19,7 +19,7 @@ from skal_deep.classifier.net._joint_training import (
 )
 
 
-class JointClassifier(NetClassifier, ABC):
+class JointClassifier(SingleNetClassifier, ABC):
     """A net whose loss has a term of rows without a label.
 
     A subclass says what that term is. Without such rows the net trains on its own loss.
@@ -65,11 +65,3 @@ class JointClassifier(NetClassifier, ABC):
         share : float
             Number of labelled rows, over that of unlabelled ones.
         """
-
-    def _answers(self):
-        """Return what strategies may ask, as tensors, by the protocols' names."""
-        return {**super()._answers(), "linear_head": self._linear_head}
-
-    def _answer(self, X, embeddings=False):
-        """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
-        return net_answer(self.nets_[0], X, self.embedding_layer, embeddings)

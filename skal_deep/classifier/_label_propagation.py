@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval
 
-from skal_deep.classifier._base import NetClassifier, derived_seed
+from skal_deep.classifier._base import derived_seed
+from skal_deep.classifier._single_net import SingleNetClassifier
 from skal_deep.classifier.net._answers import net_answer
 from skal_deep.functional import cosine_graph
 from skal_deep.functional.pseudo_labels import propagated_labels, spread_labels
@@ -15,7 +16,7 @@ from skal_deep.functional.pseudo_labels import propagated_labels, spread_labels
 _LARGEST_ENTROPY = 0.9
 
 
-class LabelPropagationClassifier(NetClassifier):
+class LabelPropagationClassifier(SingleNetClassifier):
     """Neural net that takes labels from neighbours in its embedding.
 
     Trains on the labelled rows, lets their labels spread along a graph of nearest
@@ -94,7 +95,7 @@ class LabelPropagationClassifier(NetClassifier):
     """
 
     _parameter_constraints = {
-        **NetClassifier._parameter_constraints,
+        **SingleNetClassifier._parameter_constraints,
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "alpha": [Interval(Real, 0, 1, closed="neither")],
     }
@@ -132,38 +133,27 @@ class LabelPropagationClassifier(NetClassifier):
             return [first]
         rows = np.concatenate([X, unlabeled])
         embedding_ND = net_answer(first, rows, self.embedding_layer, True)[1]
-        n_classes, known = len(self.classes_), torch.as_tensor(y)
+        known = torch.as_tensor(y)
         signals_NC = spread_labels(
             cosine_graph(embedding_ND, self.n_neighbors),  # type: ignore[arg-type]
             torch.arange(len(y)),
             known,
-            n_classes,
+            len(self.classes_),
             self.alpha,
         )
-        label_N, weight_N = propagated_labels(signals_NC)
+        label_N, weight_N = propagated_labels(signals_NC, _LARGEST_ENTROPY)
         label_N[: len(y)], weight_N[: len(y)] = known, 1.0
-        share = signals_NC / signals_NC.sum(1, keepdim=True).clamp_min(1e-300)
-        spread = torch.special.entr(share).sum(1) / np.log(n_classes)
-        used = (spread < _LARGEST_ENTROPY) & (weight_N > 0)
-        used[: len(y)] = True
-        self.n_pseudo_labels_ = int(used.sum()) - len(y)
-        count_C = label_N[used].bincount(minlength=n_classes)
-        weight_N = weight_N / count_C[label_N].clamp_min(1)
+        is_used_N = weight_N > 0
+        self.n_pseudo_labels_ = int(is_used_N.sum()) - len(y)
+        label_N, weight_N = label_N[is_used_N], weight_N[is_used_N]
+        weight_N /= label_N.bincount()[label_N]  # classes count equally
         if sample_weight is not None:
             weight_N[: len(y)] *= torch.as_tensor(sample_weight / sample_weight.mean())
         second = self._fit_net(
-            X=rows[used.numpy()],
-            y=label_N[used].numpy(),
-            sample_weight=weight_N[used].numpy(),
+            X=rows[is_used_N.numpy()],
+            y=label_N.numpy(),
+            sample_weight=weight_N.numpy(),
             seed=derived_seed(self.seed_, 6),
             **(data | {"start_from": [first]}),
         )
         return [second]
-
-    def _answers(self):
-        """Return what strategies may ask, as tensors, by the protocols' names."""
-        return {**super()._answers(), "linear_head": self._linear_head}
-
-    def _answer(self, X, embeddings=False):
-        """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
-        return net_answer(self.nets_[0], X, self.embedding_layer, embeddings)

@@ -28,9 +28,11 @@ def posterior_structure(n_classes: int, n_features: int) -> str:
 
 
 def flat_rows(X: Any) -> Tensor:
-    """Return rows as vectors of floating-point numbers."""
+    """Return rows as vectors of floating-point numbers, of one memory if possible."""
     who = "A strategy that measures the rows themselves"
-    rows_ND = torch.tensor(np.ascontiguousarray(numbers(as_data(X), who=who)))
+    array = np.ascontiguousarray(numbers(as_data(X), who=who))
+    # torch shares no memory that must not be written to
+    rows_ND = torch.as_tensor(array if array.flags.writeable else array.copy())
     rows_ND = rows_ND.flatten(1)
     return rows_ND if rows_ND.is_floating_point() else rows_ND.double()
 

@@ -9,8 +9,8 @@ from sklearn.utils._param_validation import Interval
 from skorch import NeuralNet
 from torch import Tensor
 
-from skal_deep.classifier._base import NetClassifier, derived_seed
-from skal_deep.classifier.net._answers import net_answer
+from skal_deep.classifier._base import derived_seed
+from skal_deep.classifier._single_net import SingleNetClassifier
 from skal_deep.classifier.net._fit import train_net
 from skal_deep.classifier.net._joint_training import joint_loss, row_losses
 from skal_deep.classifier.net._side_heads import (
@@ -24,7 +24,7 @@ from skal_deep.modules._loss_head import LossHead
 from skal_deep.modules._taps import tapped_features
 
 
-class LossPredictionClassifier(NetClassifier):
+class LossPredictionClassifier(SingleNetClassifier):
     """Neural net that learns to predict its own loss.
 
     A small net beside the user's reads hidden features and learns which of two rows has
@@ -101,7 +101,7 @@ class LossPredictionClassifier(NetClassifier):
     """
 
     _parameter_constraints = {
-        **NetClassifier._parameter_constraints,
+        **SingleNetClassifier._parameter_constraints,
         "taps": [list, None],
         "loss_weight": [Interval(Real, 0, None, closed="left")],
         "joint_share": [Interval(Real, 0, 1, closed="both")],
@@ -195,10 +195,5 @@ class LossPredictionClassifier(NetClassifier):
         """Return what strategies may ask, as tensors, by the protocols' names."""
         return {
             **super()._answers(),
-            "linear_head": self._linear_head,
             "predict_loss": self._predicted_loss,
         }
-
-    def _answer(self, X, embeddings=False):
-        """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
-        return net_answer(self.nets_[0], X, self.embedding_layer, embeddings)

@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from functools import partial
+from itertools import count
 from numbers import Integral, Real
 from typing import Any
 
@@ -44,8 +45,10 @@ class MixMatchClassifier(JointClassifier):
     mixing : float, default=0.75
         Parameter of the Beta distribution of the weights of mixtures.
     unlabeled_weight : float, default=75.0
-        Weight of the squared error of unlabelled rows, reached linearly over the
-        training; 0 is the net by itself, without changes and mixtures.
+        Weight of the squared error of unlabelled rows; 0 is the net by itself, without
+        changes and mixtures.
+    n_ramp_steps : int, default=16_000
+        Number of steps over which that weight is reached linearly, from 0.
     embedding_layer : str, default=None
         Name of the layer of the module whose input is the embedding. ``None`` is the
         linear layer that runs last.
@@ -77,7 +80,10 @@ class MixMatchClassifier(JointClassifier):
     The losses are the paper's: the cross-entropy for mixtures that are mostly labelled,
     the squared error of probabilities for the others. They take the place of the net's
     criterion, so that weights of rows are refused. The probabilities are those of
-    training, with dropout.
+    training, with dropout. Published trainings have some hundred thousand steps. In
+    one of a few hundred, the whole weight of the squared error makes guesses feed on
+    themselves, and classes vanish from the predictions: leave ``n_ramp_steps`` as it is
+    there.
 
     References
     ----------
@@ -102,6 +108,7 @@ class MixMatchClassifier(JointClassifier):
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "mixing": [Interval(Real, 0, None, closed="neither")],
         "unlabeled_weight": [Interval(Real, 0, None, closed="left")],
+        "n_ramp_steps": [Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
@@ -112,6 +119,7 @@ class MixMatchClassifier(JointClassifier):
         temperature=0.5,
         mixing=0.75,
         unlabeled_weight=75.0,
+        n_ramp_steps=16_000,
         embedding_layer=None,
         classes=None,
         missing_label=-1,
@@ -130,6 +138,7 @@ class MixMatchClassifier(JointClassifier):
         self.temperature = temperature
         self.mixing = mixing
         self.unlabeled_weight = unlabeled_weight
+        self.n_ramp_steps = n_ramp_steps
         self.embedding_layer = embedding_layer
 
     def _fit_nets(self, *, unlabeled=None, **data):
@@ -146,11 +155,11 @@ class MixMatchClassifier(JointClassifier):
     @contextmanager
     def _term(self, net, rows, share):  # noqa: ARG002
         """Return a context in which steps are made on mixtures."""
-        step = partial(self._step, net, rows)
+        step = partial(self._step, net, rows, count(1))
         with replace_methods(net, train_step_single=step):
             yield _nothing
 
-    def _step(self, net, rows, batch, **_: Any) -> dict[str, Any]:
+    def _step(self, net, rows, numbers, batch, **_: Any) -> dict[str, Any]:
         """Compute the gradients of a loss of mixtures, in place of skorch's step."""
         net.module_.train()
         augment = MaskNoise() if self.augment is None else self.augment
@@ -165,19 +174,25 @@ class MixMatchClassifier(JointClassifier):
         x_all = torch.cat([x_labeled, *views])
         target_NC = torch.cat([label_NC, *[guess_NC] * self.n_views])
         # seeded by the fit, as dropout is
-        beta = torch.distributions.Beta(self.mixing, self.mixing).sample()
-        weight = max(beta.item(), 1 - beta.item())
+        beta_N = torch.distributions.Beta(self.mixing, self.mixing).sample([len(x_all)])
+        weight_N = torch.maximum(beta_N, 1 - beta_N)
         other = torch.empty(len(x_all)).uniform_().argsort()
-        mixed_x = torch.lerp(x_all[other], x_all, weight)
-        mixed_NC = torch.lerp(target_NC[other.to(y.device)], target_NC, weight)
+        mixed_x = _mixed(x_all, other, weight_N)
+        mixed_NC = _mixed(target_NC, other, weight_N)
         log_proba_NC = log_proba(net, net.infer(mixed_x))
         n = len(y)
         supervised = -(mixed_NC[:n] * log_proba_NC[:n]).sum(1).mean()
         squared = (log_proba_NC[n:].exp() - mixed_NC[n:]).square().mean()
-        ramp = min(1.0, len(net.history) / max(1, net.max_epochs))
+        ramp = min(1.0, next(numbers) / self.n_ramp_steps)
         loss: Tensor = supervised + self.unlabeled_weight * ramp * squared
         loss.backward()
         return {"loss": loss, "y_pred": output}
+
+
+def _mixed(rows: Tensor, other: Tensor, weight_N: Tensor) -> Tensor:
+    """Return weighted means of rows and the others in their places."""
+    weight = weight_N.to(rows).reshape(-1, *[1] * (rows.dim() - 1))
+    return torch.lerp(rows[other.to(rows.device)], rows, weight)
 
 
 def _nothing(_x: Any, _output: Any, y_true: Tensor) -> Tensor:

@@ -5,12 +5,13 @@ from numbers import Real
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from skal_deep.classifier._base import NetClassifier, derived_seed
-from skal_deep.classifier.net._answers import net_answer, net_proba
+from skal_deep.classifier._base import derived_seed
+from skal_deep.classifier._single_net import SingleNetClassifier
+from skal_deep.classifier.net._answers import net_proba
 from skal_deep.functional.pseudo_labels import confident_labels
 
 
-class PseudoLabelClassifier(NetClassifier):
+class PseudoLabelClassifier(SingleNetClassifier):
     """Neural net that takes its own certain predictions for labels.
 
     Trains on the labelled rows, gives labels to the unlabelled ones whose prediction
@@ -85,7 +86,7 @@ class PseudoLabelClassifier(NetClassifier):
     """
 
     _parameter_constraints = {
-        **NetClassifier._parameter_constraints,
+        **SingleNetClassifier._parameter_constraints,
         "threshold": [Interval(Real, 0, None, closed="left")],
         "decay": [Interval(Real, 0, None, closed="left")],
     }
@@ -144,11 +145,3 @@ class PseudoLabelClassifier(NetClassifier):
         )
         second.pseudo_label_round_ = last + 1
         return [second]
-
-    def _answers(self):
-        """Return what strategies may ask, as tensors, by the protocols' names."""
-        return {**super()._answers(), "linear_head": self._linear_head}
-
-    def _answer(self, X, embeddings=False):
-        """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
-        return net_answer(self.nets_[0], X, self.embedding_layer, embeddings)

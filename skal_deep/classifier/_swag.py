@@ -1,18 +1,17 @@
 """A Gaussian around the end of training as a posterior."""
 
 from collections.abc import Iterator
-from numbers import Integral, Real
+from numbers import Integral
 
 import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from skal_deep.classifier._base import derived_seed
+from skal_deep.classifier._collected import CollectsWeights
 from skal_deep.classifier._posterior import SingleNetPosterior
 from skal_deep.classifier.net._answers import net_proba, refresh_statistics
-from skal_deep.classifier.net._fit import train_net
 from skal_deep.functional.swag import swag_moments, swag_weights
-from skal_deep.modules import isolated_rng
 from skal_deep.modules._rng import draw_generator
 from skal_deep.modules._weights import (
     batch_norms,
@@ -22,7 +21,7 @@ from skal_deep.modules._weights import (
 )
 
 
-class SWAGClassifier(SingleNetPosterior):
+class SWAGClassifier(CollectsWeights, SingleNetPosterior):
     """Neural net with stochastic weight averaging Gaussian (SWAG) as its posterior.
 
     After its training, the net is trained on for ``n_collected`` epochs at a constant
@@ -107,10 +106,8 @@ class SWAGClassifier(SingleNetPosterior):
     """
 
     _parameter_constraints = {
-        **SingleNetPosterior._parameter_constraints,
+        **CollectsWeights._parameter_constraints,
         "n_samples": [Interval(Integral, 2, None, closed="left")],
-        "n_collected": [Interval(Integral, 2, None, closed="left")],
-        "collect_lr": [Interval(Real, 0, None, closed="neither"), None],
         "max_rank": [Interval(Integral, 1, None, closed="left")],
     }
 
@@ -151,18 +148,6 @@ class SWAGClassifier(SingleNetPosterior):
         refresh_statistics(net, X)
         self._labeled_rows = X if batch_norms(net.module_) else X[:0]
         return [net]
-
-    def _collect(self, net, X, y, sample_weight, shown) -> Iterator[Tensor]:
-        """Train a copy of the net on, and yield its weights after each epoch."""
-        net = self._fit_net(X=X[:0], y=y[:0], shown=shown, start_from=[net])
-        net.callbacks_ = []
-        net.set_params(max_epochs=1)
-        if self.collect_lr is not None:
-            net.set_params(lr=self.collect_lr)
-        for epoch in range(self.n_collected):
-            with isolated_rng(derived_seed(self.seed_, 2, epoch)):
-                self._train_augmented(train_net, net, X, y, sample_weight)
-            yield trained_weights(net.module_)
 
     def _initial_weights(self, **data) -> Iterator[Tensor]:
         """Yield the weights of fresh nets."""

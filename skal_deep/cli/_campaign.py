@@ -16,6 +16,7 @@ from skal_deep.campaign import Campaign, NothingToDoError
 from skal_deep.campaign._batch import CSV
 from skal_deep.campaign._export import PARTS
 from skal_deep.campaign._report import report_page
+from skal_deep.campaign.honest._status import next_command
 from skal_deep.campaign.models._extractors import LIBRARIES
 from skal_deep.campaign.store._files import replace
 from skal_deep.campaign.store._settings import NAME
@@ -71,10 +72,16 @@ def run_campaign_command(args: argparse.Namespace, prog: str) -> int:
         )
         return 130
     refused = args.command == "add" and content["refused"] and not args.partial
-    print(json_text(content).replace("\n", "") if args.json else text)
+    print(json_text(content).replace("\n", "") if args.json else _shown(text))
     if args.command == "label" and content["interrupted"] and content["left"]:
         return 130
     return 2 if refused else 0
+
+
+def _shown(text: str) -> str:
+    """Return a text such that the screen can show it; names may hold any bytes."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _init(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
@@ -295,14 +302,7 @@ def _add(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
 
 
 def _next_step(campaign: Campaign) -> str:
-    batch = campaign.open_round()
-    if batch is None:
-        return f"python -m skal_deep next {campaign.path}"
-    left = len(batch.left)
-    return (
-        f"python -m skal_deep label {campaign.path}   ({left} left in round "
-        f"{batch.number})"
-    )
+    return next_command(campaign.path, campaign.state(), campaign.has_features)
 
 
 def _status(args: argparse.Namespace) -> tuple[dict[str, Any], str]:

@@ -236,8 +236,9 @@ def _add_next(parser: Any) -> None:
     )
     parser.add_argument("--strategy", default="auto", metavar="NAME", help=what)
     what = (
-        "probe, a linear model on standardised features; mlp; cnn, on pixels; or "
-        "module:function (default: the campaign's, at first probe)"
+        "probe, a linear model on standardised features; bayes, one that averages "
+        "draws of its weights; mlp; cnn, on pixels; or module:function (default: the "
+        "campaign's, at first probe)"
     )
     parser.add_argument("--model", metavar="NAME", help=what)
     what = "set a parameter of the model, as set_params does; may be repeated"

@@ -18,11 +18,11 @@ from skal_deep.campaign.models._nets import net_classifier
 from skal_deep.cli._features import features
 from skal_deep.cli._parser import DEFAULTS, MAX_TEST_ROWS
 from skal_deep.datasets import Data, load, some_rows
-from skal_deep.evaluation import Comparison, compare_strategies
+from skal_deep.evaluation import Answer, Comparison, compare_strategies, does_al_help
 from skal_deep.identity._values import digest, fingerprint
 
 # What may change when a run goes on: it decides nothing of the rounds played already.
-_FREE = {"strategies", "repeats", "cycles", "full_data", "jobs", "quiet"}
+_FREE = {"strategies", "repeats", "cycles", "full_data", "jobs", "quiet", "no_reasons"}
 # Data go by what they hold, however their path is spelt and wherever they lie.
 _ELSEWHERE = {
     "command",
@@ -48,6 +48,52 @@ def compare(args: argparse.Namespace) -> tuple[Comparison, Data]:
     args : argparse.Namespace
         Parsed arguments.
     """
+    data, options = _study(args)
+    comparison = compare_strategies(
+        args.strategies,
+        X=data.X,
+        y=data.y,
+        references={"full data": None} if args.full_data else None,
+        search=args.search,
+        **options,
+    )
+    _name_data(comparison, data)
+    return comparison, data
+
+
+def answer(args: argparse.Namespace) -> tuple[Answer, Data]:
+    """Ask whether active learning helps, as the arguments say; return the data, too.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Parsed arguments.
+    """
+    data, options = _study(args)
+    found = does_al_help(
+        X=data.X,
+        y=data.y,
+        strategies=args.strategies,
+        references={"full data": None} if args.full_data else None,
+        explain=not args.no_reasons,
+        **options,
+    )
+    _name_data(found.comparison, data)
+    return found, data
+
+
+def _name_data(comparison: Comparison, data: Data) -> None:
+    """Tell a comparison the names of its data and of the classes."""
+    comparison.settings["data"] = data.name
+    if data.class_names is not None:
+        counts = comparison.settings["first_labels"]
+        comparison.settings["first_labels"] = {
+            data.class_names[label]: count for label, count in counts.items()
+        }
+
+
+def _study(args: argparse.Namespace) -> tuple[Data, dict[str, Any]]:
+    """Return the data that the arguments name, and the options of a study of them."""
     is_table = _is_table(args)
     for option in ("label", "text", "categories"):
         if getattr(args, option) and not is_table:
@@ -77,37 +123,27 @@ def compare(args: argparse.Namespace) -> tuple[Comparison, Data]:
         n_test = args.test_size or MAX_TEST_ROWS
         n_test = int(np.ceil(n_test * len(X_test))) if n_test < 1 else n_test
         X_test, y_test = some_rows(X_test, y_test, n_test, rng)
-    comparison = compare_strategies(
-        args.strategies,
-        estimator(args, X),
-        X,
-        y,
-        X_test=X_test,
-        y_test=y_test,
-        n_repeats=args.repeats,
-        n_initial=args.n_initial,
-        batch_size=args.batch_size,
-        n_cycles=args.cycles,
-        initial=args.initial,
-        retrain=args.retrain,
-        scoring=args.metrics,
-        test_size=args.test_size or DEFAULTS["test_size"],
-        label_noise=args.label_noise,
-        n_copies=args.copies,
-        copy_noise=args.copy_noise,
-        references={"full data": None} if args.full_data else None,
-        run_dir=args.out / "runs" / _run_name(args, data),
-        n_jobs=args.jobs,
-        progress=not args.quiet,
-        random_state=args.seed,
-    )
-    comparison.settings["data"] = data.name
-    if data.class_names is not None:
-        counts = comparison.settings["first_labels"]
-        comparison.settings["first_labels"] = {
-            data.class_names[label]: count for label, count in counts.items()
-        }
-    return comparison, replace(data, X=X, y=y)
+    options = {
+        "estimator": estimator(args, X),
+        "X_test": X_test,
+        "y_test": y_test,
+        "n_repeats": args.repeats,
+        "n_initial": args.n_initial,
+        "batch_size": args.batch_size,
+        "n_cycles": args.cycles,
+        "initial": args.initial,
+        "retrain": args.retrain,
+        "scoring": args.metrics,
+        "test_size": args.test_size or DEFAULTS["test_size"],
+        "label_noise": args.label_noise,
+        "n_copies": args.copies,
+        "copy_noise": args.copy_noise,
+        "run_dir": args.out / "runs" / _run_name(args, data),
+        "n_jobs": args.jobs,
+        "progress": not args.quiet,
+        "random_state": args.seed,
+    }
+    return replace(data, X=X, y=y), options
 
 
 def _embedded(args: argparse.Namespace, X: NDArray[Any]) -> NDArray[np.float32]:
@@ -168,7 +204,9 @@ def estimator(args: argparse.Namespace, X: Any) -> Any:
     return clf
 
 
-def write(comparison: Comparison, data: Data, folder: Path) -> None:
+def write(
+    comparison: Comparison, data: Data, folder: Path, answer: Answer | None = None
+) -> None:
     """Write everything a comparison can show into a folder.
 
     Parameters
@@ -179,6 +217,8 @@ def write(comparison: Comparison, data: Data, folder: Path) -> None:
         What it was made on.
     folder : Path
         Folder to write to.
+    answer : Answer, default=None
+        The answer that begins the report.
     """
     folder.mkdir(parents=True, exist_ok=True)
     y: NDArray[Any] = data.y
@@ -191,7 +231,12 @@ def write(comparison: Comparison, data: Data, folder: Path) -> None:
     # meanwhile, or stops us, finds whole files.
     with TemporaryDirectory(dir=folder, prefix=".") as name:
         draft = Path(name)
-        shown.to_html(draft / "report.html", data.X, y)
+        if answer is None:
+            shown.to_html(draft / "report.html", data.X, y)
+        else:  # with the names of the classes
+            replace(answer, comparison=shown, X=data.X, y=y).to_html(
+                draft / "report.html"
+            )
         comparison.to_csv(draft / "curves.csv")
         comparison.summary().to_csv(draft / "summary.csv")
         comparison.to_json(draft / "results.json")

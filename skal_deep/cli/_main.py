@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from skal_deep.classifier import CapabilityError
 from skal_deep.cli._campaign import run_campaign_command
 from skal_deep.cli._campaign_parser import COMMANDS
-from skal_deep.cli._job import compare, write
+from skal_deep.cli._job import answer, compare, write
 from skal_deep.cli._parser import build_parser
 from skal_deep.evaluation.simulation._first_labels import format_counts
 
@@ -28,12 +28,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.command in COMMANDS:
         return run_campaign_command(args, parser.prog)
     try:
-        comparison, data = compare(args)
-        write(comparison, data, args.out)
+        if args.command == "does-al-help":
+            found, data = answer(args)
+            write(found.comparison, data, args.out, found)
+        else:
+            comparison, data = compare(args)
+            write(comparison, data, args.out)
     except (CapabilityError, ValueError, OSError, MemoryError, ImportError) as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
     except KeyboardInterrupt:
         parser.exit(130, "\nInterrupted. The same command goes on from here.\n")
+    if args.command == "does-al-help":
+        print(f"{found}\n\nReport: {args.out / 'report.html'}")
+        return 0
     print(comparison.summary())
     if counts := comparison.settings["first_labels"]:
         print(f"\nFirst labels by class: {format_counts(counts)}")

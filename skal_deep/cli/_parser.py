@@ -41,6 +41,16 @@ examples:
     python -m skal_deep compare --copies 3 --label-noise 0.1 \\
         --metrics accuracy,neg_log_loss,neg_ece
 """
+_DESCRIPTION_OF_ANSWER = """\
+Find out whether active learning helps on data whose labels are known, and say so in
+words: better, worse or no difference detected, with what could have been missed, why,
+and what to do. The folder gets the report and the files that compare writes.
+"""
+_EXAMPLES_OF_ANSWER = """\
+examples:
+  your own table, with the labels in the column "species":
+    python -m skal_deep does-al-help --data birds.csv --label species
+"""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -58,13 +68,33 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=_HelpFormatter,
     )
-    _add_data(compare.add_argument_group("data"))
-    _add_learning(compare.add_argument_group("active learning"))
-    _add_conditions(compare.add_argument_group("harder conditions"))
-    _add_model(compare.add_argument_group("model"))
-    _add_running(compare.add_argument_group("running"))
+    _add_study(compare, "random,bald,batchbald,badge,coreset,vaal", Path("report"))
+    what = "also show what a greedy search with the true labels finds, as a line"
+    compare.add_argument("--search", action="store_true", help=what)
+    asks = commands.add_parser(
+        "does-al-help",
+        help="say in words whether active learning helps on a data set, and why not",
+        usage="python -m skal_deep does-al-help [options]",
+        description=_DESCRIPTION_OF_ANSWER,
+        epilog=_EXAMPLES_OF_ANSWER,
+        formatter_class=_HelpFormatter,
+    )
+    _add_study(asks, None, Path("answer"))
+    what = "do not look for a reason where nothing helps, which takes six fits a repeat"
+    asks.add_argument("--no-reasons", action="store_true", help=what)
     add_campaign_commands(commands, _HelpFormatter)
     return parser
+
+
+def _add_study(
+    parser: argparse.ArgumentParser, strategies: str | None, out: Path
+) -> None:
+    """Add what every study asks: data, strategies, conditions, model, folder."""
+    _add_data(parser.add_argument_group("data"))
+    _add_learning(parser.add_argument_group("active learning"), strategies)
+    _add_conditions(parser.add_argument_group("harder conditions"))
+    _add_model(parser.add_argument_group("model"))
+    _add_running(parser.add_argument_group("running"), out)
 
 
 def _add_data(group: argparse._ArgumentGroup) -> None:
@@ -97,10 +127,11 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
     _add(group, "--test-size", types.size, None, "SHARE|N", what)
 
 
-def _add_learning(group: argparse._ArgumentGroup) -> None:
+def _add_learning(group: argparse._ArgumentGroup, strategies: str | None) -> None:
     what = f"any of {', '.join([BASELINE, *types.known_strategies()])}"
-    default = "random,bald,batchbald,badge,coreset,vaal"
-    _add(group, "--strategies", types.strategies, default, "LIST", what)
+    if strategies is None:
+        what += " (default: one for uncertainty and one for diversity)"
+    _add(group, "--strategies", types.strategies, strategies, "LIST", what)
     what = "paired repeats; ten and more show smaller differences"
     _add(group, "--repeats", types.count, DEFAULTS["n_repeats"], "N", what)
     _add(group, "--n-initial", types.count, 20, "N", "labels at the start")
@@ -142,8 +173,8 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
     _add(group, "--device", types.device, "cpu", "NAME", "where torch computes")
 
 
-def _add_running(group: argparse._ArgumentGroup) -> None:
-    _add(group, "--out", Path, Path("report"), "DIR", "folder for the report")
+def _add_running(group: argparse._ArgumentGroup, out: Path) -> None:
+    _add(group, "--out", Path, out, "DIR", "folder for the report")
     _add(group, "--jobs", types.jobs, -1, "N", "processes; -1 is one for each core")
     _add(group, "--seed", types.seed, 0, "N", "seed of everything")
     group.add_argument("--quiet", action="store_true", help="no progress bar")

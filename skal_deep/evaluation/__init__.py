@@ -14,7 +14,8 @@ from skal_deep.evaluation.comparison._across import AcrossDataSets, cut_saturate
 from skal_deep.evaluation.comparison._compare import compare_strategies
 from skal_deep.evaluation.comparison._replay import replay
 from skal_deep.evaluation.comparison._result import BASELINE, Comparison
-from skal_deep.evaluation.control._control_arm import ArmVerdict, Ask, ControlArm
+from skal_deep.evaluation.control._arm_verdict import ArmVerdict
+from skal_deep.evaluation.control._control_arm import Ask, ControlArm
 from skal_deep.evaluation.control._current_error import current_error
 from skal_deep.evaluation.control._evidence import log_e_value, share_interval
 from skal_deep.evaluation.planning._bank import Bank

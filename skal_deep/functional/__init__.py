@@ -56,7 +56,7 @@ from skal_deep.functional.novelty import (
     uncertainty_indicator,
     wasserstein_score,
 )
-from skal_deep.functional.prediction_information import epig
+from skal_deep.functional.prediction_information import epig, second_order_epig
 from skal_deep.functional.pseudo_labels import (
     confident_labels,
     propagated_labels,
@@ -159,6 +159,7 @@ __all__ = [
     "random_walk",
     "ranking_loss",
     "robust_k_center",
+    "second_order_epig",
     "softmax_sample",
     "softrank_sample",
     "squared_distances",

@@ -53,7 +53,7 @@ class Factored:
         """Return the sum of the information of all rows, of shape (K D, K D)."""
         n_factors, n_dims = self.factor_NRK.shape[2], self.embedding_ND.shape[1]
         total = self.embedding_ND.new_zeros(n_factors, n_dims, n_factors, n_dims)
-        for part in chunks(len(self), n_factors * n_dims):
+        for part in chunks(len(self), n_factors * n_dims, total.device):
             factor_BRK, embedding_BD = self.factor_NRK[part], self.embedding_ND[part]
             gram_BKK = factor_BRK.mT @ factor_BRK
             for k in range(n_factors):  # blocks (k, k) ... (k, K) at once
@@ -73,7 +73,7 @@ class Factored:
         n, n_rows = self.factor_NRK.shape[:2]
         form_NRR = matrix.new_empty(n, n_rows, n_rows)
         matrix = matrix.to(self.embedding_ND.dtype)
-        for part in chunks(n, n_factors * n_dims):
+        for part in chunks(n, n_factors * n_dims, matrix.device):
             factor_BRK, embedding_BD = self.factor_NRK[part], self.embedding_ND[part]
             form_BKK = factor_BRK.new_empty(len(factor_BRK), n_factors, n_factors)
             for k in range(n_factors):
@@ -195,7 +195,9 @@ class Design:
     def _changes(self, sign: int) -> Tensor:
         """Return ``tr[(1 / of_new + sign inner)^-1 outer]``, of shape (N,)."""
         change_N = self._inner_NRR.new_empty(len(self._rows))
-        for part in chunks(len(self._rows), 2 * self._inner_NRR[:1].numel()):
+        for part in chunks(
+            len(self._rows), 2 * self._inner_NRR[:1].numel(), change_N.device
+        ):
             root_BRR = self._root(self._inner_NRR[part], sign)
             inverse_BRR = torch.cholesky_inverse(root_BRR)
             change_N[part] = (inverse_BRR * self._outer_NRR[part]).sum((-2, -1))
@@ -231,7 +233,7 @@ class Design:
         embedding_ND = self._rows.embedding_ND
         both = torch.cat([change_RW, image_RW]).to(embedding_ND.dtype)
         both = both.reshape(2 * n_rows * n_factors, embedding_ND.shape[1])
-        for part in chunks(len(embedding_ND), len(both)):
+        for part in chunks(len(embedding_ND), len(both), both.device):
             forms = embedding_ND[part] @ both.T
             forms = forms.reshape(len(forms), 2 * n_rows, n_factors)
             both_BRR = (self._rows.factor_NRK[part] @ forms.mT).double()

@@ -7,12 +7,13 @@ not, then from differences of the rows as they were given.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from copy import copy
 
 import torch
 from torch import Tensor
 
-from skal_deep.functional._chunks import chunks
+from skal_deep.functional._chunks import block_shape, chunks, slices
 
 # Round-off of a product of D numbers is at most about this many units in the last
 # place, times sqrt(D): errors of either sign cancel. Seen was at most a third.
@@ -24,10 +25,13 @@ SHARE_OF_SCALE = 1e-2
 # Neighbours beyond the wanted ones that products keep: they are looked at again.
 _N_SPARE = 2
 
+# Squares of widths between this and one over it are taken as they are.
+_SMALL_SQUARE = 1e-30
 # Rows by which a place amid the rows is found, about.
 _N_SEEN = 4096
 
-Hide = Callable[[Tensor], Tensor]
+# Says which of some columns of the data count for none of some points, (n, m).
+Hide = Callable[[Tensor, slice], Tensor]
 
 
 def round_off(rows: Tensor) -> float:
@@ -111,7 +115,7 @@ class Points:
         is_close_N = squared_N < least_sure(self.rows_ND) * self.norm_N
         if is_close_N.any():
             close_L = is_close_N.nonzero()[:, 0]
-            for part in chunks(len(close_L), self.rows_ND.shape[1]):
+            for part in chunks(len(close_L), self.rows_ND.shape[1], close_L.device):
                 rows_L = close_L[part]
                 squared_N[rows_L] = _differences(self.rows_ND[rows_L], center_D)
 
@@ -129,20 +133,23 @@ def nearest(points: Points, data: Points, hide: Hide | None = None) -> Tensor:
     points, data : Points
         Around one origin.
     hide : callable, optional
-        ``hide(rows)`` says which of the data count for none of some points, (n, M).
+        ``hide(rows, columns)`` says which of some data count for none of some points,
+        (n, m).
     """
-    squared_N: Tensor = points.norm_N.new_empty(len(points))
-    for part in chunks(len(points), len(data)):
-        some = points.at(part)
-        offset_BM = torch.addmm(data.norm_N, some.moved_ND, data.moved_ND.T, alpha=-2)
+    squared_N: Tensor = points.norm_N.new_full((len(points),), math.inf)
+    for part, columns in _blocks(points, data):
+        some, others = points.at(part), data.at(columns)
+        offset_bm = torch.addmm(
+            others.norm_N, some.moved_ND, others.moved_ND.T, alpha=-2
+        )
         if hide is not None:
-            offset_BM[hide(_numbers(points, part))] = math.inf
-        squared_N[part] = offset_BM.amin(-1)
+            offset_bm[hide(_numbers(points, part), columns)] = math.inf
+        torch.minimum(squared_N[part], offset_bm.amin(-1), out=squared_N[part])
     squared_N += points.norm_N
     is_close_N = squared_N < least_sure(points.rows_ND) * points.norm_N
     if is_close_N.any():
         rows = is_close_N.nonzero()[:, 0]
-        of_these = None if hide is None else lambda some: hide(rows[some])
+        of_these = None if hide is None else lambda some, m: hide(rows[some], m)
         squared_N[rows] = nearest_k(points.at(rows), data, 1, of_these)[0][:, 0]
     return squared_N.clamp_min_(0)
 
@@ -163,7 +170,8 @@ def nearest_k(
     k : int
         Number of neighbours.
     hide : callable, optional
-        ``hide(rows)`` says which of the data count for none of some points, (n, M).
+        ``hide(rows, columns)`` says which of some data count for none of some points,
+        (n, m).
 
     Returns
     -------
@@ -176,12 +184,16 @@ def nearest_k(
     squared_Nk = points.norm_N.new_empty(len(points), k)
     position_Nk = squared_Nk.new_empty(len(points), k, dtype=torch.long)
     unsure = []
-    for part in chunks(len(points), len(data)):
+    height, width = block_shape(len(points), len(data), points.norm_N.device)
+    for part in slices(len(points), height):
         some, rows = points.at(part), _numbers(points, part)
-        squared_BM = some.products(data)
-        if hide is not None:
-            squared_BM[hide(rows)] = math.inf
-        kept_Bn, position_Bn = _smallest(squared_BM, n_kept)
+        kept = _Smallest(some, n_kept)
+        for columns in slices(len(data), width):
+            squared_Bm = some.products(data.at(columns))
+            if hide is not None:
+                squared_Bm[hide(rows, columns)] = math.inf
+            kept.add(squared_Bm, columns.start)
+        kept_Bn, position_Bn = kept.squared_Bk, kept.position_Bk
         # what was left out is no closer than this
         floor_B = kept_Bn.amax(-1) - 3 * round_off(points.rows_ND) * some.norm_N
         if n_kept == len(data):
@@ -194,7 +206,7 @@ def nearest_k(
     again = torch.cat(unsure) if unsure else position_Nk[:, 0]
     if len(again):
         some = points.at(again)
-        of_these = None if hide is None else lambda rows: hide(again[rows])
+        of_these = None if hide is None else lambda rows, m: hide(again[rows], m)
         if some.rows_ND.dtype == torch.float64:
             found = _by_differences(some, data, k, of_these)
         else:
@@ -209,7 +221,7 @@ def _look_again(
     """Write distances from differences where they are close to round-off."""
     sure_N = least_sure(points.rows_ND) * points.norm_N
     row_L, place_L = (squared_Nn < sure_N[:, None]).nonzero().T
-    for part in chunks(len(row_L), points.rows_ND.shape[1]):
+    for part in chunks(len(row_L), points.rows_ND.shape[1], row_L.device):
         row, place = row_L[part], place_L[part]
         neighbor = data.rows_ND[position_Nn[row, place]]
         squared_Nn[row, place] = _differences(points.rows_ND[row], neighbor)
@@ -221,20 +233,73 @@ def _by_differences(
     """Return what :func:`nearest_k` does, from all differences."""
     squared_Nk = points.norm_N.new_empty(len(points), k)
     position_Nk = squared_Nk.new_empty(len(points), k, dtype=torch.long)
-    for part in chunks(len(points), len(data)):
-        squared_BM = all_differences(points.rows_ND[part], data.rows_ND)
-        if hide is not None:
-            squared_BM[hide(_numbers(points, part))] = math.inf
-        kept_Bk, position_Bk = _smallest(squared_BM, k)
-        squared_Nk[part], order_Bk = kept_Bk.sort(stable=True)
-        position_Nk[part] = position_Bk.gather(1, order_Bk)
+    height, width = block_shape(len(points), len(data), points.norm_N.device)
+    for part in slices(len(points), height):
+        rows, kept = _numbers(points, part), _Smallest(points.at(part), k)
+        for columns in slices(len(data), width):
+            squared_Bm = all_differences(points.rows_ND[part], data.rows_ND[columns])
+            if hide is not None:
+                squared_Bm[hide(rows, columns)] = math.inf
+            kept.add(squared_Bm, columns.start)
+        squared_Nk[part], order_Bk = kept.squared_Bk.sort(stable=True)
+        position_Nk[part] = kept.position_Bk.gather(1, order_Bk)
     return squared_Nk, position_Nk
 
 
-def _smallest(values_BM: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Return the k smallest of each row in the order of their positions."""
-    position_Bk = values_BM.topk(k, largest=False).indices.sort().values
-    return values_BM.gather(1, position_Bk), position_Bk
+class _Smallest:
+    """The k smallest of each row so far, in the order of their positions.
+
+    Parameters
+    ----------
+    points : Points
+        The rows; their distances to the data come a block at a time.
+    k : int
+        How many to keep, at most as many as there will be.
+    """
+
+    def __init__(self, points: Points, k: int):
+        self._k = k
+        self.squared_Bk: Tensor = points.norm_N.new_empty(len(points), 0)
+        self.position_Bk = self.squared_Bk.to(torch.long)
+
+    def add(self, squared_Bm: Tensor, start: int) -> None:
+        """Look at the columns from ``start`` on, which come after all before."""
+        if self.squared_Bk.shape[1] < self._k:
+            self.squared_Bk, self.position_Bk = self._merged(
+                self.squared_Bk, self.position_Bk, squared_Bm, start
+            )
+            return
+        # after some blocks most rows have no closer neighbour in the next one
+        is_open_B = squared_Bm.amin(-1) < self.squared_Bk.amax(-1)
+        if is_open_B.all():
+            rows: Tensor | slice = slice(None)
+        else:
+            rows = is_open_B.nonzero()[:, 0]
+        self.squared_Bk[rows], self.position_Bk[rows] = self._merged(
+            self.squared_Bk[rows], self.position_Bk[rows], squared_Bm[rows], start
+        )
+
+    def _merged(
+        self, squared_bk: Tensor, position_bk: Tensor, squared_bm: Tensor, start: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return the smallest of what was kept and of a block."""
+        k = min(self._k, squared_bm.shape[1])
+        squared, place = squared_bm.topk(k, largest=False, sorted=False)
+        squared = torch.cat([squared_bk, squared], 1)
+        position = torch.cat([position_bk, place + start], 1)
+        if squared.shape[1] > self._k:
+            squared, place = squared.topk(self._k, largest=False, sorted=False)
+            position = position.gather(1, place)
+        position, order = position.sort()
+        return squared.gather(1, order), position
+
+
+def _blocks(points: Points, data: Points) -> Iterator[tuple[slice, slice]]:
+    """Yield points and data in blocks of both, all data for some points first."""
+    height, width = block_shape(len(points), len(data), points.norm_N.device)
+    for part in slices(len(points), height):
+        for columns in slices(len(data), width):
+            yield part, columns
 
 
 def all_differences(left: Tensor, right: Tensor) -> Tensor:
@@ -277,11 +342,38 @@ class Between:
             self.error = round_off(left.rows_ND) * scale
         self._left, self._right = left, right
 
-    def __call__(
-        self, left: Tensor | slice | list[int], right: Tensor | slice | list[int]
-    ) -> Tensor:
+    def __call__(self, left: slice, right: slice) -> Tensor:
         """Return squared distances (n, m) of some points to some others."""
         some, others = self._left.at(left), self._right.at(right)
         if self._by_products:
             return some.products(others).clamp_min_(0)
         return all_differences(some.rows_ND, others.rows_ND)
+
+    def gaussian(self, left: slice, right: slice, width: float) -> Tensor:
+        """Return ``exp(-d^2 / width^2)`` (n, m) of some points and some others.
+
+        Round-off of squares that are almost 0 may take it above 1.
+        """
+        # the square of a width may be no number, the ratio is one
+        is_number = _SMALL_SQUARE < width * width < 1 / _SMALL_SQUARE
+        if not (self._by_products and is_number):
+            return self(left, right).div_(width).div_(-width).exp_()
+        some, others = self._left.at(left), self._right.at(right)
+        inverse = 1 / (width * width)
+        exponent_nm = torch.addmm(
+            others.norm_N.mul(-inverse),
+            some.moved_ND,
+            others.moved_ND.T,
+            alpha=2 * inverse,
+        )
+        return exponent_nm.sub_(some.norm_N.mul(inverse)[:, None]).exp_()
+
+    def among(self, right: Tensor) -> "Between":
+        """Return the distances to some points of the right side."""
+        some = copy(self)
+        some._right = self._right.at(right)
+        return some
+
+    def blocks(self) -> Iterator[tuple[slice, slice]]:
+        """Yield the points of both sides in blocks that fit into memory."""
+        return _blocks(self._left, self._right)

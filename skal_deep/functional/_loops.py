@@ -8,14 +8,11 @@ from typing import Any
 
 import numpy as np
 from numba import njit, types
-from numba.core import config
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-Numbers = NDArray[np.float32]
+from skal_deep._compiled import cast, compile_loop
 
-# NUMBA_DISABLE_JIT, for debugging, leaves no loop that could run.
-ARE_COMPILED = not config.DISABLE_JIT  # type: ignore[attr-defined]
+Numbers = NDArray[np.float32]
 
 # Columns that are summed at once: their sums take 256 KiB, which caches hold.
 _N_COLUMNS = 2**15
@@ -49,33 +46,8 @@ _BITS_OF_SQRT_HALF = np.sqrt(np.float32(0.5)).view(np.int32)
 _MANTISSA_BITS = np.int32(23)
 
 
-def _compile(function: Any) -> Any:
-    """Compile at the first call, and keep the result on disk where that is possible."""
-    options: dict[str, Any] = {
-        "nogil": True,
-        "error_model": "numpy",
-        "fastmath": _FAST,
-    }
-    try:
-        return njit(cache=True, **options)(function)
-    except RuntimeError:  # there is no folder that can be written
-        return njit(**options)(function)
-
-
-def _cast(source: Any, target: Any) -> Any:
-    """Return a function that takes the bits of one type for another's."""
-
-    def cast(typing_context: Any, value: Any) -> Any:  # noqa: ARG001
-        def generate(context: Any, builder: Any, _: Any, values: Any) -> Any:
-            return builder.bitcast(values[0], context.get_value_type(target))
-
-        return target(source), generate
-
-    return intrinsic(cast)
-
-
-_as_int = _cast(types.float32, types.int32)
-_as_float = _cast(types.int32, types.float32)
+_as_int = cast(types.float32, types.int32)
+_as_float = cast(types.int32, types.float32)
 
 
 @njit(inline="always", fastmath=_FAST)
@@ -92,7 +64,7 @@ def _plogp(p: Any) -> Any:
     return p * log
 
 
-@_compile
+@compile_loop(fastmath=_FAST)
 def divergence(weight_R: Numbers, proba_RNC: Numbers, divergence_N: Numbers) -> None:
     """Write the divergences of :func:`skal_deep.functional.information.divergence`."""
     n_rows, n, n_classes = proba_RNC.shape
@@ -116,6 +88,18 @@ def divergence(weight_R: Numbers, proba_RNC: Numbers, divergence_N: Numbers) -> 
             for c in range(n_classes):
                 total += plogp[i * n_classes + c]
             divergence_N[first + i] = total
+
+
+# A row is summed by several sums at once, all rows in the same way.
+@compile_loop(fastmath=_FAST | {"reassoc"})
+def weighted_plogp(proba_FG: Numbers, weight_G: Numbers, total_F: Numbers) -> None:
+    """Write ``sum_g w_g p_fg log p_fg``, also of numbers above 1."""
+    n_columns = len(weight_G)
+    for f in range(len(total_F)):
+        total = np.float32(0)
+        for g in range(n_columns):
+            total += weight_G[g] * _plogp(proba_FG[f, g])
+        total_F[f] = total
 
 
 @njit(nogil=True, fastmath=_FAST, error_model="numpy")

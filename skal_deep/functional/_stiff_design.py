@@ -53,7 +53,7 @@ class StiffDesign:
         root_WW = torch.linalg.cholesky(self._precision)
         spread_WW = torch.linalg.solve_triangular(root_WW, self._root, upper=False)
         eye_RR = torch.eye(n_rows).to(gain_N)
-        for part in chunks(len(self._rows), root_WW.numel()):
+        for part in chunks(len(self._rows), root_WW.numel(), root_WW.device):
             gradient_BWR = self._rows.at(part).gradients().mT
             turn_BWR, length_BRR = torch.linalg.qr(
                 torch.linalg.solve_triangular(root_WW, gradient_BWR, upper=False)

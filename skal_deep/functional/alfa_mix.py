@@ -56,7 +56,7 @@ def flipping_mix(
     check_finite(weight=weight, bias=bias)
     gram_CC = weight @ weight.T
     epsilon_N = embeddings.new_empty(len(embeddings))
-    for part in chunks(len(embeddings), max(weight.shape)):
+    for part in chunks(len(embeddings), max(weight.shape), embeddings.device):
         rows = embeddings[part]
         logits = rows @ weight.T + bias
         predicted = logits.argmax(-1, keepdim=True)

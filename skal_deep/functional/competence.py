@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from skal_deep.functional._chunks import chunks
+from skal_deep.functional._chunks import block_shape, chunks, slices
 from skal_deep.functional._picks import Picks
 from skal_deep.functional.neighbors import squared_distances
 
@@ -60,7 +60,7 @@ def pure_radii(
     """
     radius_L = data.new_full((n_centers,), largest)
     count_M = torch.arange(1, len(data) + 1, device=data.device)
-    for part in chunks(n_centers, len(data)):
+    for part in chunks(n_centers, len(data), data.device):
         squared, order = squared_distances(data[part], data).sort(1)
         same = labels[order] == labels[part][:, None]
         # at equal distances the last row decides: they are in or out together
@@ -88,9 +88,11 @@ def covered_rows(data: Tensor, centers: Tensor, radii: Tensor) -> Tensor:
     is_covered : Tensor of shape (M,)
     """
     is_covered_M = torch.zeros(len(data), dtype=torch.bool, device=data.device)
-    for part in chunks(len(data), max(1, len(centers))):
-        squared = squared_distances(data[part], centers)
-        is_covered_M[part] = (squared < radii.square()).any(1)
+    height, width = block_shape(len(data), len(centers), data.device)
+    for part in slices(len(data), height):
+        for columns in slices(len(centers), width):
+            squared = squared_distances(data[part], centers[columns])
+            is_covered_M[part] |= (squared < radii[columns].square()).any(1)
     return is_covered_M
 
 
@@ -158,9 +160,11 @@ def _numbers_within(embeddings: Tensor, rows: Tensor, radius: float) -> Tensor:
     """Return how many rows are closer to each candidate than a radius, (N,)."""
     count_N = torch.zeros(len(embeddings), dtype=torch.int64, device=rows.device)
     if len(rows):
-        for part in chunks(len(embeddings), len(rows)):
-            squared = squared_distances(embeddings[part], rows)
-            count_N[part] = (squared < radius**2).sum(1)
+        height, width = block_shape(len(embeddings), len(rows), rows.device)
+        for part in slices(len(embeddings), height):
+            for columns in slices(len(rows), width):
+                squared = squared_distances(embeddings[part], rows[columns])
+                count_N[part] += (squared < radius**2).sum(1)
     return count_N
 
 

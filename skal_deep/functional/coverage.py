@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 
 from skal_deep.functional._checks import check_bandwidth, check_finite, check_rows
-from skal_deep.functional._chunks import chunks
+from skal_deep.functional._chunks import block_shape, slices
 from skal_deep.functional._distances import Between, Points, amid, nearest
 from skal_deep.functional._picks import Picks
+
+Similarity = Callable[[Between, slice, slice], Tensor]
 
 
 def max_herding(
@@ -70,9 +72,8 @@ def max_herding(
     """
     check_bandwidth(bandwidth, data)
 
-    def gaussian(squared: Tensor, _error: float) -> Tensor:
-        # the square of a bandwidth may be no number, the ratio is one
-        return squared.div_(bandwidth).div_(-bandwidth).exp_()
+    def gaussian(between: Between, left: slice, right: slice) -> Tensor:
+        return between.gaussian(left, right, bandwidth)
 
     weights = data.new_ones(len(data)) if weights is None else weights
     indices, gains = _greedy_coverage(
@@ -138,8 +139,8 @@ def prob_cover(
     if not (radius in (0, math.inf) or limits.tiny <= radius**2 <= limits.max):
         raise ValueError(f"radius={radius} must have a square that is a number.")
 
-    def ball(squared: Tensor, error: float) -> Tensor:
-        return squared.lt_(radius**2 - error)
+    def ball(between: Between, left: slice, right: slice) -> Tensor:
+        return between(left, right).lt_(radius**2 - between.error)
 
     weights = data.new_ones(len(data))
     return _greedy_coverage(
@@ -182,7 +183,9 @@ def purity_radius(data: Tensor, labels: Tensor, purity: float = 0.95) -> float:
     """
     check_rows(data=data)
     points = Points(data, amid(data))
-    nearest_M = nearest(points, points, lambda rows: labels[rows, None] == labels)
+    nearest_M = nearest(
+        points, points, lambda rows, columns: labels[rows, None] == labels[columns]
+    )
     n_impure = len(data) - math.ceil(purity * len(data))
     return float(nearest_M.sort().values[n_impure].sqrt())
 
@@ -192,27 +195,27 @@ def _greedy_coverage(
     data: Tensor,
     centers: Tensor,
     batch_size: int,
-    similarity: Callable[[Tensor, float], Tensor],
+    similarity: Similarity,
     scale: float,
     weights: Tensor,
     with_utilities: bool,
 ) -> tuple[Tensor, Tensor]:
     """Choose what raises ``sum_m w_m max_s k(x_m, s)`` most, again and again.
 
-    ``similarity`` turns squared distances, which it may overwrite, and their round-off
-    into k, which falls with them and lies between 0 and 1. ``scale`` is the squared
-    distance about which it does.
+    ``similarity`` returns k for some points of both sides; it falls with the distance
+    and lies between 0 and 1. ``scale`` is the squared distance about which it does.
     """
     picks = Picks(embeddings, batch_size, with_utilities)
     check_rows(embeddings=embeddings, data=data, centers=centers)
     check_finite(weights=weights)
     origin_D = amid(data)  # distances stay, digits are saved
     points, rows = Points(embeddings, origin_D), Points(data, origin_D)
-    squared = Between(points, rows, scale)
+    between = Between(points, rows, scale)
     covered_M = data.new_zeros(len(data))
-    if len(centers):
-        to_center_M = nearest(rows, Points(centers, origin_D))
-        covered_M = similarity(to_center_M, squared.error)
+    to_centers = Between(rows, Points(centers, origin_D), scale)
+    for part, columns in to_centers.blocks():
+        nearest_m = similarity(to_centers, part, columns).amax(-1)
+        covered_M[part] = torch.maximum(covered_M[part], nearest_m.to(covered_M))
 
     def contributions(rows_M: Tensor, low_M: Tensor, high_M: Tensor) -> Tensor:
         """Return, for each candidate, the sum of ``w (min(max(k, low), high) - low)``.
@@ -221,12 +224,15 @@ def _greedy_coverage(
         where they are covered by ``high``.
         """
         total_N = torch.zeros_like(points.norm_N, dtype=torch.float64)
-        for part in chunks(len(rows_M), len(points)):
-            chunk_m = rows_M[part]
-            kernel_Nm = similarity(squared(slice(None), chunk_m), squared.error)
-            low_m = low_M[chunk_m]
-            kernel_Nm.clamp_(low_m, high_M[chunk_m]).sub_(low_m)
-            total_N += kernel_Nm @ weights[chunk_m].to(kernel_Nm.dtype)
+        height, width = block_shape(len(points), len(rows_M), rows_M.device)
+        for columns in slices(len(rows_M), width):
+            some_m = rows_M[columns]
+            some = between.among(some_m)
+            low_m, high_m = low_M[some_m], high_M[some_m]
+            for part in slices(len(points), height):
+                kernel_nm = similarity(some, part, slice(None))
+                kernel_nm.clamp_(low_m, high_m).sub_(low_m)
+                total_N[part] += kernel_nm @ weights[some_m].to(kernel_nm.dtype)
         return total_N
 
     rows_M = torch.arange(len(data), device=data.device)
@@ -234,8 +240,8 @@ def _greedy_coverage(
     for step in range(batch_size):
         pick = picks.take(gain_N.clamp_min(0))  # rounding can go below
         if step + 1 < batch_size:
-            to_pick_M = squared(slice(pick, pick + 1), slice(None))[0]
-            new_M = torch.maximum(covered_M, similarity(to_pick_M, squared.error))
+            by_pick_M = similarity(between, slice(pick, pick + 1), slice(None))[0]
+            new_M = torch.maximum(covered_M, by_pick_M.to(covered_M))
             changed = (new_M > covered_M).nonzero()[:, 0]
             gain_N -= contributions(changed, covered_M, new_M)
             covered_M = new_M

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from skal_deep.functional._checks import check_bandwidth, check_finite, check_rows
-from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import Between, Points, amid
 from skal_deep.functional._picks import Picks
 from skal_deep.functional.neighbors import nearest_centers
@@ -40,12 +39,12 @@ def density(embeddings: Tensor, data: Tensor, bandwidth: float | None = None) ->
         width = bandwidth
     if width == 0:  # all data coincide
         return embeddings.new_ones(len(embeddings))
-    squared = Between(points, others, width * width)
-    density_N = torch.empty_like(points.norm_N)
-    for part in chunks(len(points), len(others)):
-        kernel_BM = squared(part, slice(None)).div_(width).div_(-width).exp_()
-        density_N[part] = kernel_BM.mean(-1).to(density_N)
-    return density_N
+    between = Between(points, others, width * width)
+    # sums of few numbers lose no digits, sums of these many would
+    total_N = torch.zeros_like(points.norm_N, dtype=torch.float64)
+    for part, columns in between.blocks():
+        total_N[part] += between.gaussian(part, columns, width).sum(-1)
+    return total_N.div_(len(others)).clamp_max_(1).to(embeddings)
 
 
 def density_k_center(

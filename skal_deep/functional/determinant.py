@@ -144,7 +144,7 @@ def _given(
     factor_DD = torch.linalg.cholesky(labeled_MD.T @ labeled_MD + noise * identity_DD)
     # a sum of squares: exact where the difference of prior and explained would not be
     variance_N = identity_DD.new_empty(len(features_ND))
-    for part in chunks(len(features_ND), n_dims):
+    for part in chunks(len(features_ND), n_dims, features_ND.device):
         root_DB = torch.linalg.solve_triangular(
             factor_DD, features_ND[part].double().T, upper=False
         )

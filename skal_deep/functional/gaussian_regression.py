@@ -126,7 +126,9 @@ def gaussian_epig_of_draws(
     row_NST, target_MST = deviations(samples), deviations(target_samples)
     target_MT = target_MST.square().sum(1) + target_noise
     scores = []
-    for part in chunks(len(row_NST), target_MST.shape[0] * target_MST.shape[2]):
+    for part in chunks(
+        len(row_NST), target_MST.shape[0] * target_MST.shape[2], row_NST.device
+    ):
         covariance = torch.einsum("nst,mst->nmt", row_NST[part], target_MST)
         total_NT = row_NST[part].square().sum(1) + noise[part]
         scores.append(gaussian_epig(covariance, total_NT, target_MT))

@@ -184,7 +184,7 @@ class _Gradients:
         """
         squared_L = self.norm_N.new_empty(len(left_L))
         length = self._error_NC.shape[1] + self._embedding_ND.shape[1]
-        for part in chunks(len(left_L), length):
+        for part in chunks(len(left_L), length, left_L.device):
             left, right = left_L[part], right_L[part]
             (da, sa), (dh, sh) = (
                 (rows[left] - rows[right], rows[left] + rows[right])

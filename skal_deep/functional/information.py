@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skal_deep._compiled import ARE_COMPILED
 from skal_deep.functional import _loops
 from skal_deep.functional._checks import check_finite
 
@@ -80,7 +81,7 @@ def divergence(weight_R: Tensor, proba_RNC: Tensor) -> Tensor:
     """
     n_rows, n, n_classes = proba_RNC.shape
     is_single = proba_RNC.is_cpu and proba_RNC.dtype == torch.float32
-    if is_single and _loops.ARE_COMPILED:
+    if is_single and ARE_COMPILED:
         divergence_N = proba_RNC.new_empty(n)
         arrays = weight_R, proba_RNC.contiguous(), divergence_N
         _loops.divergence(*(array.numpy() for array in arrays))

@@ -127,7 +127,7 @@ class _Pool:
 
     def _parts(self) -> Iterator[tuple[slice, Points]]:
         """Yield all points, some at a time."""
-        for part in chunks(*self._embeddings.shape):
+        for part in chunks(*self._embeddings.shape, self._embeddings.device):
             yield part, self.at(part)
 
     def norms(self) -> Tensor:
@@ -247,7 +247,7 @@ def _distances_before(points: _Pool, centers: Points, picks: Tensor) -> Tensor:
         nearest_N = points.nearest_by_differences(centers)
     else:
         nearest_N = rows_BN.new_full((len(points),), math.inf)
-    for part in chunks(len(picks), len(points)):
+    for part in chunks(len(picks), len(points), picks.device):
         squared_KN = points.distances(points.at(picks[part]))
         for step, distance_N in enumerate(squared_KN, part.start):
             rows_BN[step] = nearest_N.sqrt()

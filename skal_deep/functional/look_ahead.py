@@ -49,7 +49,7 @@ def core_mse(samples: Tensor, target_samples: Tensor) -> Tensor:
     target_SF = target_SF - target_SF.mean(0)
     gram_SS = (target_SF @ target_SF.T) / (n_targets * n_draws**2)
     score_N = gram_SS.new_empty(samples.shape[1])
-    for part in chunks(samples.shape[1], samples.shape[2] * n_draws):
+    for part in chunks(samples.shape[1], samples.shape[2] * n_draws, samples.device):
         proba_SF = samples[:, part].double().flatten(1)
         mean_F = proba_SF.mean(0)
         # The Gram matrix is that of centred rows: the mean adds nothing but round-off.
@@ -137,7 +137,7 @@ def _information(samples: Tensor, target_SMC: Tensor, weight_S: Tensor) -> Tenso
     weighted_SG = (target_SMC * weight_S[:, None, None]).flatten(1)
     proba_FS = samples.reshape(n_draws, -1).T
     joint_F = target_SMC.new_empty(n * n_classes)
-    for part in chunks(len(joint_F), weighted_SG.shape[1]):
+    for part in chunks(len(joint_F), weighted_SG.shape[1], joint_F.device):
         joint_BG = proba_FS[part].double() @ weighted_SG
         joint_F[part] = plogp(joint_BG, torch.empty_like(joint_BG)).sum(-1)
     minus_joint_N = joint_F.reshape(n, n_classes).sum(-1) / n_targets

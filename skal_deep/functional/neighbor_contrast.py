@@ -48,7 +48,7 @@ def contrast(
     proba_MC, log_MC = _certain_sums(labeled_probas, tiny)
     negentropy_M = (proba_MC * log_MC).sum(-1)
     scores = probas.new_empty(len(probas))
-    for part in chunks(len(probas), probas.shape[-1]):
+    for part in chunks(len(probas), probas.shape[-1], probas.device):
         neighbor_Bk = neighbor_Nk[part]
         _, log_BC = _certain_sums(probas[part], tiny)
         # sum_c p_jc log p_jc - sum_c p_jc log p_c, in the mean, neighbour by neighbour

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from skal_deep.functional._checks import check_finite, check_rows
-from skal_deep.functional._chunks import chunks
+from skal_deep.functional._chunks import block_shape, chunks, slices
 from skal_deep.functional._distances import (
     Points,
     all_differences,
@@ -97,12 +97,13 @@ def nearest_centers(embeddings: Tensor, centers: Tensor) -> tuple[Tensor, Tensor
     sure = least_sure(embeddings)
     squared_N = embeddings.new_empty(len(embeddings))
     position_N = squared_N.new_empty(len(embeddings), dtype=torch.long)
-    for part in chunks(len(embeddings), max(centers.shape)):
+    # temporary arrays are distances, and rows that are moved
+    width = block_shape(len(embeddings), len(centers), embeddings.device)[1]
+    n_columns = max(width, centers.shape[1])
+    for part in chunks(len(embeddings), n_columns, embeddings.device):
         rows_BD = embeddings[part]
         moved_BD = rows_BD - origin_D
-        nearest_B = torch.addmm(
-            known.norm_N, moved_BD, known.moved_ND.T, alpha=-2
-        ).argmin(-1)
+        nearest_B = _nearest_by_products(moved_BD, known, width)
         position_N[part] = nearest_B
         squared_B = (rows_BD - centers[nearest_B]).square_().sum(-1)
         # a row at the place of its centre has no other that is closer
@@ -116,10 +117,24 @@ def nearest_centers(embeddings: Tensor, centers: Tensor) -> tuple[Tensor, Tensor
     return squared_N, position_N
 
 
+def _nearest_by_products(moved_BD: Tensor, centers: Points, width: int) -> Tensor:
+    """Return which centre seems nearest, (B,); the lowest position wins a tie."""
+    offset_B = moved_BD.new_full((len(moved_BD),), math.inf)
+    nearest_B = torch.zeros_like(offset_B, dtype=torch.long)
+    for columns in slices(len(centers), width):
+        some = centers.at(columns)
+        offset_Bk = torch.addmm(some.norm_N, moved_BD, some.moved_ND.T, alpha=-2)
+        least_B, place_B = offset_Bk.min(-1)
+        is_nearer_B = least_B < offset_B
+        offset_B = torch.where(is_nearer_B, least_B, offset_B)
+        nearest_B = torch.where(is_nearer_B, place_B + columns.start, nearest_B)
+    return nearest_B
+
+
 def nearest_neighbors(
     embeddings: Tensor, data: Tensor, n_neighbors: int
 ) -> tuple[Tensor, Tensor]:
-    """Return the nearest rows of the data, in chunks.
+    """Return the nearest rows of the data, in blocks of both.
 
     Takes ``N M D`` operations and never holds N x M distances.
 
@@ -140,6 +155,11 @@ def nearest_neighbors(
         Of the neighbours in the data.
     """
     check_rows(embeddings=embeddings, data=data)
+    if not 1 <= n_neighbors <= len(data):
+        raise ValueError(
+            f"n_neighbors={n_neighbors} must lie in 1 ... {len(data)}, the number of "
+            "rows in the data."
+        )
     origin_D = amid(data)
     squared_Nk, position_Nk = nearest_k(
         Points(embeddings, origin_D), Points(data, origin_D), n_neighbors
@@ -163,11 +183,19 @@ def closest_pair(embeddings: Tensor) -> float:
         Not 0.
     """
     closest = math.inf
-    for part in chunks(len(embeddings), len(embeddings)):
-        # not by a product: the distance of copies must be 0, not almost
-        distance_BN = torch.cdist(
-            embeddings[part], embeddings, compute_mode="donot_use_mm_for_euclid_dist"
-        )
-        distance_BN[distance_BN == 0] = math.inf
-        closest = min(closest, float(distance_BN.min()))
+    n = len(embeddings)
+    height, width = block_shape(n, n, embeddings.device)
+    for part in slices(n, height):
+        # of two blocks that mirror each other one will do
+        for columns in slices(n, width):
+            if columns.stop <= part.start:
+                continue
+            # not by a product: the distance of copies must be 0, not almost
+            distance_nm = torch.cdist(
+                embeddings[part],
+                embeddings[columns],
+                compute_mode="donot_use_mm_for_euclid_dist",
+            )
+            distance_nm[distance_nm == 0] = math.inf
+            closest = min(closest, float(distance_nm.min()))
     return closest if closest < math.inf else 1.0

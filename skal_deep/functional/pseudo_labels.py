@@ -83,13 +83,17 @@ def spread_labels(
     return signals_NC.clamp_min(0)
 
 
-def propagated_labels(signals: Tensor) -> tuple[Tensor, Tensor]:
+def propagated_labels(
+    signals: Tensor, largest_entropy: float = 1.0
+) -> tuple[Tensor, Tensor]:
     """Return labels, and how much each of them counts, of what reaches the rows.
 
     Parameters
     ----------
     signals : Tensor of shape (N, C)
         At least 0.
+    largest_entropy : float, default=1.0
+        Of the signals' shares, over ``log C``; rows from there on count nothing.
 
     Returns
     -------
@@ -105,8 +109,9 @@ def propagated_labels(signals: Tensor) -> tuple[Tensor, Tensor]:
     share_NC = torch.where(is_reached_N1, signals, 1) / torch.where(
         is_reached_N1, total_N1, signals.shape[1]
     )
-    spread = math.log(max(2, signals.shape[1]))
-    weight_N = (1 - entropy(share_NC) / spread).clamp_min(0)
+    spread_N = entropy(share_NC) / math.log(max(2, signals.shape[1]))
+    weight_N = (1 - spread_N).clamp_min(0)
+    weight_N = torch.where(spread_N < largest_entropy, weight_N, 0)
     top = weight_N.max()
     return signals.argmax(1), weight_N / top if top > 0 else weight_N
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from skal_deep.functional._checks import check_finite
-from skal_deep.functional._chunks import chunks
+from skal_deep.functional._chunks import block_shape, slices
 from skal_deep.functional._picks import Picks
 from skal_deep.functional.neighbors import unit_rows
 
@@ -57,15 +57,14 @@ def suggestive_annotation(
         check_finite(handicaps=handicaps)
     points_ND, data_MD = unit_rows(embeddings), unit_rows(data)
     similar_M = data_MD.new_zeros(len(data))
+    height, width = block_shape(len(data_MD), len(points_ND), data.device)
     for step in range(batch_size):
         gain_N = torch.zeros(len(points_ND), dtype=torch.float64, device=data.device)
-        for part in chunks(len(data_MD), len(points_ND)):
-            cosine_BN = data_MD[part] @ points_ND.T
-            gain_N += (
-                (cosine_BN - similar_M[part, None])
-                .clamp_min_(0)
-                .sum(0, dtype=torch.float64)
-            )
+        for part in slices(len(data_MD), height):
+            for columns in slices(len(points_ND), width):
+                cosine_mn = data_MD[part] @ points_ND[columns].T
+                cosine_mn.sub_(similar_M[part, None]).clamp_min_(0)
+                gain_N[columns] += cosine_mn.sum(0, dtype=torch.float64)
         if handicaps is not None:
             gain_N -= handicaps
         pick = picks.take(gain_N.to(points_ND.dtype))

@@ -14,8 +14,8 @@ from skal_deep.modules._standardizer import Standardizer, by_chunks
 from skal_deep.modules._training import (
     adam,
     descend,
-    scaled_minibatches,
     train,
+    two_pools,
 )
 from skal_deep.modules._vae import make_encoder
 
@@ -249,16 +249,12 @@ class _Start:
         generator: torch.Generator,
         device: torch.device | str,
     ):
-        self.scale = Standardizer(X_labeled, X_unlabeled)
-        self._labeled, self._unlabeled = (
-            scaled_minibatches(
-                *arrays,
-                scale=self.scale,
-                batch_size=batch_size,
-                generator=generator,
-                device=device,
-            )
-            for arrays in ((X_labeled, y_labeled), (X_unlabeled,))
+        self.scale, self._labeled, self._unlabeled = two_pools(
+            (X_labeled, y_labeled),
+            [X_unlabeled],
+            batch_size=batch_size,
+            generator=generator,
+            device=device,
         )
         self._n_classes, self._device = int(y_labeled.max()) + 1, device
         self._seed = int(torch.randint(2**31, (1,), generator=generator))

@@ -16,8 +16,8 @@ from skal_deep.modules._standardizer import Standardizer, by_chunks
 from skal_deep.modules._training import (
     adam,
     descend,
-    scaled_minibatches,
     train,
+    two_pools,
 )
 from skal_deep.modules._vae import VAE
 
@@ -77,17 +77,12 @@ def train_sraal(
     score : callable
         Takes rows, returns logits of the state, (N,): high = unlabelled and uncertain.
     """
-    scale = Standardizer(X_labeled, X_unlabeled)
-    labeled, unlabeled = (
-        scaled_minibatches(
-            X,
-            beside,
-            scale=scale,
-            batch_size=batch_size,
-            generator=generator,
-            device=device,
-        )
-        for X, beside in ((X_labeled, y_labeled), (X_unlabeled, indicators.float()))
+    scale, labeled, unlabeled = two_pools(
+        (X_labeled, y_labeled),
+        (X_unlabeled, indicators.float()),
+        batch_size=batch_size,
+        generator=generator,
+        device=device,
     )
     with isolated_rng(int(torch.randint(2**31, (1,), generator=generator))):
         vae = VAE(X_labeled.shape[1:], 2 * latent_dim, n_decoded=latent_dim)

@@ -73,40 +73,46 @@ class Minibatches:
         return rows
 
 
-def scaled_minibatches(
-    X: NDArray[Any],
-    *others: NDArray[Any] | Tensor,
-    scale: Standardizer,
+def two_pools(
+    labeled: Sequence[Any],
+    unlabeled: Sequence[Any],
+    *,
     batch_size: int,
     generator: torch.Generator,
     device: torch.device | str = "cpu",
-) -> Minibatches:
-    """Return mini-batches of standardised rows, scaled once if they fit into memory.
+) -> tuple[Standardizer, Minibatches, Minibatches]:
+    """Return the scale of labelled and unlabelled rows, and mini-batches of each.
+
+    Rows are scaled once if they fit into memory.
 
     Parameters
     ----------
-    X : ndarray of shape (N, ...)
-        Rows.
-    *others : ndarray or Tensor of shape (N, ...)
-        What belongs to the rows, such as targets.
-    scale : Standardizer
-        Fitted to the rows, and those of other pools.
+    labeled : sequence of ndarray or Tensor of shape (N, ...)
+        Labelled rows, and what belongs to them, such as targets.
+    unlabeled : sequence of ndarray or Tensor of shape (M, ...)
+        Unlabelled rows, and what belongs to them.
     batch_size : int
-        Rows of a mini-batch.
+        Rows of a mini-batch from each of the two.
     generator : torch.Generator
-        Decides which rows.
+        Decides which rows; on the CPU.
     device : torch.device or str, default="cpu"
         Device of the mini-batches.
     """
-    rows = scale.once(X) if len(X) else None
-    return Minibatches(
-        X if rows is None else rows,
-        *others,
-        batch_size=batch_size,
-        generator=generator,
-        scale=scale if rows is None else torch.as_tensor,
-        device=device,
-    )
+    scale = Standardizer(labeled[0], unlabeled[0])
+
+    def minibatches(arrays: Sequence[Any]) -> Minibatches:
+        X, *others = arrays
+        rows = scale.once(X) if len(X) else None
+        return Minibatches(
+            X if rows is None else rows,
+            *others,
+            batch_size=batch_size,
+            generator=generator,
+            scale=scale if rows is None else torch.as_tensor,
+            device=device,
+        )
+
+    return scale, minibatches(labeled), minibatches(unlabeled)
 
 
 def adam(module: nn.Module, lr: float) -> torch.optim.Optimizer:

@@ -15,8 +15,8 @@ from skal_deep.modules._standardizer import Standardizer, by_chunks
 from skal_deep.modules._training import (
     adam,
     descend,
-    scaled_minibatches,
     train,
+    two_pools,
 )
 
 # So many steps lie between two looks at the accuracy.
@@ -76,12 +76,12 @@ def train_unlabeled_detector(
     score : callable
         Takes rows (N, D), returns logits of "unlabelled", (N,).
     """
-    scale = Standardizer(X_labeled, X_unlabeled)
-    labeled, unlabeled = (
-        scaled_minibatches(
-            X, scale=scale, batch_size=batch_size, generator=generator, device=device
-        )
-        for X in (X_labeled, X_unlabeled)
+    scale, labeled, unlabeled = two_pools(
+        [X_labeled],
+        [X_unlabeled],
+        batch_size=batch_size,
+        generator=generator,
+        device=device,
     )
     with isolated_rng(int(torch.randint(2**31, (1,), generator=generator))):
         net = Discriminator(X_labeled.shape[1], n_hidden, n_layers).to(device)

@@ -17,8 +17,8 @@ from skal_deep.modules._standardizer import Standardizer, row_chunks
 from skal_deep.modules._training import (
     adam,
     descend,
-    scaled_minibatches,
     train,
+    two_pools,
 )
 from skal_deep.modules._vae import VAE
 
@@ -172,18 +172,13 @@ def train_vaal(
     >>> train_vaal(X[:5], X[5:], n_iterations=2, generator=generator).proba(X).shape
     torch.Size([20])
     """
-    scale = Standardizer(X_labeled, X_unlabeled)
     beside = [()] * 2 if tasks is None else [(task.float(),) for task in tasks]
-    labeled, unlabeled = (
-        scaled_minibatches(
-            X,
-            *task,
-            scale=scale,
-            batch_size=batch_size,
-            generator=generator,
-            device=device,
-        )
-        for X, task in zip((X_labeled, X_unlabeled), beside, strict=True)
+    scale, labeled, unlabeled = two_pools(
+        (X_labeled, *beside[0]),
+        (X_unlabeled, *beside[1]),
+        batch_size=batch_size,
+        generator=generator,
+        device=device,
     )
     n_inputs = latent_dim + len(beside[0])
     with isolated_rng(int(torch.randint(2**31, (1,), generator=generator))):

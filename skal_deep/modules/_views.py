@@ -25,14 +25,13 @@ def changed_rows(
         Rows.
     augment : callable
         Takes and returns the inputs of a mini-batch as a tensor; it may draw from
-        torch's global generator, which is put back.
+        the global generators of torch, NumPy and Python, which are put back.
     seed : int
         Another one gives another view.
     """
     views = []
-    with isolated_rng(seed):
-        for row in X:
-            torch.manual_seed(zlib.crc32(np.ascontiguousarray(row).tobytes(), seed))
+    for row in X:
+        with isolated_rng(zlib.crc32(np.ascontiguousarray(row).tobytes(), seed)):
             # a copy: the callable may write into what it is given
             views.append(np.asarray(augment(torch.as_tensor(row[None].copy()))))
     changed: NDArray[Any] = np.concatenate(views)

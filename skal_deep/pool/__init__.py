@@ -51,6 +51,7 @@ from skal_deep.pool._predictive_entropy import PredictiveEntropy
 from skal_deep.pool._prob_cover import ProbCover
 from skal_deep.pool._robust_core_set import RobustCoreSet
 from skal_deep.pool._selection import Power, SelectionRule, Softmax, SoftRank, TopK
+from skal_deep.pool._selection_via_proxy import SelectionViaProxy
 from skal_deep.pool._sraal import SRAAL
 from skal_deep.pool._suggestive_annotation import SuggestiveAnnotation
 from skal_deep.pool._switch_strategy import SwitchStrategy
@@ -119,6 +120,7 @@ __all__ = [
     "RobustCoreSet",
     "ScoreQueryStrategy",
     "SelectionRule",
+    "SelectionViaProxy",
     "SoftRank",
     "Softmax",
     "SuggestiveAnnotation",

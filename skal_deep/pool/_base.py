@@ -42,14 +42,14 @@ from skal_deep.pool._checks import (
     check_utilities,
     warn_untrained,
 )
-from skal_deep.pool._order import same_rows, shuffle
+from skal_deep.pool._order import same_rows
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._rows import Rows
 from skal_deep.pool._selection import SelectionRule, TopK
 from skal_deep.rows._costs import affordable, as_cost, n_within
 from skal_deep.rows._data import as_data, is_numbers, n_columns, n_rows, take
 from skal_deep.rows._label_array import label_array
-from skal_deep.rows._order import canonical_order
+from skal_deep.rows._order import canonical_order, random_order
 from skal_deep.rows._row_weights import row_weights
 
 
@@ -333,14 +333,14 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         model, has_label = as_model(clf), is_labeled(y, self.missing_label_)
         own, foreign = told_apart
         labeled = canonical_order(own, np.flatnonzero(has_label), y, sample_weight)
-        unlabeled = canonical_order(own, np.flatnonzero(~has_label))
-        data = candidates if is_foreign else X
+        shuffle = derived_seed(seed, 0)
+        unlabeled = random_order(own, np.flatnonzero(~has_label), shuffle)
+        data, rows = candidates if is_foreign else X, unlabeled
         if is_foreign:
-            rows = canonical_order(foreign, np.arange(n_rows(data)))
-        else:
-            rows = unlabeled if candidates is None else canonical_order(own, candidates)
+            rows = random_order(foreign, np.arange(n_rows(data)), shuffle)
+        elif candidates is not None:
+            rows = random_order(own, np.sort(candidates), shuffle)
         is_all = same_rows(data, rows, X, unlabeled)
-        rows = shuffle(rows, derived_seed(seed, 0))
         weight = None if sample_weight is None else sample_weight[labeled]
 
         def without(hidden: NDArray[np.intp]) -> Any:
@@ -365,6 +365,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             generator=torch.Generator().manual_seed(seed),
             with_utilities=with_utilities,
             cost=None if cost is None else cost[rows],
+            sample_weight=sample_weight,
         )
         return pool, rows
 

@@ -17,6 +17,7 @@ from skal_deep.rows._data import (
     as_data,
     check_alike,
     check_no_mask,
+    is_finite,
     is_numbers,
     is_table,
     n_columns,
@@ -148,7 +149,7 @@ def check_finite(X: Any, name: str, why: str) -> None:
     why : str
         Who needs finite numbers.
     """
-    if not np.isfinite(X).all():
+    if not is_finite(np.asarray(X)):
         raise ValueError(
             f"Input {name} contains NaN or infinity, and {why} needs finite numbers: "
             "pass a Pipeline that fills them in, for example by SimpleImputer."

@@ -2,19 +2,17 @@
 
 from typing import Any, ClassVar
 
-import torch
 from sklearn.utils._param_validation import StrOptions
 from torch import Tensor
 
 from skal_deep.classifier import PredictsProba
 from skal_deep.functional.novelty import novelty_and_entropy
 from skal_deep.modules._unlabeled_detector import train_unlabeled_detector
-from skal_deep.pool._base import ScoreQueryStrategy
 from skal_deep.pool._pool import Pool
-from skal_deep.pool._two_pools import TRAINING, lacks_a_pool
+from skal_deep.pool._two_pools import TwoPoolStrategy, settings_of
 
 
-class DAAL(ScoreQueryStrategy):
+class DAAL(TwoPoolStrategy):
     """Deep adversarial active learning with model uncertainty (DAAL).
 
     Trains a discriminator to tell unlabelled from labelled rows by their embeddings.
@@ -79,8 +77,7 @@ class DAAL(ScoreQueryStrategy):
     _needs = (PredictsProba,)
     _does_without_labels: ClassVar[bool] = True
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **ScoreQueryStrategy._parameter_constraints,
-        **TRAINING,
+        **TwoPoolStrategy._parameter_constraints,
         "rule": [StrOptions({"product", "odds"})],
     }
 
@@ -103,19 +100,13 @@ class DAAL(ScoreQueryStrategy):
         self.verbose = verbose
         self.selection = selection
 
-    def _score(self, pool: Pool) -> Tensor:
-        if lacks_a_pool(pool, "DAAL"):
-            return torch.ones(len(pool))
+    def _compare(self, pool: Pool) -> Tensor:
         proba_NC, points_ND = pool.predict_and_embed()
         score = train_unlabeled_detector(
             pool.labeled.embed().numpy(force=True),
             pool.unlabeled.embed().numpy(force=True),
-            n_iterations=self.n_iterations,
-            batch_size=self.train_batch_size,
-            lr=self.lr,
-            generator=pool.generator,
             name="DAAL",
-            verbose=self.verbose,
+            **settings_of(self, pool),
         )
         novelty_N = score(points_ND.numpy(force=True)).to(proba_NC.device)
         return novelty_and_entropy(novelty_N, proba_NC, self.rule)

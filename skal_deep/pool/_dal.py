@@ -13,7 +13,7 @@ from skal_deep.functional.discrimination import discriminative_batches
 from skal_deep.modules._unlabeled_detector import train_unlabeled_detector
 from skal_deep.pool._base import DeepQueryStrategy
 from skal_deep.pool._pool import Pool
-from skal_deep.pool._two_pools import TRAINING, lacks_a_pool
+from skal_deep.pool._two_pools import TRAINING, lacks_a_pool, settings_of
 
 # At most so many unlabelled rows for each labelled one are trained on.
 _RATIO = 10
@@ -139,12 +139,8 @@ class DAL(DeepQueryStrategy):
             pool.unlabeled.embed()[left].numpy(force=True),
             n_hidden=256,
             n_layers=3,
-            n_iterations=self.n_iterations,
             stop_accuracy=self.stop_accuracy,
-            batch_size=self.train_batch_size,
-            lr=self.lr,
-            generator=pool.generator,
             name="DAL",
-            verbose=self.verbose,
+            **settings_of(self, pool),
         )
         return score(points_ND.numpy(force=True))

@@ -10,15 +10,17 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from skal_deep.classifier import PredictsVariance, SamplesPredictions, SamplesProba
-from skal_deep.functional import epig
+from skal_deep.functional import epig, second_order_epig
 from skal_deep.functional.gaussian_regression import gaussian_epig_of_draws
-from skal_deep.functional.prediction_information import class_weights
+from skal_deep.functional.prediction_information import class_weights, with_exact
 from skal_deep.pool._base import ScoreQueryStrategy
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._rows import Rows
 
 # Two unrelated rows have a squared correlation of 1 / (S - 1) by S draws.
 _FEW_DRAWS = 50
+# From that many classes on not all rows are scored exactly.
+_MANY_CLASSES = 200
 
 
 class EPIG(ScoreQueryStrategy):
@@ -39,9 +41,11 @@ class EPIG(ScoreQueryStrategy):
     estimates the shares of the classes from the pool; here they are estimated from the
     targets themselves.
 
-    Scoring N rows against M targets takes ``O(S N M C^2)`` operations. Memory is that
-    of the targets' draws, ``O(S M C)``, and ``O(N)``: the draws of a large pool never
-    exist all at once.
+    Scoring N rows against M targets takes ``O(S N M C^2)`` operations. So from 200
+    classes on only the ``n_exact`` rows that are best to second order, which has a
+    closed form, are scored exactly. The utilities of the others are estimates then,
+    scaled to the exact ones and never above them. Memory is that of the targets'
+    draws, ``O(S M C)``, and ``O(N)``: the draws of a large pool never exist at once.
 
     Parameters
     ----------
@@ -55,6 +59,9 @@ class EPIG(ScoreQueryStrategy):
     target_classes : array-like of shape (n_classes,), default=None
         Probabilities of the classes among the inputs that matter, in the order of the
         classifier's classes; ``None`` weighs all targets equally.
+    n_exact : int, default=30
+        Number of rows that are scored exactly where there are 200 classes or more. Take
+        three times the size of the batch; with the size of the pool all rows are.
     selection : SelectionRule, default=None
         How to form a batch from the scores; ``None`` is :class:`TopK`, and
         :class:`Power` gives its stochastic form.
@@ -93,6 +100,7 @@ class EPIG(ScoreQueryStrategy):
         "n_targets": [Interval(Integral, 1, None, closed="left")],
         "X_target": ["array-like", "sparse matrix", None],
         "target_classes": ["array-like", None],
+        "n_exact": [Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
@@ -101,6 +109,7 @@ class EPIG(ScoreQueryStrategy):
         n_targets=100,
         X_target=None,
         target_classes=None,
+        n_exact=30,
         selection=None,
         missing_label=-1,
         random_state=None,
@@ -110,6 +119,7 @@ class EPIG(ScoreQueryStrategy):
         self.n_targets = n_targets
         self.X_target = X_target
         self.target_classes = target_classes
+        self.n_exact = n_exact
         self.selection = selection
 
     def _score(self, pool: Pool) -> Tensor:
@@ -124,8 +134,16 @@ class EPIG(ScoreQueryStrategy):
         if self.target_classes is not None:
             class_C = torch.as_tensor(self.target_classes)
             weight_M = class_weights(target_SMC.mean(0), class_C)
-        kernel = partial(epig, target_samples=target_SMC, target_weights=weight_M)
-        return pool.score_samples(kernel, self.n_samples)
+        exact, second_order = (
+            partial(kernel, target_samples=target_SMC, target_weights=weight_M)
+            for kernel in (epig, second_order_epig)
+        )
+        if target_SMC.shape[-1] < _MANY_CLASSES or len(pool) <= self.n_exact:
+            return pool.score_samples(exact, self.n_samples)
+        estimate_N = pool.score_samples(second_order, self.n_samples)
+        best = estimate_N.topk(self.n_exact).indices
+        exact_b = pool.at(best).score_samples(exact, self.n_samples)
+        return with_exact(estimate_N, best, exact_b)
 
     def _score_numbers(self, pool: Pool, targets: Rows) -> Tensor:
         """Return information about what a regressor predicts for the targets."""

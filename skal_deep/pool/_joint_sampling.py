@@ -3,22 +3,20 @@
 from numbers import Real
 from typing import Any, ClassVar
 
-import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from skal_deep.modules._joint_selector import train_joint_selector
-from skal_deep.pool._base import ScoreQueryStrategy
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._two_pools import (
-    TRAINING,
+    TwoPoolStrategy,
     label_numbers,
-    lacks_a_pool,
     numbers_of,
+    settings_of,
 )
 
 
-class JointSampling(ScoreQueryStrategy):
+class JointSampling(TwoPoolStrategy):
     """Joint learner and sampler: one net learns classes, and which rows are labelled.
 
     A net of the strategy's own learns the classes of labelled rows and, from the same
@@ -81,8 +79,7 @@ class JointSampling(ScoreQueryStrategy):
 
     _needs = ()
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **ScoreQueryStrategy._parameter_constraints,
-        **TRAINING,
+        **TwoPoolStrategy._parameter_constraints,
         "target": [Interval(Real, 0, 1, closed="both")],
     }
 
@@ -105,18 +102,12 @@ class JointSampling(ScoreQueryStrategy):
         self.verbose = verbose
         self.selection = selection
 
-    def _score(self, pool: Pool) -> Tensor:
-        if lacks_a_pool(pool, "JointSampling"):
-            return torch.ones(len(pool))
+    def _compare(self, pool: Pool) -> Tensor:
         X_labeled, X_unlabeled, X = numbers_of(pool, "JointSampling")
         selector = train_joint_selector(
             X_labeled,
             label_numbers(pool),
             X_unlabeled,
-            n_iterations=self.n_iterations,
-            batch_size=self.train_batch_size,
-            lr=self.lr,
-            generator=pool.generator,
-            verbose=self.verbose,
+            **settings_of(self, pool),
         )
         return -((-selector.novelty(X)).sigmoid() - self.target).abs()

@@ -3,23 +3,21 @@
 from numbers import Real
 from typing import Any, ClassVar
 
-import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from skal_deep.functional.novelty import uncertain_among_new
 from skal_deep.modules._joint_selector import train_minimax_selector
-from skal_deep.pool._base import ScoreQueryStrategy
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._two_pools import (
-    TRAINING,
+    TwoPoolStrategy,
     label_numbers,
-    lacks_a_pool,
     numbers_of,
+    settings_of,
 )
 
 
-class MAL(ScoreQueryStrategy):
+class MAL(TwoPoolStrategy):
     """Minimax Active Learning (MAL).
 
     A net of the strategy's own learns the classes of labelled rows by cosines with one
@@ -80,8 +78,7 @@ class MAL(ScoreQueryStrategy):
 
     _needs = ()
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **ScoreQueryStrategy._parameter_constraints,
-        **TRAINING,
+        **TwoPoolStrategy._parameter_constraints,
         "entropy_weight": [Interval(Real, 0, None, closed="left")],
     }
 
@@ -104,19 +101,13 @@ class MAL(ScoreQueryStrategy):
         self.verbose = verbose
         self.selection = selection
 
-    def _score(self, pool: Pool) -> Tensor:
-        if lacks_a_pool(pool, "MAL"):
-            return torch.ones(len(pool))
+    def _compare(self, pool: Pool) -> Tensor:
         X_labeled, X_unlabeled, X = numbers_of(pool, "MAL")
         selector = train_minimax_selector(
             X_labeled,
             label_numbers(pool),
             X_unlabeled,
             entropy_weight=self.entropy_weight,
-            n_iterations=self.n_iterations,
-            batch_size=self.train_batch_size,
-            lr=self.lr,
-            generator=pool.generator,
-            verbose=self.verbose,
+            **settings_of(self, pool),
         )
         return uncertain_among_new(selector.novelty(X), selector.proba(X))

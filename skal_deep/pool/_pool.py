@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skal_deep.classifier import Model, as_model
-from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier.door._model_checks import class_positions
 from skal_deep.functional import nearest_neighbors
-from skal_deep.pool._order import shuffle
 from skal_deep.pool._rows import Rows
-from skal_deep.rows._data import take
+from skal_deep.rows._data import n_rows, take
 
 
 class Pool(Rows):
@@ -54,6 +52,8 @@ class Pool(Rows):
         Whether the caller asks for utilities. If not, a strategy need not compute them.
     cost : ndarray of shape (N,) or None
         What the label of each candidate costs, if that was said.
+    sample_weight : ndarray of shape (n_samples,), default=None
+        Weights of all rows of the data.
 
     Attributes
     ----------
@@ -98,6 +98,7 @@ class Pool(Rows):
         generator: torch.Generator,
         with_utilities: bool,
         cost: NDArray[np.float64] | None = None,
+        sample_weight: NDArray[Any] | None = None,
     ):
         super().__init__(data, positions, model, seed)
         self.labeled = labeled
@@ -108,10 +109,11 @@ class Pool(Rows):
         self.generator = generator
         self.with_utilities = with_utilities
         self.cost = cost
+        self._sample_weight = sample_weight
         self.score_whole: Callable[[], Tensor] | None = None
         self.unlabeled_beside = None if is_all or not len(unlabeled) else unlabeled
-        if is_all and not is_foreign:
-            unlabeled.take_answers_of(self)
+        if is_all and not is_foreign:  # the same rows in the same order
+            unlabeled._answers = self._answers
 
     def embed_data(self) -> Tensor:
         """Return embeddings of all rows of the data, the labelled ones first."""
@@ -160,6 +162,24 @@ class Pool(Rows):
         """What candidates are taken from: the unlabelled rows, if there are any."""
         return self.unlabeled if len(self.unlabeled) else self
 
+    def as_given(self, missing_label: Any) -> dict[str, Any]:
+        """Return the data, labels, weights and candidates of the query, by their names.
+
+        Parameters
+        ----------
+        missing_label : scalar, str, nan or None
+            Marks a row without a label.
+        """
+        data = self.labeled._data
+        y = np.full(n_rows(data), missing_label, self.y_labeled.dtype)
+        y[self.labeled._positions] = self.y_labeled
+        return {
+            "X": data,
+            "y": y,
+            "sample_weight": self._sample_weight,
+            "candidates": self.X if self.is_foreign else self._positions,
+        }
+
     def whole(self) -> "Pool":
         """Return the pool that scores of the candidates are compared in.
 
@@ -172,10 +192,9 @@ class Pool(Rows):
             return self
         whole = copy(self)
         whole._data = self.unlabeled._data
-        whole._positions = shuffle(
-            self.unlabeled._positions, derived_seed(self._seed, 0)
-        )
-        whole._answers, whole.is_foreign, whole.unlabeled_beside = {}, False, None
+        whole._positions = self.unlabeled._positions
+        whole._answers = self.unlabeled._answers
+        whole.is_foreign, whole.unlabeled_beside = False, None
         whole.cost = None
         whole.generator = torch.Generator()
         whole.generator.set_state(self.generator.get_state())
@@ -189,4 +208,6 @@ class Pool(Rows):
         if self.is_foreign:
             return nearest_neighbors(self.embed(), self.embed_data(), 1)[1][:, 0]
         order = np.concatenate([self.labeled._positions, self.unlabeled._positions])
-        return torch.as_tensor(np.argsort(order)[self._positions])
+        at = np.empty_like(order)
+        at[order] = np.arange(len(order))
+        return torch.as_tensor(at[self._positions])

@@ -1,7 +1,7 @@
 """Rows of data, seen through a model."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from skal_deep.pool._checks import check_finite
 from skal_deep.rows._data import (
     as_data,
     check_alike,
+    is_finite,
     is_numbers,
     n_columns,
     n_rows,
@@ -85,7 +86,6 @@ class Rows:
         self._model = model
         self._seed = seed
         self._answers: dict[Any, Tensor] = {}
-        self._others: tuple[Rows, NDArray[np.intp]] | None = None
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -112,15 +112,13 @@ class Rows:
             return seen_ND.reshape(len(self), *shape)
         return seen_ND
 
-    def take_answers_of(self, others: "Rows") -> None:
-        """Look answers up in those of other rows, which these are among."""
-        order = np.argsort(others._positions)
-        at = np.searchsorted(others._positions, self._positions, sorter=order)
-        self._others = others, order[at]
-
     def seen_by(self, model: Model, some: NDArray[np.intp]) -> "Rows":
         """Return some of these rows, seen through another model."""
         return Rows(self._data, self._positions[some], model, self._seed)
+
+    def at(self, some: Tensor) -> "Rows":
+        """Return some of these rows, whose answers are computed anew."""
+        return self.seen_by(self._model, some.numpy(force=True))
 
     def predict_proba(self) -> Tensor:
         """Return class probabilities of shape (N, C)."""
@@ -168,14 +166,12 @@ class Rows:
 
     def predict_and_embed(self) -> tuple[Tensor, Tensor]:
         """Return probabilities (N, C) and embeddings (N, D), in one pass."""
-        if self._others is not None:
-            self._others[0].predict_and_embed()
-        elif hasattr(self._model, "predict_and_embed") and not self._answers:
+        if hasattr(self._model, "predict_and_embed") and not self._answers:
             both = self._by_chunk("predict_and_embed")
             for name, chunks in zip(
                 ("predict_proba", "embed"), zip(*both, strict=True), strict=True
             ):
-                self._answers[(name,)] = torch.cat(chunks)
+                self._answers[(name,)] = _joined(chunks, 0)
         return self.predict_proba(), self.embed()
 
     def gradient_features(self, weights: str, n_features: int) -> Tensor:
@@ -270,21 +266,16 @@ class Rows:
             is_exact = np.can_cast(data.dtype, dtype, "same_kind")
             if is_exact or np.array_equal(data.astype(dtype), data):
                 data = data.astype(dtype)  # else fractions among counts: they stay
-        is_finite = not is_numbers(data) or bool(np.isfinite(data).all())
-        if not n_rows(data) or not (is_finite or np.isnan(self._data).any()):
+        finite = not is_numbers(data) or is_finite(data)
+        if not n_rows(data) or not (finite or np.isnan(self._data).any()):
             raise ValueError("X_target must hold one row at least, and finite numbers.")
         return Rows(data, np.arange(n_rows(data)), self._model, self._seed)
 
     def _answer(self, name: str, *args: Any, dim: int = 0) -> Tensor:
         """Return the model's answer for all rows, the same one each time."""
         key = (name, *args)
-        if key not in self._answers and self._others is not None:
-            others, at = self._others
-            answer = others._answer(name, *args, dim=dim)
-            at_N = torch.as_tensor(at, device=answer.device)
-            self._answers[key] = answer.index_select(dim, at_N)
         if key not in self._answers:
-            self._answers[key] = torch.cat(list(self._by_chunk(name, *args)), dim=dim)
+            self._answers[key] = _joined(self._by_chunk(name, *args), dim)
         return self._answers[key]
 
     def _by_chunk(
@@ -296,3 +287,9 @@ class Rows:
         size = fit_in_memory if size is None else min(size, fit_in_memory)
         for start in range(0, len(self), size):
             yield method(take(self._data, self._positions[start : start + size]), *args)
+
+
+def _joined(parts: Iterable[Tensor], dim: int) -> Tensor:
+    """Return the answers for all rows; a single part is not copied."""
+    first, *others = parts
+    return torch.cat([first, *others], dim=dim) if others else first

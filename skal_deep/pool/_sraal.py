@@ -3,24 +3,22 @@
 from numbers import Integral
 from typing import Any, ClassVar
 
-import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from skal_deep.classifier import PredictsProba
 from skal_deep.functional.novelty import uncertainty_indicator
 from skal_deep.modules._sraal import train_sraal
-from skal_deep.pool._base import ScoreQueryStrategy
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._two_pools import (
-    TRAINING,
+    TwoPoolStrategy,
     check_axes,
     label_numbers,
-    lacks_a_pool,
+    settings_of,
 )
 
 
-class SRAAL(ScoreQueryStrategy):
+class SRAAL(TwoPoolStrategy):
     """State-Relabeling Adversarial Active Learning (SRAAL).
 
     As :class:`VAAL`, but an unlabelled row is not just "unlabelled" to the
@@ -30,6 +28,12 @@ class SRAAL(ScoreQueryStrategy):
 
     Use it in place of VAAL when there is a classifier, and unlabelled rows that it
     knows well should not be asked for.
+
+    Do not expect it to find what is new by itself: the encoder is trained to hide the
+    states that the discriminator reads. On the digits, with labels of half of the
+    classes, the indicator alone ranks rows of the other half at an area under the ROC
+    curve of 0.95; the discriminator is at 0.75 after 80 iterations, and at 0.58 after
+    200. Without the encoder's adversarial loss it would be at 0.97.
 
     The losses have the scale of the evidence lower bound. The published code has three
     defects that are not repeated: in half of the steps its head learns wrong labels,
@@ -83,8 +87,7 @@ class SRAAL(ScoreQueryStrategy):
     _needs = (PredictsProba,)
     _does_without_labels: ClassVar[bool] = True
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **ScoreQueryStrategy._parameter_constraints,
-        **TRAINING,
+        **TwoPoolStrategy._parameter_constraints,
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
     }
 
@@ -107,9 +110,7 @@ class SRAAL(ScoreQueryStrategy):
         self.verbose = verbose
         self.selection = selection
 
-    def _score(self, pool: Pool) -> Tensor:
-        if lacks_a_pool(pool, "SRAAL"):
-            return torch.ones(len(pool))
+    def _compare(self, pool: Pool) -> Tensor:
         check_axes(pool, "SRAAL")
         score = train_sraal(
             pool.labeled.seen_X(),
@@ -117,10 +118,6 @@ class SRAAL(ScoreQueryStrategy):
             pool.unlabeled.seen_X(),
             uncertainty_indicator(pool.unlabeled.predict_proba()).cpu(),
             latent_dim=self.latent_dim,
-            n_iterations=self.n_iterations,
-            batch_size=self.train_batch_size,
-            lr=self.lr,
-            generator=pool.generator,
-            verbose=self.verbose,
+            **settings_of(self, pool),
         )
         return score(pool.seen_X())

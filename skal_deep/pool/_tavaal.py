@@ -3,19 +3,17 @@
 from numbers import Integral
 from typing import Any, ClassVar
 
-import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
 from skal_deep.classifier import PredictsProba
 from skal_deep.modules._vaal import train_vaal
-from skal_deep.pool._base import ScoreQueryStrategy
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._rows import Rows
-from skal_deep.pool._two_pools import TRAINING, check_axes, lacks_a_pool
+from skal_deep.pool._two_pools import TwoPoolStrategy, check_axes, settings_of
 
 
-class TAVAAL(ScoreQueryStrategy):
+class TAVAAL(TwoPoolStrategy):
     """Task-aware VAAL (TA-VAAL).
 
     As :class:`VAAL`, but the discriminator is also given what the task's classifier
@@ -81,8 +79,7 @@ class TAVAAL(ScoreQueryStrategy):
     _needs = (PredictsProba,)
     _does_without_labels: ClassVar[bool] = True
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **ScoreQueryStrategy._parameter_constraints,
-        **TRAINING,
+        **TwoPoolStrategy._parameter_constraints,
         "task": [StrOptions({"confidence", "loss"})],
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
     }
@@ -108,22 +105,16 @@ class TAVAAL(ScoreQueryStrategy):
         self.verbose = verbose
         self.selection = selection
 
-    def _score(self, pool: Pool) -> Tensor:
-        if lacks_a_pool(pool, "TAVAAL"):
-            return torch.ones(len(pool))
+    def _compare(self, pool: Pool) -> Tensor:
         check_axes(pool, "TAVAAL")
         scorer = train_vaal(
             pool.labeled.seen_X(),
             pool.unlabeled.seen_X(),
             tasks=(self._task(pool.labeled), self._task(pool.unlabeled)),
             latent_dim=self.latent_dim,
-            n_iterations=self.n_iterations,
             n_vae_steps=1,
-            batch_size=self.train_batch_size,
-            lr=self.lr,
-            generator=pool.generator,
             name="TAVAAL",
-            verbose=self.verbose,
+            **settings_of(self, pool),
         )
         return 1 - scorer.proba(pool.seen_X(), self._task(pool))
 

@@ -1,8 +1,9 @@
 """What strategies share that train a net on labelled and unlabelled rows."""
 
 import warnings
+from abc import ABC, abstractmethod
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from skal_deep.modules._images import axes_hint, has_channels_last
+from skal_deep.pool._base import DeepQueryStrategy, ScoreQueryStrategy
 from skal_deep.pool._pool import Pool
 
 # The parameters of such a training, and what they may be.
@@ -20,6 +22,17 @@ TRAINING: dict[str, Any] = {
     "lr": [Interval(Real, 0, None, closed="neither")],
     "verbose": ["boolean"],
 }
+
+
+def settings_of(strategy: DeepQueryStrategy, pool: Pool) -> dict[str, Any]:
+    """Return a strategy's settings of such a training, as its functions take them."""
+    return {
+        "n_iterations": strategy.n_iterations,
+        "batch_size": strategy.train_batch_size,
+        "lr": strategy.lr,
+        "generator": pool.generator,
+        "verbose": strategy.verbose,
+    }
 
 
 def lacks_a_pool(pool: Pool, name: str) -> bool:
@@ -59,3 +72,25 @@ def numbers_of(
 def label_numbers(pool: Pool) -> Tensor:
     """Return the labels as numbers from 0, of shape (M,)."""
     return torch.as_tensor(np.unique(pool.y_labeled, return_inverse=True)[1])
+
+
+class TwoPoolStrategy(ScoreQueryStrategy, ABC):
+    """A strategy that scores by a net trained on labelled and unlabelled rows.
+
+    A subclass implements ``_compare`` and has the parameters of the training. Where
+    there is nothing to compare, picks are random.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **ScoreQueryStrategy._parameter_constraints,
+        **TRAINING,
+    }
+
+    def _score(self, pool: Pool) -> Tensor:
+        if lacks_a_pool(pool, type(self).__name__):
+            return torch.ones(len(pool))
+        return self._compare(pool)
+
+    @abstractmethod
+    def _compare(self, pool: Pool) -> Tensor:
+        """Return the scores of the candidates, where there are rows of both pools."""

@@ -3,20 +3,18 @@
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
-import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
 from skal_deep.modules._vaal import train_vaal
-from skal_deep.pool._base import ScoreQueryStrategy
 from skal_deep.pool._pool import Pool
-from skal_deep.pool._two_pools import TRAINING, lacks_a_pool, numbers_of
+from skal_deep.pool._two_pools import TwoPoolStrategy, numbers_of, settings_of
 
 _POSITIVE_INT = [Interval(Integral, 1, None, closed="left")]
 _NOT_NEGATIVE = [Interval(Real, 0, None, closed="left")]
 
 
-class VAAL(ScoreQueryStrategy):
+class VAAL(TwoPoolStrategy):
     """Variational Adversarial Active Learning (VAAL).
 
     Trains a variational autoencoder on all inputs, and a discriminator D that tells
@@ -92,8 +90,7 @@ class VAAL(ScoreQueryStrategy):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **ScoreQueryStrategy._parameter_constraints,
-        **TRAINING,
+        **TwoPoolStrategy._parameter_constraints,
         "latent_dim": _POSITIVE_INT,
         "beta": _NOT_NEGATIVE,
         "adversary_weight": _NOT_NEGATIVE,
@@ -128,9 +125,7 @@ class VAAL(ScoreQueryStrategy):
         self.verbose = verbose
         self.selection = selection
 
-    def _score(self, pool: Pool) -> Tensor:
-        if lacks_a_pool(pool, "VAAL"):
-            return torch.ones(len(pool))
+    def _compare(self, pool: Pool) -> Tensor:
         X_labeled, X_unlabeled, X = numbers_of(pool, "VAAL")
         scorer = train_vaal(
             X_labeled,
@@ -138,12 +133,8 @@ class VAAL(ScoreQueryStrategy):
             latent_dim=self.latent_dim,
             beta=self.beta,
             adversary_weight=self.adversary_weight,
-            n_iterations=self.n_iterations,
             n_vae_steps=self.n_vae_steps,
-            batch_size=self.train_batch_size,
-            lr=self.lr,
             loss_scaling=self.loss_scaling,
-            generator=pool.generator,
-            verbose=self.verbose,
+            **settings_of(self, pool),
         )
         return 1 - scorer.proba(X)

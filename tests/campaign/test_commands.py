@@ -1,7 +1,10 @@
 """The commands: what they print, their exit codes, what scripts read."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -239,3 +242,35 @@ def test_the_afternoon_of_a_page_runs_as_written(
         code, _, err = run(*line)
         assert code == 0, err
     assert (tmp_path / "result" / "labels.csv").exists()
+
+
+def test_what_is_next_when_the_budget_is_spent(digits, run):
+    played = digits(budget=10)
+    played.play(1, batch_size=10)
+    for command in ("status", "estimate"):
+        _, out, _ = run(command, played.campaign.path)
+        assert f"Next: python -m skal_deep export {played.campaign.path}" in out
+
+
+def test_a_target_is_one_of_the_error(digits, run):
+    played = digits()
+    played.play(1, batch_size=10)
+    args = ("estimate", played.campaign.path, "--metric", "recall", "--target", "0.1")
+    code, _, err = run(*args)
+    assert code == 2
+    assert "target is an error rate" in err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names of files are bytes on POSIX")
+def test_names_that_no_screen_can_show(images):
+    played = images(5)
+    folder = played.campaign.path.parent / "photos"
+    (folder / os.fsdecode(b"no \xff.png")).write_text("no image")
+    done = subprocess.run(
+        [sys.executable, "-m", "skal_deep", "init", played.campaign.path],
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"1 cannot be read: no \\udcff.png" in done.stdout

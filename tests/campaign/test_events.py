@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -247,3 +248,23 @@ def test_an_event_of_an_unknown_item_or_class_is_kept_and_listed(digits):
     assert len(played.campaign.events()) == 3
     Campaign(played.campaign.path).add_classes([*played.campaign.classes, "owl"])
     assert played.campaign.labels() == {batch.ids[0]: "owl"}
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf")])
+def test_what_could_not_be_read_again_is_not_written(digits, seconds):
+    played = digits()
+    batch = played.campaign.next(batch_size=5)
+    with pytest.raises(ValueError, match="cannot be kept"):
+        played.campaign.label({batch.ids[0]: "3"}, "anna", seconds)
+    assert played.campaign.events() == []
+
+
+def test_the_same_file_added_by_many_at_once_counts_once(digits, tmp_path, table):
+    played = digits()
+    ids = played.campaign.next(batch_size=20).ids
+    file = table(tmp_path / "in.csv", ["id", "label"], [(name, "3") for name in ids])
+    campaigns = [Campaign(played.campaign.path) for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(lambda c: c.add(file, "anna"), campaigns))
+    assert sorted(one.added for one in told) == [0] * 7 + [20]
+    assert len(played.campaign.events()) == 20

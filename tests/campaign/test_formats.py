@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -112,7 +113,7 @@ def test_events_of_another_copy_are_added_once(asked, tmp_path):
     assert file.read_bytes() == copy.read_bytes()
     assert played.campaign.add(copy).same == 3
     copy.write_text("no event\n")
-    assert played.campaign.add(copy).refused == ["line 1: it holds no event"]
+    assert played.campaign.add(copy).refused == ["line 1: it cannot be read"]
 
 
 def annotation(label, who, unique, **more):
@@ -179,6 +180,58 @@ def test_label_studio_in(asked, tmp_path):
     ]
     path.write_text(json.dumps(foreign))
     assert played.campaign.add(path).refused == ["task 1: it names no item"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"annotations": ["x"]},
+        {"annotations": {"a": 1}},
+        {"data": "x"},
+        {"annotations": [annotation(None, 1, "u", result="abc")]},
+        {"annotations": [annotation(None, 1, "u", result=["abc"])]},
+        {"annotations": [annotation("3", 1, "u", result=[{"value": "a"}])]},
+        {"annotations": [{"result": [{"type": "choices", "value": "a"}]}]},
+    ],
+)
+def test_a_task_that_label_studio_never_wrote_is_named(asked, tmp_path, wrong):
+    played, ids = asked
+    right = {"data": {"skal_id": ids[0]}, "annotations": [annotation("3", 1, "v")]}
+    file = tmp_path / "ls.json"
+    tasks = [right, {"id": 8, "data": {"skal_id": ids[1]}, "annotations": []} | wrong]
+    file.write_text(json.dumps(tasks))
+    assert played.campaign.add(file).refused == ["task 8: it cannot be read"]
+    assert played.campaign.add(file, partial=True).added == 1
+
+
+def test_label_studio_two_choices_are_no_label(asked, tmp_path):
+    played, ids = asked
+    both = [{"type": "choices", "value": {"choices": ["3", "4"]}}]
+    task = {
+        "data": {"skal_id": ids[0]},
+        "annotations": [annotation("3", 1, "u", result=both)],
+    }
+    file = tmp_path / "ls.json"
+    file.write_text(json.dumps([task]))
+    (refused,) = played.campaign.add(file).refused
+    assert "['3', '4'] is no class" in refused
+
+
+@pytest.mark.parametrize("lead", [float("nan"), float("inf"), "x", [1], 10**400])
+def test_label_studio_a_time_that_is_none_costs_no_label(asked, tmp_path, lead):
+    played, ids = asked
+    made = annotation("3", 1, "u", lead_time=lead)
+    file = tmp_path / "ls.json"
+    file.write_text(json.dumps([{"data": {"skal_id": ids[0]}, "annotations": [made]}]))
+    assert played.campaign.add(file).added == 1
+    assert played.campaign.labels() == {ids[0]: "3"}
+
+
+def test_nested_json_is_named(asked, tmp_path):
+    played, _ = asked
+    (tmp_path / "ls.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match=r"ls\.json is no JSON"):
+        played.campaign.add(tmp_path / "ls.json")
 
 
 def test_label_studio_in_by_path_of_the_file(images, tmp_path):
@@ -342,3 +395,33 @@ def test_contact_sheet_and_report_need_no_other_file(images):
     for text in (page, report):
         assert not re.search(r"(src|href)=\"(?!#|data:)", text)
         assert "<script" not in text
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("numbers", [False, True])
+def test_a_model_that_averages_draws_is_loaded_as_it_was(
+    tmp_path, monkeypatch, numbers
+):
+    X = np.random.default_rng(0).normal(size=(120, 4)).astype(np.float32)
+    np.save(tmp_path / "X.npy", X)
+    labels = {"numbers": True} if numbers else {"classes": ["no", "yes", "never"]}
+    campaign = Campaign.create(
+        tmp_path / "c", embeddings=tmp_path / "X.npy", budget=40, **labels
+    )
+    for _ in range(2):
+        ids = campaign.next(batch_size=10, model={"name": "bayes", "set": {}}).ids
+        sums = {name: float(X[int(name[1:])].sum()) for name in ids}
+        said = {n: s if numbers else "yes" if s > 0 else "no" for n, s in sums.items()}
+        campaign.label(said, "anna")
+    campaign.export(tmp_path / "result", ["model", "predictions"])
+    about = json.loads((tmp_path / "result" / "model" / "model.json").read_text())
+    monkeypatch.chdir(tmp_path / "result")
+    loaded = {"X": X}
+    exec(about["load"], loaded)
+    predicted = [row["predicted"] for row in rows_of(Path("predictions.csv"))]
+    if numbers:
+        given = np.array(predicted, float)
+        np.testing.assert_allclose(loaded["predicted"], given, rtol=1e-5)
+    else:
+        assert loaded["predicted"] == predicted
+        assert set(predicted) == {"no", "yes"}

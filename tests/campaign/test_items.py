@@ -1,5 +1,6 @@
 """Items: ids that last, whatever happens to files and tables."""
 
+import csv
 import json
 import os
 
@@ -73,6 +74,28 @@ def test_names_that_are_no_utf8_and_hidden_ones(images):
     assert len(items) == 4
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows knows no such names")
+@pytest.mark.parametrize(
+    "name", ["cr\r.png", "lf\n.png", "both\r\n.png", "tab\t.png", '-a, "b".png']
+)
+def test_odd_names_come_back_from_items_and_sheet(images, table, name):
+    played = images(20, control_share=0)
+    folder = played.campaign.path.parent / "photos"
+    (folder / "a b" / "img 000.png").rename(folder / name)
+    campaign = Campaign.create(
+        played.campaign.path.parent / "d", images=folder, classes=["a", "b"], budget=20
+    )
+    assert name in campaign.items.ids
+    campaign.embed("pixels")
+    batch = campaign.next(batch_size=20)
+    sheet = batch.to_csv()
+    text = sheet.read_bytes().decode()
+    rows = list(csv.DictReader(text.splitlines(keepends=True)))
+    table(sheet, ["id", "label"], [(row["id"], "a") for row in rows])
+    assert campaign.add(sheet).added == 20
+    assert name in campaign.labels()
+
+
 def test_links_may_not_lead_out(images):
     played = images(3)
     folder = played.campaign.path.parent / "photos"
@@ -81,7 +104,7 @@ def test_links_may_not_lead_out(images):
     (folder / "link.png").symlink_to(secret)
     assert "link.png" not in played.campaign.rescan().row_of
     assert played.campaign.unreadable() == ["link.png"]
-    from skal_deep.campaign.store._source import Folder
+    from skal_deep.campaign.store._folder import Folder
 
     with pytest.raises(FileNotFoundError, match="leads out"):
         Folder(folder).read("../secret.png")
@@ -133,6 +156,31 @@ def test_a_table_becomes_numbers_and_words_one_hot(tmp_path, table):
     table(path, ["cell", "size", "colour"], rows)
     with pytest.raises(ValueError, match="line 5: 'size' is empty"):
         Campaign(campaign.path).next(skip_rest=True)
+
+
+def test_a_column_of_texts_that_is_not_there_is_named(tmp_path, table):
+    path = table(tmp_path / "t.csv", ["id", "text"], [["1", "good"], ["2", "bad"]])
+    with pytest.raises(ValueError, match=r"t\.csv has 0 columns 'txt'.*'id', 'text'"):
+        Campaign.create(
+            tmp_path / "c", texts=path, column="txt", classes=["a", "b"], budget=2
+        )
+
+
+@pytest.mark.parametrize("kind", ["table", "embeddings"])
+def test_a_source_that_was_moved_is_missed_by_name(tmp_path, table, kind):
+    rows = [[str(row), str(row % 7)] for row in range(60)]
+    path = table(tmp_path / "t.csv", ["a", "b"], rows)
+    if kind == "embeddings":
+        path = tmp_path / "X.npy"
+        np.save(path, np.array(rows, dtype=float))
+    c = Campaign.create(tmp_path / "c", **{kind: path}, classes=["a", "b"], budget=20)
+    c.label(dict.fromkeys(c.next(batch_size=5).ids, "a"), "anna")
+    path.rename(tmp_path / "moved")
+    for call in (Campaign(c.path).status, Campaign(c.path).next):
+        with pytest.raises(FileNotFoundError, match=r"is not there.*--source NEW"):
+            call()
+    c.move_source(tmp_path / "moved")
+    assert c.status().to_dict()["labels"]["all"] == 5
 
 
 def test_an_array_without_ids_may_only_grow_at_its_end(digits):

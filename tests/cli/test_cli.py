@@ -278,6 +278,44 @@ def test_defaults_are_those_of_the_function(tmp_path, images, monkeypatch):
         _job.compare(cli.build_parser().parse_args(["compare"]))
 
 
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_does_al_help(tmp_path, images, capsys, is_asked):
+    """The answer in words, its reasons unless they are not wanted, and the report."""
+    arguments = [*TINY, "--data", str(images), "--out", str(tmp_path / "answer")]
+    arguments += [] if is_asked else ["--no-reasons"]
+    assert cli.main(["does-al-help", *arguments]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("Does active learning help? ")
+    assert ("Why it did not help" in printed) == is_asked
+    assert {path.name for path in (tmp_path / "answer").iterdir()} == FILES
+    report = (tmp_path / "answer/report.html").read_text("utf-8")
+    assert "Badge" in report  # strategies by default: one of each kind
+    assert printed.splitlines()[0].partition("? ")[2] in report
+    comparison = json.loads((tmp_path / "answer/results.json").read_text())
+    assert comparison["settings"]["data"] == "images"
+
+
+def test_does_al_help_names_what_is_wrong(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["does-al-help", "--data", "nowhere.csv"])
+    assert caught.value.code == 2
+    assert "nowhere.csv" in capsys.readouterr().err
+
+
+def test_search_is_asked_for(monkeypatch):
+    asked = []
+
+    def stop(*args, **params):
+        asked.append(params["search"])
+        raise ValueError("asked")
+
+    monkeypatch.setattr(_job, "compare_strategies", stop)
+    for arguments in (["compare"], ["compare", "--search"]):
+        with pytest.raises(ValueError, match="asked"):
+            _job.compare(cli.build_parser().parse_args(arguments))
+    assert asked == [False, True]
+
+
 def test_choices_are_those_of_the_learner():
     parser = cli.build_parser()
     for name in ("initial", "retrain"):

@@ -67,6 +67,10 @@ KERNELS = {
         [ROWS, WEIGHT, BIAS],
     ),
     "epig": (functional.epig, [SAMPLES, TARGETS, torch.ones(6)]),
+    "second_order_epig": (
+        functional.second_order_epig,
+        [SAMPLES, TARGETS, torch.ones(6)],
+    ),
     "expected_calibration_error": (
         lambda c: functional.expected_calibration_error(c, c > 0.5),
         [PROBA[:, 0]],

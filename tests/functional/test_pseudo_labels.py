@@ -31,6 +31,14 @@ def test_propagated_labels_of_the_golden_case():
     np.testing.assert_allclose(weights, LEARNED["lp_weight"], rtol=1e-6)
 
 
+def test_uncertain_labels_count_nothing():
+    signals = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.6, 0.4], [0.5, 0.5]])
+    _, weights = propagated_labels(signals, 0.9)  # entropies 0, .47, .97, 1
+    assert weights[0] == 1
+    assert 0 < weights[1] < 1
+    assert weights[2:].tolist() == [0, 0]
+
+
 def test_conjugate_gradients_find_the_dense_solution():
     rows_ND = torch.randn(40, 3, generator=torch.Generator().manual_seed(0)) + 1
     graph = cosine_graph(rows_ND, 6)

@@ -1,5 +1,8 @@
 """Changed views of rows."""
 
+import random
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -20,6 +23,32 @@ def test_a_view_of_a_row_is_its_own():
     np.testing.assert_array_equal(changed_rows(X[order], augment, 3), views[order])
     np.testing.assert_array_equal(changed_rows(X[7:8], augment, 3), views[7:8])
     assert (changed_rows(X, augment, 4) != views).any()
+
+
+# As changes of images do that are not torch's own.
+DRAWS = {
+    "torch": lambda x: x + torch.rand(x.shape),
+    "numpy": lambda x: x + np.random.random(),
+    "python": lambda x: x + random.random(),
+}
+
+
+@pytest.mark.parametrize("augment", DRAWS.values(), ids=DRAWS)
+def test_whatever_a_change_draws_from_a_view_is_its_own(augment):
+    states = torch.get_rng_state(), random.getstate()
+    numpy_state = np.random.get_state()[1].copy()
+    views = changed_rows(X, augment, 3)
+    np.testing.assert_array_equal(changed_rows(X[::-1], augment, 3), views[::-1])
+    assert torch.equal(states[0], torch.get_rng_state())
+    assert states[1] == random.getstate()
+    np.testing.assert_array_equal(numpy_state, np.random.get_state()[1])
+
+
+def test_threads_do_not_disturb_views():
+    views = [changed_rows(X, MaskNoise(0.5), seed) for seed in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        found = pool.map(lambda seed: changed_rows(X, MaskNoise(0.5), seed), range(8))
+        np.testing.assert_array_equal(list(found), views)
 
 
 def test_shapes_must_stay():

@@ -19,7 +19,10 @@ OTHERWISE = {
     "ContrastiveAL": "draws at random",
     "DiffusionAL": "draws at random",
     **dict.fromkeys(
-        ("DAAL", "DAL", "JointSampling", "MAL", "SRAAL", "TAVAAL", "VAAL"),
+        (
+            *("DAAL", "DAL", "JointSampling", "MAL", "SelectionViaProxy", "SRAAL"),
+            *("TAVAAL", "VAAL"),
+        ),
         "draws at random",
     ),
 }

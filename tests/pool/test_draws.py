@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
 from strategies import STRATEGIES, evidential
 
 from skal_deep import functional
@@ -97,3 +98,49 @@ def test_deal_reads_the_evidence(kind, score):
     np.testing.assert_allclose(
         scores(DEAL(kind=kind), case, clf), expected, rtol=1e-4, atol=1e-6
     )
+
+
+class ManyClasses(ClassifierMixin, BaseEstimator):
+    """A linear model with given weights, (S, D, C), and no need of labels."""
+
+    def __init__(self, n_classes=200):
+        self.n_classes = n_classes
+
+    def fit(self, X, y, sample_weight=None):
+        self.classes_ = np.arange(self.n_classes)
+        return self
+
+    def sample_proba(self, X, n_samples, random_state):
+        weights = np.random.default_rng(0).normal(size=(20, 3, self.n_classes))
+        logits = np.asarray(X) @ (weights[:1] + 0.5 * weights)
+        proba = np.exp(logits - logits.max(-1, keepdims=True))
+        return proba / proba.sum(-1, keepdims=True)
+
+    def predict_proba(self, X):
+        return self.sample_proba(X, None, None).mean(0)
+
+    def predict(self, X):
+        return self.predict_proba(X).argmax(1)
+
+
+def test_with_many_classes_the_best_rows_are_scored_exactly():
+    rng = np.random.default_rng(1)
+    X, targets = rng.normal(size=(60, 3)), rng.normal(size=(10, 3))
+    y = np.full(60, -1)
+    y[:2] = 0, 1
+
+    def scores(n_exact):
+        strategy = EPIG(X_target=targets, n_exact=n_exact, random_state=0)
+        picks, utilities = strategy.query(
+            X, y, ManyClasses(), batch_size=5, return_utilities=True
+        )
+        return picks, utilities[0, 2:]
+
+    picks, exact = scores(60)
+    same, some = scores(15)
+    assert picks.tolist() == same.tolist()
+    best = np.argsort(exact)[-5:]
+    np.testing.assert_allclose(some[best], exact[best], rtol=1e-9)
+    is_exact = np.isclose(some, exact, rtol=1e-9, atol=0)
+    assert is_exact.sum() == 15
+    assert some[~is_exact].max() <= some[is_exact].min()

@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from strategies import maker
 
@@ -27,6 +28,7 @@ from skal_deep.pool import (
     JointSampling,
     LabelDispersion,
     LearningLoss,
+    PredictiveEntropy,
 )
 from skal_deep.testing._strategy_case import Case
 
@@ -129,3 +131,22 @@ def test_unseen_classes_are_found_and_nothing_where_there_is_nothing(cls):
     assert min(auc(strategy, None, seed, True) for seed in range(3)) > 0.7
     control = [auc(strategy, None, seed, False) for seed in range(3)]
     assert np.mean(control) == pytest.approx(0.5, abs=0.1)
+
+
+def test_where_nothing_is_new_daal_is_the_entropy():
+    """Unseen classes are harder ones here, so that entropy alone is above a half."""
+    clf, names = LogisticRegression(max_iter=500), ("product", "odds")
+    for rule in names:
+        assert min(auc(small_steps(DAAL, rule=rule), clf, s, True) for s in (0, 1)) > 0.9
+        for seed in (0, 1):
+            both = auc(small_steps(DAAL, rule=rule), clf, seed, False)
+            alone = auc(PredictiveEntropy(), clf, seed, False)
+            assert both == pytest.approx(alone, abs=0.1)
+
+
+def test_what_is_new_and_uncertain_is_found():
+    clf = LogisticRegression(max_iter=500)
+    for cls in (MAL, TAVAAL):
+        assert auc(small_steps(cls), clf, 0, True) > 0.7
+    # its encoder learns to hide the state of a row; see its docstring
+    assert np.mean([auc(small_steps(SRAAL), clf, s, True) for s in (0, 1)]) > 0.6

@@ -10,7 +10,7 @@ from support import MAKERS, make_net
 from skal_deep.classifier import DeepClassifier, fit_on_labeled
 from skal_deep.modules import MLP
 from skal_deep.pool import Badge, CoreSet, MarginSampling
-from skal_deep.rows._order import canonical_order, training_order
+from skal_deep.rows._order import canonical_order, random_order, training_order
 from skal_deep.testing._strategy_case import small_data
 
 X, Y = small_data(False)
@@ -77,7 +77,7 @@ def test_equal_rows_with_other_labels_and_weights():
     ],
     ids=["absorbed", "with NaN", "in pairs"],
 )
-def test_rows_that_the_projection_does_not_tell_apart(rows):
+def test_rows_that_are_hard_to_tell_apart(rows):
     y = np.array([str(number) for number in range(50)], dtype=object)
     rows[3:9, 0] = rows[3, 0]
     first = canonical_order(rows, np.arange(50), y)
@@ -85,6 +85,39 @@ def test_rows_that_the_projection_does_not_tell_apart(rows):
         order = np.random.default_rng(seed).permutation(50)
         second = order[canonical_order(rows[order], np.arange(50), y[order])]
         np.testing.assert_array_equal(first, second)
+
+
+REPEATED = np.array([[0.0], [1.0], [2.0], [2.0], [2.0]])
+
+
+def test_the_first_of_some_rows_is_a_fair_draw():
+    """Three equal rows are three of five, and each of them is one of five."""
+    first = [random_order(REPEATED, np.arange(5), seed)[0] for seed in range(4000)]
+    share = np.bincount(first, minlength=5) / 4000
+    np.testing.assert_allclose(share, 0.2, atol=0.025)
+
+
+def test_all_orders_are_equally_likely():
+    orders = [random_order(X[:4], np.arange(4), seed) for seed in range(4800)]
+    counts = np.unique(orders, axis=0, return_counts=True)[1]
+    assert len(counts) == 24
+    assert ((counts - 200) ** 2 / 200).sum() < 49.7  # chi-square, p = 0.001
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_random_order_hangs_on_contents_and_seed(seed):
+    rows = np.repeat(X, 2, axis=0)
+    storage = ORDERS[seed]
+    storage = np.concatenate([storage, 36 + storage])
+    first = rows[random_order(rows, np.arange(72), seed)]
+    second = rows[storage][random_order(rows[storage], np.arange(72), seed)]
+    np.testing.assert_array_equal(first, second)
+    some = np.arange(5, 60)
+    np.testing.assert_array_equal(
+        rows[random_order(rows, some, seed)],
+        rows[some][random_order(rows[some], np.arange(55), seed)],
+    )
+    assert not np.array_equal(first, rows[random_order(rows, np.arange(72), seed + 1)])
 
 
 def test_rows_to_train_on_have_no_trend():

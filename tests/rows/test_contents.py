@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix, random_array
 
+from skal_deep.rows import _contents
 from skal_deep.rows._contents import equal_rows, hashes_of_files, row_hashes, row_keys
 from skal_deep.rows._data import as_data, n_rows, take
 from skal_deep.rows._order import canonical_order
@@ -88,6 +89,66 @@ def test_what_differs_has_other_hashes():
         hashes = row_hashes(one)
         assert len(np.unique(hashes)) == n_rows(one)
         assert other is None or hashes[0] != row_hashes(other)[0]
+
+
+HARD = np.array(
+    [
+        [0.0, -0.0, np.nan, np.inf, -np.inf],
+        [1e300, -1e300, 5e-324, 1e-300, 1e-45],
+        [1 / 3, np.float32(1 / 3), 2.0**60, -(2.0**60), 1 + 2**-30],
+        [1e38, 1e39, 16777217, 2.0**-126, 3],
+    ]
+)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_compiled_loop_gives_the_hashes_of_plain_numpy(dtype, monkeypatch):
+    with np.errstate(over="ignore"):
+        rows = np.vstack([HARD, RNG.normal(size=(300, 5))]).astype(dtype)
+    hashes = row_hashes(rows)
+    monkeypatch.setattr(_contents, "ARE_COMPILED", False)
+    np.testing.assert_array_equal(hashes, row_hashes(rows))
+
+
+def test_equal_numbers_have_equal_hashes_whatever_their_type(tmp_path):
+    whole = RNG.integers(0, 100, size=(50, 6))
+    hashes = row_hashes(whole)
+    for dtype in "bBhHiIlLefdg":
+        np.testing.assert_array_equal(hashes, row_hashes(whole.astype(dtype)))
+    floats = NUMBERS.astype(np.float32)
+    mapped = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", "f4", floats.shape)
+    mapped[:] = floats
+    mapped.flush()
+    wide = np.zeros((N, 6), dtype=np.float32)
+    wide[:, ::2] = floats
+    locked = floats.copy()
+    locked.flags.writeable = False
+    for same in (
+        floats.astype(np.float64),
+        floats.astype(">f4"),
+        np.asfortranarray(floats),
+        np.load(tmp_path / "x.npy", mmap_mode="r"),
+        wide[:, ::2],
+        locked,
+        floats[::-1][::-1],
+        floats.reshape(N, 3, 1),
+    ):
+        np.testing.assert_array_equal(row_hashes(floats), row_hashes(same))
+    assert not np.isin(row_hashes(NUMBERS), row_hashes(floats)).any()
+
+
+def test_hashes_of_whole_numbers_that_no_float_holds():
+    near = 2**60 + np.arange(-50, 50)
+    large = np.array([2**64 - 1, 2**64 - 2, 2**63, 2**63 - 1, 0], dtype=np.uint64)
+    for numbers in (near, -near, large):
+        assert len(np.unique(row_hashes(numbers[:, None]))) == len(numbers)
+    least = np.iinfo(np.int64).min + np.arange(3)
+    assert len(np.unique(row_hashes(least[:, None]))) == 3
+
+
+def test_rows_are_told_apart_by_the_place_of_a_number():
+    one_hot = np.concatenate([value * np.eye(40) for value in (1, 2, 1e-40, 1e200)])
+    assert len(np.unique(row_hashes(one_hot))) == 160
 
 
 def test_few_collisions_among_small_whole_numbers():

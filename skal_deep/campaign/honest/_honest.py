@@ -207,6 +207,8 @@ def estimate_from(
         raise ValueError(f"level must be between 0 and 1, not {level!r}.")
     if metric == "error":
         return _error(sample, predicted, level, target)
+    if target is not None:
+        raise ValueError(f"target is an error rate, and says nothing of {metric!r}.")
     if metric == "mae":
         return _absolute_error(sample, predicted, level)
     by_class = {}

@@ -115,7 +115,9 @@ def status_of(
         "gone": gone,
         "seconds": median(seconds) if seconds else None,
     }
-    return Status(content, _lines(path, state, content, sample, has_features))
+    return Status(
+        content, _lines(path, state, content, sample, has_features is not None)
+    )
 
 
 def _standing(state: State) -> list[Any]:
@@ -271,7 +273,7 @@ def _lines(
     state: State,
     content: dict[str, Any],
     sample: ControlSample | None,
-    has_features: NDArray[np.bool_] | None,
+    has_features: bool,
 ) -> list[str]:
     """Return where a campaign stands in words."""
     counted = content["labels"]
@@ -333,7 +335,7 @@ def _lines(
     pace = ""
     if content["seconds"] is not None:
         pace = f"Pace: {content['seconds']:.1f} s a label. "
-    return [*lines, f"{pace}Next: {_next_command(path, content, has_features)}"]
+    return [*lines, f"{pace}Next: {next_command(path, state, has_features)}"]
 
 
 def _class_lines(
@@ -373,16 +375,23 @@ def _class_lines(
     return lines
 
 
-def _next_command(
-    path: Path, content: dict[str, Any], has_features: NDArray[np.bool_] | None
-) -> str:
-    if content["left"]:
-        return (
-            f"python -m skal_deep label {path}   ({content['left']} left in round "
-            f"{content['round']})"
-        )
-    if has_features is None:
+def next_command(path: Path, state: State, has_features: bool) -> str:
+    """Return what to do next, to be typed.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of the campaign.
+    state : State
+        What its files say.
+    has_features : bool
+        Whether there is something that strategies and models see.
+    """
+    if (one := state.open_round) is not None:
+        left = f"({len(state.left(one))} left in round {one.number})"
+        return f"python -m skal_deep label {path}   {left}"
+    if not has_features:
         return f"python -m skal_deep embed {path}"
-    if content["used"] >= content["budget"]:
+    if not state.n_left:
         return f"python -m skal_deep export {path} --out result/"
     return f"python -m skal_deep next {path}"

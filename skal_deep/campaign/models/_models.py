@@ -13,9 +13,12 @@ from sklearn.preprocessing import StandardScaler
 
 from skal_deep.campaign.models._nets import net_classifier, on_pixels
 from skal_deep.campaign.store._settings import Settings
+from skal_deep.classifier import BayesianLinearClassifier, BayesianLinearRegressor
 from skal_deep.pool import LCMD, DeepQueryStrategy, MarginSampling, TypiClust
 
 DEFAULT = "probe"
+# The mean of fewer draws predicts worse than their centre, by up to seven points.
+_N_DRAWS = 100
 # A model of fewer labels a class says little of what it does not know.
 _ENOUGH = 2
 _FEW_NUMBERS = 20
@@ -26,6 +29,11 @@ _COLD_SHARE = 0.25  # of the budget
 def probe(is_regression: bool) -> Any:
     """Return the default model: a linear one on standardised features.
 
+    A strategy that asks the logistic regression for draws gets those of its Laplace
+    posterior. What it predicts is its most probable weights: these predicted better
+    than the mean of 20 draws of :func:`bayesian_probe`, and as well as that of 100, in
+    a twentieth of the time.
+
     Parameters
     ----------
     is_regression : bool
@@ -33,6 +41,18 @@ def probe(is_regression: bool) -> Any:
     """
     last = Ridge() if is_regression else LogisticRegression(max_iter=1000)
     return make_pipeline(StandardScaler(), last)
+
+
+def bayesian_probe(is_regression: bool) -> Any:
+    """Return a linear model whose predictions average draws of its weights.
+
+    Parameters
+    ----------
+    is_regression : bool
+        Whether labels are numbers.
+    """
+    kind = BayesianLinearRegressor if is_regression else BayesianLinearClassifier
+    return make_pipeline(StandardScaler(), kind(n_samples=_N_DRAWS))
 
 
 def named_model(
@@ -46,8 +66,9 @@ def named_model(
     Parameters
     ----------
     name : str
-        "probe"; "mlp" or "cnn", small nets as ``compare`` has them; or
-        ``module:function``, which is called without arguments.
+        "probe"; "bayes", a linear one that averages draws of its weights; "mlp" or
+        "cnn", small nets as ``compare`` has them; or ``module:function``, which is
+        called without arguments.
     values : dict of str to object
         What is set by ``set_params``.
     settings : Settings
@@ -57,6 +78,8 @@ def named_model(
     """
     if name == DEFAULT:
         model = probe(settings.is_regression)
+    elif name == "bayes":
+        model = bayesian_probe(settings.is_regression)
     elif name == "mlp":
         model = net_classifier(is_conv=False)
     elif name == "cnn":
@@ -70,8 +93,9 @@ def named_model(
         model = imported(name)()
     else:
         raise ValueError(
-            f"There is no model {name!r}: use {DEFAULT}, mlp, cnn, or module:function, "
-            "a function without arguments that returns an unfitted model."
+            f"There is no model {name!r}: use {DEFAULT}, bayes, mlp, cnn, or "
+            "module:function, a function without arguments that returns an unfitted "
+            "model."
         )
     check_fits(model, settings)
     try:

@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skal_deep.classifier import BayesianLinearClassifier, BayesianLinearRegressor
 from skal_deep.classifier.door._inside import last_step
 from skal_deep.evaluation.simulation._one_class import OneClass
 
@@ -20,6 +21,16 @@ import json, numpy as np
 about = json.load(open("model/model.json"))     # classes, features, settings
 m = np.load("model/model.npz")                  # no pickle inside
 scores = (X - m["mean"]) / m["scale"] @ m["coef"].T + m["intercept"]
+"""
+# Of a model whose prediction averages draws of its weights, the bias among them.
+LOAD_DRAWS = """\
+import json, numpy as np
+about = json.load(open("model/model.json"))     # classes, features, settings
+m = np.load("model/model.npz")                  # no pickle inside
+Z = (X - m["mean"]) / m["scale"]
+logits = np.stack([Z @ W[:, :-1].T + W[:, -1] for W in m["draws"]])
+odds = np.exp(logits - logits.max(axis=2, keepdims=True))
+scores = (odds / odds.sum(axis=2, keepdims=True)).mean(axis=0)  # probabilities
 """
 _CLASSES = "predicted = [about['classes'][i] for i in scores.argmax(axis=1)]\n"
 _NUMBERS = "predicted = scores[:, 0]\n"
@@ -46,7 +57,8 @@ def save_model(
     if arrays is not None:
         path = folder / "model.npz"
         np.savez(path, allow_pickle=False, **arrays)
-        about = {**about, "kind": "linear", "load": LOAD + _ending(about)}
+        load = LOAD_DRAWS if "draws" in arrays else LOAD
+        about = {**about, "kind": "linear", "load": load + _ending(about)}
     elif nets := _nets(model):
         path = folder / "weights.pt"
         torch.save([net.module_.state_dict() for net in nets], path)
@@ -92,9 +104,12 @@ def _linear(model: Any, classes: list[str]) -> dict[str, NDArray[Any]] | None:
         return None
     n_features = scaler.n_features_in_
     arrays = {"mean": scaler.mean_, "scale": scaler.scale_}
-    if isinstance(last, Ridge):
+    if isinstance(last, Ridge | BayesianLinearRegressor):
         coef = np.reshape(last.coef_, (1, -1))
         return {**arrays, "coef": coef, "intercept": np.reshape(last.intercept_, -1)}
+    if isinstance(last, BayesianLinearClassifier):
+        draws = last.posterior_.weights(last.n_samples, last._draw_seed())
+        return {**arrays, "draws": draws.numpy()}
     coef_CD = np.zeros((len(classes), n_features))
     intercept = np.full(len(classes), -np.inf)  # never a class that nobody saw
     if isinstance(last, OneClass):

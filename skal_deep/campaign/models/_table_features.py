@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.campaign.store._source import Rows
+from skal_deep.campaign.store._rows import Rows
 
 _MOST_WORDS = 100
 

@@ -1,4 +1,4 @@
-"""What a campaign says when there is nothing left to do."""
+"""What a campaign says when there is nothing to do, or something to do first."""
 
 
 class NothingToDoError(Exception):
@@ -19,3 +19,7 @@ class NothingToDoError(Exception):
     ...     print(error)
     The budget of 10 labels is spent.
     """
+
+
+class NoFeaturesError(FileNotFoundError):
+    """Items have no features yet; a campaign without them can be looked at."""

@@ -124,7 +124,10 @@ def append_events(folder: Path, events: Sequence[Event]) -> None:
     """
     by_annotator: dict[str, list[bytes]] = {}
     for event in events:
-        by_annotator.setdefault(event.annotator, []).append(event.line())
+        line = event.line()
+        if parse_event(line) is None:  # it would be lost
+            raise ValueError(f"{event} cannot be kept: its text or number is no such.")
+        by_annotator.setdefault(event.annotator, []).append(line)
     (folder / FOLDER).mkdir(exist_ok=True)
     for annotator, lines in by_annotator.items():
         append_lines(folder / FOLDER / file_name(annotator), b"".join(lines))
@@ -191,7 +194,7 @@ def parse_event(line: bytes) -> Event | None:
     """
     try:
         entry: Any = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):  # brackets in brackets, without an end
         return None
     if not isinstance(entry, dict):
         return None
@@ -201,24 +204,42 @@ def parse_event(line: bytes) -> Event | None:
     texts = [known.get(name) for name in ("event", "id", "status", "annotator")]
     if not all(isinstance(text, str) and text for text in texts):
         return None
+    if not _is_text("".join(map(str, texts))):
+        return None
     if known["status"] not in (OK, SKIP_STATUS, UNSURE_STATUS, VOID):
         return None
-    if not isinstance(known["round"], int) or isinstance(known["round"], bool):
+    if type(known["round"]) is not int or known["round"] < 0:
         return None
     if known["status"] == OK and not _is_label(known["label"]):
         return None
-    if not isinstance(known.get("time", ""), str):
+    for name in ("time", "via", "digest", "withdraws"):
+        if not isinstance(known.setdefault(name, ""), str):
+            return None
+    if not (known.get("seconds") is None or _is_number(known["seconds"])):
         return None
-    known.setdefault("time", "")
-    known.setdefault("via", "")
     return Event(**known)
 
 
 def _is_label(value: Any) -> bool:
-    if isinstance(value, str):
-        return True
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)
+    return _is_text(value) if isinstance(value, str) else _is_number(value)
+
+
+def _is_number(value: Any) -> bool:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # more digits than a float can hold
+        return False
+
+
+def _is_text(value: str) -> bool:
+    """Return whether characters are such that a file can hold them."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half of a pair
+        return False
+    return True
 
 
 def standing(events: Iterable[Event]) -> dict[str, dict[str, Event]]:

@@ -83,20 +83,34 @@ class Items:
         # Names of files that are no UTF-8 keep their bytes.
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
             reader = csv.reader(file)
-            header = next(reader, None)
-            if header is None or header[: len(_HEADER)] != _HEADER:
-                raise ValueError(
-                    f"{path} begins with {header}, and should begin with {_HEADER}: "
-                    "put the right file back."
-                )
             try:
-                columns = [list(c) for c in zip(*reader, strict=True)]
-            except ValueError as error:
+                header = next(reader, None)
+                rows = list(reader)
+            except csv.Error as error:
                 raise ValueError(
-                    f"{path} has lines with more or fewer than {len(_HEADER)} entries: "
-                    "put the right file back."
+                    f"{path}, line {reader.line_num}: {error}. Put the right file back."
                 ) from error
-        return cls(*columns[: len(_HEADER)]) if columns else cls.empty()
+        if header is None or header[: len(_HEADER)] != _HEADER:
+            raise ValueError(
+                f"{path} begins with {header}, and should begin with {_HEADER}: "
+                "put the right file back."
+            )
+        try:
+            columns = [list(column) for column in zip(*rows, strict=True)]
+        except ValueError as error:
+            columns = []
+            wrong = next(row for row in rows if len(row) != len(rows[0]))
+            raise ValueError(
+                f"{path}, the line {','.join(wrong)[:60]!r}: {len(wrong)} entries for "
+                f"{len(_HEADER)} columns. Put the right file back."
+            ) from error
+        items = cls(*columns[: len(_HEADER)]) if columns else cls.empty()
+        if len(items.row_of) < len(items):
+            name = next(n for r, n in enumerate(items.ids) if items.row_of[n] != r)
+            raise ValueError(
+                f"{path}: the id {name!r} stands there twice. Put the right file back."
+            )
+        return items
 
     def write(self, folder: Path) -> None:
         """Write the items; the campaign's lock must be held.
@@ -107,7 +121,8 @@ class Items:
             That of the campaign.
         """
         text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
+        # Both line breaks end a line, so that a name that holds either is quoted.
+        writer = csv.writer(text, lineterminator="\r\n")
         writer.writerow(_HEADER)
         writer.writerows(zip(*self._columns(), strict=True))
         replace(folder / NAME, text.getvalue().encode("utf-8", "surrogateescape"))

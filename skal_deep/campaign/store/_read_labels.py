@@ -1,6 +1,7 @@
 """Labels that others wrote: CSV, events, exports of Label Studio."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from skal_deep.campaign.store._events import (
 from skal_deep.campaign.store._settings import now
 from skal_deep.campaign.store._tables import read_table
 
+UNREADABLE = "unreadable"  # instead of how an answer came
 _UNSURE_CELL, _SKIP_CELL = "?", "-"
 
 
@@ -95,7 +97,7 @@ def _from_events(path: Path) -> Iterator[Answer]:
             continue
         event = parse_event(line)
         if event is None:
-            yield Answer(f"line {number}", "", OK, None, via="unreadable")
+            yield _unreadable(f"line {number}")
             continue
         yield Answer(
             f"line {number}",
@@ -111,6 +113,10 @@ def _from_events(path: Path) -> Iterator[Answer]:
             event.digest,
             event.round,
         )
+
+
+def _unreadable(where: str) -> Answer:
+    return Answer(where, "", OK, None, via=UNREADABLE)
 
 
 def _from_csv(path: Path, known: Mapping[str, Any]) -> tuple[list[Answer], str]:
@@ -167,7 +173,7 @@ def _is_label_studio(header: list[str]) -> bool:
 def _from_json(path: Path, known: Mapping[str, Any]) -> tuple[list[Answer], str]:
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8-sig"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is no JSON ({error}).") from error
     is_tasks = isinstance(content, list) and all(isinstance(t, dict) for t in content)
     if not is_tasks:
@@ -175,18 +181,18 @@ def _from_json(path: Path, known: Mapping[str, Any]) -> tuple[list[Answer], str]
             f"{path} should hold a list of tasks, as Label Studio exports them; it "
             f"holds {str(content)[:60]}."
         )
-    if any("annotations" in task for task in content):
-        answers = [
-            answer
-            for number, task in enumerate(content, 1)
-            for answer in _from_task(task, f"task {task.get('id', number)}", known)
-        ]
-        return answers, ""
-    answers = [
-        _from_flat(task, f"task {task.get('id', number)}", known)
-        for number, task in enumerate(content, 1)
-    ]
-    return answers, _LOSSY
+    is_full = not content or any("annotations" in task for task in content)
+    answers: list[Answer] = []
+    for number, task in enumerate(content, 1):
+        where = f"task {task.get('id', number)}"
+        try:
+            if is_full:
+                answers += _from_task(task, where, known)
+            else:
+                answers.append(_from_flat(task, where, known))
+        except (AttributeError, TypeError, KeyError):  # not as Label Studio writes it
+            answers.append(_unreadable(where))
+    return answers, "" if is_full else _LOSSY
 
 
 def _from_task(
@@ -196,19 +202,19 @@ def _from_task(
     data = task.get("data") or {}
     name = _task_id(data, known)
     for annotation in task.get("annotations") or []:
-        value = _value(annotation.get("result") or [])
-        is_skip = bool(annotation.get("was_cancelled")) or value is None
+        result = annotation.get("result") or []
+        is_skip = bool(annotation.get("was_cancelled")) or not result
+        value = None if is_skip else _value(result)
         when = next((annotation[key] for key in _TIMES if annotation.get(key)), "")
-        lead = annotation.get("lead_time")
         yield Answer(
             where,
             name,
             SKIP_STATUS if is_skip else OK,
-            None if is_skip else value,
+            value,
             _annotator(annotation.get("completed_by")),
             str(annotation.get("unique_id") or ""),
             _time(str(when)),
-            float(lead) if isinstance(lead, int | float) else None,
+            _seconds(annotation.get("lead_time")),
             "label-studio",
         )
 
@@ -217,11 +223,10 @@ def _from_flat(row: dict[str, Any], where: str, known: Mapping[str, Any]) -> Ans
     """Return the answer of a row of JSON_MIN or CSV."""
     value = row.get("label", row.get("choice"))
     if isinstance(value, dict):
-        value = (value.get("choices") or [value.get("number")])[0]
+        value = _only(value.get("choices") or [value.get("number")])
     elif isinstance(value, list):
-        value = value[0] if value else None
+        value = _only(value)
         value = value.get("number") if isinstance(value, dict) else value
-    lead = row.get("lead_time") or None
     unique = row.get("annotation_id")
     return Answer(
         where,
@@ -231,20 +236,35 @@ def _from_flat(row: dict[str, Any], where: str, known: Mapping[str, Any]) -> Ans
         _annotator(row.get("annotator")),
         f"ls-{unique}" if unique else "",
         _time(str(row.get("updated_at") or row.get("created_at") or "")),
-        float(lead) if lead is not None else None,
+        _seconds(row.get("lead_time")),
         "label-studio",
     )
 
 
 def _value(result: list[Any]) -> Any:
-    """Return the label of an annotation's result, or nothing."""
+    """Return the label of an annotation's result, which may hold other things, too."""
     for part in result:
         value = part.get("value") or {}
         if part.get("type") == "choices" and value.get("choices"):
-            return value["choices"][0]
+            return _only(value["choices"])
         if part.get("type") == "number" and "number" in value:
             return value["number"]
-    return None
+    raise TypeError("neither a choice nor a number")
+
+
+def _only(values: Any) -> Any:
+    """Return the entry of a list of one; more are no label, and are refused as such."""
+    if not isinstance(values, list):
+        return values
+    return values[0] if len(values) == 1 else values or None
+
+
+def _seconds(lead_time: Any) -> float | None:
+    try:
+        seconds = float(lead_time)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return seconds if math.isfinite(seconds) else None
 
 
 def _annotator(completed_by: Any) -> str:

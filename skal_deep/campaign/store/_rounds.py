@@ -52,21 +52,36 @@ def read_rounds(folder: Path) -> list[Round]:
     folder : Path
         That of the campaign.
     """
-    rounds = []
+    rounds: list[Round] = []
     for path in sorted((folder / FOLDER).glob("[0-9]*.json")):
+        number = len(rounds) + 1
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            rounds.append(Round(content))
-            is_right = content["schema"] == SCHEMA and rounds[-1].number == len(rounds)
-        except (ValueError, KeyError, TypeError):
+            is_right = _is_round(content, number)
+        except (ValueError, KeyError, TypeError, RecursionError):
             is_right = False
         if not is_right:
             raise ValueError(
-                f"{path} is not round {len(rounds) or 1} of a campaign of schema "
-                f"{SCHEMA}: it was damaged, or a round before it is missing. Rounds "
-                "are never changed: put the right file back."
+                f"{path} is not round {number} of a campaign of schema {SCHEMA}: it "
+                "was damaged, or a round before it is missing. Rounds are never "
+                "changed: put the right file back."
             )
+        rounds.append(Round(content))
     return rounds
+
+
+def _is_round(content: Any, number: int) -> bool:
+    """Return whether a file holds all that is read of a round; it may lack a key."""
+    strategy, ids = content["strategy"], [item["id"] for item in content["items"]]
+    return (
+        content["schema"] == SCHEMA
+        and content["round"] == number
+        and isinstance(content["n_train"], int)
+        and isinstance(content["model"]["name"], str)
+        and (strategy is None or isinstance(strategy["class"], str))
+        and all(isinstance(name, str) for name in ids)
+        and all(item["arm"] in (CHOSEN, CONTROL) for item in content["items"])
+    )
 
 
 def write_round(folder: Path, content: dict[str, Any], proba_NC: Any) -> Round:

@@ -13,6 +13,7 @@ from skal_deep.campaign.store._files import replace
 SCHEMA = 1
 NAME = "campaign.json"
 CLASSIFICATION, REGRESSION = "classification", "regression"
+KINDS = ("image", "text", "table", "embeddings")
 
 
 def now() -> str:
@@ -66,11 +67,20 @@ class Settings:
                 f"{SCHEMA}: it is no file of a campaign, or was changed by hand."
             )
         if schema > SCHEMA:
-            needed = content.get("versions", {}).get("skal_deep", "a later version")
+            written = content.get("versions")
+            needed = "a later version of skal_deep"
+            if isinstance(written, dict) and "skal_deep" in written:
+                needed = f"skal_deep {written['skal_deep']} or later"
             raise ValueError(
                 f"{path} has schema {schema}, and this version reads {SCHEMA}: "
-                f"install skal_deep {needed} or later."
+                f"install {needed}."
             )
+        for name, is_right in _checks(content).items():
+            if not is_right:
+                raise ValueError(
+                    f"{path}: {name!r} cannot be {content.get(name)!r}. Put the right "
+                    "file back, or what stood there."
+                )
         return cls(content)
 
     def write(self, folder: Path) -> None:
@@ -150,6 +160,49 @@ class Settings:
         return dict(self.content.get("model") or {"name": "probe", "set": {}})
 
 
+def _checks(content: Mapping[str, Any]) -> dict[str, bool]:
+    """Return of each field that is read whether it can be used."""
+    control, source = content.get("control"), content.get("source")
+    model, features = content.get("model"), content.get("features")
+    classes = content.get("classes")
+    is_regression = content.get("task") == REGRESSION
+    return {
+        "task": is_regression or content.get("task") == CLASSIFICATION,
+        "classes": (is_regression and not classes)
+        or (
+            isinstance(classes, list)
+            and len({name for name in classes if isinstance(name, str)}) >= 2
+            and len(set(map(str, classes))) == len(classes)
+        ),
+        "kind": content.get("kind") in KINDS,
+        "source": isinstance(source, dict)
+        and source.get("type") in ("folder", "csv", "npy")
+        and isinstance(source.get("path"), str),
+        "salt": isinstance(content.get("salt"), str),
+        "seed": isinstance(content.get("seed"), int),
+        "budget": _is_whole(content.get("budget"), 1),
+        "control": isinstance(control, dict)
+        and all(_is_share(control.get(name)) for name in ("share", "reserve")),
+        # A name of a file, so that it cannot lead out of the campaign's folder.
+        "features": features is None
+        or (isinstance(features, str) and Path(features).name == features),
+        "model": not model
+        or (
+            isinstance(model, dict)
+            and isinstance(model.get("name"), str)
+            and isinstance(model.get("set") or {}, dict)
+        ),
+    }
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= 1
+
+
 def check_classes(classes: list[str]) -> list[str]:
     """Return names of classes, if they can be such.
 
@@ -183,6 +236,6 @@ def check_budget(budget: int) -> int:
     budget : int
         How many labels may be asked for.
     """
-    if not isinstance(budget, int) or isinstance(budget, bool) or budget < 1:
+    if not _is_whole(budget, 1):
         raise ValueError(f"budget must be a whole number from 1 up, not {budget!r}.")
     return budget

@@ -38,6 +38,15 @@ class State:
     rounds: list[Round]
     log: Log
 
+    def __post_init__(self) -> None:
+        for one in self.rounds:
+            for name in one.ids:
+                if name not in self.items.row_of:
+                    raise ValueError(
+                        f"Round {one.number} asked for {name!r}, and items.csv has no "
+                        "such item: put the right file back, or the right round."
+                    )
+
     @cached_property
     def labels(self) -> Labels:
         """What the annotators say now."""

@@ -141,8 +141,10 @@ def knowing_its_rows(
 
     A logistic regression has its posterior from them, and keeps none when it is fitted.
     """
+    if clf is None or is_regressor(clf) or y.ndim != 1:
+        return clf
     known = is_labeled(y, missing_label)
-    if is_regressor(clf) or known.ndim != 1 or not known.any():
+    if not known.any():
         return clf
     return with_training_rows(
         clf, take(X, known), y[known], None if weight is None else weight[known]

@@ -17,7 +17,7 @@ from skal_deep.classifier.door._inside import (
     transforms,
 )
 from skal_deep.classifier.net._rows import net_rows
-from skal_deep.rows._data import is_numbers, kind_of, numbers
+from skal_deep.rows._data import is_finite, is_numbers, kind_of, numbers
 
 
 def takes_rows_directly(clf: Any) -> bool:
@@ -101,7 +101,7 @@ def measured_rows(
             both.append(rows)
             continue
         array = numbers(rows, what, f"{name}, which measures distances,")
-        if not np.isfinite(array).all():
+        if not is_finite(array):
             raise ValueError(
                 f"Input {what} contains NaN or infinity, and {name} measures distances "
                 "of rows: pass a Pipeline that fills them in, for example by "

@@ -16,7 +16,7 @@ from skal_deep.evaluation.statistics._paired import (
     paired_difference,
 )
 from skal_deep.evaluation.statistics._tests import holm
-from skal_deep.evaluation.statistics._verdict import (
+from skal_deep.evaluation.statistics._wording import (
     describe_savings,
     format_difference,
     format_params,

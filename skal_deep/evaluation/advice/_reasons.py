@@ -1,42 +1,29 @@
 """Why choosing labels did not help: seven reasons, one measurement each."""
 
 import math
-import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
-from scipy.spatial import cKDTree
-from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedKFold
-from sklearn.neighbors import NearestCentroid
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.utils import _safe_indexing
 
-from skal_deep.classifier._base import derived_seed
-from skal_deep.classifier.door._fitting import fit_on_labeled
-from skal_deep.evaluation._metrics import named_scorers, scores_of
 from skal_deep.evaluation._protocol import HasCurves
+from skal_deep.evaluation.advice._measured import (
+    AFTER_BATCHES,
+    Measured,
+    known_mean,
+    measure,
+)
 from skal_deep.evaluation.comparison._result import BASELINE
-from skal_deep.evaluation.simulation._cycle import tell_classes
-from skal_deep.evaluation.simulation._learner import SimulatedActiveLearner
-from skal_deep.evaluation.simulation._rules import RULES
-from skal_deep.evaluation.simulation._start import GivenData, Start, start_of
-from skal_deep.evaluation.simulation._streams import Purpose, prepare
+from skal_deep.evaluation.simulation._start import GivenData
 
 # Thresholds of trials with planted reasons; g, the smallest gain, is the caller's.
-_AFTER_BATCHES = 3  # where saturation is read: later, a long budget looks saturated
 _GOOD = 0.95
 _SIMPLE_IS_NEAR = 0.05
 _COPIES = 0.5
 _AUROC = 0.6
 _NOISE = 0.08
-_N_FOLDS = 5
-_MOST_STAGES = 3  # of the first third, on which uncertainty is judged
 
 
 @dataclass(frozen=True)
@@ -81,30 +68,6 @@ class Reason:
     text: str
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """What was measured in one repeat; NaN where it has no value."""
-
-    ceiling: float
-    simple: float
-    copies: float
-    auroc: float
-    picks_contradicted: float
-    pool_contradicted: float
-
-
-class _Flat(TransformerMixin, BaseEstimator):
-    """Rows as vectors."""
-
-    def fit(self, X: Any, y: Any = None) -> "_Flat":  # noqa: ARG002 as in scikit-learn
-        """Learn nothing."""
-        return self
-
-    def transform(self, X: Any) -> NDArray[np.float64]:
-        """Return each row as one vector."""
-        return np.asarray(X, np.float64).reshape(len(X), -1)
-
-
 def find_reasons(
     comparison: HasCurves,
     strategy: str,
@@ -134,7 +97,7 @@ def find_reasons(
     random, chosen = (comparison.curve(name) for name in (BASELINE, strategy))
     picks = comparison.picked(strategy), comparison.picked(BASELINE)
     measured = [
-        _measure(comparison, estimator, data, repeat, *rows)
+        measure(comparison, estimator, data, repeat, *rows)
         for repeat, rows in enumerate(zip(*picks, strict=True))
     ]
     labels = comparison.curve(BASELINE, "n_labels")[0]
@@ -158,12 +121,12 @@ def _without_finding(reason: Reason) -> Reason:
 
 def _saturated(
     random_RT: NDArray[np.float64],
-    measured: list[_Measured],
+    measured: list[Measured],
     labels: NDArray[np.float64],
     g: float,
 ) -> list[Reason]:
     """Return the three reasons of which random sampling leaves nothing to gain."""
-    at = min(_AFTER_BATCHES, random_RT.shape[1] - 1)
+    at = min(AFTER_BATCHES, random_RT.shape[1] - 1)
     early_R, ceiling_R = random_RT[:, at], _column(measured, "ceiling")
     left_R = ceiling_R - early_R
     ceiling, early, n = ceiling_R.mean(), early_R.mean(), f"{labels[at]:.0f}"
@@ -207,7 +170,7 @@ def _saturated(
 def _converged(
     random_RT: NDArray[np.float64],
     chosen_RT: NDArray[np.float64],
-    measured: list[_Measured],
+    measured: list[Measured],
     labels: NDArray[np.float64],
     g: float,
 ) -> Reason:
@@ -232,7 +195,7 @@ def _converged(
     )
 
 
-def _copies(measured: list[_Measured]) -> Reason:
+def _copies(measured: list[Measured]) -> Reason:
     value = float(np.median(_column(measured, "copies")))
     return Reason(
         "copies in a batch",
@@ -244,8 +207,8 @@ def _copies(measured: list[_Measured]) -> Reason:
     )
 
 
-def _unreliable(measured: list[_Measured]) -> Reason:
-    value = _known_mean(_column(measured, "auroc"))
+def _unreliable(measured: list[Measured]) -> Reason:
+    value = known_mean(_column(measured, "auroc"))
     return Reason(
         "uncertainty unreliable",
         _at_most(value, _AUROC),
@@ -256,7 +219,7 @@ def _unreliable(measured: list[_Measured]) -> Reason:
     )
 
 
-def _noise(measured: list[_Measured]) -> Reason:
+def _noise(measured: list[Measured]) -> Reason:
     picks = _column(measured, "picks_contradicted").mean()
     pool = _column(measured, "pool_contradicted").mean()
     return Reason(
@@ -269,176 +232,8 @@ def _noise(measured: list[_Measured]) -> Reason:
     )
 
 
-def _measure(
-    comparison: HasCurves,
-    estimator: Any,
-    data: GivenData,
-    repeat: int,
-    picks: list[NDArray[np.intp]],
-    random: list[NDArray[np.intp]],
-) -> _Measured:
-    """Return what one repeat shows."""
-    settings = comparison.settings
-    rules = {name: settings[name] for name in RULES if name != "scoring"}
-    if settings["test_is_given"]:
-        rules["test_size"] = None
-    scoring = comparison.metrics[0]
-    learner = SimulatedActiveLearner(estimator, scoring=scoring, **rules)
-    seed = derived_seed(settings["random_state"], repeat)
-    start = start_of(learner, seed, data)
-    missing_label = learner.missing_label
-    mine, of_random = (
-        [np.searchsorted(start.visible, rows) for rows in stages]
-        for stages in (picks, random)
-    )
-    y_pool = np.full_like(
-        start.y, missing_label, np.result_type(start.y, np.array(missing_label))
-    )
-    y_pool[start.pool] = start.y[start.pool]
-
-    def fit(rows: NDArray[np.intp], model: Any = estimator) -> Any:
-        y = np.full_like(y_pool, missing_label)
-        y[rows] = y_pool[rows]
-        model = prepare(model, missing_label, seed, Purpose.MODEL, 0)
-        return fit_on_labeled(
-            tell_classes(model, start.classes), start.X, y, missing_label
-        )
-
-    def score(model: Any) -> float:
-        metrics = named_scorers(scoring)
-        scores = scores_of(metrics, model, start.X_test, start.y_test, missing_label)
-        return next(iter(scores.values()))
-
-    vectors = _vectors(estimator, start.X)
-    few = np.concatenate(of_random[: _AFTER_BATCHES + 1])
-    right = _right_out_of_fold(fit, start, seed)
-    asked = np.concatenate(mine[1:]) if len(mine) > 1 else start.pool[:0]
-    is_asked = np.isin(start.pool, asked)
-    contradicted = ~right
-    return _Measured(
-        ceiling=score(fit(start.pool)),
-        simple=_simple_score(fit, score, few, vectors, estimator),
-        copies=_closeness(vectors, mine[1:], start.pool, seed),
-        auroc=_auroc(fit, start, mine, right),
-        picks_contradicted=_known_mean(contradicted[is_asked]),
-        pool_contradicted=_known_mean(contradicted),
-    )
-
-
-def _vectors(estimator: Any, X: Any) -> NDArray[np.float64] | None:
-    """Return rows as vectors of numbers, as a Pipeline makes them; else nothing."""
-    if isinstance(estimator, Pipeline) and len(estimator) > 1:
-        X = clone(estimator[:-1]).fit_transform(X)
-    try:
-        return _Flat().transform(X.toarray() if hasattr(X, "toarray") else X)
-    except (TypeError, ValueError):
-        return None
-
-
-def _simple_score(
-    fit: Any,
-    score: Any,
-    rows: NDArray[np.intp],
-    vectors: NDArray[np.float64] | None,
-    estimator: Any,
-) -> float:
-    """Return the score of a nearest-centroid rule of the same labels."""
-    if vectors is None:
-        return math.nan
-    first = (
-        clone(estimator[:-1])
-        if isinstance(estimator, Pipeline) and len(estimator) > 1
-        else _Flat()
-    )
-    rule = make_pipeline(first, StandardScaler(with_mean=False), NearestCentroid())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of features that are constant in few rows
-        try:
-            return float(score(fit(rows, rule)))
-        except (AttributeError, TypeError, ValueError):
-            return math.nan  # one class, or a metric that asks for probabilities
-
-
-def _right_out_of_fold(fit: Any, start: Start, seed: int) -> NDArray[np.bool_]:
-    """Return which rows of the pool a model of the other folds gets right."""
-    y = start.y[start.pool]
-    _, counts = np.unique(y, return_counts=True)
-    right = np.zeros(len(y), bool)
-    n_folds = max(2, min(_N_FOLDS, int(counts.max())))
-    folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed % 2**32)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The least populated class")
-        split = list(folds.split(np.zeros(len(y)), y))
-    for train, test in split:
-        model = fit(start.pool[train])
-        right[test] = (
-            model.predict(_safe_indexing(start.X, start.pool[test])) == y[test]
-        )
-    return right
-
-
-def _auroc(
-    fit: Any, start: Start, picks: list[NDArray[np.intp]], right: NDArray[np.bool_]
-) -> float:
-    """Return how well uncertainty finds the mistakes that labels could mend.
-
-    Mistakes on rows that no model gets right are no fault of the uncertainty: they are
-    left out. Of the first third of the rounds, as mistakes are rare later.
-    """
-    found = []
-    n_early = min(_MOST_STAGES, max(1, (len(picks) - 1) // 3))
-    for stage in range(1, n_early + 1):
-        labeled = np.concatenate(picks[:stage])
-        is_free = right & ~np.isin(start.pool, labeled)
-        rows = start.pool[is_free]
-        if not len(rows):
-            continue
-        model = fit(labeled)
-        X = _safe_indexing(start.X, rows)
-        if not hasattr(model, "predict_proba"):
-            return math.nan
-        is_wrong = model.predict(X) != start.y[rows]
-        if is_wrong.all() or not is_wrong.any():
-            continue
-        proba = np.sort(np.asarray(model.predict_proba(X)), axis=1)
-        unsure = 1 - (proba[:, -1] - (proba[:, -2] if proba.shape[1] > 1 else 0))
-        found.append(roc_auc_score(is_wrong, unsure))
-    return _known_mean(np.array(found))
-
-
-def _closeness(
-    vectors: NDArray[np.float64] | None,
-    batches: list[NDArray[np.intp]],
-    pool: NDArray[np.intp],
-    seed: int,
-) -> float:
-    """Return how far rows of a batch are apart, beside those of random batches."""
-    if vectors is None:
-        return math.nan
-    rng = np.random.default_rng(seed)
-    ratios = []
-    for batch in batches:
-        if 1 < len(batch) <= len(pool):
-            other = rng.choice(pool, len(batch), replace=False)
-            apart = _nearest(vectors[other])
-            if apart > 0:
-                ratios.append(_nearest(vectors[batch]) / apart)
-    return float(np.median(ratios)) if ratios else math.nan
-
-
-def _nearest(rows_ND: NDArray[np.float64]) -> float:
-    """Return the mean distance of a row to the nearest of the others."""
-    return float(cKDTree(rows_ND).query(rows_ND, k=2)[0][:, 1].mean())
-
-
-def _column(measured: list[_Measured], name: str) -> NDArray[np.float64]:
+def _column(measured: list[Measured], name: str) -> NDArray[np.float64]:
     return np.array([getattr(each, name) for each in measured])
-
-
-def _known_mean(values: NDArray[Any]) -> float:
-    known = np.asarray(values, float)
-    known = known[np.isfinite(known)]
-    return float(known.mean()) if len(known) else math.nan
 
 
 def _half_width(values: NDArray[np.float64]) -> float:

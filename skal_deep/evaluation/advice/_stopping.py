@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from skal_deep.evaluation.planning._projection import Projection, project
 from skal_deep.evaluation.statistics._curves import check_labels
-from skal_deep.evaluation.statistics._verdict import format_size
+from skal_deep.evaluation.statistics._numbers import real_number
+from skal_deep.evaluation.statistics._sizes import format_size
 
 _STABLE = 0.99  # kappa, as Bloodgood and Vijay-Shanker recommend
 _WINDOW = 3  # stages, in both papers
@@ -171,8 +172,7 @@ def stopping_advice(
         )
     if n_more is not None and not isinstance(n_more, Integral):
         raise TypeError(f"n_more must be a whole number, not {n_more!r}.")
-    if not np.isfinite(smallest_gain):
-        raise ValueError(f"smallest_gain must be a number, not {smallest_gain!r}.")
+    smallest_gain = real_number(smallest_gain, "smallest_gain")
     n_labels = np.asarray(n_labels, float)
     labels = check_labels(n_labels, n_labels if scores is None else scores)
     projection, signals = None, []
@@ -201,11 +201,12 @@ def _by_projection(projection: Projection, smallest: float, is_share: bool) -> S
     will_not_pay = projection.high < smallest or projection.will_not_pay
     stop = True if will_not_pay else None
     stop = False if projection.low > smallest else stop
-    return Signal(
-        "projected gain",
-        stop,
-        f"{projection.n_more} more labels would bring {gain}{unit} ({low} to {high}).",
-    )
+    said = f"{projection.n_more} more labels would bring {gain}{unit}"
+    if projection.is_open:
+        reason = f"{said}, as a guess. The band is open: {projection.is_open}."
+    else:
+        reason = f"{said} ({low} to {high})."
+    return Signal("projected gain", stop, reason)
 
 
 def _by_stability(proba: ArrayLike) -> Signal:

@@ -1,6 +1,7 @@
 """The control arm: chosen labels beside random ones, judged while labelling."""
 
 import math
+import warnings
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -11,29 +12,22 @@ from skactiveml.base import QueryStrategy
 from skactiveml.utils import is_labeled
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.validation import _num_samples
 
 from skal_deep.classifier._base import as_seed, derived_seed
 from skal_deep.classifier.door._fitting import fit_on_labeled
-from skal_deep.evaluation.control._evidence import (
-    count,
-    decided_rows_needed,
-    log_e_margin,
-    log_e_value,
-    share_interval,
-    sign_test,
-)
+from skal_deep.evaluation.control._arm_verdict import ArmVerdict, judge
+from skal_deep.evaluation.control._evidence import sign_test
 from skal_deep.evaluation.simulation._cycle import query_rows
 from skal_deep.evaluation.simulation._one_class import stand_in
+from skal_deep.evaluation.simulation._start import known_rows
 from skal_deep.evaluation.simulation._streams import Purpose, prepare
 from skal_deep.pool import MarginSampling
-from skal_deep.rows._label_array import narrowed
+from skal_deep.rows._data import as_data, n_rows, take
+from skal_deep.rows._label_array import label_array, narrowed
 
 _N_PLANNED_ROUNDS = 30  # for which rows are put aside, if the pool has so many
 _GUARD_SHARE = 0.4  # of the control labels, kept out of both models
-_SHOWN_DIFFERENCE = 0.05
 _JUDGED = np.dtype(
     [("round", "i8"), ("row", "i8"), ("outcome", "i8"), ("margin", "f8")]
 )
@@ -75,97 +69,6 @@ class Ask:
 
     indices: NDArray[np.intp]
     role: NDArray[np.str_]
-
-
-@dataclass(frozen=True, repr=False)
-class ArmVerdict:
-    """What the control arm has shown so far.
-
-    :meth:`ControlArm.verdict` returns it; print it. It may be looked at as often as you
-    like.
-
-    Attributes
-    ----------
-    word : str
-        "better", "worse", or "no difference shown".
-    wins, losses, ties : int
-        Judged rows that only the model of chosen labels has right, that only the model
-        of random labels has right, and those that both have wrong.
-    log_e_better, log_e_worse : float
-        Natural logarithms of the evidence for each side, beyond the margin.
-    low, high : float
-        Interval for the mean of wins less losses among decided rows, without a margin.
-    n_arm : int
-        Labels of each arm beyond those of the start.
-    disagreement : float
-        Share of rows on which the arms disagree; NaN before they were compared.
-    level : float
-        Probability of a false "better" or "worse" at any time.
-
-    See Also
-    --------
-    ControlArm : Makes it.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.datasets import load_iris
-    >>> from sklearn.naive_bayes import GaussianNB
-    >>> from skal_deep.evaluation import ControlArm
-    >>> X, truth = load_iris(return_X_y=True)
-    >>> y = np.where(np.arange(150) % 10 == 0, truth, -1)
-    >>> arm = ControlArm(GaussianNB(), random_state=0)
-    >>> ask = arm.ask(X, y)
-    >>> arm.tell(ask.indices, truth[ask.indices]).verdict().word
-    'no difference shown'
-    """
-
-    word: str
-    wins: int
-    losses: int
-    ties: int
-    log_e_better: float
-    log_e_worse: float
-    low: float
-    high: float
-    n_arm: int
-    disagreement: float
-    level: float
-
-    def __repr__(self) -> str:
-        return (
-            f"{self._finding} This speaks of these labels: two random draws of this "
-            "size differ by some points, too. For the strategy use does_al_help."
-        )
-
-    @property
-    def _finding(self) -> str:
-        if self.word == "no difference shown":
-            return f"No difference shown yet{self._outlook}."
-        log_e = max(self.log_e_better, self.log_e_worse)
-        e_value = f"e-value {math.exp(min(log_e, 700)):.3g}"
-        advice = " Label at random from here." if self.word == "worse" else ""
-        return (
-            f"These {self.n_arm} chosen labels have made a {self.word} model than "
-            f"{self.n_arm} random ones ({e_value}; look as often as you like).{advice}"
-        )
-
-    @property
-    def _outlook(self) -> str:
-        if not self.n_arm or math.isnan(self.disagreement):
-            return ": the two models have not been compared"
-        if self.disagreement <= _SHOWN_DIFFERENCE:
-            return (
-                f": the two models disagree on {self.disagreement:.1%} of the rows, so "
-                "that their accuracies cannot differ by more"
-            )
-        share = 0.5 + _SHOWN_DIFFERENCE / self.disagreement / 2
-        n = decided_rows_needed(share, self.level / 2)
-        return (
-            f": {self.wins} wins, {self.losses} losses. With this disagreement "
-            f"({self.disagreement:.0%} of the rows) a difference of 5 points takes up "
-            f"to about {n} decided labels"
-        )
 
 
 class ControlArm(BaseEstimator):
@@ -338,6 +241,7 @@ class ControlArm(BaseEstimator):
         Ask
             Rows and roles. Until all of them are told, the same rows are returned.
         """
+        X = as_data(X)
         if not hasattr(self, "role_"):
             self._begin(X, y)
         self._check(X, y)
@@ -345,7 +249,8 @@ class ControlArm(BaseEstimator):
             return self._asked(self._open)
         chosen = self._choose(X)
         control = self._reserve[: self.n_control]
-        fresh = self._reserve[len(control) : len(control) + self.slice_size]
+        n_fresh = self.slice_size if self._n_arm() else 0  # arms to compare on them
+        fresh = self._reserve[len(control) : len(control) + n_fresh]
         # all at once, so that an interrupt in a training leaves the round unmade
         referee, said, arms = self._referees(X, fresh)
         roles = np.full(len(self.role_), "", _ROLE)
@@ -354,6 +259,14 @@ class ControlArm(BaseEstimator):
         rows = np.concatenate([chosen, control, referee])
         if not len(rows):
             raise ValueError("Every row has a label or is set aside: nothing to ask.")
+        if not len(control):
+            warnings.warn(
+                "The random rows that were set aside are used up: all labels are "
+                "chosen from here on, and the verdict stays as it is. A larger "
+                "n_reserved lasts longer.",
+                UserWarning,
+                stacklevel=2,
+            )
         shuffled = np.random.default_rng(self._key(2)).permutation(rows)
         self._reserve = self._reserve[len(control) + len(fresh) :]
         self._open, self._open_role, self._said = shuffled, roles[shuffled], said
@@ -376,7 +289,7 @@ class ControlArm(BaseEstimator):
             The same control arm.
         """
         self._check_begun()
-        rows, labels = np.asarray(indices), np.asarray(y)
+        rows, labels = np.asarray(indices), label_array(y, self.missing_label)
         if rows.ndim != 1 or labels.shape != rows.shape:
             raise ValueError(
                 "One label a row is wanted: indices and y have the shapes "
@@ -388,10 +301,15 @@ class ControlArm(BaseEstimator):
                 "Rows must be told once, and only those that were asked for: "
                 f"{rows[~is_new][:5].tolist() or 'some twice'}."
             )
-        dtype = np.result_type(self.y_, labels)
-        y_all, role = self.y_.astype(dtype), self.role_.copy()
-        y_all[rows] = labels
-        known = rows[is_labeled(labels, self.missing_label)]
+        if not len(rows):
+            return self
+        known, n_before = rows[known_rows(labels, self.missing_label)], len(self.order_)
+        # Beside the labels before, so that all are of one kind, or nothing is taken.
+        objects = [each.astype(object) for each in (self.y_[self.order_], labels)]
+        told = label_array(np.concatenate(objects), self.missing_label)
+        known_rows(told, self.missing_label)
+        y_all, role = self.y_.astype(np.result_type(self.y_, told)), self.role_.copy()
+        y_all[rows] = told[n_before:]
         role[known] = self._open_role[[self._place(row) for row in known]]
         judged = [self._judge(row, y_all[row]) for row in known if row in self._said]
         left = ~np.isin(self._open, rows)
@@ -413,28 +331,8 @@ class ControlArm(BaseEstimator):
             The verdict; print it.
         """
         self._check_begun()
-        outcomes, margins = self.judged_["outcome"], self.judged_["margin"]
-        wins, losses, ties = count(outcomes)
-        if self.margin:
-            better = log_e_margin(outcomes, margins)
-            worse = log_e_margin(-outcomes, margins)
-        else:
-            better, worse = log_e_value(wins, losses), log_e_value(losses, wins)
-        threshold = math.log(2 / self.level)
-        word = "no difference shown"
-        if max(better, worse) >= threshold:
-            word = "better" if better > worse else "worse"
-        return ArmVerdict(
-            word,
-            wins,
-            losses,
-            ties,
-            better,
-            worse,
-            *share_interval(wins, losses, self.level),
-            n_arm=self._n_arm(),
-            disagreement=self._disagreement,
-            level=float(self.level),
+        return judge(
+            self.judged_, self.margin, self.level, self._n_arm(), self._disagreement
         )
 
     @property
@@ -462,7 +360,7 @@ class ControlArm(BaseEstimator):
         rows = self._rows("guard")
         if not len(rows):
             return random
-        inputs, truth = _safe_indexing(self._X, rows), self.y_[rows]
+        inputs, truth = take(self._X, rows), self.y_[rows]
         full_right, right = (m.predict(inputs) == truth for m in (full, random))
         p_value = sign_test(
             int((full_right & ~right).sum()), int((right & ~full_right).sum())
@@ -472,13 +370,18 @@ class ControlArm(BaseEstimator):
     def _begin(self, X: Any, y: ArrayLike) -> None:
         """Set rows aside, before anything is chosen."""
         self._validate_params()
-        y = np.array(y)
-        if y.ndim != 1 or len(y) != _num_samples(X):
+        if self._n_guard(self.n_control) == self.n_control:
             raise ValueError(
-                f"X has {_num_samples(X)} rows and y the shape {y.shape}: one label a "
+                f"n_control={self.n_control} leaves no control label beside that of "
+                "the guard, so that the arms cannot be compared: raise n_control."
+            )
+        y = label_array(y, self.missing_label).copy()
+        if y.ndim != 1 or len(y) != n_rows(X):
+            raise ValueError(
+                f"X has {n_rows(X)} rows and y the shape {y.shape}: one label a "
                 "row is wanted."
             )
-        known = is_labeled(y, self.missing_label)
+        known = np.isin(np.arange(len(y)), known_rows(y, self.missing_label))
         if len(np.unique(narrowed(y[known]))) < 2:
             raise ValueError(
                 "The labels of the start must show two classes or more. Label some "
@@ -507,10 +410,10 @@ class ControlArm(BaseEstimator):
             raise NotFittedError("Nothing was asked yet: call ask(X, y) first.")
 
     def _check(self, X: Any, y: ArrayLike) -> None:
-        y = np.asarray(y)
-        if y.shape != self.y_.shape or _num_samples(X) != len(y):
+        y = label_array(y, self.missing_label)
+        if y.shape != self.y_.shape or n_rows(X) != len(y):
             raise ValueError(
-                f"The pool has {len(self.y_)} rows; X has {_num_samples(X)} and y the "
+                f"The pool has {len(self.y_)} rows; X has {n_rows(X)} and y the "
                 f"shape {y.shape}. A control arm stays with its pool."
             )
         rows = np.flatnonzero(is_labeled(y, self.missing_label))
@@ -544,7 +447,7 @@ class ControlArm(BaseEstimator):
         """Return the estimator fitted to the labels of some rows."""
         y = self.y_[rows]
         classes = np.unique(narrowed(self.y_[self.order_]))
-        inputs = _safe_indexing(X, rows)
+        inputs = take(X, rows)
         single = stand_in(self.estimator, classes, y, self.missing_label)
         # Both arms are given the same seed.
         key = (self._seed, Purpose.MODEL, self._round + 1)
@@ -574,7 +477,7 @@ class ControlArm(BaseEstimator):
                 self._round + 1,
             ),
             self._fit(X, mine),
-            _safe_indexing(X, rows),
+            take(X, rows),
             y,
             None,
             min(self.n_chosen, len(free)),
@@ -590,7 +493,7 @@ class ControlArm(BaseEstimator):
         The rest of what is set aside shows, without labels, how often they disagree.
         """
         n_arm = self._n_arm()
-        if not n_arm or not len(fresh):
+        if not len(fresh):
             return fresh[:0], {}, getattr(self, "arms_", None)
         start = self._rows("start")
         arms = tuple(
@@ -598,7 +501,7 @@ class ControlArm(BaseEstimator):
             for role in ("chosen", "control")
         )
         rest = self._reserve[self.n_control :]
-        chosen, random = (arm.predict(_safe_indexing(X, rest)) for arm in arms)
+        chosen, random = (arm.predict(take(X, rest)) for arm in arms)
         differs = chosen != random
         self._disagreement = float(differs.mean())
         margin = self.margin / self._disagreement if self._disagreement else math.inf

@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.model_selection import KFold
-from sklearn.utils import _safe_indexing
 
 from skal_deep.classifier._base import as_seed
 from skal_deep.classifier.door._fitting import fit_on_labeled
 from skal_deep.evaluation.risk._risk import RiskEstimate, unbiased_risk
 from skal_deep.evaluation.simulation._streams import Purpose, prepare
+from skal_deep.rows._data import as_data, take
+from skal_deep.rows._label_array import label_array
 
 _N_FOLDS = 10
 
@@ -81,7 +82,10 @@ def current_error(
     >>> found.n, found.interval, found.low <= found.risk <= found.high
     (15, 'exact', True)
     """
-    y, roles = np.asarray(y), np.asarray(role)
+    is_class = isinstance(estimator, type)
+    if is_class or not (hasattr(estimator, "fit") and hasattr(estimator, "predict")):
+        raise TypeError(f"estimator must be a classifier to fit, not {estimator!r}.")
+    X, y, roles = as_data(X), label_array(y, missing_label), np.asarray(role)
     if y.shape != roles.shape or y.ndim != 1:
         raise ValueError(
             f"One role a label is wanted: y and role have the shapes {y.shape} and "
@@ -100,12 +104,12 @@ def current_error(
         rows = np.concatenate([others, control[train]])
         model = fit_on_labeled(
             prepare(estimator, missing_label, seed, Purpose.MODEL),
-            _safe_indexing(X, rows),
+            take(X, rows),
             y[rows],
             missing_label,
         )
         asked = control[test]
-        is_wrong[test] = model.predict(_safe_indexing(X, asked)) != y[asked]
+        is_wrong[test] = model.predict(take(X, asked)) != y[asked]
     n_pool = int((roles != "start").sum())
     at_random = 1 / (n_pool - np.arange(len(control)))
     return unbiased_risk(is_wrong, at_random, n_pool, interval="exact", level=level)

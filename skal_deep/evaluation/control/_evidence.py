@@ -7,6 +7,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaln, logsumexp
 from scipy.stats import beta
 
+from skal_deep.evaluation.statistics._numbers import number_from_zero
+from skal_deep.evaluation.statistics._paired import check_level
+
 # Shares of the capital that are bet, of the largest that cannot lose all of it.
 _BETS = np.array([0.05, 0.1, 0.2, 0.35, 0.5, 0.7])
 # The boundary of the interval is tightest at this number of decided rows.
@@ -125,8 +128,7 @@ def share_interval(
     (-0.1114, 0.5114)
     """
     _check_counts(wins, losses)
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, not be {level!r}.")
+    check_level(level)
     n = wins + losses
     if n == 0:
         return -1.0, 1.0
@@ -174,6 +176,5 @@ def count(outcomes: NDArray[np.int64]) -> tuple[int, int, int]:
 
 
 def _check_counts(wins: float, losses: float) -> None:
-    for name, number in {"wins": wins, "losses": losses}.items():
-        if not (math.isfinite(number) and number >= 0):
-            raise ValueError(f"{name} must be a number of rows, not {number!r}.")
+    number_from_zero(wins, "wins")
+    number_from_zero(losses, "losses")

@@ -1,5 +1,6 @@
 """Errors that the forecast makes on stored curves, cut as the question is."""
 
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from skal_deep.evaluation.planning._bank import Bank, builtin_bank
 from skal_deep.evaluation.planning._forecast import (
+    ROUND_OFF,
     errors_of_scale,
     forecast,
     isotonic,
@@ -18,7 +20,8 @@ MIN_STAGES = 6  # that a forecast is made from
 _MANY_STAGES = 13  # of a question: then it is compared with curves cut later
 _HORIZONS = np.array([1.25, 1.5, 1.75, 2, 2.5, 3, 3.5, 4])
 DOUBLE = 2.0
-_ROUND_OFF = 1e-9
+_ENOUGH = 0.5  # of the data sets: so many must have curves as long as is wanted
+_SPREAD = 0.25  # of scores, to which curves that are no shares are brought
 _WRONG_ADVICE = 0.1  # share of the stored curves of which "will not pay" is wrong
 
 
@@ -123,9 +126,23 @@ def calibrate(bank: Bank | None, n_stages: int, n_repeats: int) -> Calibration:
     longest = 4.0 if n_stages < _MANY_STAGES else 2.5
     if bank is None:
         return _of_builtin(longest, n_repeats)
-    # Short curves of one's own tell of doubling only.
-    shown = [_calibrate(bank, far, n_repeats) for far in (longest, DOUBLE)]
-    return shown[0] if shown[0].n_tasks >= shown[1].n_tasks / 2 else shown[1]
+    # Short curves of one's own tell of doubling only; a plan says so.
+    far, near = (_calibrate(bank, end, n_repeats) for end in (longest, DOUBLE))
+    return far if far.n_tasks >= _ENOUGH * near.n_tasks else near
+
+
+def tasks_needed(level: float) -> int:
+    """Return how many tasks a bank needs for a band of finite width."""
+    return math.ceil(1 / ((1 - level) / 2 + ROUND_OFF)) - 1
+
+
+def _unit_of(curves: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the unit, of shape (n_curves, 1), in which curves are as large as shares.
+
+    Curves that do not move tell of no unit: theirs is one.
+    """
+    spread_R1 = np.ptp(curves, axis=1, keepdims=True) / _SPREAD
+    return np.where(spread_R1 > 0, spread_R1, 1.0)
 
 
 @lru_cache
@@ -139,14 +156,14 @@ def _calibrate(bank: Bank, longest: float, n_repeats: int) -> Calibration:
     tasks: list[str] = []
     columns = [np.empty((0, 5))]
     for labels, members, curves in bank.mean_curves(n_repeats):
-        n_seen = int((labels <= labels[-1] / longest * (1 + _ROUND_OFF)).sum())
+        # Of whole numbers the product with 2, 2.5 or 4 is exact; the quotient is not.
+        n_seen = int((labels * longest <= labels[-1]).sum())
         if n_seen < MIN_STAGES:
             continue
-        is_share = curves.min() >= 0 and curves.max() <= 1
-        seen = labels[:n_seen]
-        found = forecast(
-            seen, curves[:, :n_seen], horizons, 1.0 if is_share else np.inf
-        )
+        is_share_R1 = ((curves >= 0) & (curves <= 1)).all(axis=1, keepdims=True)
+        curves = np.where(is_share_R1, curves, curves / _unit_of(curves[:, :n_seen]))
+        seen, highest_R1 = labels[:n_seen], np.where(is_share_R1, 1.0, np.inf)
+        found = forecast(seen, curves[:, :n_seen], horizons, highest_R1)
         later_RJ = [
             np.interp(horizons * seen[-1], labels, curve) for curve in isotonic(curves)
         ]

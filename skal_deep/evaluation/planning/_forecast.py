@@ -10,6 +10,8 @@ from skal_deep.evaluation.statistics._power_law import power_law
 
 # Errors of a forecast of no gain, of two forms that agree, are of this size.
 _SMALLEST_SCALE = 0.005
+# Of a sum of weights: it must not make a bank that is just large enough too small.
+ROUND_OFF = 1e-9
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ def forecast(
     n_labels: NDArray[np.float64],
     curves: NDArray[np.float64],
     horizons: NDArray[np.float64],
-    highest: float,
+    highest: float | NDArray[np.float64],
     noise: float = 0.0,
 ) -> Forecast:
     """Return what each curve would gain at multiples of its last number of labels.
@@ -53,7 +55,7 @@ def forecast(
         Scores.
     horizons : ndarray of shape (n_horizons,)
         Multiples of the last number of labels.
-    highest : float
+    highest : float or ndarray of shape (n_curves, 1)
         The highest score there is.
     noise : float, default=0.0
         Standard error of the scores beyond that of the stored curves.
@@ -96,6 +98,5 @@ def weighted_quantile(
     """
     order = np.argsort(values)
     mass = np.cumsum(weights[order])
-    # Round-off must not turn the quantile of a bank just large enough into infinity.
-    at = int(np.searchsorted(mass, share - 1e-9))
+    at = int(np.searchsorted(mass, share - ROUND_OFF))
     return float(values[order[at]]) if at < len(values) else np.inf

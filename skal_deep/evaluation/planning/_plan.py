@@ -13,11 +13,14 @@ from skal_deep.evaluation.planning._calibration import (
     MIN_STAGES,
     Calibration,
     calibrate,
+    tasks_needed,
 )
 from skal_deep.evaluation.planning._forecast import forecast
 from skal_deep.evaluation.statistics._curves import check_labels, check_scores
+from skal_deep.evaluation.statistics._numbers import real_number
+from skal_deep.evaluation.statistics._paired import check_level
 from skal_deep.evaluation.statistics._power_law import power_law
-from skal_deep.evaluation.statistics._verdict import format_size
+from skal_deep.evaluation.statistics._sizes import format_size
 
 # A last score so many standard deviations off the curve is a jump: no form holds.
 _JUMP = 3.0
@@ -53,8 +56,10 @@ class LabelPlan:
         The gain for which labels are worth having.
     level : float
         Share of the tasks of the bank whose curves the band held.
+    n_tasks : int
+        Tasks of the bank with curves long enough to judge by.
     is_open : str
-        Why the band has no bounds; empty where it has.
+        Why the band has no bounds but those of the score; empty where it has.
     is_share : bool
         Whether scores are shares, so that they are told in points.
 
@@ -83,6 +88,7 @@ class LabelPlan:
     will_not_pay: bool
     smallest_gain: float
     level: float
+    n_tasks: int
     is_open: str
     is_share: bool
 
@@ -93,8 +99,8 @@ class LabelPlan:
             return self._on_target()
         if self.will_not_pay:
             return "doubling will not pay"
-        low, high = (self.gain_at(DOUBLE * self.n_labels)[i] for i in (0, 1))
-        if not math.isfinite(high):
+        low, high = self._at_double()
+        if self.is_open:
             return "what doubling brings cannot be told"
         low_said, high_said = (format_size(g, self.is_share, "+") for g in (low, high))
         return f"doubling brings {low_said.removesuffix(' points')} to {high_said}"
@@ -137,11 +143,12 @@ class LabelPlan:
     def __repr__(self) -> str:
         lines = [f"Plan: {self.word}."]
         gains = [format_size(value, self.is_share, "+") for value in self._at_double()]
-        if all(map(math.isfinite, self._at_double())):
+        if not self.is_open:
             low, high = gains[0].removesuffix(" points"), gains[1]
             lines.append(
                 f"Twice as many labels ({2 * self.n_labels}) would bring {low} to "
-                f"{high} (held for {self.level:.0%} of the data sets of the bank)."
+                f"{high} (held for {self.level:.0%} of {self.n_tasks} data sets of the "
+                "bank)."
             )
         if self.will_not_pay:
             least = format_size(self.smallest_gain, self.is_share)
@@ -151,6 +158,11 @@ class LabelPlan:
             )
         if self.is_open:
             lines.append(f"The band is open: {self.is_open}.")
+        if self.labels[-1] <= DOUBLE * self.n_labels:
+            lines.append(
+                "It goes no further than twice the labels: too few curves of the bank "
+                "are long enough to judge more."
+            )
         return "\n".join(lines)
 
     def _at_double(self) -> tuple[float, float]:
@@ -185,7 +197,7 @@ def plan_labels(
     Parameters
     ----------
     n_labels : array-like of shape (n_stages,)
-        Number of labels at each stage; six stages or more.
+        Number of labels at each stage, whole numbers; six stages or more.
     scores : array-like of shape (n_stages,) or (n_repeats, n_stages)
         Scores, higher is better. The mean of repeats has a narrower band.
     target : float, default=None
@@ -193,8 +205,8 @@ def plan_labels(
     gain : float, default=None
         The same as a gain over the score now.
     n_test : int, default=None
-        Rows that the scores are measured on, if they are shares and fewer than about
-        500: their noise widens the band.
+        Rows that the scores are measured on, if these are shares and the rows fewer
+        than about 500: their noise widens the band.
     bank : Bank or "builtin", default="builtin"
         Curves of other data sets. That of the package has 104 of images, tables and
         synthetic data with a linear model.
@@ -246,19 +258,24 @@ def plan_labels(
     _check_options(target, gain, n_test, level, smallest_gain)
     highest = _highest(score_RT, highest)
     n_repeats, mean = len(score_RT), score_RT.mean(axis=0)
-    if isinstance(bank, str) and bank != "builtin":
+    if not isinstance(bank, Bank) and bank != "builtin":
         raise ValueError(f"bank must be a Bank or 'builtin', not {bank!r}.")
     known = calibrate(None if isinstance(bank, str) else bank, len(labels), n_repeats)
     is_share = bool((score_RT >= 0).all() and (score_RT <= 1).all())
+    if n_test is not None and not is_share:
+        raise ValueError(
+            "n_test tells the noise of shares, and these scores are none: leave it out."
+        )
     # Scores of another unit are brought to the size of those of the bank.
     unit = 1.0 if is_share else _unit(mean, known)
     noise = 0.0
     if n_test is not None:
-        share = mean[-1].clip(0, 1)
-        noise = math.sqrt(share * (1 - share) / (n_test * n_repeats))
+        noise = math.sqrt(mean[-1] * (1 - mean[-1]) / (n_test * n_repeats))
     found = forecast(labels, mean[None] / unit, known.horizons, highest / unit, noise)
     up, down = known.quantiles(level)
     is_open = _why_open(labels, mean / unit, highest / unit, known, level)
+    if not is_share and np.ptp(mean) == 0:
+        is_open = "scores that are all equal tell of no unit to measure gains in"
     if is_open:
         up = down = math.inf
     current, forecast_J = float(found.current[0] * unit), found.gain[0] * unit
@@ -283,6 +300,7 @@ def plan_labels(
         will_not_pay=bool(not is_open and forecast_J[double] <= threshold),
         smallest_gain=smallest_gain,
         level=level,
+        n_tasks=known.n_tasks,
         is_open=is_open,
         is_share=is_share,
     )
@@ -335,8 +353,7 @@ def _why_open(
     level: float,
 ) -> str:
     """Return why no bounds can be given, or nothing."""
-    n_needed = math.ceil(2 / (1 - level) - 1e-9) - 1
-    if known.n_tasks < n_needed:
+    if known.n_tasks < (n_needed := tasks_needed(level)):
         return (
             f"the bank has {known.n_tasks} data sets with stages enough, and a band of "
             f"{level:.0%} needs {n_needed}"
@@ -354,8 +371,9 @@ def _highest(score_RT: NDArray[np.float64], highest: float | None) -> float:
     top = score_RT.max()
     if highest is None:
         return math.inf if top > 1 else 1.0 if top > 0 else 0.0
-    if math.isnan(highest):
+    if isinstance(highest, Real) and math.isnan(highest):
         raise ValueError("highest must be a number, or None to infer it, not NaN.")
+    highest = math.inf if highest == math.inf else real_number(highest, "highest")
     if top > highest:
         raise ValueError(
             f"A score is {top:g}, above the highest there is, {highest:g}."
@@ -375,6 +393,11 @@ def _check(
         )
     if labels[0] <= 0:
         raise ValueError("A plan needs labels at the first stage, not 0.")
+    if (labels % 1).any():
+        raise ValueError(
+            "Labels are counted, so n_labels must be whole numbers. Give costs in a "
+            "smaller unit."
+        )
     return labels, score_RT
 
 
@@ -387,11 +410,12 @@ def _check_options(
 ) -> None:
     if target is not None and gain is not None:
         raise ValueError("Give a target or a gain, not both.")
-    numbers = {"target": target, "gain": gain, "smallest_gain": smallest_gain}
-    for name, value in numbers.items():
-        if value is not None and not (isinstance(value, Real) and math.isfinite(value)):
-            raise ValueError(f"{name} must be a number, not {value!r}.")
-    if n_test is not None and (not isinstance(n_test, Integral) or n_test < 1):
+    real_number(smallest_gain, "smallest_gain")
+    for name, value in {"target": target, "gain": gain}.items():
+        if value is not None:
+            real_number(value, name)
+    if n_test is not None and not (
+        isinstance(n_test, Integral) and real_number(n_test, "n_test") >= 1
+    ):
         raise ValueError(f"n_test must be a number of rows, not {n_test!r}.")
-    if not isinstance(level, Real) or not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, not be {level!r}.")
+    check_level(level)

@@ -1,6 +1,7 @@
 """What a number of further labels would bring: the band as one line."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,6 +32,8 @@ class Projection:
     will_not_pay : bool
         Whether not even as many labels again would bring ``smallest_gain``, see
         :func:`plan_labels`.
+    is_open : str
+        Why the band has no bounds but those of the score; empty where it has.
 
     See Also
     --------
@@ -55,6 +58,7 @@ class Projection:
     fit_low: NDArray[np.float64]
     fit_high: NDArray[np.float64]
     will_not_pay: bool = False
+    is_open: str = ""
 
 
 def project(
@@ -87,6 +91,8 @@ def project(
     """
     plan = plan_labels(n_labels, scores, smallest_gain=smallest_gain, highest=highest)
     most = int(plan.labels[-1]) - plan.n_labels
+    if not isinstance(n_more, Integral):
+        raise TypeError(f"n_more must be a whole number of labels, not {n_more!r}.")
     if not 1 <= n_more <= most:
         raise ValueError(
             f"n_more={n_more} must lie between 1 and {most}: no curve is continued "
@@ -104,8 +110,18 @@ def project(
     )
     at = np.concatenate([past, future])
     gain = float(middle[-1] - plan.current)
-    will_not_pay = plan.will_not_pay and n_more <= plan.n_labels
-    return Projection(n_more, gain, low, high, at, middle, lower, upper, will_not_pay)
+    return Projection(
+        n_more,
+        gain,
+        low,
+        high,
+        at,
+        middle,
+        lower,
+        upper,
+        will_not_pay=plan.will_not_pay and n_more <= plan.n_labels,
+        is_open=plan.is_open,
+    )
 
 
 def _along(

@@ -1,7 +1,7 @@
 """The frame of a report: a page that needs no other file."""
 
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from string import Template
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skal_deep.evaluation._export import replace_unprintable
+from skal_deep.evaluation.report._colours import strategy_styles
 from skal_deep.evaluation.report._table import Table
 
 _PAGE = Template("""<!doctype html>
@@ -186,6 +187,19 @@ def swatch(colour: str) -> str:
     return (
         f'<span class="swatch" aria-hidden="true" style="background: {colour}"></span>'
     )
+
+
+def swatches(names: Sequence[str]) -> dict[str, str]:
+    """Return a dot in the colour of each strategy.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of all strategies of the page.
+    """
+    return {
+        name: swatch(style["color"]) for name, style in strategy_styles(names).items()
+    }
 
 
 def download(name: str, content: str, kind: str) -> str:

@@ -1,5 +1,9 @@
 """Numbers as users hand them over: no texts, and NaN where a value is masked."""
 
+import math
+from numbers import Real
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -17,5 +21,45 @@ def real_numbers(values: ArrayLike, name: str) -> NDArray[np.float64]:
     kind = np.asarray(values).dtype
     if kind.kind not in "buifO":
         raise TypeError(f"{name} must be numbers, not of type {kind}.")
-    numbers: NDArray[np.float64] = np.ma.asarray(values, float).filled(np.nan)
+    try:
+        numbers: NDArray[np.float64] = np.ma.asarray(values, float).filled(np.nan)
+    except (TypeError, OverflowError) as error:
+        raise TypeError(f"{name} must be numbers: {error}.") from error
     return numbers
+
+
+def real_number(value: Any, name: str) -> float:
+    """Return a value as a float, if it is one finite number.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    name : str
+        What to call it in an error.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, not {value!r}.")
+    try:
+        number = float(value)
+    except OverflowError:  # of a whole number
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be a number, not {number}.")
+    return number
+
+
+def number_from_zero(value: Any, name: str) -> float:
+    """Return a value as a float, if it is one finite number that is not negative.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    name : str
+        What to call it in an error.
+    """
+    number = real_number(value, name)
+    if number < 0:
+        raise ValueError(f"{name} must be a number from 0 on, not {value!r}.")
+    return number

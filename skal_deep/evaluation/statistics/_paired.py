@@ -1,15 +1,16 @@
 """Paired differences: their mean, interval, size, and the conclusion."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
-from skal_deep.evaluation.statistics._numbers import real_numbers
+from skal_deep.evaluation.statistics._numbers import number_from_zero, real_numbers
 
 LEVEL = 0.05
 _FAR = 500  # beyond, scipy's inverse of the noncentral t is slow and wrong
@@ -227,6 +228,12 @@ def split_overlap(test_rows: Sequence[ArrayLike], n_rows: int) -> float:
     >>> round(split_overlap([range(5), range(5, 10)], n_rows=20), 3)
     0.333
     """
+    if not isinstance(n_rows, Integral):
+        raise TypeError(f"n_rows must be a whole number, not {n_rows!r}.")
+    if not np.iterable(test_rows):
+        raise TypeError(
+            f"test_rows must hold the test rows of each repeat, not {test_rows!r}."
+        )
     sets = [np.unique(np.asarray(rows)) for rows in test_rows]
     if not sets:
         raise ValueError("test_rows must hold the test rows of one repeat or more.")
@@ -267,9 +274,7 @@ def error_factor(n: int, overlap: float = 0.0) -> float:
     overlap : float, default=0.0
         See :func:`paired_difference`.
     """
-    if not 0 <= overlap < np.inf:
-        raise ValueError(f"overlap must be a number from 0 on, not {overlap!r}.")
-    return float(np.sqrt(1 / n + overlap))
+    return math.sqrt(1 / n + number_from_zero(overlap, "overlap"))
 
 
 def effect_size(

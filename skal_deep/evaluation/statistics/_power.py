@@ -1,10 +1,11 @@
 """What a number of repeats can detect."""
 
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 from scipy import optimize, stats
 
+from skal_deep.evaluation.statistics._numbers import real_number
 from skal_deep.evaluation.statistics._paired import LEVEL, check_level, error_factor
 
 POWER = 0.8
@@ -47,6 +48,7 @@ def paired_power(
     0.8
     """
     _check(effect, level)
+    _check_pairs(n)
     if n < 2:
         raise ValueError(f"n must be two pairs or more, not {n}.")
     border = stats.t.isf(level / 2, n - 1)
@@ -87,8 +89,7 @@ def detectable_effect(n: int, level: float = LEVEL, overlap: float = 0.0) -> flo
     (1.7, 0.7)
     """
     _check(0.0, level)
-    if not isinstance(n, Integral):
-        raise TypeError(f"n must be a whole number of pairs, not {n!r}.")
+    _check_pairs(n)
     if n < 2:
         return np.inf
     factor = error_factor(n, overlap)
@@ -150,9 +151,14 @@ def repeats_needed(
 
 
 def _check(effect: float, level: float) -> None:
-    if not isinstance(effect, Real) or not np.isfinite(effect):
-        raise ValueError(f"effect must be a number, not {effect!r}.")
+    real_number(effect, "effect")
     check_level(level)
+
+
+def _check_pairs(n: int) -> None:
+    if not isinstance(n, Integral):
+        raise TypeError(f"n must be a whole number of pairs, not {n!r}.")
+    real_number(n, "n")
 
 
 def fewest_repeats(n_tests: int = 1, level: float = LEVEL) -> int:

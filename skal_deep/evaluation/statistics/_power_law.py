@@ -8,7 +8,10 @@ _EXPONENTS = np.geomspace(0.05, 5, 60)
 
 
 def power_law(
-    n_labels: ArrayLike, curves: ArrayLike, at: ArrayLike, highest: float = np.inf
+    n_labels: ArrayLike,
+    curves: ArrayLike,
+    at: ArrayLike,
+    highest: float | NDArray[np.float64] = np.inf,
 ) -> NDArray[np.float64]:
     """Fit ``a - b * n ** -c`` with b >= 0 by least squares, and return its values.
 
@@ -24,7 +27,7 @@ def power_law(
         Scores; each curve has a fit of its own.
     at : array-like of shape (n_points,)
         Numbers of labels for which the fitted score is wanted.
-    highest : float, default=inf
+    highest : float or ndarray of shape (n_curves, 1), default=inf
         The highest score there is, which no fit exceeds.
 
     Returns

@@ -82,6 +82,10 @@ def labels_to_reach(
     array([15., inf])
     """
     labels, targets = check_labels(n_labels, scores), check_scores(targets)
+    if targets.ndim != 1:
+        raise ValueError(
+            f"targets must be a list of scores, not of shape {targets.shape}."
+        )
     risen = isotonic_regression(check_scores(scores)).x
     # Smoothing computes means, which may lie a last digit below what they are means of.
     round_off = len(labels) * np.finfo(float).eps * np.abs(risen).max()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from skal_deep.evaluation.statistics._paired import PairedDifference
-from skal_deep.evaluation.statistics._verdict import format_difference
+from skal_deep.evaluation.statistics._wording import format_difference
 
 
 @dataclass(frozen=True)

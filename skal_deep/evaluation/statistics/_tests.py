@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from skal_deep.evaluation.statistics._curves import check_scores
-from skal_deep.evaluation.statistics._numbers import real_numbers
+from skal_deep.evaluation.statistics._numbers import number_from_zero, real_numbers
 from skal_deep.evaluation.statistics._paired import LEVEL
 
 _N_WEIGHTS = 20_000  # draws from the posterior of the signed-rank test
@@ -202,8 +202,9 @@ def signed_rank(
     >>> signed_rank(gains, rope=0.01, rng=np.random.default_rng(0)).better > 0.95
     True
     """
-    if not 0 <= rope < np.inf:
-        raise ValueError(f"rope must be a number from 0 on, not {rope!r}.")
+    rope = number_from_zero(rope, "rope")
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng must be a numpy Generator, not {rng!r}.")
     points = np.append(0.0, check_scores(difference, "difference"))
     concentration = np.append(_PRIOR, np.ones(len(points) - 1))
     middle_PP = (points[:, None] + points) / 2

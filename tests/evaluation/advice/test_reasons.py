@@ -11,10 +11,9 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from skal_deep.evaluation import does_al_help
 from skal_deep.evaluation.advice._answer import Answer
+from skal_deep.evaluation.advice._measured import Measured, _closeness
 from skal_deep.evaluation.advice._reasons import (
     _at_most,
-    _closeness,
-    _Measured,
     _noise,
     _saturated,
     _unreliable,
@@ -100,7 +99,7 @@ def measured(**values):
     defaults = dict.fromkeys(
         ("ceiling", "simple", "copies", "auroc", "picks_contradicted"), 0.9
     )
-    return _Measured(**(defaults | {"pool_contradicted": 0.1} | values))
+    return Measured(**(defaults | {"pool_contradicted": 0.1} | values))
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,13 @@ import math
 
 import numpy as np
 import pytest
+from scipy import sparse
+from skactiveml.pool import RandomSampling
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.naive_bayes import GaussianNB
+from sklearn.naive_bayes import BernoulliNB, GaussianNB
 
 from skal_deep.evaluation import ControlArm
 from skal_deep.pool import LeastConfidence, MarginSampling
@@ -243,6 +245,7 @@ def test_words_and_none_as_labels():
     assert set(arm.order_) == set(expected.order_)
 
 
+@pytest.mark.filterwarnings("ignore:The random rows that were set aside")
 def test_pool_runs_out():
     few = np.where(np.arange(60) < 30, TRUTH[:60], -1)
     arm = make()
@@ -350,6 +353,7 @@ def test_is_a_clonable_estimator(played):
     assert not hasattr(clone(played), "role_")
 
 
+@pytest.mark.filterwarnings("ignore:The random rows that were set aside")
 def test_finds_arms_that_differ():
     """The most confident rows teach nothing: found in a few rounds."""
 
@@ -363,3 +367,99 @@ def test_finds_arms_that_differ():
     assert words[-1] == "worse"
     assert "better" not in words
     assert math.exp(arm.verdict().log_e_worse) > 40
+
+
+@pytest.mark.parametrize("kind", ["coo", "list", "frame"])
+def test_rows_of_any_kind(kind):
+    as_kind = {
+        "coo": sparse.coo_matrix,
+        "list": np.ndarray.tolist,
+        "frame": lambda X: pytest.importorskip("pandas").DataFrame(X),
+    }[kind]
+    orders = []
+    for inputs in (X, as_kind(X)):
+        arm = make(estimator=BernoulliNB())
+        for _ in range(2):
+            ask = arm.ask(inputs, Y)
+            arm.tell(ask.indices, TRUTH[ask.indices])
+        orders.append(arm.order_)
+        assert arm.estimator_.predict(X[:3]).shape == (3,)
+    assert (orders[0] == orders[1]).all()
+
+
+def test_rows_of_arrays_by_name():
+    class Second(BernoulliNB):
+        def fit(self, X, y, sample_weight=None):
+            return super().fit(X["b"], y)
+
+        def predict(self, X):
+            return super().predict(X["b"])
+
+        def predict_proba(self, X):
+            return super().predict_proba(X["b"])
+
+    of_dict = make(estimator=Second(), query_strategy=RandomSampling())
+    plain = make(estimator=BernoulliNB(), query_strategy=RandomSampling())
+    for arm, inputs in ((of_dict, {"a": X[:, :2], "b": X}), (plain, X)):
+        for _ in range(2):
+            ask = arm.ask(inputs, Y)
+            arm.tell(ask.indices, TRUTH[ask.indices])
+    assert (of_dict.judged_ == plain.judged_).all()
+    assert (of_dict.order_ == plain.order_).all()
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (lambda y: np.where(y == y[0], np.nan, y), "NaN"),
+        (lambda y: y.astype(str), "missing_label=-1"),
+        (lambda y: np.array([f"digit {i}" for i in y]), "missing_label=-1"),
+    ],
+)
+def test_labels_of_another_kind_are_refused(labels, message):
+    """Such labels once told would stop each later round."""
+    arm, expected = make(), play(make(), 2)
+    ask = arm.ask(X, Y)
+    with pytest.raises((ValueError, TypeError), match=message):
+        arm.tell(ask.indices, labels(TRUTH[ask.indices]))
+    arm.tell(ask.indices, TRUTH[ask.indices])
+    assert (play(arm, 1).order_ == expected.order_).all()
+
+
+def test_numbers_among_words_are_refused():
+    names = np.array([f"digit {i}" for i in range(10)])
+    arm = make(missing_label=None)
+    ask = arm.ask(X, np.where(np.arange(len(X)) < 30, names[TRUTH], None))
+    with pytest.raises(TypeError, match="several kinds"):
+        arm.tell(ask.indices, TRUTH[ask.indices])
+
+
+def test_no_label_may_be_told():
+    arm = make()
+    ask = arm.ask(X, Y)
+    arm.tell([], [])
+    assert (arm.ask(X, Y).indices == ask.indices).all()
+    arm.tell(ask.indices, TRUTH[ask.indices]).tell([], [])
+    assert (play(arm, 1).order_ == play(make(), 2).order_).all()
+
+
+def test_a_guard_leaves_control_labels():
+    """Of one control label a round the guard would take all: no arm would grow."""
+    with pytest.raises(ValueError, match=r"n_control=1 .* guard"):
+        make(guard=True, n_control=1).ask(X, Y)
+    assert play(make(guard=True, n_control=2), 2).verdict().n_arm == 2
+
+
+def test_no_fresh_rows_are_spent_before_there_are_arms():
+    """The first round compares nothing, so its slice is kept for the second."""
+    arm = make(n_reserved=10, slice_size=6)
+    arm.ask(X, Y)
+    assert len(arm._reserve) == 6
+
+
+def test_rows_set_aside_run_out_with_a_warning():
+    arm = play(make(n_reserved=10), 2)
+    assert arm.verdict().n_arm == 8
+    with pytest.warns(UserWarning, match="set aside are used up"):
+        ask = arm.ask(X, Y)
+    assert set(ask.role) == {"chosen"}

@@ -92,9 +92,9 @@ def test_interval_holds_the_running_mean_at_all_times():
 
 @pytest.mark.parametrize("wrong", [-1, math.nan, math.inf])
 def test_counts_are_checked(wrong):
-    with pytest.raises(ValueError, match="wins must be a number of rows"):
+    with pytest.raises(ValueError, match="wins must be a number"):
         log_e_value(wrong, 0)
-    with pytest.raises(ValueError, match="losses must be a number of rows"):
+    with pytest.raises(ValueError, match="losses must be a number"):
         share_interval(0, wrong)
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.optimize import isotonic_regression
 
-from skal_deep.evaluation import Bank, plan_labels
-from skal_deep.evaluation.planning._calibration import calibrate
+from skal_deep.evaluation import Bank, plan_labels, stopping_advice
+from skal_deep.evaluation.planning._calibration import calibrate, tasks_needed
 from skal_deep.evaluation.planning._forecast import forecast, weighted_quantile
 from skal_deep.evaluation.statistics._power_law import power_law
 
@@ -303,7 +303,7 @@ class TestBank:
         ({"n_labels": LABELS[:SEEN] - 10}, "not 0"),
         ({"target": 0.9, "gain": 0.1}, "not both"),
         ({"target": math.nan}, "target must be a number"),
-        ({"gain": "much"}, "gain must be a number"),
+        ({"gain": math.inf}, "gain must be a number"),
         ({"n_test": 0}, "n_test must be a number of rows"),
         ({"level": 1.0}, "level must lie"),
         ({"bank": "mine"}, "bank must be"),
@@ -323,3 +323,103 @@ def test_outside_the_band():
     with pytest.raises(ValueError, match="outside"):
         plan.gain_at(500)
     assert plan.gain_at(100) == (0, 0)
+
+
+def test_an_open_band_has_no_level():
+    """Zero to what is left to one is no statement of the bank."""
+    curve = law(LABELS[:SEEN])
+    curve[-1] += 0.08
+    plan = plan_labels(LABELS[:SEEN], curve, bank=make_bank(40))
+    assert plan.is_open
+    assert plan.word == "what doubling brings cannot be told"
+    assert "held for" not in repr(plan)
+    advice = stopping_advice(LABELS[:SEEN], curve)
+    assert "The band is open: the last score is a jump" in str(advice)
+
+
+@pytest.mark.parametrize(("n_stages", "is_short"), [(14, True), (40, False)])
+def test_short_curves_of_a_bank_are_told(n_stages, is_short):
+    bank = Bank()
+    for task in range(20):
+        curve = draw_curve(np.random.default_rng(task))[:n_stages]
+        bank.add_curve(LABELS[:n_stages], curve, task=str(task))
+    plan = plan_labels(LABELS[:SEEN], law(LABELS[:SEEN]), bank=bank)
+    assert plan.labels[-1] == (200 if is_short else 400)
+    assert ("no further than twice the labels" in repr(plan)) == is_short
+
+
+def test_data_sets_that_are_too_short_are_told():
+    bank = make_bank(20)
+    for task in range(7):
+        bank.add_curve(LABELS[:8], law(LABELS[:8]), task=f"short {task}")
+    plan = plan_labels(LABELS[:SEEN], law(LABELS[:SEEN]), bank=bank)
+    assert plan.n_tasks == 20
+    assert "90% of 20 data sets of the bank" in repr(plan)
+
+
+def test_horizons_end_with_the_curves_exactly():
+    """A curve of 24 stages, cut at a quarter, shows six of them and not five."""
+    for n_stages in range(24, 200, 4):
+        bank = Bank()
+        labels = 0.7 * np.arange(1, n_stages + 1)
+        for task in range(3):
+            bank.add_curve(labels, law(10 + labels), task=str(task))
+        assert calibrate(bank, SEEN, 1).horizons[-1] == 4
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.9991])
+def test_tasks_needed_is_where_the_quantile_becomes_finite(level):
+    n = tasks_needed(level)
+    for n_tasks, is_finite in ((n, True), (n - 1, False)):
+        weights = np.full(n_tasks, 1 / (n_tasks + 1))
+        values = np.arange(n_tasks, dtype=float)
+        found = weighted_quantile(values, weights, (1 + level) / 2)
+        assert math.isfinite(found) == is_finite
+
+
+@pytest.mark.parametrize("value", [-5e4, 3.0])
+def test_equal_scores_of_no_known_unit_are_open(value):
+    plan = plan_labels(LABELS[:SEEN], np.full(SEEN, value), smallest_gain=1)
+    assert "all equal" in plan.is_open
+    assert not plan.will_not_pay
+    # of shares the unit is known
+    assert not plan_labels(LABELS[:SEEN], np.full(SEEN, 0.5)).is_open
+
+
+def test_a_bank_of_several_units():
+    """What unit a task is measured in does not matter, nor to those beside it."""
+    plain, mixed, losses = make_bank(40), make_bank(40), Bank()
+    for task in range(40):
+        unit = 10.0 ** (task % 7)
+        losses.add_curve(LABELS, unit * (plain.scores[task] - 1.1), task=str(task))
+    mixed.add_curve(LABELS, 1e6 * plain.scores[0], task="0", strategy="in millionths")
+    question = law(LABELS[:SEEN])
+    ours, theirs = (
+        plan_labels(LABELS[:SEEN], question, bank=b) for b in (plain, mixed)
+    )
+    assert (theirs.high - ours.high).max() < 0.02
+    assert calibrate(mixed, SEEN, 1).spread < 1
+    small, large = (
+        plan_labels(LABELS[:SEEN], unit * (question - 1), bank=losses, highest=0.0)
+        for unit in (10.0, 1e5)
+    )
+    np.testing.assert_allclose(small.high / 10, large.high / 1e5, rtol=1e-6)
+    one_unit = Bank()
+    for task in range(40):
+        one_unit.add_curve(LABELS, 10 * (plain.scores[task] - 1.1), task=str(task))
+    again = plan_labels(LABELS[:SEEN], 10 * (question - 1), bank=one_unit, highest=0.0)
+    np.testing.assert_allclose(small.low, again.low, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_labels": LABELS[:SEEN] / 1000}, "whole numbers"),
+        ({"n_labels": LABELS[:SEEN] + 0.5}, "whole numbers"),
+        ({"scores": 100 * law(LABELS[:SEEN]), "n_test": 50}, "n_test .* shares"),
+    ],
+)
+def test_questions_that_have_no_answer(change, message):
+    question = {"n_labels": LABELS[:SEEN], "scores": law(LABELS[:SEEN])} | change
+    with pytest.raises(ValueError, match=message):
+        plan_labels(**question)

@@ -32,7 +32,7 @@ from skal_deep.evaluation import (
     verdicts,
 )
 from skal_deep.evaluation.report._page import matrix_html
-from skal_deep.evaluation.statistics._verdict import sentence
+from skal_deep.evaluation.statistics._wording import sentence
 
 rng = np.random.default_rng(0)
 NOTHING = [np.nan, np.inf, -np.inf]

@@ -22,7 +22,8 @@ from skal_deep.evaluation import (
     paired_power,
 )
 from skal_deep.evaluation import verdicts as judge
-from skal_deep.evaluation.statistics._verdict import format_size, sentence
+from skal_deep.evaluation.statistics._sizes import format_size
+from skal_deep.evaluation.statistics._wording import sentence
 
 
 def test_words():

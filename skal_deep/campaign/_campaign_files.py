@@ -1,0 +1,306 @@
+"""What a campaign is: what was decided, its items, and what is seen of them."""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from skal_deep.campaign._asking import (
+    features_of,
+)
+from skal_deep.campaign._create import pinned
+from skal_deep.campaign._embed import Embedded, embed_items, lock_features
+from skal_deep.campaign.models._extractors import feature_name, make_extractor
+from skal_deep.campaign.models._features import FeatureFile
+from skal_deep.campaign.store._array import Embeddings
+from skal_deep.campaign.store._errors import NoFeaturesError
+from skal_deep.campaign.store._events import (
+    read_log,
+)
+from skal_deep.campaign.store._files import lock
+from skal_deep.campaign.store._find_source import relative_to, renamed, source_of
+from skal_deep.campaign.store._folder import Folder
+from skal_deep.campaign.store._images import MAX_PIXELS
+from skal_deep.campaign.store._items import NAME as ITEMS
+from skal_deep.campaign.store._items import Items
+from skal_deep.campaign.store._rounds import read_rounds
+from skal_deep.campaign.store._rows import Rows
+from skal_deep.campaign.store._settings import (
+    Settings,
+    check_budget,
+    check_classes,
+)
+from skal_deep.campaign.store._source import Source
+from skal_deep.campaign.store._state import State
+
+
+class CampaignFiles:
+    """What a campaign is, as its files say.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder of a campaign.
+    trust : bool, default=False
+        Whether a model that the folder names as ``module:function`` may be imported.
+    """
+
+    def __init__(self, path: str | Path, *, trust: bool = False):
+        self.path = Path(path)
+        self.trust = trust
+        self._items: tuple[tuple[int, int, int], Items] | None = None
+        Settings.read(self.path)
+
+    def __repr__(self) -> str:
+        return f"Campaign({str(self.path)!r})"
+
+    @property
+    def settings(self) -> Settings:
+        """What was decided at the beginning, as campaign.json says it now."""
+        return Settings.read(self.path)
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes; none where labels are numbers."""
+        return self.settings.classes
+
+    @property
+    def kind(self) -> str:
+        """What an item is: "image", "text", "table" or "embeddings"."""
+        return self.settings.kind
+
+    @cached_property
+    def source(self) -> Source:
+        """Where the items are."""
+        return source_of(self.settings, self.path)
+
+    @property
+    def items(self) -> Items:
+        """All items there ever were, read again only if the file has changed."""
+        path = self.path / ITEMS
+        if not path.exists():
+            raise FileNotFoundError(f"{path} is missing: put the file back.")
+        stat = path.stat()
+        # Each writing makes another file, even if it is too quick for the clock.
+        mark = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        if self._items is None or self._items[0] != mark:
+            self._items = (mark, Items.read(self.path))
+        return self._items[1]
+
+    def state(self) -> State:
+        """Return all that the files say now."""
+        return State(
+            self.settings, self.items, read_rounds(self.path), read_log(self.path)
+        )
+
+    def place(self, id: str) -> str:
+        """Return where an item is: its path in the folder, or its row.
+
+        Parameters
+        ----------
+        id : str
+            The item.
+        """
+        items = self.items
+        if id not in items.row_of:
+            raise ValueError(f"There is no item {id!r} in {self.path}.")
+        return items.places[items.row_of[id]]
+
+    def read(self, id: str) -> bytes:
+        """Return what an item holds: the bytes of a file, a text.
+
+        Parameters
+        ----------
+        id : str
+            The item.
+        """
+        return self.source.read(self.place(id))
+
+    def text(self, id: str) -> str:
+        """Return an item in words: a text, the entries of a row, the name of a file.
+
+        Parameters
+        ----------
+        id : str
+            The item.
+        """
+        source, place = self.source, self.place(id)
+        if isinstance(source, Rows):
+            entries = source.entries(place)
+            if len(entries) == 1:
+                return next(iter(entries.values()))
+            return "\n".join(f"{name}: {value}" for name, value in entries.items())
+        if isinstance(source, Embeddings):
+            shown = " ".join(f"{value:.3g}" for value in source.array[int(place)][:8])
+            return f"{shown} ..." if source.array.shape[1] > 8 else shown
+        return place
+
+    # Changing what was decided
+
+    def add_classes(self, classes: Sequence[str]) -> None:
+        """Say what the classes are now: new ones stand behind the old ones.
+
+        Parameters
+        ----------
+        classes : sequence of str
+            All of them, or the new ones.
+        """
+        with lock(self.path):
+            settings = self.settings
+            if settings.is_regression:
+                raise ValueError(
+                    "The labels of this campaign are numbers, not classes."
+                )
+            old, named = settings.classes, [str(name).strip() for name in classes]
+            new = [name for name in named if name not in old]
+            if dropped := [name for name in old if name not in named and new == []]:
+                raise ValueError(
+                    f"{dropped} cannot be taken out of the classes: they may have "
+                    "labels. Name all classes that there are, and new ones behind them."
+                )
+            if new:
+                all_names = check_classes([*old, *new])
+                settings.changed(classes=all_names).write(self.path)
+
+    def set_budget(self, budget: int) -> None:
+        """Say how many labels may be asked for now.
+
+        Parameters
+        ----------
+        budget : int
+            All of them together.
+        """
+        with lock(self.path):
+            self.settings.changed(budget=check_budget(budget)).write(self.path)
+
+    def unreadable(self) -> list[str]:
+        """Return what the source holds and nobody can read, by path or line."""
+        self.source.look()
+        return list(self.source.unreadable)
+
+    def move_source(self, path: str | Path) -> None:
+        """Say where the items are after they were moved.
+
+        Parameters
+        ----------
+        path : str or Path
+            The folder or the file.
+        """
+        path = Path(path).expanduser()
+        if not path.exists():
+            raise FileNotFoundError(f"{path} is not there.")
+        with lock(self.path):
+            settings = self.settings
+            source = {**settings.source, "path": relative_to(path, self.path)}
+            settings.changed(source=source).write(self.path)
+        vars(self).pop("source", None)
+        self.rescan()
+
+    def rescan(self) -> Items:
+        """Look at the source again: new items are added, missing ones marked gone.
+
+        A file that was moved and whose content is known keeps its id.
+        """
+        with lock(self.path):
+            return self._rescan()
+
+    def _rescan(self) -> Items:
+        vars(self).pop("source", None)
+        items, source = self.items, self.source
+        if isinstance(source, Embeddings) and source.is_as_it_was():
+            return items
+        found = source.look()
+        moved = renamed(source, items.places, items.digests, items.sizes, found)
+        last_round = len(read_rounds(self.path))
+        updated = items.updated(
+            found, last_round, by_place=isinstance(source, Folder), moved=moved
+        )
+        if not updated.same_as(items):
+            updated.write(self.path)
+        settings = pinned(self.settings, source)
+        if settings != self.settings:
+            settings.write(self.path)
+        return self.items
+
+    # What strategies and models see
+
+    def default_features(self) -> str:
+        """Return the features to compute where nothing is said: those of before."""
+        known = self.settings.features
+        about = None if known is None else FeatureFile(self.path, known).about()
+        if about is not None:
+            return str(about["features"])
+        return "tfidf" if self.kind == "text" else "pixels"
+
+    @property
+    def has_features(self) -> bool:
+        """Whether there is something that strategies and models see."""
+        try:
+            features_of(self, self.items)
+        except NoFeaturesError:
+            return False
+        return True
+
+    def embed(
+        self,
+        features: str = "pixels",
+        *,
+        batch_size: int = 64,
+        device: str = "cpu",
+        download: bool = False,
+        max_pixels: float = MAX_PIXELS,
+        report: Callable[[int, int], None] | None = None,
+    ) -> Embedded:
+        """Compute features of all items, which strategies and models see.
+
+        Items that have them are left out, so that a call that was interrupted goes on.
+
+        Parameters
+        ----------
+        features : str, default="pixels"
+            "pixels", "tfidf", "torchvision:NAME", "timm:NAME", "transformers:NAME", or
+            ``module:function``: a function that takes a list of paths, texts or rows
+            and returns an array with a row for each.
+        batch_size : int, default=64
+            Items a pass.
+        device : str, default="cpu"
+            Where to compute.
+        download : bool, default=False
+            Whether weights may be fetched from the internet.
+        max_pixels : float, default=1e8
+            Larger images count as broken.
+        report : callable, default=None
+            Is told how many of how many items are done.
+
+        Returns
+        -------
+        embedded : Embedded
+            What was done.
+        """
+        if self.kind in ("table", "embeddings") and ":" not in features:
+            raise ValueError(
+                f"Items of the kind {self.kind} have their features with them: go on "
+                f"with python -m skal_deep next {self.path}."
+            )
+        file = FeatureFile(self.path, feature_name(features))
+        extractor = make_extractor(
+            features,
+            self.kind,
+            batch_size=batch_size,
+            device=device,
+            download=download,
+        )
+        self.rescan()
+        with lock_features(file):
+            embedded = embed_items(
+                self,
+                extractor,
+                file,
+                features,
+                batch_size,
+                max_pixels,
+                report,
+            )
+        with lock(self.path):
+            if self.settings.features != file.name:
+                self.settings.changed(features=file.name).write(self.path)
+        return embedded

@@ -1,0 +1,212 @@
+"""What a learned strategy is told reaches its training, and has its effect."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from support import make_net
+
+from skal_deep.classifier import (
+    EntropyMinimizingClassifier,
+    FixMatchClassifier,
+    LabelPropagationClassifier,
+    LossPredictionClassifier,
+    MixMatchClassifier,
+    PseudoLabelClassifier,
+    WassersteinClassifier,
+)
+from skal_deep.functional import uncertainty_indicator
+from skal_deep.pool import (
+    DAAL,
+    DAL,
+    MAL,
+    SRAAL,
+    TAVAAL,
+    VAAL,
+    WAAL,
+    JointSampling,
+    LearningLoss,
+    _dal,
+    _sraal,
+    _tavaal,
+)
+
+RNG = np.random.default_rng(0)
+TRUTH = np.arange(60) % 3
+X = (2 * np.eye(3)[TRUTH] + RNG.normal(size=(60, 3))).astype(np.float32)
+Y = np.where(np.arange(60) < 18, TRUTH, -1)
+TRAINING = {"n_iterations": 3, "train_batch_size": 6, "lr": 1e-2}
+
+
+def scores(strategy, clf, fit_clf=True):
+    strategy = clone(strategy).set_params(random_state=0)
+    _, utilities = strategy.query(
+        X, Y, clf, fit_clf=fit_clf, batch_size=4, return_utilities=True
+    )
+    return utilities[:, Y == -1]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "changes"),
+    [
+        (
+            VAAL(loss_scaling="elbo", **TRAINING),
+            {
+                "latent_dim": 3,
+                "beta": 9.0,
+                "adversary_weight": 9.0,
+                "n_vae_steps": 1,
+                "loss_scaling": "official",
+                "n_iterations": 4,
+                "train_batch_size": 7,
+                "lr": 1e-3,
+            },
+        ),
+        (SRAAL(**TRAINING), {"latent_dim": 3, "n_iterations": 4, "lr": 1e-3}),
+        (TAVAAL(**TRAINING), {"latent_dim": 3, "n_iterations": 4, "lr": 1e-3}),
+        (DAAL(**TRAINING), {"rule": "odds", "n_iterations": 4, "lr": 1e-3}),
+        (MAL(**TRAINING), {"entropy_weight": 9.0, "n_iterations": 4, "lr": 1e-3}),
+        (JointSampling(**TRAINING), {"target": 0.9, "n_iterations": 4, "lr": 1e-3}),
+        (DAL(**TRAINING), {"n_sub_batches": 1, "n_iterations": 4, "lr": 1e-3}),
+        (DAL(**TRAINING | {"n_iterations": 60}), {"stop_accuracy": 0.5}),
+        (WAAL(), {"novelty_weight": 0.0}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_each_parameter_of_a_strategy_counts(strategy, changes):
+    clf = LogisticRegression()
+    if isinstance(strategy, WAAL):
+        clf = WassersteinClassifier(make_net(max_epochs=2), random_state=0)
+    plain = scores(strategy, clf)
+    np.testing.assert_array_equal(plain, scores(strategy, clf))
+    for name, value in changes.items():
+        other = scores(clone(strategy).set_params(**{name: value}), clf)
+        assert not np.array_equal(plain, other, equal_nan=True), name
+
+
+@pytest.mark.parametrize(
+    ("clf", "changes"),
+    [
+        (
+            FixMatchClassifier(make_net(), threshold=0.5, unlabeled_ratio=2),
+            {
+                "threshold": 0.99,
+                "unlabeled_weight": 9.0,
+                "unlabeled_ratio": 1,
+                "strong": lambda x: -x,
+                "weak": lambda x: 0.9 * x,
+            },
+        ),
+        (
+            MixMatchClassifier(make_net()),
+            {
+                "n_views": 1,
+                "temperature": 0.1,
+                "mixing": 9.0,
+                "unlabeled_weight": 9.0,
+                "n_ramp_steps": 1,
+                "augment": lambda x: -x,
+            },
+        ),
+        (PseudoLabelClassifier(make_net(), threshold=0.6), {"threshold": 0.9}),
+        (
+            LabelPropagationClassifier(make_net(), n_neighbors=5),
+            {"n_neighbors": 9, "alpha": 0.1},
+        ),
+        (EntropyMinimizingClassifier(make_net()), {"entropy_weight": 9.0}),
+        (
+            WassersteinClassifier(make_net()),
+            {"critic_weight": 9.0, "penalty_weight": 9.0, "critic_lr": 1.0},
+        ),
+        (
+            LossPredictionClassifier(make_net()),
+            {"loss_weight": 9.0, "joint_share": 0.2, "taps": ["layers.2"]},
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_each_parameter_of_a_classifier_counts(clf, changes):
+    clf = clone(clf).set_params(net__max_epochs=5, random_state=0)
+
+    def answers(clf):
+        clf = clf.fit(X, Y)
+        novelty = getattr(clf, "predict_novelty", lambda X: np.zeros(len(X)))(X)
+        return np.column_stack([clf.predict_proba(X), novelty])
+
+    plain = answers(clone(clf))
+    np.testing.assert_array_equal(plain, answers(clone(clf)))
+    for name, value in changes.items():
+        other = answers(clone(clf).set_params(**{name: value}))
+        assert not np.array_equal(plain, other), name
+
+
+def training_of(monkeypatch, module, name, strategy, clf):
+    """Return what a strategy gives to the training of its net, and gets, and scores."""
+    seen, own = [], getattr(module, name)
+
+    def train(*args, **params):
+        seen.append((args, params, own(*args, **params)))
+        return seen[-1][-1]
+
+    monkeypatch.setattr(module, name, train)
+    found = scores(strategy, clf, fit_clf=False)[0]
+    [(args, params, made)] = seen
+    return args, params, made, torch.as_tensor(found)
+
+
+def same(one, two):
+    torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-5, check_dtype=False)
+
+
+def test_states_of_rows_are_how_uncertain_they_are(monkeypatch):
+    clf = LogisticRegression().fit(X[Y >= 0], Y[Y >= 0])
+    args, _, score, found = training_of(
+        monkeypatch, _sraal, "train_sraal", SRAAL(**TRAINING), clf
+    )
+    labeled, labels, unlabeled, indicators = args
+    proba = torch.as_tensor(clf.predict_proba(unlabeled))
+    same(indicators, uncertainty_indicator(proba))
+    of_row = {row.tobytes(): label for row, label in zip(X, Y, strict=True)}
+    assert [of_row[row.tobytes()] for row in labeled] == labels.tolist()
+    same(found, score(X[Y == -1]))
+
+
+@pytest.mark.parametrize("task", ["confidence", "loss"])
+def test_what_the_task_says_is_known_to_training_and_scores(monkeypatch, task):
+    clf = LossPredictionClassifier(make_net(max_epochs=3), random_state=0).fit(X, Y)
+    args, params, scorer, found = training_of(
+        monkeypatch, _tavaal, "train_vaal", TAVAAL(task, **TRAINING), clf
+    )
+
+    def said(rows):
+        if task == "loss":
+            return torch.as_tensor(clf.predict_loss(rows))
+        return 1 - torch.as_tensor(clf.predict_proba(rows)).amax(1)
+
+    assert params["n_vae_steps"] == 1
+    for rows, told in zip(args, params["tasks"], strict=True):
+        same(told, said(rows))
+    same(found, 1 - scorer.proba(X[Y == -1], said(X[Y == -1])))
+
+
+def test_large_predicted_losses_come_first():
+    clf = LossPredictionClassifier(make_net(max_epochs=3), random_state=0).fit(X, Y)
+    found = scores(LearningLoss(), clf, fit_clf=False)[0]
+    same(torch.as_tensor(found), torch.as_tensor(clf.predict_loss(X[Y == -1])))
+
+
+def test_picks_of_a_sub_batch_count_as_labelled_in_the_next(monkeypatch):
+    seen, own = [], _dal.train_unlabeled_detector
+
+    def train(labeled, unlabeled, **params):
+        seen.append([{row.tobytes() for row in rows} for rows in (labeled, unlabeled)])
+        return own(labeled, unlabeled, **params)
+
+    monkeypatch.setattr(_dal, "train_unlabeled_detector", train)
+    strategy = DAL(n_sub_batches=2, random_state=0, **TRAINING)
+    picks = strategy.query(X, Y, batch_size=4)
+    known = {row.tobytes() for row in X[Y >= 0]}
+    picked = {row.tobytes() for row in X[picks[:2]]}
+    assert [labeled for labeled, _ in seen] == [known, known | picked]
+    assert all(not labeled & unlabeled for labeled, unlabeled in seen)
