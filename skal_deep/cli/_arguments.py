@@ -13,7 +13,7 @@ from skal_deep import pool
 from skal_deep.classifier import CapabilityError, MCDropoutClassifier
 from skal_deep.classifier.door._model_checks import check_needs
 from skal_deep.evaluation import BASELINE
-from skal_deep.evaluation._metrics import named_scorers
+from skal_deep.evaluation._metrics import BY_CLASS, named_scorers
 from skal_deep.modules import MLP
 
 # Strategies that are made of others, which have no name on a command line.
@@ -113,7 +113,7 @@ def metrics(text: str) -> list[str]:
     """
     names = split_list(text)
     try:
-        named_scorers(names)
+        named_scorers([name for name in names if name != BY_CLASS])
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return names

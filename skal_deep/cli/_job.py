@@ -17,6 +17,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from skal_deep.campaign.models._nets import net_classifier
 from skal_deep.cli._features import features
 from skal_deep.cli._parser import DEFAULTS, MAX_TEST_ROWS
+from skal_deep.cli._scoring import scoring
 from skal_deep.datasets import Data, load, some_rows
 from skal_deep.evaluation import Answer, Comparison, compare_strategies, does_al_help
 from skal_deep.identity._values import digest, fingerprint
@@ -133,7 +134,7 @@ def _study(args: argparse.Namespace) -> tuple[Data, dict[str, Any]]:
         "n_cycles": args.cycles,
         "initial": args.initial,
         "retrain": args.retrain,
-        "scoring": args.metrics,
+        "scoring": scoring(args.metrics, args.positive, data),
         "test_size": args.test_size or DEFAULTS["test_size"],
         "label_noise": args.label_noise,
         "n_copies": args.copies,

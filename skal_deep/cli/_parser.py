@@ -141,10 +141,12 @@ def _add_learning(group: argparse._ArgumentGroup, strategies: str | None) -> Non
     _add(group, "--cycles", types.count, 8, "N", "queries")
     what = (
         "metrics of the curves, the first of which is compared: accuracy, "
-        "balanced_accuracy, neg_log_loss, neg_ece (calibration) or another of "
-        "scikit-learn's"
+        "balanced_accuracy, neg_log_loss, neg_ece (calibration), recall_by_class (a "
+        "table in the report) or another of scikit-learn's"
     )
     _add(group, "--metrics", types.metrics, DEFAULTS["scoring"], "LIST", what)
+    what = "the class that counts for metrics of one class, such as f1"
+    _add(group, "--positive", str, None, "NAME", what)
     what = "also draw what the model reaches with all labels, as a line"
     group.add_argument("--full-data", action="store_true", help=what)
 

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import is_regressor
 
 from skal_deep.classifier._base import as_seed
-from skal_deep.evaluation._metrics import named_scorers
+from skal_deep.evaluation._metrics import asks_for_recalls, named_scorers, with_recalls
 from skal_deep.evaluation.comparison._begin import begin
 from skal_deep.evaluation.comparison._estimator_text import format_estimator
 from skal_deep.evaluation.comparison._failures import report_failures
@@ -108,7 +108,10 @@ def compare_strategies(
     retrain : {"scratch", "warm", "shrink_perturb"}, default="scratch"
         Whether each fit starts from new weights, the last ones, or these shrunk.
     scoring : str, callable, list or dict of these, default="accuracy"
-        Metrics, as in scikit-learn; the first is the one that is compared.
+        Metrics, as in scikit-learn; the first is the one that is compared. Among
+        others "recall_by_class" stands for the recall of each class, of which the
+        report has a table. Where labels are words, say which class is the positive one:
+        ``make_scorer(f1_score, pos_label="spam")``.
     test_size : float, int or None, default=0.25
         Rows to score on, set aside in each repeat; ``None`` with ``X_test``.
     label_noise : float, default=0.0
@@ -181,6 +184,11 @@ def compare_strategies(
     """
     repeats, named = repeat_numbers(n_repeats), named_strategies(strategies)
     references = named_references(references, named)
+    if asks_for_recalls(scoring):
+        known = label_array(y, missing_label)
+        known = known[known_rows(known, missing_label)]
+        classes = [] if is_regressor(estimator) else np.unique(known).tolist()
+        scoring = with_recalls(scoring, classes)
     named_scorers(scoring)  # it says more of a wrong metric than the learner does
     if X_test is None and test_size is None:
         raise ValueError("Nothing to score on: give X_test and y_test, or a test_size.")
