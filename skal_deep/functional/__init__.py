@@ -12,6 +12,7 @@ at once and tells how good they are instead.
 
 from skal_deep.functional.adversarial import deepfool, iterated_sign_attack
 from skal_deep.functional.alfa_mix import disagreements, flipping_mix
+from skal_deep.functional.anchors import class_anchors, near_anchors
 from skal_deep.functional.calibration import expected_calibration_error
 from skal_deep.functional.consistency import inconsistency
 from skal_deep.functional.cost import per_cost
@@ -93,6 +94,8 @@ from skal_deep.functional.weight_posterior import (
 
 __all__ = [
     "gaussian_divergence",
+    "class_anchors",
+    "near_anchors",
     "per_cost",
     "log_softmax_bound",
     "inconsistency",

@@ -2,6 +2,7 @@
 
 from skal_deep.pool._adversarial_bim import AdversarialBIM
 from skal_deep.pool._alfa_mix import AlfaMix
+from skal_deep.pool._anchor_al import AnchorAL
 from skal_deep.pool._ask_n_learn import AskNLearn
 from skal_deep.pool._badge import Badge
 from skal_deep.pool._bait import Bait
@@ -78,6 +79,7 @@ __all__ = [
     "MAL",
     "AdversarialBIM",
     "AlfaMix",
+    "AnchorAL",
     "AskNLearn",
     "BALD",
     "Badge",
