@@ -1,16 +1,19 @@
 """How loops are compiled, where one operation after another would be too slow."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from numba import njit
 from numba.core import config
 from numba.extending import intrinsic
 
+_Loop = TypeVar("_Loop", bound=Callable[..., None])
+
 # NUMBA_DISABLE_JIT, for debugging, leaves no loop that could run.
 ARE_COMPILED = not config.DISABLE_JIT  # type: ignore[attr-defined]
 
 
-def compile_loop(**options: Any) -> Any:
+def compile_loop(**options: Any) -> Callable[[_Loop], _Loop]:
     """Return a decorator that compiles a loop at its first call for a type.
 
     The result is kept on disk where that is possible. The loop runs without Python's
@@ -18,11 +21,12 @@ def compile_loop(**options: Any) -> Any:
     """
     options = {"nogil": True, "error_model": "numpy", **options}
 
-    def decorate(function: Any) -> Any:
+    def decorate(function: _Loop) -> _Loop:
         try:
-            return njit(cache=True, **options)(function)
+            compiled: _Loop = njit(cache=True, **options)(function)
         except RuntimeError:  # there is no folder that can be written
-            return njit(**options)(function)
+            compiled = njit(**options)(function)
+        return compiled
 
     return decorate
 

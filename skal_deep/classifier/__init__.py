@@ -31,6 +31,7 @@ from skal_deep.classifier._wasserstein import WassersteinClassifier
 from skal_deep.classifier.door._as_model import Model, as_model
 from skal_deep.classifier.door._capabilities import (
     Embeds,
+    GivesCovariance,
     HasLinearHead,
     HasSlopes,
     HasWeightGradients,
@@ -61,6 +62,7 @@ __all__ = [
     "EntropyMinimizingClassifier",
     "EvidentialClassifier",
     "FixMatchClassifier",
+    "GivesCovariance",
     "HasLinearHead",
     "HasSlopes",
     "HasWeightGradients",

@@ -7,22 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
-from skactiveml.base import SkactivemlClassifier
-from skactiveml.utils import check_n_features, is_labeled
+from skactiveml.utils import check_n_features
 from sklearn.utils import check_array
-from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
 from skal_deep.classifier._base import as_seed
-from skal_deep.classifier._labeled_score import ScoresLabeledRows
+from skal_deep.classifier._row_classifier import RowClassifier
 from skal_deep.classifier.net._interrupts import restore_unless_done
-from skal_deep.rows._label_array import label_array, warn_of_one_class
-from skal_deep.rows._labels import known_classes
-from skal_deep.rows._row_weights import row_weights
 from skal_deep.rows._shape import check_is_rows
 
 
-class ArrayClassifier(ScoresLabeledRows, SkactivemlClassifier, ABC):
+class ArrayClassifier(RowClassifier, ABC):
     """A classifier that takes rows of numbers, without a net.
 
     A subclass says what is learned from labelled rows, and what strategies may ask.
@@ -50,28 +45,12 @@ class ArrayClassifier(ScoresLabeledRows, SkactivemlClassifier, ABC):
             The fitted classifier.
         """
         with restore_unless_done(self):
-            validate_parameter_constraints(
-                self._parameter_constraints,
-                self.get_params(deep=False),
-                type(self).__name__,
-            )
-            labels = label_array(y, self.missing_label)
-            self._check_dense(X)
-            check_is_rows(X)
-            _check_feature_names(self, X, reset=True)
-            with known_classes(self.classes is not None):
-                X, y, weight = self._validate_data(
-                    X, labels, sample_weight, check_X_dict={"ensure_min_samples": 0}
-                )
-            warn_of_one_class(labels, self.missing_label, self.classes)
-            weight = row_weights(weight, len(X))
+            X, y, labeled, weight = self._rows_to_learn(X, y, sample_weight)
             self.seed_ = as_seed(self.random_state)
             self.random_state_ = np.random.RandomState(self.seed_ % 2**32)
-            labeled = is_labeled(y, missing_label=-1)
-            if weight is not None:
-                weight = weight[labeled]
-                if len(weight) and not weight.any():
-                    raise ValueError("sample_weight is zero for every labelled row.")
+            if weight is not None and labeled.any():
+                labeled &= weight > 0  # a row without weight is none
+            weight = None if weight is None else weight[labeled]
             self._fit_rows(X, labeled, y[labeled].astype(np.int64), weight)
         return self
 
@@ -88,6 +67,11 @@ class ArrayClassifier(ScoresLabeledRows, SkactivemlClassifier, ABC):
     @abstractmethod
     def _answers(self) -> dict[str, Callable[..., Any]]:
         """Return what strategies may ask, as tensors, by the protocols' names."""
+
+    def _as_rows(self, X: Any) -> NDArray[Any]:
+        """Return rows as an array of two axes."""
+        self._check_dense(X)
+        return check_array(X, ensure_min_samples=0)
 
     def _check_dense(self, X: Any) -> None:
         if issparse(X):

@@ -10,19 +10,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skactiveml.base import SkactivemlClassifier
-from skactiveml.utils import check_n_features, is_labeled
+from skactiveml.utils import check_n_features
 from sklearn.utils import check_array
-from sklearn.utils._param_validation import (
-    InvalidParameterError,
-    validate_parameter_constraints,
-)
+from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 from skorch import NeuralNet
 from skorch.dataset import Dataset
 from torch import Tensor
 
-from skal_deep.classifier._labeled_score import ScoresLabeledRows
+from skal_deep.classifier._row_classifier import RowClassifier
 from skal_deep.classifier.net._batches import N_SHOWN_ROWS
 from skal_deep.classifier.net._fit import fit_net, train_net
 from skal_deep.classifier.net._gradient_lengths import gradient_lengths, has_bias
@@ -37,10 +33,7 @@ from skal_deep.classifier.net._logits import differentiable_logits
 from skal_deep.classifier.net._reading import check_reading
 from skal_deep.classifier.net._rows import net_rows
 from skal_deep.classifier.net._weight_gradients import net_weight_gradients
-from skal_deep.rows._data import is_numbers, n_columns, row_shape
-from skal_deep.rows._label_array import label_array, warn_of_one_class
-from skal_deep.rows._labels import known_classes
-from skal_deep.rows._row_weights import row_weights
+from skal_deep.rows._data import is_numbers, row_shape
 from skal_deep.rows._shape import check_is_rows
 
 
@@ -62,6 +55,16 @@ def as_seed(random_state: int | np.random.RandomState | None) -> int:
     )
 
 
+def check_number_of_draws(n_samples: Any) -> None:
+    """Raise unless it is a number of draws, or ``None`` for the model's own."""
+    is_number = isinstance(n_samples, Integral) and not isinstance(n_samples, bool)
+    if n_samples is not None and not (is_number and n_samples >= 1):
+        raise ValueError(
+            "n_samples must be a whole number from 1 up or None, not "
+            f"{str(n_samples)[:80]}."
+        )
+
+
 def _check_same_classes(clf: Any, previous: Any) -> None:
     """Raise if training would go on from a net with columns for other classes."""
     if np.array_equal(clf.classes_, previous.classes_):
@@ -79,7 +82,7 @@ def derived_seed(*key: int) -> int:
     return int(np.random.SeedSequence(key).generate_state(1)[0] >> 1)
 
 
-class NetClassifier(ScoresLabeledRows, SkactivemlClassifier, ABC):
+class NetClassifier(RowClassifier, ABC):
     """A classifier made of one or several copies of a skorch net.
 
     A subclass says how the copies are fitted and how they answer. Fitting leaves out
@@ -163,35 +166,7 @@ class NetClassifier(ScoresLabeledRows, SkactivemlClassifier, ABC):
 
     @leaves_on_interrupt
     def _fit_anew(self, X, y, sample_weight, start_from):
-        validate_parameter_constraints(
-            self._parameter_constraints,
-            self.get_params(deep=False),
-            type(self).__name__,
-        )
-        if getattr(self.classes, "ndim", 1) != 1:
-            raise ValueError(
-                "classes must list the labels of the classes, one after another, and "
-                f"is an array of shape {tuple(self.classes.shape)}."
-            )
-        labels = label_array(y, self.missing_label)
-        check_is_rows(X)
-        # scikit-activeml changes the dictionary, hence one for each call
-        rows = {"allow_nd": True, "ensure_min_samples": 0, "ensure_min_features": 0}
-        _check_feature_names(self, X, reset=True)
-        X = net_rows(self.net, X)
-        with known_classes(self.classes is not None):
-            # scikit-activeml knows arrays of numbers; zeros stand in for other rows
-            checked, y, sample_weight = self._validate_data(
-                X if is_numbers(X) else np.zeros((len(X), 1)),
-                labels,
-                sample_weight,
-                check_X_dict=rows,
-            )
-        X = checked if is_numbers(X) else X
-        warn_of_one_class(labels, self.missing_label, self.classes)
-        # scikit-activeml forgets it where there are no rows
-        self.n_features_in_ = n_columns(X)
-        sample_weight = row_weights(sample_weight, len(X))
+        X, y, labeled, sample_weight = self._rows_to_learn(X, y, sample_weight)
         if start_from is not None:
             _check_same_classes(self, start_from)
         check_reading(self.net, X)
@@ -199,10 +174,7 @@ class NetClassifier(ScoresLabeledRows, SkactivemlClassifier, ABC):
         self.random_state_ = np.random.RandomState(seed % 2**32)
         self.seed_ = seed
         self.row_shape_ = row_shape(X)
-        labeled = is_labeled(y, missing_label=-1)
         weight = None if sample_weight is None else sample_weight[labeled]
-        if weight is not None and len(weight) and not weight.any():
-            raise ValueError("sample_weight is zero for every labelled row.")
         rest = {"unlabeled": X[~labeled]} if self._learns_from_unlabeled else {}
         self.nets_ = self._fit_nets(
             **rest,
@@ -215,6 +187,10 @@ class NetClassifier(ScoresLabeledRows, SkactivemlClassifier, ABC):
         if len(shown := self._shown(X)):
             self._check_fit(shown)
         return self
+
+    def _as_rows(self, X: Any) -> Any:
+        """Return rows in a form that the net takes."""
+        return net_rows(self.net, X)
 
     def _shown(self, X: Any) -> Any:
         """Return a few rows that show what the module is given.

@@ -221,7 +221,9 @@ class BayesianLinearClassifier(MeanOfDraws, ArrayClassifier):
         """
         X = self._check_rows(X)
         proba_NC = self._mean_proba(X).numpy()
-        return (proba_NC, flat_rows(X).numpy().copy()) if return_embeddings else proba_NC
+        return (
+            (proba_NC, flat_rows(X).numpy().copy()) if return_embeddings else proba_NC
+        )
 
 
 def _with_ones(X):

@@ -8,12 +8,12 @@ from skactiveml.utils import MISSING_LABEL
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch.nn.functional import pad
 
-from skal_deep.classifier._linear_posterior import flat_rows, linear_regression_draws
-from skal_deep.classifier._posterior_regressor import PosteriorRegressor
+from skal_deep.classifier._linear_head_regressor import LinearHeadRegressor
+from skal_deep.classifier._linear_posterior import flat_rows
 from skal_deep.functional.gaussian_regression import linear_regression
 
 
-class BayesianLinearRegressor(PosteriorRegressor):
+class BayesianLinearRegressor(LinearHeadRegressor):
     """Linear regression with the exact Gaussian posterior of its weights.
 
     Prior and noise are those for which the targets are most probable [1]_. The
@@ -79,7 +79,7 @@ class BayesianLinearRegressor(PosteriorRegressor):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **PosteriorRegressor._parameter_constraints,
+        **LinearHeadRegressor._parameter_constraints,
         "noise": [Interval(Real, 0, None, closed="neither"), StrOptions({"evidence"})],
         "n_samples": [Interval(Integral, 2, None, closed="left")],
     }
@@ -102,13 +102,13 @@ class BayesianLinearRegressor(PosteriorRegressor):
             noise_T = self.noise / self._scale.square()
         elif n_labeled < 2:
             noise_T = torch.ones(n_outputs, dtype=torch.float64)
-        features_ND, target_NT = _with_ones(X[labeled]), torch.tensor(target)
+        features_ND, target_NT = self._features(X[labeled]), torch.tensor(target)
         if weight is not None:
             root_N1 = torch.tensor(weight).sqrt()[:, None]
             features_ND, target_NT = features_ND * root_N1, target_NT * root_N1
         ratio = None
         if n_labeled < 2:  # the prior gives an average row the variance of the noise
-            rows_ND = _with_ones(X)
+            rows_ND = self._features(X)
             ratio = float(rows_ND.square().sum(1).mean()) if len(X) else 1.0
         self._posterior = linear_regression(features_ND, target_NT, noise_T, ratio)
         self.log_evidence_ = self._posterior.log_evidence
@@ -117,42 +117,5 @@ class BayesianLinearRegressor(PosteriorRegressor):
         self.coef_ = weights_TD[:, :-1].numpy()[whole]
         self.intercept_ = (weights_TD[:, -1] + self._center).numpy()[whole]
 
-    def _noise(self):
-        return self._posterior.noise_T
-
-    def _mean_and_variance(self, X):
-        features_ND = _with_ones(X)
-        mean_NT = features_ND @ self._posterior.weights_TD.T
-        unit_N1 = (features_ND @ self._posterior.root_DD).square().sum(1, keepdim=True)
-        return mean_NT, unit_N1 * self._posterior.noise_T
-
-    def _draws(self, X, n_samples, seed):
-        n_samples = n_samples or self.n_samples
-        weights_STD = linear_regression_draws(self._posterior, n_samples, seed)
-        return _with_ones(X) @ weights_STD.mT
-
-    def joint_covariance(self, X, X_other=None):
-        """Return covariances of the function at rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Inputs.
-        X_other : array-like of shape (n_others, n_features), default=None
-            Other inputs; ``None`` is X.
-
-        Returns
-        -------
-        covariance : ndarray of shape (n_samples, n_others) or (n_targets, ...)
-            Epistemic covariances.
-        """
-        left_ND = _with_ones(self._check_rows(X)) @ self._posterior.root_DD
-        right_MD = left_ND
-        if X_other is not None:
-            right_MD = _with_ones(self._check_rows(X_other)) @ self._posterior.root_DD
-        noise_T11 = (self._noise() * self._scale.square())[:, None, None]
-        return self._shaped(noise_T11 * (left_ND @ right_MD.T), axis=0)
-
-
-def _with_ones(X):
-    return pad(flat_rows(X).double(), (0, 1), value=1.0)
+    def _features(self, X):
+        return pad(flat_rows(X).double(), (0, 1), value=1.0)

@@ -8,10 +8,10 @@ from skactiveml.utils import MISSING_LABEL
 from sklearn.utils._param_validation import Interval
 
 from skal_deep.classifier._base import derived_seed
-from skal_deep.classifier._net_regressor import NetRegressor, moments
+from skal_deep.classifier._net_regressor import DrawingRegressor
 
 
-class DeepEnsembleRegressor(NetRegressor):
+class DeepEnsembleRegressor(DrawingRegressor):
     """Ensemble of regression nets that start from different weights.
 
     The members are the draws [1]_: they differ in initial weights and batch order.
@@ -78,7 +78,7 @@ class DeepEnsembleRegressor(NetRegressor):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **NetRegressor._parameter_constraints,
+        **DrawingRegressor._parameter_constraints,
         "n_estimators": [Interval(Integral, 2, None, closed="left")],
     }
 
@@ -101,9 +101,6 @@ class DeepEnsembleRegressor(NetRegressor):
             for member in range(self.n_estimators)
         ]
 
-    def _mean_and_variance(self, X):
-        return moments(self._draws(X))
-
-    def _draws(self, X, n_samples=None, seed=0):  # noqa: ARG002
+    def _draws(self, X, n_samples, seed):  # noqa: ARG002
         """Return the members' predictions; these are all the draws there are."""
         return torch.stack([self._output(net, X) for net in self.nets_])

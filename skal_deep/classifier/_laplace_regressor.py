@@ -9,12 +9,12 @@ from skactiveml.utils import MISSING_LABEL
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch.nn.functional import pad
 
-from skal_deep.classifier._linear_posterior import linear_regression_draws
+from skal_deep.classifier._linear_head_regressor import LinearHeadRegressor
 from skal_deep.classifier._net_regressor import NetRegressor, net_embedding
 from skal_deep.functional.gaussian_regression import linear_regression
 
 
-class LaplaceRegressor(NetRegressor):
+class LaplaceRegressor(LinearHeadRegressor, NetRegressor):
     """Regression net with the exact posterior of its last layer.
 
     The net is trained as it is; then its last linear layer is replaced by a Bayesian
@@ -157,17 +157,3 @@ class LaplaceRegressor(NetRegressor):
     def _features(self, X):
         """Return embeddings in float64, with a one for the bias."""
         return pad(net_embedding(self.nets_[0], X).double(), (0, 1), value=1.0)
-
-    def _noise(self):
-        return self._posterior.noise_T
-
-    def _mean_and_variance(self, X):
-        features_ND = self._features(X)
-        mean_NT = features_ND @ self._posterior.weights_TD.T
-        unit_N1 = (features_ND @ self._posterior.root_DD).square().sum(1, keepdim=True)
-        return mean_NT, unit_N1 * self._posterior.noise_T
-
-    def _draws(self, X, n_samples, seed):
-        n_samples = n_samples or self.n_samples
-        weights_STD = linear_regression_draws(self._posterior, n_samples, seed)
-        return self._features(X) @ weights_STD.mT

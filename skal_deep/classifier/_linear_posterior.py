@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear, pad
 
+from skal_deep.classifier.net._output import as_float
 from skal_deep.exceptions import CapabilityError
 from skal_deep.functional.features import last_layer_features
 from skal_deep.functional.gaussian_regression import LinearRegression
@@ -28,12 +29,16 @@ def posterior_structure(n_classes: int, n_features: int) -> str:
 
 
 def flat_rows(X: Any) -> Tensor:
-    """Return rows as vectors of floating-point numbers, of one memory if possible."""
+    """Return rows as vectors of floating-point numbers, of half precision in float32.
+
+    The memory is that of X where it can be. Products with weights may be too large for
+    half precision.
+    """
     who = "A strategy that measures the rows themselves"
     array = np.ascontiguousarray(numbers(as_data(X), who=who))
     # torch shares no memory that must not be written to
     rows_ND = torch.as_tensor(array if array.flags.writeable else array.copy())
-    rows_ND = rows_ND.flatten(1)
+    rows_ND = as_float(rows_ND.flatten(1))
     return rows_ND if rows_ND.is_floating_point() else rows_ND.double()
 
 
@@ -47,7 +52,7 @@ class LinearPosterior:
     curvature : Curvature
         Curvature of the loss by the weights of scaled features ``f_d / scale_d``.
     scale_D : Tensor of shape (D,)
-        Roots of the prior precisions of the columns.
+        Roots of the prior precisions of the columns; infinite where a column is fixed.
     n_classes : int
         Number of classes C: as many as rows of weights, or one more if the first class
         has the logit 0.
@@ -73,11 +78,11 @@ class LinearPosterior:
                 torch.randn(self.weights_RD.shape, generator=draw_generator(seed, draw))
                 for draw in range(n_samples)
             ]
-            scaled_RD = self.weights_RD * self._scale_D
-            draws_SRD = laplace_weights(
-                scaled_RD, self._curvature, 1.0, torch.stack(noise)
+            zeros_RD = torch.zeros_like(self.weights_RD)
+            change_SRD = laplace_weights(
+                zeros_RD, self._curvature, 1.0, torch.stack(noise)
             )
-            draws_SRD = draws_SRD / self._scale_D
+            draws_SRD = self.weights_RD + change_SRD / self._scale_D
             self._latest = asked, draws_SRD
         return draws_SRD
 

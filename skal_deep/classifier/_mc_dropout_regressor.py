@@ -6,13 +6,12 @@ from typing import Any, ClassVar
 from skactiveml.utils import MISSING_LABEL
 from sklearn.utils._param_validation import Interval
 
-from skal_deep.classifier._base import derived_seed
-from skal_deep.classifier._net_regressor import NetRegressor, moments
+from skal_deep.classifier._net_regressor import DrawingRegressor
 from skal_deep.classifier.net._dropout_draws import dropout_output
 from skal_deep.exceptions import CapabilityError
 
 
-class MCDropoutRegressor(NetRegressor):
+class MCDropoutRegressor(DrawingRegressor):
     """Regression net whose dropout, left on, is the posterior.
 
     A draw is one mask a layer for all rows [1]_. The prediction is the mean over draws.
@@ -78,7 +77,7 @@ class MCDropoutRegressor(NetRegressor):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **NetRegressor._parameter_constraints,
+        **DrawingRegressor._parameter_constraints,
         "n_samples": [Interval(Integral, 2, None, closed="left")],
     }
 
@@ -106,9 +105,6 @@ class MCDropoutRegressor(NetRegressor):
                 "has no nn.Dropout layer with p > 0, or drops by a function. Add one "
                 "before a layer, or use DeepEnsembleRegressor or LaplaceRegressor."
             )
-
-    def _mean_and_variance(self, X):
-        return moments(self._draws(X, None, derived_seed(self.seed_, 1)))
 
     def _draws(self, X, n_samples, seed):
         [net] = self.nets_

@@ -136,6 +136,11 @@ def net_embedding(net: NeuralNet, X: NDArray[Any]) -> Tensor:
     return embedding.cpu()
 
 
-def moments(samples_SNT: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean of draws and their variance, of shape (N, T) each."""
-    return samples_SNT.mean(0), samples_SNT.var(0, correction=0)
+class DrawingRegressor(NetRegressor, ABC):
+    """A regressor over nets whose predictions are those of draws, averaged."""
+
+    _is_mixture: ClassVar[bool] = True
+
+    def _mean_and_variance(self, X):
+        samples_SNT = self._draws(X, None, derived_seed(self.seed_, 1))
+        return samples_SNT.mean(0), samples_SNT.var(0, correction=0)

@@ -12,7 +12,12 @@ from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 from torch import Tensor
 
-from skal_deep.classifier._base import NetClassifier, as_seed, derived_seed
+from skal_deep.classifier._base import (
+    NetClassifier,
+    as_seed,
+    check_number_of_draws,
+    derived_seed,
+)
 from skal_deep.classifier._deep import DeepClassifier
 from skal_deep.classifier.net._answers import net_answer, net_proba, with_embeddings
 from skal_deep.classifier.net._compiled import with_attributes
@@ -69,12 +74,7 @@ class MeanOfDraws(ABC):
         samples : ndarray of shape (n_draws, n_samples, n_classes)
             Probabilities.
         """
-        is_number = isinstance(n_samples, Integral) and not isinstance(n_samples, bool)
-        if n_samples is not None and not (is_number and n_samples >= 1):
-            raise ValueError(
-                "n_samples must be a whole number from 1 up or None, not "
-                f"{str(n_samples)[:80]}."
-            )
+        check_number_of_draws(n_samples)
         X = self._check_rows(X)
         seed = self._draw_seed() if random_state is None else as_seed(random_state)
         return self._draw(X, n_samples, seed).numpy(force=True)

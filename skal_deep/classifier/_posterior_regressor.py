@@ -1,5 +1,6 @@
 """What regressors with a posterior share: targets, variances, draws."""
 
+import math
 import warnings
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
@@ -13,10 +14,11 @@ from skactiveml.utils import is_labeled
 from sklearn.metrics import r2_score
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import validate_parameter_constraints
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_feature_names, check_is_fitted
 from torch import Tensor
+from torch.distributions import Normal
 
-from skal_deep.classifier._base import as_seed, derived_seed
+from skal_deep.classifier._base import as_seed, check_number_of_draws, derived_seed
 from skal_deep.classifier.net._interrupts import restore_unless_done
 from skal_deep.exceptions import CapabilityError
 from skal_deep.rows._row_weights import of_mean_one, row_weights
@@ -27,6 +29,9 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
 
     A subclass learns standardised targets, and draws functions of its posterior.
     """
+
+    # Whether labels are distributed as a mixture over a few draws, not as a Gaussian.
+    _is_mixture: ClassVar[bool] = False
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "random_state": ["random_state"]
@@ -56,6 +61,7 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
                 type(self).__name__,
             )
             weight = row_weights(sample_weight, len(y))
+            _check_feature_names(self, X, reset=True)
             rows = {"ensure_min_samples": 0, "allow_nd": True}
             X, y, _ = self._validate_data(X, y, check_X_dict=rows, y_ensure_1d=False)
             y = np.asarray(y, dtype=float)
@@ -64,7 +70,7 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
             self.row_shape_ = X.shape[1:]
             self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
             self._is_vector = y.ndim == 2
-            y = y.reshape(len(y), -1)
+            y = y.reshape(len(y), self.n_outputs_)
             known = is_labeled(y, self.missing_label)
             if (partly := known.any(axis=1) & ~known.all(axis=1)).any():
                 raise ValueError(
@@ -75,6 +81,11 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
             if not np.isfinite(y[labeled]).all():
                 raise ValueError("Targets must be finite numbers.")
             self.seed_ = as_seed(self.random_state)
+            if weight is not None and labeled.any():
+                labeled &= weight > 0  # a row without weight is none
+                if not labeled.any():
+                    raise ValueError("sample_weight is zero for every labelled row.")
+            weight = None if weight is None else weight[labeled]
             self._fit_labeled(X, labeled, y[labeled], weight)
         return self
 
@@ -88,17 +99,19 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
             )
         center, scale = np.zeros(n_outputs), np.ones(n_outputs)
         if n_labeled:
-            center = y.mean(axis=0)
-        if n_labeled > 1:
-            deviation = y.std(axis=0)
-            varies = deviation > 1e-12 * np.abs(center)
-            scale = np.where(varies, deviation, 1.0)
+            weight = None if weight is None else of_mean_one(weight)
+            center = np.average(y, axis=0, weights=weight)
+            with np.errstate(over="ignore"):
+                variance = np.average(np.square(y - center), axis=0, weights=weight)
+            if not np.isfinite(variance).all():
+                raise ValueError(
+                    f"The squares of targets up to {np.abs(y).max():.3g} are infinite. "
+                    "Take another unit of y."
+                )
+            # the mean of equal numbers may be another one, by round-off
+            varies = (y != y[0]).any(axis=0) & (variance > 0)
+            scale = np.where(varies, np.sqrt(variance), 1.0)
         self._center, self._scale = torch.tensor(center), torch.tensor(scale)
-        if weight is not None:
-            weight = weight[labeled]
-            if n_labeled and not weight.any():
-                raise ValueError("sample_weight is zero for every labelled row.")
-            weight = of_mean_one(weight) if n_labeled else weight
         self._fit_targets(X, labeled, (y - center) / scale, weight)
 
     @abstractmethod
@@ -136,6 +149,7 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
     def _check_rows(self, X: Any) -> NDArray[Any]:
         """Return inputs that look like those of fit."""
         check_is_fitted(self)
+        _check_feature_names(self, X, reset=False)
         X = check_array(X, allow_nd=True)
         if X.shape[1:] != self.row_shape_:
             raise ValueError(
@@ -224,6 +238,7 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
         samples : ndarray of shape (n_draws, n_samples) or (..., n_targets)
             Predictions, in the unit of y.
         """
+        check_number_of_draws(n_samples)
         X = self._check_rows(X)
         samples_SNT = self._draws(X, n_samples, self._seed(random_state))
         return self._shaped(self._center + self._scale * samples_SNT)
@@ -295,6 +310,8 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
     def log_predictive_density(self, X, y):
         """Return the log density of labels, in nats, in the unit of y.
 
+        Of draws it is that of their mixture: each is Gaussian with the noise.
+
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
@@ -307,9 +324,22 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
         density : ndarray of shape (n_samples,)
             Log densities, summed over outputs.
         """
-        mean, std = self.predict(X, return_std=True)
-        density = norm.logpdf(np.asarray(y), loc=mean, scale=std)
-        return density if density.ndim == 1 else density.sum(axis=1)
+        mean_NT, epistemic_NT, noise_NT = self._moments(X)
+        y, n_rows = np.asarray(y, dtype=float), len(mean_NT)
+        wanted = (n_rows, self.n_outputs_) if self._is_vector else (n_rows,)
+        if y.shape not in (wanted, tuple(mean_NT.shape)):
+            raise ValueError(
+                f"y must have the shape {wanted} of what is predicted for X, and has "
+                f"{y.shape}."
+            )
+        y_NT = torch.as_tensor(y.reshape(mean_NT.shape))
+        if not self._is_mixture:
+            std_NT = (epistemic_NT + noise_NT).sqrt()
+            return Normal(mean_NT, std_NT).log_prob(y_NT).sum(1).numpy()
+        samples_SNT = self._draws(self._check_rows(X), None, self._seed(None))
+        draws_SNT = self._center + self._scale * samples_SNT
+        density_SN = Normal(draws_SNT, noise_NT.sqrt()).log_prob(y_NT).sum(-1)
+        return (density_SN.logsumexp(0) - math.log(len(density_SN))).numpy()
 
     def score(self, X, y, sample_weight=None):
         """Return r2 on the labelled rows.

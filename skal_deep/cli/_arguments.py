@@ -20,8 +20,15 @@ from skal_deep.modules import MLP
 _OF_OTHERS = ("AnchorAL", "MixedScore", "SelectionViaProxy", "SwitchStrategy")
 
 
+# What is compared where nobody names strategies: for classes, and for numbers.
+DEFAULT_STRATEGIES = (
+    ("random", "bald", "batchbald", "badge", "coreset", "vaal"),
+    ("random", "lcmd", "batchepig", "maxdet", "coreset", "bait"),
+)
+
+
 def known_strategies() -> dict[str, type]:
-    """Return the strategies that the model of the command line serves, by name."""
+    """Return the strategies that a model of the command line serves, by name."""
     public = {name: getattr(pool, name) for name in pool.__all__}
     return {
         name: value

@@ -14,12 +14,16 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skal_deep.campaign.models._nets import net_classifier
+from skal_deep.campaign.models._nets import net_classifier, net_regressor
+from skal_deep.classifier.door._inside import last_step
+from skal_deep.classifier.door._model_checks import check_needs
+from skal_deep.cli import _arguments as types
 from skal_deep.cli._features import features
 from skal_deep.cli._parser import DEFAULTS, MAX_TEST_ROWS
 from skal_deep.cli._scoring import scoring
 from skal_deep.datasets import Data, load, some_rows
 from skal_deep.evaluation import Answer, Comparison, compare_strategies, does_al_help
+from skal_deep.evaluation._number_metrics import METRICS_OF_NUMBERS
 from skal_deep.identity._values import digest, fingerprint
 
 # What may change when a run goes on: it decides nothing of the rounds played already.
@@ -30,6 +34,7 @@ _ELSEWHERE = {
     "out",
     "data",
     "label",
+    "target",
     "text",
     "categories",
     "pixels",
@@ -39,6 +44,8 @@ _ELSEWHERE = {
 _MOST_WORDS = 2000  # a net of vectors has a weight for each word and unit
 _MIN_PIXELS = 4  # two halvings leave one
 _TABLES = (".csv", ".tsv", ".parquet")
+_METRICS_OF_NUMBERS = ["neg_root_mean_squared_error", "r2"]
+_WITHOUT_SPREAD = (*_METRICS_OF_NUMBERS, "neg_standardized_rmse")
 
 
 def compare(args: argparse.Namespace) -> tuple[Comparison, Data]:
@@ -50,8 +57,9 @@ def compare(args: argparse.Namespace) -> tuple[Comparison, Data]:
         Parsed arguments.
     """
     data, options = _study(args)
+    usual = ",".join(types.DEFAULT_STRATEGIES[data.is_regression])
     comparison = compare_strategies(
-        args.strategies,
+        args.strategies or types.strategies(usual),
         X=data.X,
         y=data.y,
         references={"full data": None} if args.full_data else None,
@@ -96,8 +104,9 @@ def _name_data(comparison: Comparison, data: Data) -> None:
 def _study(args: argparse.Namespace) -> tuple[Data, dict[str, Any]]:
     """Return the data that the arguments name, and the options of a study of them."""
     is_table = _is_table(args)
-    for option in ("label", "text", "categories"):
-        if getattr(args, option) and not is_table:
+    for option in ("label", "target", "text", "categories"):
+        is_array = option == "target" and Path(args.data).suffix.lower() == ".npz"
+        if getattr(args, option) and not (is_table or is_array):
             raise ValueError(
                 f"--{option} names a column of a .csv or .parquet file; --data is none."
             )
@@ -113,6 +122,7 @@ def _study(args: argparse.Namespace) -> tuple[Data, dict[str, Any]]:
         args.text,
         args.categories,
         args.pixels,
+        args.target,
         files=args.backbone is not None and not args.text,
     )
     if args.backbone:
@@ -124,8 +134,13 @@ def _study(args: argparse.Namespace) -> tuple[Data, dict[str, Any]]:
         n_test = args.test_size or MAX_TEST_ROWS
         n_test = int(np.ceil(n_test * len(X_test))) if n_test < 1 else n_test
         X_test, y_test = some_rows(X_test, y_test, n_test, rng)
+    if data.is_regression:
+        model = regressor(args, X, y)
+        _check_strategies(args.strategies or {}, model)
+    else:
+        model = estimator(args, X)
     options = {
-        "estimator": estimator(args, X),
+        "estimator": model,
         "X_test": X_test,
         "y_test": y_test,
         "n_repeats": args.repeats,
@@ -134,7 +149,9 @@ def _study(args: argparse.Namespace) -> tuple[Data, dict[str, Any]]:
         "n_cycles": args.cycles,
         "initial": args.initial,
         "retrain": args.retrain,
-        "scoring": scoring(args.metrics, args.positive, data),
+        "scoring": _METRICS_OF_NUMBERS
+        if data.is_regression and not args.metrics
+        else scoring(args.metrics, args.positive, data),
         "test_size": args.test_size or DEFAULTS["test_size"],
         "label_noise": args.label_noise,
         "n_copies": args.copies,
@@ -176,6 +193,57 @@ def estimator(args: argparse.Namespace, X: Any) -> Any:
     X : ndarray of shape (n_samples, ...) or table of pandas
         Inputs, whose kind and shape decide on the net and on what stands before it.
     """
+    clf = net_classifier(
+        _is_conv(args, X),
+        dropout=args.dropout,
+        epochs=args.epochs,
+        lr=args.lr,
+        n_samples=args.samples,
+        device=args.device,
+    )
+    return _behind_columns(args, X, clf)
+
+
+def regressor(args: argparse.Namespace, X: Any, y: NDArray[Any]) -> Any:
+    """Return the regressor that the arguments describe.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Parsed arguments.
+    X : ndarray of shape (n_samples, ...) or table of pandas
+        Inputs.
+    y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        Targets.
+    """
+    metrics = args.metrics or _METRICS_OF_NUMBERS
+    reads_spread = any(
+        name in METRICS_OF_NUMBERS and name not in _WITHOUT_SPREAD for name in metrics
+    )
+    reg = net_regressor(
+        _is_conv(args, X),
+        1 if y.ndim == 1 else y.shape[1],
+        dropout=args.dropout,
+        epochs=args.epochs,
+        lr=args.lr,
+        n_samples=args.samples,
+        noise="cv" if reads_spread else "evidence",  # far dearer, and honest
+        device=args.device,
+    )
+    return _behind_columns(args, X, reg)
+
+
+def _check_strategies(strategies: dict[str, Any], reg: Any) -> None:
+    """Raise if a strategy is for classes."""
+    for name, strategy in strategies.items():
+        if strategy._reads_classes:
+            raise ValueError(f"{name} reads labels as classes, and is not for numbers.")
+        needs = strategy._needs_of_regressor or strategy._needs
+        check_needs(name, reg, needs, strategy._works_on_inputs)
+
+
+def _is_conv(args: argparse.Namespace, X: Any) -> bool:
+    """Return whether the net is one for images."""
     fits = len(X.shape) == 4 and min(X.shape[2:]) >= _MIN_PIXELS
     is_conv = args.model == "cnn" or (args.model == "auto" and fits)
     if is_conv and not fits:
@@ -183,26 +251,24 @@ def estimator(args: argparse.Namespace, X: Any) -> Any:
             f"--model cnn needs images (n, c, h, w) of {_MIN_PIXELS} pixels a side; "
             "use --model mlp."
         )
-    clf = net_classifier(
-        is_conv,
-        dropout=args.dropout,
-        epochs=args.epochs,
-        lr=args.lr,
-        n_samples=args.samples,
-        device=args.device,
-    )
+    return is_conv
+
+
+def _behind_columns(args: argparse.Namespace, X: Any, model: Any) -> Any:
+    """Return a model behind what makes vectors of texts and of tables."""
     if args.text and not args.backbone:
-        return make_pipeline(TfidfVectorizer(max_features=_MOST_WORDS), clf)
+        words = TfidfVectorizer(max_features=_MOST_WORDS)
+        return make_pipeline(words, last_step(model))
     if args.categories:
         others = [name for name in X.columns if name not in args.categories]
         columns = make_column_transformer(
             (OneHotEncoder(handle_unknown="ignore"), list(args.categories)),
             (make_pipeline(SimpleImputer(), StandardScaler()), others),
         )
-        return make_pipeline(columns, clf)
+        return make_pipeline(columns, last_step(model))
     if args.backbone or _is_table(args):  # columns of any unit, with gaps
-        return make_pipeline(SimpleImputer(), StandardScaler(), clf)
-    return clf
+        return make_pipeline(SimpleImputer(), StandardScaler(), last_step(model))
+    return model
 
 
 def write(

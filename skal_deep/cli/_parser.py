@@ -33,6 +33,8 @@ examples:
         --strategies bald,badge --repeats 10 --full-data
   your own table, with the labels in the column "species":
     python -m skal_deep compare --data birds.csv --label species
+  numbers to predict in the column "price" of a table:
+    python -m skal_deep compare --data flats.csv --target price
   texts in the column "review" of a table:
     python -m skal_deep compare --data films.csv --text review --label mood
   a folder of images, embedded by a frozen net:
@@ -50,6 +52,8 @@ _EXAMPLES_OF_ANSWER = """\
 examples:
   your own table, with the labels in the column "species":
     python -m skal_deep does-al-help --data birds.csv --label species
+  numbers to predict in the column "price" of a table:
+    python -m skal_deep does-al-help --data flats.csv --target price
 """
 
 
@@ -68,7 +72,9 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=_HelpFormatter,
     )
-    _add_study(compare, "random,bald,batchbald,badge,coreset,vaal", Path("report"))
+    for_classes, for_numbers = (",".join(names) for names in types.DEFAULT_STRATEGIES)
+    usual = f" (default: {for_classes}; for numbers {for_numbers})"
+    _add_study(compare, usual, Path("report"))
     what = "also show what a greedy search with the true labels finds, as a line"
     compare.add_argument("--search", action="store_true", help=what)
     asks = commands.add_parser(
@@ -79,19 +85,18 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES_OF_ANSWER,
         formatter_class=_HelpFormatter,
     )
-    _add_study(asks, None, Path("answer"))
+    usual = " (default: one for uncertainty and one for diversity)"
+    _add_study(asks, usual, Path("answer"))
     what = "do not look for a reason where nothing helps, which takes six fits a repeat"
     asks.add_argument("--no-reasons", action="store_true", help=what)
     add_campaign_commands(commands, _HelpFormatter)
     return parser
 
 
-def _add_study(
-    parser: argparse.ArgumentParser, strategies: str | None, out: Path
-) -> None:
+def _add_study(parser: argparse.ArgumentParser, usual: str, out: Path) -> None:
     """Add what every study asks: data, strategies, conditions, model, folder."""
     _add_data(parser.add_argument_group("data"))
-    _add_learning(parser.add_argument_group("active learning"), strategies)
+    _add_learning(parser.add_argument_group("active learning"), usual)
     _add_conditions(parser.add_argument_group("harder conditions"))
     _add_model(parser.add_argument_group("model"))
     _add_running(parser.add_argument_group("running"), out)
@@ -105,6 +110,8 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
     _add(group, "--data", str, "digits", "NAME|PATH", what)
     what = "column of a table that holds the labels (default: the last)"
     _add(group, "--label", str, None, "NAME", what)
+    what = "column of a table that holds numbers to predict, in place of labels"
+    _add(group, "--target", str, None, "NAME", what)
     what = "column of a table that holds texts, which are then the inputs"
     _add(group, "--text", str, None, "NAME", what)
     what = "columns of a table that hold words, separated by commas"
@@ -127,22 +134,24 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
     _add(group, "--test-size", types.size, None, "SHARE|N", what)
 
 
-def _add_learning(group: argparse._ArgumentGroup, strategies: str | None) -> None:
-    what = f"any of {', '.join([BASELINE, *types.known_strategies()])}"
-    if strategies is None:
-        what += " (default: one for uncertainty and one for diversity)"
-    _add(group, "--strategies", types.strategies, strategies, "LIST", what)
+def _add_learning(group: argparse._ArgumentGroup, usual: str) -> None:
+    what = f"any of {', '.join([BASELINE, *types.known_strategies()])}{usual}"
+    _add(group, "--strategies", types.strategies, None, "LIST", what)
     what = "paired repeats; ten and more show smaller differences"
     _add(group, "--repeats", types.count, DEFAULTS["n_repeats"], "N", what)
     _add(group, "--n-initial", types.count, 20, "N", "labels at the start")
-    what = "stratified takes as many first labels of each class as possible"
+    what = (
+        "stratified takes as many first labels of each class as possible, for numbers "
+        "rows that lie all over the inputs"
+    )
     _choose(group, "--initial", ("stratified", "random"), DEFAULTS["initial"], what)
     _add(group, "--batch-size", types.count, 10, "N", "labels a query asks for")
     _add(group, "--cycles", types.count, 8, "N", "queries")
     what = (
         "metrics of the curves, the first of which is compared: accuracy, "
         "balanced_accuracy, neg_log_loss, neg_ece (calibration), recall_by_class (a "
-        "table in the report) or another of scikit-learn's"
+        "table in the report), of numbers neg_crps, or another of scikit-learn's "
+        "(default: accuracy; for numbers neg_root_mean_squared_error,r2)"
     )
     _add(group, "--metrics", types.metrics, DEFAULTS["scoring"], "LIST", what)
     what = "the class that counts for metrics of one class, such as f1"

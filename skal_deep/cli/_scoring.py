@@ -10,18 +10,22 @@ from skal_deep.datasets import Data
 from skal_deep.evaluation._metrics import as_scorer, with_recalls
 
 
-def scoring(metrics: list[str], positive: str | None, data: Data) -> Any:
+def scoring(metrics: list[str] | None, positive: str | None, data: Data) -> Any:
     """Return metrics for labels that are whole numbers, whatever they stand for.
 
     Parameters
     ----------
-    metrics : list of str
-        Names.
+    metrics : list of str or None
+        Names; ``None`` leaves the choice to the model.
     positive : str or None
         The class that counts, for metrics of one class, as the data spell it.
     data : Data
         The data.
     """
+    if data.is_regression:
+        if positive is not None:
+            raise ValueError("--positive names a class, and --target has none.")
+        return with_recalls(metrics, [])
     classes = np.unique(data.y[data.y != -1]).tolist()
     names = [data.class_names[c] if data.class_names else str(c) for c in classes]
     if positive is not None and positive not in names:
@@ -30,6 +34,8 @@ def scoring(metrics: list[str], positive: str | None, data: Data) -> Any:
             f"{positive!r} is none."
         )
     told: dict[str, Any] = {}
+    if metrics is None:
+        return None
     for name in metrics:
         told[name] = name
         if name == "recall_by_class" or not _has_positive(name):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from skal_deep.datasets._data import Data
 from skal_deep.datasets._frames import SAY_WHICH, as_frame, warn_of_gaps
-from skal_deep.datasets._labels import as_labels, is_gap
+from skal_deep.datasets._labels import Reader, as_labels, is_no_value
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _MARKS = {",": "commas", ";": "semicolons", "\t": "tabs"}
@@ -24,6 +24,7 @@ def from_csv(
     label: str | None,
     text: str | None = None,
     categories: Sequence[str] = (),
+    read: Reader = as_labels,
 ) -> Data:
     """Return the rows of a table.
 
@@ -38,6 +39,8 @@ def from_csv(
         Column of the texts, if these are the inputs.
     categories : sequence of str, default=()
         Columns of words, beside those of numbers.
+    read : callable, default=as_labels
+        Makes labels, or targets, of words.
     """
     (_, header), *lines = _lines(path)
     at = _label_column(path, header, label)
@@ -72,7 +75,7 @@ def from_csv(
         )
     else:
         X = _numbers(path, header, lines, features)
-    y, names = as_labels(np.array([line[at] for _, line in lines]), str(path))
+    y, names = read(np.array([line[at] for _, line in lines]), str(path))
     return Data(path.stem, X, y, class_names=names)
 
 
@@ -157,7 +160,7 @@ def _numbers(
         values = [_number(entry) for entry in entries]
         with np.errstate(over="ignore"):  # what is too large is seen below
             X[i] = values
-        is_right = np.isfinite(X[i]) | [is_gap(entry) for entry in entries]
+        is_right = np.isfinite(X[i]) | [is_no_value(entry) for entry in entries]
         if not is_right.all():
             wrong = int(np.argmin(is_right))
             raise ValueError(

@@ -25,7 +25,8 @@ class Data:
         Inputs in float32: vectors, or images (n, c, h, w) between 0 and 1; texts, names
         of files, or a table, where these are asked for.
     y : ndarray of shape (n,)
-        Labels, whole numbers; -1 where a row has none.
+        Labels, whole numbers; -1 where a row has none. Or targets of a regression,
+        floats, (n,) or (n, n_targets); NaN where a row has none.
     X_test, y_test : ndarray or None
         Test data, where the data set comes with a split.
     class_names : tuple of str or None
@@ -46,10 +47,15 @@ class Data:
 
     name: str
     X: Any
-    y: NDArray[np.int64]
+    y: NDArray[Any]
     X_test: NDArray[np.float32] | None = None
-    y_test: NDArray[np.int64] | None = None
+    y_test: NDArray[Any] | None = None
     class_names: tuple[str, ...] | None = None
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether there are targets, numbers to predict, in place of classes."""
+        return self.y.dtype.kind == "f"
 
 
 def as_inputs(X: NDArray[Any]) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from skal_deep.datasets._data import Data, as_inputs
 from skal_deep.datasets._idx import read_idx
-from skal_deep.datasets._labels import as_labels
+from skal_deep.datasets._labels import Reader, as_labels
 from skal_deep.datasets._memory import check_room, memory
 
 _IDX_PARTS = (
@@ -47,13 +47,15 @@ def from_idx(name: str, folder: Path) -> Data:
     )
 
 
-def from_npz(path: Path) -> Data:
+def from_npz(path: Path, read: Reader = as_labels) -> Data:
     """Return the arrays of an .npz file.
 
     Parameters
     ----------
     path : Path
         The file.
+    read : callable, default=as_labels
+        Makes labels, or targets, of y.
     """
     arrays = _arrays(path)
     X, y = (arrays.get(n, arrays.get(f"{n}_train")) for n in ("x", "y"))
@@ -65,7 +67,7 @@ def from_npz(path: Path) -> Data:
     X_test, y_test = arrays.get("x_test"), arrays.get("y_test")
     _check_lengths(path, X, y)
     if X_test is None and y_test is None:
-        labels, names = as_labels(y, str(path))
+        labels, names = read(y, str(path))
         return Data(path.stem, as_inputs(X), labels, class_names=names)
     if X_test is None or y_test is None:
         raise ValueError(f"{path} must hold both X_test and y_test, or neither.")
@@ -86,7 +88,9 @@ def from_npz(path: Path) -> Data:
         raise ValueError(
             f"y of {path} holds {kind}, y_test {kind_test}: both must be of one kind."
         )
-    labels, names = as_labels(_joined(y.ravel(), y_test.ravel()), str(path))
+    if read is as_labels:
+        y, y_test = y.ravel(), y_test.ravel()
+    labels, names = read(_joined(y, y_test), str(path))
     return Data(
         path.stem,
         as_inputs(X),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skal_deep.datasets._data import Data
-from skal_deep.datasets._labels import as_labels
+from skal_deep.datasets._labels import Reader, as_labels
 
 # What to do about a column of words.
 SAY_WHICH = (
@@ -50,7 +50,11 @@ def as_frame(
 
 
 def from_parquet(
-    path: Path, label: str | None, text: str | None, categories: Sequence[str]
+    path: Path,
+    label: str | None,
+    text: str | None,
+    categories: Sequence[str],
+    read: Reader = as_labels,
 ) -> Data:
     """Return the rows of a Parquet file.
 
@@ -64,6 +68,8 @@ def from_parquet(
         Column of the texts, if these are the inputs.
     categories : sequence of str
         Columns of words, beside those of numbers.
+    read : callable, default=as_labels
+        Makes labels, or targets, of a column.
     """
     frame = _read(path)
     names = [str(name) for name in frame.columns]
@@ -74,7 +80,7 @@ def from_parquet(
     words = frame[label].to_numpy()
     if words.dtype == object:
         words = np.array(["" if _is_gap(word) else str(word) for word in words])
-    y, class_names = as_labels(words, str(path))
+    y, class_names = read(words, str(path))
     others = frame.drop(columns=[label])
     if text is not None:
         texts = others[text]

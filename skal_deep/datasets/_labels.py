@@ -3,11 +3,14 @@
 import math
 import re
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+# Makes labels of what a file has, and says what they stand for.
+Reader = Callable[[NDArray[Any], str], tuple[NDArray[Any], tuple[str, ...] | None]]
 MISSING = -1  # marks a row without a label, as everywhere in this package
 
 # How programs write that there is no value; compared without case and outer spaces.
@@ -15,11 +18,6 @@ _NO_VALUE = ("", "nan", "<na>", "n/a", "#n/a", "null")
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _INT64 = np.iinfo(np.int64)
-
-
-def is_gap(entry: str) -> bool:
-    """Return whether an entry of a table says that there is no value."""
-    return entry.strip().casefold() in _NO_VALUE
 
 
 def as_labels(
@@ -89,7 +87,7 @@ def _of_words(
     y: NDArray[Any], source: str
 ) -> tuple[NDArray[np.int64], tuple[str, ...] | None]:
     """Return the numbers that words are, else numbers for them."""
-    missing = np.array([is_gap(word) for word in y.tolist()])
+    missing = np.array([is_no_value(word) for word in y.tolist()])
     known = y[~missing].tolist() if len(y) else []
     stems = known
     if known and all(word.endswith(".0") for word in known):  # floats, as pandas has
@@ -135,17 +133,46 @@ def _say(missing: NDArray[np.bool_], labels: NDArray[np.int64], source: str) -> 
             "which marks rows without one. If it is a class, give it another number; "
             "if not, leave it out as in the other rows."
         )
-    warnings.warn(
-        f"{missing.sum()} of {len(labels)} rows of {source} have no label: they are "
-        f"no class, and are never asked for (they count as {MISSING}).",
-        UserWarning,
-        stacklevel=4,
-    )
+    warn_of_gaps(missing, source, "label", str(MISSING))
+
+
+def is_no_value(word: str) -> bool:
+    """Return whether a word says that there is no value.
+
+    Parameters
+    ----------
+    word : str
+        The word.
+    """
+    return word.strip().casefold() in _NO_VALUE
+
+
+def warn_of_gaps(missing: NDArray[np.bool_], source: str, kind: str, mark: str) -> None:
+    """Warn of rows that have no label, or no target.
+
+    Parameters
+    ----------
+    missing : ndarray of shape (n,)
+        Which rows.
+    source : str
+        Where they are from.
+    kind : {"label", "target"}
+        What they lack.
+    mark : str
+        What stands in its place.
+    """
+    if missing.any():
+        warnings.warn(
+            f"{missing.sum()} of {len(missing)} rows of {source} have no {kind}: they "
+            f"are never asked for (they count as {mark}).",
+            UserWarning,
+            stacklevel=5,
+        )
 
 
 def _measured(source: str, examples: list[float]) -> str:
     return (
         f"The labels of {source} are numbers that are not whole (such as "
         f"{examples[0]}), that is, targets of a regression. Classes are whole numbers "
-        "or words: bin the targets, or name another column."
+        "or words: name the column as the target (--target), or bin the numbers."
     )

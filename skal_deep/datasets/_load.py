@@ -5,18 +5,19 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
-from sklearn.datasets import fetch_openml, load_digits
+from sklearn.datasets import fetch_openml, load_diabetes, load_digits
 
 from skal_deep.datasets._csv import from_csv
 from skal_deep.datasets._data import Data, as_inputs
 from skal_deep.datasets._files import from_idx, from_npz
 from skal_deep.datasets._frames import from_parquet
 from skal_deep.datasets._images import class_folders, from_class_folders
-from skal_deep.datasets._labels import as_labels
+from skal_deep.datasets._labels import Reader, as_labels
+from skal_deep.datasets._targets import as_targets
 
 # Where Debian's package dataset-fashion-mnist puts its files.
 _DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
-NAMES = ("digits", "fashion-mnist")
+NAMES = ("digits", "fashion-mnist", "diabetes")
 
 
 def load(
@@ -25,6 +26,7 @@ def load(
     text: str | None = None,
     categories: Sequence[str] = (),
     pixels: int | None = None,
+    target: str | None = None,
     files: bool = False,
 ) -> Data:
     """Return a data set by name or from a file or folder.
@@ -35,6 +37,8 @@ def load(
     ----------
     source : str or Path
         "digits" (1,797 images of 8 x 8 pixels as vectors, part of scikit-learn);
+        "diabetes" (442 patients and how ill they are a year later, a number, part of
+        scikit-learn);
         "fashion-mnist" (70,000 images of 28 x 28 pixels, from Debian's package
         dataset-fashion-mnist if installed, else from OpenML); a folder with the IDX
         files of MNIST or its kin; an .npz file with arrays X and y (and X_test and
@@ -50,6 +54,9 @@ def load(
         Columns of a table that hold words. The inputs are then a table of pandas.
     pixels : int, default=None
         Sides that images of a folder get; ``None`` leaves them as they are.
+    target : str, default=None
+        Column of a table that holds numbers to predict, in place of labels; of an .npz
+        file "y".
     files : bool, default=False
         Whether the inputs of a folder of images are the names of the files, for
         :class:`ImageFiles` or an :class:`~skal_deep.embedding.ImageEmbedder`, so that
@@ -82,6 +89,9 @@ def load(
     if str(source) == "digits":
         X, y = load_digits(return_X_y=True)
         return Data("digits", as_inputs(X) / np.float32(16), as_labels(y)[0])
+    if str(source) == "diabetes":
+        X, y = load_diabetes(return_X_y=True)
+        return Data("diabetes", as_inputs(X), as_targets(y)[0])
     if str(source) == "fashion-mnist":
         if _DEBIAN_FASHION_MNIST.is_dir():
             return from_idx("fashion-mnist", _DEBIAN_FASHION_MNIST)
@@ -92,16 +102,22 @@ def load(
             f"{type(source).__name__}."
         )
     path = Path(source)
+    if target is not None and label is not None:
+        raise ValueError("A table has a label or a target: name one of them.")
+    read: Reader = as_labels if target is None else as_targets
+    label = label if target is None else target
     if _has_images(path):
         return from_class_folders(path.resolve(), pixels, files)
     if path.is_dir():
         return from_idx(path.resolve().name, path)
     if path.is_file() and path.suffix.lower() == ".npz":
-        return from_npz(path)
+        if target not in (None, "y"):
+            raise ValueError(f"The target of an .npz file is 'y', not {target!r}.")
+        return from_npz(path, read)
     if path.is_file() and path.suffix.lower() in (".csv", ".tsv"):
-        return from_csv(path, label, text, categories)
+        return from_csv(path, label, text, categories, read)
     if path.is_file() and path.suffix.lower() == ".parquet":
-        return from_parquet(path, label, text, categories)
+        return from_parquet(path, label, text, categories, read)
     raise ValueError(
         f"No data set {str(source)!r}. Give one of {', '.join(NAMES)}, or the path of "
         "an .npz file, a .csv file, a .parquet file, a folder with IDX files, or a "

@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from skactiveml.utils import is_labeled
 from sklearn.metrics import get_scorer, get_scorer_names, roc_auc_score
 from sklearn.utils import check_consistent_length
 
+from skal_deep.classifier.door._fitting import labeled_rows
+from skal_deep.classifier.door._inside import is_regressor
 from skal_deep.evaluation._export import check_name, shorten
+from skal_deep.evaluation._number_metrics import METRICS_OF_NUMBERS
 from skal_deep.functional import expected_calibration_error
 from skal_deep.rows._contents import equal_rows
 from skal_deep.rows._data import as_data, n_rows, take
@@ -152,7 +154,28 @@ def recalled(metric: str) -> str | None:
     return metric.removeprefix(_OF_CLASS) if metric.startswith(_OF_CLASS) else None
 
 
-_OURS: dict[str, Scorer] = {"neg_ece": neg_ece, "neg_log_loss": neg_log_loss}
+_OURS: dict[str, Scorer] = {
+    "neg_ece": neg_ece,
+    "neg_log_loss": neg_log_loss,
+    **METRICS_OF_NUMBERS,
+}
+
+
+def default_metric(estimator: Any, y: Any) -> str:
+    """Return the metric of a model where nobody has named one.
+
+    Parameters
+    ----------
+    estimator : object
+        A classifier, or a regressor.
+    y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        Labels. Errors of several targets, in units of their own, have no mean.
+    """
+    if not is_regressor(estimator):
+        return "accuracy"
+    if np.ndim(y) > 1:
+        return "neg_standardized_rmse"
+    return "neg_root_mean_squared_error"
 
 
 def named_scorers(scoring: Any) -> dict[str, Scorer]:
@@ -161,7 +184,7 @@ def named_scorers(scoring: Any) -> dict[str, Scorer]:
     Parameters
     ----------
     scoring : str, callable, sequence of these, or dict of str to these
-        Metrics as in scikit-learn, and "neg_ece".
+        Metrics as in scikit-learn, and ours: "neg_ece", "neg_crps" and others.
     """
     if isinstance(scoring, Mapping):
         items = list(scoring.items())
@@ -192,8 +215,8 @@ def as_scorer(metric: Any) -> Scorer:
         raise ValueError(
             f"There is no metric {shorten(metric)}. "
             + (f"Did you mean {' or '.join(map(repr, near))}? " if near else "")
-            + 'Metrics are "neg_ece", those of sklearn.metrics.get_scorer_names() and '
-            "functions of (estimator, X, y)."
+            + f"Metrics are {', '.join(map(repr, _OURS))}, those of "
+            "sklearn.metrics.get_scorer_names() and functions of (estimator, X, y)."
         )
     return _OURS[metric] if metric in _OURS else get_scorer(metric)
 
@@ -288,7 +311,7 @@ def scores_of(
     """
     X, y = as_data(X), label_array(y, missing_label)
     check_consistent_length(np.empty(n_rows(X)), y)
-    is_known = is_labeled(y, missing_label)
+    is_known = labeled_rows(y, missing_label)
     if not is_known.any():
         return dict.fromkeys(metrics, float("nan"))
     if not is_known.all():

@@ -14,6 +14,7 @@ from sklearn.base import (
 from sklearn.utils.metaestimators import available_if
 
 from skal_deep.evaluation._metrics import Scorer, as_scorer, is_named
+from skal_deep.evaluation._number_metrics import knows_its_errors
 
 
 class _Knowing(ClassifierMixin, BaseEstimator):
@@ -77,17 +78,24 @@ def check_metrics(
 class _KnowingNumbers(RegressorMixin, BaseEstimator):
     """A regressor that knows the targets, which are the inputs."""
 
+    def __init__(self, is_sure: bool = True):
+        self.is_sure = is_sure
+
     def predict(self, X: Any) -> NDArray[np.float64]:
         return np.asarray(X, dtype=float)
+
+    @available_if(lambda self: self.is_sure)  # type: ignore[untyped-decorator]
+    def predict_variance(self, X: Any) -> NDArray[np.float64]:
+        return np.ones((2, len(X)))
 
 
 def _check_of_numbers(metrics: Mapping[str, Scorer], estimator: Any) -> None:
     """Raise if a metric cannot score a regressor."""
-    targets = np.arange(4) + 0.5
+    targets, knowing = np.arange(4) + 0.5, _KnowingNumbers(knows_its_errors(estimator))
     for name, metric in metrics.items():
         try:
             if is_named(metric):
-                metric(_KnowingNumbers(), targets, targets)
+                metric(knowing, targets, targets)
         except (ValueError, TypeError, AttributeError) as error:
             said = str(error).strip().rstrip(".")
             raise ValueError(

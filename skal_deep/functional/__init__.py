@@ -26,7 +26,15 @@ from skal_deep.functional.evidence import dirichlet_information, dirichlet_mean,
 from skal_deep.functional.falcun_sampling import falcun
 from skal_deep.functional.features import last_layer_features
 from skal_deep.functional.fisher import bait, bait_regression
-from skal_deep.functional.gaussian_regression import gaussian_bald, gaussian_epig
+from skal_deep.functional.gaussian_batches import (
+    gaussian_batch_bald,
+    gaussian_batch_epig,
+)
+from skal_deep.functional.gaussian_regression import (
+    gaussian_bald,
+    gaussian_crps,
+    gaussian_epig,
+)
 from skal_deep.functional.gradient_length import (
     expected_gradient_length,
     last_layer_gradient_lengths,
@@ -137,6 +145,9 @@ __all__ = [
     "flipping_mix",
     "forgetting_events",
     "gaussian_bald",
+    "gaussian_batch_bald",
+    "gaussian_batch_epig",
+    "gaussian_crps",
     "gaussian_epig",
     "ical",
     "iterated_sign_attack",

@@ -176,6 +176,7 @@ def bait_regression(
     labeled_embeddings: Tensor,
     batch_size: int,
     *,
+    pool: Tensor | None = None,
     regularization: float = 1.0,
     weighting: Weighting = "official",
     with_utilities: bool = True,
@@ -193,6 +194,9 @@ def bait_regression(
         The same of the labelled rows, of which there may be none.
     batch_size : int
         Number of picks b.
+    pool : Tensor of shape (P, D), optional
+        Embeddings of the rows that the mean is over, beside the labelled ones; ``None``
+        are the candidates.
     regularization : float, default=1.0
         Added to the diagonal of M.
     weighting : {"official", "paper", "consistent"}, default="official"
@@ -212,14 +216,18 @@ def bait_regression(
     J. T. Ash, S. Goel, A. Krishnamurthy, S. Kakade. Gone Fishing: Neural Active
     Learning with Fisher Embeddings. NeurIPS, 2021.
     """
-    candidates, labeled = (
+    candidates, labeled, everything = (
         Factored(rows_ND.new_ones(len(rows_ND), 1, 1), rows_ND)
-        for rows_ND in (embeddings, labeled_embeddings)
+        for rows_ND in (
+            embeddings,
+            labeled_embeddings,
+            embeddings if pool is None else pool,
+        )
     )
     return _forward_backward(
         candidates,
         labeled,
-        candidates,
+        everything,
         batch_size,
         regularization,
         weighting,

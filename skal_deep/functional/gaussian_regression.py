@@ -84,6 +84,65 @@ def _summed(score: Tensor) -> Tensor:
     return score if score.ndim == 1 else score.sum(-1)
 
 
+def gaussian_crps(mean: Tensor, std: Tensor, y: Tensor) -> Tensor:
+    """Return the continuous ranked probability score of Gaussian predictions.
+
+    ``s (z (2 F(z) - 1) + 2 f(z) - 1 / sqrt(pi))`` with ``z = (y - m) / s``, the density
+    f and the distribution function F of a standard normal variable. It is the absolute
+    error of a prediction without spread, and lower is better.
+
+    Parameters
+    ----------
+    mean : Tensor
+        Means of the predictions.
+    std : Tensor of the same shape
+        Standard deviations of labels, at least 0.
+    y : Tensor of the same shape
+        Labels.
+
+    Returns
+    -------
+    scores : Tensor of the same shape
+        In the unit of y, at least 0.
+
+    References
+    ----------
+    T. Gneiting, A. Raftery. Strictly Proper Scoring Rules, Prediction, and Estimation.
+    Journal of the American Statistical Association 102, 2007.
+    """
+    check_finite(mean=mean, std=std, y=y)
+    error = (y - mean).double().abs()
+    std = std.double()
+    z = torch.where(std > 0, error / std, torch.inf)
+    within = torch.erf(z / math.sqrt(2))  # 2 F(z) - 1; z times s is the error
+    rest = (math.sqrt(2) * (-(z**2) / 2).exp() - 1) / math.sqrt(math.pi)
+    return error * within + std * rest
+
+
+def spread_of_draws(samples: Tensor, population: Tensor) -> Tensor:
+    """Return the mean standard deviation of predictions over draws.
+
+    Parameters
+    ----------
+    samples : Tensor of shape (S, N, T)
+        Draws of the predictions.
+    population : Tensor of shape (S, M, T)
+        Draws for all rows. Their standard deviation is the unit of each output, where
+        there are several.
+
+    Returns
+    -------
+    scores : Tensor of shape (N,)
+        At least 0.
+    """
+    check_finite(samples=samples)
+    spread_NT = samples.double().std(0, correction=0)
+    if spread_NT.shape[1] == 1:
+        return spread_NT[:, 0]
+    unit_T = population.double().flatten(0, 1).std(0, correction=0)
+    return (spread_NT / torch.where(unit_T > 0, unit_T, 1)).mean(1)
+
+
 def deviations(samples: Tensor) -> Tensor:
     """Return features whose inner products are covariances of draws.
 

@@ -127,7 +127,8 @@ class _Pool:
 
     def _parts(self) -> Iterator[tuple[slice, Points]]:
         """Yield all points, some at a time."""
-        for part in chunks(*self._embeddings.shape, self._embeddings.device):
+        n, n_dims = self._embeddings.shape
+        for part in chunks(n, n_dims, self._embeddings.device):
             yield part, self.at(part)
 
     def norms(self) -> Tensor:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from skal_deep._compiled import ARE_COMPILED
 from skal_deep.functional import _loops
 from skal_deep.functional._checks import check_finite
 from skal_deep.functional._chunks import block_shape, chunks, slices
@@ -49,7 +50,7 @@ def epig(
     proba_SF = samples.reshape(n_draws, n * n_classes)
     proba_F = proba_SF.mean(0, dtype=torch.float64)
     information_F = torch.zeros_like(proba_F)
-    height, width = block_shape(*map(len, (proba_F, weight_G)), proba_F.device)
+    height, width = block_shape(len(proba_F), len(weight_G), proba_F.device)
     joint_FG = ratio_SG.new_empty(height, width)
     for part in slices(len(proba_F), height):
         ratio_FS = _ratios(proba_SF[:, part])[0].T
@@ -142,7 +143,7 @@ def with_exact(estimates: Tensor, rows: Tensor, exact: Tensor) -> Tensor:
 
 def _weighted_plogp(values_FG: Tensor, weight_G: Tensor) -> Tensor:
     """Return ``sum_g w_g v_fg log v_fg``, (F,)."""
-    if values_FG.is_cpu and values_FG.dtype == torch.float32 and _loops.ARE_COMPILED:
+    if values_FG.is_cpu and values_FG.dtype == torch.float32 and ARE_COMPILED:
         total_F = values_FG.new_empty(len(values_FG))
         _loops.weighted_plogp(*(a.numpy() for a in (values_FG, weight_G, total_F)))
         return total_F

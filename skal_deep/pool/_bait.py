@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
 from skal_deep.classifier import Embeds, PredictsProba
-from skal_deep.functional import bait
+from skal_deep.functional import bait, bait_regression
 from skal_deep.pool._base import DeepQueryStrategy
 from skal_deep.pool._pool import Pool
 
@@ -30,6 +30,10 @@ class Bait(DeepQueryStrategy):
     with utilities 2 b N numbers more. With ``binary=True`` only the most probable class
     is told from the rest [2]_, so that ``W = D``.
 
+    With a regressor, ``reg``, the information of a row is that of its features [h, 1]
+    in a linear regression, whatever is predicted: the batch makes the mean epistemic
+    variance of the whole pool small. ``n_top`` and ``binary`` are for classes.
+
     The utilities of row t are the amounts that each candidate would take off the trace
     when pick t was added. F is the mean over all rows of ``X``, candidates or not, so
     that a pool may be scored in parts.
@@ -37,7 +41,8 @@ class Bait(DeepQueryStrategy):
     Parameters
     ----------
     regularization : float, default=1.0
-        Added to the diagonal of M. The authors take 1, and 0.01 for CIFAR.
+        Added to the diagonal of M. The authors take 1, and 0.01 for CIFAR. With a
+        regressor it is prior precision times noise.
     weighting : {"official", "paper", "consistent"}, default="official"
         Weights of labelled and new rows in M, for L labelled rows and b new ones.
         ``"official"``, as the authors' code: the mean information of the labelled rows
@@ -84,6 +89,7 @@ class Bait(DeepQueryStrategy):
     """
 
     _needs = (PredictsProba, Embeds)
+    _needs_of_regressor = (Embeds,)
     _plans_batch: ClassVar[bool] = True
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **DeepQueryStrategy._parameter_constraints,
@@ -109,6 +115,8 @@ class Bait(DeepQueryStrategy):
         self.binary = binary
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
+        if not pool.has_classes:
+            return self._select_numbers(pool, batch_size)
         proba_NC, embedding_ND = pool.predict_and_embed()
         labeled = proba_NC[:0], embedding_ND[:0]
         if len(pool.labeled):
@@ -124,5 +132,18 @@ class Bait(DeepQueryStrategy):
             weighting=self.weighting,
             n_top=self.n_top,
             binary=self.binary,
+            with_utilities=pool.with_utilities,
+        )
+
+    def _select_numbers(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
+        """Choose for a regressor, whose information hangs on the features alone."""
+        rows_ND, others = pool.features_with_bias(), pool.unlabeled_beside
+        return bait_regression(
+            rows_ND,
+            pool.labeled.features_with_bias() if len(pool.labeled) else rows_ND[:0],
+            batch_size,
+            pool=None if others is None else others.features_with_bias(),
+            regularization=self.regularization,
+            weighting=self.weighting,
             with_utilities=pool.with_utilities,
         )

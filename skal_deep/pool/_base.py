@@ -40,6 +40,7 @@ from skal_deep.pool._checks import (
     check_picks,
     check_unlabeled_left,
     check_utilities,
+    targets_and_marker,
     warn_untrained,
 )
 from skal_deep.pool._order import same_rows
@@ -153,7 +154,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             names of files, a sparse matrix, a dict of arrays.
         y : array-like of shape (n_samples,) or, with ``reg``, (n_samples, n_targets)
             Labels, or targets of a regression; unlabelled rows hold
-            ``missing_label``, for targets best ``np.nan``.
+            ``missing_label``, and targets of a regression ``np.nan`` as well.
         clf : object, default=None
             The classifier: one of ours, a skorch net, a classifier of
             scikit-activeml or scikit-learn, or a Pipeline that ends in one. ``None``
@@ -178,7 +179,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             The regressor, instead of a classifier: where a strategy asks for
             embeddings only, skorch's ``NeuralNetRegressor``, a regressor of
             scikit-activeml or scikit-learn, or a Pipeline that ends in one; BALD,
-            BatchBALD and EPIG ask for one with a posterior.
+            BatchBALD, EPIG, BatchEPIG and MeanStd ask for one with a posterior.
         fit_reg : bool, default=True
             Whether to fit a clone of the regressor first, as ``fit_clf``.
         cost : array-like of shape (n_samples,) or (n_candidates,), default=None
@@ -218,14 +219,25 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         X, is_direct = rows_for(clf, X) if self._needs else X, takes_rows_directly(clf)
         candidates, is_foreign = as_candidates(candidates, X)
         check_labels(y)
-        targets, y = None, label_array(y, self.missing_label)
+        targets, marker = None, self.missing_label
+        if reg is None:
+            y = label_array(y, marker)
+        else:
+            y, marker = targets_and_marker(y, marker)
         if reg is not None and y.ndim == 2:  # one of them tells which are known
-            targets, y = y, y[:, 0].copy()
-            y[~labeled_rows(targets, self.missing_label)] = self.missing_label
+            targets, y = y, y[:, 0].astype(np.result_type(y, np.array(marker)))
+            y[~labeled_rows(targets, marker)] = marker
         if candidates is None:
-            check_unlabeled_left(y, self.missing_label)
+            check_unlabeled_left(y, marker)
         X, y, candidates, batch_size, return_utilities = self._validate_rows(
-            X, y, candidates, is_foreign, batch_size, return_utilities, is_direct
+            X,
+            y,
+            marker,
+            candidates,
+            is_foreign,
+            batch_size,
+            return_utilities,
+            is_direct,
         )
         sample_weight = row_weights(sample_weight, n_rows(X))
         if cost is not None:
@@ -293,6 +305,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         self,
         X: Any,
         y: NDArray[Any],
+        marker: Any,
         candidates: Any,
         is_foreign: bool,
         batch_size: int,
@@ -301,19 +314,26 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
     ) -> tuple[Any, NDArray[Any], Any, int, bool]:
         """Return what scikit-activeml has checked, with rows of any kind left alone.
 
-        It knows arrays of numbers; for all others a column of zeros stands in.
+        It knows arrays of numbers; for all others a column of zeros stands in. It knows
+        one marker, too: where NaN marks targets, that stands in.
         """
+        is_other = marker is not self.missing_label
+        if is_other:
+            gaps, y = np.isnan(y), np.nan_to_num(y, nan=self.missing_label)
         if is_numbers(X):
             checks = {"allow_nd": True, "ensure_all_finite": is_direct}
-            return self._validate_data(
+            X, y, candidates, batch_size, return_utilities = self._validate_data(
                 X, y, candidates, batch_size, return_utilities, True, checks
             )
-        known = np.zeros((n_rows(candidates), 1)) if is_foreign else candidates
-        _, y, known, batch_size, return_utilities = self._validate_data(
-            np.zeros((n_rows(X), 1)), y, known, batch_size, return_utilities, True
-        )
-        self.n_features_in_ = n_columns(X)
-        candidates = candidates if is_foreign else known
+        else:
+            known = np.zeros((n_rows(candidates), 1)) if is_foreign else candidates
+            _, y, known, batch_size, return_utilities = self._validate_data(
+                np.zeros((n_rows(X), 1)), y, known, batch_size, return_utilities, True
+            )
+            self.n_features_in_ = n_columns(X)
+            candidates = candidates if is_foreign else known
+        if is_other:
+            self.missing_label_, y = marker, np.where(gaps, marker, y)
         return X, y, candidates, batch_size, return_utilities
 
     def _look(

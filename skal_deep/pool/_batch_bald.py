@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from skal_deep.classifier import PredictsVariance, SamplesPredictions, SamplesProba
-from skal_deep.functional import batch_bald, max_det
+from skal_deep.functional import batch_bald, gaussian_batch_bald
 from skal_deep.functional.gaussian_regression import deviations
 from skal_deep.functional.joint_entropy import n_informed_picks
 from skal_deep.pool._base import DeepQueryStrategy
@@ -30,12 +30,17 @@ class BatchBALD(DeepQueryStrategy):
     after a few picks; the rest of the batch then follows the order of BALD, with a
     warning. Take at least ten times as many draws as rows.
 
-    The joint entropy is exact while there are few configurations of labels; after that
-    it is estimated from sampled ones. The utilities of row t are the joint information
-    of the picks so far together with each candidate. With utilities, a pick costs ``O(M
-    S C N)`` for M configurations; without, upper bounds leave most candidates with a
-    few groups of configurations in place of M. Memory beside the draws is ``O(S N)``,
-    with utilities ``O((S + b) N)``.
+    With a regressor, ``reg``, predictions are Gaussian, and the information is ``sum_t
+    log det(I + K_t / s_t) / 2`` of the covariance K of the draws of the batch and the
+    noise s, for each output t. Two draws a pick are the least.
+
+    Of classes, the joint entropy is exact while there are few configurations of labels;
+    after that it is estimated from sampled ones. The utilities of row t are the joint
+    information of the picks so far together with each candidate, with a regressor what
+    each candidate adds. With utilities, a pick costs ``O(M S C N)`` for M
+    configurations; without, upper bounds leave most candidates with a few groups of
+    configurations in place of M. Memory beside the draws is ``O(S N)``, with utilities
+    ``O((S + b) N)``.
 
     Parameters
     ----------
@@ -116,26 +121,16 @@ class BatchBALD(DeepQueryStrategy):
     def _select_numbers(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         """Choose for a regressor: the largest determinant of its covariance."""
         samples_SNT = pool.sample_predictions(self.n_samples)
-        n_draws, _, n_targets = samples_SNT.shape
-        if n_targets > 1:
-            raise ValueError(
-                f"BatchBALD takes regressors of one target, and this has {n_targets}. "
-                "Use BALD(selection=Power()), which sums over targets."
-            )
+        n_draws = len(samples_SNT)
         if 2 * batch_size > n_draws:
             raise ValueError(
                 f"BatchBALD needs two draws a pick: {n_draws} draws cannot tell "
-                f"{batch_size} picks apart. Raise `n_samples`, or lower `batch_size`."
+                f"{batch_size} picks apart. Raise `n_samples`, lower `batch_size`, or "
+                "use BALD(selection=Power())."
             )
-        # rows in units of their noise
-        features_NS = (
-            deviations(samples_SNT)[..., 0] / pool.predict_variance()[1].sqrt()
-        )
-        picks, variances = max_det(
-            features_NS,
-            features_NS[:0],
+        return gaussian_batch_bald(
+            deviations(samples_SNT),
+            pool.predict_variance()[1],
             batch_size,
-            noise=1.0,
             with_utilities=pool.with_utilities,
         )
-        return picks, variances.log1p() / 2

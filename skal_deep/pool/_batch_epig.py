@@ -6,9 +6,11 @@ from typing import Any, ClassVar
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
-from skal_deep.classifier import SamplesProba
-from skal_deep.functional import batch_epig
+from skal_deep.classifier import PredictsVariance, SamplesPredictions, SamplesProba
+from skal_deep.functional import batch_epig, gaussian_batch_epig
+from skal_deep.functional.gaussian_regression import deviations
 from skal_deep.pool._base import DeepQueryStrategy
+from skal_deep.pool._checks import warn_of_few_draws
 from skal_deep.pool._pool import Pool
 
 
@@ -20,10 +22,14 @@ class BatchEPIG(DeepQueryStrategy):
     row by itself [1]_, so the rows of its batch may all say the same. Use it for small
     batches from pools of a few thousand rows that repeat themselves.
 
-    The joint labels of a batch are particles: each reweighs the posterior draws, and
-    nothing is fitted again. They are enumerated as long as there are no more than
-    ``n_configurations``, and sampled after that, as in :class:`BatchBALD`. The greedy
-    rule for batches is ours. A batch of b of N rows takes about
+    With a regressor, ``reg``, predictions are Gaussian, and ``mean_* I(y_B; y_*)`` is
+    computed from the covariances of the posterior draws; targets of several outputs
+    are summed. It is a good default for batches beside :class:`LCMD`.
+
+    Of classes, the joint labels of a batch are particles: each reweighs the posterior
+    draws, and nothing is fitted again. They are enumerated as long as there are no more
+    than ``n_configurations``, and sampled after that, as in :class:`BatchBALD`. The
+    greedy rule for batches is ours. A batch of b of N rows takes about
     ``O(b n_configurations S N M C^2)`` operations.
 
     Parameters
@@ -34,7 +40,7 @@ class BatchEPIG(DeepQueryStrategy):
     n_targets : int, default=100
         Number of unlabelled rows to draw as targets, 100 as in the paper.
     n_configurations : int, default=100
-        Largest number of joint labels that are looked at.
+        Largest number of joint labels that are looked at; none with a regressor.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
     random_state : int, RandomState or None, default=None
@@ -64,6 +70,7 @@ class BatchEPIG(DeepQueryStrategy):
     """
 
     _needs = (SamplesProba,)
+    _needs_of_regressor = (SamplesPredictions, PredictsVariance)
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **DeepQueryStrategy._parameter_constraints,
         "n_samples": [Interval(Integral, 2, None, closed="left"), None],
@@ -86,6 +93,17 @@ class BatchEPIG(DeepQueryStrategy):
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         targets = pool.population.draw(self.n_targets, pool.generator)
+        if pool.has_numbers:
+            samples_SNT = pool.sample_predictions(self.n_samples)
+            warn_of_few_draws("BatchEPIG", len(samples_SNT), stacklevel=4)
+            return gaussian_batch_epig(
+                deviations(samples_SNT),
+                pool.predict_variance()[1],
+                deviations(targets.sample_predictions(self.n_samples)),
+                targets.predict_variance()[1],
+                batch_size,
+                with_utilities=pool.with_utilities,
+            )
         return batch_epig(
             pool.sample_proba(self.n_samples),
             targets.sample_proba(self.n_samples),

@@ -3,6 +3,7 @@
 import operator
 import warnings
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,10 @@ from skal_deep.rows._data import (
     n_rows,
     numbers,
 )
+from skal_deep.rows._label_array import label_array, vector
+
+# Two unrelated rows have a squared correlation of 1 / (S - 1) by S draws.
+_FEW_DRAWS = 50
 
 
 def as_batch_size(batch_size: Any) -> int:
@@ -160,6 +165,35 @@ def check_labels(y: Any) -> None:
     """Raise if labels are not at least a sequence."""
     if np.ndim(y) == 0:
         raise TypeError(f"y must hold one label for each row of X; it is {y!r}.")
+
+
+def targets_and_marker(y: Any, missing_label: Any) -> tuple[NDArray[Any], Any]:
+    """Return targets of a regression, and what marks those that are missing.
+
+    NaN does where there is any: it is no target, and -1 may be one.
+    """
+    y = vector(y)
+    targets = label_array(y, np.nan)
+    is_number = isinstance(missing_label, Real) and missing_label == missing_label
+    if targets.dtype.kind != "f" or not is_number or not np.isnan(targets).any():
+        return label_array(y, missing_label), missing_label
+    if (targets == missing_label).any():
+        raise ValueError(
+            f"y has NaN and {missing_label!r}, which marks rows without a target. If "
+            f"{missing_label!r} is a target, pass missing_label=np.nan; if not, write "
+            "NaN in its place."
+        )
+    return targets, np.nan
+
+
+def warn_of_few_draws(name: str, n_draws: int, stacklevel: int) -> None:
+    """Warn that covariances of so few draws of a regressor are noise."""
+    if n_draws < _FEW_DRAWS:
+        warnings.warn(
+            f"{name} measures covariances by {n_draws} draws of the regressor, which "
+            f"are noise below {_FEW_DRAWS} or so.",
+            stacklevel=stacklevel,
+        )
 
 
 def check_unlabeled_left(y: Any, missing_label: Any) -> None:

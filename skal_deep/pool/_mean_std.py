@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
-from skal_deep.classifier import SamplesProba
+from skal_deep.classifier import SamplesPredictions, SamplesProba
 from skal_deep.functional import mean_std
+from skal_deep.functional.gaussian_regression import spread_of_draws
 from skal_deep.pool._base import ScoreQueryStrategy
 from skal_deep.pool._pool import Pool
 
@@ -21,6 +22,11 @@ class MeanStd(ScoreQueryStrategy):
 
     Use it as a simple measure of disagreement, for comparison with published work. In
     the experiments of [2]_ it was below :class:`BALD` and :class:`VariationRatio`.
+
+    With a regressor, ``reg``, it is the standard deviation of its predictions over the
+    draws, without noise. Several targets count alike: each is divided by the spread of
+    all its draws. It asks for nothing but draws, as the members of bagging are. For
+    batches take ``selection=Power(coldness=2)``, which draws by the variance.
 
     Scoring N rows by S draws takes ``O(S N C)`` operations beside the predictions.
     Memory is ``O(N)`` beside the draws, and the draws of a large pool never exist all
@@ -64,6 +70,7 @@ class MeanStd(ScoreQueryStrategy):
     """
 
     _needs = (SamplesProba,)
+    _needs_of_regressor = (SamplesPredictions,)
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ScoreQueryStrategy._parameter_constraints,
         "n_samples": [Interval(Integral, 2, None, closed="left"), None],
@@ -77,4 +84,9 @@ class MeanStd(ScoreQueryStrategy):
         self.selection = selection
 
     def _score(self, pool: Pool) -> Tensor:
+        if pool.has_numbers:
+            return spread_of_draws(
+                pool.sample_predictions(self.n_samples),
+                pool.population.sample_predictions(self.n_samples),
+            )
         return pool.score_samples(mean_std, self.n_samples)

@@ -8,14 +8,18 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
+from torch.nn.functional import pad
 
 from skal_deep.classifier import (
     CapabilityError,
     Embeds,
+    GivesCovariance,
     HasWeightGradients,
     Model,
     PredictsLoss,
+    PredictsProba,
     PredictsVariance,
+    SamplesPredictions,
 )
 from skal_deep.classifier._base import derived_seed
 from skal_deep.functional import last_layer_features
@@ -151,6 +155,10 @@ class Rows:
             return self._answer("inputs")
         return self._answer("embed")
 
+    def features_with_bias(self) -> Tensor:
+        """Return ``[h, 1]``, (N, D + 1): embeddings, and a one for the bias."""
+        return pad(self.embed(), (0, 1), value=1.0)
+
     def linear_head(self) -> tuple[Tensor, Tensor]:
         """Return the weights (C, D) and biases (C,) that make logits of embeddings."""
         rows = take(self._data, self._positions[:_N_SHOWN])
@@ -205,8 +213,13 @@ class Rows:
 
     @property
     def has_numbers(self) -> bool:
-        """Whether the model predicts numbers, with their variances."""
-        return isinstance(self._model, PredictsVariance)
+        """Whether the model predicts numbers, of which it is not sure."""
+        return isinstance(self._model, PredictsVariance | SamplesPredictions)
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the model predicts classes."""
+        return isinstance(self._model, PredictsProba)
 
     def predict_variance(self) -> tuple[Tensor, Tensor]:
         """Return epistemic variances and noise of a regressor, of shape (N, T)."""
@@ -216,6 +229,13 @@ class Rows:
     def sample_predictions(self, n_samples: int | None) -> Tensor:
         """Return coupled draws of a regressor, of shape (S, N, T)."""
         return self._answer("sample_predictions", n_samples, self._seed, dim=1)
+
+    def covariances(self, others: "Rows") -> Tensor | None:
+        """Return covariances (N, M, T) of a regressor, if it knows them exactly."""
+        if not isinstance(self._model, GivesCovariance):
+            return None
+        told = self._by_chunk("joint_covariance", X_other=others.X)
+        return torch.cat(list(told))
 
     def gradient_lengths(self, words: bool | str) -> Tensor:
         """Return lengths (N, W, C) of the gradients that each label would cause."""
@@ -279,14 +299,15 @@ class Rows:
         return self._answers[key]
 
     def _by_chunk(
-        self, name: str, *args: Any, size: int | None = None
+        self, name: str, *args: Any, size: int | None = None, **params: Any
     ) -> Iterator[Any]:
         """Yield the model's answers, for so many rows at a time or fewer."""
         method = getattr(self._model, name)
         fit_in_memory = max(1, _CHUNK_BYTES // max(1, row_bytes(self._data)))
         size = fit_in_memory if size is None else min(size, fit_in_memory)
         for start in range(0, len(self), size):
-            yield method(take(self._data, self._positions[start : start + size]), *args)
+            rows = take(self._data, self._positions[start : start + size])
+            yield method(rows, *args, **params)
 
 
 def _joined(parts: Iterable[Tensor], dim: int) -> Tensor:

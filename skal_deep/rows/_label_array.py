@@ -59,6 +59,12 @@ def label_array(y: Any, missing_label: Any) -> NDArray[Any]:
     return array
 
 
+def vector(y: Any) -> Any:
+    """Return a column of labels as a vector, and anything else as it is."""
+    shape = np.shape(y)
+    return np.asarray(y)[:, 0] if len(shape) == 2 and shape[1] == 1 else y
+
+
 def _objects_or_plain(y: Any) -> NDArray[Any]:
     """Return an array of objects where numpy's own type would lose something."""
     if isinstance(y, np.ma.MaskedArray):  # what is masked is no value

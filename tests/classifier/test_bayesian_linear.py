@@ -146,10 +146,24 @@ def test_weights_of_rows_count_as_copies():
     precision = len(rows) / 30
     copied = make(prior_precision=precision).fit(X[rows], Y[rows])
     np.testing.assert_allclose(weighted.coef_, copied.coef_, atol=2e-3)
-    zero = make(prior_precision=1.0).fit(X[:30], Y[:30], (np.arange(30) < 20) * 1.0)
+
+
+@pytest.mark.parametrize("rule", [1.0, "cv", "evidence"])
+def test_a_row_without_weight_is_none(rule):
+    zero = make(prior_precision=rule).fit(X[:30], Y[:30], (np.arange(30) < 20) * 1.0)
+    without = make(prior_precision=rule).fit(X[:20], Y[:20])
+    np.testing.assert_array_equal(zero.predict_proba(X), without.predict_proba(X))
+
+
+def test_rows_of_half_precision_may_have_large_logits():
+    half = (1_000 * X).astype(np.float16)
+    clf = make(prior_precision=1.0).fit(half, Y)
     np.testing.assert_allclose(
-        zero.coef_, make(prior_precision=2 / 3).fit(X[:20], Y[:20]).coef_, atol=2e-3
+        clf.predict_proba(half),
+        make(prior_precision=1.0).fit(half.astype(float), Y).predict_proba(half),
+        atol=1e-4,
     )
+    assert clf.predict_proba(half).dtype == np.float32
 
 
 def test_costs_decide():
@@ -265,3 +279,54 @@ def test_core_set_asks_the_inputs_and_needs_no_label():
         CoreSet(random_state=0).query(X, NOTHING, LogisticRegression(), batch_size=4),
         CoreSet(random_state=0).query(X, NOTHING, batch_size=4),
     )
+
+
+@pytest.mark.parametrize("target", [Y, np.where(Y == -1, -1, Y_TRUE < 1)])
+def test_without_an_intercept_there_is_none_in_draws(target):
+    clf = fit_on_labeled(LogisticRegression(fit_intercept=False), X, target)
+    as_model(clf).sample_proba(X, 2, 0)
+    draws = clf._linear_posterior.weights(50, 0)
+    assert (draws[..., -1] == 0).all()
+    assert (draws[..., :-1].std(0) > 0).all()
+
+
+def test_liblinear_penalises_the_intercept_too():
+    y = np.where(Y == -1, -1, Y_TRUE < 1)
+    params = {"solver": "liblinear", "C": 0.01, "intercept_scaling": 2.0}
+    clf = fit_on_labeled(LogisticRegression(**params), X, y)
+    as_model(clf).sample_proba(X, 2, 0)
+    draws = clf._linear_posterior.weights(40_000, 0)[:, 0].numpy()
+    w, hessian = hessian_at_the_door(clf, X[:30], 100.0)
+    hessian[-1, -1] += 100.0 / 2.0**2 - 1e-3
+    white = (draws - w) @ np.linalg.cholesky(hessian)
+    np.testing.assert_allclose(np.cov(white.T), np.eye(5), atol=0.05)
+
+
+def test_one_that_was_fitted_to_other_rows_is_noticed():
+    clf = LogisticRegression(max_iter=2_000).fit(X, Y_TRUE)
+    few = np.where(np.arange(90) < 3, Y_TRUE, -1)
+    for y in (few, Y):
+        with pytest.warns(UserWarning, match="was fitted to others"):
+            BALD().query(X, y, clf, fit_clf=False)
+    for C in (0.01, np.inf):
+        own = LogisticRegression(C=C, max_iter=10_000).fit(X[:30], Y[:30])
+        BALD().query(X, Y, own, fit_clf=False)  # a warning would be an error
+
+
+def test_a_second_fit_leaves_no_posterior_of_the_first():
+    clf = fit_on_labeled(LogisticRegression(), X, Y)
+    model = as_model(clf)
+    model.sample_proba(X, 2, 0)
+    clf.fit(X, np.roll(Y_TRUE, 1))
+    assert not isinstance(as_model(clf), SamplesProba)
+    with pytest.raises(CapabilityError, match="was fitted again"):
+        model.sample_proba(X, 2, 0)
+    everywhere = np.append(np.roll(Y_TRUE, 1), -1)
+    rows = np.append(X, X[:1], axis=0)
+    given, fresh = (
+        BALD(random_state=0).query(
+            rows, everywhere, clf, fit_clf=fit, return_utilities=True
+        )[1]
+        for fit in (False, True)
+    )
+    np.testing.assert_allclose(given, fresh, rtol=1e-2)

@@ -150,6 +150,66 @@ def test_a_table_with_rows_without_a_label(tmp_path, capsys):
     assert ">None<" not in page
 
 
+def numbers_table(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [
+        f"{a:.3f},{b:.3f},{'red' if i % 2 else 'blue'},{3 * a - b + i % 2:.3f}"
+        for i, (a, b) in enumerate(rng.normal(size=(60, 2)))
+    ]
+    (tmp_path / "flats.csv").write_text("\n".join(["size,age,colour,price", *rows]))
+    return tmp_path / "flats.csv"
+
+
+def test_numbers_are_predicted(tmp_path, capsys):
+    data = numbers_table(tmp_path)
+    args = ("--data", data, "--target", "price", "--categories", "colour")
+    run(*TINY, *args, "--strategies", "lcmd,batch-epig", "--out", tmp_path / "out")
+    content = json.loads((tmp_path / "out/results.json").read_text())
+    assert content["settings"]["scoring"] == ["neg_root_mean_squared_error", "r2"]
+    assert not content["settings"]["failures"]
+    assert {"r2", "neg_root_mean_squared_error"} <= set(content["curves"][0])
+    assert "neg_root_mean_squared_error" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_whether_it_helps_for_numbers(tmp_path, capsys):
+    args = ("--data", "diabetes", "--pool-size", 60, "--out", tmp_path / "out")
+    run("does-al-help", *TINY[1:], *args)
+    said = capsys.readouterr().out
+    assert "Does active learning help?" in said
+    assert "LCMD" in said
+    assert "BatchEPIG" in said
+
+
+def test_what_is_no_number_and_what_is_for_classes(tmp_path, capsys):
+    data = numbers_table(tmp_path)
+    for args, words in (
+        (("--target", "colour", "--categories", "colour"), "one is 'blue'"),
+        (("--target", "price", "--label", "colour"), "name one of them"),
+        (("--target", "cost"), "no column 'cost'"),
+        (
+            (
+                "--target",
+                "price",
+                "--categories",
+                "colour",
+                "--strategies",
+                "probcover",
+            ),
+            "reads labels as classes",
+        ),
+        (
+            ("--target", "price", "--categories", "colour", "--strategies", "badge"),
+            "badge needs predict_proba",
+        ),
+    ):
+        assert words in refused(
+            capsys, *TINY, "--data", data, *args, "--out", tmp_path / "out"
+        )
+    table = small_table(tmp_path, [f"{i / 7:.3f}" for i in range(60)])
+    assert "--target" in refused(capsys, *TINY, "--data", table, "--out", tmp_path)
+
+
 def test_targets_and_single_classes_are_refused(tmp_path, capsys):
     for labels, message in (
         ([f"{i / 7:.3f}" for i in range(60)], "targets of a regression"),

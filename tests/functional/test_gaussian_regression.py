@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal
 
-from skal_deep.functional import gaussian_bald, gaussian_epig, max_det
+from skal_deep.functional import gaussian_bald, gaussian_crps, gaussian_epig, max_det
 from skal_deep.functional.gaussian_regression import deviations, linear_regression
 
 GOLDEN = {
@@ -95,3 +95,13 @@ def test_outputs_add_up():
 def test_a_target_that_is_the_row_itself_is_finite():
     one = torch.ones(1)
     assert torch.isfinite(gaussian_epig(one[None], one, one)).all()
+
+
+def test_golden_crps_and_its_border():
+    mean, std, y = (GOLDEN[f"crps_{name}"] for name in ("mean", "std", "y"))
+    torch.testing.assert_close(gaussian_crps(mean, std, y), GOLDEN["crps"])
+    nothing = torch.zeros_like(std)
+    torch.testing.assert_close(gaussian_crps(mean, nothing, y), (y - mean).abs())
+    torch.testing.assert_close(
+        gaussian_crps(-3 * mean, 3 * std, -3 * y), 3 * GOLDEN["crps"]
+    )

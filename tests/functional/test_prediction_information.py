@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from skal_deep.functional import _chunks, _loops, bald, epig, second_order_epig
+from skal_deep.functional import (
+    _chunks,
+    bald,
+    epig,
+    prediction_information,
+    second_order_epig,
+)
 from skal_deep.functional.prediction_information import class_weights, with_exact
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "epig.npz")
@@ -108,7 +114,7 @@ def test_float32_is_off_by_less_than_a_millionth(scale):
 def test_without_the_compiled_loop_it_is_the_same(monkeypatch):
     pool, target = (golden(name).float() for name in ("D_P_pool", "D_P_target"))
     expected = epig(pool, target)
-    monkeypatch.setattr(_loops, "ARE_COMPILED", False)
+    monkeypatch.setattr(prediction_information, "ARE_COMPILED", False)
     torch.testing.assert_close(epig(pool, target), expected, atol=1e-6, rtol=0)
 
 

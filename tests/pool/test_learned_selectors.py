@@ -137,7 +137,9 @@ def test_where_nothing_is_new_daal_is_the_entropy():
     """Unseen classes are harder ones here, so that entropy alone is above a half."""
     clf, names = LogisticRegression(max_iter=500), ("product", "odds")
     for rule in names:
-        assert min(auc(small_steps(DAAL, rule=rule), clf, s, True) for s in (0, 1)) > 0.9
+        assert (
+            min(auc(small_steps(DAAL, rule=rule), clf, s, True) for s in (0, 1)) > 0.9
+        )
         for seed in (0, 1):
             both = auc(small_steps(DAAL, rule=rule), clf, seed, False)
             alone = auc(PredictiveEntropy(), clf, seed, False)

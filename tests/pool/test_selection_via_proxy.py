@@ -93,7 +93,9 @@ def test_one_comparison_shows_the_proxy_beside_the_model():
 
 
 def test_rows_of_any_kind_that_the_proxy_takes():
-    texts = np.array([f"{'good' if t else 'bad'} film {i}" for i, t in enumerate(TRUTH)])
+    texts = np.array(
+        [f"{'good' if t else 'bad'} film {i}" for i, t in enumerate(TRUTH)]
+    )
     pipeline = make_pipeline(TfidfVectorizer(), LogisticRegression())
     via = SelectionViaProxy(MarginSampling(), pipeline, random_state=0)
     assert len(via.query(texts, Y, Forbidden(), batch_size=3)) == 3

@@ -7,10 +7,11 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import make_pipeline
-from skorch import NeuralNetClassifier
+from sklearn.preprocessing import StandardScaler
+from skorch import NeuralNetClassifier, NeuralNetRegressor
 from torch import nn
 
-from skal_deep.classifier import MCDropoutClassifier
+from skal_deep.classifier import LaplaceRegressor, MCDropoutClassifier
 from skal_deep.modules import MLP, ConvNet
 
 
@@ -64,21 +65,70 @@ def net_classifier(
     device : str, default="cpu"
         Where torch computes.
     """
-    net = NeuralNetClassifier(
-        ConvNet if is_conv else MLP,
-        module__dropout=dropout,
-        criterion=nn.CrossEntropyLoss,
-        optimizer=torch.optim.Adam,
-        lr=lr,
-        max_epochs=epochs,
-        batch_size=32,
-        iterator_train__shuffle=True,
-        iterator_valid__batch_size=512,
-        train_split=None,
-        verbose=0,
-        device=device,
-    )
+    settings = _settings(is_conv, dropout, epochs, lr, device)
+    net = NeuralNetClassifier(**settings, criterion=nn.CrossEntropyLoss)
     return MCDropoutClassifier(net, n_samples=n_samples)
+
+
+def _settings(
+    is_conv: bool, dropout: float, epochs: int, lr: float, device: str
+) -> dict[str, Any]:
+    """Return what nets of classes and of numbers have in common."""
+    return {
+        "module": ConvNet if is_conv else MLP,
+        "module__dropout": dropout,
+        "optimizer": torch.optim.Adam,
+        "lr": lr,
+        "max_epochs": epochs,
+        "batch_size": 32,
+        "iterator_train__shuffle": True,
+        "iterator_valid__batch_size": 512,
+        "train_split": None,
+        "verbose": 0,
+        "device": device,
+    }
+
+
+def net_regressor(
+    is_conv: bool,
+    n_outputs: int = 1,
+    *,
+    dropout: float = 0.25,
+    epochs: int = 80,
+    lr: float = 0.003,
+    n_samples: int = 50,
+    noise: float | str = "evidence",
+    device: str = "cpu",
+) -> Any:
+    """Return a small net for numbers, with the exact posterior of its last layer.
+
+    Vectors are standardised first: targets hang on the scale of inputs more than
+    classes do.
+
+    Parameters
+    ----------
+    is_conv : bool
+        Whether it is for images, (n, c, h, w), or for vectors.
+    n_outputs : int, default=1
+        Number of targets.
+    dropout : float, default=0.25
+        Share of units dropped.
+    epochs : int, default=80
+        Passes through the labels in a training.
+    lr : float, default=0.003
+        Learning rate of Adam.
+    n_samples : int, default=50
+        Posterior draws where none are asked for.
+    noise : float or str, default="evidence"
+        As of :class:`LaplaceRegressor`. Picks need no more than the noise by evidence;
+        intervals do.
+    device : str, default="cpu"
+        Where torch computes.
+    """
+    settings = _settings(is_conv, dropout, epochs, lr, device)
+    net = NeuralNetRegressor(**settings, module__n_classes=n_outputs)
+    reg = LaplaceRegressor(net, n_samples=n_samples, noise=noise)
+    return reg if is_conv else make_pipeline(StandardScaler(), reg)
 
 
 def on_pixels(shape: list[int]) -> Any:

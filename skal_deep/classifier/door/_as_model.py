@@ -97,6 +97,8 @@ def _ask_transformed(
     *args: Any,
     **params: Any,
 ) -> Any:
+    if "X_other" in params:
+        params["X_other"] = transform(params["X_other"])
     return method(transform(X), *args, **params)
 
 
@@ -130,7 +132,7 @@ def as_model(clf: Any) -> Model:
         An object with some of the methods ``predict_proba``, ``sample_proba``,
         ``predict_evidence``, ``embed``, ``linear_head``, ``jacobian``,
         ``weight_gradients``, ``differentiable_logits``, ``gradient_lengths``,
-        ``sample_predictions`` and ``predict_variance``.
+        ``sample_predictions``, ``predict_variance`` and ``joint_covariance``.
 
     Raises
     ------
@@ -163,7 +165,7 @@ def as_model(clf: Any) -> Model:
     if (inner := wrapped_estimator(clf)) is not None:
         return Model(**wrapped_answers(clf, inner, as_model(inner)))
     if is_regressor(clf):
-        return Model(**answers_of_regressor(clf), **posterior_of_regressor(clf))
+        return Model(**posterior_of_regressor(clf) | answers_of_regressor(clf))
     if isinstance(clf, NetClassifier):
         answers = _written_anew(clf, clf._answers(), "skal_deep.")
         return Model(**answers).after(partial(net_rows, clf.net))

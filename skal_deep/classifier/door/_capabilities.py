@@ -372,9 +372,35 @@ class PredictsVariance(Protocol):
         """Return the epistemic variance and the noise, of shape (N,) or (N, T) each."""
 
 
+@runtime_checkable
+class GivesCovariance(Protocol):
+    """A regressor that knows the covariances of its function in closed form.
+
+    Give your own regressor this method, and EPIG is exact for it, without draws.
+
+    See Also
+    --------
+    BayesianLinearRegressor : A regressor with this method.
+    SamplesPredictions : Draws, which tell covariances roughly.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import RandomForestRegressor
+    >>> from sklearn.linear_model import BayesianRidge
+    >>> from skal_deep.classifier import GivesCovariance, as_model
+    >>> models = BayesianRidge(), RandomForestRegressor()
+    >>> [isinstance(as_model(model), GivesCovariance) for model in models]
+    [True, False]
+    """
+
+    def joint_covariance(self, X: ArrayLike, X_other: ArrayLike) -> Tensor:
+        """Return covariances of shape (N, M), or (T, N, M) of T targets."""
+
+
 _POSTERIOR_OF_NUMBERS = (
-    "Pass a regressor with a posterior: BayesianLinearRegressor, scikit-learn's "
-    "BayesianRidge or a random forest."
+    "Pass a regressor with a posterior: BayesianLinearRegressor, a net as "
+    "LaplaceRegressor, or scikit-learn's BayesianRidge, GaussianProcessRegressor or a "
+    "random forest."
 )
 _NET_OR_LINEAR = (
     "Pass a neural net, DeepClassifier or a skorch net, or, where X holds embeddings, "
@@ -402,6 +428,7 @@ REMEDIES: dict[type, str] = {
     MeasuresGradients: _NET_OR_LINEAR,
     SamplesPredictions: _POSTERIOR_OF_NUMBERS,
     PredictsVariance: _POSTERIOR_OF_NUMBERS,
+    GivesCovariance: _POSTERIOR_OF_NUMBERS,
 }
 
 

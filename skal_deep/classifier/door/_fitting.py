@@ -127,7 +127,8 @@ def fit_on_labeled(
         y_fit = y_fit.astype(np.float32).reshape(len(y_fit), -1)
     with known_classes(getattr(last, "classes", None) is not None):
         fitted = _fit_weighted(clf, take(X, labeled), y_fit, weight)
-    return knowing_its_rows(fitted, take(X, labeled), y[labeled], missing_label, weight)
+    rows = take(X, labeled), y[labeled]
+    return knowing_its_rows(fitted, *rows, missing_label, weight, is_certain=True)
 
 
 def knowing_its_rows(
@@ -136,6 +137,7 @@ def knowing_its_rows(
     y: NDArray[Any],
     missing_label: Any,
     weight: NDArray[Any] | None,
+    is_certain: bool = False,
 ) -> Any:
     """Return a model, or a view of it whose posterior knows the labelled rows.
 
@@ -146,9 +148,8 @@ def knowing_its_rows(
     known = is_labeled(y, missing_label)
     if not known.any():
         return clf
-    return with_training_rows(
-        clf, take(X, known), y[known], None if weight is None else weight[known]
-    )
+    weight = None if weight is None else weight[known]
+    return with_training_rows(clf, take(X, known), y[known], weight, is_certain)
 
 
 def _fit_weighted(
@@ -235,7 +236,7 @@ def _fit_steps(
     to all rows.
     """
     earlier, last = clone(pipeline[:-1]), pipeline[-1]
-    labeled = is_labeled(y, missing_label)
+    labeled = labeled_rows(y, missing_label)
     if isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
         check_equal_missing_label(last.missing_label, missing_label)
         labeled = np.ones_like(labeled)

@@ -8,13 +8,15 @@ from sklearn.base import RegressorMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model._base import LinearClassifierMixin
+from sklearn.linear_model._base import LinearClassifierMixin, LinearModel
+from sklearn.linear_model._stochastic_gradient import BaseSGDRegressor
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from skorch import NeuralNet
 
 from skal_deep.classifier._bayesian_linear import BayesianLinearClassifier
+from skal_deep.classifier._bayesian_linear_regressor import BayesianLinearRegressor
 
 # Estimators around one other: where that stands after fit, and before.
 _AROUND_ONE = {
@@ -100,15 +102,32 @@ def transforms(model: Any) -> bool:
     return False
 
 
+def transforms_targets(model: Any) -> bool:
+    """Return whether what learns is given other targets than the model."""
+    while model is not None:
+        model = last_step(model)
+        if isinstance(model, TransformedTargetRegressor):
+            return True
+        model = wrapped_estimator(model)
+    return False
+
+
 def is_regressor(model: Any) -> bool:
     """Return whether a model of any kind predicts targets."""
     return isinstance(innermost(model), RegressorMixin)
 
 
+def is_linear_regressor(model: Any) -> bool:
+    """Return whether a model predicts numbers by a sum over its inputs."""
+    kinds = LinearModel | BaseSGDRegressor | BayesianLinearRegressor
+    return isinstance(model, kinds) and isinstance(model, RegressorMixin)
+
+
 def sees_inputs(model: Any) -> bool:
     """Return whether embeddings of a model are what its last step is given."""
-    return isinstance(
-        innermost(model), LinearClassifierMixin | BayesianLinearClassifier
+    learner = innermost(model)
+    return is_linear_regressor(learner) or isinstance(
+        learner, LinearClassifierMixin | BayesianLinearClassifier
     )
 
 

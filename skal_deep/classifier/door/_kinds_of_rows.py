@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from skactiveml.base import SkactivemlClassifier, SkactivemlRegressor
 from sklearn.pipeline import Pipeline

@@ -8,12 +8,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import issparse
-from sklearn.ensemble import BaggingRegressor
+from sklearn.ensemble import BaggingRegressor, VotingRegressor
 from sklearn.ensemble._forest import ForestRegressor
+from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.linear_model import ARDRegression, BayesianRidge
+from sklearn.multioutput import MultiOutputRegressor
 from torch import Tensor
 
+from skal_deep.classifier._linear_posterior import flat_rows
 from skal_deep.classifier.door._foreign import with_names
+from skal_deep.classifier.door._gaussian_process import answers_of_process
+from skal_deep.classifier.door._inside import is_linear_regressor
 from skal_deep.exceptions import CapabilityError
 from skal_deep.modules import isolated_rng
 from skal_deep.modules._rng import draw_generator
@@ -33,18 +38,37 @@ def posterior_of_regressor(reg: Any) -> Answers:
     regressions get them here.
     """
     answers: Answers = {}
-    if isinstance(reg, ForestRegressor | BaggingRegressor):
+    if is_linear_regressor(reg):
+        answers["embed"] = flat_rows
+    if isinstance(reg, ForestRegressor | BaggingRegressor | VotingRegressor):
         answers["sample_predictions"] = partial(_member_predictions, reg)
     if isinstance(reg, ForestRegressor):
         answers["predict_variance"] = partial(_forest_variance, reg)
     if isinstance(reg, BayesianRidge | ARDRegression):
         answers["sample_predictions"] = partial(_linear_draws, reg)
         answers["predict_variance"] = partial(_linear_variance, reg)
-    if callable(getattr(reg, "sample_predictions", None)):
-        answers["sample_predictions"] = partial(_own_draws, reg)
-    if callable(getattr(reg, "predict_variance", None)):
-        answers["predict_variance"] = partial(_own_variance, reg)
+        answers["joint_covariance"] = partial(_linear_covariance, reg)
+    if isinstance(reg, GaussianProcessRegressor):
+        answers |= answers_of_process(reg)
+    if isinstance(reg, MultiOutputRegressor):
+        answers |= _answers_side_by_side(reg)
+    for name, own in _OWN.items():
+        if callable(getattr(reg, name, None)):
+            answers[name] = partial(own, reg)
     return answers
+
+
+def _answers_side_by_side(reg: MultiOutputRegressor) -> Answers:
+    """Return answers with an output for each member, where all members have them."""
+
+    def ask(name: str, *args: Any, **params: Any) -> Tensor:
+        told = [posterior_of_regressor(each)[name] for each in reg.estimators_]
+        return torch.cat([tell(*args, **params) for tell in told], dim=-1)
+
+    kinds = posterior_of_regressor(reg.estimator)
+    asked = ("sample_predictions", "predict_variance", "joint_covariance")
+    answers: Answers = {name: partial(ask, name) for name in asked if name in kinds}
+    return {"embed": flat_rows, **answers} if "embed" in kinds else answers
 
 
 def _checked(reg: Any, name: str, values: Any, n_rows: int) -> Tensor:
@@ -87,6 +111,31 @@ def _own_variance(reg: Any, X: Any) -> Tensor:
     return both
 
 
+def _own_covariance(reg: Any, X: Any, X_other: Any) -> Tensor:
+    with isolated_rng():
+        found = reg.joint_covariance(
+            with_names(reg, lent(X)), with_names(reg, lent(X_other))
+        )
+    found = torch.as_tensor(np.asarray(found, dtype=float))
+    found = found[None] if found.ndim == 2 else found
+    wanted = (np.shape(X)[0], np.shape(X_other)[0])
+    if found.ndim != 3 or tuple(found.shape[1:]) != wanted:
+        raise ValueError(
+            f"{type(reg).__name__}.joint_covariance must return an array of shape "
+            f"{wanted}, or one for each target; it returned {tuple(found.shape)}."
+        )
+    if not torch.isfinite(found).all():
+        raise ValueError(f"{type(reg).__name__}.joint_covariance returned NaN.")
+    return found.movedim(0, -1)
+
+
+_OWN: Answers = {
+    "sample_predictions": _own_draws,
+    "predict_variance": _own_variance,
+    "joint_covariance": _own_covariance,
+}
+
+
 def _member_predictions(
     reg: Any,
     X: Any,
@@ -108,7 +157,8 @@ def _forest_variance(reg: Any, X: Any) -> Tensor:
     if reg.criterion != "squared_error" or reg.n_outputs_ > 1:
         raise CapabilityError(
             f"The noise of {type(reg).__name__} is the variance inside leaves, which "
-            "trees know for criterion='squared_error' and one target."
+            "trees know for criterion='squared_error' and one target. For several, "
+            "pass MultiOutputRegressor(forest)."
         )
     noise = float(np.mean([_within_leaves(tree.tree_) for tree in reg.estimators_]))
     if not noise > 0:
@@ -164,3 +214,9 @@ def _linear_variance(reg: Any, X: Any) -> Tensor:
     epistemic_N = ((rows_ND @ covariance_DD) * rows_ND).sum(1)
     both = torch.stack([epistemic_N, torch.full_like(epistemic_N, 1 / reg.alpha_)])
     return _checked(reg, "predict_variance", both, np.shape(X)[0])
+
+
+def _linear_covariance(reg: Any, X: Any, X_other: Any) -> Tensor:
+    kept, covariance_DD = _covariance(reg)
+    rows_ND, others_MD = (_centred(reg, rows, kept) for rows in (X, X_other))
+    return (rows_ND @ covariance_DD @ others_MD.T)[..., None]

@@ -172,7 +172,11 @@ class Answer:
             return None
         first = next((reason for reason in self.found if reason.holds), None)
         if first is None:
-            return "Why it did not help: none of seven known reasons was found."
+            n_told = sum(reason.holds is not None for reason in self.found)
+            return (
+                f"Why it did not help: none of {n_told} reasons that can be told here "
+                "was found."
+            )
         return f"Why it did not help ({first.name}): {first.text}"
 
     def _on_strategy(self) -> str:

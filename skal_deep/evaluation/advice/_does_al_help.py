@@ -5,14 +5,29 @@ from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
-from skal_deep.classifier import Embeds, PredictsProba, as_model
+from skal_deep.classifier import (
+    Embeds,
+    GivesCovariance,
+    PredictsProba,
+    SamplesPredictions,
+    as_model,
+)
+from skal_deep.classifier.door._inside import is_regressor
 from skal_deep.evaluation._export import shorten
 from skal_deep.evaluation.advice._answer import Answer
 from skal_deep.evaluation.advice._reasons import find_reasons
 from skal_deep.evaluation.advice._tuning import tuning_effect
 from skal_deep.evaluation.comparison._compare import compare_strategies
 from skal_deep.evaluation.simulation._start import GivenData
-from skal_deep.pool import Badge, CoreSet, MarginSampling
+from skal_deep.pool import (
+    LCMD,
+    Badge,
+    BatchEPIG,
+    CoreSet,
+    MarginSampling,
+    MeanStd,
+    Power,
+)
 
 
 def does_al_help(
@@ -40,16 +55,17 @@ def does_al_help(
     Parameters
     ----------
     estimator : object
-        The classifier, see :class:`SimulatedActiveLearner`.
+        The classifier or regressor, see :class:`SimulatedActiveLearner`.
     X : array-like of shape (n_samples, ...)
         Inputs.
-    y : array-like of shape (n_samples,)
+    y : array-like of shape (n_samples,) or, with a regressor, (n_samples, n_targets)
         The true labels, which the annotator gives.
     strategies : dict of str to QueryStrategy, or sequence of these, default=None
         What to compare. ``None`` is margin sampling for uncertainty, and for diversity
         Badge with a model that has features, as nets and logistic regression have, or a
-        core-set with any other. With each further strategy, all of them need stronger
-        evidence.
+        core-set with any other. For a regressor it is LCMD, and beside it BatchEPIG
+        where covariances are known, or the spread of its draws, by ``Power``, where it
+        has draws. With each further strategy, all of them need stronger evidence.
     param_grid : dict or list of dict, default=None
         A few settings of the classifier, as in ``GridSearchCV``. Each is trained once
         a repeat, on a whole budget of random labels.
@@ -58,9 +74,10 @@ def does_al_help(
     explain : bool, default=False
         Whether to look for a reason where no strategy is better: one of seven that are
         measured, or none of them, see :meth:`Answer.reasons`. It takes about six fits
-        of all labels a repeat.
+        of all labels a repeat. For a regressor three of them can be told.
     smallest_gain : float, default=0.02
-        The gain in score that matters, for the reasons.
+        The gain in score that matters, for the reasons; of an error of numbers the
+        share of it.
     **options : dict
         Further parameters of :func:`compare_strategies`: budget, scoring, test data,
         jobs, random_state.
@@ -106,7 +123,7 @@ def does_al_help(
     if answer.word == "better":
         return replace(answer, found=())
     given = {name: options.get(name) for name in ("X_test", "y_test")}
-    data = GivenData(X, y, **given)
+    data = GivenData(X, y, **given).for_model(estimator)
     reasons = find_reasons(comparison, answer.best, estimator, data, smallest_gain)
     return replace(answer, found=tuple(reasons))
 
@@ -114,6 +131,12 @@ def does_al_help(
 def _sensible(estimator: Any) -> list[Any]:
     """Return a strategy for uncertainty, and one for diversity."""
     model = as_model(estimator)
+    if is_regressor(estimator):
+        if isinstance(model, GivesCovariance):
+            return [LCMD(), BatchEPIG()]
+        if isinstance(model, SamplesPredictions):
+            return [LCMD(), MeanStd(selection=Power(coldness=2.0))]
+        return [LCMD()]
     if not isinstance(model, PredictsProba):
         return [CoreSet()]
     diverse = Badge() if isinstance(model, Embeds) else CoreSet()

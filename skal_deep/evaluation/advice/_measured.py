@@ -18,6 +18,7 @@ from sklearn.utils import _safe_indexing
 
 from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier.door._fitting import fit_on_labeled
+from skal_deep.classifier.door._inside import is_regressor
 from skal_deep.evaluation._metrics import named_scorers, scores_of
 from skal_deep.evaluation._protocol import HasCurves
 from skal_deep.evaluation.simulation._cycle import tell_classes
@@ -96,15 +97,22 @@ def measure(
         return next(iter(scores.values()))
 
     vectors = _vectors(estimator, start.X)
+    closeness = _closeness(vectors, mine[1:], start.pool, seed)
+    ceiling = score(fit(start.pool))
+    if is_regressor(estimator):
+        unknown = dict.fromkeys(
+            ("simple", "auroc", "picks_contradicted", "pool_contradicted"), math.nan
+        )
+        return Measured(ceiling=ceiling, copies=closeness, **unknown)
     few = np.concatenate(of_random[: AFTER_BATCHES + 1])
     right = _right_out_of_fold(fit, start, seed)
     asked = np.concatenate(mine[1:]) if len(mine) > 1 else start.pool[:0]
     is_asked = np.isin(start.pool, asked)
     contradicted = ~right
     return Measured(
-        ceiling=score(fit(start.pool)),
+        ceiling=ceiling,
         simple=_simple_score(fit, score, few, vectors, estimator),
-        copies=_closeness(vectors, mine[1:], start.pool, seed),
+        copies=closeness,
         auroc=_auroc(fit, start, mine, right),
         picks_contradicted=known_mean(contradicted[is_asked]),
         pool_contradicted=known_mean(contradicted),

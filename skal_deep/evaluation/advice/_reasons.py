@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from skal_deep.classifier.door._inside import is_regressor
 from skal_deep.evaluation._protocol import HasCurves
 from skal_deep.evaluation.advice._measured import (
     AFTER_BATCHES,
@@ -79,7 +80,8 @@ def find_reasons(
 
     The first that holds is the one to name: where there is nothing left to gain,
     nothing else can be seen. None may hold. All labels are needed, and one fit of all
-    of them, five of four fifths and a few of the first rounds in each repeat.
+    of them, five of four fifths and a few of the first rounds in each repeat. Of
+    numbers three can be told, by one fit: there is no right or wrong.
 
     Parameters
     ----------
@@ -101,8 +103,14 @@ def find_reasons(
         for repeat, rows in enumerate(zip(*picks, strict=True))
     ]
     labels = comparison.curve(BASELINE, "n_labels")[0]
+    if is_regressor(estimator):
+        saturated = _saturated_of_numbers
+        random, chosen = _shares(random), _shares(chosen)
+        measured = [replace(m, ceiling=float(_shares(m.ceiling))) for m in measured]
+    else:
+        saturated = _saturated
     found = [
-        *_saturated(random, measured, labels, smallest_gain),
+        *saturated(random, measured, labels, smallest_gain),
         _converged(random, chosen, measured, labels, smallest_gain),
         _copies(measured),
         _unreliable(measured),
@@ -167,6 +175,42 @@ def _saturated(
     ]
 
 
+def _shares(score: Any) -> NDArray[np.float64]:
+    """Return scores whose differences are shares of an error, where they are errors.
+
+    Differences of errors in the unit of y have no size that matters. Scores that are
+    no errors, such as r2, stay as they are.
+    """
+    score = np.asarray(score, dtype=float)
+    return -np.log(-score) if (score < 0).all() else score
+
+
+def _saturated_of_numbers(
+    random_RT: NDArray[np.float64],
+    measured: list[Measured],
+    labels: NDArray[np.float64],
+    g: float,
+) -> list[Reason]:
+    """Return the same three reasons for numbers, of which the last can be told."""
+    at = min(AFTER_BATCHES, random_RT.shape[1] - 1)
+    left = float((_column(measured, "ceiling") - random_RT[:, at]).mean())
+    return [
+        *(
+            Reason(name, None, math.nan, g, "")
+            for name in ("easy task", "strong model")
+        ),
+        Reason(
+            "nothing to gain",
+            _at_most(left, g),
+            left,
+            g,
+            f"After {labels[at]:.0f} random labels all others would take about "
+            f"{max(left, 0):.1%} off the error: labels are not what is missing. Look "
+            "at features or model; the rest may be noise.",
+        ),
+    ]
+
+
 def _converged(
     random_RT: NDArray[np.float64],
     chosen_RT: NDArray[np.float64],
@@ -224,7 +268,7 @@ def _noise(measured: list[Measured]) -> Reason:
     pool = _column(measured, "pool_contradicted").mean()
     return Reason(
         "uncertain is not informative",
-        _at_most(_NOISE, picks - pool),
+        _not(_at_most(picks - pool, _NOISE)),
         float(picks - pool),
         _NOISE,
         f"{picks:.0%} of the picks cannot be learned from all other labels (of the "

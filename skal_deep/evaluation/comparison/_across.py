@@ -14,9 +14,9 @@ from skal_deep.evaluation.comparison._result import BASELINE, Comparison
 from skal_deep.evaluation.report._table import Table
 from skal_deep.evaluation.statistics._curves import (
     SATURATED,
-    check_scores,
     saturation_stage,
 )
+from skal_deep.evaluation.statistics._numbers import check_scores
 from skal_deep.evaluation.statistics._tests import (
     Ranking,
     SignedRankPosterior,

@@ -33,6 +33,7 @@ from skal_deep.evaluation.comparison._result import BASELINE, Comparison
 from skal_deep.evaluation.comparison._run_directory import RunDirectory
 from skal_deep.evaluation.simulation._first_labels import first_labels
 from skal_deep.evaluation.simulation._learner import SimulatedActiveLearner
+from skal_deep.evaluation.simulation._rules import settled
 from skal_deep.evaluation.simulation._search import FOUND, check_search, search_of
 from skal_deep.evaluation.simulation._start import GivenData, known_rows
 from skal_deep.rows._label_array import label_array
@@ -52,7 +53,7 @@ def compare_strategies(
     n_cycles: int = 10,
     initial: str = "stratified",
     retrain: str = "scratch",
-    scoring: Any = "accuracy",
+    scoring: Any = None,
     test_size: float | int | None = 0.25,
     label_noise: float = 0.0,
     n_copies: int = 1,
@@ -87,7 +88,7 @@ def compare_strategies(
         The classifier or regressor, see :class:`SimulatedActiveLearner`.
     X : array-like of shape (n_samples, ...)
         Inputs.
-    y : array-like of shape (n_samples,)
+    y : array-like of shape (n_samples,) or, with a regressor, (n_samples, n_targets)
         True labels, as the annotator gives them.
     X_test : array-like of shape (n_test_samples, ...), default=None
         Inputs to score on, instead of rows set aside from ``X`` in each repeat.
@@ -107,11 +108,12 @@ def compare_strategies(
         over the inputs, or drawn at random.
     retrain : {"scratch", "warm", "shrink_perturb"}, default="scratch"
         Whether each fit starts from new weights, the last ones, or these shrunk.
-    scoring : str, callable, list or dict of these, default="accuracy"
-        Metrics, as in scikit-learn; the first is the one that is compared. Among
-        others "recall_by_class" stands for the recall of each class, of which the
-        report has a table. Where labels are words, say which class is the positive one:
-        ``make_scorer(f1_score, pos_label="spam")``.
+    scoring : str, callable, list or dict of these, default=None
+        Metrics, as in scikit-learn, or ours; the first is the one that is compared.
+        ``None`` is "accuracy", or the error of a regressor with its sign turned, see
+        :class:`SimulatedActiveLearner`. Among others "recall_by_class" stands for the
+        recall of each class, of which the report has a table. Where labels are words,
+        say which class is positive: ``make_scorer(f1_score, pos_label="spam")``.
     test_size : float, int or None, default=0.25
         Rows to score on, set aside in each repeat; ``None`` with ``X_test``.
     label_noise : float, default=0.0
@@ -121,7 +123,8 @@ def compare_strategies(
     copy_noise : float, default=0.1
         Standard deviation of the noise on copies, as a share of that of ``X``.
     missing_label : scalar, str, nan or None, default=-1
-        Marks a row whose label is unknown; it is never queried.
+        Marks a row whose label is unknown; it is never queried. Unknown targets of a
+        regression are NaN.
     cost : array-like of shape (n_samples,), default=None
         Cost of each label; the curves then have a column with the cost spent.
     references : dict of str to classifier, default=None
@@ -189,7 +192,8 @@ def compare_strategies(
         known = known[known_rows(known, missing_label)]
         classes = [] if is_regressor(estimator) else np.unique(known).tolist()
         scoring = with_recalls(scoring, classes)
-    named_scorers(scoring)  # it says more of a wrong metric than the learner does
+    if scoring is not None:
+        named_scorers(scoring)  # it says more of a wrong metric than the learner does
     if X_test is None and test_size is None:
         raise ValueError("Nothing to score on: give X_test and y_test, or a test_size.")
     learner = SimulatedActiveLearner(
@@ -206,6 +210,10 @@ def compare_strategies(
         copy_noise=copy_noise,
         missing_label=missing_label,
     )
+    data = GivenData(X, y, X_test, y_test, cost).for_model(estimator)
+    y = data.y
+    learner = settled(learner, y)
+    missing_label = learner.missing_label
     check_choice(learner, y, test_is_given=X_test is not None)
     sought = search_of(search, missing_label)
     size, seekers = None, {}
@@ -215,7 +223,6 @@ def compare_strategies(
             raise ValueError(f"The name {FOUND!r} is for the search: use another.")
         check_search(learner, y, X_test is not None, size)
         seekers = {FOUND: seeker}
-    data = GivenData(X, y, X_test, y_test, cost)
     played = named | seekers
     run = None
     if run_dir is not None:

@@ -11,7 +11,7 @@ from skal_deep.evaluation.comparison._request import settings_of
 from skal_deep.evaluation.comparison._result import Comparison
 from skal_deep.evaluation.comparison._run_directory import RunDirectory
 from skal_deep.evaluation.simulation._learner import SimulatedActiveLearner
-from skal_deep.evaluation.simulation._rules import RULES
+from skal_deep.evaluation.simulation._rules import RULES, settled
 from skal_deep.evaluation.simulation._search import FOUND
 from skal_deep.evaluation.simulation._start import GivenData
 from skal_deep.identity._values import fingerprint
@@ -26,7 +26,7 @@ def replay(
     y: Any,
     *,
     estimator: Any,
-    scoring: Any = "accuracy",
+    scoring: Any = None,
     retrain: str = "scratch",
     X_test: Any = None,
     y_test: Any = None,
@@ -54,8 +54,9 @@ def replay(
         The true labels, as in the run.
     estimator : object
         The classifier, see :class:`SimulatedActiveLearner`.
-    scoring : str, callable, list or dict of these, default="accuracy"
-        Metrics, as in scikit-learn; the first is compared.
+    scoring : str, callable, list or dict of these, default=None
+        Metrics, as in scikit-learn; the first is compared. ``None`` is "accuracy", or
+        the error of a regressor with its sign turned.
     retrain : {"scratch", "warm", "shrink_perturb"}, default="scratch"
         What each fit starts from, see :class:`SimulatedActiveLearner`.
     X_test : array-like of shape (n_test_samples, ...), default=None
@@ -129,6 +130,7 @@ def replay(
         n_cycles=lengths[0] - 1,
         **{name: configuration[name] for name in RULES if name not in _OWN},
     )
+    learner = settled(learner, y)
     size = configuration.get("selection_size")
     seed, data = configuration["random_state"], GivenData(X, y, X_test, y_test, cost)
     outcomes = play_jobs(

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skal_deep.evaluation._protocol import HasCurves
-from skal_deep.evaluation.statistics._curves import check_labels, check_scores
+from skal_deep.evaluation.statistics._curves import check_labels
+from skal_deep.evaluation.statistics._numbers import check_scores
 
 _BUILTIN = Path(__file__).parent / "bank.npz"
 _FIELDS = ("family", "task", "strategy", "n_labels", "scores")

@@ -16,8 +16,8 @@ from skal_deep.evaluation.planning._calibration import (
     tasks_needed,
 )
 from skal_deep.evaluation.planning._forecast import forecast
-from skal_deep.evaluation.statistics._curves import check_labels, check_scores
-from skal_deep.evaluation.statistics._numbers import real_number
+from skal_deep.evaluation.statistics._curves import check_labels
+from skal_deep.evaluation.statistics._numbers import check_scores, real_number
 from skal_deep.evaluation.statistics._paired import check_level
 from skal_deep.evaluation.statistics._power_law import power_law
 from skal_deep.evaluation.statistics._sizes import format_size

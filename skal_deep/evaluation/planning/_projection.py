@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skal_deep.evaluation.planning._plan import LabelPlan, plan_labels
-from skal_deep.evaluation.statistics._curves import check_labels, check_scores
+from skal_deep.evaluation.statistics._curves import check_labels
+from skal_deep.evaluation.statistics._numbers import check_scores
 from skal_deep.evaluation.statistics._power_law import power_law
 
 _N_POINTS = 60

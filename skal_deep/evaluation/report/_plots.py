@@ -19,11 +19,11 @@ from skal_deep.evaluation.report._comparison_tables import labels_for
 from skal_deep.evaluation.simulation._search import FOUND
 from skal_deep.evaluation.statistics._curves import (
     check_labels,
-    check_scores,
     check_stages,
     mean_and_band,
     stage_labels,
 )
+from skal_deep.evaluation.statistics._numbers import check_scores
 
 _PALE = 0.4
 _REFERENCE_STYLES: tuple[Any, ...] = (":", "-.", (0, (1, 4)))

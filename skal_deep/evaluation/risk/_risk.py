@@ -13,8 +13,7 @@ from skal_deep.evaluation.risk._intervals import (
     gamma_interval,
 )
 from skal_deep.evaluation.risk._weights import check_draws, lure_weights
-from skal_deep.evaluation.statistics._curves import check_scores
-from skal_deep.evaluation.statistics._numbers import real_numbers
+from skal_deep.evaluation.statistics._numbers import check_scores, real_numbers
 from skal_deep.evaluation.statistics._paired import check_level
 
 # Probabilities come from queries in float32.

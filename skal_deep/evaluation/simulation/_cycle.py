@@ -14,7 +14,7 @@ from sklearn.semi_supervised import (
     SelfTrainingClassifier,
 )
 
-from skal_deep.classifier.door._fitting import fit_on_labeled
+from skal_deep.classifier.door._fitting import fit_on_labeled, labeled_rows
 from skal_deep.classifier.door._inside import is_regressor, last_step
 from skal_deep.classifier.net._interrupts import leaves_on_interrupt
 from skal_deep.classifier.net._shrink import shrink_weights
@@ -169,7 +169,7 @@ def ask_strategy(
     can_pick = (
         np.isin(np.arange(n_rows(X)), candidates)
         if candidates is not None
-        else (~is_labeled(y, missing_label))
+        else (~labeled_rows(y, missing_label))
     )
     X, y, candidates = lent(X), lent(y), lent(candidates)
     if is_stand_in(estimator) and getattr(strategy, "_needs", None):
@@ -178,6 +178,8 @@ def ask_strategy(
     is_ours = isinstance(strategy, DeepQueryStrategy)
     if not is_ours:
         estimator, X = _for_scikit_activeml(strategy, estimator, X)
+        if isinstance(strategy, RandomSampling) and y.ndim == 2:
+            y = y[:, 0]  # it looks for rows without a label
     # scikit-activeml's strategies name the model clf, reg, ensemble or estimator.
     # call_func passes each strategy what its query knows.
     names = ("ensemble", "estimator", "reg" if is_regressor(estimator) else "clf")

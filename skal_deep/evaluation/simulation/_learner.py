@@ -21,6 +21,7 @@ from skal_deep.evaluation._metrics import named_scorers, scores_of
 from skal_deep.evaluation.simulation._first_labels import warn_of_first_rows
 from skal_deep.evaluation.simulation._interrupts import interrupts_leave
 from skal_deep.evaluation.simulation._loop import play
+from skal_deep.evaluation.simulation._rules import settled
 from skal_deep.evaluation.simulation._start import GivenData, start_of
 from skal_deep.evaluation.statistics._curves import area_under_curve
 from skal_deep.rows._data import n_columns
@@ -47,8 +48,7 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         The classifier: one of ours, a skorch net, a classifier of scikit-activeml or
         scikit-learn, or a Pipeline that ends in one. It is cloned; its
         ``random_state``, and ``missing_label`` and ``classes`` where it has them, are
-        set by the learner. Or a regressor, with ``missing_label=np.nan`` and
-        ``scoring`` for numbers, such as "neg_root_mean_squared_error".
+        set by the learner. Or a regressor, of one target or several.
     query_strategy : QueryStrategy, default=None
         The query strategy, of ours or of scikit-activeml. ``None`` is random
         sampling. Its ``random_state`` and ``missing_label`` are set by the learner.
@@ -65,9 +65,13 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
     retrain : {"scratch", "warm", "shrink_perturb"}, default="scratch"
         What each fit starts from: new weights, those of the cycle before, or these
         times 0.6 plus a little noise [1]_.
-    scoring : str, callable, list or dict of these, default="accuracy"
+    scoring : str, callable, list or dict of these, default=None
         Metrics of the learning curve, as in scikit-learn; "neg_ece" is minus the
-        expected calibration error. :meth:`score` uses the first.
+        expected calibration error. Regressors that know their errors have "neg_crps",
+        "neg_log_predictive", "neg_coverage_error" and "neg_interval_width", too.
+        :meth:`score` uses the first. ``None`` is "accuracy", of a regressor
+        "neg_root_mean_squared_error", and "neg_standardized_rmse" of several targets,
+        each in units of its own.
     keep_stages : bool, default=False
         Whether to keep the fitted classifier of each stage.
     score_by : {"final", "area"}, default="final"
@@ -88,7 +92,8 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
     copy_noise : float, default=0.1
         Standard deviation of the Gaussian noise on copies, as a share of that of X.
     missing_label : scalar, str, nan or None, default=-1
-        Marks a row whose label is unknown. It can never be queried.
+        Marks a row whose label is unknown. It can never be queried. Unknown targets of
+        a regression are NaN.
     random_state : int, RandomState or None, default=None
         Seed of everything: the rows set aside, the first labels, the classifier and
         the strategy, each with a stream of its own.
@@ -143,7 +148,7 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         "n_cycles": [Interval(Integral, 0, None, closed="left")],
         "initial": [StrOptions({"stratified", "random"})],
         "retrain": [StrOptions({"scratch", "warm", "shrink_perturb"})],
-        "scoring": [str, callable, list, tuple, dict],
+        "scoring": [str, callable, list, tuple, dict, None],
         "keep_stages": ["boolean"],
         "score_by": [StrOptions({"final", "area"})],
         "test_size": [
@@ -167,7 +172,7 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         n_cycles=10,
         initial="stratified",
         retrain="scratch",
-        scoring="accuracy",
+        scoring=None,
         keep_stages=False,
         score_by="final",
         test_size=0.25,
@@ -201,7 +206,7 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         ----------
         X : array-like of shape (n_samples, ...)
             Inputs.
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,) or, with a regressor, (..., n_targets)
             The true labels; ``missing_label`` where nobody knows them.
         X_test : array-like of shape (n_test_samples, ...), default=None
             Inputs for the learning curve, instead of rows set aside from ``X``.
@@ -215,13 +220,15 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         self : object
             The fitted learner.
         """
-        metrics, seed = named_scorers(self.scoring), as_seed(self.random_state)
-        start = start_of(self, seed, GivenData(X, y, X_test, y_test, cost))
-        warn_of_first_rows(self, y)
+        data = GivenData(X, y, X_test, y_test, cost).for_model(self.estimator)
+        rules = settled(self, data.y)
+        metrics, seed = named_scorers(rules.scoring), as_seed(self.random_state)
+        start = start_of(rules, seed, data)
+        warn_of_first_rows(rules, data.y)
         indices, points = [], []
         stages: list[Any] = []
         with interrupts_leave() as check_interrupt:
-            for played in play(self, seed, start):
+            for played in play(rules, seed, start):
                 check_interrupt()
                 indices.append(played.indices)
                 points.append(played.measured)
@@ -229,7 +236,8 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
                     stages.clear()
                 stages.append(played.estimator)
         # all at once: a fit that fails leaves the one before
-        self._metrics, self.n_features_in_ = metrics, n_columns(start.X)
+        self._metrics, self._missing_label = metrics, rules.missing_label
+        self.n_features_in_ = n_columns(start.X)
         self.classes_, self.test_indices_ = start.classes, start.test_rows
         self.query_indices_, self.estimator_ = indices, stages[-1]
         is_kept = self.keep_stages or self.score_by == "area"
@@ -280,7 +288,7 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         return self.estimator_.predict_proba(lent(X))
 
     def _scores(self, estimator, X, y) -> dict[str, float]:
-        return scores_of(self._metrics, estimator, X, y, self.missing_label)
+        return scores_of(self._metrics, estimator, X, y, self._missing_label)
 
     def staged_score(self, X, y):
         """Return the first metric of each stage on data of the caller.

@@ -1,6 +1,14 @@
 """The rules of a simulation: what is asked of a learner, by name."""
 
-from typing import Any, Protocol
+import copy
+from numbers import Real
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from skal_deep.classifier.door._inside import is_regressor
+from skal_deep.evaluation._metrics import default_metric
+from skal_deep.rows._label_array import label_array
 
 
 class HasRules(Protocol):
@@ -37,3 +45,29 @@ RULES = tuple(
     for name in HasRules.__annotations__
     if name not in ("estimator", "query_strategy")
 )
+
+Learner = TypeVar("Learner", bound=HasRules)
+
+
+def settled(learner: Learner, y: Any) -> Learner:
+    """Return a learner with what it leaves to the kind of its model.
+
+    A metric that is not named is the model's usual one. Of numbers, NaN marks those
+    that are unknown, as long as nobody has said otherwise.
+
+    Parameters
+    ----------
+    learner : SimulatedActiveLearner
+        Holds the settings of the simulation. It is not changed.
+    y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        All labels.
+    """
+    learner = copy.copy(learner)
+    if learner.scoring is None:
+        learner.scoring = default_metric(learner.estimator, y)
+    mark = learner.missing_label
+    if is_regressor(learner.estimator) and isinstance(mark, Real) and mark == mark:
+        targets = label_array(y, np.nan)
+        if targets.dtype.kind in "biuf" and not (targets == mark).any():
+            learner.missing_label = np.nan
+    return learner

@@ -1,12 +1,12 @@
 """The start of a simulation: rows set aside, rows labelled first."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from skactiveml.utils import is_labeled
+from scipy.sparse import issparse
 from sklearn.base import clone, is_clusterer, is_outlier_detector, is_regressor
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, check_consistent_length
 
 from skal_deep.classifier._base import derived_seed
+from skal_deep.classifier.door._fitting import labeled_rows
 from skal_deep.classifier.door._inside import last_step
 from skal_deep.classifier.door._kinds_of_rows import rows_for, takes_rows_directly
 from skal_deep.evaluation._metrics import named_scorers
@@ -30,13 +31,11 @@ from skal_deep.rows._costs import as_cost
 from skal_deep.rows._data import (
     as_data,
     check_alike,
-    is_finite,
     is_numbers,
     n_rows,
-    numbers,
     take,
 )
-from skal_deep.rows._label_array import label_array, narrowed, one_class
+from skal_deep.rows._label_array import label_array, narrowed, one_class, vector
 from skal_deep.rows._lent import lent
 
 Rows = NDArray[np.intp]
@@ -65,6 +64,12 @@ class GivenData:
     X_test: Any = None
     y_test: Any = None
     cost: Any = None
+
+    def for_model(self, estimator: Any) -> "GivenData":
+        """Return the data with one column of targets as a vector, for a regressor."""
+        if not is_regressor(estimator):
+            return self
+        return replace(self, y=vector(self.y), y_test=vector(self.y_test))
 
 
 @dataclass(frozen=True)
@@ -141,9 +146,10 @@ def start_of(learner: HasRules, seed: int, data: GivenData) -> Start:
         X_test = _as_inputs("X_test", X_test, learner.estimator)
         check_alike(X_test, X, "X_test")
         y_test = label_array(y_test, learner.missing_label)
-        if y_test.ndim != 1:
+        if y_test.shape[1:] != y.shape[1:]:
             raise ValueError(
-                f"y_test must have one label a row, but its shape is {y_test.shape}."
+                f"y_test must have rows as y has, of shape {y.shape[1:]}, but its "
+                f"shape is {y_test.shape}."
             )
     n = n_rows(X)
     if (
@@ -164,7 +170,7 @@ def start_of(learner: HasRules, seed: int, data: GivenData) -> Start:
         pool=pool,
         first=(
             spread_rows(
-                measurable_rows(learner.estimator, take(X, visible)),
+                seen_vectors(learner.estimator, X, visible[pool]),
                 pool,
                 learner.n_initial,
                 seed,
@@ -196,15 +202,15 @@ def known_rows(y: NDArray[Any], missing_label: Any) -> Rows:
 
     Parameters
     ----------
-    y : ndarray of shape (n_samples,)
+    y : ndarray of shape (n_samples,) or, of numbers, (n_samples, n_targets)
         All labels, from :func:`~skal_deep.rows._label_array.label_array`.
     missing_label : scalar, str, nan or None
         Marks a row whose label is unknown.
     """
-    if y.ndim != 1:
+    if y.ndim not in (1, 2):
         raise ValueError(f"y must have one label a row, but its shape is {y.shape}.")
     try:
-        is_known = is_labeled(y, missing_label)
+        is_known = labeled_rows(y, missing_label)
     except TypeError as error:
         raise TypeError(
             f"missing_label={missing_label!r} cannot stand among labels of type "
@@ -249,6 +255,8 @@ def check_classes(learner: HasRules, y: NDArray[Any], known: Rows) -> None:
     if is_regressor(learner.estimator):
         _check_numbers(learner, y)
         return
+    if y.ndim != 1:
+        raise ValueError(f"y must have one label a row, but its shape is {y.shape}.")
     given = getattr(last_step(learner.estimator), "classes", None)
     if given is None and (said := one_class(y, learner.missing_label)):
         raise ValueError(f"{said} There is nothing to learn.")
@@ -264,8 +272,9 @@ def _check_numbers(learner: HasRules, y: NDArray[Any]) -> None:
     ):
         raise ValueError(
             f"{type(last_step(learner.estimator)).__name__} is a regressor: y must "
-            "hold numbers, and NaN where they are unknown. Pass missing_label=np.nan; "
-            f"it is {missing!r}, and y of type {y.dtype}."
+            f"hold numbers, and NaN where they are unknown. It is of type {y.dtype}, "
+            f"and missing_label is {missing!r}. Pass missing_label=np.nan if "
+            f"{missing!r} is a target, and write NaN for it if it is none."
         )
     if learner.label_noise:
         raise ValueError(
@@ -315,12 +324,13 @@ def set_aside(
     """
     if test_size is None:
         return known, known[:0]
-    counts = np.unique(y[known], return_counts=True)[1]
-    n_test = test_size if test_size >= 1 else int(np.ceil(test_size * len(known)))
-    # train_test_split cannot stratify with fewer test or training rows than classes, or
-    # a class of a single row.
-    fits = min(n_test, len(known) - n_test) >= len(counts) and counts.min() > 1
-    fits = fits and by_class
+    fits = False
+    if by_class:
+        counts = np.unique(y[known], return_counts=True)[1]
+        n_test = test_size if test_size >= 1 else int(np.ceil(test_size * len(known)))
+        # train_test_split cannot stratify with fewer test or training rows than
+        # classes, or a class of a single row.
+        fits = min(n_test, len(known) - n_test) >= len(counts) and counts.min() > 1
     pool, test = train_test_split(
         known,
         test_size=test_size,
@@ -361,43 +371,35 @@ def first_rows(
     return rows[:n_initial]
 
 
-def measurable_rows(estimator: Any, X: Any) -> NDArray[Any]:
-    """Return rows as finite numbers, which have distances.
+def seen_vectors(estimator: Any, X: Any, rows: Rows) -> Any:
+    """Return some rows as vectors, as the last step of a Pipeline sees them.
 
-    Rows of another kind are what the last step of a Pipeline sees; its earlier steps
-    are fitted without labels.
-
-    Parameters
-    ----------
-    estimator : object
-        A regressor of any kind.
-    X : object
-        Inputs in a form of ``as_data``.
+    ``None`` where they are no numbers, or where earlier steps want targets.
     """
-    if is_finite(X):
-        return np.asarray(X)
+    X = take(X, rows)
+    if isinstance(estimator, Pipeline) and len(estimator) > 1:
+        try:
+            X = clone(estimator[:-1]).fit_transform(lent(X))
+        except (TypeError, ValueError):
+            return None
+    if issparse(X):
+        return X
     try:
-        if isinstance(estimator, Pipeline) and len(estimator) > 1:
-            X = as_data(clone(estimator[:-1]).fit_transform(lent(X)))
-        X = numbers(X, who="A start that is spread over the inputs")
-        return np.asarray(check_array(X, allow_nd=True, input_name="X"))
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            "For a regressor, initial='stratified' labels first rows that lie all over "
-            "the inputs, and these have no distances without labels. Pass "
-            f"initial='random'. ({error})"
-        ) from error
+        vectors = np.asarray(X, dtype=float).reshape(len(rows), -1)
+    except (TypeError, ValueError):
+        return None
+    return vectors if np.isfinite(vectors).all() else None
 
 
-def spread_rows(X: NDArray[Any], pool: Rows, n_initial: int, seed: int) -> Rows:
+def spread_rows(rows: Any, pool: Rows, n_initial: int, seed: int) -> Rows:
     """Return rows to label first that lie all over the inputs, for a regression.
 
     They are nearest to the centres of k-means, and read no target.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, ...)
-        Inputs.
+    rows : ndarray or sparse matrix of shape (n_pool, n_features), or None
+        Inputs of the pool; of what is no numbers, rows are drawn at random.
     pool : ndarray of shape (n_pool,)
         Rows that can be queried.
     n_initial : int
@@ -405,10 +407,11 @@ def spread_rows(X: NDArray[Any], pool: Rows, n_initial: int, seed: int) -> Rows:
     seed : int
         Seed of the simulation.
     """
-    rows = X[pool].reshape(len(pool), -1).astype(float)
     if len(pool) <= n_initial:
         return pool
     state = derived_seed(seed, Purpose.START)
+    if rows is None:
+        return np.random.default_rng(state).permutation(pool)[:n_initial]
     with warnings.catch_warnings():
         # of copies there are fewer places than centres
         warnings.simplefilter("ignore", ConvergenceWarning)

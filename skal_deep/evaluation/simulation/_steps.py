@@ -10,10 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 from skactiveml.pool import RandomSampling
-from skactiveml.utils import is_labeled
 
 from skal_deep.classifier._base import derived_seed
-from skal_deep.classifier.door._fitting import fit_on_labeled
+from skal_deep.classifier.door._fitting import fit_on_labeled, labeled_rows
 from skal_deep.classifier.door._model_checks import check_needs
 from skal_deep.evaluation.simulation._cycle import (
     ask_strategy,
@@ -156,7 +155,7 @@ def ask(
         needs, works_on_inputs = strategy._needs, strategy._works_on_inputs
         name = type(strategy).__name__
         check_needs(name, rules.estimator, needs, works_on_inputs)
-    is_all = len(pool) == len(y) - is_labeled(y, rules.missing_label).sum()
+    is_all = len(pool) == len(y) - labeled_rows(y, rules.missing_label).sum()
     return Asked(
         *ask_strategy(
             prepare(strategy, rules.missing_label, seed, Purpose.STRATEGY, cycle),

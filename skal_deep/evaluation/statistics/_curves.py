@@ -78,28 +78,6 @@ def check_labels(n_labels: ArrayLike, scores: ArrayLike) -> NDArray[np.float64]:
     return labels
 
 
-def check_scores(scores: ArrayLike, name: str = "scores") -> NDArray[np.float64]:
-    """Return scores if all of them are numbers.
-
-    Parameters
-    ----------
-    scores : array-like
-        Scores, or differences of scores.
-    name : str, default="scores"
-        What to call them in an error.
-    """
-    values = real_numbers(scores, name)
-    n_missing = int(values.size - np.isfinite(values).sum())
-    if n_missing:
-        raise ValueError(
-            f"{name} has {n_missing} of {values.size} values that are NaN or infinite, "
-            "of which nothing can be said. Leave out what they belong to, or find out "
-            "why there is no score: a training that diverged, or a metric that is not "
-            "defined."
-        )
-    return values
-
-
 def mean_and_band(
     curves: NDArray[np.float64], overlap: float = 0.0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:

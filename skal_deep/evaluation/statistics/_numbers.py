@@ -1,4 +1,4 @@
-"""Numbers as users hand them over: no texts, and NaN where a value is masked."""
+"""Numbers as users hand them over: no texts, NaN where masked, or refused there."""
 
 import math
 from numbers import Real
@@ -63,3 +63,25 @@ def number_from_zero(value: Any, name: str) -> float:
     if number < 0:
         raise ValueError(f"{name} must be a number from 0 on, not {value!r}.")
     return number
+
+
+def check_scores(scores: ArrayLike, name: str = "scores") -> NDArray[np.float64]:
+    """Return scores if all of them are numbers.
+
+    Parameters
+    ----------
+    scores : array-like
+        Scores, or differences of scores.
+    name : str, default="scores"
+        What to call them in an error.
+    """
+    values = real_numbers(scores, name)
+    n_missing = int(values.size - np.isfinite(values).sum())
+    if n_missing:
+        raise ValueError(
+            f"{name} has {n_missing} of {values.size} values that are NaN or infinite, "
+            "of which nothing can be said. Leave out what they belong to, or find out "
+            "why there is no score: a training that diverged, or a metric that is not "
+            "defined."
+        )
+    return values

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import isotonic_regression
 
-from skal_deep.evaluation.statistics._curves import check_labels, check_scores
+from skal_deep.evaluation.statistics._curves import check_labels
+from skal_deep.evaluation.statistics._numbers import check_scores
 from skal_deep.evaluation.statistics._paired import LEVEL
 
 _N_RESAMPLES = 1000

@@ -6,8 +6,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from skal_deep.evaluation.statistics._curves import check_scores
-from skal_deep.evaluation.statistics._numbers import number_from_zero, real_numbers
+from skal_deep.evaluation.statistics._numbers import (
+    check_scores,
+    number_from_zero,
+    real_numbers,
+)
 from skal_deep.evaluation.statistics._paired import LEVEL
 
 _N_WEIGHTS = 20_000  # draws from the posterior of the signed-rank test
