@@ -5,11 +5,13 @@ import sys
 
 NAMES = (
     "afternoon",
+    "around",
     "bank",
     "board",
     "campaigns",
     "embedded",
     "ensembles",
+    "folder",
     "gpu",
     "kernels",
     "large",
@@ -18,7 +20,9 @@ NAMES = (
     "overhead",
     "posteriors",
     "query",
+    "real",
     "redundancy",
+    "regression",
     "repeated",
     "scaling",
     "ssl",

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "skal_deep").rglob("*.py"))
 LAYERS = {
     "_compiled.py": 0,
+    "_threads.py": 0,
     "exceptions.py": 0,
     "identity": 1,
     "rows": 1,

@@ -12,8 +12,10 @@ at once and tells how good they are instead.
 
 from skal_deep.functional.adversarial import deepfool, iterated_sign_attack
 from skal_deep.functional.alfa_mix import disagreements, flipping_mix
+from skal_deep.functional.anchors import class_anchors, near_anchors
 from skal_deep.functional.calibration import expected_calibration_error
 from skal_deep.functional.consistency import inconsistency
+from skal_deep.functional.cost import per_cost
 from skal_deep.functional.coverage import max_herding, prob_cover, purity_radius
 from skal_deep.functional.density_weighting import density, density_k_center
 from skal_deep.functional.dependence import ical
@@ -101,6 +103,9 @@ from skal_deep.functional.weight_posterior import (
 
 __all__ = [
     "gaussian_divergence",
+    "class_anchors",
+    "near_anchors",
+    "per_cost",
     "log_softmax_bound",
     "inconsistency",
     "confident_labels",
