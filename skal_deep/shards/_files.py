@@ -102,7 +102,7 @@ class Shards:
         if _is_parquet(source):
             rows = _frame(source, self.columns).select(_polars().len())
             return int(rows.collect().item())
-        shape = _mapped(source).shape
+        shape: tuple[int, ...] = _mapped(source).shape
         if len(shape) < 2:
             raise ValueError(f"A shard must have rows and columns, not shape {shape}.")
         return shape[0]
