@@ -4,6 +4,7 @@ import copy
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -184,8 +185,8 @@ def query_shards(
             f"batch_size={batch_size} must lie in 1 ... {n_open}, the number of rows "
             "of the shards that are not labelled."
         )
-    if part_bytes < 1:
-        raise ValueError(f"part_bytes must be 1 or more, not {part_bytes}.")
+    if not isinstance(part_bytes, Integral) or part_bytes < 1:
+        raise ValueError(f"part_bytes must be an integer from 1 on, not {part_bytes}.")
     strategy = copy.copy(strategy)
     if isinstance(strategy, EPIG):  # an estimate would depend on the part
         strategy.n_exact = sys.maxsize

@@ -76,6 +76,8 @@ def _numbered(
     try:
         return number, function(part, *args)
     except ValueError as error:
+        if type(error) is not ValueError:  # such as NotFittedError: of no row
+            raise
         raise ValueError(f"{part}: {error}") from error
     finally:
         if is_worker:

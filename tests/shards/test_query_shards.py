@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from support import MAKERS, make_net
 
@@ -267,7 +268,13 @@ def test_epig_with_targets_is_exact():
         ({"labeled": [400]}, ValueError, "labeled holds 400 to 400"),
         ({"labeled": [-1]}, ValueError, "labeled holds -1 to -1"),
         ({"labeled": [0.5]}, TypeError, "labeled must be numbers of rows"),
-        ({"part_bytes": 0}, ValueError, "part_bytes must be 1 or more"),
+        ({"part_bytes": 0}, ValueError, "part_bytes must be an integer from 1 on"),
+        ({"part_bytes": 1e6}, ValueError, "part_bytes must be an integer from 1"),
+        (
+            {"strategy": MarginSampling(), "clf": LogisticRegression()},
+            NotFittedError,
+            "not fitted yet",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(change, error, message):
