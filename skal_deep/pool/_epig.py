@@ -103,7 +103,7 @@ class EPIG(ScoreQueryStrategy):
         **ScoreQueryStrategy._parameter_constraints,
         "n_samples": [Interval(Integral, 2, None, closed="left"), None],
         "n_targets": [Interval(Integral, 1, None, closed="left")],
-        "X_target": ["array-like", None],
+        "X_target": ["array-like", "sparse matrix", None],
         "target_classes": ["array-like", None],
         "n_exact": [Interval(Integral, 1, None, closed="left")],
     }
