@@ -160,7 +160,7 @@ def test_rows_are_judged_by_models_that_have_not_seen_them():
 
 
 def test_mistakes_that_no_model_mends_are_no_fault_of_the_uncertainty():
-    """Ten rows are doubted and wrong; ten others sure and wrong, as their labels are."""
+    """Ten rows are doubted and wrong, ten others sure and wrong, as labels are."""
 
     class Fixed:
         def predict_proba(self, X):
