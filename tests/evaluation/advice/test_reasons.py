@@ -1,6 +1,7 @@
 """Why it did not help: what is planted is found, and nothing where nothing is."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,9 +12,15 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from skal_deep.evaluation import does_al_help
 from skal_deep.evaluation.advice._answer import Answer
-from skal_deep.evaluation.advice._measured import Measured, _closeness
+from skal_deep.evaluation.advice._measured import (
+    Measured,
+    _auroc,
+    _closeness,
+    _right_out_of_fold,
+)
 from skal_deep.evaluation.advice._reasons import (
     _at_most,
+    _converged,
     _noise,
     _saturated,
     _unreliable,
@@ -116,6 +123,59 @@ def test_saturation_by_hand(ceiling, simple, names):
     each = [measured(ceiling=ceiling, simple=simple)] * 3
     found = _saturated(random, each, np.arange(5.0), 0.02)
     assert [reason.name for reason in found if reason.holds] == names
+
+
+@pytest.mark.parametrize(
+    ("early", "late", "is_found"),
+    [
+        (0.05, 0.0, True),
+        (0.0, 0.0, False),  # it never helped
+        (0.05, 0.03, False),  # it helps to the end
+    ],
+)
+def test_convergence_by_hand(early, late, is_found):
+    random = np.repeat([[0.5, 0.6, 0.7, 0.8, 0.88, 0.89, 0.9]], 4, axis=0)
+    luck = np.array([[-0.01], [0.0], [0.0], [0.01]])
+    gain = np.array([0, early, early, late, late, late, late])
+    each = [measured(ceiling=0.91)] * 4
+    labels = np.arange(10.0, 80, 10)
+    reason = _converged(random, random + gain + luck, each, labels, 0.02)
+    assert reason.holds == is_found
+    longer = [measured(ceiling=0.97)] * 4  # labels are still missing at the end
+    assert not _converged(random, random + gain + luck, longer, labels, 0.02).holds
+
+
+def test_rows_are_judged_by_models_that_have_not_seen_them():
+    """A model that remembers is right about nothing but what it has seen."""
+    rng = np.random.default_rng(0)
+    start = SimpleNamespace(X=rng.normal(size=(200, 2)), y=rng.integers(4, size=200))
+    start.pool = np.arange(20, 180)
+
+    def fit(rows):
+        return KNeighborsClassifier(1).fit(start.X[rows], start.y[rows])
+
+    right = _right_out_of_fold(fit, start, seed=0)
+    assert right.shape == start.pool.shape
+    assert 0.1 < right.mean() < 0.4
+
+
+def test_mistakes_that_no_model_mends_are_no_fault_of_the_uncertainty():
+    """Ten rows are doubted and wrong, ten others sure and wrong, as labels are."""
+
+    class Fixed:
+        def predict_proba(self, X):
+            sure = np.where(X[:, 0] < 10, 0.6, 0.9)
+            return np.column_stack([sure, 1 - sure])
+
+        def predict(self, X):
+            return np.zeros(len(X), int)
+
+    start = SimpleNamespace(X=np.arange(100.0)[:, None], y=np.zeros(100, int))
+    start.y[:20], start.pool = 1, np.arange(100)
+    picks = [np.arange(30, 35), np.arange(35, 40)]
+    right = ~np.isin(start.pool, np.arange(10, 20))
+    assert _auroc(lambda rows: Fixed(), start, picks, right) == 1
+    assert _auroc(lambda rows: Fixed(), start, picks, np.ones(100, bool)) < 0.8
 
 
 def test_noise_of_picks():
