@@ -19,6 +19,7 @@ import numpy as np
 from benchmarks._net import make_net
 from benchmarks._report import interval, write_section
 from skal_deep.classifier import (
+    BayesByBackpropClassifier,
     DeepClassifier,
     DeepEnsembleClassifier,
     EvidentialClassifier,
@@ -26,7 +27,9 @@ from skal_deep.classifier import (
     MCDropoutClassifier,
     MultiHeadClassifier,
     SnapshotEnsembleClassifier,
+    SWAClassifier,
     SWAGClassifier,
+    VariationalLastLayerClassifier,
 )
 from skal_deep.datasets import load
 from skal_deep.evaluation import BASELINE, compare_strategies, paired_difference
@@ -57,6 +60,25 @@ def posteriors():
         "heads, 5": (MultiHeadClassifier(net), bald, n, "1"),
         "SWAG, 30 draws": (SWAGClassifier(net), bald, n + 20, "30"),
         "last-layer Laplace, 100 draws": (LaplaceClassifier(net), bald, n, "1"),
+        "stochastic ensemble, 5 of 10 draws": (
+            DeepEnsembleClassifier(net, n_dropout_draws=10),
+            bald,
+            5 * n,
+            "50",
+        ),
+        "Bayes by backprop, 30 draws": (BayesByBackpropClassifier(net), bald, n, "30"),
+        "variational last layer, 100 draws": (
+            VariationalLastLayerClassifier(net),
+            bald,
+            n,
+            "1",
+        ),
+        "weight averaging (SWA), no draws": (
+            SWAClassifier(net),
+            MarginSampling(),
+            n + 20,
+            "1",
+        ),
         "evidential": (EvidentialClassifier(net), DEAL(), n, "1"),
     }
 

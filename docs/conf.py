@@ -42,6 +42,7 @@ numpydoc_class_members_toctree = False
 html_theme = "pydata_sphinx_theme"
 html_title = "skal_deep"
 html_math_renderer = "mathml"
+html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 html_copy_source = False
 html_static_path = ["_static"]
@@ -128,11 +129,22 @@ def shorten(app: Sphinx, what: str, *others: Any) -> None:
             return
 
 
+def skip_routing(*given: Any) -> bool | None:
+    """Leave out what scikit-learn writes into every class for its routing."""
+    _, _, name, *_ = given
+    is_routing = re.fullmatch(r"set_\w+_request|get_metadata_routing", name)
+    return True if is_routing else None
+
+
 def write_math(translator: Any, node: Any) -> None:
     """Write a formula as MathML, which browsers show without a script."""
     is_block = isinstance(node, nodes.math_block)
     try:
-        mathml = tex2mathml(node.astext(), as_block=is_block)
+        # Sizes of brackets, which MathML finds by itself.
+        tex = re.sub(r"\\[bB]igg?(?![A-Za-z])", "", node.astext())
+        mathml = tex2mathml(tex, as_block=is_block)
+        if is_block:  # brackets as high as what is between them
+            mathml = mathml.replace(' stretchy="false"', "")
     except MathError as error:
         _logger.warning("%s in %r", error, node.astext(), location=node)
         raise nodes.SkipNode from error
@@ -145,5 +157,6 @@ def write_math(translator: Any, node: Any) -> None:
 def setup(app: Sphinx) -> None:
     """Register what this file adds to Sphinx."""
     app.connect("doctree-read", link_names)
+    app.connect("autodoc-skip-member", skip_routing)
     app.connect("autodoc-process-docstring", shorten, priority=400)
     app.add_html_math_renderer("mathml", (write_math, None), (write_math, None))

@@ -71,7 +71,7 @@ def table(rows: list[dict[str, str]]) -> str:
         tests = ", ".join(
             f"[{Path(path).stem}](../{path})" for path in row["evidence"].split()
         )
-        paper = first_paper(inspect.getdoc(cls) or "")
+        paper = row["paper"] or first_paper(inspect.getdoc(cls) or "")
         cells = row["method"], f"`{row['class']}`", paper, status, needs, row["cost"]
         lines.append("| " + " | ".join((*cells, tests)) + " |")
     return "\n".join(lines) + "\n"

@@ -23,6 +23,9 @@ from api_page import needs_of
 from matplotlib.figure import Figure
 from methods_page import class_of, methods, public_methods
 from sklearn.datasets import make_blobs, make_moons
+from sklearn.kernel_approximation import RBFSampler
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 from skorch import NeuralNetClassifier, NeuralNetRegressor
 
 from skal_deep import classifier, pool
@@ -107,6 +110,9 @@ def example_of(cls: type[Any]) -> Any:
     if cls is pool.SwitchStrategy:
         first = pool.TypiClust(normalize=False)
         return cls(first, pool.MarginSampling(), when=4, random_state=0)
+    if cls is pool.SelectionViaProxy:
+        proxy = make_pipeline(RBFSampler(random_state=0), LogisticRegression())
+        return cls(pool.MarginSampling(), proxy, random_state=0)
     given = {"normalize": False} if "normalize" in parameters_of(cls) else {}
     return cls(**given, random_state=0)
 

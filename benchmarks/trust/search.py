@@ -25,14 +25,14 @@ def table(pools, n_repeats, n_cycles, n_candidates):
             progress=False,
             random_state=0,
         )
-        found = comparison.search.mean()
         for name in comparison.strategies:
-            gap = comparison.gap(name).area_difference
+            found = comparison.gap(name)
+            gap = found.area_difference
             lines.append(
                 [
                     f"{data}, {name}",
                     np.mean(comparison.areas(name)),
-                    found,
+                    found.area[2],
                     gap.mean,
                     gap.low,
                     gap.high,

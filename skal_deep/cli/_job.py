@@ -299,11 +299,10 @@ def write(
     with TemporaryDirectory(dir=folder, prefix=".") as name:
         draft = Path(name)
         if answer is None:
-            shown.to_html(draft / "report.html", data.X, y)
+            shown.to_html(draft / "report.html", data.X, y, data.image_shape)
         else:  # with the names of the classes
-            replace(answer, comparison=shown, X=data.X, y=y).to_html(
-                draft / "report.html"
-            )
+            answer = replace(answer, comparison=shown, X=data.X, y=y)
+            answer.to_html(draft / "report.html", data.image_shape)
         comparison.to_csv(draft / "curves.csv")
         comparison.summary().to_csv(draft / "summary.csv")
         comparison.to_json(draft / "results.json")

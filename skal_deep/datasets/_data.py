@@ -31,6 +31,8 @@ class Data:
         Test data, where the data set comes with a split.
     class_names : tuple of str or None
         What the labels stand for, where they were words.
+    image_shape : tuple of int or None
+        Shape of an image, where rows of X are images written as vectors.
 
     See Also
     --------
@@ -51,6 +53,7 @@ class Data:
     X_test: NDArray[np.float32] | None = None
     y_test: NDArray[Any] | None = None
     class_names: tuple[str, ...] | None = None
+    image_shape: tuple[int, ...] | None = None
 
     @property
     def is_regression(self) -> bool:

@@ -88,7 +88,8 @@ def load(
         )
     if str(source) == "digits":
         X, y = load_digits(return_X_y=True)
-        return Data("digits", as_inputs(X) / np.float32(16), as_labels(y)[0])
+        inputs = as_inputs(X) / np.float32(16)
+        return Data("digits", inputs, as_labels(y)[0], image_shape=(8, 8))
     if str(source) == "diabetes":
         X, y = load_diabetes(return_X_y=True)
         return Data("diabetes", as_inputs(X), as_targets(y)[0])

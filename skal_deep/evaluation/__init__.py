@@ -15,7 +15,8 @@ from skal_deep.evaluation.comparison._compare import compare_strategies
 from skal_deep.evaluation.comparison._replay import replay
 from skal_deep.evaluation.comparison._result import BASELINE, Comparison
 from skal_deep.evaluation.control._arm_verdict import ArmVerdict
-from skal_deep.evaluation.control._control_arm import Ask, ControlArm
+from skal_deep.evaluation.control._ask import Ask
+from skal_deep.evaluation.control._control_arm import ControlArm
 from skal_deep.evaluation.control._current_error import current_error
 from skal_deep.evaluation.control._evidence import log_e_value, share_interval
 from skal_deep.evaluation.planning._bank import Bank
@@ -72,6 +73,7 @@ from skal_deep.evaluation.statistics._verdict import Verdict, verdicts
 from skal_deep.testing._classifier_conformance import check_classifier
 from skal_deep.testing._conformance import ConformanceReport, check_query_strategy
 from skal_deep.testing._posterior_check import PosteriorReport, check_posterior
+from skal_deep.testing._regressor_conformance import check_regressor
 
 __all__ = [
     "AcrossDataSets",
@@ -104,6 +106,7 @@ __all__ = [
     "check_classifier",
     "check_posterior",
     "check_query_strategy",
+    "check_regressor",
     "compare_strategies",
     "current_error",
     "cut_saturated",

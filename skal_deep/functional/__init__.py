@@ -54,6 +54,7 @@ from skal_deep.functional.look_ahead import batch_epig, core_mse
 from skal_deep.functional.loss_ranking import ranking_loss
 from skal_deep.functional.neighbor_contrast import contrast
 from skal_deep.functional.neighbors import (
+    grouped_neighbors,
     nearest_centers,
     nearest_neighbors,
     squared_distances,
@@ -149,6 +150,7 @@ __all__ = [
     "gaussian_batch_epig",
     "gaussian_crps",
     "gaussian_epig",
+    "grouped_neighbors",
     "ical",
     "iterated_sign_attack",
     "k_center_greedy",

@@ -43,8 +43,7 @@ class EPIG(ScoreQueryStrategy):
     of the covariance c of the predictions of a row and a target, their epistemic
     variances v and their noise s. Linear models and Gaussian processes know c; others
     tell it by their draws, of which there should be a hundred. For batches take
-    :class:`BatchEPIG`, which was far better than the highest scores of EPIG wherever we
-    measured (``python -m benchmarks regression``).
+    :class:`BatchEPIG`: the highest scores are often those of neighbours.
 
     Scoring N rows against M targets takes ``O(S N M C^2)`` operations. So from 200
     classes on only the ``n_exact`` rows that are best to second order, which has a

@@ -109,9 +109,8 @@ class SelectionViaProxy(DeepQueryStrategy):
                 batch_size=batch_size,
                 return_utilities=pool.with_utilities,
             )
-        picks, utilities = (
-            asked if pool.with_utilities else (asked, np.zeros(batch_size))
-        )
+        nothing = np.zeros(batch_size)
+        picks, utilities = asked if pool.with_utilities else (asked, nothing)
         if not pool.is_foreign:
             rows = given["candidates"]
             picks = (picks[:, None] == rows).argmax(1)

@@ -6,7 +6,7 @@ import torch
 from support import make_net
 from torch import nn
 
-from skal_deep.classifier import MixMatchClassifier
+from skal_deep.classifier import MixMatchClassifier, _mix_match
 
 N_LABELED, N_UNLABELED, N_CLASSES, LR = 4, 4, 3, 0.5
 # Unit vectors: the numbers of a mixed row are the shares of the rows in it.
@@ -100,3 +100,31 @@ def test_each_row_is_mixed_with_another_by_a_weight_of_its_own():
     # with all the others: labelled rows with unlabelled ones and the reverse
     second = mixed.topk(2).indices[:, 1].reshape(30, -1)[:, :N_LABELED]
     assert {*second.flatten().tolist()} == {*range(8)}
+
+
+def test_a_guess_is_the_sharpened_mean_of_views_that_differ(monkeypatch):
+    shown, asked, own = [], [], _mix_match.sharpen
+
+    def augment(x):  # each view is another multiple of the rows
+        shown.append((len(shown) + 2) * x)
+        return shown[-1]
+
+    def sharpen(proba, temperature):
+        asked.append((proba, temperature))
+        return own(proba, temperature)
+
+    monkeypatch.setattr(_mix_match, "sharpen", sharpen)
+    Linear.steps = []
+    net = make_net(Linear, optimizer=torch.optim.SGD, batch_size=4, max_epochs=1)
+    clf = MixMatchClassifier(net, augment, temperature=0.3, random_state=0)
+    clf.fit(X, Y)
+    [((weight, bias), mixed)] = Linear.steps
+    _, *views = shown
+    assert [len(part) for part in shown] == [4, 4, 4]
+    expected = sum((view @ weight.T + bias).softmax(1) for view in views) / 2
+    [(proba, temperature)] = asked
+    torch.testing.assert_close(proba, expected)
+    assert temperature == 0.3
+    # what is mixed are these views, each row's own share the larger one
+    largest = torch.cat(shown).amax(1)
+    assert (mixed.amax(1) >= largest / 2).all()

@@ -68,7 +68,9 @@ def test_end_to_end(tmp_path, capsys):
     content = json.loads((out / "results.json").read_text())
     assert content["settings"]["data"] == "digits"
     assert content["settings"]["n_repeats"] == 2
-    assert "digits" in (out / "report.html").read_text("utf-8")
+    page = (out / "report.html").read_text("utf-8")
+    assert "digits" in page
+    assert "Images picked" in page  # digits are images, though written as vectors
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -93,9 +93,8 @@ def test_one_comparison_shows_the_proxy_beside_the_model():
 
 
 def test_rows_of_any_kind_that_the_proxy_takes():
-    texts = np.array(
-        [f"{'good' if t else 'bad'} film {i}" for i, t in enumerate(TRUTH)]
-    )
+    words = np.array(["bad", "fair", "good"])[TRUTH]
+    texts = np.array([f"{word} film {i}" for i, word in enumerate(words)])
     pipeline = make_pipeline(TfidfVectorizer(), LogisticRegression())
     via = SelectionViaProxy(MarginSampling(), pipeline, random_state=0)
     assert len(via.query(texts, Y, Forbidden(), batch_size=3)) == 3
@@ -127,7 +126,7 @@ def test_a_proxy_that_knows_no_two_classes_is_not_asked(n_labels):
 
 
 def test_errors_name_what_is_wrong():
-    with pytest.raises(CapabilityError, match="BALD needs sample_proba.*KNeighbors"):
+    with pytest.raises(CapabilityError, match=r"BALD needs sample_proba.*KNeighbors"):
         SelectionViaProxy(BALD(), KNeighborsClassifier()).query(X, Y)
     with pytest.raises(ValueError, match="'strategy' parameter of SelectionViaProxy"):
         SelectionViaProxy("bald", GaussianNB()).query(X, Y)

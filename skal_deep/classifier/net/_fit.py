@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -22,6 +21,7 @@ from skal_deep.classifier.net._answers import (
 )
 from skal_deep.classifier.net._batches import as_input
 from skal_deep.classifier.net._compiled import compiled_training, eager_module
+from skal_deep.classifier.net._in_memory import in_memory
 from skal_deep.classifier.net._interrupts import replace_methods, run_training
 from skal_deep.classifier.net._output import SOFTMAX, let_skorch_read
 from skal_deep.classifier.net._reading import first_input, training_reads
@@ -195,7 +195,7 @@ def train_on(
         weight = None if weight is None else np.repeat(weight, 2, axis=0)
     X = as_input(net, X)
     has_lost_split = make_trainable(net, X, y)
-    weighted = nullcontext() if weight is None else weighted_rows(net, X, weight)
+    weighted = in_memory(net) if weight is None else weighted_rows(net, X, weight)
     try:
         # the weights outside: they know the data set that the net itself has made
         with (

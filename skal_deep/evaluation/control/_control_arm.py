@@ -1,74 +1,42 @@
 """The control arm: chosen labels beside random ones, judged while labelling."""
 
 import math
-import warnings
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from skactiveml.base import QueryStrategy
-from skactiveml.utils import is_labeled
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import HasMethods, Interval
 
 from skal_deep.classifier._base import as_seed, derived_seed
-from skal_deep.classifier.door._fitting import fit_on_labeled
 from skal_deep.evaluation.control._arm_verdict import ArmVerdict, judge
-from skal_deep.evaluation.control._evidence import sign_test
-from skal_deep.evaluation.simulation._cycle import query_rows
-from skal_deep.evaluation.simulation._one_class import stand_in
+from skal_deep.evaluation.control._ask import Ask, of_one_kind, told_rows
+from skal_deep.evaluation.control._models import choose, fit_model
+from skal_deep.evaluation.control._referees import (
+    JUDGED,
+    NO_REFEREES,
+    better_if_proved,
+    find_referees,
+    outcome,
+)
+from skal_deep.evaluation.control._reserve import (
+    check_same_pool,
+    known_at_start,
+    set_aside,
+    warn_used_up,
+)
 from skal_deep.evaluation.simulation._start import known_rows
-from skal_deep.evaluation.simulation._streams import Purpose, prepare
-from skal_deep.pool import MarginSampling
-from skal_deep.rows._data import as_data, n_rows, take
+from skal_deep.evaluation.simulation._streams import Purpose
+from skal_deep.rows._data import as_data, take
 from skal_deep.rows._label_array import label_array, narrowed
 
 _N_PLANNED_ROUNDS = 30  # for which rows are put aside, if the pool has so many
 _GUARD_SHARE = 0.4  # of the control labels, kept out of both models
-_JUDGED = np.dtype(
-    [("round", "i8"), ("row", "i8"), ("outcome", "i8"), ("margin", "f8")]
-)
+_ASKED = ("chosen", "control", "referee")
 _ROLE = "U8"  # start, chosen, control, referee, guard; empty for the rest
-
-
-@dataclass(frozen=True)
-class Ask:
-    """Rows to label next, in the order in which to show them.
-
-    :meth:`ControlArm.ask` returns it. Show the rows without their roles: an annotator
-    who knows them labels otherwise.
-
-    Attributes
-    ----------
-    indices : ndarray of shape (batch_size,)
-        Rows of X, shuffled.
-    role : ndarray of shape (batch_size,)
-        "chosen" by the strategy, "control" by chance, or "referee" between the arms;
-        with ``guard=True`` also "guard".
-
-    See Also
-    --------
-    ControlArm : Makes it.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.datasets import load_iris
-    >>> from sklearn.naive_bayes import GaussianNB
-    >>> from skal_deep.evaluation import ControlArm
-    >>> X, truth = load_iris(return_X_y=True)
-    >>> y = np.where(np.arange(150) % 10 == 0, truth, -1)
-    >>> arm = ControlArm(GaussianNB(), random_state=0)
-    >>> ask = arm.ask(X, y)
-    >>> len(ask.indices), int((ask.role == "control").sum())
-    (16, 4)
-    """
-
-    indices: NDArray[np.intp]
-    role: NDArray[np.str_]
 
 
 class ControlArm(BaseEstimator):
@@ -244,7 +212,7 @@ class ControlArm(BaseEstimator):
         X = as_data(X)
         if not hasattr(self, "role_"):
             self._begin(X, y)
-        self._check(X, y)
+        check_same_pool(X, y, self.y_, self.missing_label)
         if len(self._open):
             return self._asked(self._open)
         chosen = self._choose(X)
@@ -252,25 +220,27 @@ class ControlArm(BaseEstimator):
         n_fresh = self.slice_size if self._n_arm() else 0  # arms to compare on them
         fresh = self._reserve[len(control) : len(control) + n_fresh]
         # all at once, so that an interrupt in a training leaves the round unmade
-        referee, said, arms = self._referees(X, fresh)
+        arms: Any = getattr(self, "arms_", None)
+        found = NO_REFEREES
+        if len(fresh):
+            arms, rest = self._arms(X), self._reserve[len(control) :]
+            found = find_referees(
+                arms, X, rest, len(fresh), self.n_referee, self.margin
+            )
         roles = np.full(len(self.role_), "", _ROLE)
-        roles[chosen], roles[control], roles[referee] = "chosen", "control", "referee"
+        roles[chosen], roles[control], roles[found.rows] = _ASKED
         roles[control[: self._n_guard(len(control))]] = "guard"
-        rows = np.concatenate([chosen, control, referee])
+        rows = np.concatenate([chosen, control, found.rows])
         if not len(rows):
             raise ValueError("Every row has a label or is set aside: nothing to ask.")
         if not len(control):
-            warnings.warn(
-                "The random rows that were set aside are used up: all labels are "
-                "chosen from here on, and the verdict stays as it is. A larger "
-                "n_reserved lasts longer.",
-                UserWarning,
-                stacklevel=2,
-            )
+            warn_used_up()
         shuffled = np.random.default_rng(self._key(2)).permutation(rows)
         self._reserve = self._reserve[len(control) + len(fresh) :]
-        self._open, self._open_role, self._said = shuffled, roles[shuffled], said
+        self._open, self._open_role, self._said = shuffled, roles[shuffled], found.said
         self._X, self.arms_ = X, arms
+        if len(fresh):
+            self._disagreement = found.disagreement
         return self._asked(shuffled)
 
     def tell(self, indices: ArrayLike, y: ArrayLike) -> "ControlArm":
@@ -289,31 +259,22 @@ class ControlArm(BaseEstimator):
             The same control arm.
         """
         self._check_begun()
-        rows, labels = np.asarray(indices), label_array(y, self.missing_label)
-        if rows.ndim != 1 or labels.shape != rows.shape:
-            raise ValueError(
-                "One label a row is wanted: indices and y have the shapes "
-                f"{rows.shape} and {labels.shape}."
-            )
-        is_new = np.isin(rows, self._open)
-        if len(np.unique(rows)) < len(rows) or not is_new.all():
-            raise ValueError(
-                "Rows must be told once, and only those that were asked for: "
-                f"{rows[~is_new][:5].tolist() or 'some twice'}."
-            )
+        rows, labels = told_rows(indices, y, self._open, self.missing_label)
         if not len(rows):
             return self
         known, n_before = rows[known_rows(labels, self.missing_label)], len(self.order_)
-        # Beside the labels before, so that all are of one kind, or nothing is taken.
-        objects = [each.astype(object) for each in (self.y_[self.order_], labels)]
-        told = label_array(np.concatenate(objects), self.missing_label)
-        known_rows(told, self.missing_label)
+        told = of_one_kind(self.y_[self.order_], labels, self.missing_label)
         y_all, role = self.y_.astype(np.result_type(self.y_, told)), self.role_.copy()
         y_all[rows] = told[n_before:]
-        role[known] = self._open_role[[self._place(row) for row in known]]
-        judged = [self._judge(row, y_all[row]) for row in known if row in self._said]
+        roles = dict(zip(self._open.tolist(), self._open_role, strict=True))
+        role[known] = [roles[row] for row in known.tolist()]
+        judged = [
+            (self._round + 1, row, *outcome(self._said[row], y_all[row]))
+            for row in known.tolist()
+            if row in self._said
+        ]
         left = ~np.isin(self._open, rows)
-        self.judged_ = np.concatenate([self.judged_, np.array(judged, _JUDGED)])
+        self.judged_ = np.concatenate([self.judged_, np.array(judged, JUDGED)])
         self.y_, self.role_ = y_all, role
         self.order_ = np.concatenate([self.order_, known])
         self._gone = np.concatenate([self._gone, np.setdiff1d(rows, known)])
@@ -358,14 +319,9 @@ class ControlArm(BaseEstimator):
             self._fit(self._X, self._rows("control", "start")),
         )
         rows = self._rows("guard")
-        if not len(rows):
-            return random
-        inputs, truth = take(self._X, rows), self.y_[rows]
-        full_right, right = (m.predict(inputs) == truth for m in (full, random))
-        p_value = sign_test(
-            int((full_right & ~right).sum()), int((right & ~full_right).sum())
+        return better_if_proved(
+            full, random, take(self._X, rows), self.y_[rows], self.level
         )
-        return full if p_value <= self.level else random
 
     def _begin(self, X: Any, y: ArrayLike) -> None:
         """Set rows aside, before anything is chosen."""
@@ -376,53 +332,21 @@ class ControlArm(BaseEstimator):
                 "the guard, so that the arms cannot be compared: raise n_control."
             )
         y = label_array(y, self.missing_label).copy()
-        if y.ndim != 1 or len(y) != n_rows(X):
-            raise ValueError(
-                f"X has {n_rows(X)} rows and y the shape {y.shape}: one label a "
-                "row is wanted."
-            )
-        known = np.isin(np.arange(len(y)), known_rows(y, self.missing_label))
-        if len(np.unique(narrowed(y[known]))) < 2:
-            raise ValueError(
-                "The labels of the start must show two classes or more. Label some "
-                "rows at random first."
-            )
-        seed = as_seed(self.random_state)
+        known = known_at_start(X, y, self.missing_label)
+        self._seed, self._round = as_seed(self.random_state), 0
         wanted = _N_PLANNED_ROUNDS * (self.n_control + self.slice_size)
-        n_reserved = self.n_reserved or min(int((~known).sum()) // 2, wanted)
-        if n_reserved >= (~known).sum():
-            raise ValueError(
-                f"n_reserved={n_reserved} leaves nothing to choose from: "
-                f"{(~known).sum()} rows have no label."
-            )
-        rng = np.random.default_rng(derived_seed(seed, 0))
-        self._seed, self._round = seed, 0
-        self._reserve = rng.permutation(np.flatnonzero(~known))[:n_reserved]
+        rng = np.random.default_rng(derived_seed(self._seed, 0))
+        self._reserve = set_aside(known, self.n_reserved, wanted, rng)
         self._open = self._gone = np.empty(0, np.intp)
         self._open_role, self._said = np.empty(0, _ROLE), {}
         self._disagreement, self._X = math.nan, X
-        self.judged_ = np.empty(0, _JUDGED)
+        self.judged_ = np.empty(0, JUDGED)
         self.order_, self.y_ = np.flatnonzero(known), y
         self.role_ = np.where(known, "start", "").astype(_ROLE)
 
     def _check_begun(self) -> None:
         if not hasattr(self, "role_"):
             raise NotFittedError("Nothing was asked yet: call ask(X, y) first.")
-
-    def _check(self, X: Any, y: ArrayLike) -> None:
-        y = label_array(y, self.missing_label)
-        if y.shape != self.y_.shape or n_rows(X) != len(y):
-            raise ValueError(
-                f"The pool has {len(self.y_)} rows; X has {n_rows(X)} and y the "
-                f"shape {y.shape}. A control arm stays with its pool."
-            )
-        rows = np.flatnonzero(is_labeled(y, self.missing_label))
-        strange = [row for row in rows if self.y_[row] != y[row]]
-        if strange:
-            raise ValueError(
-                f"y has labels that were not told, or others than were told, in rows "
-                f"{strange[:5]}. Pass labels by tell(); those of the start stay."
-            )
 
     def _asked(self, rows: NDArray[np.intp]) -> Ask:
         return Ask(rows.copy(), self._open_role.copy())
@@ -433,9 +357,6 @@ class ControlArm(BaseEstimator):
     def _n_guard(self, n_control: int) -> int:
         return math.ceil(_GUARD_SHARE * n_control) if self.guard else 0
 
-    def _place(self, row: int) -> int:
-        return int(np.flatnonzero(self._open == row)[0])
-
     def _rows(self, *roles: str) -> NDArray[np.intp]:
         """Return rows of some roles in the order in which they were labelled."""
         return self.order_[np.isin(self.role_[self.order_], roles)]
@@ -444,72 +365,37 @@ class ControlArm(BaseEstimator):
         return min(len(self._rows("chosen")), len(self._rows("control")))
 
     def _fit(self, X: Any, rows: NDArray[np.intp]) -> Any:
-        """Return the estimator fitted to the labels of some rows."""
-        y = self.y_[rows]
+        """Return the estimator fitted to the labels of some rows.
+
+        All models of a round are given the same seed.
+        """
         classes = np.unique(narrowed(self.y_[self.order_]))
-        inputs = take(X, rows)
-        single = stand_in(self.estimator, classes, y, self.missing_label)
-        # Both arms are given the same seed.
         key = (self._seed, Purpose.MODEL, self._round + 1)
-        model = single or prepare(self.estimator, self.missing_label, *key)
-        return fit_on_labeled(model, inputs, y, self.missing_label)
+        inputs, labels = take(X, rows), self.y_[rows]
+        return fit_model(
+            self.estimator, inputs, labels, classes, key, self.missing_label
+        )
 
     def _choose(self, X: Any) -> NDArray[np.intp]:
         """Return the rows that the strategy chooses, which sees nothing of the arm."""
-        is_taken = np.isin(
-            np.arange(len(self.y_)), np.concatenate([self._reserve, self._gone])
-        )
+        hidden = np.concatenate([self._reserve, self._gone])
+        is_hidden = np.isin(np.arange(len(self.y_)), hidden)
         mine = self._rows("start", "chosen")
-        free = np.flatnonzero((self.role_ == "") & ~is_taken)
+        free = np.flatnonzero((self.role_ == "") & ~is_hidden)
         if not len(free):
             return free
-        rows = np.sort(np.concatenate([mine, free]))
-        # In labels that are missing, the marks of this y.
-        y = self.y_[rows]
-        strategy = self.query_strategy
-        strategy = MarginSampling() if strategy is None else strategy
-        picks = query_rows(
-            prepare(
-                strategy,
-                self.missing_label,
-                self._seed,
-                Purpose.STRATEGY,
-                self._round + 1,
-            ),
-            self._fit(X, mine),
-            take(X, rows),
-            y,
-            None,
-            min(self.n_chosen, len(free)),
-            self.missing_label,
-        )
+        key = (self._seed, Purpose.STRATEGY, self._round + 1)
+        rows, n = np.sort(np.concatenate([mine, free])), min(self.n_chosen, len(free))
+        inputs, labels = take(X, rows), self.y_[rows]
+        strategy, model = self.query_strategy, self._fit(X, mine)
+        picks = choose(strategy, model, inputs, labels, n, key, self.missing_label)
         return rows[picks]
 
-    def _referees(
-        self, X: Any, fresh: NDArray[np.intp]
-    ) -> tuple[NDArray[np.intp], dict[int, tuple[Any, Any, float]], Any]:
-        """Return rows on which the arms disagree, what each said of them, and the arms.
-
-        The rest of what is set aside shows, without labels, how often they disagree.
-        """
-        n_arm = self._n_arm()
-        if not len(fresh):
-            return fresh[:0], {}, getattr(self, "arms_", None)
-        start = self._rows("start")
-        arms = tuple(
+    def _arms(self, X: Any) -> tuple[Any, Any]:
+        """Return the models of as many chosen and random labels."""
+        n_arm, start = self._n_arm(), self._rows("start")
+        chosen, random = (
             self._fit(X, np.concatenate([start, self._rows(role)[:n_arm]]))
             for role in ("chosen", "control")
         )
-        rest = self._reserve[self.n_control :]
-        chosen, random = (arm.predict(take(X, rest)) for arm in arms)
-        differs = chosen != random
-        self._disagreement = float(differs.mean())
-        margin = self.margin / self._disagreement if self._disagreement else math.inf
-        places = np.flatnonzero(differs[: len(fresh)])[: self.n_referee]
-        said = {int(rest[at]): (chosen[at], random[at], float(margin)) for at in places}
-        return rest[places], said, arms
-
-    def _judge(self, row: int, label: Any) -> tuple[int, int, int, float]:
-        chosen, random, margin = self._said[int(row)]
-        outcome = int(chosen == label) - int(random == label)
-        return self._round + 1, int(row), outcome, margin
+        return chosen, random

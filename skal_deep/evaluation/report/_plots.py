@@ -264,8 +264,10 @@ def plot_savings(comparison: HasCurves, ax: Any = None) -> Any:
     ax.set_title("Labels saved", loc="left", fontsize=10)
     ax.set_ylabel("labels that random sampling needs")
     _tidy(ax)
-    ax.legend(frameon=False, loc="best")
     ax.set_xlabel("labels that the strategy has")
+    # Below the axes: curves that end where they began leave no room inside.
+    place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.16), "ncols": 3}
+    ax.legend(frameon=False, **place)
     return ax
 
 

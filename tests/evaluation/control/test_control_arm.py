@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import BernoulliNB, GaussianNB
 
 from skal_deep.evaluation import ControlArm
+from skal_deep.evaluation.control._referees import find_referees, outcome
 from skal_deep.pool import LeastConfidence, MarginSampling
 
 X, TRUTH = load_digits(return_X_y=True)
@@ -134,6 +135,8 @@ def test_verdict_by_hand():
     arm = play(make(margin=0.0), 1)
     for outcomes, word in [
         ([1] * 12, "better"),
+        ([1] * 8, "better"),  # log E = 4.04, above log 40
+        ([1] * 7, "no difference shown"),  # log E = 3.46, above log 20 alone
         ([-1] * 12, "worse"),
         ([1, -1] * 30, "no difference shown"),
         ([0] * 50, "no difference shown"),
@@ -463,3 +466,25 @@ def test_rows_set_aside_run_out_with_a_warning():
     with pytest.warns(UserWarning, match="set aside are used up"):
         ask = arm.ask(X, Y)
     assert set(ask.role) == {"chosen"}
+
+
+def test_disagreement_is_that_of_all_rows_set_aside():
+    class Says:
+        def __init__(self, *rows):
+            self.rows = rows
+
+        def predict(self, X):
+            return np.isin(X[:, 0], self.rows)
+
+    X, rest = np.arange(200.0)[:, None], np.arange(100, 200)
+    found = find_referees((Says(102, 105, 150, 160), Says(105)), X, rest, 10, 4, 0.01)
+    assert found.rows.tolist() == [102]  # of those that disagree the fresh one
+    assert found.disagreement == 0.03
+    chosen, random, margin = found.said[102]
+    assert (chosen, random) == (True, False)
+    assert margin == pytest.approx(0.01 / 0.03)
+    assert outcome(found.said[102], True) == (1, margin)
+    assert outcome(found.said[102], False) == (-1, margin)
+    assert outcome(found.said[102], 7) == (0, margin)
+    same = find_referees((Says(105), Says(105)), X, rest, 10, 4, 0.01)
+    assert (len(same.rows), same.disagreement) == (0, 0)

@@ -45,6 +45,26 @@ def test_only_control_labels_are_judged(arm):
     assert found.high > 0
 
 
+def test_each_fold_is_judged_by_all_labels_but_its_own(arm):
+    seen = []
+
+    class Records(GaussianNB):
+        def fit(self, rows, labels):
+            seen.append({tuple(row) for row in rows})
+            return super().fit(rows, labels)
+
+    current_error(Records(var_smoothing=0.02), X, arm.y_, arm.role_, random_state=0)
+    control, others = (
+        {tuple(X[row]) for row in np.flatnonzero(np.isin(arm.role_, roles))}
+        for roles in (["control"], ["start", "chosen", "referee"])
+    )
+    assert len(seen) == 10
+    assert all(others <= rows for rows in seen)
+    assert all(len(control - rows) == 6 for rows in seen)
+    left_out = [row for rows in seen for row in control - rows]
+    assert sorted(left_out) == sorted(control)
+
+
 def test_bad_calls(arm):
     with pytest.raises(ValueError, match="One role a label"):
         current_error(MODEL, X, arm.y_, arm.role_[:-1])

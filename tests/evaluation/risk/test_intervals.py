@@ -1,5 +1,7 @@
 """Intervals of rare mistakes: tabled values, exact laws, coverage."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -295,6 +297,13 @@ def test_a_coarser_grid_makes_no_anytime_interval_shorter(monkeypatch):
         for (low, high), (its_low, its_high) in zip(coarse, fine, strict=True):
             assert low <= its_low + 1e-12
             assert high >= its_high - 1e-12
+
+
+def test_what_an_anytime_interval_ruled_out_once_stays_so():
+    alone = np.concatenate([np.zeros(60), np.tile([0.5, 0, 0, 0, 0, 0], 10)])
+    found = [anytime_interval(alone[:m], np.ones(m), 0.95) for m in (60, 80, 120)]
+    for (low, high), (later_low, later_high) in itertools.pairwise(found):
+        assert low <= later_low <= later_high <= high
 
 
 def test_an_anytime_interval_that_rules_out_all_means_says_nothing():

@@ -1,0 +1,115 @@
+"""The simulations of ``python -m benchmarks trust`` run; what is proved holds there."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.preprocessing import normalize
+
+ROOT = Path(__file__).parent.parent
+PARTS = ["streams", "margins", "guard", "arms", "risk", "anytime", "families", "plans"]
+TABLE = """@relation flowers
+@attribute width real [0, 1]
+@attribute colour {red, blue}
+@attribute Class {one, two}
+@data
+"""
+
+
+@pytest.fixture
+def trust(monkeypatch):
+    """Return the benchmark: it stands beside the tests, not in the package."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    return pytest.importorskip("benchmarks.trust")
+
+
+def rates(table):
+    """Return the numbers of a table of Markdown, a list for each of its lines."""
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines()[4:]]
+    return {row[0]: [float(cell) for cell in row[1:]] for row in rows}
+
+
+@pytest.mark.slow
+def test_short_form_on_the_command_line(tmp_path):
+    out = tmp_path / "results.md"
+    found = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-m", "benchmarks", "trust",
+         "--short", "--parts", *PARTS, "--out", str(out)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr[-2000:]
+    text = out.read_text()
+    assert "## Numbers to rely on" in text
+    assert text.count("\n**") == len(PARTS)
+
+
+@pytest.mark.slow
+def test_the_search_is_measured(trust):
+    (table,) = trust.run(["search"], is_short=True)
+    for area, found, more, low, high in rates(table).values():
+        assert found - area == pytest.approx(more, abs=0.002)
+        assert low <= more <= high
+
+
+def test_false_alarms_are_as_rare_as_promised(trust):
+    for name, better, worse, missed, _ in trust.evidence.alarms(400, 60):
+        assert better <= 0.05 or name.startswith("better"), name
+        assert worse <= 0.05 or name.startswith("chosen"), name
+        assert missed <= 0.08, name
+
+
+@pytest.mark.slow
+def test_intervals_hold_where_students_does_not(trust):
+    lines = trust.risk.coverage(2)
+    held, student = (np.mean([line[column] for line in lines]) for column in (2, 3))
+    assert held > 0.95
+    assert student < 0.7
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "easy task",
+        "strong model",
+        "nothing to gain",
+        "copies in a batch",
+        "uncertainty unreliable",
+    ],
+)
+def test_planted_reasons_are_named_on_real_data(trust, planted):
+    """Of convergence and noise less is found: the benchmark says how often."""
+    X, y = load_digits(return_X_y=True)
+    assert trust.reasons.named(planted, normalize(X), y, seed=5, n_repeats=4) == planted
+
+
+def test_curves_of_a_table_that_is_not_in_the_bank(trust, tmp_path):
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=800)
+    rows = [
+        f"{width:.3f}, {('red', 'blue')[colour]}, {('one', 'two')[k]}"
+        for width, colour, k in zip(
+            y + rng.normal(size=800), rng.integers(2, size=800), y, strict=True
+        )
+    ]
+    (tmp_path / "flowers").mkdir()
+    (tmp_path / "flowers/flowers.dat").write_text(TABLE + "\n".join(rows))
+    X, classes = trust.plans.read_keel(tmp_path / "flowers/flowers.dat")
+    assert X.shape == (800, 3)
+    assert set(classes) == {"one", "two"}
+    lines = trust.plans.outside(tmp_path, ["flowers"], 1, 2)
+    assert [line[:3] for line in lines[-2:]] == [["all", 2, 10], ["all", 2, 16]]
+    assert all(0 <= line[-1] <= 1 for line in lines)
+
+
+def test_bands_hold_curves_of_other_families(trust):
+    for *_, held in trust.plans.families():
+        assert held > 0.7
