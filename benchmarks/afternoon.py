@@ -49,6 +49,7 @@ python -m skal_deep status   work
 python -m skal_deep estimate work --json > estimate.json
 python -m skal_deep export   work --out result
 """
+_REFIT = "chosen and by chance, all train at the end (--refit all)"
 _FASHION = [
     "T-shirt/top",
     "Trouser",
@@ -226,7 +227,7 @@ def comparison(folder: Path, task: Task, batch_size: int, repeats: int) -> list[
         "at random, one in five for the error": (RandomSampling(), 0.2),
         "at random, all train": (RandomSampling(), 0.0),
     }
-    errors = {way: [] for way in ways}
+    errors = {way: [] for way in (*ways, _REFIT)}
     for seed in range(repeats):
         order = np.random.default_rng(seed).permutation(len(ids))
         new, some = order[: len(order) // 4], order[len(order) // 4 :]
@@ -246,6 +247,10 @@ def comparison(folder: Path, task: Task, batch_size: int, repeats: int) -> list[
                 new=(X[new], y[new]),
             )
             errors[way].append(played.rounds[-1]["true_error"])
+            if strategy is None:
+                rows = some[np.concatenate([*played.picks, *played.control])]
+                model = probe(False).fit(X[rows], y[rows])
+                errors[_REFIT].append(float(np.mean(model.predict(X[new]) != y[new])))
     first = np.array(next(iter(errors.values())))
     return [
         {

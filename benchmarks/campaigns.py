@@ -29,6 +29,7 @@ from skal_deep.campaign.honest._simulate import play_campaign
 from skal_deep.campaign.models._models import bayesian_probe, probe
 from skal_deep.campaign.store._control import control_keys
 from skal_deep.evaluation import Table
+from skal_deep.pool import MarginSampling
 
 _FEW_DRAWS = {"bayesianlinearclassifier__n_samples": 20}
 SETS = {"digits": load_digits, "breast cancer": load_breast_cancer}
@@ -199,9 +200,15 @@ def timed(n_items: int) -> Table:
         np.save(folder / "X.npy", X)
 
         def step(what: str, call):
-            started = time.perf_counter()
+            started, busy = time.perf_counter(), time.process_time()
             result = call()
-            rows.append({"step": what, "seconds": time.perf_counter() - started})
+            rows.append(
+                {
+                    "step": what,
+                    "seconds": time.perf_counter() - started,
+                    "processor seconds": time.process_time() - busy,
+                }
+            )
             return result
 
         c = step(
@@ -214,10 +221,11 @@ def timed(n_items: int) -> Table:
             ),
         )
         c = step("open and read the items", lambda: _opened(folder / "c"))
-        batch = step("next, by chance", lambda: c.next(_chance()))
+        batch = step("next, by chance", lambda: c.next(_chance(), batch_size=100))
         labels = {n: "a" if X[int(n[1:]), 0] > 0 else "b" for n in batch.ids}
-        step("label 20", lambda: c.label(labels, "anna"))
+        step("label 100", lambda: c.label(labels, "anna"))
         step("status", c.status)
+        step("next, by margins", lambda: c.next(MarginSampling()))
     return Table(rows)
 
 

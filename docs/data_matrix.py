@@ -39,6 +39,7 @@ from skal_deep.modules import MLP
 from skal_deep.pool import (
     BALD,
     VAAL,
+    AnchorAL,
     Badge,
     CoreSet,
     DeepQueryStrategy,
@@ -172,6 +173,7 @@ def strategies() -> dict[str, DeepQueryStrategy]:
     """
     small: dict[str, Any] = {
         "VAAL": VAAL(n_iterations=3, train_batch_size=8, latent_dim=4),
+        "AnchorAL": AnchorAL(MarginSampling(), n_neighbors=3),
         "MixedScore": MixedScore([BALD(), MarginSampling()], late_weights=[1, 3]),
         "SwitchStrategy": SwitchStrategy(CoreSet(), Badge(), when=1),
     }

@@ -105,6 +105,8 @@ def example_of(cls: type[Any]) -> Any:
     if cls is pool.MixedScore:
         parts = [pool.BALD(), pool.MarginSampling()]
         return cls(parts, late_weights=[1, 3], random_state=0)
+    if cls is pool.AnchorAL:
+        return cls(pool.MarginSampling(), n_neighbors=15, random_state=0)
     if cls is pool.SwitchStrategy:
         first = pool.TypiClust(normalize=False)
         return cls(first, pool.MarginSampling(), when=4, random_state=0)

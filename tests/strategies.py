@@ -27,6 +27,7 @@ from skal_deep.pool import (
     SRAAL,
     TAVAAL,
     VAAL,
+    AnchorAL,
     Badge,
     ClusterRounds,
     ConsensusKL,
@@ -51,6 +52,7 @@ _SMALL |= {
     for cls in (DAAL, DAL, MAL, SRAAL, TAVAAL, JointSampling)
 }
 # Strategies that cannot be made without being told something.
+_SMALL["AnchorAL"] = AnchorAL(MarginSampling(), n_neighbors=3)
 _SMALL["MixedScore"] = MixedScore([BALD(), MarginSampling()], late_weights=[1, 3])
 _SMALL["SelectionViaProxy"] = SelectionViaProxy(
     MarginSampling(), small_classifier(False).set_params(classes=None)

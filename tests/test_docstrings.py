@@ -30,6 +30,7 @@ COMPLETE = {
     "testing",
     "campaign",
     "visualization",
+    "shards",
 }
 
 PACKAGES = (
@@ -41,6 +42,7 @@ PACKAGES = (
     "embedding",
     "campaign",
     "visualization",
+    "shards",
 )
 
 # Words of an author who has not looked it up. What we define ourselves says so.

@@ -1,6 +1,7 @@
 """The notebooks run, at smoke size; what is stored of their full size is current."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -38,6 +39,23 @@ def test_notebook(path, monkeypatch):
         if cell.cell_type == "code"
     )
     NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), list(pairwise(NOTEBOOKS)), ids=lambda path: path.stem
+)
+def test_one_leads_to_the_next(before, after):
+    first, second = (nbformat.read(path, 4).cells[0].source for path in (before, after))
+    assert f"]({after.name})" in first
+    assert f"]({before.name})" in second
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_exercises_have_hidden_solutions(path):
+    cells = nbformat.read(path, 4).cells
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    assert text.count("<details><summary>Solution</summary>") >= 3
+    assert "$" in text  # a formula
 
 
 @pytest.mark.nightly

@@ -118,6 +118,18 @@ def test_formulas_can_be_shown_without_a_script():
     assert shown > 80
 
 
+def test_links_of_notebooks_lead_somewhere():
+    missing = []
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        for cell in json.loads(path.read_text())["cells"]:
+            text = "".join(cell["source"]) if cell["cell_type"] == "markdown" else ""
+            for target in re.findall(r"\]\(([^)\s]+)\)", text):
+                file = path.parent / target.partition("#")[0]
+                if not target.startswith("http") and not file.exists():
+                    missing.append(f"{path.name}: {target}")
+    assert not missing
+
+
 class Links(HTMLParser):
     """The links and anchors of a page."""
 

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "skal_deep").rglob("*.py"))
 LAYERS = {
     "_compiled.py": 0,
+    "_threads.py": 0,
     "exceptions.py": 0,
     "identity": 1,
     "rows": 1,
@@ -29,6 +30,7 @@ LAYERS = {
     "embedding": 3,
     "classifier": 4,
     "pool": 5,
+    "shards": 6,
     "testing": 6,
     "evaluation": 7,
     "campaign": 8,

@@ -15,14 +15,16 @@ from skal_deep.campaign.honest._plan import (
     fit_round,
     plan_round,
 )
+from skal_deep.campaign.honest._referees import compare_arms
 from skal_deep.campaign.models._features import FeatureFile
 from skal_deep.campaign.models._models import check_fits, named_model, round_strategy
 from skal_deep.campaign.models._table_features import table_features
 from skal_deep.campaign.store._array import Embeddings
+from skal_deep.campaign.store._control import n_control
 from skal_deep.campaign.store._errors import NoFeaturesError, NothingToDoError
 from skal_deep.campaign.store._files import digest_of_ids
 from skal_deep.campaign.store._items import Items
-from skal_deep.campaign.store._rounds import CONTROL, Round, write_round
+from skal_deep.campaign.store._rounds import CONTROL, REFEREE, Round, write_round
 from skal_deep.campaign.store._rows import Rows
 from skal_deep.campaign.store._settings import SCHEMA, Settings, now, versions
 from skal_deep.campaign.store._state import State
@@ -75,6 +77,15 @@ def ask_round(
     wanted = min(batch_size, state.n_left)
     rules = StepRules(estimator, chooser, wanted, situation.missing_label)
     n_before = sum(len(one.ids) for one in state.rounds)
+    share = settings.referee_share
+    comparison = compare_arms(
+        state,
+        situation,
+        has_features,
+        estimator,
+        number,
+        n_control(share, n_before, wanted),
+    )
     plan = plan_round(
         situation,
         to_ask,
@@ -83,11 +94,13 @@ def ask_round(
         n_before,
         settings.seed,
         number,
+        [] if comparison is None else comparison.picks,
     )
     if not plan.picks:
         raise NothingToDoError(
             f"No item of {campaign.path} is left to ask for: all {len(state.items)} "
-            f"are labelled, skipped, gone or without features. Next: python -m "
+            f"are labelled, skipped, gone, without features or kept for referees. "
+            f"Next: python -m "
             f"skal_deep export {campaign.path} --out result/."
         )
     # Rows of items.csv, which only grows: later readers find them again.
@@ -111,6 +124,7 @@ def ask_round(
         "strategy": _described(plan.strategy),
         "model": {**described, "hash": _model_hash(state, described)},
         "features": settings.features,
+        **({} if comparison is None else {"comparison": comparison.content()}),
         "items_digest": state.items.ids_digest,
         "versions": versions(),
         "items": [_entry(state, pick) for pick in plan.picks],
@@ -187,7 +201,7 @@ def situation_of(
     y[items.rows(trained)] = state.codes(trained)
     free = has_features & ~items.is_gone & ~state.is_answered
     again = items.rows(state.to_ask_again)
-    again = again[~items.is_gone[again]]
+    again = again[~items.is_gone[again] & ~state.is_fresh[again]]
     is_control = state.is_reserved[again]
     waiting = np.flatnonzero(free & state.is_reserved)
     waiting = waiting[np.argsort(state.keys[waiting])]
@@ -195,8 +209,9 @@ def situation_of(
         Situation(
             X,
             y,
-            np.flatnonzero(free & ~state.is_reserved),
+            np.flatnonzero(free & ~state.is_reserved & ~state.is_fresh),
             np.concatenate([again[is_control], waiting]),
+            np.flatnonzero(free & state.is_fresh),
             again[~is_control],
             np.arange(len(settings.classes)),
             missing,
@@ -265,5 +280,7 @@ def _entry(state: State, pick: Pick) -> dict[str, Any]:
     entry = {"id": state.items.ids[pick.row], "arm": pick.arm}
     if pick.arm == CONTROL:
         return {**entry, "key": float(state.keys[pick.row])}
+    if pick.arm == REFEREE:
+        return {**entry, "said": pick.said}
     known = {"rank": pick.rank, "utility": pick.utility, "draw": pick.draw}
     return {**entry, **{name: v for name, v in known.items() if v is not None}}

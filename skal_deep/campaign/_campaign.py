@@ -87,6 +87,7 @@ class Campaign(CampaignAnswers, CampaignFindings):
         budget: int,
         control_share: float = 0.2,
         reserve: float | None = None,
+        referee_share: float = 0.0,
         seed: int = 0,
     ) -> "Campaign":
         """Begin a campaign.
@@ -122,6 +123,12 @@ class Campaign(CampaignAnswers, CampaignFindings):
             How many items are kept for chance to pick from, or which share of all.
             ``None`` is one and a half times the control labels of the budget, at least
             50, at most half of all.
+        referee_share : float, default=0
+            Share of each batch that judges whether choosing helps: items on which a
+            model of chosen labels and one of as many control labels disagree. 0.2 costs
+            about a fifth of what choosing gains. See
+            :class:`~skal_deep.evaluation.ControlArm`, whose verdict :meth:`status`
+            then has.
         seed : int, default=0
             Seed of everything that is drawn, but for the control arm.
 
@@ -139,6 +146,7 @@ class Campaign(CampaignAnswers, CampaignFindings):
             budget,
             control_share,
             reserve,
+            referee_share,
             seed,
         )
         return cls(path)

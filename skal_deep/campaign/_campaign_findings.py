@@ -12,6 +12,7 @@ from skal_deep.campaign._asking import (
     situation_of,
 )
 from skal_deep.campaign._campaign_files import CampaignFiles
+from skal_deep.campaign.honest._chance_curve import chance_curve
 from skal_deep.campaign.honest._honest import Estimate, control_sample, estimate_from
 from skal_deep.campaign.honest._plan import (
     answers_on,
@@ -19,6 +20,7 @@ from skal_deep.campaign.honest._plan import (
 )
 from skal_deep.campaign.honest._status import Status, status_of, stored_answers
 from skal_deep.campaign.store._errors import NoFeaturesError
+from skal_deep.evaluation import Table
 
 
 class CampaignFindings(CampaignFiles):
@@ -159,6 +161,29 @@ class CampaignFindings(CampaignFiles):
         if not settings.is_regression and len(sample):
             said = answers_NC.argmax(axis=1)
         return estimate_from(sample, said, metric, level, target, settings.classes)
+
+    def chance_curve(self, estimator: Any = None) -> Table:
+        """Compare models of chosen labels with models of as many random ones.
+
+        It is a picture, and no test: for evidence while you label, begin a campaign
+        with a ``referee_share``.
+
+        Parameters
+        ----------
+        estimator : object, default=None
+            The classifier; ``None`` is the campaign's model.
+
+        Returns
+        -------
+        table : Table
+            For some numbers of labels, the error of a model of the first ones that a
+            strategy chose, and that of models of control labels, each judged on others
+            than it was trained on; with exact 95 % intervals.
+        """
+        state = self.state()
+        estimator, _ = model_of(self, state.settings, estimator, None)
+        situation, has = situation_of(self, state)
+        return chance_curve(state, situation, has, estimator)
 
     def status(self) -> Status:
         """Return where the campaign stands: labels, errors over rounds, advice."""

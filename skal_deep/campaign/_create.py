@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from skal_deep.campaign.store._array import Embeddings
-from skal_deep.campaign.store._control import control_keys, reserve_for
+from skal_deep.campaign.store._control import control_keys, fresh_for, reserve_for
 from skal_deep.campaign.store._files import lock
 from skal_deep.campaign.store._find_source import SourceArguments, source_of
 from skal_deep.campaign.store._items import Items
@@ -31,6 +31,7 @@ def create_campaign(
     budget: int,
     control_share: float,
     reserve: float | None,
+    referee_share: float,
     seed: int,
 ) -> None:
     """Write the files that a campaign begins with.
@@ -51,6 +52,8 @@ def create_campaign(
         Share of each batch that chance picks.
     reserve : float, int or None
         How many items are kept for chance, or which share of all.
+    referee_share : float
+        Share of each batch that judges whether choosing helps.
     seed : int
         Seed of everything that is drawn, but for the control arm.
     """
@@ -67,6 +70,17 @@ def create_campaign(
     if not 0 <= control_share < 1:
         raise ValueError(
             f"control_share must be from 0 to below 1, not {control_share!r}."
+        )
+    if not 0 <= referee_share < 1 - control_share:
+        raise ValueError(
+            "referee_share must be from 0 to below 1 - control_share, not "
+            f"{referee_share!r}."
+        )
+    if referee_share and (numbers or not control_share):
+        raise ValueError(
+            "Referees judge which of two classes is right, and one of them is that of "
+            "a model of control labels: referee_share needs classes and a "
+            "control_share above 0."
         )
     kind, source = arguments.described(folder)
     content: dict[str, Any] = {
@@ -99,9 +113,11 @@ def create_campaign(
             )
         keys = control_keys(settings.salt, items.ids)
         threshold = reserve_for(keys, control_share, budget, reserve)
-        settings = settings.changed(
-            control={"share": float(control_share), "reserve": threshold}
-        )
+        control = {"share": float(control_share), "reserve": threshold}
+        if referee_share:
+            fresh = fresh_for(keys, referee_share, budget, threshold)
+            control |= {"referees": float(referee_share), "fresh": fresh}
+        settings = settings.changed(control=control)
         settings = pinned(settings, where)
         items.write(folder)
         settings.write(folder)  # last: without it there is no campaign

@@ -15,7 +15,7 @@ from skal_deep.campaign._report import report_page
 from skal_deep.campaign.models._save_model import save_model
 from skal_deep.campaign.store._events import OK
 from skal_deep.campaign.store._folder import Folder
-from skal_deep.campaign.store._rounds import Round
+from skal_deep.campaign.store._rounds import REFEREE, Round
 from skal_deep.campaign.store._state import State
 from skal_deep.evaluation._export import json_text, write_csv
 
@@ -258,7 +258,8 @@ def _in_words(campaign: "Campaign", state: State, refit: str) -> str:
         "",
         f"{len(state.labels.label)} of {len(state.items)} items have a label: "
         f"{len(state.labeled('chosen'))} chosen, {len(state.labeled('control'))} "
-        f"control, {len(state.labeled(None))} given before.",
+        f"control, {len(state.labeled(REFEREE))} referees, "
+        f"{len(state.labeled(None))} given before.",
         "",
         "How they were chosen",
         f"- chosen: by {', '.join(strategies) or 'nothing yet'}, over "
@@ -266,6 +267,8 @@ def _in_words(campaign: "Campaign", state: State, refit: str) -> str:
         "says nothing of all items.",
         f"- control: by chance, {settings.control_share:.0%} of each round. These are "
         "a simple random sample; count on them alone to say what all items are like.",
+        "- referees: items on which models of chosen and of random labels disagreed; "
+        "they are no random sample.",
         "- draw, where it is given, is the probability with which the item was drawn "
         "among those that were left.",
         "",

@@ -8,7 +8,7 @@ import numpy as np
 
 from skal_deep.campaign._contact_sheet import STYLE, thumbnail
 from skal_deep.campaign.store._folder import Folder
-from skal_deep.campaign.store._rounds import CHOSEN, Round
+from skal_deep.campaign.store._rounds import CHOSEN, CONTROL, REFEREE, Round
 from skal_deep.campaign.store._state import State
 from skal_deep.evaluation.report._figures import as_svg
 from skal_deep.evaluation.report._page import fold, page, paragraph, table_html
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from skal_deep.campaign._campaign import Campaign
 
 _SHOWN = 24  # items of a round
+_WHY = {
+    CHOSEN: "chosen",
+    CONTROL: "by chance",
+    REFEREE: "chosen and random labels disagree",
+}
 
 
 def report_page(campaign: "Campaign") -> str:
@@ -111,7 +116,7 @@ def _round(campaign: "Campaign", state: State, one: Round) -> str:
     for item in sorted(one.ids, key=lambda n: one.items[n].get("rank", 10**9))[:_SHOWN]:
         about = one.items[item]
         utility = about.get("utility")
-        why = "by chance" if about["arm"] == "control" else "chosen"
+        why = _WHY[about["arm"]]
         why += "" if utility is None else f", utility {utility:.3g}"
         label = state.labels.label.get(item, "no label")
         cards.append(

@@ -19,11 +19,13 @@ from skal_deep.classifier._mc_dropout_regressor import MCDropoutRegressor
 from skal_deep.classifier._mix_match import MixMatchClassifier
 from skal_deep.classifier._multi_head import MultiHeadClassifier
 from skal_deep.classifier._multi_view import MultiViewClassifier
+from skal_deep.classifier._pbp_regressor import PBPRegressor
 from skal_deep.classifier._precomputed import PrecomputedClassifier
 from skal_deep.classifier._pseudo_label import PseudoLabelClassifier
 from skal_deep.classifier._snapshot_ensemble import SnapshotEnsembleClassifier
 from skal_deep.classifier._swa import SWAClassifier
 from skal_deep.classifier._swag import SWAGClassifier
+from skal_deep.classifier._swag_regressor import SWAGRegressor
 from skal_deep.classifier._variational_last_layer import (
     VariationalLastLayerClassifier,
 )
@@ -77,6 +79,7 @@ __all__ = [
     "Model",
     "MultiHeadClassifier",
     "MultiViewClassifier",
+    "PBPRegressor",
     "PrecomputedClassifier",
     "PredictsEvidence",
     "PredictsLogits",
@@ -88,6 +91,7 @@ __all__ = [
     "PseudoLabelClassifier",
     "SWAClassifier",
     "SWAGClassifier",
+    "SWAGRegressor",
     "SamplesPredictions",
     "SamplesProba",
     "SnapshotEnsembleClassifier",

@@ -132,7 +132,8 @@ class LaplaceRegressor(LinearHeadRegressor, NetRegressor):
             noise_T = self.noise / self._scale.square()
         n_outputs = target.shape[1]
         if not len(X):  # of no rows it takes the shape: the prior, of unit variance
-            shape = net_embedding(self.nets_[0], self._shown()).shape[1] + 1
+            one = np.zeros((1, *self.row_shape_), dtype=np.float32)
+            shape = net_embedding(self.nets_[0], one).shape[1] + 1
             unit_T = torch.ones(n_outputs, dtype=torch.float64)
             features_ND, target_NT = torch.zeros(0, shape), torch.zeros(0, n_outputs)
             return linear_regression(features_ND, target_NT, unit_T, float(shape))
@@ -150,9 +151,6 @@ class LaplaceRegressor(LinearHeadRegressor, NetRegressor):
         larger_T = torch.maximum(found.noise_T, self._noise_by_folds())
         ratio = found.ratio * float((larger_T / found.noise_T).mean())
         return linear_regression(features_ND, target_NT, larger_T, ratio)
-
-    def _shown(self):
-        return np.zeros((1, *self.row_shape_), dtype=np.float32)
 
     def _features(self, X):
         """Return embeddings in float64, with a one for the bias."""

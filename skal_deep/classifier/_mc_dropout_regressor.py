@@ -44,6 +44,7 @@ class MCDropoutRegressor(DrawingRegressor):
     See Also
     --------
     LaplaceRegressor : Any number of draws by one pass.
+    SWAGRegressor : One training of a net without dropout.
     DeepEnsembleRegressor : Several trainings; needs no dropout.
     MCDropoutClassifier : The same for classes.
 

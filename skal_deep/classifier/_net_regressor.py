@@ -39,9 +39,9 @@ class NetRegressor(PosteriorRegressor, ABC):
 
     def _fit_targets(self, X, labeled, target, weight):
         self._known = X[labeled], target, weight
-        self._found_noise = None
+        self._found_noise, self._shown = None, X[:8]
         self.nets_ = self._fit_nets(X[labeled], target, weight, self.seed_)
-        self._check_fit(X[:8])
+        self._check_fit(self._shown)
 
     @abstractmethod
     def _fit_nets(
@@ -67,7 +67,10 @@ class NetRegressor(PosteriorRegressor, ABC):
         with isolated_rng(seed):
             net = clone(self.net)
             if not len(X):
-                return net.initialize()
+                net.initialize()
+                if len(self._shown):  # lazy layers learn their shapes
+                    module_output(net, self._shown)
+                return net
             return fit_bare_net(net, X, target, weight)
 
     def _output(self, net: NeuralNet, X: NDArray[Any]) -> Tensor:

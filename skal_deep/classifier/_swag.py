@@ -1,17 +1,20 @@
 """A Gaussian around the end of training as a posterior."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from numbers import Integral
+from typing import Any
 
 import torch
 from sklearn.utils._param_validation import Interval
+from skorch import NeuralNet
 from torch import Tensor
 
 from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier._collected import CollectsWeights
 from skal_deep.classifier._posterior import SingleNetPosterior
 from skal_deep.classifier.net._answers import net_proba, refresh_statistics
-from skal_deep.functional.swag import swag_moments, swag_weights
+from skal_deep.functional.swag import SWAGMoments, swag_moments, swag_weights
 from skal_deep.modules._rng import draw_generator
 from skal_deep.modules._weights import (
     batch_norms,
@@ -169,18 +172,46 @@ class SWAGClassifier(CollectsWeights, SingleNetPosterior):
     def _draw(self, X, n_samples, seed):
         """Return coupled draws of the class probabilities as a tensor (S, N, C)."""
         [net] = self.nets_
-        n_weights, rank = self.moments_.deviations_PL.shape
-        device = self.moments_.mean.device
-        draws = []
-        with restored_state(net.module_):
-            for draw in range(n_samples or self.n_samples):
-                generator = draw_generator(seed, draw)
-                noise_P = torch.randn(n_weights, generator=generator)
-                noise_L = torch.randn(rank, generator=generator)
-                weights_P = swag_weights(
-                    self.moments_, noise_P.to(device), noise_L.to(device)
-                )
-                set_trained_weights(net.module_, weights_P)
-                refresh_statistics(net, self._labeled_rows)
-                draws.append(net_proba(net, X))
-        return torch.stack(draws)
+        n_samples, known = n_samples or self.n_samples, self._labeled_rows
+        return swag_answers(
+            net, self.moments_, known, n_samples, seed, partial(net_proba, X=X)
+        )
+
+
+def swag_answers(
+    net: NeuralNet,
+    moments: SWAGMoments,
+    known: Any,
+    n_samples: int,
+    seed: int,
+    ask: Callable[[NeuralNet], Tensor],
+) -> Tensor:
+    """Return what a net answers with each of some draws of its weights.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        The net; it comes back as it was.
+    moments : SWAGMoments
+        Those of its weights.
+    known : object
+        Rows of the training, from which batch normalisation is estimated anew.
+    n_samples : int
+        Number of draws S.
+    seed : int
+        Seed of the draws.
+    ask : callable
+        Takes the net; returns its answer, a tensor.
+    """
+    n_weights, rank = moments.deviations_PL.shape
+    device, draws = moments.mean.device, []
+    with restored_state(net.module_):
+        for draw in range(n_samples):
+            generator = draw_generator(seed, draw)
+            noise_P = torch.randn(n_weights, generator=generator)
+            noise_L = torch.randn(rank, generator=generator)
+            weights_P = swag_weights(moments, noise_P.to(device), noise_L.to(device))
+            set_trained_weights(net.module_, weights_P)
+            refresh_statistics(net, known)
+            draws.append(ask(net))
+    return torch.stack(draws)

@@ -13,11 +13,11 @@ from skal_deep import pool
 from skal_deep.classifier import CapabilityError, MCDropoutClassifier
 from skal_deep.classifier.door._model_checks import check_needs
 from skal_deep.evaluation import BASELINE
-from skal_deep.evaluation._metrics import named_scorers
+from skal_deep.evaluation._metrics import BY_CLASS, named_scorers
 from skal_deep.modules import MLP
 
 # Strategies that are made of others, which have no name on a command line.
-_OF_OTHERS = ("MixedScore", "SelectionViaProxy", "SwitchStrategy")
+_OF_OTHERS = ("AnchorAL", "MixedScore", "SelectionViaProxy", "SwitchStrategy")
 
 
 # What is compared where nobody names strategies: for classes, and for numbers.
@@ -120,7 +120,7 @@ def metrics(text: str) -> list[str]:
     """
     names = split_list(text)
     try:
-        named_scorers(names)
+        named_scorers([name for name in names if name != BY_CLASS])
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return names

@@ -119,7 +119,7 @@ def _created(args: argparse.Namespace) -> Campaign:
     classes = None if args.classes is None else types.split_list(args.classes)
     chosen = {
         name: value
-        for name in ("control_share", "reserve", "seed")
+        for name in ("control_share", "reserve", "referee_share", "seed")
         if (value := getattr(args, name)) is not None
     }
     return Campaign.create(
@@ -150,7 +150,15 @@ def _changed(args: argparse.Namespace) -> Campaign:
             f"{where}. If the items were moved, say --source {where}; for others take "
             "another folder."
         )
-    fixed = ("column", "id", "ids", "control_share", "reserve", "seed")
+    fixed = (
+        "column",
+        "id",
+        "ids",
+        "control_share",
+        "reserve",
+        "referee_share",
+        "seed",
+    )
     if where is None and (
         named := [name for name in fixed if getattr(args, name) is not None]
     ):
@@ -318,7 +326,11 @@ def _status(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
 def _estimate(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
     campaign = Campaign(args.dir, trust=args.trust)
     estimate = campaign.estimate(args.metric, level=args.level, target=args.target)
-    return estimate.to_dict(), f"{estimate}\nNext: {_next_step(campaign)}"
+    content, text = estimate.to_dict(), str(estimate)
+    if args.curve:
+        curve = campaign.chance_curve()
+        content["curve"], text = curve.rows, f"{text}\n\n{curve}"
+    return content, f"{text}\nNext: {_next_step(campaign)}"
 
 
 def _export(args: argparse.Namespace) -> tuple[dict[str, Any], str]:

@@ -18,7 +18,9 @@ from skal_deep.campaign.models._nets import net_classifier, net_regressor
 from skal_deep.classifier.door._inside import last_step
 from skal_deep.classifier.door._model_checks import check_needs
 from skal_deep.cli import _arguments as types
+from skal_deep.cli._features import features
 from skal_deep.cli._parser import DEFAULTS, MAX_TEST_ROWS
+from skal_deep.cli._scoring import scoring
 from skal_deep.datasets import Data, load, some_rows
 from skal_deep.evaluation import Answer, Comparison, compare_strategies, does_al_help
 from skal_deep.evaluation._number_metrics import METRICS_OF_NUMBERS
@@ -36,6 +38,8 @@ _ELSEWHERE = {
     "text",
     "categories",
     "pixels",
+    "backbone",
+    "download",
 }
 _MOST_WORDS = 2000  # a net of vectors has a weight for each word and unit
 _MIN_PIXELS = 4  # two halvings leave one
@@ -99,7 +103,7 @@ def _name_data(comparison: Comparison, data: Data) -> None:
 
 def _study(args: argparse.Namespace) -> tuple[Data, dict[str, Any]]:
     """Return the data that the arguments name, and the options of a study of them."""
-    is_table = Path(args.data).suffix.lower() in _TABLES
+    is_table = _is_table(args)
     for option in ("label", "target", "text", "categories"):
         is_array = option == "target" and Path(args.data).suffix.lower() == ".npz"
         if getattr(args, option) and not (is_table or is_array):
@@ -108,9 +112,21 @@ def _study(args: argparse.Namespace) -> tuple[Data, dict[str, Any]]:
             )
     if args.text and args.categories:
         raise ValueError("--text takes one column alone: leave --categories out.")
+    if args.backbone and args.pixels:
+        raise ValueError("--backbone resizes images itself: leave --pixels out.")
+    if args.backbone and is_table and not args.text:
+        raise ValueError("--backbone of a table needs --text, the column of its texts.")
     data = load(
-        args.data, args.label, args.text, args.categories, args.pixels, args.target
+        args.data,
+        args.label,
+        args.text,
+        args.categories,
+        args.pixels,
+        args.target,
+        files=args.backbone is not None and not args.text,
     )
+    if args.backbone:
+        data = replace(data, X=_embedded(args, data.X))
     rng = np.random.default_rng(args.seed)
     X, y = some_rows(data.X, data.y, args.pool_size, rng)
     X_test, y_test = data.X_test, data.y_test
@@ -133,8 +149,9 @@ def _study(args: argparse.Namespace) -> tuple[Data, dict[str, Any]]:
         "n_cycles": args.cycles,
         "initial": args.initial,
         "retrain": args.retrain,
-        "scoring": args.metrics
-        or (_METRICS_OF_NUMBERS if data.is_regression else None),
+        "scoring": _METRICS_OF_NUMBERS
+        if data.is_regression and not args.metrics
+        else scoring(args.metrics, args.positive, data),
         "test_size": args.test_size or DEFAULTS["test_size"],
         "label_noise": args.label_noise,
         "n_copies": args.copies,
@@ -147,6 +164,12 @@ def _study(args: argparse.Namespace) -> tuple[Data, dict[str, Any]]:
     return replace(data, X=X, y=y), options
 
 
+def _embedded(args: argparse.Namespace, X: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the texts, or the images of files, as the backbone sees them."""
+    kind, folder = "text" if args.text else "image", args.out / "embeddings"
+    return features(args.backbone, X, kind, args.device, args.download, folder)
+
+
 def _run_name(args: argparse.Namespace, data: Data) -> str:
     """Return a name for what decides the rounds that are played."""
     others = _FREE | _ELSEWHERE
@@ -154,6 +177,10 @@ def _run_name(args: argparse.Namespace, data: Data) -> str:
     arrays = data.X, data.y, data.X_test, data.y_test
     held = [None if array is None else fingerprint(array) for array in arrays]
     return digest({**decides, "data": held})
+
+
+def _is_table(args: argparse.Namespace) -> bool:
+    return Path(args.data).suffix.lower() in _TABLES
 
 
 def estimator(args: argparse.Namespace, X: Any) -> Any:
@@ -229,7 +256,7 @@ def _is_conv(args: argparse.Namespace, X: Any) -> bool:
 
 def _behind_columns(args: argparse.Namespace, X: Any, model: Any) -> Any:
     """Return a model behind what makes vectors of texts and of tables."""
-    if args.text:
+    if args.text and not args.backbone:
         words = TfidfVectorizer(max_features=_MOST_WORDS)
         return make_pipeline(words, last_step(model))
     if args.categories:
@@ -239,6 +266,8 @@ def _behind_columns(args: argparse.Namespace, X: Any, model: Any) -> Any:
             (make_pipeline(SimpleImputer(), StandardScaler()), others),
         )
         return make_pipeline(columns, last_step(model))
+    if args.backbone or _is_table(args):  # columns of any unit, with gaps
+        return make_pipeline(SimpleImputer(), StandardScaler(), last_step(model))
     return model
 
 
@@ -260,16 +289,19 @@ def write(
     """
     folder.mkdir(parents=True, exist_ok=True)
     y: NDArray[Any] = data.y
+    shown = comparison
     if data.class_names is not None:
         y = np.array([*data.class_names, None], dtype=object)[y]  # -1 is the last
+        settings = {**comparison.settings, "missing_label": None}
+        shown = replace(comparison, settings=settings)
     # Written aside and moved: links are replaced, not followed, and whoever looks
     # meanwhile, or stops us, finds whole files.
     with TemporaryDirectory(dir=folder, prefix=".") as name:
         draft = Path(name)
         if answer is None:
-            comparison.to_html(draft / "report.html", data.X, y, data.image_shape)
+            shown.to_html(draft / "report.html", data.X, y, data.image_shape)
         else:  # with the names of the classes
-            answer = replace(answer, X=data.X, y=y)
+            answer = replace(answer, comparison=shown, X=data.X, y=y)
             answer.to_html(draft / "report.html", data.image_shape)
         comparison.to_csv(draft / "curves.csv")
         comparison.summary().to_csv(draft / "summary.csv")

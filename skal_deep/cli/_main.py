@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             comparison, data = compare(args)
             write(comparison, data, args.out)
-    except (CapabilityError, ValueError, OSError, MemoryError) as error:
+    except (CapabilityError, ValueError, OSError, MemoryError, ImportError) as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
     except KeyboardInterrupt:
         parser.exit(130, "\nInterrupted. The same command goes on from here.\n")

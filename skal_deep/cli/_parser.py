@@ -6,6 +6,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from skal_deep.campaign.models._extractors import CHOICES
 from skal_deep.cli import _arguments as types
 from skal_deep.cli._campaign_parser import add_campaign_commands
 from skal_deep.datasets import NAMES
@@ -36,6 +37,8 @@ examples:
     python -m skal_deep compare --data flats.csv --target price
   texts in the column "review" of a table:
     python -m skal_deep compare --data films.csv --text review --label mood
+  a folder of images, embedded by a frozen net:
+    python -m skal_deep compare --data photos/ --backbone timm:resnet18 --download
   every row three times, one label in ten wrong, calibration reported as well:
     python -m skal_deep compare --copies 3 --label-noise 0.1 \\
         --metrics accuracy,neg_log_loss,neg_ece
@@ -115,6 +118,13 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
     _add(group, "--categories", types.names, (), "NAMES", what)
     what = "resize images of a folder to N x N pixels"
     _add(group, "--pixels", types.count, None, "N", what)
+    what = (
+        "embed the images of a folder, or --text, by a frozen model first, and train "
+        f"an mlp on that: {', '.join(CHOICES)}; kept in DIR/embeddings"
+    )
+    _add(group, "--backbone", str, None, "MODEL", what)
+    what = "let --backbone fetch weights from the internet"
+    group.add_argument("--download", action="store_true", help=what)
     what = "use N rows, drawn at random (default: all)"
     _add(group, "--pool-size", types.count, None, "N", what)
     what = (
@@ -139,11 +149,13 @@ def _add_learning(group: argparse._ArgumentGroup, usual: str) -> None:
     _add(group, "--cycles", types.count, 8, "N", "queries")
     what = (
         "metrics of the curves, the first of which is compared: accuracy, "
-        "balanced_accuracy, neg_log_loss, neg_ece (calibration), of numbers neg_crps, "
-        "or another of scikit-learn's (default: accuracy; for numbers "
-        "neg_root_mean_squared_error,r2)"
+        "balanced_accuracy, neg_log_loss, neg_ece (calibration), recall_by_class (a "
+        "table in the report), of numbers neg_crps, or another of scikit-learn's "
+        "(default: accuracy; for numbers neg_root_mean_squared_error,r2)"
     )
     _add(group, "--metrics", types.metrics, DEFAULTS["scoring"], "LIST", what)
+    what = "the class that counts for metrics of one class, such as f1"
+    _add(group, "--positive", str, None, "NAME", what)
     what = "also draw what the model reaches with all labels, as a line"
     group.add_argument("--full-data", action="store_true", help=what)
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skal_deep.datasets._data import Data
-from skal_deep.datasets._frames import as_frame
-from skal_deep.datasets._labels import Reader, as_labels
+from skal_deep.datasets._frames import SAY_WHICH, as_frame, warn_of_gaps
+from skal_deep.datasets._labels import Reader, as_labels, is_no_value
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _MARKS = {",": "commas", ";": "semicolons", "\t": "tabs"}
@@ -153,21 +153,23 @@ def _counts_up(entries: list[str]) -> bool:
 def _numbers(
     path: Path, header: list[str], lines: list[Line], columns: list[int]
 ) -> NDArray[np.float32]:
-    """Return the columns of numbers; say which entry is none."""
+    """Return the columns of numbers, NaN where there is none; say what is no number."""
     X = np.empty((len(lines), len(columns)), np.float32)
     for i, (number, line) in enumerate(lines):
         entries = [line[column] for column in columns]
         values = [_number(entry) for entry in entries]
         with np.errstate(over="ignore"):  # what is too large is seen below
             X[i] = values
-        if not np.isfinite(X[i]).all():
-            wrong = int(np.argmin(np.isfinite(X[i])))
+        is_right = np.isfinite(X[i]) | [is_no_value(entry) for entry in entries]
+        if not is_right.all():
+            wrong = int(np.argmin(is_right))
             raise ValueError(
                 f"{path}, line {number}, column {header[columns[wrong]]!r}: "
                 f"{_cut(entries[wrong])!r} is no number. There must be numbers in "
                 f"every column but {_the_other(header, columns)!r}, with a decimal "
-                "point, unless a column is said to hold texts or categories."
+                f"point, unless {SAY_WHICH}."
             )
+    warn_of_gaps(X, str(path))
     return X
 
 

@@ -22,8 +22,8 @@ class Data:
     name : str
         Its name.
     X : ndarray of shape (n, ...), or table of pandas
-        Inputs in float32: vectors, or images (n, c, h, w) between 0 and 1; texts, or
-        a table, where columns of words are asked for.
+        Inputs in float32: vectors, or images (n, c, h, w) between 0 and 1; texts, names
+        of files, or a table, where these are asked for.
     y : ndarray of shape (n,)
         Labels, whole numbers; -1 where a row has none. Or targets of a regression,
         floats, (n,) or (n, n_targets); NaN where a row has none.

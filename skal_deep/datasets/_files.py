@@ -65,13 +65,13 @@ def from_npz(path: Path, read: Reader = as_labels) -> Data:
             f"{', '.join(arrays) or 'nothing'}."
         )
     X_test, y_test = arrays.get("x_test"), arrays.get("y_test")
-    _check_lengths(path, X, y)
+    _check_lengths(path, X, y, read)
     if X_test is None and y_test is None:
         labels, names = read(y, str(path))
         return Data(path.stem, as_inputs(X), labels, class_names=names)
     if X_test is None or y_test is None:
         raise ValueError(f"{path} must hold both X_test and y_test, or neither.")
-    _check_lengths(path, X_test, y_test)
+    _check_lengths(path, X_test, y_test, read)
     if X.shape[1:] != X_test.shape[1:]:
         raise ValueError(
             f"The rows of X and X_test in {path} differ in shape: {X.shape[1:]} and "
@@ -132,8 +132,11 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _check_lengths(path: Path, X: NDArray[Any], y: NDArray[Any]) -> None:
-    if not X.ndim or not y.ndim or len(X) != y.size or len(X) != len(y):
+def _check_lengths(
+    path: Path, X: NDArray[Any], y: NDArray[Any], read: Reader = as_labels
+) -> None:
+    is_one = y.ndim and (read is not as_labels or len(y) == y.size)
+    if not X.ndim or not is_one or len(X) != len(y):
         raise ValueError(
             f"{path} holds {len(X) if X.ndim else 'no'} rows, but {y.size} labels "
             f"(shapes {X.shape} and {y.shape})."

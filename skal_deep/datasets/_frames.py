@@ -1,5 +1,6 @@
 """Tables with columns of words: made of a text file, or read from Parquet."""
 
+import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,8 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.datasets._data import Data, as_inputs
+from skal_deep.datasets._data import Data
 from skal_deep.datasets._labels import Reader, as_labels
+
+# What to do about a column of words.
+SAY_WHICH = (
+    "it is said to hold texts (text=..., --text) or categories (categories=[...], "
+    "--categories)"
+)
 
 
 def _pandas(what: str) -> Any:
@@ -76,18 +83,59 @@ def from_parquet(
     y, class_names = read(words, str(path))
     others = frame.drop(columns=[label])
     if text is not None:
-        X: Any = others[text].fillna("").to_numpy(dtype=object)
-    elif categories:
-        X = others
+        texts = others[text]
+        X: Any = np.array(
+            ["" if _is_gap(each) else str(each) for each in texts], dtype=object
+        )
+        return Data(path.stem, X, y, class_names=class_names)
+    of_numbers = [name for name in others.columns if name not in categories]
+    X_numbers = np.empty((len(others), len(of_numbers)), np.float32)
+    for at, name in enumerate(of_numbers):
+        X_numbers[:, at] = _numbers(path, name, others[name])
+    warn_of_gaps(X_numbers, str(path))
+    if categories:
+        words = {
+            name: ["" if _is_gap(each) else str(each) for each in others[name]]
+            for name in categories
+        }
+        X = as_frame(words, of_numbers, X_numbers)[list(others.columns)]
     else:
-        try:
-            X = as_inputs(others.to_numpy(dtype=np.float32))
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"{path} has columns that are not all of numbers ({error}): say which "
-                "column holds texts, or which ones hold categories."
-            ) from error
+        X = X_numbers
     return Data(path.stem, X, y, class_names=class_names)
+
+
+def _numbers(path: Path, name: str, column: Any) -> NDArray[np.float32]:
+    """Return a column as numbers, NaN where there is none."""
+    wanted = f"The column {name!r} of {path} must hold numbers below 3e38, unless "
+    if column.dtype.kind not in "biuf":
+        raise ValueError(f"{wanted}{SAY_WHICH}; it holds {column.dtype}.")
+    with np.errstate(over="ignore"):  # what is too large is seen below
+        values: NDArray[np.float32] = column.to_numpy(np.float32, na_value=np.nan)
+    if np.isinf(values).any():
+        row = int(np.argmax(np.isinf(values)))
+        raise ValueError(f"{wanted}{SAY_WHICH}; row {row} (from 0) is infinite.")
+    return values
+
+
+def warn_of_gaps(X: NDArray[np.float32], source: str) -> None:
+    """Warn of entries without a number, which most models refuse.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Columns of numbers.
+    source : str
+        Where they are from.
+    """
+    n_gaps = int(np.isnan(X).sum())
+    if n_gaps:
+        warnings.warn(
+            f"{n_gaps} of {X.size} numbers of {source} are missing: they are NaN, for "
+            "which a model needs an imputer, such as scikit-learn's SimpleImputer (the "
+            "command line has one).",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def _is_gap(word: Any) -> bool:

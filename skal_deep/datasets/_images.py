@@ -6,6 +6,7 @@ import numpy as np
 
 from skal_deep.datasets._data import Data, as_inputs
 from skal_deep.datasets._memory import check_room
+from skal_deep.rows._image_file import as_rgb, open_image
 
 _SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
@@ -28,7 +29,7 @@ def class_folders(path: Path) -> dict[str, list[Path]]:
     return {name: files for name, files in images.items() if files}
 
 
-def from_class_folders(path: Path, pixels: int | None) -> Data:
+def from_class_folders(path: Path, pixels: int | None, as_names: bool) -> Data:
     """Return the images of a folder that has a folder for each class.
 
     Parameters
@@ -37,21 +38,21 @@ def from_class_folders(path: Path, pixels: int | None) -> Data:
         The folder.
     pixels : int or None
         Sides that images get; ``None`` leaves them, if they all have one size.
+    as_names : bool
+        Whether inputs are the names of the files; then none of them is opened.
     """
-    try:
-        from PIL import Image
-    except ImportError:
-        raise ImportError("Images need pillow: pip install pillow.") from None
     classes, images = class_folders(path), []
     files = [file for each in classes.values() for file in each]
+    labels = np.repeat(
+        np.arange(len(classes)), [len(each) for each in classes.values()]
+    )
+    names = (*classes,)
+    if as_names:
+        X = np.array([str(file) for file in files], dtype=object)
+        return Data(path.name, X, labels, class_names=names)
     for file in files:
-        try:
-            with Image.open(file) as opened:
-                image = opened.convert("RGB")
-        except OSError as error:
-            raise ValueError(f"{file} is no image, or damaged: {error}.") from error
-        if pixels is not None:
-            image = image.resize((pixels, pixels))
+        size = None if pixels is None else (pixels, pixels)
+        image = as_rgb(open_image(file), size)
         images.append(np.moveaxis(np.asarray(image), -1, 0))
         if images[-1].shape != images[0].shape:
             raise ValueError(
@@ -61,7 +62,4 @@ def from_class_folders(path: Path, pixels: int | None) -> Data:
             )
         if len(images) == 1:
             check_room(4 * images[0].size * len(files), path)
-    labels = np.repeat(
-        np.arange(len(classes)), [len(each) for each in classes.values()]
-    )
-    return Data(path.name, as_inputs(np.stack(images)), labels, class_names=(*classes,))
+    return Data(path.name, as_inputs(np.stack(images)), labels, class_names=names)

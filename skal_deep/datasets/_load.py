@@ -27,6 +27,7 @@ def load(
     categories: Sequence[str] = (),
     pixels: int | None = None,
     target: str | None = None,
+    files: bool = False,
 ) -> Data:
     """Return a data set by name or from a file or folder.
 
@@ -56,6 +57,10 @@ def load(
     target : str, default=None
         Column of a table that holds numbers to predict, in place of labels; of an .npz
         file "y".
+    files : bool, default=False
+        Whether the inputs of a folder of images are the names of the files, for
+        :class:`ImageFiles` or an :class:`~skal_deep.embedding.ImageEmbedder`, so that
+        it may be larger than memory.
 
     Returns
     -------
@@ -66,6 +71,7 @@ def load(
     See Also
     --------
     Data : What is returned.
+    ImageFiles : Reads images on disk, for a net.
     read_idx : Reads one file of the format of MNIST.
 
     Examples
@@ -75,6 +81,11 @@ def load(
     >>> data.name, data.X.shape
     ('digits', (1797, 64))
     """
+    if files and not (isinstance(source, str | PathLike) and _has_images(Path(source))):
+        raise ValueError(
+            "files=True is for a folder that has a folder of images for each class; "
+            f"{str(source)!r} is none."
+        )
     if str(source) == "digits":
         X, y = load_digits(return_X_y=True)
         inputs = as_inputs(X) / np.float32(16)
@@ -96,8 +107,8 @@ def load(
         raise ValueError("A table has a label or a target: name one of them.")
     read: Reader = as_labels if target is None else as_targets
     label = label if target is None else target
-    if path.is_dir() and class_folders(path):
-        return from_class_folders(path.resolve(), pixels)
+    if _has_images(path):
+        return from_class_folders(path.resolve(), pixels, files)
     if path.is_dir():
         return from_idx(path.resolve().name, path)
     if path.is_file() and path.suffix.lower() == ".npz":
@@ -113,6 +124,10 @@ def load(
         "an .npz file, a .csv file, a .parquet file, a folder with IDX files, or a "
         "folder that has a folder of images for each class."
     )
+
+
+def _has_images(path: Path) -> bool:
+    return path.is_dir() and bool(class_folders(path))
 
 
 def _from_openml(name: str, openml_name: str, n_train: int) -> Data:

@@ -1,7 +1,5 @@
 """Files of images to embeddings."""
 
-import io
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral
@@ -15,6 +13,7 @@ from sklearn.utils._param_validation import Interval
 from skal_deep.embedding._base import BaseEmbedder
 from skal_deep.embedding._identity import content_key
 from skal_deep.embedding._rows import DataRows, Rows
+from skal_deep.rows._image_file import as_rgb, missing, open_image
 
 # Means and standard deviations of the channels of ImageNet, by which almost every
 # pretrained net was trained.
@@ -139,15 +138,7 @@ class ImageEmbedder(BaseEmbedder):
         return torch.stack(images)
 
     def _image(self, file: "_File") -> torch.Tensor:
-        from PIL import Image, UnidentifiedImageError
-
-        try:
-            with Image.open(io.BytesIO(file.read())) as image:
-                image.load()
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-            raise ValueError(
-                f"{file.path} is no image that can be read: {error}"
-            ) from error
+        image = open_image(file.path, file.read())
         if self.preprocess is None:
             return _scaled(image, self.image_size)
         tensor = self.preprocess(image)
@@ -158,13 +149,7 @@ class ImageEmbedder(BaseEmbedder):
 
 def _scaled(image: Any, size: int) -> torch.Tensor:
     """Return an image as most pretrained nets want it, of shape (3, size, size)."""
-    from PIL import Image
-
-    if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    image = image.convert("RGB").resize((size, size), Image.Resampling.BICUBIC)
+    image = as_rgb(image, (size, size))
     pixels_HWC = torch.from_numpy(np.array(image)).float() / 255
     pixels_HWC = (pixels_HWC - torch.tensor(_MEAN)) / torch.tensor(_STD)
     return pixels_HWC.permute(2, 0, 1)
@@ -227,7 +212,4 @@ def _bytes(path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise FileNotFoundError(
-            f"The file {path!r} cannot be read ({error.strerror}). Names are taken "
-            f"from the folder {os.getcwd()!r}: give whole paths."
-        ) from error
+        raise missing(path, error) from error

@@ -73,6 +73,7 @@ from skal_deep.evaluation.statistics._verdict import Verdict, verdicts
 from skal_deep.testing._classifier_conformance import check_classifier
 from skal_deep.testing._conformance import ConformanceReport, check_query_strategy
 from skal_deep.testing._posterior_check import PosteriorReport, check_posterior
+from skal_deep.testing._regressor_conformance import check_regressor
 
 __all__ = [
     "AcrossDataSets",
@@ -105,6 +106,7 @@ __all__ = [
     "check_classifier",
     "check_posterior",
     "check_query_strategy",
+    "check_regressor",
     "compare_strategies",
     "current_error",
     "cut_saturated",

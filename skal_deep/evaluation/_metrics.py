@@ -2,8 +2,9 @@
 
 import copy
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import wraps
 from inspect import signature
@@ -73,6 +74,84 @@ def neg_log_loss(estimator: Any, X: Any, y: Any) -> float:
     proba = np.where(is_true_NC, proba_NC, 0).sum(1)
     eps = np.finfo(proba.dtype).eps  # as scikit-learn clips
     return float(np.log(proba.clip(eps, 1 - eps)).mean())
+
+
+BY_CLASS = "recall_by_class"
+_OF_CLASS = "recall of "
+
+
+@dataclass(frozen=True)
+class RecallOf:
+    """The share of the rows of a class that are predicted to be; NaN without such rows.
+
+    Attributes
+    ----------
+    label : object
+        The class.
+    """
+
+    label: Any
+
+    def __call__(self, estimator: Any, X: Any, y: Any) -> float:
+        """Return the recall on labelled rows."""
+        is_of_class = np.asarray(y) == self.label
+        if not is_of_class.any():
+            return float("nan")
+        guess = np.asarray(estimator.predict(X))
+        return float((guess[is_of_class] == self.label).mean())
+
+
+def asks_for_recalls(scoring: Any) -> bool:
+    """Return whether "recall_by_class" is among metrics."""
+    return any(isinstance(each, str) and each == BY_CLASS for each in _listed(scoring))
+
+
+def _listed(scoring: Any) -> list[Any]:
+    if isinstance(scoring, Mapping):
+        return list(scoring.values())
+    return list(scoring) if isinstance(scoring, list | tuple) else [scoring]
+
+
+def with_recalls(
+    scoring: Any, classes: Sequence[Any], names: Sequence[str] | None = None
+) -> Any:
+    """Return metrics in which "recall_by_class" has become one for each class.
+
+    Parameters
+    ----------
+    scoring : str, callable, sequence of these, or dict of str to these
+        Metrics.
+    classes : sequence
+        All classes.
+    names : sequence of str, default=None
+        What to call them.
+    """
+    if not asks_for_recalls(scoring):
+        return scoring
+    listed = _listed(scoring)
+    if listed[0] == BY_CLASS:
+        raise ValueError(
+            f"scoring must begin with the metric that is compared, before {BY_CLASS!r}:"
+            f" pass scoring=['balanced_accuracy', {BY_CLASS!r}], for example."
+        )
+    if not len(classes):
+        raise ValueError(f"{BY_CLASS!r} needs classes, and a regressor knows none.")
+    keys = scoring if isinstance(scoring, Mapping) else map(_name, listed)
+    named = {
+        key: metric
+        for key, metric in zip(keys, listed, strict=True)
+        if not (isinstance(metric, str) and metric == BY_CLASS)
+    }
+    shown = [str(label) for label in classes] if names is None else names
+    return named | {
+        f"{_OF_CLASS}{name}": RecallOf(label)
+        for name, label in zip(shown, classes, strict=True)
+    }
+
+
+def recalled(metric: str) -> str | None:
+    """Return the class whose recall a metric of that name is, if it is one."""
+    return metric.removeprefix(_OF_CLASS) if metric.startswith(_OF_CLASS) else None
 
 
 _OURS: dict[str, Scorer] = {

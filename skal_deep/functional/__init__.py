@@ -12,8 +12,10 @@ at once and tells how good they are instead.
 
 from skal_deep.functional.adversarial import deepfool, iterated_sign_attack
 from skal_deep.functional.alfa_mix import disagreements, flipping_mix
+from skal_deep.functional.anchors import class_anchors, near_anchors
 from skal_deep.functional.calibration import expected_calibration_error
 from skal_deep.functional.consistency import inconsistency
+from skal_deep.functional.cost import per_cost
 from skal_deep.functional.coverage import max_herding, prob_cover, purity_radius
 from skal_deep.functional.density_weighting import density, density_k_center
 from skal_deep.functional.dependence import ical
@@ -52,6 +54,7 @@ from skal_deep.functional.look_ahead import batch_epig, core_mse
 from skal_deep.functional.loss_ranking import ranking_loss
 from skal_deep.functional.neighbor_contrast import contrast
 from skal_deep.functional.neighbors import (
+    grouped_neighbors,
     nearest_centers,
     nearest_neighbors,
     squared_distances,
@@ -100,6 +103,9 @@ from skal_deep.functional.weight_posterior import (
 
 __all__ = [
     "gaussian_divergence",
+    "class_anchors",
+    "near_anchors",
+    "per_cost",
     "log_softmax_bound",
     "inconsistency",
     "confident_labels",
@@ -144,6 +150,7 @@ __all__ = [
     "gaussian_batch_epig",
     "gaussian_crps",
     "gaussian_epig",
+    "grouped_neighbors",
     "ical",
     "iterated_sign_attack",
     "k_center_greedy",

@@ -65,15 +65,24 @@ def _plogp(p: Any) -> Any:
 
 
 @compile_loop(fastmath=_FAST)
-def divergence(weight_R: Numbers, proba_RNC: Numbers, divergence_N: Numbers) -> None:
-    """Write the divergences of :func:`skal_deep.functional.information.divergence`."""
+def divergence(
+    weight_R: Numbers,
+    proba_RNC: Numbers,
+    divergence_N: Numbers,
+    begin: int,
+    stop: int,
+) -> None:
+    """Write the divergences of :func:`skal_deep.functional.information.divergence`.
+
+    Of the rows N from begin to stop.
+    """
     n_rows, n, n_classes = proba_RNC.shape
     proba_RF = proba_RNC.reshape(n_rows, n * n_classes)
-    n_together = max(1, min(n, _N_COLUMNS // n_classes))
+    n_together = max(1, min(stop - begin, _N_COLUMNS // n_classes))
     mean = np.empty(n_together * n_classes, dtype=np.float32)
     plogp, some_mean, some_plogp = np.empty_like(mean), mean.copy(), mean.copy()
-    for first in range(0, n, n_together):
-        last = min(first + n_together, n)
+    for first in range(begin, stop, n_together):
+        last = min(first + n_together, stop)
         start, end = first * n_classes, last * n_classes
         _sum(weight_R, proba_RF, 0, min(_N_ROWS, n_rows), start, end, mean, plogp)
         for low in range(_N_ROWS, n_rows, _N_ROWS):
@@ -100,6 +109,41 @@ def weighted_plogp(proba_FG: Numbers, weight_G: Numbers, total_F: Numbers) -> No
         for g in range(n_columns):
             total += weight_G[g] * _plogp(proba_FG[f, g])
         total_F[f] = total
+
+
+@compile_loop(fastmath=_FAST | {"reassoc"})
+def farthest_first(
+    rows_ND: NDArray[Any],
+    squared_N: NDArray[Any],
+    pick_B: NDArray[np.int64],
+    squared_B: NDArray[Any],
+) -> None:
+    """Write the picks that are farthest from all centres, one after another.
+
+    Parameters
+    ----------
+    rows_ND : ndarray of shape (N, D)
+        Points.
+    squared_N : ndarray of shape (N,)
+        Squared distances to the nearest centre, -inf at points that are not to be
+        picked. Brought up to date with the picks.
+    pick_B, squared_B : ndarray of shape (B,)
+        The picks, of which the first wins a tie, and their squared distances.
+    """
+    n, n_dims = rows_ND.shape
+    for step in range(len(pick_B)):
+        at = 0
+        for i in range(1, n):
+            if squared_N[i] > squared_N[at]:
+                at = i
+        pick_B[step], squared_B[step] = at, squared_N[at]
+        squared_N[at] = -np.inf
+        for i in range(n):
+            total = rows_ND.dtype.type(0)
+            for d in range(n_dims):
+                difference = rows_ND[i, d] - rows_ND[at, d]
+                total += difference * difference
+            squared_N[i] = min(squared_N[i], total)
 
 
 @njit(nogil=True, fastmath=_FAST, error_model="numpy")

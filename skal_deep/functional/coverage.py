@@ -155,7 +155,9 @@ def prob_cover(
     )
 
 
-def purity_radius(data: Tensor, labels: Tensor, purity: float = 0.95) -> float:
+def purity_radius(
+    data: Tensor, labels: Tensor, purity: float = 0.95, rows: Tensor | None = None
+) -> float:
     """Return the largest radius at which enough balls hold a single label.
 
     The ball around a row is pure if every row closer than the radius has its label,
@@ -170,6 +172,9 @@ def purity_radius(data: Tensor, labels: Tensor, purity: float = 0.95) -> float:
         Labels, or clusters in their place.
     purity : float, default=0.95
         Smallest share of pure balls.
+    rows : Tensor of shape (n,), optional
+        Rows around which there are balls; ``None`` are all. The data must stay whole:
+        among fewer rows another label is farther.
 
     Returns
     -------
@@ -183,11 +188,14 @@ def purity_radius(data: Tensor, labels: Tensor, purity: float = 0.95) -> float:
     """
     check_rows(data=data)
     points = Points(data, amid(data))
-    nearest_M = nearest(
-        points, points, lambda rows, columns: labels[rows, None] == labels[columns]
+    if rows is None:
+        rows = torch.arange(len(data), device=data.device)
+    own_n = labels[rows]
+    nearest_n = nearest(
+        points.at(rows), points, lambda some, m: own_n[some, None] == labels[m]
     )
-    n_impure = len(data) - math.ceil(purity * len(data))
-    return float(nearest_M.sort().values[n_impure].sqrt())
+    n_impure = len(rows) - math.ceil(purity * len(rows))
+    return float(nearest_n.sort().values[n_impure].sqrt())
 
 
 def _greedy_coverage(

@@ -8,13 +8,19 @@ from scipy.sparse.linalg import cg
 from torch import Tensor
 
 from skal_deep.functional._picks import Picks
-from skal_deep.functional.neighbors import nearest_neighbors, unit_rows
+from skal_deep.functional.neighbors import (
+    grouped_neighbors,
+    nearest_neighbors,
+    unit_rows,
+)
 
 # Residual of the conjugate gradients, relative to the right-hand side.
 _TOLERANCE = 1e-8
 
 
-def cosine_graph(embeddings: Tensor, n_neighbors: int) -> csr_array:
+def cosine_graph(
+    embeddings: Tensor, n_neighbors: int, *, max_exact: int = 30_000
+) -> csr_array:
     """Return a symmetric graph of cubed cosines, normalised by degrees.
 
     Parameters
@@ -23,6 +29,9 @@ def cosine_graph(embeddings: Tensor, n_neighbors: int) -> csr_array:
         Rows.
     n_neighbors : int
         Number of neighbours k that each row looks for, at most N - 1 are.
+    max_exact : int, default=30_000
+        Up to that many rows all distances are looked at, N^2 D operations; of more,
+        those to groups around: :func:`grouped_neighbors`.
 
     Returns
     -------
@@ -40,7 +49,7 @@ def cosine_graph(embeddings: Tensor, n_neighbors: int) -> csr_array:
     if not len(with_direction):
         return csr_array((len(embeddings), len(embeddings)))
     directions = unit_rows(embeddings[with_direction])
-    distance_Nk, neighbor_Nk = _others(directions, n_neighbors)
+    distance_Nk, neighbor_Nk = _others(directions, n_neighbors, max_exact)
     cosine_Nk = (1 - distance_Nk.square() / 2).clamp_min(0)
     weights = _as_graph(cosine_Nk**3, neighbor_Nk)
     weights = _spread(weights + weights.T, with_direction, len(embeddings))
@@ -48,7 +57,9 @@ def cosine_graph(embeddings: Tensor, n_neighbors: int) -> csr_array:
     return csr_array(scale @ weights @ scale)
 
 
-def random_walk(embeddings: Tensor, n_neighbors: int) -> csr_array:
+def random_walk(
+    embeddings: Tensor, n_neighbors: int, *, max_exact: int = 30_000
+) -> csr_array:
     """Return the transition probabilities of a walk among neighbours.
 
     Parameters
@@ -57,6 +68,9 @@ def random_walk(embeddings: Tensor, n_neighbors: int) -> csr_array:
         Rows.
     n_neighbors : int
         Number of neighbours k that each row looks for, at most N - 1 are.
+    max_exact : int, default=30_000
+        Up to that many rows all distances are looked at, N^2 D operations; of more,
+        those to groups around: :func:`grouped_neighbors`.
 
     Returns
     -------
@@ -69,7 +83,7 @@ def random_walk(embeddings: Tensor, n_neighbors: int) -> csr_array:
     ----------
     L. Zelnik-Manor, P. Perona. Self-Tuning Spectral Clustering. NeurIPS, 2004.
     """
-    distance_Nk, neighbor_Nk = _others(embeddings, n_neighbors)
+    distance_Nk, neighbor_Nk = _others(embeddings, n_neighbors, max_exact)
     if not distance_Nk.shape[1]:
         return csr_array((len(embeddings), len(embeddings)))
     width_N = distance_Nk[:, -1]
@@ -219,11 +233,14 @@ def propagate_labels(
     return picks.answer()
 
 
-def _others(embeddings: Tensor, n_neighbors: int) -> tuple[Tensor, Tensor]:
+def _others(
+    embeddings: Tensor, n_neighbors: int, max_exact: int
+) -> tuple[Tensor, Tensor]:
     """Return distances to the nearest other rows and their positions, (N, k)."""
     n = len(embeddings)
     k = min(n_neighbors, n - 1)
-    distance, position = nearest_neighbors(embeddings, embeddings, k + 1)
+    find = nearest_neighbors if n <= max_exact else grouped_neighbors
+    distance, position = find(embeddings, embeddings, k + 1)
     is_dropped = position == torch.arange(n, device=position.device)[:, None]
     is_dropped[~is_dropped.any(1), -1] = True  # copies may come before the row itself
     return distance[~is_dropped].reshape(n, k), position[~is_dropped].reshape(n, k)

@@ -5,11 +5,15 @@ import torch
 from torch import Tensor
 
 from skal_deep._compiled import ARE_COMPILED
+from skal_deep._threads import for_each_part
 from skal_deep.functional import _loops
 from skal_deep.functional._checks import check_finite
+from skal_deep.functional._chunks import slices
 
 # Elements of a temporary array: 2 MiB in float32, which a processor's cache holds.
 CHUNK_ELEMENTS = 2**19
+# Elements that take longer, about a millisecond, than to start a thread.
+_WORTH_A_THREAD = 2**20
 # Threads with which torch takes logarithms as fast as numpy with its one.
 _WORTH_OF_NUMPY = 3
 
@@ -83,8 +87,14 @@ def divergence(weight_R: Tensor, proba_RNC: Tensor) -> Tensor:
     is_single = proba_RNC.is_cpu and proba_RNC.dtype == torch.float32
     if is_single and ARE_COMPILED:
         divergence_N = proba_RNC.new_empty(n)
-        arrays = weight_R, proba_RNC.contiguous(), divergence_N
-        _loops.divergence(*(array.numpy() for array in arrays))
+        tensors = weight_R, proba_RNC.contiguous(), divergence_N
+        weight, proba, out = (tensor.numpy() for tensor in tensors)
+        size = max(1, _WORTH_A_THREAD // max(1, n_rows * n_classes))
+
+        def work_on(part: slice) -> None:
+            _loops.divergence(weight, proba, out, part.start, part.stop)
+
+        for_each_part(slices(n, size), lambda: work_on, proba_RNC.device)
         return divergence_N.clamp_min_(0)  # rounding can go below
     proba_RF = proba_RNC.reshape(n_rows, n * n_classes)
     divergence_F = proba_RF.new_empty(n * n_classes)

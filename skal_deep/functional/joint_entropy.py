@@ -1,12 +1,15 @@
 """BatchBALD: the information that the labels of a batch carry jointly."""
 
 import math
+from collections.abc import Callable
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional._checks import check_finite, own_generator
+from skal_deep.functional._chunks import slices
 from skal_deep.functional._configurations import (
     Configurations,
     group_configurations,
@@ -86,7 +89,24 @@ def batch_bald(
     check_finite(samples=samples)
     if samples.dtype.itemsize < 4:  # weights need more digits
         samples = samples.float()
-    generator = own_generator(generator)
+    with threads_over_parts(samples.device):
+        return _greedy(
+            samples,
+            batch_size,
+            n_configurations,
+            own_generator(generator),
+            with_utilities,
+        )
+
+
+def _greedy(
+    samples: Tensor,
+    batch_size: int,
+    n_configurations: int,
+    generator: torch.Generator,
+    with_utilities: bool,
+) -> tuple[Tensor, Tensor]:
+    """Return the batch and its utilities, of checked samples."""
     gains = _Gains(samples)
     picks = Picks(gains.bald_N, batch_size, with_utilities)
     known = Configurations(samples, n_configurations)
@@ -206,18 +226,26 @@ def _told(
     if rows is not None and 2 * len(rows) > n:
         return _told(samples_SNC, None, pi_M, weight_MS)[rows]
     n = n if rows is None else len(rows)
-    size = max(1, min(n, _n_in_a_chunk(weight_MS, samples_SNC)))
+    n_parts = -(-n // max(1, min(n, _n_in_a_chunk(weight_MS, samples_SNC))))
+    size = max(1, -(-n // max(1, n_parts)))  # all parts alike, for threads to share
     told_N = samples_SNC.new_empty(n)
-    mean_MnC = samples_SNC.new_empty(len(weight_MS), size, n_classes)
-    for start in range(0, n, size):
-        if rows is None:
-            chunk_SnC = samples_SNC[:, start : start + size]
-        else:
-            chunk_SnC = samples_SNC.index_select(1, rows[start : start + size])
-        if chunk_SnC.shape[1] < size:  # the last one
-            mean_MnC = mean_MnC.new_empty(len(weight_MS), *chunk_SnC.shape[1:])
-        torch.mm(weight_MS, chunk_SnC.flatten(1), out=mean_MnC.flatten(1))
-        told_N[start : start + size] = divergence(pi_M, mean_MnC)
+
+    def begin() -> Callable[[slice], None]:
+        scratch = samples_SNC.new_empty(len(weight_MS) * size * n_classes)
+
+        def work_on(part: slice) -> None:
+            if rows is None:
+                chunk_SnC = samples_SNC[:, part]
+            else:
+                chunk_SnC = samples_SNC.index_select(1, rows[part])
+            shape = len(weight_MS), *chunk_SnC.shape[1:]
+            mean_MnC = scratch[: math.prod(shape)].view(shape)
+            torch.mm(weight_MS, chunk_SnC.flatten(1), out=mean_MnC.flatten(1))
+            told_N[part] = divergence(pi_M, mean_MnC)
+
+        return work_on
+
+    for_each_part(slices(n, size), begin, samples_SNC.device)
     return told_N
 
 

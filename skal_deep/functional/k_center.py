@@ -4,9 +4,12 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from skal_deep._compiled import ARE_COMPILED
+from skal_deep.functional import _loops
 from skal_deep.functional._checks import check_batch_size, check_rows
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import Points, amid, nearest
@@ -15,6 +18,8 @@ from skal_deep.functional.selection import without_earlier
 
 # Centres that every point is compared with; most points are never farthest after that.
 _N_FIRST_CENTERS = 192
+# Numbers of so few points that all their distances are computed: 2,048 rows of 64.
+_FEW_NUMBERS = 2**17
 # Points among which picks are made before others are looked at.
 _FRONT_SIZE = 512
 
@@ -116,38 +121,44 @@ class _Pool:
     """All points, which move to the origin only where they are looked at."""
 
     def __init__(self, embeddings: Tensor, origin_D: Tensor):
-        self._embeddings, self._origin_D = embeddings, origin_D
+        self.rows_ND, self._origin_D = embeddings, origin_D
 
     def __len__(self) -> int:
-        return len(self._embeddings)
+        return len(self.rows_ND)
+
+    def are_few(self) -> bool:
+        """Return whether all distances to each pick take less than to look for few."""
+        is_known = self.rows_ND.dtype in (torch.float32, torch.float64)
+        is_here = ARE_COMPILED and self.rows_ND.is_cpu and is_known
+        return is_here and self.rows_ND.numel() <= _FEW_NUMBERS
 
     def at(self, rows: Any) -> Points:
         """Return some of the points."""
-        return Points(self._embeddings[rows], self._origin_D)
+        return Points(self.rows_ND[rows], self._origin_D)
 
     def _parts(self) -> Iterator[tuple[slice, Points]]:
         """Yield all points, some at a time."""
-        n, n_dims = self._embeddings.shape
-        for part in chunks(n, n_dims, self._embeddings.device):
+        n, n_dims = self.rows_ND.shape
+        for part in chunks(n, n_dims, self.rows_ND.device):
             yield part, self.at(part)
 
     def norms(self) -> Tensor:
         """Return the squared distance of each point to the origin."""
-        norm_N = self._embeddings.new_empty(len(self))
+        norm_N = self.rows_ND.new_empty(len(self))
         for part, points in self._parts():
             norm_N[part] = points.norm_N
         return norm_N
 
     def nearest(self, centers: Points) -> Tensor:
         """Return the squared distance of each point to its nearest centre."""
-        nearest_N = self._embeddings.new_empty(len(self))
+        nearest_N = self.rows_ND.new_empty(len(self))
         for part, points in self._parts():
             nearest_N[part] = nearest(points, centers)
         return nearest_N
 
     def nearest_by_differences(self, centers: Points) -> Tensor:
         """Return the same, off by a few units in the last place."""
-        return nearest_centers(self._embeddings, centers.rows_ND)[0]
+        return nearest_centers(self.rows_ND, centers.rows_ND)[0]
 
     def distances(self, centers: Points) -> Tensor:
         """Return the squared distances from centres to all points, (K, N)."""
@@ -175,6 +186,9 @@ def _farthest_first(
         picks.append(int(norm_N.argmin()))
         distances.append(-math.sqrt(norm_N[picks[0]]))
         known = points.at(picks)
+    if points.are_few():
+        more = _in_one_loop(points, known, picks, n_picks - len(picks))
+        return _answer(points, [*picks, *more[0]], [*distances, *more[1]])
     n_first = min(len(known), _N_FIRST_CENTERS)
     centers = _Centers(known, n_picks)
     bound_N = points.nearest(centers.at(slice(n_first)))
@@ -194,8 +208,31 @@ def _farthest_first(
         picks += front_F[new].tolist()
         distances += map(math.sqrt, squared)
         bound_N[front_F], seen_N[front_F] = distance_F, len(centers)
-    device = bound_N.device
-    return torch.tensor(picks, device=device), bound_N.new_tensor(distances)
+    return _answer(points, picks, distances)
+
+
+def _answer(
+    points: _Pool, picks: list[int], distances: list[float]
+) -> tuple[Tensor, Tensor]:
+    """Return picks and distances as tensors."""
+    rows_ND = points.rows_ND
+    return torch.tensor(picks, device=rows_ND.device), rows_ND.new_tensor(distances)
+
+
+def _in_one_loop(
+    points: _Pool, known: Points, picked: list[int], n_picks: int
+) -> tuple[list[int], list[float]]:
+    """Return the next picks among few points, by all distances, and the distances.
+
+    A compiled loop, as the operations of torch would take longer to start than to run.
+    """
+    squared_N = points.nearest(known)
+    squared_N[picked] = -math.inf
+    pick_B = np.empty(n_picks, dtype=np.int64)
+    squared_B = np.empty(n_picks, dtype=squared_N.numpy().dtype)
+    rows_ND = points.rows_ND.contiguous().numpy()
+    _loops.farthest_first(rows_ND, squared_N.numpy(), pick_B, squared_B)
+    return pick_B.tolist(), np.sqrt(squared_B).tolist()
 
 
 def _front(bound_N: Tensor) -> tuple[Tensor, tuple[float, int]]:

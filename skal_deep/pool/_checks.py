@@ -7,17 +7,21 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from skactiveml.utils import is_unlabeled
 from torch import Tensor
 
 from skal_deep.rows._data import (
+    array_of_tensor,
     as_data,
     check_alike,
+    check_no_mask,
     is_finite,
     is_numbers,
     is_table,
+    n_columns,
     n_rows,
     numbers,
 )
@@ -57,23 +61,24 @@ def as_candidates(candidates: Any, X: Any) -> tuple[Any, bool]:
         if len(candidates.shape) == 1:
             return _as_column(candidates, X)
         return _as_foreign(candidates, X), True
-    if type(candidates).__module__.partition(".")[0] == "pandas":  # it is an Index
+    if hasattr(candidates, "get_indexer"):  # an Index of pandas
         raise ValueError(
             "candidates is an Index of pandas, whose entries are labels of rows; pass "
             "their positions, X.index.get_indexer(candidates)."
         )
+    if isinstance(candidates, torch.Tensor):
+        candidates = array_of_tensor(candidates, "candidates")
     try:
         array = np.asarray(candidates)
     except ValueError:
         raise ValueError("The rows of candidates are not all of one shape.") from None
+    check_no_mask(candidates, "candidates")
     if not array.ndim:
         kind = TypeError if array.dtype == object else ValueError
         raise kind(
             f"candidates must be None, a list of rows of X, or inputs; it is "
             f"{array.item()!r}."
         )
-    if not len(array):
-        raise ValueError("candidates is empty: there is nothing to query.")
     if array.ndim > 1:
         return _as_foreign(candidates, X), True
     if array.dtype.kind in "OUST" and len(X.shape) == 1 and not isinstance(X, Mapping):
@@ -86,10 +91,28 @@ def _as_column(candidates: Any, X: Any) -> tuple[Any, bool]:
     array = np.asarray(candidates)
     if len(X.shape) == 1 and array.dtype.kind in "OUST":
         return _as_foreign(candidates, X), True
+    _check_no_labels(candidates)
     return _as_positions(array, n_rows(X)), False
 
 
+def _check_no_labels(candidates: Any) -> None:
+    """Raise if a column of pandas may hold labels of rows, where positions count."""
+    index: Any = getattr(candidates, "index", None)
+    if not hasattr(index, "get_indexer"):  # of another library
+        return
+    is_of_index = candidates.name in ("index", "level_0")  # as reset_index names it
+    if is_of_index or not np.array_equal(index, np.arange(len(candidates))):
+        raise ValueError(
+            "candidates is a Series of pandas with an index or a name of its own, so "
+            "that its entries may be labels of rows, while positions are asked for. "
+            "If they are positions, pass candidates.to_numpy(); if labels, "
+            "X.index.get_indexer(candidates)."
+        )
+
+
 def _as_positions(candidates: NDArray[Any], n: int) -> NDArray[np.intp]:
+    if not len(candidates):
+        raise ValueError("candidates is empty: there is nothing to query.")
     if candidates.dtype == bool:
         raise ValueError(
             "candidates is a boolean mask. Pass indices: np.flatnonzero(mask)."
@@ -113,8 +136,8 @@ def _as_foreign(candidates: Any, X: Any) -> Any:
     candidates = as_data(candidates, "candidates")
     if not n_rows(candidates):
         raise ValueError("candidates is empty: there is nothing to query.")
-    if is_numbers(X):
-        candidates = numbers(candidates, "candidates")
+    if is_numbers(X) and n_columns(candidates) is not None:
+        candidates = numbers(candidates, "candidates", "X, an array of numbers,")
     check_alike(candidates, X, "candidates")
     return candidates
 

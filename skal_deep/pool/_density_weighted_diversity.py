@@ -1,6 +1,6 @@
 """Density-weighted diversity: far from labelled rows, in dense regions."""
 
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval
@@ -9,6 +9,7 @@ from torch import Tensor
 from skal_deep.classifier import Embeds
 from skal_deep.functional import density, density_k_center
 from skal_deep.pool._base import DeepQueryStrategy
+from skal_deep.pool._features import sample_rows
 from skal_deep.pool._pool import Pool
 
 
@@ -38,6 +39,8 @@ class DensityWeightedDiversity(DeepQueryStrategy):
         Weight of density.
     bandwidth : float, default=None
         Width of the kernel; ``None`` is the root mean square of all distances.
+    max_data : int, default=20_000
+        Most rows that a density is the mean over; of a larger pool, a uniform sample.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
     random_state : int, RandomState or None, default=None
@@ -70,17 +73,27 @@ class DensityWeightedDiversity(DeepQueryStrategy):
         **DeepQueryStrategy._parameter_constraints,
         "beta": [Interval(Real, 0, None, closed="left")],
         "bandwidth": [Interval(Real, 0, None, closed="neither"), None],
+        "max_data": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, beta=1.0, bandwidth=None, missing_label=-1, random_state=None):
+    def __init__(
+        self,
+        beta=1.0,
+        bandwidth=None,
+        max_data=20_000,
+        missing_label=-1,
+        random_state=None,
+    ):
         super().__init__(missing_label=missing_label, random_state=random_state)
         self.beta = beta
         self.bandwidth = bandwidth
+        self.max_data = max_data
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         points_ND, data_MD = pool.embed(), pool.embed_data()
         centers_LD = data_MD[: len(pool.labeled)]
-        densities = density(points_ND, data_MD, self.bandwidth)
+        rows = sample_rows(len(data_MD), self.max_data, pool.generator)
+        densities = density(points_ND, data_MD[rows], self.bandwidth)
         return density_k_center(
             points_ND,
             centers_LD,

@@ -44,6 +44,9 @@ class DiffusionAL(ScoreQueryStrategy):
         Number of steps of diffusion. ``None`` stops when a step reaches no new row, so
         that the rows farthest from labels have the smallest signals. With very many
         steps the signals are those of label propagation.
+    max_exact : int, default=30_000
+        Up to that many rows have exact neighbours, for N^2 D operations; those of more
+        are sought in groups, which finds most of them.
     selection : SelectionRule, default=None
         How to form a batch from the scores; ``None`` is :class:`TopK`.
     missing_label : scalar, str, nan or None, default=-1
@@ -81,6 +84,7 @@ class DiffusionAL(ScoreQueryStrategy):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ScoreQueryStrategy._parameter_constraints,
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "max_exact": [Interval(Integral, 1, None, closed="left")],
         "n_steps": [Interval(Integral, 1, None, closed="left"), None],
     }
 
@@ -88,6 +92,7 @@ class DiffusionAL(ScoreQueryStrategy):
         self,
         n_neighbors=10,
         n_steps=None,
+        max_exact=30_000,
         selection=None,
         missing_label=-1,
         random_state=None,
@@ -95,6 +100,7 @@ class DiffusionAL(ScoreQueryStrategy):
         super().__init__(missing_label=missing_label, random_state=random_state)
         self.n_neighbors = n_neighbors
         self.n_steps = n_steps
+        self.max_exact = max_exact
         self.selection = selection
 
     def _score(self, pool: Pool) -> Tensor:
@@ -110,6 +116,6 @@ class DiffusionAL(ScoreQueryStrategy):
         signs_MC = data_MD.new_zeros(len(data_MD), len(classes))
         signs_MC[:n_labeled] = -1
         signs_MC[range(n_labeled), column] = 1
-        walk = random_walk(data_MD, self.n_neighbors)
+        walk = random_walk(data_MD, self.n_neighbors, max_exact=self.max_exact)
         scores_M = diffusion_scores(walk, signs_MC, self.n_steps)
         return scores_M[pool.rows_of_data()]

@@ -43,8 +43,7 @@ class EPIG(ScoreQueryStrategy):
     of the covariance c of the predictions of a row and a target, their epistemic
     variances v and their noise s. Linear models and Gaussian processes know c; others
     tell it by their draws, of which there should be a hundred. For batches take
-    :class:`BatchEPIG`, which was far better than the highest scores of EPIG wherever we
-    measured (``python -m benchmarks regression``).
+    :class:`BatchEPIG`: the highest scores are often those of neighbours.
 
     Scoring N rows against M targets takes ``O(S N M C^2)`` operations. So from 200
     classes on only the ``n_exact`` rows that are best to second order, which has a
@@ -104,7 +103,7 @@ class EPIG(ScoreQueryStrategy):
         **ScoreQueryStrategy._parameter_constraints,
         "n_samples": [Interval(Integral, 2, None, closed="left"), None],
         "n_targets": [Interval(Integral, 1, None, closed="left")],
-        "X_target": ["array-like", None],
+        "X_target": ["array-like", "sparse matrix", None],
         "target_classes": ["array-like", None],
         "n_exact": [Interval(Integral, 1, None, closed="left")],
     }

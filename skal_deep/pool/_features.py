@@ -50,6 +50,25 @@ def features(pool: Pool, normalize: bool) -> tuple[Tensor, Tensor]:
     return points_ND, data_MD
 
 
+def sample_rows(n: int, max_rows: int, generator: torch.Generator) -> Tensor:
+    """Return all of n rows, or so many drawn uniformly if there are more.
+
+    They are in order.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    max_rows : int
+        Most that are returned.
+    generator : torch.Generator
+        Source of the draws; with few rows it is left alone.
+    """
+    if n <= max_rows:
+        return torch.arange(n)
+    return torch.randperm(n, generator=generator)[:max_rows].sort().values
+
+
 def k_means(
     points_ND: Tensor,
     n_clusters: int,
@@ -209,6 +228,7 @@ def radius_by_clusters(
     data_MD: Tensor,
     n_classes: int | None = None,
     purity: float = 0.95,
+    max_data: int = 20_000,
 ) -> float:
     """Return the largest radius at which most balls hold rows of one cluster.
 
@@ -224,6 +244,8 @@ def radius_by_clusters(
         Number of clusters; the default is that of the classes.
     purity : float, default=0.95
         Smallest share of such balls.
+    max_data : int, default=20_000
+        Most balls that are looked at.
     """
     n_classes = n_classes or pool.n_classes
     if n_classes < 2:
@@ -235,4 +257,5 @@ def radius_by_clusters(
         n_classes = 2
     centroids_KD = k_means(data_MD, n_classes, pool.generator)
     cluster_M = nearest_centers(data_MD, centroids_KD)[1]
-    return purity_radius(data_MD, cluster_M, purity)
+    rows = sample_rows(len(data_MD), max_data, pool.generator).to(data_MD.device)
+    return purity_radius(data_MD, cluster_M, purity, rows)

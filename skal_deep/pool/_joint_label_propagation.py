@@ -38,6 +38,9 @@ class JointLabelPropagation(DeepQueryStrategy):
         Number of neighbours k in the graph; the authors' value.
     alpha : float, default=0.99
         How far labels reach, below 1; the authors' value.
+    max_exact : int, default=30_000
+        Up to that many rows have exact neighbours, for N^2 D operations; those of more
+        are sought in groups, which finds most of them.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
     random_state : int, RandomState or None, default=None
@@ -71,17 +74,26 @@ class JointLabelPropagation(DeepQueryStrategy):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **DeepQueryStrategy._parameter_constraints,
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "max_exact": [Interval(Integral, 1, None, closed="left")],
         "alpha": [Interval(Real, 0, 1, closed="neither")],
     }
 
-    def __init__(self, n_neighbors=50, alpha=0.99, missing_label=-1, random_state=None):
+    def __init__(
+        self,
+        n_neighbors=50,
+        alpha=0.99,
+        max_exact=30_000,
+        missing_label=-1,
+        random_state=None,
+    ):
         super().__init__(missing_label=missing_label, random_state=random_state)
         self.n_neighbors = n_neighbors
         self.alpha = alpha
+        self.max_exact = max_exact
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         return propagate_labels(
-            cosine_graph(pool.embed_data(), self.n_neighbors),
+            cosine_graph(pool.embed_data(), self.n_neighbors, max_exact=self.max_exact),
             torch.arange(len(pool.labeled)),
             pool.rows_of_data(),
             batch_size,

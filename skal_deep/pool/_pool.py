@@ -50,6 +50,8 @@ class Pool(Rows):
         The one source of randomness, on the CPU.
     with_utilities : bool
         Whether the caller asks for utilities. If not, a strategy need not compute them.
+    cost : ndarray of shape (N,) or None
+        What the label of each candidate costs, if that was said.
     sample_weight : ndarray of shape (n_samples,), default=None
         Weights of all rows of the data.
 
@@ -95,6 +97,7 @@ class Pool(Rows):
         without: Callable[[NDArray[np.intp]], Any],
         generator: torch.Generator,
         with_utilities: bool,
+        cost: NDArray[np.float64] | None = None,
         sample_weight: NDArray[Any] | None = None,
     ):
         super().__init__(data, positions, model, seed)
@@ -105,6 +108,7 @@ class Pool(Rows):
         self._without = without
         self.generator = generator
         self.with_utilities = with_utilities
+        self.cost = cost
         self._sample_weight = sample_weight
         self.score_whole: Callable[[], Tensor] | None = None
         self.unlabeled_beside = None if is_all or not len(unlabeled) else unlabeled
@@ -191,6 +195,7 @@ class Pool(Rows):
         whole._positions = self.unlabeled._positions
         whole._answers = self.unlabeled._answers
         whole.is_foreign, whole.unlabeled_beside = False, None
+        whole.cost = None
         whole.generator = torch.Generator()
         whole.generator.set_state(self.generator.get_state())
         return whole

@@ -29,6 +29,7 @@ from skal_deep.rows._data import (
     check_alike,
     is_finite,
     is_numbers,
+    n_columns,
     n_rows,
     numbers,
     row_bytes,
@@ -277,15 +278,17 @@ class Rows:
     def others(self, X: ArrayLike) -> "Rows":
         """Return other inputs, seen through the same model with the same draws."""
         data = as_data(X, "X_target")
-        if is_numbers(self._data):
-            data, dtype = numbers(data, "X_target"), self._data.dtype
+        if is_numbers(self._data) and n_columns(data) is not None:
+            data = numbers(data, "X_target", "X, an array of numbers,")
+        check_alike(data, self._data, "X_target")
+        if is_numbers(data):
+            dtype = self._data.dtype
             is_exact = np.can_cast(data.dtype, dtype, "same_kind")
             if is_exact or np.array_equal(data.astype(dtype), data):
                 data = data.astype(dtype)  # else fractions among counts: they stay
         finite = not is_numbers(data) or is_finite(data)
         if not n_rows(data) or not (finite or np.isnan(self._data).any()):
             raise ValueError("X_target must hold one row at least, and finite numbers.")
-        check_alike(data, self._data, "X_target")
         return Rows(data, np.arange(n_rows(data)), self._model, self._seed)
 
     def _answer(self, name: str, *args: Any, dim: int = 0) -> Tensor:

@@ -47,6 +47,9 @@ class TypiClust(DeepQueryStrategy):
         value.
     normalize : bool, default=True
         Whether to scale embeddings to unit length first, as the paper does.
+    max_exact : int, default=30_000
+        Clusters of up to that many rows have exact neighbours; those of larger ones are
+        sought in groups, which finds most of them.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
     random_state : int, RandomState or None, default=None
@@ -81,15 +84,22 @@ class TypiClust(DeepQueryStrategy):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **DeepQueryStrategy._parameter_constraints,
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "max_exact": [Interval(Integral, 1, None, closed="left")],
         "normalize": ["boolean"],
     }
 
     def __init__(
-        self, n_neighbors=20, normalize=True, missing_label=-1, random_state=None
+        self,
+        n_neighbors=20,
+        normalize=True,
+        max_exact=30_000,
+        missing_label=-1,
+        random_state=None,
     ):
         super().__init__(missing_label=missing_label, random_state=random_state)
         self.n_neighbors = n_neighbors
         self.normalize = normalize
+        self.max_exact = max_exact
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         points_ND, data_MD = features(pool, self.normalize)
@@ -103,6 +113,7 @@ class TypiClust(DeepQueryStrategy):
             centroids_KD,
             batch_size,
             n_neighbors=self.n_neighbors,
+            max_exact=self.max_exact,
             with_utilities=pool.with_utilities,
             rows=None if pool.is_foreign else pool.rows_of_data(),
         )

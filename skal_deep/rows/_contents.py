@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from skal_deep._compiled import ARE_COMPILED
+from skal_deep._threads import for_each_part
 from skal_deep.rows._data import RowDict, is_numbers, is_objects, n_rows, take
 from skal_deep.rows._hash_loop import hash_rows
 
 Hashes = NDArray[np.uint64]
-_CHUNK_NUMBERS = 2**18
+_CHUNK_NUMBERS = 2**20
 # Whole numbers up to this are floats, too. Beyond it, those up to 2^64 are a multiple
 # of the second number, which is a float, and a rest.
 _EXACT, _FLOATS_APART = 2**53, 2**11
@@ -137,12 +139,12 @@ def mixed(bits: Hashes) -> Hashes:
     """Return numbers each bit of which hangs on all of the given ones (splitmix64)."""
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    bits = bits ^ (bits >> np.uint64(31))
-    return bits
+    hashes: Hashes = bits ^ (bits >> np.uint64(31))
+    return hashes
 
 
-def _constants(columns: NDArray[Any]) -> Hashes:
-    """Return three odd numbers for each column, (3, D)."""
+def _factors(columns: NDArray[Any]) -> Hashes:
+    """Return K = 3 odd numbers for each column, (K, D)."""
     places = 3 * (columns.astype(np.int64) + 1) + np.arange(3)[:, None]
     return mixed(places.view(np.uint64)) | np.uint64(1)
 
@@ -158,7 +160,7 @@ def _words(numbers: NDArray[Any]) -> Hashes:
     return words.astype(np.uint64)
 
 
-def _entries(values: NDArray[Any], constants_3D: Hashes) -> Hashes:
+def _entries(values: NDArray[Any], factors_KD: Hashes) -> Hashes:
     """Return hashes of numbers in their columns, whose sum is that of the row.
 
     Equal numbers have equal ones whatever their type, -0.0 that of 0.0, and all NaN
@@ -166,27 +168,27 @@ def _entries(values: NDArray[Any], constants_3D: Hashes) -> Hashes:
     the two words of float64; multiples of words by odd numbers are summed.
     """
     if values.dtype.kind != "f":
-        return _of_whole(values, constants_3D)
+        return _of_whole(values, factors_KD)
     doubles = values.astype(np.float64) + 0.0
     doubles[np.isnan(doubles)] = np.nan
     with np.errstate(over="ignore"):
         singles = doubles.astype(np.float32)
     is_single = (singles == doubles) | np.isnan(doubles)
     bits = doubles.view(np.uint64)
-    one = _words(singles.view(np.uint32)) * constants_3D[0]
-    low = _words(bits & np.uint64(2**32 - 1)) * constants_3D[1]
-    high = _words(bits >> np.uint64(32)) * constants_3D[2]
+    one = _words(singles.view(np.uint32)) * factors_KD[0]
+    low = _words(bits & np.uint64(2**32 - 1)) * factors_KD[1]
+    high = _words(bits >> np.uint64(32)) * factors_KD[2]
     hashes: Hashes = np.where(is_single, one, low + high)
     return hashes
 
 
-def _of_whole(values: NDArray[Any], constants_3D: Hashes) -> Hashes:
+def _of_whole(values: NDArray[Any], factors_KD: Hashes) -> Hashes:
     """Return hashes of whole numbers: those of floats, as far as these hold them."""
-    hashes = _entries(values.astype(np.float64), constants_3D)
+    hashes = _entries(values.astype(np.float64), factors_KD)
     if values.dtype.itemsize == 8 and np.any(rest := values % _FLOATS_APART):
         is_beyond = (values > _EXACT) | (values < -_EXACT)
-        top = _entries((values - rest).astype(np.float64), constants_3D)
-        rests = _entries(rest.astype(np.float64), mixed(constants_3D))
+        top = _entries((values - rest).astype(np.float64), factors_KD)
+        rests = _entries(rest.astype(np.float64), mixed(factors_KD) | np.uint64(1))
         hashes = np.where(is_beyond, top + rests, hashes)
     return hashes
 
@@ -194,20 +196,23 @@ def _of_whole(values: NDArray[Any], constants_3D: Hashes) -> Hashes:
 def _of_numbers(X: NDArray[Any], rows: Any) -> Hashes:
     n_numbers = int(np.prod(X.shape[1:]))
     size = max(1, _CHUNK_NUMBERS // max(1, n_numbers))
-    constants_3D = _constants(np.arange(n_numbers))
+    factors_KD = _factors(np.arange(n_numbers))
     hashes = np.zeros(len(rows), dtype=np.uint64)
-    for start in range(0, len(rows), size):
-        part = slice(start, start + size)
+
+    def work_on(part: slice) -> None:
         some = rows[part]
         if some[-1] - some[0] == len(some) - 1 and (np.diff(some) == 1).all():
             some = slice(some[0], some[-1] + 1)  # a view
-        chunk_ND = X[some].reshape(-1, n_numbers)
+        chunk_ND = X[some].reshape(len(hashes[part]), n_numbers)
         if not ARE_COMPILED or not _are_floats(chunk_ND):
-            hashes[part] = _entries(chunk_ND, constants_3D).sum(axis=1)
-            continue
+            hashes[part] = _entries(chunk_ND, factors_KD).sum(axis=1)
+            return
         if chunk_ND.dtype not in (np.float32, np.float64):
             chunk_ND = chunk_ND.astype(np.float64)
-        hash_rows(np.ascontiguousarray(chunk_ND), constants_3D, hashes[part])
+        hash_rows(np.ascontiguousarray(chunk_ND), factors_KD, hashes[part])
+
+    parts = [slice(at, at + size) for at in range(0, len(rows), size)]
+    for_each_part(parts, lambda: work_on, torch.device("cpu"))
     return hashes
 
 
@@ -215,7 +220,7 @@ def _are_floats(values: NDArray[Any]) -> bool:
     """Return whether float64 holds all values as they are."""
     if values.dtype.kind not in "iu" or values.dtype.itemsize < 8 or not values.size:
         return True
-    return bool(-_EXACT <= values.min() and values.max() <= _EXACT)
+    return bool(values.min() >= -_EXACT and values.max() <= _EXACT)
 
 
 def _of_sparse(X: Any) -> Hashes:
@@ -223,7 +228,7 @@ def _of_sparse(X: Any) -> Hashes:
     X.sum_duplicates()
     X.eliminate_zeros()
     sums = np.zeros(X.nnz + 1, dtype=np.uint64)
-    np.cumsum(_entries(X.data, _constants(X.indices)), out=sums[1:])
+    np.cumsum(_entries(X.data, _factors(X.indices)), out=sums[1:])
     hashes: Hashes = sums[X.indptr[1:]] - sums[X.indptr[:-1]]
     return hashes
 

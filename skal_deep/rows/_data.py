@@ -23,6 +23,7 @@ from sklearn.utils.validation import _get_feature_names, _num_samples
 from skal_deep.rows._shape import check_is_rows
 
 _NUMBERS = "biuf"
+_WIDEST = 8  # bytes of a number that torch knows; a long double has more
 # Sparse rows become dense up to so many numbers, 1 GiB.
 _MOST_DENSE = 2**27
 # A guess for a text, or a name of a file.
@@ -75,10 +76,12 @@ def as_data(X: Any, name: str = "X") -> Any:
     if isinstance(X, Mapping):  # after sparse ones, of which a kind is a dict
         return _as_dict(X, name)
     if isinstance(X, torch.Tensor):
-        return _as_array(_of_tensor(X), name)
+        return _as_array(array_of_tensor(X, name), name)
     if is_table(X):
         return _as_table(X, name)
     is_array = hasattr(X, "__array__") and not isinstance(X, np.generic)
+    if hasattr(X, "collect") and hasattr(X, "lazy"):
+        raise TypeError(f"{name} is a lazy table without rows: pass {name}.collect().")
     if isinstance(X, str | bytes | type) or not (is_array or hasattr(X, "__iter__")):
         raise TypeError(f"{name} must be an array of rows, not {X!r:.80}.")
     if isinstance(X, Set | Iterator):
@@ -89,12 +92,48 @@ def as_data(X: Any, name: str = "X") -> Any:
     return _as_array(_array_of(X, name), name)
 
 
-def _of_tensor(tensor: torch.Tensor) -> NDArray[Any]:
-    tensor = tensor.detach().cpu()
-    if tensor.dtype == torch.bfloat16:  # which NumPy does not know
-        tensor = tensor.float()
-    array: NDArray[Any] = tensor.to_dense().numpy()
+def array_of_tensor(tensor: torch.Tensor, name: str) -> NDArray[Any]:
+    """Return a tensor of any layout, with a gradient or without, as an array.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Rows, or positions.
+    name : str
+        Their name, for messages.
+    """
+    tensor = tensor.detach()
+    try:
+        array: NDArray[Any] = _of_known_type(tensor.to_dense()).numpy(force=True)
+    except (NotImplementedError, RuntimeError, TypeError) as error:
+        raise TypeError(
+            f"{name} is a tensor of {tensor.dtype} on {tensor.device} that cannot "
+            f"become an array ({error}). Pass a dense tensor of numbers."
+        ) from error
     return array
+
+
+def _of_known_type(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor of a type that NumPy has, too: it knows no bfloat16."""
+    is_known = tensor.dtype in (torch.float16, torch.float32, torch.float64)
+    return tensor.float() if tensor.is_floating_point() and not is_known else tensor
+
+
+def check_no_mask(X: Any, name: str) -> None:
+    """Raise if an array is masked: the numbers behind the mask would be taken.
+
+    Parameters
+    ----------
+    X : object
+        Anything.
+    name : str
+        Its name, for the message.
+    """
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        raise ValueError(
+            f"{name} is masked, and what is behind the mask would be taken for values: "
+            f"pass {name}.filled(np.nan) and a Pipeline that imputes, or fill the gaps."
+        )
 
 
 def _array_of(X: Any, name: str) -> NDArray[Any]:
@@ -102,6 +141,10 @@ def _array_of(X: Any, name: str) -> NDArray[Any]:
     rows = X if hasattr(X, "dtype") or hasattr(X, "__array__") else list(X)
     if rows is not X and any(isinstance(row, Mapping | PathLike) for row in rows[:1]):
         return _objects(rows)
+    if rows is not X:
+        rows = [array_of_tensor(r, name) if torch.is_tensor(r) else r for r in rows]
+        for row in rows:
+            check_no_mask(row, f"A row of {name}")
     try:
         array = np.asarray(rows)
     except ValueError:
@@ -122,16 +165,13 @@ def _objects(rows: Any) -> NDArray[Any]:
 
 def _as_array(X: NDArray[Any], name: str) -> NDArray[Any]:
     if X.dtype.kind in _NUMBERS:
-        if isinstance(X, np.ma.MaskedArray) and X.mask.any():
-            raise ValueError(
-                f"{name} is masked, and the numbers behind the mask would be taken for "
-                f"rows: pass {name}.filled(np.nan) and a Pipeline that imputes, or "
-                "fill the gaps."
-            )
+        check_no_mask(X, name)
         array = np.asarray(X)
         if array.ndim < 2:
             _check_axes(array, name)
-        return array
+        return array if array.itemsize <= _WIDEST else array.astype(np.float64)
+    check_no_mask(X, name)
+    X = np.asarray(X)
     if not X.ndim:
         raise ValueError(f"{name} must be an array of rows, not {X.item()!r:.80}.")
     if X.dtype.kind == "c":  # in the words of scikit-learn
@@ -147,7 +187,7 @@ def _as_array(X: NDArray[Any], name: str) -> NDArray[Any]:
     if X.ndim == 1 and X.dtype.kind != "O":
         return X.astype(object)
     if X.dtype.kind == "O" and len(X) and _are_numbers(X):
-        return _as_array(X.astype(np.float64), name)
+        return _as_array(_as_floats(X, name), name)
     return X
 
 
@@ -157,8 +197,19 @@ def _check_axes(array: NDArray[Any], name: str) -> None:
     check_is_rows(array, name)
 
 
+def _as_floats(objects: NDArray[Any], name: str) -> NDArray[np.float64]:
+    try:
+        return objects.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(
+            f"{name} holds Python objects that are no numbers of float64 ({error}). "
+            "Encode them first, for example by scikit-learn's OrdinalEncoder."
+        ) from None
+
+
 def _are_numbers(objects: NDArray[Any]) -> bool:
-    return all(isinstance(each, Number) for each in objects.flat)
+    return all(isinstance(each, Number) for each in np.asarray(objects).flat)
 
 
 def _as_dict(X: Mapping[Any, Any], name: str) -> RowDict:
@@ -172,7 +223,8 @@ def _as_dict(X: Mapping[Any, Any], name: str) -> RowDict:
                 f"the arguments of `forward`; {key!r} is none."
             )
         if isinstance(part, torch.Tensor):
-            part = _of_tensor(part)
+            part = array_of_tensor(part, f"{name}[{key!r}]")
+        check_no_mask(part, f"{name}[{key!r}]")
         try:
             array = np.asarray(part)
         except ValueError:
@@ -204,10 +256,16 @@ def is_table(X: Any) -> bool:
 
 def _as_table(X: Any, name: str) -> Any:
     if len(X.shape) == 1:  # a column
-        is_text = hasattr(X, "iloc") and not (
-            isinstance(X.dtype, np.dtype) and X.dtype.kind in _NUMBERS
+        is_text = hasattr(X, "iloc") and X.dtype.kind not in "biufcmM"
+        if is_text and not (X.dtype == object and len(X) and _are_numbers(X)):
+            return X
+        check_is_rows(X, name)  # with gaps it would become an array of objects
+        return _as_array(np.asarray(X), name)
+    if type(X).__name__ == "RecordBatch":  # scikit-learn takes its columns for rows
+        raise TypeError(
+            f"{name} is a RecordBatch, of which no rows can be taken: pass a table, "
+            f"pyarrow.Table.from_batches([{name}])."
         )
-        return X if is_text else _as_array(np.asarray(X), name)
     columns = list(X.column_names if hasattr(X, "column_names") else X.columns)
     if twice := sorted({str(c) for c in columns if columns.count(c) > 1}):
         raise ValueError(
@@ -296,7 +354,7 @@ def kind_of(X: Any) -> str:
     if isinstance(X, np.ndarray):
         return "an array of objects, such as texts"
     if isinstance(X, RowDict):
-        return f"a dict of the arrays {', '.join(X)}"
+        return f"a dict of the arrays {', '.join(sorted(X))}"
     if issparse(X):
         return "a sparse matrix"
     return f"a {type(X).__name__} of {type(X).__module__.partition('.')[0]}"
@@ -396,11 +454,4 @@ def _numbers_of_objects(X: NDArray[Any], name: str, who: str) -> NDArray[Any]:
             f"{name} must hold numbers, not {X.dtype}. Encode it first, for example by "
             "scikit-learn's OrdinalEncoder."
         )
-    try:
-        return X.astype(np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(
-            f"{name} holds Python objects that are no numbers ({error}). Encode them "
-            "first, for example by scikit-learn's OrdinalEncoder."
-        ) from None
+    return _as_floats(X, name)

@@ -25,35 +25,35 @@ def _word(bits: Any) -> Any:
 
 @compile_loop()
 def hash_rows(
-    X: NDArray[Any], constants_3D: NDArray[np.uint64], hashes: NDArray[np.uint64]
+    X: NDArray[Any], factors_KD: NDArray[np.uint64], hashes: NDArray[np.uint64]
 ) -> None:
     """Write the hashes of rows of float32 or float64.
 
     Sums are modulo 2^64, so that they do not hang on the order of summation.
     """
     if X.itemsize == 4:
-        _of_singles(X, constants_3D, hashes)
+        _of_singles(X, factors_KD, hashes)
     else:
-        _of_doubles(X, constants_3D, hashes)
+        _of_doubles(X, factors_KD, hashes)
 
 
 @njit(nogil=True)
-def _of_singles(X: Any, constants_3D: Any, hashes: Any) -> None:
+def _of_singles(X: Any, factors_KD: Any, hashes: Any) -> None:
     n, n_numbers = X.shape
-    factors = constants_3D[0]
+    factors = factors_KD[0]
     for i in range(n):
         total = np.uint64(0)
         for d in range(n_numbers):
             value = np.float32(X[i, d]) + _ZERO_32  # 0.0 of -0.0
-            bits = _bits_32(value) if value == value else _NAN  # noqa: PLR0124
+            bits = _bits_32(value) if value == value else _NAN
             total += _word(bits) * factors[d]
         hashes[i] = total
 
 
 @njit(nogil=True)
-def _of_doubles(X: Any, constants_3D: Any, hashes: Any) -> None:
+def _of_doubles(X: Any, factors_KD: Any, hashes: Any) -> None:
     n, n_numbers = X.shape
-    factors, of_low, of_high = constants_3D[0], constants_3D[1], constants_3D[2]
+    factors, of_low, of_high = factors_KD[0], factors_KD[1], factors_KD[2]
     for i in range(n):
         total = np.uint64(0)
         for d in range(n_numbers):
@@ -63,7 +63,7 @@ def _of_doubles(X: Any, constants_3D: Any, hashes: Any) -> None:
             one = _word(_bits_32(single)) * factors[d]
             low = _word(np.uint32(bits & _LOW)) * of_low[d]
             high = _word(np.uint32(bits >> np.uint64(32))) * of_high[d]
-            if value != value:  # noqa: PLR0124
+            if value != value:
                 total += _word(_NAN) * factors[d]
             elif np.float64(single) == value:
                 total += one

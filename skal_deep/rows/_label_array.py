@@ -4,8 +4,11 @@ import warnings
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from skactiveml.utils import is_labeled
+
+from skal_deep.rows._data import array_of_tensor
 
 _NO_VALUE = ("NAType", "NaTType")  # pandas's, which need not be installed
 _EXACT = 2**53  # from here on float64 merges neighbours
@@ -64,8 +67,18 @@ def vector(y: Any) -> Any:
 
 def _objects_or_plain(y: Any) -> NDArray[Any]:
     """Return an array of objects where numpy's own type would lose something."""
+    if isinstance(y, np.ma.MaskedArray):  # what is masked is no value
+        if not np.ma.is_masked(y):
+            return np.asarray(y)
+        objects: NDArray[Any] = y.data.astype(object)
+        objects[np.ma.getmaskarray(y)] = None
+        return objects
     if isinstance(y, np.ndarray):
         return y
+    if isinstance(y, torch.Tensor):
+        return array_of_tensor(y, "y")
+    if hasattr(y, "to_pylist"):  # of pyarrow, whose gaps would be the number NaN
+        return np.array(y.to_pylist(), dtype=object)
     dtype = getattr(y, "dtype", None)
     if dtype is not None and (not isinstance(dtype, np.dtype) or dtype.kind == "f"):
         return np.asarray(y, dtype=object)  # of pandas, where NaN is no value
@@ -94,6 +107,11 @@ def _without_gaps(array: NDArray[Any], missing_label: Any) -> NDArray[Any]:
             return known if known.dtype.kind in "biuf" else array
         else:
             filled = np.full(len(array), missing_label, dtype=object)
+    elif known.dtype.kind == "U":
+        raise TypeError(
+            f"missing_label={missing_label!r} cannot stand among words: pass "
+            "missing_label=None, which NaN and other gaps count as, too."
+        )
     elif known.dtype.kind not in "biuf":
         filled = np.full(len(array), missing_label, dtype=object)
     else:

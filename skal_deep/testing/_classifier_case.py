@@ -3,15 +3,17 @@
 import pickle
 import random
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from skactiveml.utils import is_labeled
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from torch import nn
@@ -41,28 +43,40 @@ def small_vectors() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
 
 
 @dataclass
-class ClassifierCase:
-    """A classifier, and data to check it with.
+class ModelCase(ABC):
+    """A model, and data to check it with.
 
     Attributes
     ----------
     template : object
-        The classifier, not fitted; it is cloned for each fit.
+        The model, not fitted; it is cloned for each fit.
     X : array-like of shape (n_samples, ...)
         Inputs.
     y_true : ndarray of shape (n_samples,)
-        Their labels: 0, 1, 2 and so on.
+        Their labels: 0, 1, 2 and so on, or numbers to predict.
     """
 
     template: Any
     X: Any
-    y_true: NDArray[np.int64]
+    y_true: NDArray[Any]
+
+    missing: ClassVar[Any] = -1
+    question: ClassVar[str] = "predict_proba"
+
+    @abstractmethod
+    def predict(self, model: Any, X: Any = None) -> NDArray[Any]:
+        """Return what a fitted model says of rows, those of the case where none is."""
+
+    @abstractmethod
+    def answers(self, model: Any) -> dict[str, Callable[[Any], NDArray[Any]]]:
+        """Return what may be asked for rows, each answer with the rows on axis 0."""
 
     @property
-    def y(self) -> NDArray[np.int64]:
-        """The labels of the first two thirds, -1 after that."""
+    def y(self) -> NDArray[Any]:
+        """The labels of the first two thirds, missing after that."""
         n_labeled = min(_N_LABELED, 2 * len(self.y_true) // 3)
-        return np.where(np.arange(len(self.y_true)) < n_labeled, self.y_true, -1)
+        known = np.arange(len(self.y_true)) < n_labeled
+        return np.where(known, self.y_true, self.missing)
 
     @property
     def takes_missing_labels(self) -> bool:
@@ -70,18 +84,18 @@ class ClassifierCase:
         return "missing_label" in self.template.get_params(deep=False)
 
     def classifier(self, **params: Any) -> Any:
-        """Return a classifier that is not fitted."""
+        """Return a model that is not fitted."""
         clf, known = clone(self.template), self.template.get_params(deep=False)
         if "random_state" in known:
             params = {"random_state": 0, **params}
         return clf.set_params(**{k: v for k, v in params.items() if k in known})
 
     def fit(self, clf: Any = None, X: Any = None, y: Any = None) -> Any:
-        """Return the classifier, fitted to what is known, with warnings suppressed."""
+        """Return the model, fitted to what is known, with warnings suppressed."""
         clf = self.classifier() if clf is None else clf
         X, y = self.X if X is None else X, self.y if y is None else y
         if not self.takes_missing_labels:
-            known = np.flatnonzero(np.asarray(y) != -1)
+            known = np.flatnonzero(is_labeled(np.asarray(y), self.missing))
             X, y = X[known], y[known]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -89,34 +103,48 @@ class ClassifierCase:
 
     @cached_property
     def fitted(self) -> Any:
-        """A classifier that is fitted to what is known, and used by several checks."""
+        """A model that is fitted to what is known, and used by several checks."""
         return self.fit()
 
     @cached_property
-    def proba_NC(self) -> NDArray[Any]:
-        """Its probabilities for all rows."""
-        return np.asarray(self.fitted.predict_proba(self.X))
-
-    def answers(self, clf: Any) -> dict[str, Callable[[Any], NDArray[Any]]]:
-        """Return what may be asked for rows, each answer with the rows on axis 0."""
-        model: Any = as_model(clf)
-        found: dict[str, Callable[[Any], NDArray[Any]]] = {
-            "predict_proba": lambda X: np.asarray(clf.predict_proba(X))
-        }
-        if isinstance(model, SamplesProba):
-            found["sample_proba"] = lambda X: _rows_first(model.sample_proba(X, 8, 7))
-        if hasattr(model, "embed"):
-            found["embed"] = lambda X: model.embed(X).numpy(force=True)
-        return found
+    def predicted(self) -> NDArray[Any]:
+        """What it says of all rows."""
+        return self.predict(self.fitted)
 
     def modules(self, clf: Any) -> list[nn.Module]:
-        """Return the modules inside a fitted classifier."""
+        """Return the modules inside a fitted model."""
         nets = [*getattr(clf, "nets_", [])]
         nets += [clf] if hasattr(clf, "module_") else []
         return [part for net in nets for part in net.module_.modules()]
 
 
-def _rows_first(draws_SNC: Any) -> NDArray[Any]:
+class ClassifierCase(ModelCase):
+    """A classifier, and data to check it with; see :class:`ModelCase`."""
+
+    def predict(self, model: Any, X: Any = None) -> NDArray[Any]:
+        """Return the probabilities that a fitted classifier gives rows."""
+        return np.asarray(model.predict_proba(self.X if X is None else X))
+
+    @property
+    def proba_NC(self) -> NDArray[Any]:
+        """Its probabilities for all rows."""
+        return self.predicted
+
+    def answers(self, model: Any) -> dict[str, Callable[[Any], NDArray[Any]]]:
+        """Return what may be asked for rows, each answer with the rows on axis 0."""
+        asked: Any = as_model(model)
+        found: dict[str, Callable[[Any], NDArray[Any]]] = {
+            "predict_proba": lambda X: np.asarray(model.predict_proba(X))
+        }
+        if isinstance(asked, SamplesProba):
+            found["sample_proba"] = lambda X: rows_first(asked.sample_proba(X, 8, 7))
+        if hasattr(asked, "embed"):
+            found["embed"] = lambda X: asked.embed(X).numpy(force=True)
+        return found
+
+
+def rows_first(draws_SNC: Any) -> NDArray[Any]:
+    """Return draws (S, N, ...) with the rows on axis 0."""
     return np.moveaxis(torch.as_tensor(draws_SNC).numpy(force=True), 0, 1)
 
 

@@ -8,8 +8,7 @@ from numpy.typing import ArrayLike
 from skal_deep.testing import _classifier_conduct  # noqa: F401, lists its checks
 from skal_deep.testing._classifier_case import ClassifierCase, small_vectors
 from skal_deep.testing._classifier_checks import CHECKS
-from skal_deep.testing._conformance import ConformanceReport
-from skal_deep.testing._promises import failure
+from skal_deep.testing._conformance import ConformanceReport, run_checks
 
 
 def check_classifier(
@@ -75,23 +74,4 @@ def check_classifier(
     n_classes = len(np.unique(y))
     if not np.array_equal(np.unique(y), np.arange(n_classes)):
         raise ValueError("Labels must be the whole numbers from 0, all of them.")
-    unknown = [name for name in skip if not any(_is(check, name) for check in CHECKS)]
-    if unknown:
-        raise ValueError(f"There is no check called {unknown[0]!r}.")
-    failures, n_checks = {}, 0
-    case = ClassifierCase(clf, X, y)
-    for check in CHECKS:
-        if any(_is(check, name) for name in skip):
-            continue
-        n_checks += 1
-        if (message := failure(check, case)) is not None:
-            failures[check.__name__] = message
-    report = ConformanceReport(type(clf).__name__, failures, n_checks)
-    if failures and raise_on_failure:
-        raise AssertionError(repr(report))
-    return report
-
-
-def _is(check: Any, name: str) -> bool:
-    """Whether a check goes by a name, the beginning of which may be left out."""
-    return bool(check.__name__.endswith(name.removeprefix("check_")))
+    return run_checks(CHECKS, ClassifierCase(clf, X, y), skip, raise_on_failure)

@@ -1,5 +1,6 @@
 """The checks of a strategy as one call, with a report."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,6 +109,40 @@ def check_query_strategy(
             if (message := failure(check, case)) is not None:
                 failures[f"{check.__name__} ({kind})"] = message
     report = ConformanceReport(type(strategy).__name__, failures, n_checks)
+    if failures and raise_on_failure:
+        raise AssertionError(repr(report))
+    return report
+
+
+def run_checks(
+    checks: Iterable[Callable[[Any], None]],
+    case: Any,
+    skip: tuple[str, ...],
+    raise_on_failure: bool,
+) -> ConformanceReport:
+    """Run the checks of a model, and report on them.
+
+    Parameters
+    ----------
+    checks : iterable of callable
+        Each takes the case, and raises if a promise is broken.
+    case : ModelCase
+        The model, and data.
+    skip : tuple of str
+        Names of checks to leave out, the beginning of which may be left out, too.
+    raise_on_failure : bool
+        Whether to raise when a check fails.
+    """
+    checks = list(checks)
+    endings = [name.removeprefix("check_") for name in skip]
+    for ending in endings:
+        if not any(check.__name__.endswith(ending) for check in checks):
+            raise ValueError(f"There is no check called {ending!r}.")
+    wanted = [check for check in checks if not check.__name__.endswith(tuple(endings))]
+    told = {check.__name__: failure(check, case) for check in wanted}
+    failures = {name: message for name, message in told.items() if message is not None}
+    name = type(case.template).__name__
+    report = ConformanceReport(name, failures, len(wanted))
     if failures and raise_on_failure:
         raise AssertionError(repr(report))
     return report

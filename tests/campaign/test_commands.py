@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
@@ -242,6 +243,22 @@ def test_the_afternoon_of_a_page_runs_as_written(
         code, _, err = run(*line)
         assert code == 0, err
     assert (tmp_path / "result" / "labels.csv").exists()
+
+
+def test_referees_from_the_command_line(tmp_path, run):
+    np.save(tmp_path / "X.npy", np.random.default_rng(0).normal(size=(200, 3)))
+    args = ["init", tmp_path / "c", "--embeddings", tmp_path / "X.npy"]
+    args += ["--classes", "a,b", "--budget", "40"]
+    code, _, err = run(*args, "--referee-share", "0.9")
+    assert code == 2
+    assert "below 1 - control_share" in err
+    assert run(*args, "--referee-share", "0.2")[0] == 0
+    assert Campaign(tmp_path / "c").settings.referee_share == 0.2
+    code, _, err = run("init", tmp_path / "c", "--referee-share", "0.1")
+    assert code == 2
+    assert "--referee-share was decided when" in err
+    _, out, _ = run("status", tmp_path / "c", "--json")
+    assert json.loads(out)["choice"]["word"] == "no difference shown"
 
 
 def test_what_is_next_when_the_budget_is_spent(digits, run):

@@ -51,7 +51,13 @@ def test_a_campaign_picks_what_a_simulation_picks(digits, strategy, tmp_path):
     X, _, ids = played.campaign.data()
     y = np.array([int(played.truth[name]) for name in ids])
     learner = SimulatedActiveLearner(
-        probe(), strategy, n_initial=12, batch_size=5, n_cycles=3, test_size=None
+        probe(),
+        strategy,
+        n_initial=12,
+        batch_size=5,
+        n_cycles=3,
+        test_size=None,
+        scoring="accuracy",
     )
     start = start_of(learner, 3, GivenData(X, y))
     rounds = [one.indices for one in play(learner, 3, start)]
@@ -362,7 +368,7 @@ def test_a_regression_campaign(tmp_path):
 def test_a_situation_knows_what_trains():
     empty = np.empty(0, np.intp)
     y = np.array([np.nan, 1.0, np.nan])
-    situation = Situation(np.eye(3), y, empty, empty, empty, empty, np.nan)
+    situation = Situation(np.eye(3), y, empty, empty, empty, empty, empty, np.nan)
     assert situation.trained_on.tolist() == [1]
 
 

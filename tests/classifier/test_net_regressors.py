@@ -12,6 +12,8 @@ from skal_deep.classifier import (
     DeepEnsembleRegressor,
     LaplaceRegressor,
     MCDropoutRegressor,
+    PBPRegressor,
+    SWAGRegressor,
 )
 from skal_deep.modules import MLP
 from skal_deep.pool import BALD, EPIG, LCMD, BatchBALD, CoreSet
@@ -42,6 +44,7 @@ KINDS = {
     "dropout": lambda net, **kw: MCDropoutRegressor(net, **{"n_samples": 60, **kw}),
     "ensemble": lambda net, **kw: DeepEnsembleRegressor(net, n_estimators=3, **kw),
     "laplace": LaplaceRegressor,
+    "swag": lambda net, **kw: SWAGRegressor(net, n_samples=20, n_collected=5, **kw),
 }
 
 
@@ -62,7 +65,7 @@ def test_the_contract_of_a_posterior(make):
     np.testing.assert_allclose(noise, 0.25)
     assert reg.score(X[30:], TARGET[30:]) > 0.6
     draws = reg.sample_predictions(X, 500, 0)
-    spread = 5 * np.sqrt(epistemic.max() / 60)
+    spread = 5 * np.sqrt(epistemic.max() / 20)
     np.testing.assert_allclose(draws.mean(0), mean, atol=spread)
     for rows in (slice(1), slice(20, 27), slice(None, None, -1)):
         np.testing.assert_allclose(
@@ -136,3 +139,86 @@ def test_the_evidence_of_a_trained_net_finds_too_little_noise():
         for noise in ("evidence", "cv")
     )
     assert evidence.noise_variance_ < 0.5 * folds.noise_variance_
+
+
+def test_labels_under_a_mixture_have_its_density():
+    reg = DeepEnsembleRegressor(net(), n_estimators=3, noise=0.25, random_state=0)
+    reg.fit(X, Y)
+    draws = reg.sample_predictions(X)
+    each = np.exp(-((draws - TARGET) ** 2) / 0.5) / np.sqrt(0.5 * np.pi)
+    density = reg.log_predictive_density(X, TARGET)
+    np.testing.assert_allclose(density, np.log(each.mean(0)), rtol=1e-5, atol=1e-6)
+
+
+def test_covariances_of_the_last_layer_are_those_of_draws():
+    reg = LaplaceRegressor(net(), noise=0.25, random_state=0).fit(X, Y)
+    draws = reg.sample_predictions(X[:6], 20_000, 0)
+    covariance = reg.joint_covariance(X[:6])
+    np.testing.assert_allclose(
+        np.cov(draws.T), covariance, atol=0.05 * covariance.max()
+    )
+    np.testing.assert_allclose(
+        covariance.diagonal(), reg.predict_variance(X[:6])[0], rtol=1e-6
+    )
+
+
+def test_weights_are_collected_by_small_batches():
+    """In one batch of all labels there is no noise that would move the weights."""
+    given = net(batch_size=-1, optimizer=torch.optim.SGD, lr=0.05)
+    reg = SWAGRegressor(given, n_collected=10, random_state=0).fit(X, Y)
+    assert reg.predict_variance(X)[0].mean() > 1e-4
+    assert reg.nets_[0].batch_size == -1
+    assert given.batch_size == -1
+    with pytest.raises(CapabilityError, match="raise the learning rate"):
+        SWAGRegressor(given, n_collected=2, collect_lr=1e-30, random_state=0).fit(X, Y)
+
+
+# probabilistic backpropagation
+
+
+def pbp(**params):
+    return PBPRegressor(**{"n_hidden": 20, "n_epochs": 10, "random_state": 0} | params)
+
+
+def test_moments_of_one_hidden_layer_are_exact():
+    reg = pbp().fit(X, Y)
+    epistemic, noise = reg.predict_variance(X)
+    draws = reg.sample_predictions(X, 4_000, 0)
+    np.testing.assert_allclose(draws.var(0), epistemic, rtol=0.12)
+    size = np.sqrt(epistemic)
+    np.testing.assert_allclose((draws.mean(0) - reg.predict(X)) / size, 0, atol=0.08)
+    np.testing.assert_array_equal(noise, reg.noise_variance_)
+    assert reg.score(X[30:], TARGET[30:]) > 0.6
+    np.testing.assert_allclose(
+        reg.sample_predictions(X[7:9], 3, 1),
+        reg.sample_predictions(X, 3, 1)[:, 7:9],
+        rtol=1e-10,
+    )
+
+
+def test_it_is_less_sure_far_from_labels_and_surer_with_more():
+    few, many = pbp().fit(X, Y), pbp().fit(X, TARGET)
+    assert (
+        few.predict_variance(5 * X)[0].mean() > 10 * few.predict_variance(X)[0].mean()
+    )
+    assert many.predict_variance(X)[0].mean() < few.predict_variance(X)[0].mean()
+
+
+def test_targets_have_nets_of_their_own_and_no_label_is_legal():
+    reg = pbp(n_epochs=3).fit(X, TWO)
+    assert reg.sample_predictions(X, 4).shape == (4, 60, 2)
+    one = pbp(n_epochs=3).fit(X, Y)
+    np.testing.assert_allclose(reg.predict(X)[:, 0], one.predict(X))
+    with pytest.warns(UserWarning, match="no label"):
+        cold = pbp().fit(X, np.full(60, np.nan))
+    assert np.isfinite(cold.predict(X, return_std=True)).all()
+    again = pickle.loads(pickle.dumps(one))
+    np.testing.assert_array_equal(again.predict(X), one.predict(X))
+
+
+def test_weights_of_rows_are_refused_but_zero():
+    weight = np.where(np.arange(60) < 5, 0.0, 1.0)
+    without = pbp(n_epochs=2).fit(X, Y, weight)
+    assert np.isfinite(without.predict(X)).all()
+    with pytest.raises(ValueError, match="knows no weights"):
+        pbp().fit(X, Y, np.arange(60.0))

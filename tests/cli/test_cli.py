@@ -6,12 +6,15 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from skorch import NeuralNetClassifier
 
 from skal_deep import cli, pool
+from skal_deep.campaign.models import _extractors
 from skal_deep.classifier import CapabilityError, as_model
 from skal_deep.cli import _job
 from skal_deep.evaluation import SimulatedActiveLearner, compare_strategies
@@ -500,3 +503,85 @@ def test_python_m(tmp_path):
     result = subprocess.run([*command, "--help"], capture_output=True, text=True)
     assert result.returncode == 0
     assert "compare" in result.stdout
+
+
+def pets(tmp_path, n_each=20):
+    image = pytest.importorskip("PIL.Image")
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for n in range(n_each):
+            colour = (200, 9 * n, 0) if name == "cat" else (0, 9 * n, 200)
+            size = (8 + n % 3, 8)  # which a net could not take as they are
+            image.new("RGB", size, colour).save(tmp_path / "pets" / name / f"{n}.png")
+    return tmp_path / "pets"
+
+
+def colours_of_files(paths):
+    image = pytest.importorskip("PIL.Image")
+    return [image.open(path).getpixel((0, 0)) for path in paths]
+
+
+@pytest.mark.parametrize("backbone", ["pixels", "test_cli:colours_of_files"])
+def test_a_folder_embedded_first(backbone, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    args = ("--data", pets(tmp_path), "--backbone", backbone, "--strategies", "bald")
+    run(*TINY, *args, "--out", tmp_path / "out")
+    settings = json.loads((tmp_path / "out/results.json").read_text())["settings"]
+    assert settings["n_rows"] == 40
+    assert not settings["failures"]
+
+
+def test_a_backbone_computes_once(tmp_path, monkeypatch):
+    rows, own = [], _extractors.loaded
+
+    class Means(torch.nn.Module):
+        def forward(self, x):
+            rows.append(len(x))
+            return x.mean((2, 3))
+
+    def loaded(spec):
+        return Means() if spec == "timm:means" else own(spec)
+
+    monkeypatch.setattr(_extractors, "loaded", loaded)
+    args = ("--data", pets(tmp_path), "--backbone", "timm:means")
+    run(*TINY, *args, "--strategies", "random", "--out", tmp_path / "out")
+    n_once = sum(rows)
+    assert n_once >= 40
+    run(*TINY, *args, "--strategies", "random,bald", "--out", tmp_path / "out")
+    assert sum(rows) == n_once
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--data", "digits", "--backbone", "pixels"], "folder of images"),
+        (["--data", "t.csv", "--backbone", "tfidf"], "needs --text"),
+        (["--data", "t.csv", "--text", "a", "--backbone", "pixels"], "takes items"),
+        (["--data", "p", "--pixels", "8", "--backbone", "pixels"], "leave --pixels"),
+        (["--data", "t.csv", "--text", "a", "--backbone", "magic"], "no features"),
+    ],
+)
+def test_backbones_that_do_not_fit(args, message, tmp_path, monkeypatch, capsys):
+    (tmp_path / "t.csv").write_text("a,b\nx y,0\ny z,1\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        cli.main(["compare", *args])
+    assert message in capsys.readouterr().err
+
+
+def test_texts_embedded_first(tmp_path):
+    lines = [f"a {m} film {i},{m}" for i, m in enumerate(["bad", "good"] * 30)]
+    (tmp_path / "films.csv").write_text("\n".join(["review,mood", *lines]))
+    args = ("--data", tmp_path / "films.csv", "--text", "review", "--backbone", "tfidf")
+    run(*TINY, *args, "--strategies", "core-set", "--out", tmp_path / "out")
+    assert (tmp_path / "out/report.html").exists()
+
+
+def test_a_table_with_gaps_and_large_units(tmp_path):
+    lines = [f"{'' if i % 5 == 0 else 1e6 * (i % 2)},{i % 2}" for i in range(60)]
+    (tmp_path / "prices.csv").write_text("\n".join(["price,sold", *lines]))
+    args = ("--data", tmp_path / "prices.csv", "--strategies", "random")
+    with pytest.warns(UserWarning, match="12 of 60 numbers"):
+        run(*TINY, *args, "--out", tmp_path / "out")
+    settings = json.loads((tmp_path / "out/results.json").read_text())["settings"]
+    assert not settings["failures"]

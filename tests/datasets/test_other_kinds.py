@@ -34,7 +34,7 @@ def test_columns_of_words(table):
     assert data.X["length"].dtype == np.float32
     X, y = some_rows(data.X, data.y, 5, np.random.default_rng(0))
     assert len(X) == len(y) == 5
-    with pytest.raises(ValueError, match="said to hold texts or categories"):
+    with pytest.raises(ValueError, match=r"said to hold texts .* or categories"):
         load(table)
 
 
@@ -51,7 +51,7 @@ def test_parquet(tmp_path):
     frame.fillna("a").to_parquet(path)
     assert data.y.tolist() == [0, 1, -1]
     assert list(data.X.columns) == ["length", "colour"]
-    with pytest.raises(ValueError, match="which column holds texts"):
+    with pytest.raises(ValueError, match="must hold numbers"):
         load(path)
     with pytest.raises(ValueError, match="no column 'story'"):
         load(path, text="story")
@@ -78,3 +78,48 @@ def test_a_folder_of_images_for_each_class(tmp_path):
     (tmp_path / "dog" / "9.png").write_bytes(b"no")
     with pytest.raises(ValueError, match="no image, or damaged"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize("gap", ["", "NaN", " n/a "])
+@pytest.mark.parametrize("categories", [(), ("colour",)])
+def test_gaps_among_numbers_are_nan(gap, categories, tmp_path):
+    path = tmp_path / "birds.csv"
+    rows = ["1.5,red,jay", f"{gap},blue,owl", "2,,jay"]
+    header = "wing,colour,bird"
+    if not categories:
+        rows, header = [row.replace(",red", "") for row in rows], "wing,bird"
+        rows = ["1.5,jay", f"{gap},owl", "2,jay"]
+    path.write_text("\n".join([header, *rows]))
+    with pytest.warns(UserWarning, match="1 of 3 numbers of .* are missing: they are"):
+        data = load(path, categories=categories)
+    wing = data.X["wing"] if categories else data.X[:, 0]
+    np.testing.assert_array_equal(wing, np.float32([1.5, np.nan, 2]))
+    if categories:
+        assert list(data.X["colour"]) == ["red", "blue", None]
+
+
+def test_parquet_of_many_types(tmp_path):
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "birds.parquet"
+    frame = pd.DataFrame(
+        {
+            "wing": pd.array([1, None, 3], dtype="Int64"),
+            "rare": [True, False, True],
+            "colour": pd.Categorical(["red", None, "blue"]),
+            "bird": pd.Categorical(["jay", "owl", "jay"]),
+        }
+    )
+    frame.to_parquet(path)
+    with pytest.warns(UserWarning, match="1 of 6 numbers"):
+        data = load(path, categories=["colour"])
+    assert data.class_names == ("jay", "owl")
+    assert list(data.X.columns) == ["wing", "rare", "colour"]
+    assert list(data.X["colour"]) == ["red", None, "blue"]
+    np.testing.assert_array_equal(data.X["wing"], np.float32([1, np.nan, 3]))
+    with pytest.raises(ValueError, match=r"column 'colour' of .* must hold numbers"):
+        load(path)
+    assert load(path, text="colour").X.tolist() == ["red", "", "blue"]
+    frame.assign(seen=pd.Timestamp("2020-01-01"))[["seen", "bird"]].to_parquet(path)
+    with pytest.raises(ValueError, match=r"column 'seen'.*datetime64"):
+        load(path)

@@ -68,6 +68,7 @@ def typical(rows):
 @pytest.mark.parametrize("n_centers", [1, 30])
 @pytest.mark.parametrize("with_utilities", [True, False])
 def test_k_center_picks_the_farthest(rows, n_centers, with_utilities, monkeypatch):
+    monkeypatch.setattr("skal_deep.functional.k_center._FEW_NUMBERS", 0)
     monkeypatch.setattr("skal_deep.functional.k_center._FRONT_SIZE", 50)
     monkeypatch.setattr("skal_deep.functional.k_center._N_FIRST_CENTERS", 8)
     centers, points = rows[:n_centers], rows[n_centers:]

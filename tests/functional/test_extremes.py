@@ -106,6 +106,10 @@ KERNELS = {
         lambda r, k, s: functional.nearest_distinct(r, k, B, handicaps=s),
         [ROWS, KNOWN, SCORES],
     ),
+    "grouped_neighbors": (
+        lambda r, k: functional.grouped_neighbors(r, k, 2),
+        [ROWS, KNOWN],
+    ),
     "nearest_neighbors": (
         lambda r, k: functional.nearest_neighbors(r, k, 2),
         [ROWS, KNOWN],

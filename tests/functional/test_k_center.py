@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skal_deep.functional import k_center_greedy
+from skal_deep.functional import k_center, k_center_greedy
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "embeddings.npz")
 H = torch.as_tensor(GOLDEN["H"])
@@ -59,6 +59,7 @@ def test_equals_farthest_first(seed, n, n_centers, n_dims):
 def test_bounds_and_blocks_do_not_change_picks(monkeypatch, front_size, n_centers):
     points = torch.randn(200, 4, generator=torch.Generator().manual_seed(0)).double()
     expected = k_center_greedy(points[5:], points[:n_centers], 150)
+    monkeypatch.setattr("skal_deep.functional.k_center._FEW_NUMBERS", 0)
     monkeypatch.setattr("skal_deep.functional.k_center._FRONT_SIZE", front_size)
     monkeypatch.setattr("skal_deep.functional.k_center._N_FIRST_CENTERS", 2)
     monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 2_000)
@@ -70,6 +71,7 @@ def test_bounds_and_blocks_do_not_change_picks(monkeypatch, front_size, n_center
 
 
 def test_many_ties_go_to_the_lowest_position(monkeypatch):
+    monkeypatch.setattr("skal_deep.functional.k_center._FEW_NUMBERS", 0)
     monkeypatch.setattr("skal_deep.functional.k_center._FRONT_SIZE", 3)
     points = torch.tensor([[1.0], [5.0], [5.0], [5.0], [-5.0], [5.0], [5.0]])
     assert k_center_greedy(points, torch.zeros(1, 1), 7)[0].tolist()[:2] == [1, 4]
@@ -155,3 +157,28 @@ def test_bad_input():
         k_center_greedy(H, torch.full((1, 5), math.nan), 1)
     with pytest.raises(ValueError, match="batch_size"):
         k_center_greedy(H, H[:1], 0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n_centers", [0, 1, 300])
+@pytest.mark.parametrize("with_utilities", [False, True])
+def test_few_points_are_picked_as_among_many(
+    dtype, n_centers, with_utilities, monkeypatch
+):
+    source = torch.Generator().manual_seed(n_centers)
+    points = torch.randn(700, 5, generator=source, dtype=dtype)[:, :4]
+    points[100:200] = points[:100]  # and equal ones
+    centers = torch.randn(n_centers, 4, generator=source, dtype=dtype) / 9
+    few = k_center_greedy(points, centers, 50, with_utilities=with_utilities)
+    monkeypatch.setattr(k_center, "_FEW_NUMBERS", 0)
+    many = k_center_greedy(points, centers, 50, with_utilities=with_utilities)
+    assert torch.equal(few[0], many[0])
+    torch.testing.assert_close(few[1], many[1], rtol=1e-5, atol=1e-5)
+
+
+def test_few_equal_points_are_picked_in_order():
+    points = torch.ones(6, 3)
+    for centers in (points[:0], points[:2]):
+        indices, distances = k_center_greedy(points, centers, 6, with_utilities=False)
+        assert indices.tolist() == [0, 1, 2, 3, 4, 5]
+        assert distances.tolist() == [0.0] * 6

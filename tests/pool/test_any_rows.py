@@ -47,6 +47,7 @@ from skal_deep.pool import (
     MarginSampling,
     PredictiveEntropy,
 )
+from skal_deep.rows._data import as_data, check_alike
 
 RNG = np.random.default_rng(0)
 N = 40
@@ -295,7 +296,7 @@ def test_padding_is_no_word():
             LogisticRegression(),
             "LogisticRegression needs",
         ),
-        (MarginSampling(), TOKENS, LogisticRegression(), "dict of the arrays tokens"),
+        (MarginSampling(), TOKENS, LogisticRegression(), "dict of the arrays"),
         (MarginSampling(), WORDS, small_net(), "MLP needs rows of numbers.*Tfidf"),
         (MarginSampling(), FRAME, small_net(), "MLP needs rows.*ColumnTransformer"),
         (MarginSampling(), GAPS, small_net(), "NaN"),
@@ -338,6 +339,57 @@ def test_candidates_of_another_kind_are_refused(candidates, message):
         )
 
 
+LABELS_OF_ROWS = {
+    "labels": pd.Series([20, 21], index=[20, 21]),
+    "a part of a column": pd.Series(range(N))[20:22],
+    "words": pd.Series([20, 21], index=["a", "b"]),
+    "what was an index": pd.DataFrame(index=[20, 21]).reset_index()["index"],
+}
+
+
+@pytest.mark.parametrize("kind", LABELS_OF_ROWS)
+def test_labels_of_rows_are_no_positions(kind):
+    with pytest.raises(ValueError, match=r"pass candidates.to_numpy\(\)"):
+        MarginSampling().query(
+            A, Y, LogisticRegression(), candidates=LABELS_OF_ROWS[kind]
+        )
+
+
+@pytest.mark.parametrize(
+    ("candidates", "message"),
+    [
+        (pd.Series([], dtype=int), "nothing to query"),
+        (np.ma.array([20, 21], mask=[True, False]), "candidates is masked"),
+        (torch.empty(2, A.shape[1], device="meta"), "candidates is a tensor"),
+        ({"a": A}, "candidates is a dict"),
+        (WORDS[:2].tolist(), "integers"),
+        (FRAME[:3], "X, an array of numbers, needs rows of numbers"),
+    ],
+)
+def test_candidates_among_numbers_are_numbers(candidates, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        MarginSampling().query(A, Y, LogisticRegression(), candidates=candidates)
+
+
+def test_candidates_may_be_tensors_of_any_kind():
+    ask = MarginSampling(random_state=0).query
+    rows = torch.tensor(A[20:30])
+    pick = ask(A, Y, LogisticRegression(), candidates=A[20:30])
+    for given in (rows.clone().requires_grad_(), rows.to_sparse()):
+        assert ask(A, Y, LogisticRegression(), candidates=given) == pick
+    assert ask(A, Y, LogisticRegression(), candidates=torch.arange(20, 30)) == pick + 20
+    assert ask(A, Y, LogisticRegression(), candidates=pd.array(range(20, 30))) in (
+        pick + 20
+    )
+
+
+def test_parts_of_a_dict_have_no_order():
+    X = as_data({"a": A, "b": A})
+    check_alike(as_data({"b": A, "a": A}), X, "others")
+    with pytest.raises(ValueError, match="a dict of the arrays a"):
+        check_alike(as_data({"a": A}), X, "others")
+
+
 def test_positions_among_texts_and_rows_of_tables():
     model = make_pipeline(TfidfVectorizer(), LogisticRegression())
     for rows in ([20, 21, 22], np.array([20, 21, 22]), pd.Series([20, 21, 22])):
@@ -351,6 +403,17 @@ def test_targets_are_of_the_kind_of_the_pool():
     assert len(EPIG(X_target=targets, random_state=0).query(FRAME, Y, model)) == 1
     with pytest.raises(ValueError, match="X_target must be rows like those of X"):
         EPIG(X_target=A).query(FRAME, Y, model)
+    with pytest.raises(ValueError, match="X_target must be rows like those of X"):
+        EPIG(X_target=np.full((2, 2), np.nan)).query(FRAME, Y, model)
+    forest = RandomForestClassifier(5, random_state=0)
+    with pytest.raises(ValueError, match="X_target must be rows like those of X"):
+        EPIG(X_target=WORDS).query(A, Y, forest)
+    sparse = csr_matrix(A)
+    picks = [
+        EPIG(X_target=rows, random_state=0).query(sparse, Y, forest)
+        for rows in (sparse[:9], sparse[:9].tocoo())
+    ]
+    assert picks[0] == picks[1]
 
 
 def test_sparse_rows_of_any_format_are_one():
@@ -383,6 +446,27 @@ def test_embedders_take_texts_and_names_of_files(tmp_path):
 
 
 BADGE_OR_ENTROPY = PredictiveEntropy(random_state=0)
+
+
+@pytest.mark.parametrize("mark", [-1, None, np.nan])
+def test_masked_labels_are_missing(mark):
+    y = np.ma.array(LABELS, mask=np.arange(N) >= 16)
+    y.data[16:] = 0
+    ask = MarginSampling(missing_label=mark, random_state=0).query
+    pick = MarginSampling(random_state=0).query(A, Y, LogisticRegression())
+    assert ask(A, y, LogisticRegression()) == pick
+
+
+def test_labels_may_be_a_tensor_with_a_gradient():
+    y = torch.tensor(Y, dtype=torch.bfloat16, requires_grad=True)
+    ask = MarginSampling(random_state=0).query
+    assert ask(A, y, LogisticRegression()) == ask(A, Y, LogisticRegression())
+
+
+def test_nan_among_words_is_refused_with_words():
+    words = np.where(Y < 0, np.nan, LABELS.astype(str).astype(object))
+    with pytest.raises(TypeError, match="pass missing_label=None"):
+        MarginSampling(missing_label=np.nan).query(A, words, LogisticRegression())
 
 
 def test_labels_may_be_missing_as_pandas_has_it():

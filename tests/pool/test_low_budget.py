@@ -10,7 +10,15 @@ from sklearn.linear_model import LogisticRegression
 
 from skal_deep import functional
 from skal_deep.functional.neighbors import closest_pair
-from skal_deep.pool import MaxHerding, ProbCover, TypiClust, UncertaintyHerding
+from skal_deep.pool import (
+    DensityWeightedDiversity,
+    DiffusionAL,
+    JointLabelPropagation,
+    MaxHerding,
+    ProbCover,
+    TypiClust,
+    UncertaintyHerding,
+)
 from skal_deep.pool._features import k_means
 from skal_deep.testing._strategy_case import Case, small_classifier
 
@@ -190,3 +198,36 @@ def test_k_means_of_clusters_that_are_tight_and_far_apart(shape):
         for c in (found, in_double)
     )
     assert spread <= 1.01 * best
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        MaxHerding(max_data=30, random_state=0),
+        ProbCover(max_data=30, n_classes=3, random_state=0),
+        UncertaintyHerding(max_data=30, random_state=0),
+        DensityWeightedDiversity(max_data=30, random_state=0),
+        TypiClust(max_exact=10, random_state=0),
+        DiffusionAL(max_exact=30, random_state=0),
+        JointLabelPropagation(n_neighbors=8, max_exact=30, random_state=0),
+    ],
+    ids=lambda strategy: type(strategy).__name__,
+)
+def test_the_forms_for_large_pools(strategy):
+    """Distinct picks, the same for a permuted pool, exact where it is small."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 4)) + 6 * np.eye(4)[rng.integers(3, size=120)]
+    y = np.full(120, -1)
+    y[:6] = [0, 1, 2, 0, 1, 2]
+    clf = LogisticRegression()
+    picks = strategy.query(X, y, clf, batch_size=5)
+    assert len(set(picks.tolist())) == 5
+    order = rng.permutation(120)
+    again = strategy.query(X[order], y[order], clf, batch_size=5)
+    assert sorted(order[again]) == sorted(picks)
+    name = "max_data" if hasattr(strategy, "max_data") else "max_exact"
+    exact, default = (
+        clone(strategy).set_params(**{name: size}).query(X, y, clf, batch_size=5)
+        for size in (120, 10**6)
+    )
+    assert exact.tolist() == default.tolist()

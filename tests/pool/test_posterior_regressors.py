@@ -509,3 +509,22 @@ def test_another_mark_is_kept():
     y = np.nan_to_num(Y, nan=-99)
     picks = BALD(missing_label=-99).query(X, y, reg=make(missing_label=-99))
     np.testing.assert_array_equal(picks, BALD().query(X, Y, reg=make()))
+
+
+@pytest.mark.parametrize("kind", ["ours", "ridge", "process", "pipeline", "forest"])
+@pytest.mark.parametrize("strategy", [BALD, EPIG, BatchEPIG, MeanStd])
+def test_a_fitted_regressor_is_asked_as_it_is(kind, strategy):
+    reg = REGRESSORS[kind]().fit(X[:15], Y[:15])
+    before = reg.predict(X)
+    picks = strategy(random_state=0).query(X, Y, reg=reg, fit_reg=False, batch_size=3)
+    assert len(set(picks)) == 3
+    np.testing.assert_array_equal(reg.predict(X), before)
+    with pytest.raises(NotFittedError):
+        strategy().query(X, Y, reg=REGRESSORS[kind](), fit_reg=False)
+
+
+def test_who_cannot_start_without_a_label_says_who_can():
+    with pytest.raises(ValueError, match="regressor of skal_deep, such as Bayesian"):
+        BALD().query(X, np.full(60, np.nan), reg=BayesianRidge())
+    with pytest.warns(UserWarning, match="label"):
+        assert len(BALD().query(X, np.full(60, np.nan), reg=make())) == 1

@@ -6,6 +6,7 @@ from copy import deepcopy
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import torch
 from scipy.sparse import coo_array, csr_matrix
@@ -31,6 +32,12 @@ KINDS = {
     "nested lists": (ARRAY.tolist(), np.ndarray),
     "objects that are numbers": (ARRAY.astype(object), np.ndarray),
     "tensor": (torch.tensor(ARRAY, requires_grad=True), np.ndarray),
+    "negative view": (torch.tensor(ARRAY - 1j * ARRAY).conj().imag, np.ndarray),
+    "sparse tensor": (torch.tensor(ARRAY).bfloat16().to_sparse(), np.ndarray),
+    "float8": (torch.tensor(ARRAY).to(torch.float8_e4m3fn), np.ndarray),
+    "tensors": ([*torch.tensor(ARRAY, requires_grad=True).bfloat16()], np.ndarray),
+    "long double": (ARRAY.astype("longdouble"), np.ndarray),
+    "characters": (np.char.array([*"abcde"]), np.ndarray),
     "bfloat16": (torch.tensor(ARRAY).bfloat16(), np.ndarray),
     "texts": (["a", "b", "1", "2", "e"], np.ndarray),
     "text array": (np.array(["a", "bbb", "c", "d", "e"]), np.ndarray),
@@ -95,6 +102,19 @@ def test_rows_of_a_dict_are_rows_everywhere():
         ((row for row in ARRAY), r"pass list\(X\)"),
         (np.arange(N), "Reshape your data"),
         (pd.Series(range(N)), "Reshape your data"),
+        (pd.Series([1, None], dtype="Int64"), "Reshape your data"),
+        (pd.Series([True, None], dtype="boolean"), "Reshape your data"),
+        (pd.Series([1, 2], dtype=object), "Reshape your data"),
+        (pd.Series(pd.date_range("2020", periods=N)), "datetime64"),
+        (torch.empty(N, 2, device="meta"), "on meta"),
+        ([torch.empty(2, device="meta")] * N, "on meta"),
+        ({"a": torch.empty(N, device="meta")}, r"X\['a'\] is a tensor"),
+        (np.full((N, 2), 1j, dtype=object), "no numbers of float64"),
+        ([[10**400, 1]] * N, "no numbers of float64"),
+        ([*np.ma.masked_less(ARRAY, 3)], "A row of X is masked"),
+        (np.ma.masked_less(ARRAY, 3).astype(object), "filled"),
+        ({"a": np.ma.masked_less(ARRAY, 3)}, r"X\['a'\] is masked"),
+        (pl.DataFrame(ARRAY).lazy(), r"X.collect\(\)"),
         ([1, 2, 3], "Reshape your data"),
         ([[1], [1, 2]], "not all of one shape"),
         (np.zeros((N, 2), complex), "Complex data not supported"),

@@ -13,6 +13,7 @@ from skal_deep.campaign.honest._intervals import (
     mean_interval,
     upper_bound,
 )
+from skal_deep.campaign.store._rounds import CHOSEN, REFEREE
 from skal_deep.campaign.store._state import State
 from skal_deep.evaluation.risk._intervals import exact_interval
 
@@ -38,7 +39,7 @@ class ControlSample:
     n_items : int
         Size of what was sampled from.
     n_chosen : int
-        How many of those a strategy chose, and people labelled.
+        How many of those were not picked by chance, and people labelled.
     """
 
     rows: NDArray[np.intp]
@@ -89,7 +90,7 @@ def control_sample(state: State, has_features: NDArray[np.bool_]) -> ControlSamp
     sampled = is_there & state.is_reserved & (state.keys < tau)
     names = [items.ids[row] for row in np.flatnonzero(sampled)]
     labeled = [name for name in names if name in state.labels.label]
-    chosen = items.rows(state.labeled("chosen"))
+    chosen = items.rows([*state.labeled(CHOSEN), *state.labeled(REFEREE)])
     return ControlSample(
         items.rows(labeled),
         state.codes(labeled),

@@ -1,5 +1,6 @@
 """One round: which items are asked, by a strategy and by chance."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from skactiveml.pool import RandomSampling
 
 from skal_deep.campaign.store._control import n_control
+from skal_deep.campaign.store._rounds import CHOSEN, CONTROL
 from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier.door._inside import is_regressor, last_step
 from skal_deep.evaluation.risk._weights import draw_probabilities
@@ -43,6 +45,8 @@ class Situation:
         Rows that a strategy may choose.
     control : ndarray of shape (n_waiting,)
         Reserved rows that wait, the smallest key first.
+    fresh : ndarray of shape (n_fresh,)
+        Rows that are kept for referees, in any order.
     again : ndarray of shape (n_again,)
         Chosen rows to ask again before all others.
     classes : ndarray of shape (n_classes,)
@@ -55,6 +59,7 @@ class Situation:
     y: NDArray[Any]
     pool: Rows
     control: Rows
+    fresh: Rows
     again: Rows
     classes: NDArray[np.intp]
     missing_label: Any
@@ -75,8 +80,8 @@ class Pick:
     ----------
     row : int
         The item.
-    arm : {"chosen", "control"}
-        Who picked it.
+    arm : {"chosen", "control", "referee"}
+        Who picked it: a strategy, chance, or two models that disagree.
     rank : int or None
         Its place among what the strategy chose; ``None`` for a control item and for one
         that is asked again.
@@ -84,6 +89,8 @@ class Pick:
         What the strategy thought of it.
     draw : float or None
         With which probability it was drawn, where the strategy draws.
+    said : dict or None
+        Of a referee, the classes that the models of both arms predict.
     """
 
     row: int
@@ -91,6 +98,7 @@ class Pick:
     rank: int | None = None
     utility: float | None = None
     draw: float | None = None
+    said: dict[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -149,8 +157,9 @@ def plan_round(
     n_before: int,
     seed: int,
     number: int,
+    referees: Sequence[Pick] = (),
 ) -> Plan:
-    """Return what a round asks: chosen and control items, shuffled together.
+    """Return what a round asks: items of all arms, shuffled together.
 
     Rows that no strategy may see, reserved ones above all, are not among those that it
     is given, so that they cannot shape clusters or densities either.
@@ -171,9 +180,13 @@ def plan_round(
         That of the campaign.
     number : int
         Of the round, from 1 on.
+    referees : sequence of Pick, default=()
+        What two models disagree about; these are among the items that are wanted.
     """
-    wanted = rules.batch_size
-    by_chance = min(n_control(share, n_before, wanted), len(situation.control))
+    by_chance = min(
+        n_control(share, n_before, rules.batch_size), len(situation.control)
+    )
+    wanted = rules.batch_size - len(referees)
     n_choosable = len(situation.again) + len(situation.pool)
     # Where nothing is left to choose from, chance may have the rest.
     by_chance = min(
@@ -181,8 +194,8 @@ def plan_round(
     )
     again = situation.again[: wanted - by_chance]
     n_new = min(wanted - by_chance - len(again), len(situation.pool))
-    picks = [Pick(int(row), "control") for row in situation.control[:by_chance]]
-    picks += [Pick(int(row), "chosen") for row in again]
+    picks = [Pick(int(row), CONTROL) for row in situation.control[:by_chance]]
+    picks += [*referees, *(Pick(int(row), CHOSEN) for row in again)]
     strategy = None
     if n_new:
         seen = np.sort(np.concatenate([situation.trained_on, situation.pool]))
@@ -205,7 +218,7 @@ def plan_round(
             picks.append(
                 Pick(
                     int(seen[row]),
-                    "chosen",
+                    CHOSEN,
                     rank,
                     None if utility is None else float(utility),
                     None if draws is None else float(draws[rank]),

@@ -127,7 +127,7 @@ def play_campaign(
     number = 0
     while n_used < budget and len(pool) + len(waiting):
         number += 1
-        situation = Situation(X, y_shown, pool, waiting, empty, codes, missing)
+        situation = Situation(X, y_shown, pool, waiting, empty, empty, codes, missing)
         counts = (
             [n_used]
             if is_regression
@@ -156,7 +156,7 @@ def play_campaign(
         asked = np.concatenate([asked, control[-1]])
         waiting = waiting[~np.isin(waiting, control[-1])]
         n_used += len(plan.picks)
-        situation = Situation(X, y_shown, pool, waiting, empty, codes, missing)
+        situation = Situation(X, y_shown, pool, waiting, empty, empty, codes, missing)
         model = fit_round(situation, estimator, seed, number + 1)
         if model is None:
             continue

@@ -1,7 +1,7 @@
 """Where a campaign stands, for people and for scripts."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from skal_deep.campaign.honest._honest import ControlSample, agreement, control_sample
 from skal_deep.campaign.honest._intervals import clopper_pearson, mean_interval
-from skal_deep.campaign.store._rounds import CHOSEN, CONTROL, control_answers
+from skal_deep.campaign.honest._referees import choice_verdict, is_used
+from skal_deep.campaign.store._rounds import CHOSEN, CONTROL, REFEREE, control_answers
 from skal_deep.campaign.store._state import State
 from skal_deep.evaluation.advice._stopping import stopping_advice
 
@@ -21,7 +22,8 @@ _FEW_OF_CLASS = 10
 _FEW_NUMBERS = 20
 _CHOICE_NOTE = (
     "Whether choosing helped, one campaign cannot show: python -m skal_deep compare "
-    "plays strategies against chance on data that are labelled."
+    "plays strategies against chance on data that are labelled, and estimate --curve "
+    "shows models of control labels alone."
 )
 
 
@@ -85,6 +87,7 @@ def status_of(
     one = state.open_round
     counts = Counter(str(value) for value in labels.label.values())
     word, said = _advice(path, state, sample, rounds)
+    verdict = choice_verdict(state)
     changed, gone = _changed(state)
     seconds = [e.seconds for e in state.log.events if e.seconds is not None]
     content = {
@@ -98,6 +101,7 @@ def status_of(
             "chosen": len(state.labeled(CHOSEN)),
             "control": len(state.labeled(CONTROL)),
             "given": len(state.labeled(None)),
+            **({"referee": len(state.labeled(REFEREE))} if verdict else {}),
         },
         "skipped": len(labels.skipped),
         "unsure": len(labels.unsure),
@@ -106,6 +110,7 @@ def status_of(
         "rounds": rounds,
         "advice": word,
         "reason": said,
+        "choice": None if verdict is None else asdict(verdict),
         "annotators": dict(Counter(e.annotator for e in _standing(state))),
         "agreement": agreement(state, _LEVEL),
         "unreadable": [[name, line] for name, line in state.log.unreadable],
@@ -277,11 +282,12 @@ def _lines(
 ) -> list[str]:
     """Return where a campaign stands in words."""
     counted = content["labels"]
-    given = f", {counted['given']} given before" if counted["given"] else ""
+    others = f", {counted['referee']} referees" if counted.get("referee") else ""
+    others += f", {counted['given']} given before" if counted["given"] else ""
     head = (
         f"{path.name}: {content['items']:,} items, round {content['round']}, "
         f"{content['used']} of {content['budget']} labels ({counted['chosen']} chosen, "
-        f"{counted['control']} control{given})"
+        f"{counted['control']} control{others})"
     )
     for name in ("skipped", "unsure"):
         head += f", {content[name]} {name}" if content[name] else ""
@@ -331,7 +337,10 @@ def _lines(
             lines.append(f"{len(content[name])} {what}: {shown}")
     word = "cannot tell" if content["advice"] == "unclear" else content["advice"]
     lines.append(f"Advice: {word}: {content['reason']}.")
-    lines.append(_CHOICE_NOTE)
+    verdict = choice_verdict(state)
+    lines.append(_CHOICE_NOTE if verdict is None else f"Choosing: {verdict}")
+    if verdict is not None and not (state.is_fresh & ~is_used(state)).any():
+        lines[-1] += " All items kept for referees were looked at: none are asked now."
     pace = ""
     if content["seconds"] is not None:
         pace = f"Pace: {content['seconds']:.1f} s a label. "

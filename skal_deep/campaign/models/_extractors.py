@@ -5,6 +5,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any, ClassVar
 from unittest.mock import patch
 
@@ -116,6 +117,10 @@ class Net(Extractor):
         Items a pass.
     device : str
         Where to compute.
+    cache_dir : Path, default=None
+        Folder that keeps embeddings.
+    version : str, default=""
+        Part of the key of what it keeps.
     """
 
     takes = "image"
@@ -127,11 +132,18 @@ class Net(Extractor):
         preprocess: Callable[[list[Any]], Any] | None,
         batch_size: int,
         device: str,
+        cache_dir: Path | None = None,
+        version: str = "",
     ):
         super().__init__()
         self.takes = takes  # type: ignore[misc]
         self._embedder = Embedder(
-            backbone, preprocess=preprocess, batch_size=batch_size, device=device
+            backbone,
+            preprocess=preprocess,
+            batch_size=batch_size,
+            device=device,
+            cache_dir=cache_dir,
+            version=version,
         )
 
     def __call__(self, items: Sequence[Any]) -> NDArray[Any]:
@@ -193,6 +205,7 @@ def make_extractor(
     batch_size: int,
     device: str,
     download: bool,
+    cache_dir: Path | None = None,
 ) -> Extractor:
     """Return what computes features.
 
@@ -208,23 +221,27 @@ def make_extractor(
         Where to compute.
     download : bool
         Whether weights may be fetched from the internet.
+    cache_dir : Path, default=None
+        Folder in which a frozen model keeps embeddings.
     """
+    kept: dict[str, Any] = {"cache_dir": cache_dir, "version": spec}
     library, _, name = spec.partition(":")
     if spec == "pixels":
         extractor: Extractor = Pixels()
     elif spec == "tfidf":
         extractor = Words()
     elif library == "torchvision" and name:
-        extractor = Net(_torchvision(name, download), "image", None, batch_size, device)
+        net = _torchvision(name, download)
+        extractor = Net(net, "image", None, batch_size, device, **kept)
     elif library == "timm" and name:
         with _offline(not download), _fetching(spec, download):
             backbone = loaded(spec)
-        extractor = Net(backbone, "image", None, batch_size, device)
+        extractor = Net(backbone, "image", None, batch_size, device, **kept)
     elif library == "transformers" and name:
         with _offline(not download), _fetching(spec, download):
             backbone, preprocess = _transformers(name, kind)
         takes = "image" if kind == "image" else "text"
-        extractor = Net(backbone, takes, preprocess, batch_size, device)
+        extractor = Net(backbone, takes, preprocess, batch_size, device, **kept)
     elif name:
         extractor = Function(spec)
     else:

@@ -32,7 +32,7 @@ def probe(is_regression: bool) -> Any:
     A strategy that asks the logistic regression for draws gets those of its Laplace
     posterior. What it predicts is its most probable weights: these predicted better
     than the mean of 20 draws of :func:`bayesian_probe`, and as well as that of 100, in
-    a twentieth of the time.
+    a tenth of the time.
 
     Parameters
     ----------

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _SMALLEST_RESERVE = 50
+# Two models mostly agree: so many items are looked at for each one that is asked.
+FRESH_PER_REFEREE = 10
 
 
 def control_keys(salt: str, ids: Iterable[str]) -> NDArray[np.float64]:
@@ -70,8 +72,31 @@ def reserve_for(
     return float(np.sort(keys)[wanted])
 
 
+def fresh_for(
+    keys: NDArray[np.float64], share: float, budget: int, reserve: float
+) -> float:
+    """Return the share of the largest keys, whose items are kept for referees.
+
+    Parameters
+    ----------
+    keys : ndarray of shape (n_items,)
+        Keys of all items.
+    share : float
+        Share of referees in each batch.
+    budget : int
+        How many labels may be asked for.
+    reserve : float
+        The key below which items are control, or wait to be.
+    """
+    wanted = min(round(FRESH_PER_REFEREE * share * budget), len(keys) // 4)
+    others = np.sort(keys[keys >= reserve])
+    # Strictly above the reserve, and some are left to choose from.
+    wanted = min(wanted, len(others) // 2)
+    return float(1 - others[-wanted]) if wanted else 0.0
+
+
 def n_control(share: float, n_before: int, n_new: int) -> int:
-    """Return how many items of a batch are control items.
+    """Return how many items of a batch are control items, or referees.
 
     Counted over all batches the share is right, for small ones, too.
 

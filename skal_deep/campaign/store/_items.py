@@ -3,9 +3,10 @@
 import csv
 import dataclasses
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
@@ -16,6 +17,7 @@ from skal_deep.campaign.store._files import digest_of_ids, replace
 
 NAME = "items.csv"
 _HEADER = ["id", "path", "size", "mtime_ns", "digest", "added", "gone"]
+_ROWS_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -85,26 +87,17 @@ class Items:
             reader = csv.reader(file)
             try:
                 header = next(reader, None)
-                rows = list(reader)
+                if header is None or header[: len(_HEADER)] != _HEADER:
+                    raise ValueError(
+                        f"{path} begins with {header}, and should begin with "
+                        f"{_HEADER}: put the right file back."
+                    )
+                columns = _columns_of(reader, len(header), path)
             except csv.Error as error:
                 raise ValueError(
                     f"{path}, line {reader.line_num}: {error}. Put the right file back."
                 ) from error
-        if header is None or header[: len(_HEADER)] != _HEADER:
-            raise ValueError(
-                f"{path} begins with {header}, and should begin with {_HEADER}: "
-                "put the right file back."
-            )
-        try:
-            columns = [list(column) for column in zip(*rows, strict=True)]
-        except ValueError as error:
-            columns = []
-            wrong = next(row for row in rows if len(row) != len(rows[0]))
-            raise ValueError(
-                f"{path}, the line {','.join(wrong)[:60]!r}: {len(wrong)} entries for "
-                f"{len(_HEADER)} columns. Put the right file back."
-            ) from error
-        items = cls(*columns[: len(_HEADER)]) if columns else cls.empty()
+        items = cls(*columns[: len(_HEADER)])
         if len(items.row_of) < len(items):
             name = next(n for r, n in enumerate(items.ids) if items.row_of[n] != r)
             raise ValueError(
@@ -227,6 +220,21 @@ class Items:
     def same_as(self, other: "Items") -> bool:
         """Return whether nothing has changed."""
         return self._columns() == other._columns()
+
+
+def _columns_of(rows: Iterator[list[str]], width: int, path: Path) -> list[list[str]]:
+    """Return the columns of a table, which must have the same width in each row."""
+    columns: list[list[str]] = [[] for _ in range(width)]
+    # A million rows at once would be gone through again and again for garbage.
+    while some := list(islice(rows, _ROWS_AT_ONCE)):
+        if wrong := next((row for row in some if len(row) != width), None):
+            raise ValueError(
+                f"{path}, the line {','.join(wrong)[:60]!r}: {len(wrong)} entries for "
+                f"{width} columns. Put the right file back."
+            )
+        for column, values in zip(columns, zip(*some, strict=True), strict=True):
+            column.extend(values)
+    return columns
 
 
 def unused(name: str, taken: set[str]) -> str:

@@ -13,7 +13,7 @@ from skal_deep.campaign.store._files import draft_of, write_once
 from skal_deep.campaign.store._settings import SCHEMA
 
 FOLDER = "rounds"
-CHOSEN, CONTROL = "chosen", "control"
+CHOSEN, CONTROL, REFEREE = ARMS = ("chosen", "control", "referee")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,27 @@ def _is_round(content: Any, number: int) -> bool:
         and isinstance(content["model"]["name"], str)
         and (strategy is None or isinstance(strategy["class"], str))
         and all(isinstance(name, str) for name in ids)
-        and all(item["arm"] in (CHOSEN, CONTROL) for item in content["items"])
+        and all(_is_item(item) for item in content["items"])
+        and _is_comparison(content.get("comparison"), content["items"])
+    )
+
+
+def _is_item(item: dict[str, Any]) -> bool:
+    said = item["said"] if item["arm"] == REFEREE else {CHOSEN: "", CONTROL: ""}
+    return item["arm"] in ARMS and all(
+        isinstance(said[arm], str) for arm in (CHOSEN, CONTROL)
+    )
+
+
+def _is_comparison(about: Any, items: list[dict[str, Any]]) -> bool:
+    has_referees = any(item["arm"] == REFEREE for item in items)
+    if about is None:
+        return not has_referees
+    return (
+        isinstance(about["n_arm"], int)
+        and 0 <= about["until"] <= 1
+        and 0 <= about["disagreement"] <= 1
+        and (about["disagreement"] > 0 or not has_referees)
     )
 
 

@@ -150,6 +150,16 @@ class Settings:
         return float(self.content["control"]["reserve"])
 
     @property
+    def referee_share(self) -> float:
+        """Which share of each batch judges whether choosing helps; mostly none."""
+        return float(self.content["control"].get("referees", 0))
+
+    @property
+    def fresh(self) -> float:
+        """Items with a key of one less this, or larger, are kept for referees."""
+        return float(self.content["control"].get("fresh", 0))
+
+    @property
     def features(self) -> str | None:
         """Name of the features that strategies and models see."""
         return self.content.get("features")
@@ -182,7 +192,8 @@ def _checks(content: Mapping[str, Any]) -> dict[str, bool]:
         "seed": isinstance(content.get("seed"), int),
         "budget": _is_whole(content.get("budget"), 1),
         "control": isinstance(control, dict)
-        and all(_is_share(control.get(name)) for name in ("share", "reserve")),
+        and all(_is_share(control.get(name)) for name in ("share", "reserve"))
+        and all(_is_share(control.get(name, 0)) for name in ("referees", "fresh")),
         # A name of a file, so that it cannot lead out of the campaign's folder.
         "features": features is None
         or (isinstance(features, str) and Path(features).name == features),

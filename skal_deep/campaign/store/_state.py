@@ -11,7 +11,7 @@ from skal_deep.campaign.store._control import control_keys
 from skal_deep.campaign.store._events import OK, Event, Log
 from skal_deep.campaign.store._items import Items
 from skal_deep.campaign.store._labels import Labels, current_labels
-from skal_deep.campaign.store._rounds import CHOSEN, CONTROL, Round
+from skal_deep.campaign.store._rounds import CHOSEN, CONTROL, REFEREE, Round
 from skal_deep.campaign.store._settings import Settings
 
 Rows = NDArray[np.intp]
@@ -101,12 +101,20 @@ class State:
 
     @cached_property
     def is_reserved(self) -> NDArray[np.bool_]:
-        """Which items no strategy sees: small keys, without a label given before."""
-        reserved = self.has_small_key.copy()
-        for name, row in self._rows_of(self.labels.answers):
-            if name not in self.arms:  # given before: it trains, and is never control
-                reserved[row] = False
-        return reserved
+        """Which items are control, or wait to be: small keys, no label given before."""
+        return self.has_small_key & ~self._is_given
+
+    @cached_property
+    def is_fresh(self) -> NDArray[np.bool_]:
+        """Which items are kept for referees: large keys, no label given before."""
+        return (self.keys >= 1 - self.settings.fresh) & ~self._is_given
+
+    @cached_property
+    def _is_given(self) -> NDArray[np.bool_]:
+        """Which items had a label before the campaign: they train."""
+        given = np.zeros(len(self.items), dtype=bool)
+        given[self.items.rows(n for n in self.labels.answers if n not in self.arms)] = 1
+        return given
 
     @cached_property
     def is_answered(self) -> NDArray[np.bool_]:
@@ -163,7 +171,7 @@ class State:
 
         Parameters
         ----------
-        arm : {"chosen", "control"} or None
+        arm : {"chosen", "control", "referee"} or None
             Which arm; ``None`` for those that were never asked.
         """
         return [name for name in self.labels.label if self.arms.get(name) == arm]
@@ -174,9 +182,9 @@ class State:
         Parameters
         ----------
         with_control : bool, default=False
-            Whether the control items train, too.
+            Whether control items and referees train, too.
         """
-        arms = {CHOSEN, None} | ({CONTROL} if with_control else set())
+        arms = {CHOSEN, None} | ({CONTROL, REFEREE} if with_control else set())
         names = [n for n in self.labels.label if self.arms.get(n) in arms]
         return sorted(names, key=self.items.row_of.__getitem__)
 

@@ -404,7 +404,8 @@ _POSTERIOR_OF_NUMBERS = (
 )
 _NET_OR_LINEAR = (
     "Pass a neural net, DeepClassifier or a skorch net, or, where X holds embeddings, "
-    "BayesianLinearClassifier or LogisticRegression."
+    "BayesianLinearClassifier or LogisticRegression, for numbers "
+    "BayesianLinearRegressor or Ridge."
 )
 # What to tell a user whose classifier lacks a capability.
 REMEDIES: dict[type, str] = {

@@ -110,9 +110,12 @@ def fit_on_labeled(
             raise ValueError("A Pipeline with a plain skorch net needs a first label.")
         return clf.initialize()
     elif not len(labeled):
+        ours = "classifier of skal_deep with `classes` given"
+        if is_regressor(last):
+            ours = "regressor of skal_deep, such as BayesianLinearRegressor"
         raise ValueError(
             f"{type(last).__name__} cannot be fitted without a label. Label some rows "
-            "first, or use a classifier of skal_deep with `classes` given."
+            f"first, or use a {ours}."
         )
     if weight is not None:
         weight = weight[labeled]

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, solve_triangular
+from sklearn.exceptions import NotFittedError
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import (
     RBF,
@@ -55,6 +56,11 @@ def _prior(reg: Any, rows: Array, others: Array) -> Array:
 
     Given two arrays, such a kernel takes all rows for different ones.
     """
+    if not hasattr(reg, "X_train_"):  # scikit-learn's own would answer by the prior
+        raise NotFittedError(
+            f"This {type(reg).__name__} is not fitted yet. Call `fit`, or pass "
+            "fit_reg=True."
+        )
     return np.asarray(reg.kernel_(rows, others))
 
 
@@ -210,6 +216,8 @@ def _draws(
     of it: Wilson et al., Efficiently Sampling Functions from Gaussian Process
     Posteriors, ICML, 2020. So rows in parts belong to the same draw.
     """
+    rows = _as_array(X)
+    _prior(reg, rows[:1], rows[:1])  # says so if nothing is fitted
     train = reg.X_train_
     features = _features(reg.kernel_, train.shape[1], random_state)
     rng = np.random.default_rng([random_state, 1])

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -22,9 +21,10 @@ from skal_deep.classifier.net._answers import (
 )
 from skal_deep.classifier.net._batches import as_input
 from skal_deep.classifier.net._compiled import compiled_training, eager_module
+from skal_deep.classifier.net._in_memory import in_memory
 from skal_deep.classifier.net._interrupts import replace_methods, run_training
 from skal_deep.classifier.net._output import SOFTMAX, let_skorch_read
-from skal_deep.classifier.net._reading import first_input
+from skal_deep.classifier.net._reading import first_input, training_reads
 from skal_deep.classifier.net._row_weights import weighted_rows
 from skal_deep.classifier.net._splits import make_trainable, normalises_batches
 from skal_deep.modules import isolated_rng
@@ -195,9 +195,14 @@ def train_on(
         weight = None if weight is None else np.repeat(weight, 2, axis=0)
     X = as_input(net, X)
     has_lost_split = make_trainable(net, X, y)
-    weighted = nullcontext() if weight is None else weighted_rows(net, X, weight)
+    weighted = in_memory(net) if weight is None else weighted_rows(net, X, weight)
     try:
-        with weighted, replace_methods(net, infer=partial(readable_output, net.infer)):
+        # the weights outside: they know the data set that the net itself has made
+        with (
+            training_reads(net),
+            weighted,
+            replace_methods(net, infer=partial(readable_output, net.infer)),
+        ):
             run_training(net, X, y)
     except KeyError as error:
         if not (has_lost_split and "valid" in str(error)):

@@ -1,6 +1,7 @@
-"""The check that a net's own data set reads a row the same way each time."""
+"""How a net's own data set is read: for scoring always alike, for training as it is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,9 @@ import torch
 from numpy.typing import NDArray
 from skorch import NeuralNet
 from skorch.dataset import Dataset
+from torch.utils.data import Subset
 
+from skal_deep.classifier.net._interrupts import replace_methods
 from skal_deep.modules import isolated_rng
 
 # What augments changes one of so many reads, unless it hardly ever does.
@@ -51,9 +54,39 @@ def check_reading(net: NeuralNet, X: NDArray[Any]) -> None:
     raise ValueError(
         f"Reading a row twice from the net's data set {name} gives two inputs, so that "
         "predictions would change from call to call. It must not augment rows that are "
-        "scored: there it gets no y. Augment in __getitem__ only if y was given, or in "
+        "scored: there it gets no y. Give it a method `training` that returns a data "
+        "set which augments, as skal_deep.datasets.ImageFiles has, or augment in "
         "iterator_train__collate_fn, or in the module's forward while self.training."
     )
+
+
+@contextmanager
+def training_reads(net: NeuralNet) -> Iterator[None]:
+    """Let a net's training read its data set as for training, if that has two ways.
+
+    Such a data set has a method ``training``, which returns another that augments, as
+    :class:`~skal_deep.datasets.ImageFiles` has. Validation parts are read for scoring.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        An initialised net.
+    """
+
+    def get_iterator(dataset: Any, training: bool = False) -> Any:
+        return own(_for_training(dataset) if training else dataset, training=training)
+
+    own = net.get_iterator
+    with replace_methods(net, get_iterator=get_iterator):
+        yield
+
+
+def _for_training(dataset: Any) -> Any:
+    """Return a data set, or a part of one, as it is read for training."""
+    if isinstance(dataset, Subset):
+        return Subset(_for_training(dataset.dataset), dataset.indices)
+    training = getattr(dataset, "training", None)
+    return training() if callable(training) else dataset
 
 
 def _twice(dataset: Any, collate: Any) -> tuple[list[Any], list[Any]]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from skorch import NeuralNet
 from skorch.dataset import Dataset
 
@@ -23,8 +24,11 @@ def net_rows(net: NeuralNet, X: Any) -> Any:
     X = as_data(X)
     if isinstance(X, RowDict):
         return X
-    if net.dataset is not Dataset and is_objects(X):  # names of files, for example
-        return X
+    if net.dataset is not Dataset:  # names of files, for example
+        if len(X.shape) == 1 and not is_objects(X):  # a column of a table
+            X = np.asarray(X, dtype=object)
+        if is_objects(X):
+            return X
     return numbers(X, who=f"The module {_module_name(net)}")
 
 

@@ -272,7 +272,7 @@ def _noise(measured: list[Measured]) -> Reason:
         float(picks - pool),
         _NOISE,
         f"{picks:.0%} of the picks cannot be learned from all other labels (of the "
-        f"pool {pool:.0%}): noise or outliers.",
+        f"pool {pool:.0%}): noise, outliers, or classes that this model cannot part.",
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import is_regressor
 
 from skal_deep.classifier._base import as_seed
-from skal_deep.evaluation._metrics import named_scorers
+from skal_deep.evaluation._metrics import asks_for_recalls, named_scorers, with_recalls
 from skal_deep.evaluation.comparison._begin import begin
 from skal_deep.evaluation.comparison._estimator_text import format_estimator
 from skal_deep.evaluation.comparison._failures import report_failures
@@ -111,7 +111,9 @@ def compare_strategies(
     scoring : str, callable, list or dict of these, default=None
         Metrics, as in scikit-learn, or ours; the first is the one that is compared.
         ``None`` is "accuracy", or the error of a regressor with its sign turned, see
-        :class:`SimulatedActiveLearner`.
+        :class:`SimulatedActiveLearner`. Among others "recall_by_class" stands for the
+        recall of each class, of which the report has a table. Where labels are words,
+        say which class is positive: ``make_scorer(f1_score, pos_label="spam")``.
     test_size : float, int or None, default=0.25
         Rows to score on, set aside in each repeat; ``None`` with ``X_test``.
     label_noise : float, default=0.0
@@ -185,6 +187,11 @@ def compare_strategies(
     """
     repeats, named = repeat_numbers(n_repeats), named_strategies(strategies)
     references = named_references(references, named)
+    if asks_for_recalls(scoring):
+        known = label_array(y, missing_label)
+        known = known[known_rows(known, missing_label)]
+        classes = [] if is_regressor(estimator) else np.unique(known).tolist()
+        scoring = with_recalls(scoring, classes)
     if scoring is not None:
         named_scorers(scoring)  # it says more of a wrong metric than the learner does
     if X_test is None and test_size is None:

@@ -13,7 +13,10 @@ from skal_deep.evaluation._metrics import named_scorers
 from skal_deep.evaluation._probe import check_metrics
 from skal_deep.evaluation.comparison._estimator_text import format_estimator
 from skal_deep.evaluation.comparison._result import BASELINE
-from skal_deep.evaluation.simulation._first_labels import warn_of_first_rows
+from skal_deep.evaluation.simulation._first_labels import (
+    warn_of_first_rows,
+    warn_of_prevalence,
+)
 from skal_deep.evaluation.simulation._rules import RULES, HasRules
 from skal_deep.evaluation.simulation._start import (
     GivenData,
@@ -172,6 +175,7 @@ def check_choice(learner: HasRules, y: Any, test_is_given: bool) -> None:
     classes = classes_of(learner, y, known)
     check_metrics(named_scorers(learner.scoring), learner.estimator, classes)
     warn_of_first_rows(learner, y)
+    warn_of_prevalence(learner, y)
     n_known = len(known)
     share = 0 if test_is_given else learner.test_size
     n_test = share if share >= 1 else int(np.ceil(share * n_known))

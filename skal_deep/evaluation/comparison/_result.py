@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from skal_deep.evaluation._export import json_text, write_csv
 from skal_deep.evaluation.comparison._failures import failures_text
+from skal_deep.evaluation.comparison._over_cost import curves_over_cost
 from skal_deep.evaluation.report._comparison_tables import (
     savings_table,
     summary_table,
@@ -107,6 +108,18 @@ class Comparison:
             raise ValueError(f"There is no {metric!r}, but {', '.join(self.metrics)}.")
         metrics = (metric, *(name for name in self.metrics if name != metric))
         return replace(self, metrics=metrics)
+
+    def over_cost(self) -> "Comparison":
+        """Return the same comparison over what labels cost, not over their number.
+
+        Scores at the same cost are read off each repeat's own curve, by lines between
+        its stages, so that tables and figures compare what money buys. Where they say
+        "labels" they count costs. Needs ``compare_strategies(cost=...)``; picks and
+        reference lines are left out.
+        """
+        settings = {**self.settings, "axis": "cost"}
+        rows = curves_over_cost(self)
+        return replace(self, curves=rows, settings=settings, picks=[], references=[])
 
     def curve(self, strategy: str, column: str | None = None) -> NDArray[np.float64]:
         """Return a column of the curves of a strategy, of shape (n_repeats, n_stages).

@@ -50,8 +50,8 @@ def current_error(
         ``ControlArm.role_``: rows of the role "control" are the random ones.
     level : float, default=0.95
         Probability with which the interval covers the true share. In simulations with
-        isolated strategies 95 % intervals covered .94 to .97; as folds share models,
-        that is no proof.
+        isolated strategies 95 % intervals covered .93 to .97; as folds share models,
+        nothing is proved.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
     random_state : int, RandomState or None, default=None

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 from skal_deep.evaluation._export import csv_text, json_text
+from skal_deep.evaluation._metrics import recalled
 from skal_deep.evaluation._protocol import HasAdvice, HasCurves
 from skal_deep.evaluation.report._comparison_tables import rounds_table
 from skal_deep.evaluation.report._figures import picture, small_multiples
@@ -143,12 +144,18 @@ def _numbers(comparison: HasCurves) -> Iterator[str]:
             "labels, with 95 % bands; the table of results has their means.",
         ),
     )
-    if others := list(comparison.metrics[1:]):
+    if others := [m for m in comparison.metrics[1:] if recalled(m) is None]:
         yield paragraph("The same by other metrics, with the same colours.")
         alts = [f"Learning curves: {other.replace('_', ' ')}." for other in others]
         yield small_multiples(
             others, partial(_metric_curves, comparison), "metrics", alts, 0.8
         )
+    if recalls := _recalls(comparison):
+        yield paragraph(
+            "Recall of each class at the end: the share of its test rows that are "
+            "found, a mean over the repeats that have such rows."
+        )
+        yield table_html(recalls, "matrix")
     marks = swatches(comparison.strategies)
     yield table_html(
         _verdict_second(comparison.summary()), "full", "Results of each strategy", marks
@@ -233,6 +240,22 @@ def _numbers(comparison: HasCurves) -> Iterator[str]:
 def _pair(left: str, right: str) -> str:
     """Return two pictures, side by side where the page is wide enough."""
     return f'<div class="pair">{left}{right}</div>'
+
+
+def _recalls(comparison: HasCurves) -> Table | None:
+    """Return the final recall of each class, if it was measured."""
+    rows = []
+    for metric in comparison.metrics:
+        if (label := recalled(metric)) is None:
+            continue
+        row: dict[str, Any] = {"class": label}
+        for name in comparison.strategies:
+            final = [float(each) for each in comparison.curve(name, metric)[:, -1]]
+            known = [each for each in final if each == each]  # no NaN
+            row[name] = sum(known) / len(known) if known else None
+        rows.append(row)
+    formats = dict.fromkeys(comparison.strategies, ".3f")
+    return Table(rows, formats) if rows else None
 
 
 def _metric_curves(comparison: HasCurves, metric: str, ax: Any) -> None:

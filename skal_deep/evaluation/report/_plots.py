@@ -98,7 +98,7 @@ def plot_curves(
         lines[line] = mean[-1]
     ax.set_title(_title(comparison, "Score"), loc="left", fontsize=10)
     ax.set_ylabel(_words(metric or comparison.metrics[0]))
-    _tidy(ax)
+    _tidy(ax, comparison.settings.get("axis", "labels"))
     best_first = sorted(lines, key=lambda line: np.nan_to_num(-lines[line], nan=np.inf))
     ax.legend(handles=best_first, frameon=False, loc="best")
     return ax
@@ -161,7 +161,7 @@ def plot_differences(
         ax.fill_between(n_labels, low, high, color=style["color"], alpha=0.08, lw=0)
     ax.set_title(_title(comparison, "Paired difference to random"), loc="left", size=10)
     ax.set_ylabel(f"{_words(metric or comparison.metrics[0])}, difference")
-    _tidy(ax)
+    _tidy(ax, comparison.settings.get("axis", "labels"))
     return ax
 
 
@@ -190,8 +190,8 @@ def _words(metric: str) -> str:
     return escape_formula(metric.replace("_", " "))
 
 
-def _tidy(ax: Any) -> None:
-    ax.set_xlabel("labels")
+def _tidy(ax: Any, axis: str = "labels") -> None:
+    ax.set_xlabel(axis)
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(alpha=0.25)
 

@@ -79,14 +79,3 @@ def add_label_noise(
     y = y.copy()
     y[wrong] = classes[(np.searchsorted(classes, y[wrong]) + shift) % len(classes)]
     return y
-
-
-def as_cost(cost: Any, n_rows: int) -> NDArray[Any]:
-    """Return what labels cost as an array, one positive number for each row."""
-    cost = np.asarray(cost, dtype=float)
-    if cost.shape != (n_rows,) or not (cost > 0).all():
-        raise ValueError(
-            f"cost must hold a positive number for each of the {n_rows} rows of X; its "
-            f"shape is {cost.shape}."
-        )
-    return cost

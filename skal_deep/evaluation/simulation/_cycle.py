@@ -138,6 +138,7 @@ def ask_strategy(
     batch_size: int,
     missing_label: Any = -1,
     with_utilities: bool = False,
+    cost: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.intp], NDArray[np.float64] | None, Any]:
     """Return the rows that a strategy, ours or of scikit-activeml, asks for.
 
@@ -162,6 +163,8 @@ def ask_strategy(
         Marks a row without a label.
     with_utilities : bool, default=False
         Whether to return the utilities, too.
+    cost : ndarray of shape (n_samples,), default=None
+        What each label costs, for strategies that look at it.
     """
     can_pick = (
         np.isin(np.arange(n_rows(X)), candidates)
@@ -189,6 +192,7 @@ def ask_strategy(
         candidates=candidates,
         batch_size=batch_size,
         return_utilities=with_utilities,
+        cost=cost,
     )
     picks, utilities = asked if with_utilities else (asked, None)
     return _check_picks(np.asarray(picks), can_pick, strategy), utilities, strategy

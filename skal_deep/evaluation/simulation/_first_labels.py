@@ -15,6 +15,8 @@ from skal_deep.rows._label_array import label_array
 # and so many times more than chance gives, a start is better than any in practice.
 _MANY = 5
 _OUTRUN = 4
+# From here on a model that has learned nothing looks good by accuracy.
+_ALMOST_ALL = 0.9
 
 
 def first_labels(y: NDArray[Any], rows: Rows) -> dict[Any, int]:
@@ -64,6 +66,39 @@ def warn_of_first_rows(learner: HasRules, y: Any) -> None:
                 stacklevel=3,
             )
             return
+
+
+def warn_of_prevalence(learner: HasRules, y: Any) -> None:
+    """Warn if accuracy is compared where one class makes up almost all rows.
+
+    Parameters
+    ----------
+    learner : SimulatedActiveLearner
+        Holds the settings of the simulation.
+    y : array-like of shape (n_samples,)
+        The true labels, which the annotator gives.
+    """
+    first = learner.scoring
+    first = first[0] if isinstance(first, list | tuple) else first
+    if is_regressor(learner.estimator) or not (
+        isinstance(first, str) and first == "accuracy"
+    ):
+        return
+    y = label_array(y, learner.missing_label)
+    y = y[known_rows(y, learner.missing_label)]
+    counts = first_labels(y, np.arange(len(y)))
+    common = max(counts, key=lambda label: counts[label])
+    share = counts[common] / len(y)
+    if len(counts) > 1 and share >= _ALMOST_ALL:
+        rare = min(counts, key=lambda label: counts[label])
+        warnings.warn(
+            f"{share:.1%} of the rows are of class {common!r}: to predict it alone has "
+            f"that accuracy, so that accuracy says little of the others, such as "
+            f"{rare!r} with {counts[rare]} rows. Pass scoring='balanced_accuracy', or "
+            "'average_precision' where labels are 0 and 1.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def format_counts(counts: dict[Any, float], n_shown: int = 12) -> str:

@@ -56,7 +56,16 @@ def play(
         started = time.perf_counter()
         is_query = cycle >= len(known)
         new = (
-            ask(learner, seed, estimator, start.X, y_shown, pool, cycle).rows
+            ask(
+                learner,
+                seed,
+                estimator,
+                start.X,
+                y_shown,
+                pool,
+                cycle,
+                cost=start.cost,
+            ).rows
             if is_query
             else known[cycle]
         )

@@ -23,11 +23,11 @@ from skal_deep.evaluation._probe import check_metrics
 from skal_deep.evaluation.simulation._conditions import (
     add_copies,
     add_label_noise,
-    as_cost,
 )
 from skal_deep.evaluation.simulation._cycle import check_retrain
 from skal_deep.evaluation.simulation._rules import HasRules
 from skal_deep.evaluation.simulation._streams import Purpose
+from skal_deep.rows._costs import as_cost
 from skal_deep.rows._data import (
     as_data,
     check_alike,

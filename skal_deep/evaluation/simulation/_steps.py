@@ -123,6 +123,7 @@ def ask(
     pool: Rows,
     cycle: int,
     with_utilities: bool = False,
+    cost: NDArray[np.float64] | None = None,
 ) -> Asked:
     """Return the rows to label next.
 
@@ -144,6 +145,8 @@ def ask(
         Number of this query.
     with_utilities : bool, default=False
         Whether to return the utilities, too.
+    cost : ndarray of shape (n_samples,), default=None
+        What each label costs.
     """
     strategy = rules.query_strategy
     strategy = RandomSampling() if strategy is None else strategy
@@ -163,5 +166,6 @@ def ask(
             min(rules.batch_size, len(pool)),
             rules.missing_label,
             with_utilities,
+            cost,
         )
     )

@@ -423,3 +423,27 @@ def test_questions_that_have_no_answer(change, message):
     question = {"n_labels": LABELS[:SEEN], "scores": law(LABELS[:SEEN])} | change
     with pytest.raises(ValueError, match=message):
         plan_labels(**question)
+
+
+def test_a_band_leaves_out_as_much_above_as_below():
+    """Of 39 tasks and one more, 95 % up and 95 % down hold 90 %."""
+    bank = Bank()
+    for task in range(39):
+        curve = draw_curve(np.random.default_rng(task))
+        bank.add_curve(LABELS, curve, task=str(task))
+    known = calibrate(bank, SEEN, 1)
+    up, down = known.quantiles(0.9)
+    assert up == np.sort(known.above)[37]
+    assert down == np.sort(known.below)[37]
+
+
+@pytest.mark.parametrize(
+    ("noise", "jump", "is_open"), [(0.01, 0.1, True), (0.03, 0.06, False)]
+)
+def test_a_jump_is_one_beside_the_noise(noise, jump, is_open):
+    curve = law(LABELS[:SEEN])
+    curve[::2] += noise
+    curve[1::2] -= noise
+    curve[-1] = law(LABELS[:SEEN])[-1] + jump
+    plan = plan_labels(LABELS[:SEEN], curve, bank=make_bank(40))
+    assert ("jump" in plan.is_open) == is_open

@@ -150,11 +150,12 @@ def test_a_class_at_the_mark_is_a_warning_in_a_fit():
 
 
 def test_a_regressor_is_told_how_unknown_targets_are_marked():
+    y = np.where(IS_HIGH, X[:, 0], -1)
     for call in (
-        lambda: simulated(IS_HIGH.astype(int), estimator=Ridge()),
-        lambda: compare_strategies([CoreSet()], Ridge(), X, X[:, 0], progress=False),
+        lambda: simulated(y, estimator=Ridge()),
+        lambda: compare_strategies([CoreSet()], Ridge(), X, y, progress=False),
     ):
-        with pytest.raises(ValueError, match=r"missing_label=.*it is -1"):
+        with pytest.raises(ValueError, match=r"missing_label is -1.*if -1 is a target"):
             call()
 
 

@@ -2,10 +2,14 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.base import is_regressor
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.ensemble import RandomForestRegressor
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import BayesianRidge, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -54,6 +58,36 @@ def test_curves_of_regressors(strategy, estimator):
     assert curve[RMSE][-1] > 1.2 * curve[RMSE][0]
     assert curve["r2"][-1] > 0.9
     assert len(np.unique(np.concatenate(learner.query_indices_))) == 14
+
+
+FRAME = pd.DataFrame(X, columns=[2, 0, 1])  # names that look like positions
+GAPS = np.where(X > 1.5, np.nan, X)
+ROWS = {
+    "table": (FRAME, Ridge()),
+    "polars": (pl.DataFrame(X), Ridge()),
+    "sparse": (csr_matrix(X), Ridge()),
+    "gaps": (GAPS, make_pipeline(SimpleImputer(), Ridge())),
+    "table with gaps": (
+        FRAME.mask(X > 1.5),
+        make_pipeline(SimpleImputer(), StandardScaler(), Ridge()),
+    ),
+    "texts": (
+        [" ".join("ab"[int(v > 0)] * 2 for v in x) for x in X],
+        make_pipeline(CountVectorizer(analyzer="char"), Ridge()),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_the_start_lies_all_over_rows_of_any_kind(kind):
+    rows, estimator = ROWS[kind]
+    learner = SimulatedActiveLearner(
+        estimator, n_initial=5, n_cycles=1, missing_label=np.nan, scoring="r2"
+    ).set_params(random_state=0)
+    first = learner.fit(rows, Y).query_indices_[0]
+    assert len(set(first.tolist())) == 5
+    if kind in ("table", "polars", "sparse"):
+        assert first.tolist() == simulated().query_indices_[0].tolist()
 
 
 def test_targets_that_are_unknown_are_never_queried():

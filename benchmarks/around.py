@@ -1,0 +1,236 @@
+"""What stands around kernels and nets: queries, trainings, threads, a whole study.
+
+    python -m benchmarks around [--parts query,train,threads,few,study] [--out FILE]
+
+Each line is a ratio of two times taken in turns in one process, the smallest of several
+runs each. A query is measured against its kernel on the same rows, a training against
+skorch's own loop by the same seed (and whether weights and losses are equal), two
+threads against one (and whether scores are equal), core-set among few rows against a
+numpy loop, and a study of fits and margin queries against the same by skorch and numpy.
+Processor time, but for threads.
+"""
+
+import argparse
+import sys
+import time
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from sklearn.datasets import load_digits
+
+from benchmarks._measure import provenance
+from benchmarks._net import make_net
+from benchmarks._report import write_section
+from skal_deep.classifier import DeepClassifier
+from skal_deep.classifier.net._fit import fit_net
+from skal_deep.evaluation import SimulatedActiveLearner
+from skal_deep.functional import bald, batch_bald, k_center_greedy
+from skal_deep.modules import MLP, ConvNet
+from skal_deep.pool import CoreSet, MarginSampling
+
+QUERIES = [(20_000, 256), (200_000, 64), (1_000_000, 64), (60_000, 1, 28, 28)]
+TRAININGS = [(MLP, 100, 16), (MLP, 100, 128), (MLP, 1000, 16), (ConvNet, 100, 16)]
+BALDS = [(20, 1_000_000, 10), (100, 50_000, 10), (20, 20_000, 100)]
+FEW = [200, 500, 1000, 1500]
+
+
+def in_turns(one, other, n_runs, clock=time.process_time):
+    """Return the smallest milliseconds of each of two calls, and what they returned."""
+    best, answers = [np.inf, np.inf], [one(), other()]  # warm
+    for _ in range(n_runs):
+        for side, call in enumerate((one, other)):
+            started = clock()
+            answers[side] = call()
+            best[side] = min(best[side], 1e3 * (clock() - started))
+    return best, answers
+
+
+def query():
+    """Return lines on core-set selection: the query and its kernel."""
+    yield "| CoreSet, b=100, 100 labels | ms kernel | ms query | query / kernel |"
+    yield "|---|---|---|---|"
+    for shape in QUERIES:
+        X = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+        y = np.where(np.arange(len(X)) < 100, 0, -1)
+        rows = torch.from_numpy(X.reshape(len(X), -1))
+        kernel = partial(
+            k_center_greedy, rows[100:], rows[:100], 100, with_utilities=False
+        )
+        strategy = CoreSet(random_state=0)
+        whole = partial(strategy.query, X, y, batch_size=100)
+        (inner, outer), _ = in_turns(kernel, whole, 5)
+        size = " x ".join(f"{n:,}" for n in shape)
+        yield f"| {size} | {inner:.0f} | {outer:.0f} | {outer / inner:.2f} |"
+
+
+def train():
+    """Return lines on training: ours and skorch's own loop."""
+    yield "| net, rows, mini-batch | us a step, skorch | ours | ratio | equal bits |"
+    yield "|---|---|---|---|---|"
+    rng = np.random.default_rng(0)
+    for module, n, size in TRAININGS:
+        shape = (n, 1, 8, 8) if module is ConvNet else (n, 64)
+        X, y = rng.random(shape, dtype=np.float32), rng.integers(10, size=n)
+        net = make_net(module, lr=1e-3, batch_size=size, max_epochs=max(3, 4000 // n))
+        fit = partial(fit_net, net, X, y, n_classes=10, seed=0)
+
+        def by_skorch(fit=fit):
+            with patch("skal_deep.classifier.net._fit.in_memory", nullcontext):
+                return fit()
+
+        (theirs, ours), nets = in_turns(by_skorch, fit, 3)
+        n_steps = net.max_epochs * -(-n // size)
+        weights = [list(each.module_.parameters()) for each in nets]
+        losses = [each.history[:, "train_loss"] for each in nets]
+        is_equal = losses[0] == losses[1] and all(
+            torch.equal(a, b) for a, b in zip(*weights, strict=True)
+        )
+        yield (
+            f"| {module.__name__}, {n:,}, {size} | {1e3 * theirs / n_steps:.0f} | "
+            f"{1e3 * ours / n_steps:.0f} | {theirs / ours:.2f} | {is_equal} |"
+        )
+
+
+def threads():
+    """Return lines on kernels by one thread and by two, on the clock."""
+    yield "| kernel | ms, 1 thread | ms, 2 threads | ratio | equal bits |"
+    yield "|---|---|---|---|---|"
+    generator = torch.Generator().manual_seed(0)
+    calls = {}
+    for n_draws, n, n_classes in BALDS:
+        logits = torch.randn(n_draws, n, n_classes, generator=generator)
+        name = f"BALD {n_draws} x {n:,} x {n_classes}"
+        calls[name] = partial(bald, logits.softmax(-1))
+    logits = 2 * torch.randn(100, 1000, 10, generator=generator)
+    for with_utilities in (False, True):
+        text = "with utilities" if with_utilities else "picks alone"
+        calls[f"BatchBALD 100 x 1,000 x 10, b=4, {text}"] = partial(
+            draw_batch, logits.softmax(-1), with_utilities
+        )
+    for name, call in calls.items():
+        one, two = (partial(with_threads, n, call) for n in (1, 2))
+        (alone, both), answers = in_turns(one, two, 5, time.perf_counter)
+        pairs = [each if isinstance(each, tuple) else (each,) for each in answers]
+        is_equal = all(torch.equal(a, b) for a, b in zip(*pairs, strict=True))
+        yield f"| {name} | {alone:.1f} | {both:.1f} | {alone / both:.2f} | {is_equal} |"
+    torch.set_num_threads(1)
+
+
+def draw_batch(samples, with_utilities):
+    """Return a batch of BatchBALD, by one seed."""
+    return batch_bald(
+        samples,
+        4,
+        n_configurations=8000,
+        generator=torch.Generator().manual_seed(0),
+        with_utilities=with_utilities,
+    )
+
+
+def with_threads(n_threads, call):
+    """Return what a call returns with so many threads."""
+    torch.set_num_threads(n_threads)
+    return call()
+
+
+def few():
+    """Return lines on core-set among few rows, and by numpy."""
+    yield "| rows of 64, 10 labels, b=10 | ms by numpy | ms ours | ours / numpy |"
+    yield "|---|---|---|---|"
+    for n in FEW:
+        rows = np.random.default_rng(0).standard_normal((n + 10, 64), dtype=np.float32)
+        tensor = torch.from_numpy(rows)
+        ours = partial(
+            k_center_greedy, tensor[10:], tensor[:10], 10, with_utilities=False
+        )
+        (theirs, own), picks = in_turns(
+            partial(by_numpy, rows[10:], rows[:10], 10), ours, 100
+        )
+        if picks[0] != picks[1][0].tolist():
+            raise RuntimeError(f"The picks among {n} rows differ.")
+        yield f"| {n:,} | {theirs:.3f} | {own:.3f} | {own / theirs:.2f} |"
+
+
+def by_numpy(rows, centers, n_picks):
+    """Return farthest-first picks by products of matrices, in a loop of numpy."""
+    norm = (rows * rows).sum(1)
+    cross = rows @ centers.T
+    nearest = (norm[:, None] - 2 * cross + (centers * centers).sum(1)).min(1)
+    picks = []
+    for _ in range(n_picks):
+        at = int(nearest.argmax())
+        picks.append(at)
+        nearest = np.minimum(nearest, norm - 2 * (rows @ rows[at]) + norm[at])
+    return picks
+
+
+def study():
+    """Return lines on a study: ours, and the same by skorch and numpy."""
+    yield "| fits and queries by the margin, digits, 15 rounds of 10 | s | ratio |"
+    yield "|---|---|---|"
+    X, y = load_digits(return_X_y=True)
+    X = (X / 16).astype(np.float32)
+    net = make_net(
+        MLP, lr=1e-3, batch_size=16, max_epochs=30, module__n_features=64
+    ).set_params(module__n_classes=10)
+    clf = DeepClassifier(net, classes=range(10), random_state=0)
+
+    def ours():
+        learner = SimulatedActiveLearner(
+            clf,
+            MarginSampling(random_state=0),
+            n_initial=20,
+            batch_size=10,
+            n_cycles=15,
+            random_state=0,
+        )
+        return learner.fit(X, y)
+
+    (theirs, own), _ = in_turns(partial(by_skorch, net, X, y), ours, 1)
+    yield f"| skorch and numpy | {theirs / 1e3:.1f} | |"
+    yield f"| skal_deep | {own / 1e3:.1f} | {theirs / own:.2f} |"
+
+
+def by_skorch(net, X, y):
+    """Play the study with nothing but skorch and numpy."""
+    from sklearn.base import clone
+
+    known = np.random.default_rng(0).permutation(len(y))[:20]
+    for cycle in range(16):
+        fitted = clone(net).fit(X[known], y[known])
+        if cycle < 15:
+            left = np.setdiff1d(np.arange(len(y)), known)
+            logits = fitted.predict_proba(X[left])
+            top = np.sort(torch.from_numpy(logits).softmax(-1).numpy(), axis=1)
+            margin = top[:, -1] - top[:, -2]
+            known = np.concatenate([known, left[np.argsort(margin)[:10]]])
+
+
+PARTS = {f.__name__: f for f in (query, train, threads, few, study)}
+
+
+def main():
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--parts", default=",".join(PARTS), help="which, by commas")
+    parser.add_argument("--out", type=Path, help="file whose section is replaced")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    lines = []
+    for name in args.parts.split(","):
+        for line in PARTS[name]():
+            print(line, flush=True)
+            lines.append(line)
+        lines.append("")
+    if args.out:
+        command = " ".join(["python -m benchmarks around", *sys.argv[1:]])
+        text = f"{provenance(command)}; two where it says so.\n\n" + "\n".join(lines)
+        write_section(args.out, "Around kernels and nets", text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""What a pair of rows costs with few and with many columns, and the near-linear forms.
+
+    python -m benchmarks large [--shards ROWS] [--out FILE]
+
+Distance kernels should cost the same a pair whatever the number of rows. Neighbours by
+groups, coverage of a sample and EPIG to second order are beside the exact forms. With
+``--shards`` that many rows of 64 numbers are written to files first and queried there.
+One thread; ratios are of processor seconds in one run.
+"""
+
+import argparse
+import resource
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks._measure import cost, provenance
+from benchmarks._report import write_section
+from skal_deep import functional
+from skal_deep.pool import CoreSet, MarginSampling, MaxHerding
+from skal_deep.shards import query_shards
+
+D = 64
+PAIRS = [(2_000, 3_000), (2_000, 30_000), (1_000, 100_000), (500, 1_000_000)]
+SHARD_ROWS = 500_000
+
+
+def clusters(n, source):
+    """Return rows of 50 clusters, 8-dimensional among 64."""
+    member = torch.randint(50, (n,), generator=source)
+    center = 2 * torch.randn(50, D, generator=source)
+    spread = torch.randn(50, 8, D, generator=source) / 3
+    rows = center[member]
+    inside = torch.randn(n, 8, generator=source)
+    for group in range(50):
+        own = member == group
+        rows[own] += inside[own] @ spread[group]
+    return rows
+
+
+def a_pair():
+    """Return lines on kernels by the number of columns."""
+    source, lines, first = torch.Generator().manual_seed(0), [], {}
+    kernels = {
+        "density": functional.density,
+        "11 neighbours": lambda x, y: functional.nearest_neighbors(x, y, 11),
+        "MaxHerding, one pick": lambda x, y: functional.max_herding(
+            x, y, x[:0], 1, bandwidth=8.0, with_utilities=False
+        ),
+    }
+    for n, m in PAIRS:
+        rows, data = (torch.randn(size, D, generator=source) for size in (n, m))
+        for name, kernel in kernels.items():
+            nanoseconds = 1e9 * cost(partial(kernel, rows, data))[0] / n / m
+            ratio = nanoseconds / first.setdefault(name, nanoseconds)
+            lines.append(
+                f"| {name} | {n:,} x {m:,} | {nanoseconds:.1f} ns | {ratio:.1f} |"
+            )
+            print(lines[-1], flush=True)
+    return lines
+
+
+def near_linear():
+    """Return lines on the forms for large pools, beside the exact ones."""
+    source, lines = torch.Generator().manual_seed(0), []
+
+    def add(what, size, exact, quick, quality):
+        lines.append(f"| {what} | {size} | {exact:.2f} | {quick:.2f} | {quality} |")
+        print(lines[-1], flush=True)
+
+    for n in (30_000, 100_000):
+        rows = clusters(n, source)
+        some = torch.randperm(n, generator=source)[:500]
+        exact = cost(partial(functional.nearest_neighbors, rows[some], rows, 11))[0]
+        quick = cost(partial(functional.grouped_neighbors, rows, rows, 11))[0]
+        expected = functional.nearest_neighbors(rows[some], rows, 11)[1]
+        found = functional.grouped_neighbors(rows, rows, 11)[1][some]
+        recall = (found[:, :, None] == expected[:, None]).any(1).float().mean()
+        add(
+            "11 neighbours, by groups",
+            f"{n:,}",
+            exact * n / 500,
+            quick,
+            f"{recall:.4f}",
+        )
+    rows = functional.unit_rows(clusters(20_000, source))
+    kernel = {"bandwidth": 1.0, "with_utilities": False}
+
+    def coverage(picks):
+        return float((-(torch.cdist(rows, rows[picks]) ** 2)).exp().amax(1).mean())
+
+    exact = cost(lambda: functional.max_herding(rows, rows, rows[:0], 10, **kernel))[0]
+    best = coverage(functional.max_herding(rows, rows, rows[:0], 10, **kernel)[0])
+    for size in (1_000, 5_000):
+        data = rows[torch.randperm(len(rows), generator=source)[:size]]
+        quick = cost(
+            lambda d=data: functional.max_herding(rows, d, rows[:0], 10, **kernel)
+        )
+        share = coverage(functional.max_herding(rows, data, rows[:0], 10, **kernel)[0])
+        add(
+            f"MaxHerding, covers {size:,}",
+            "20,000, 10 picks",
+            exact,
+            quick[0],
+            f"coverage {share / best:.3f} of the exact",
+        )
+    for n, c in ((400, 100), (40, 1_000)):
+        logits = torch.randn(20, n + 100, c, generator=source)
+        logits = 0.5 * logits + 2 * torch.randn(n + 100, c, generator=source)
+        pool, targets = logits.softmax(-1).split([n, 100], 1)
+        scores = functional.epig(pool, targets)
+        estimates = functional.second_order_epig(pool, targets)
+        kept = len(np.intersect1d(scores.topk(10).indices, estimates.topk(30).indices))
+        add(
+            "EPIG to second order",
+            f"{n} x 100, {c} classes",
+            cost(lambda p=pool, t=targets: functional.epig(p, t))[0],
+            cost(lambda p=pool, t=targets: functional.second_order_epig(p, t))[0],
+            f"{kept} of the best 10 in its first 30",
+        )
+    return lines
+
+
+def by_shards(n_rows, folder):
+    """Return lines on queries of rows in files, and the peak of memory."""
+    from sklearn.linear_model import LogisticRegression
+
+    files = []
+    for number, start in enumerate(range(0, n_rows, SHARD_ROWS)):
+        size = min(SHARD_ROWS, n_rows - start)
+        rows = np.random.default_rng(number).standard_normal(
+            (size, D), dtype=np.float32
+        )
+        files.append(Path(folder) / f"{number}.npy")
+        np.save(files[-1], rows)
+    clf = LogisticRegression().fit(rows[:200], rows[:200, 0] > 0)
+    lines = []
+    for strategy, given in (
+        (CoreSet(random_state=0), None),
+        (MarginSampling(random_state=0), clf),
+        (MaxHerding(bandwidth=8.0, normalize=False, random_state=0), None),
+    ):
+        picks = []
+        seconds, _ = cost(
+            lambda s=strategy, c=given, p=picks: p.append(
+                query_shards(s, files, 100, clf=c, labeled=[0])
+            )
+        )
+        told = "; ".join(f"{k} {v:.4g}" for k, v in picks[0].certificate.items())
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        name = type(strategy).__name__
+        lines.append(
+            f"| {name} | {n_rows:,} x {D} | {seconds:.1f} | {peak:.2f} | {told} |"
+        )
+        print(lines[-1], flush=True)
+    return lines
+
+
+def main():
+    """Print the tables, or write them into a file."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--shards", type=int, help="rows to write and query; none else")
+    parser.add_argument("--out", type=Path, help="file to write the section into")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    if options.shards:
+        with tempfile.TemporaryDirectory() as folder:
+            lines = by_shards(options.shards, folder)
+        title, command = (
+            "Shards",
+            f"python -m benchmarks large --shards {options.shards}",
+        )
+        head = ["| query of 100 | rows | processor s | peak GiB | certificate |"]
+        parts = [*head, "|---|---|---|---|---|", *lines]
+    else:
+        title, command = "Large pools", "python -m benchmarks large"
+        parts = [
+            "| kernel | pairs | a pair | to the first |",
+            "|---|---|---|---|",
+            *a_pair(),
+        ]
+        parts += [
+            "",
+            "| form | size | exact s | s | quality |",
+            "|---|---|---|---|---|",
+        ]
+        parts += near_linear()
+    if options.out:
+        write_section(
+            options.out, title, "\n".join([provenance(command) + ".", "", *parts])
+        )

@@ -1,0 +1,22 @@
+"""Scores per cost of a label."""
+
+from torch import Tensor
+
+
+def per_cost(scores: Tensor, cost: Tensor) -> Tensor:
+    """Return scores over costs, ``(s_n - min(0, min s)) / c_n``, of shape (N,).
+
+    Parameters
+    ----------
+    scores : Tensor of shape (N,)
+        Finite scores, high = query.
+    cost : Tensor of shape (N,)
+        Positive costs.
+
+    Returns
+    -------
+    Tensor of shape (N,)
+        Not negative; in the scores' unit over that of the costs.
+    """
+    lowest = scores.min().clamp_max(0) if len(scores) else 0
+    return (scores - lowest) / cost.to(scores)

@@ -1,0 +1,102 @@
+"""Core-set over shards, in two rounds: the farthest of each part, then of these."""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from skal_deep.functional import k_center_greedy, nearest_centers
+from skal_deep.shards._files import Part
+from skal_deep.shards._look import Look
+from skal_deep.shards._tasks import map_parts
+
+
+def farthest_over_shards(
+    parts: list[Part],
+    look: Look,
+    centers_LD: Tensor | None,
+    batch_size: int,
+    labeled: NDArray[np.int64],
+    n_jobs: int | None,
+) -> tuple[NDArray[np.int64], NDArray[np.float64], dict[str, float]]:
+    """Return picks, their distances to all centres before, and a certificate.
+
+    The picks are at distance ``delta`` or more from each other and from the centres,
+    and some row is at distance R, the radius, from all of them. Among these b + 1 rows
+    two share a centre of any other batch, or one is with a centre that was there. So no
+    batch has a radius below ``min(delta, R) / 2``.
+    """
+    first: list[int] = []
+    if centers_LD is None:
+        sums = map_parts(_sum_of_part, parts, n_jobs, look)
+        mean_D = sum(s for s, _ in sums) / sum(n for _, n in sums)
+        nearest = map_parts(_nearest_to_mean, parts, n_jobs, look, mean_D)
+        _, row, embedding_D = min(nearest, key=lambda found: found[:2])
+        first, centers_LD = [row], embedding_D[None]
+    n_more = batch_size - len(first)
+    taken = np.concatenate([labeled, first]).astype(np.int64)
+    far = np.full(len(first), np.nan)
+    ids = np.array(first, dtype=np.int64)
+    if n_more:
+        found = map_parts(
+            _farthest_of_part, parts, n_jobs, look, centers_LD, n_more, taken
+        )
+        candidates_KD = torch.cat([embedding for _, embedding in found])
+        picks, distance = k_center_greedy(
+            candidates_KD, centers_LD, n_more, with_utilities=False
+        )
+        ids = np.concatenate([ids, np.concatenate([i for i, _ in found])[picks]])
+        far = np.concatenate([far, distance.numpy()])
+        centers_LD = torch.cat([centers_LD, candidates_KD[picks]])
+    radius = max(map_parts(_radius_of_part, parts, n_jobs, look, centers_LD))
+    apart = float(np.nanmin(far)) if n_more else math.inf
+    bound = min(apart, radius) / 2
+    return (
+        ids,
+        far,
+        {
+            "radius": radius,
+            "least possible radius": bound,
+            "at most times the best": radius / bound if bound else 1.0,
+        },
+    )
+
+
+def _sum_of_part(part: Part, look: Look) -> tuple[Tensor, int]:
+    return look.embeddings(part).sum(0, dtype=torch.float64), len(part)
+
+
+def _nearest_to_mean(
+    part: Part, look: Look, mean_D: Tensor
+) -> tuple[float, int, Tensor]:
+    embedding_ND = look.embeddings(part)
+    squared_N = nearest_centers(embedding_ND, mean_D[None].to(embedding_ND))[0]
+    at = int(squared_N.argmin())
+    return float(squared_N[at]), part.offset + at, embedding_ND[at]
+
+
+def _farthest_of_part(
+    part: Part,
+    look: Look,
+    centers_LD: Tensor,
+    n_picks: int,
+    taken: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], Tensor]:
+    embedding_ND = look.embeddings(part)
+    is_open = np.isin(part.ids, taken, invert=True)
+    ids = part.ids[is_open]
+    if not is_open.all():
+        embedding_ND = embedding_ND[torch.as_tensor(is_open)]
+    if not len(ids):
+        return ids, embedding_ND
+    picks, _ = k_center_greedy(
+        embedding_ND, centers_LD, min(n_picks, len(ids)), with_utilities=False
+    )
+    return ids[picks.numpy()], embedding_ND[picks]
+
+
+def _radius_of_part(part: Part, look: Look, centers_LD: Tensor) -> float:
+    squared_N, _ = nearest_centers(look.embeddings(part), centers_LD)
+    return math.sqrt(float(squared_N.max()))

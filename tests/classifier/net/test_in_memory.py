@@ -1,0 +1,456 @@
+"""Training on rows in memory, against skorch's own training."""
+
+import copy
+import pickle
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+import torch
+from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
+from skorch.callbacks import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochScoring,
+    Freezer,
+    GradientNormClipping,
+    LRScheduler,
+    PrintLog,
+)
+from skorch.dataset import Dataset, ValidSplit
+from torch import nn
+from torch.utils.data import DataLoader
+
+from skal_deep.classifier.net import _fit, _in_memory
+from skal_deep.classifier.net._fit import fit_net
+from skal_deep.modules import MLP, ConvNet
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(53, 7)).astype(np.float32)
+Y = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0.5)
+DEFAULTS = {
+    "max_epochs": 2,
+    "batch_size": 8,
+    "lr": 0.01,
+    "optimizer": torch.optim.Adam,
+    "train_split": None,
+    "verbose": 0,
+    "iterator_train__shuffle": True,
+    "criterion": nn.CrossEntropyLoss,
+}
+
+
+class Net(nn.Module):
+    """A net of odd sizes, with dropout and batch normalisation."""
+
+    def __init__(self, n_features=7, n_classes=3):
+        super().__init__()
+        self.first, self.norm = nn.Linear(n_features, 13), nn.BatchNorm1d(13)
+        self.drop, self.last = nn.Dropout(0.3), nn.Linear(13, n_classes)
+        self.unused = nn.Parameter(torch.ones(5))
+
+    def forward(self, x):
+        return self.last(self.drop(torch.relu(self.norm(self.first(x)))))
+
+
+class SometimesUsed(Net):
+    """One weight has a gradient in some steps only."""
+
+    def forward(self, x):
+        out = super().forward(x)
+        return out * self.unused[0] if x[0, 0] > 0 else out
+
+
+class Frozen(Net):
+    def __init__(self, **params):
+        super().__init__(**params)
+        self.first.requires_grad_(False)
+
+
+class Tied(nn.Module):
+    def __init__(self, n_features=7, n_classes=3):
+        super().__init__()
+        self.a, self.b = nn.Linear(7, 7), nn.Linear(7, 7)
+        self.b.weight = self.a.weight
+        self.last = nn.Linear(n_features, n_classes)
+
+    def forward(self, x):
+        return self.last(torch.relu(self.b(torch.relu(self.a(x)))))
+
+
+class OneStorage(Tied):
+    """Two weights are parts of one tensor."""
+
+    def __init__(self, **params):
+        super().__init__(**params)
+        both = torch.randn(14, 7) / 7
+        self.a.weight, self.b.weight = nn.Parameter(both[:7]), nn.Parameter(both[7:])
+
+
+class InEval(Net):
+    """A module that a pass leaves in another mode."""
+
+    def forward(self, x):
+        out = super().forward(x)
+        self.drop.eval()
+        return out
+
+
+class Words(nn.Module):
+    def __init__(self, n_classes=3, sparse=True):
+        super().__init__()
+        self.table = nn.EmbeddingBag(20, 6, sparse=sparse)
+        self.last = nn.Linear(6, n_classes)
+
+    def forward(self, x):
+        return self.last(self.table(x))
+
+
+class TwoInputs(nn.Module):
+    def __init__(self, n_classes=3):
+        super().__init__()
+        self.a, self.b = nn.Linear(7, 9), nn.Linear(2, 9)
+        self.last = nn.Linear(9, n_classes)
+
+    def forward(self, wide, narrow):
+        return self.last(torch.relu(self.a(wide) + self.b(narrow)))
+
+
+class OwnStep(NeuralNetClassifier):
+    def train_step_single(self, batch, **fit_params):
+        step = super().train_step_single(batch, **fit_params)
+        self.module_.last.weight.grad.mul_(0.5)
+        return step
+
+
+class OwnLoss(NeuralNetClassifier):
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        loss = super().get_loss(y_pred, y_true, X, training)
+        return loss + 1e-3 * self.module_.last.weight.square().sum() + X.mean()
+
+
+class OwnEpoch(NeuralNetClassifier):
+    def run_single_epoch(self, iterator, training, **params):
+        super().run_single_epoch(iterator, training=training, **params)
+        self.history.record("own", iterator is None or len(iterator))
+
+
+class OwnEvent(NeuralNetClassifier):
+    def on_grad_computed(self, net, named_parameters, **kwargs):
+        for _, weight in named_parameters:
+            if weight.grad is not None:
+                weight.grad.clamp_(-0.01, 0.01)
+
+
+class Noise(Dataset):
+    """Each row is another one each time."""
+
+    def transform(self, X, y):
+        X, y = super().transform(X, y)
+        return X + np.float32(torch.rand(()).item()), y
+
+
+class Twice(DataLoader):
+    """Yields each mini-batch two times."""
+
+    def __iter__(self):
+        for batch in super().__iter__():
+            yield batch
+            yield batch
+
+
+class Steps(Callback):
+    """Counts steps, and notes what it is told."""
+
+    def on_batch_end(self, net, batch=None, training=False, **step):
+        net.history.record_batch("seen", batch[0].sum().item() + step["loss"].item())
+
+
+class Raised(Callback):
+    def on_epoch_end(self, net, **_):
+        for group in net.optimizer_.param_groups:
+            group["lr"] *= 0.5
+            for weight in group["params"]:
+                weight.data.add_(0.001)
+
+
+def collate(rows):
+    """Return a mini-batch in reverse."""
+    return torch.utils.data.default_collate(rows[::-1])
+
+
+KINDS = {
+    "dropout": {"module": MLP, "module__dropout": 0.4},
+    "dropout and batch normalisation": {"module": Net},
+    "images": {"module": ConvNet, "module__n_hidden": 8},
+    "a weight that is sometimes used": {"module": SometimesUsed},
+    "frozen weights": {"module": Frozen},
+    "tied weights": {"module": Tied},
+    "weights of one storage": {"module": OneStorage},
+    "a pass that changes the mode": {"module": InEval},
+    "sparse gradients": {"module": Words, "optimizer": torch.optim.SGD},
+    "tokens": {"module": Words, "module__sparse": False},
+    "several inputs": {"module": TwoInputs},
+    "in order": {"iterator_train__shuffle": False},
+    "dropped last": {"iterator_train__drop_last": True},
+    "one batch": {"batch_size": -1},
+    "own batch size": {"iterator_train__batch_size": 5},
+    "a collate function": {"iterator_train__collate_fn": collate},
+    "an own iterator": {"iterator_train": Twice},
+    "an own data set": {"dataset": Noise},
+    "a sampler": {
+        "iterator_train__shuffle": False,
+        "iterator_train__sampler": torch.utils.data.SequentialSampler(range(20)),
+    },
+    "validation": {"train_split": ValidSplit(0.3, stratified=True, random_state=0)},
+    "early stopping": {
+        "train_split": ValidSplit(0.3, random_state=0),
+        "callbacks": [EarlyStopping(patience=1, load_best=True)],
+        "max_epochs": 8,
+        "lr": 0.5,
+    },
+    "scores of training": {
+        "callbacks": [EpochScoring("accuracy", on_train=True, name="train_acc")]
+    },
+    "a schedule of epochs": {
+        "callbacks": [LRScheduler("StepLR", step_size=1, gamma=0.5)]
+    },
+    "a schedule of steps": {
+        "callbacks": [LRScheduler("CyclicLR", base_lr=0.001, max_lr=0.1)],
+        "optimizer": torch.optim.SGD,
+        "optimizer__momentum": 0.9,
+    },
+    "clipped gradients": {"callbacks": [GradientNormClipping(0.01)]},
+    "callbacks of steps": {"callbacks": [Steps()]},
+    "callbacks that change weights": {"callbacks": [Raised()]},
+    "frozen by a callback": {"callbacks": [Freezer("layers.1.*")]},
+    "no callbacks": {"callbacks": "disable"},
+    "an own step": {"class": OwnStep, "module": Net},
+    "an own loss": {"class": OwnLoss, "module": Net},
+    "an own epoch": {"class": OwnEpoch},
+    "an own event": {"class": OwnEvent},
+    "two classes": {
+        "class": NeuralNetBinaryClassifier,
+        "criterion": nn.BCEWithLogitsLoss,
+        "module__n_classes": 1,
+    },
+    "groups": {
+        "optimizer__param_groups": [
+            ("layers.1.*", {"lr": 0.1}),
+            ("*bias", {"weight_decay": 0.1}),
+        ],
+    },
+    "AdamW": {"optimizer": torch.optim.AdamW, "optimizer__weight_decay": 0.1},
+    "amsgrad": {"optimizer__amsgrad": True},
+    "fused": {"optimizer__fused": True},
+    "SGD": {"optimizer": torch.optim.SGD},
+    "Nesterov": {
+        "optimizer": torch.optim.SGD,
+        "optimizer__momentum": 0.9,
+        "optimizer__nesterov": True,
+        "optimizer__weight_decay": 0.01,
+    },
+    "RMSprop": {
+        "optimizer": torch.optim.RMSprop,
+        "optimizer__momentum": 0.5,
+        "optimizer__centered": True,
+    },
+    "Adagrad": {"optimizer": torch.optim.Adagrad},
+    "LBFGS": {
+        "optimizer": torch.optim.LBFGS,
+        "lr": 0.1,
+        "max_epochs": 1,
+        "module__n_hidden": 2,
+    },
+}
+
+
+def rows_of(kind):
+    if kind == "images":
+        return RNG.random((21, 1, 8, 8), dtype=np.float32), np.arange(21) % 3
+    if kind in ("tokens", "sparse gradients"):
+        return np.arange(53 * 4).reshape(53, 4) % 19, Y
+    if kind == "several inputs":
+        return {"wide": X, "narrow": X[:, :2].copy()}, Y
+    if kind == "two classes":
+        return X, (Y > 0).astype(int)
+    return X, Y
+
+
+def train(kind, rows, monkeypatch, in_memory, weight=None, tmp=None):
+    params = DEFAULTS | {"module": MLP} | KINDS.get(kind, {})
+    make, params = params.pop("class", NeuralNetClassifier), dict(params)
+    net = make(**copy.deepcopy(params))
+    shown, y = rows
+    with monkeypatch.context() as patched:
+        if not in_memory:
+            patched.setattr(_fit, "in_memory", lambda net: nullcontext())
+        fit = fit_by_hand if isinstance(shown, dict) else fit_net
+        return fit(
+            net, shown, y, n_classes=len(np.unique(y)), seed=3, sample_weight=weight
+        )
+
+
+def fit_by_hand(net, X, y, n_classes, seed, sample_weight):
+    """Train a net on several inputs; what fits all others shows its module one."""
+    torch.manual_seed(seed)
+    with torch.random.fork_rng():
+        net.set_params(module__n_classes=n_classes)
+        net.initialize()
+        _fit.train_on(net, X, y)
+    return net
+
+
+def assert_same(net, other):
+    state, others = net.module_.state_dict(), other.module_.state_dict()
+    for name, values in state.items():
+        assert torch.equal(values, others[name]), name
+    for epoch, its in zip(net.history, other.history, strict=True):
+        epoch, its = dict(epoch), dict(its)
+        epoch.pop("dur", None)
+        its.pop("dur", None)
+        assert epoch == its
+    optimizer, its = net.optimizer_.state_dict(), other.optimizer_.state_dict()
+    assert pickle.dumps(optimizer["param_groups"]) == pickle.dumps(its["param_groups"])
+    assert optimizer["state"].keys() == its["state"].keys()
+    for at, values in optimizer["state"].items():
+        assert values.keys() == its["state"][at].keys()
+        for name, value in values.items():
+            theirs = its["state"][at][name]
+            torch.testing.assert_close(value, theirs, rtol=0, atol=0)
+    for weight, theirs in zip(
+        net.module_.parameters(), other.module_.parameters(), strict=True
+    ):
+        assert (weight.grad is None) == (theirs.grad is None)
+        if weight.grad is not None and not weight.grad.is_sparse:
+            assert torch.equal(weight.grad, theirs.grad)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_results_are_skorchs_to_the_last_bit(kind, monkeypatch):
+    rows = rows_of(kind)
+    with np.errstate(all="ignore"):
+        nets = [train(kind, rows, monkeypatch, quick) for quick in (True, False)]
+    assert_same(*nets)
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 7, 8, 9])
+def test_few_rows(n_rows, monkeypatch):
+    rows = X[:n_rows], np.arange(n_rows) % 3
+    kind = "dropout and batch normalisation"
+    assert_same(*[train(kind, rows, monkeypatch, quick) for quick in (True, False)])
+
+
+def test_weights_of_rows_are_left_to_skorch(monkeypatch):
+    weight = np.linspace(0.1, 2, 53)
+    nets = [
+        train("dropout", (X, Y), monkeypatch, quick, weight) for quick in (True, False)
+    ]
+    assert_same(*nets)
+
+
+@pytest.mark.parametrize("optimizer", ["Adam", "AdamW", "SGD", "RMSprop"])
+@pytest.mark.parametrize("n_hidden", [1, 3, 17, 33, 50])
+def test_weights_of_all_sizes(optimizer, n_hidden, monkeypatch):
+    kind = {
+        "module__n_hidden": n_hidden,
+        "optimizer": getattr(torch.optim, optimizer),
+        "optimizer__weight_decay": 0.01,
+    }
+    monkeypatch.setitem(KINDS, "sizes", kind)
+    nets = [train("sizes", (X, Y), monkeypatch, quick) for quick in (True, False)]
+    assert_same(*nets)
+
+
+def test_ordinary_nets_take_the_quick_path(monkeypatch):
+    """Else all other tests would compare skorch with itself."""
+    seen = []
+
+    def spy(net, run, vectors, iterator, *args, **kwargs):
+        seen.append((type(iterator).__name__, len(vectors)))
+        return run_epoch(net, run, vectors, iterator, *args, **kwargs)
+
+    run_epoch = _in_memory._run_epoch
+    monkeypatch.setattr(_in_memory, "_run_epoch", spy)
+    train("groups", (X, Y), monkeypatch, True)
+    assert set(seen) == {("_Loader", 3), ("NoneType", 3)}
+
+
+def test_weights_are_tensors_of_their_own_afterwards(monkeypatch):
+    net = train("dropout", (X, Y), monkeypatch, True)
+    weights = list(net.module_.parameters())
+    storages = {weight.untyped_storage().data_ptr() for weight in weights}
+    assert len(storages) == len(weights)
+    for weight in weights:
+        assert weight.untyped_storage().nbytes() == 4 * weight.numel()
+    held = [p for group in net.optimizer_.param_groups for p in group["params"]]
+    assert all(p is weight for p, weight in zip(held, weights, strict=True))
+    assert "run_single_epoch" not in vars(net)
+    pickle.loads(pickle.dumps(net)).partial_fit(X, Y)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, SystemExit])
+def test_an_exception_leaves_weights_and_optimiser_in_order(error, monkeypatch):
+    class Ends(nn.Module):
+        calls = 0
+
+        def __init__(self, **params):
+            super().__init__()
+            self.inner = Net()
+
+        def forward(self, x):
+            if self.training:
+                type(self).calls += 1
+                if type(self).calls == 9:
+                    raise error
+            return self.inner(x)
+
+    net = NeuralNetClassifier(**DEFAULTS | {"module": Ends}).initialize()
+    with pytest.raises(error):
+        _fit.train_on(net, X, Y)
+    weights = list(net.module_.parameters())
+    held = net.optimizer_.param_groups[0]["params"]
+    assert all(p is weight for p, weight in zip(held, weights, strict=True))
+    assert not {"run_single_epoch", "get_iterator"} & set(vars(net))
+    assert set(net.optimizer_.state) <= set(weights)
+    assert len({w.untyped_storage().data_ptr() for w in weights}) == len(weights)
+
+
+def test_a_second_training_goes_on_from_the_first(monkeypatch):
+    nets = []
+    for quick in (True, False):
+        with monkeypatch.context() as patched:
+            if not quick:
+                patched.setattr(_fit, "in_memory", lambda net: nullcontext())
+            torch.manual_seed(0)
+            net = NeuralNetClassifier(**DEFAULTS | {"module": Net}).initialize()
+            for _ in range(2):
+                _fit.train_on(net, X, Y)
+            nets.append(net)
+    assert_same(*nets)
+
+
+def test_a_checkpoint_on_the_way_has_the_usual_state(tmp_path, monkeypatch):
+    callbacks = [Checkpoint(monitor=None, dirname=tmp_path, event_name=None)]
+    monkeypatch.setitem(KINDS, "saved", {"callbacks": callbacks})
+    net = train("saved", (X, Y), monkeypatch, True)
+    saved = torch.load(tmp_path / "optimizer.pt", weights_only=True)
+    assert len(saved["state"]) == len(list(net.module_.parameters()))
+
+
+def test_the_log_is_as_before(capsys, monkeypatch):
+    logs = []
+    for quick in (True, False):
+        monkeypatch.setitem(
+            KINDS, "logged", {"verbose": 1, "callbacks__print_log__keys_ignored": "dur"}
+        )
+        train("logged", (X, Y), monkeypatch, quick)
+        logs.append(capsys.readouterr().out)
+    assert logs[0] == logs[1]
+    assert logs[0].count("\n") == 4
+    lines = []
+    own = {"callbacks__print_log": PrintLog(sink=lines.append)}
+    monkeypatch.setitem(KINDS, "own sink", own)
+    net = train("own sink", (X, Y), monkeypatch, True)
+    assert dict(net.callbacks_)["print_log"].sink.__self__ is not None

@@ -1,0 +1,186 @@
+"""Work on parts by several threads is that of one, and leaves torch as it was."""
+
+import threading
+
+import pytest
+import torch
+from joblib import Parallel, delayed
+
+from skal_deep._threads import for_each_part, threads_over_parts
+from skal_deep.functional import bald, batch_bald
+from skal_deep.functional._chunks import slices
+from skal_deep.functional.information import divergence
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def _threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def in_threads(n_threads, call):
+    torch.set_num_threads(n_threads)
+    try:
+        return call()
+    finally:
+        assert torch.get_num_threads() == n_threads
+
+
+def samples(n_draws, n, n_classes, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(n_draws, n, n_classes, generator=generator, dtype=dtype)
+    return (2 * logits).softmax(-1)
+
+
+@pytest.mark.parametrize("shape", [(20, 20_001, 10), (3, 70_003, 7), (300, 900, 11)])
+@pytest.mark.parametrize("n_threads", [2, 3])
+def test_bald_is_that_of_one_thread_to_the_last_bit(shape, n_threads):
+    given = samples(*shape)
+    one, several = (in_threads(n, lambda: bald(given)) for n in (1, n_threads))
+    assert torch.equal(one, several)
+
+
+def test_divergence_of_weights_and_slices():
+    given = samples(9, 200_001, 3)[:, 1:]
+    weight = torch.arange(1, 10) / 45
+    one, two = (in_threads(n, lambda: divergence(weight, given)) for n in (1, 2))
+    assert torch.equal(one, two)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("with_utilities", [False, True])
+def test_batch_bald_is_that_of_one_thread_to_the_last_bit(with_utilities, dtype):
+    given = samples(20, 300, 5, dtype)
+
+    def call():
+        generator = torch.Generator().manual_seed(0)
+        return batch_bald(
+            given,
+            4,
+            n_configurations=3000,
+            generator=generator,
+            with_utilities=with_utilities,
+        )
+
+    one, several = in_threads(1, call), in_threads(3, call)
+    assert all(torch.equal(a, b) for a, b in zip(one, several, strict=True))
+
+
+def seen_by_parts(n_parts=40):
+    """Return who has worked on which part, with how many threads of torch's."""
+    seen, begun = {}, []
+
+    def begin():
+        begun.append(threading.get_ident())
+
+        def work_on(part):
+            seen[part.start] = threading.get_ident(), torch.get_num_threads()
+
+        return work_on
+
+    for_each_part(slices(n_parts, 1), begin, CPU)
+    return seen, begun
+
+
+def test_each_part_is_worked_on_once_with_one_thread_inside():
+    seen, begun = in_threads(2, seen_by_parts)
+    assert sorted(seen) == list(range(40))
+    assert len(begun) == 2
+    assert threading.get_ident() not in begun
+    assert {n for _, n in seen.values()} == {1}
+
+
+@pytest.mark.parametrize("n_threads", [1, 4])
+def test_no_thread_is_started_for_one(n_threads):
+    here = [threading.get_ident()]
+    assert in_threads(n_threads, lambda: seen_by_parts(1))[1] == here
+    assert in_threads(1, seen_by_parts)[1] == here
+    assert in_threads(n_threads, lambda: seen_by_parts(0))[0] == {}
+
+
+def test_threads_are_kept_for_parts():
+    def call():
+        with threads_over_parts(CPU):
+            assert torch.get_num_threads() == 1
+            return seen_by_parts()[1]
+
+    assert len(in_threads(3, call)) == 3
+    assert len(in_threads(1, call)) == 1
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_error_ends_the_work_and_leaves_torch_as_it_was(error):
+    done = []
+
+    def begin():
+        def work_on(part):
+            if part.start == 3:
+                raise error
+            done.append(part.start)
+
+        return work_on
+
+    def call():
+        with pytest.raises(error), threads_over_parts(CPU):
+            for_each_part(slices(10_000, 1), begin, CPU)
+
+    in_threads(2, call)
+    in_threads(1, call)
+    assert len(done) < 19_000
+    assert in_threads(2, lambda: len(seen_by_parts()[1])) == 2
+
+
+def test_queries_of_several_threads_leave_torch_as_it_was():
+    given, numbers, scores = samples(20, 60_000, 5), [], []
+    torch.set_num_threads(2)
+    expected = bald(given)
+
+    def call():
+        scores.append(bald(given))
+        numbers.append(torch.get_num_threads())
+
+    threads = [threading.Thread(target=call) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(torch.equal(expected, each) for each in scores)
+    assert torch.get_num_threads() == 2
+    fresh = []
+    later = threading.Thread(target=lambda: fresh.append(torch.get_num_threads()))
+    later.start()
+    later.join()
+    assert fresh == [2]
+
+
+def test_draws_with_gradients_are_scored():
+    given = samples(20, 60_000, 5)
+    one = in_threads(1, lambda: bald(given))
+    with torch.no_grad():
+        assert torch.equal(in_threads(2, lambda: bald(given.requires_grad_())), one)
+
+
+@pytest.mark.slow
+def test_workers_of_joblib_start_no_more_threads_than_they_are_given():
+    def count():
+        import threading
+
+        import torch
+
+        from skal_deep._threads import for_each_part
+
+        begun = []
+
+        def begin():
+            begun.append(threading.get_ident())
+            return lambda part: None
+
+        parts = [slice(at, at + 1) for at in range(100)]
+        for_each_part(parts, begin, torch.device("cpu"))
+        return len(begun), torch.get_num_threads()
+
+    counts = Parallel(n_jobs=2)(delayed(count)() for _ in range(2))
+    assert all(n_begun <= n_torch for n_begun, n_torch in counts)

@@ -1,0 +1,39 @@
+"""Tasks of tests that run in other processes, which import them by name."""
+
+import os
+import resource
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+
+from skal_deep.shards import query_shards
+
+
+def die_once(part, folder):
+    """Leave a line for each start; the first task of shard 2 kills its process."""
+    with (Path(folder) / Path(part.source).stem).open("a") as file:
+        file.write("x")
+    if Path(part.source).stem == "2" and not (Path(folder) / "died").exists():
+        (Path(folder) / "died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return float(part.read().sum())
+
+
+def die_always(part):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def slow_sum(part, folder):
+    (Path(folder) / f"{part.offset}.started").touch()
+    time.sleep(0.2)
+    return float(part.read().sum())
+
+
+def peak_of_query(strategy, files, part_bytes):
+    """Return by how many bytes a query raises the peak of a process."""
+    query_shards(strategy, [np.eye(64)], 3, labeled=[0])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    query_shards(strategy, files, 20, labeled=[0], part_bytes=part_bytes)
+    return 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)

@@ -1,0 +1,96 @@
+"""Shards in files: the same rows, whatever holds them."""
+
+import numpy as np
+import pytest
+
+from skal_deep.pool import CoreSet, MaxHerding
+from skal_deep.shards import query_shards, read_rows
+from skal_deep.shards._files import Shards
+
+pl = pytest.importorskip("polars")
+
+X = np.random.default_rng(0).normal(size=(90, 3)).astype(np.float32)
+PARTS = np.split(X, [20, 20, 70])
+
+
+@pytest.fixture
+def shards(tmp_path):
+    """One kind of file after another, one of them without rows."""
+    np.save(tmp_path / "a.npy", PARTS[0])
+    frames = [pl.DataFrame(part, schema=["x", "y", "z"]) for part in PARTS]
+    frames[1].write_parquet(tmp_path / "b.parquet")
+    # row groups are small, so that parts begin within them
+    frames[2].write_parquet(tmp_path / "c.parquet", row_group_size=7)
+    return [
+        tmp_path / "a.npy",
+        str(tmp_path / "b.parquet"),
+        tmp_path / "c.parquet",
+        PARTS[3],
+    ]
+
+
+@pytest.mark.parametrize("part_bytes", [1, 100, 2**27])
+def test_files_and_arrays_give_the_same_picks(shards, part_bytes):
+    options = {"labeled": [3, 80], "part_bytes": part_bytes}
+    for strategy in (CoreSet(), MaxHerding(random_state=0)):
+        of_files = query_shards(strategy, shards, 5, **options)
+        of_arrays = query_shards(strategy, PARTS, 5, **options)
+        assert of_files.rows.tolist() == of_arrays.rows.tolist()
+        np.testing.assert_array_equal(
+            read_rows(shards, of_files.rows), X[of_files.rows]
+        )
+
+
+def test_all_parts_together_are_the_pool(shards):
+    for part_bytes in (1, 50, 2**27):
+        parts = Shards(shards).parts(part_bytes)
+        np.testing.assert_array_equal(np.concatenate([p.read() for p in parts]), X)
+        assert np.concatenate([p.ids for p in parts]).tolist() == list(range(90))
+
+
+@pytest.mark.parametrize("dtype", [pl.List(pl.Float32), pl.Array(pl.Float32, 3)])
+def test_a_column_of_lists_holds_embeddings(tmp_path, dtype):
+    frame = pl.DataFrame({"e": pl.Series(X.tolist(), dtype=dtype), "id": range(90)})
+    frame.write_parquet(tmp_path / "e.parquet")
+    found = read_rows([tmp_path / "e.parquet"], [5, 3], columns=["e"])
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, X[[5, 3]])
+
+
+def test_columns_are_chosen(tmp_path):
+    frame = pl.DataFrame({"name": ["a", "b"], "x": [1.0, 2.0], "n": [None, 1]})
+    frame.write_parquet(tmp_path / "t.parquet")
+    rows = read_rows([tmp_path / "t.parquet"], [1], columns=["x"])
+    assert rows.tolist() == [[2.0]]
+    for columns, what in (
+        (None, "'name' of a Parquet file holds String"),
+        (["n"], "1 missing"),
+    ):
+        with pytest.raises(ValueError, match=what):
+            query_shards(CoreSet(), [tmp_path / "t.parquet"], columns=columns)
+    ragged = pl.DataFrame({"e": [[1.0], [1.0, 2.0]]})
+    ragged.write_parquet(tmp_path / "r.parquet")
+    with pytest.raises(ValueError, match="lists of several lengths"):
+        query_shards(CoreSet(), [tmp_path / "r.parquet"])
+
+
+def test_no_rows_are_rows_too(shards):
+    assert read_rows(shards, []).shape == (0, 3)
+    with pytest.raises(ValueError, match="rows holds 0 to 90"):
+        read_rows(shards, [0, 90])
+    with pytest.raises(FileNotFoundError):
+        read_rows(["missing.npy"], [0])
+
+
+def test_no_more_than_a_part_is_read(shards, monkeypatch):
+    sizes = []
+    read = type(Shards(shards).parts(1)[0]).read
+
+    def recorded(self):
+        rows = read(self)
+        sizes.append(len(rows))
+        return rows
+
+    monkeypatch.setattr("skal_deep.shards._files.Part.read", recorded)
+    query_shards(CoreSet(), shards, 4, part_bytes=10 * 12)
+    assert max(sizes) == 10
