@@ -30,10 +30,12 @@ class SRAAL(TwoPoolStrategy):
     knows well should not be asked for.
 
     Do not expect it to find what is new by itself: the encoder is trained to hide the
-    states that the discriminator reads. On the digits, with labels of half of the
-    classes, the indicator alone ranks rows of the other half at an area under the ROC
-    curve of 0.95; the discriminator is at 0.75 after 80 iterations, and at 0.58 after
-    200. Without the encoder's adversarial loss it would be at 0.97.
+    states that the discriminator reads, and the longer it trains, the better it hides
+    them. On the digits, with labels of half of the classes and a logistic regression,
+    the indicator alone ranks rows of the other half at an area under the ROC curve of
+    0.95, the trained discriminator at 0.65. With a small net it was at 0.93 after 80
+    iterations and 0.69 after the default 200. Without the encoder's adversarial loss,
+    at a learning rate of 1e-3, it was at 0.97 after 80 and after 200.
 
     The losses have the scale of the evidence lower bound. The published code has three
     defects that are not repeated: in half of the steps its head learns wrong labels,
