@@ -249,7 +249,8 @@ def main() -> int:
     parser.add_argument("--fresh", action="store_true", help="draw all pictures anew")
     arguments = parser.parse_args()
     source = stage(arguments.fresh)
-    options = ["-W", "--keep-going", "-q", "-b", "html"]
+    # All is read anew: what an earlier build found would hide pages that are new.
+    options = ["-E", "-W", "--keep-going", "-q", "-b", "html"]
     return build_main([*options, str(source), str(arguments.out)])
 
 

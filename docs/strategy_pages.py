@@ -155,11 +155,14 @@ def draw_rule(cls: type[Any]) -> Figure:
     X, _, y = shared_data()
     clf = fit_on_labeled(model_for(pool.BALD), X, y)
     figure = Figure(figsize=(6.4, 3.2), layout="constrained")
+    # Where labels cost differently, those on the right cost five times as much.
+    cost = {"cost": np.where(X[:, 0] > 1, 5.0, 1.0)} if cls is pool.PerCost else {}
     rules = [pool.TopK(), cls()] if cls is not pool.TopK else [cls()]
     axes = figure.subplots(1, 2, squeeze=False)[0]
     for ax, rule in zip(axes, rules, strict=False):
         strategy = pool.BALD(selection=rule, random_state=0)
-        picks = strategy.query(X, y, clf, fit_clf=False, batch_size=2 * BATCH)
+        asked = {"clf": clf, "fit_clf": False, "batch_size": 2 * BATCH}
+        picks = strategy.query(X, y, **asked, **(cost if type(rule) is cls else {}))
         _, scores = pool.BALD(random_state=0).query(
             X, y, clf, fit_clf=False, return_utilities=True
         )
@@ -198,10 +201,11 @@ def draw_regressor(cls: type[Any]) -> Figure:
 
     def rows(values: Any) -> Any:
         """Return features in which the line is curved, for models without a net."""
-        powers = [values] if has_net else [values**k for k in range(1, 6)]
+        powers = [values] if has_layers else [values**k for k in range(1, 6)]
         return np.stack(powers, axis=1).astype(np.float32)
 
     has_net = "net" in parameters_of(cls)
+    has_layers = has_net or "n_hidden" in parameters_of(cls)
     given = {"net": net(NeuralNetRegressor, module__n_classes=1)} if has_net else {}
     reg = cls(**given, random_state=0).fit(rows(x), targets)
     mean = np.ravel(reg.predict(rows(line)))
@@ -240,7 +244,7 @@ CAPTIONS = {
     ),
     "rule": (
         "Ten picks by BALD's scores: the highest ones, and those of this rule. Dark is "
-        "where the scores are high, by rank."
+        "where the scores are high, by rank.{how}"
     ),
     "classifier": (
         "Entropy of the prediction after six labels{parts}. White lines are where the "
@@ -258,6 +262,9 @@ def caption_of(cls: type[Any]) -> str:
             how = "Points are their own embeddings; the net of the lines is not asked."
         else:
             how = f"It asks a ``{type(model_for(cls)).__name__}``."
+        return CAPTIONS[kind].format(how=how)
+    if kind == "rule":
+        how = " Labels on the right cost five times as much." * (cls is pool.PerCost)
         return CAPTIONS[kind].format(how=how)
     has_draws = kind == "classifier" and hasattr(cls, "sample_proba")
     parts = ", and its parts, by the draws" if has_draws else ""

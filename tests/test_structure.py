@@ -33,6 +33,7 @@ LAYERS = {
     "shards": 6,
     "testing": 6,
     "evaluation": 7,
+    "visualization": 8,
     "campaign": 8,
     "cli": 9,
     "__main__.py": 10,

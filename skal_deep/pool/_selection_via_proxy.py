@@ -95,17 +95,11 @@ class SelectionViaProxy(DeepQueryStrategy):
         strategy = clone(self.strategy).set_params(
             missing_label=self.missing_label, random_state=seed
         )
-        marks = [
-            name
-            for name in self.proxy.get_params()
-            if name.split("__")[-1] == "missing_label"
-        ]
-        proxy = clone(self.proxy).set_params(**dict.fromkeys(marks, self.missing_label))
         given = pool.as_given(self.missing_label)
         with torch.enable_grad():  # the proxy is trained
             asked = strategy.query(
                 **given,
-                clf=proxy,
+                clf=self._new_proxy(),
                 batch_size=batch_size,
                 return_utilities=pool.with_utilities,
             )
@@ -116,3 +110,12 @@ class SelectionViaProxy(DeepQueryStrategy):
             picks = (picks[:, None] == rows).argmax(1)
             utilities = utilities[:, rows] if pool.with_utilities else utilities
         return torch.as_tensor(picks), torch.as_tensor(utilities)
+
+    def _new_proxy(self) -> Any:
+        """Return a proxy that is not fitted and knows what marks a missing label."""
+        marks = [
+            name
+            for name in self.proxy.get_params()
+            if name.split("__")[-1] == "missing_label"
+        ]
+        return clone(self.proxy).set_params(**dict.fromkeys(marks, self.missing_label))
