@@ -124,29 +124,22 @@ class AnchorAL(DeepQueryStrategy):
         if len(proposed) < batch_size:  # no label, or few: there is no part to ask for
             return self.strategy._select(pool, batch_size)
         n_near = min(batch_size, len(near))
-        picks, utilities_TN = near[:0], torch.zeros(1, len(pool))
+        picks = near[:0]
         if n_near:
-            some = copy(pool)
-            some._positions = pool._positions[near.numpy()]
-            some._answers = {}
-            some.cost = None if pool.cost is None else pool.cost[near.numpy()]
-            some.unlabeled_beside = pool.unlabeled if len(pool.unlabeled) else None
-            at, own = self.strategy._select(some, n_near)
-            own_TN = own.cpu().reshape(-1, len(near))
-            floor_T1 = own_TN.min(dim=1, keepdim=True).values.clamp_max(0)
-            utilities_TN = floor_T1.repeat(1, len(pool))
-            utilities_TN[:, near] = own_TN
+            at, own = self.strategy._select(_part(pool, near), n_near)
             picks = near[at.cpu()]
         if n_near < batch_size:  # candidates are a part with fewer rows near anchors
             others = torch.randperm(len(pool), generator=pool.generator)
             others = others[~torch.isin(others, near)][: batch_size - n_near]
             picks = torch.cat([picks, others])
-            floor_TN = torch.zeros(len(others), len(pool)).to(utilities_TN)
-            rows_TN = utilities_TN.expand(n_near, -1)
-            utilities_TN = torch.cat(
-                [rows_TN, floor_TN + utilities_TN.min().clamp_max(0)]
-            )
-        return picks, utilities_TN
+        if not (n_near and pool.with_utilities):
+            return picks, torch.zeros(len(pool))
+        own_TN = own.cpu().reshape(-1, len(near)).expand(n_near, -1)
+        floor_T1 = own_TN.min(dim=1, keepdim=True).values.clamp_max(0)
+        utilities_TN = floor_T1.repeat(1, len(pool))
+        utilities_TN[:, near] = own_TN
+        rest_TN = utilities_TN.min().expand(batch_size - n_near, len(pool))
+        return picks, torch.cat([utilities_TN, rest_TN])
 
     def _near(self, pool: Pool) -> tuple[Tensor, Tensor]:
         """Return the unlabelled rows that anchors propose, and candidates among them.
@@ -172,3 +165,13 @@ class AnchorAL(DeepQueryStrategy):
             return proposed, proposed
         rows = pool.rows_of_data().cpu() - len(pool.labeled)
         return proposed, torch.nonzero(torch.isin(rows, proposed))[:, 0]
+
+
+def _part(pool: Pool, rows: Tensor) -> Pool:
+    """Return a pool of some of the candidates; the others stay unlabelled rows."""
+    part = copy(pool)
+    part._positions = pool._positions[rows.numpy()]
+    part._answers = {}
+    part.cost = None if pool.cost is None else pool.cost[rows.numpy()]
+    part.unlabeled_beside = pool.unlabeled if len(pool.unlabeled) else None
+    return part

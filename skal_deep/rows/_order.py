@@ -1,5 +1,8 @@
 """Orders of rows that do not depend on how the caller has stored them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -7,6 +10,22 @@ from numpy.typing import NDArray
 
 from skal_deep.rows._contents import mixed, row_keys
 from skal_deep.rows._data import numbers, plain_table
+
+_BY_POSITION = ContextVar("_BY_POSITION", default=False)
+
+
+@contextmanager
+def order_by_position() -> Iterator[None]:
+    """Let positions decide orders in place of contents, in this thread.
+
+    Of the same rows in two spaces positions are what both have: so they are shuffled
+    alike, draw the same numbers, and train the same nets.
+    """
+    token = _BY_POSITION.set(True)
+    try:
+        yield
+    finally:
+        _BY_POSITION.reset(token)
 
 
 def canonical_order(
@@ -77,6 +96,8 @@ def random_order(data: Any, rows: NDArray[np.intp], seed: int) -> NDArray[np.int
 
 def _keys(data: Any, rows: NDArray[np.intp]) -> NDArray[np.uint64]:
     """Return keys of rows, for tables of plain numbers those of their numbers."""
+    if _BY_POSITION.get():
+        return rows.astype(np.uint64)
     keys: NDArray[np.uint64] = row_keys(
         numbers(data) if plain_table(data) else data, rows
     )

