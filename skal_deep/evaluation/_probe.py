@@ -9,10 +9,10 @@ from sklearn.base import (
     BaseEstimator,
     ClassifierMixin,
     RegressorMixin,
-    is_regressor,
 )
 from sklearn.utils.metaestimators import available_if
 
+from skal_deep.classifier.door._inside import is_regressor
 from skal_deep.evaluation._metrics import Scorer, as_scorer, is_named
 from skal_deep.evaluation._number_metrics import knows_its_errors
 

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -195,10 +196,13 @@ def train_on(
         weight = None if weight is None else np.repeat(weight, 2, axis=0)
     X = as_input(net, X)
     has_lost_split = make_trainable(net, X, y)
-    weighted = in_memory(net) if weight is None else weighted_rows(net, X, weight)
+    quick = in_memory(net) if weight is None else nullcontext()
+    weighted = nullcontext() if weight is None else weighted_rows(net, X, weight)
     try:
-        # the weights outside: they know the data set that the net itself has made
+        # What is quick sees the net as it came, and the weights see the data set that
+        # the net itself has made.
         with (
+            quick,
             training_reads(net),
             weighted,
             replace_methods(net, infer=partial(readable_output, net.infer)),

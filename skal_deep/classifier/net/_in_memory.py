@@ -290,20 +290,22 @@ def _vectors(net: NeuralNet) -> "list[_Vector]":
         return []
     groups = optimizer.param_groups
     everything = [p for group in groups for p in group["params"]]
-    can_be_one = len({id(p) for p in everything}) == len(everything) and all(
-        p.is_cpu
+    are_alike = all(
+        type(p) is nn.Parameter  # not a lazy one, which has no numbers yet
+        and p.is_cpu
         and p.layout == torch.strided
         and p.is_contiguous()
         and p.dtype == torch.float32
-        and type(p) is nn.Parameter
         and p.data_ptr() % _ALIGNED == 0
         for p in everything
     )
     is_by_entry = not any(
         group.get(name) for group in groups for name in ("fused", "foreach")
     )
-    shared = len({p.untyped_storage().data_ptr() for p in everything})
-    if not (can_be_one and is_by_entry and shared == len(everything)):
+    if not (are_alike and is_by_entry):
+        return []
+    n_own = len({p.untyped_storage().data_ptr() for p in everything})
+    if n_own < len(everything):  # weights that are tied, or parts of one tensor
         return []
     return [_Vector(optimizer, group) for group in groups if group["params"]]
 

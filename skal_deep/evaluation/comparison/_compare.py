@@ -6,9 +6,9 @@ from typing import Any
 
 import joblib
 import numpy as np
-from sklearn.base import is_regressor
 
 from skal_deep.classifier._base import as_seed
+from skal_deep.classifier.door._inside import is_regressor
 from skal_deep.evaluation._metrics import asks_for_recalls, named_scorers, with_recalls
 from skal_deep.evaluation.comparison._begin import begin
 from skal_deep.evaluation.comparison._estimator_text import format_estimator

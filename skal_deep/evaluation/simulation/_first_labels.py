@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import is_regressor
 
+from skal_deep.classifier.door._inside import is_regressor
 from skal_deep.evaluation.simulation._rules import HasRules
 from skal_deep.evaluation.simulation._start import Rows, first_rows, known_rows
 from skal_deep.rows._label_array import label_array

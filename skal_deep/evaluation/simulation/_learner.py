@@ -9,7 +9,6 @@ from sklearn.base import (
     BaseEstimator,
     ClassifierMixin,
     MetaEstimatorMixin,
-    is_regressor,
 )
 from sklearn.utils import RegressorTags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -17,6 +16,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skal_deep.classifier._base import as_seed
+from skal_deep.classifier.door._inside import is_regressor
 from skal_deep.evaluation._metrics import named_scorers, scores_of
 from skal_deep.evaluation.simulation._first_labels import warn_of_first_rows
 from skal_deep.evaluation.simulation._interrupts import interrupts_leave

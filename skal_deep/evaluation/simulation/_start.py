@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
-from sklearn.base import clone, is_clusterer, is_outlier_detector, is_regressor
+from sklearn.base import clone, is_clusterer, is_outlier_detector
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
@@ -16,7 +16,7 @@ from sklearn.utils import check_array, check_consistent_length
 
 from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier.door._fitting import labeled_rows
-from skal_deep.classifier.door._inside import last_step
+from skal_deep.classifier.door._inside import is_regressor, last_step
 from skal_deep.classifier.door._kinds_of_rows import rows_for, takes_rows_directly
 from skal_deep.evaluation._metrics import named_scorers
 from skal_deep.evaluation._probe import check_metrics
