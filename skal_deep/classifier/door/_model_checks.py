@@ -164,19 +164,16 @@ def check_needs(
         raise CapabilityError(
             f"{name} needs a classifier: pass `clf`. " + _remedy(missing)
         )
-    offered = (
-        ", ".join(name for name in CAPABILITIES if name in vars(model))
-        or "none of what strategies ask for"
-    )
+    names = ", ".join(name for name in CAPABILITIES if name in vars(model))
+    offered = f"only {names}" if names else "nothing that strategies ask for"
     raise CapabilityError(
         f"{name} needs {' and '.join(method_name(need) for need in missing)} of "
-        f"{_argument(clf)}; {type(clf).__name__} offers only {offered}. "
-        + _remedy(missing)
+        f"{_argument(clf)}; {type(clf).__name__} offers {offered}. " + _remedy(missing)
     )
 
 
 def _remedy(missing: list[type]) -> str:
-    return " ".join(REMEDIES[need] for need in missing)
+    return " ".join(dict.fromkeys(REMEDIES[need] for need in missing))
 
 
 def _argument(model: Any) -> str:
