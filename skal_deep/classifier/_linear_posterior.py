@@ -36,6 +36,7 @@ def flat_rows(X: Any) -> Tensor:
     """
     who = "A strategy that measures the rows themselves"
     array = np.ascontiguousarray(numbers(as_data(X), who=who))
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     # torch shares no memory that must not be written to
     rows_ND = torch.as_tensor(array if array.flags.writeable else array.copy())
     rows_ND = as_float(rows_ND.flatten(1))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from skal_deep.functional import class_anchors, near_anchors
 from skal_deep.pool._base import DeepQueryStrategy
+from skal_deep.pool._checks import as_inner
 from skal_deep.pool._pool import Pool
 
 
@@ -120,13 +121,14 @@ class AnchorAL(DeepQueryStrategy):
             self.strategy.get_params(deep=False),
             type(self.strategy).__name__,
         )
+        strategy = as_inner(self.strategy, self.missing_label)
         proposed, near = self._near(pool)
         if len(proposed) < batch_size:  # no label, or few: there is no part to ask for
-            return self.strategy._select(pool, batch_size)
+            return strategy._select(pool, batch_size)
         n_near = min(batch_size, len(near))
         picks = near[:0]
         if n_near:
-            at, own = self.strategy._select(_part(pool, near), n_near)
+            at, own = strategy._select(_part(pool, near), n_near)
             picks = near[at.cpu()]
         if n_near < batch_size:  # candidates are a part with fewer rows near anchors
             others = torch.randperm(len(pool), generator=pool.generator)

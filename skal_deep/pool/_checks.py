@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from skactiveml.utils import is_unlabeled
+from sklearn.base import clone
 from torch import Tensor
 
 from skal_deep.rows._data import (
@@ -131,6 +132,11 @@ def _as_positions(candidates: NDArray[Any], n: int) -> NDArray[np.intp]:
     return candidates.astype(np.intp)
 
 
+def as_inner(strategy: Any, missing_label: Any) -> Any:
+    """Return a strategy for another to ask, with its marker and by its generator."""
+    return clone(strategy).set_params(missing_label=missing_label, random_state=None)
+
+
 def _as_foreign(candidates: Any, X: Any) -> Any:
     """Return candidates that are inputs; their rows must be like those of X."""
     candidates = as_data(candidates, "candidates")
@@ -139,6 +145,9 @@ def _as_foreign(candidates: Any, X: Any) -> Any:
     if is_numbers(X) and n_columns(candidates) is not None:
         candidates = numbers(candidates, "candidates", "X, an array of numbers,")
     check_alike(candidates, X, "candidates")
+    kinds = [getattr(rows, "dtype", None) for rows in (candidates, X)]
+    if all(isinstance(kind, np.dtype) and kind.kind == "f" for kind in kinds):
+        candidates = candidates.astype(kinds[1])  # rows of X have its precision
     return candidates
 
 

@@ -178,7 +178,16 @@ class Pool(Rows):
             "y": y,
             "sample_weight": self._sample_weight,
             "candidates": self.X if self.is_foreign else self._positions,
+            "cost": self._cost_as_given(n_rows(data)),
         }
+
+    def _cost_as_given(self, n: int) -> NDArray[np.float64] | None:
+        """Return what labels cost, one number for each candidate or row of the data."""
+        if self.cost is None or self.is_foreign:
+            return self.cost
+        costs = np.ones(n)  # those of rows that are no candidates do not count
+        costs[self._positions] = self.cost
+        return costs
 
     def whole(self) -> "Pool":
         """Return the pool that scores of the candidates are compared in.

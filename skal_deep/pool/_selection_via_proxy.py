@@ -109,6 +109,7 @@ class SelectionViaProxy(DeepQueryStrategy):
             rows = given["candidates"]
             picks = (picks[:, None] == rows).argmax(1)
             utilities = utilities[:, rows] if pool.with_utilities else utilities
+        utilities = np.nan_to_num(utilities)  # of earlier picks: the query marks them
         return torch.as_tensor(picks), torch.as_tensor(utilities)
 
     def _new_proxy(self) -> Any:

@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import Interval, validate_parameter_constra
 from torch import Tensor
 
 from skal_deep.pool._base import DeepQueryStrategy
+from skal_deep.pool._checks import as_inner
 from skal_deep.pool._pool import Pool
 
 
@@ -101,7 +102,7 @@ class SwitchStrategy(DeepQueryStrategy):
             strategy.get_params(deep=False),
             type(strategy).__name__,
         )
-        return strategy._select(pool, batch_size)
+        return as_inner(strategy, self.missing_label)._select(pool, batch_size)
 
     def _is_switched(self, y_labeled: Any) -> bool:
         if isinstance(self.when, Callable):  # type: ignore[arg-type]

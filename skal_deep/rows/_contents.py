@@ -245,6 +245,10 @@ def _of_table(X: Any) -> Hashes:
     hashes = np.zeros(len(X), dtype=np.uint64)
     for at, name in enumerate(names):
         column = X if name is None else X.iloc[:, at]
+        if (values := _plain_numbers(column)) is not None:
+            own = _of_numbers(values[:, None], np.arange(len(X)))
+            hashes = mixed(hashes * np.uint64(3) ^ own)
+            continue
         try:
             own = pandas.util.hash_pandas_object(column, index=False).to_numpy()
         except TypeError as error:
@@ -258,6 +262,18 @@ def _of_table(X: Any) -> Hashes:
             own = own ^ pandas.util.hash_array(np.array(kinds, dtype=object))
         hashes = mixed(hashes * np.uint64(3) ^ own)
     return hashes
+
+
+def _plain_numbers(column: Any) -> NDArray[Any] | None:
+    """Return a column of numbers as an array, whatever type pandas keeps them in."""
+    kind = getattr(column.dtype, "kind", "O")
+    if kind not in "iuf":
+        return None
+    if isinstance(column.dtype, np.dtype):
+        return np.asarray(column)
+    if column.isna().any():
+        return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
+    return np.asarray(column.to_numpy(dtype=f"{kind}8"))
 
 
 def _digest(row: Any) -> int:

@@ -5,6 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# A sum of tenths may exceed the same number of tenths by round-off.
+_ROUND_OFF = 1e-12
+
 
 def as_cost(cost: Any, n_rows: int) -> NDArray[np.float64]:
     """Return what labels cost as an array, one positive number for each row.
@@ -42,7 +45,7 @@ def affordable(cost: NDArray[np.float64] | None, budget: Any) -> NDArray[np.bool
         raise ValueError("budget is what labels may cost together: pass cost, too.")
     if isinstance(budget, bool) or not isinstance(budget, int | float | np.number):
         raise TypeError(f"budget must be a number, not {budget!r}.")
-    within: NDArray[np.bool_] = cost <= float(budget)
+    within: NDArray[np.bool_] = cost <= float(budget) * (1 + _ROUND_OFF)
     if not within.any():
         raise ValueError(
             f"budget={budget} buys no label: the cheapest candidate costs "
@@ -61,5 +64,4 @@ def n_within(cost: NDArray[np.float64], budget: float) -> int:
     budget : float
         What they may cost together.
     """
-    # a sum of tenths may exceed the same number of tenths by round-off
-    return int((np.cumsum(cost) <= budget * (1 + 1e-12)).sum())
+    return int((np.cumsum(cost) <= budget * (1 + _ROUND_OFF)).sum())

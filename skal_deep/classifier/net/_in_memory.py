@@ -43,6 +43,15 @@ _STEP = (
     "train_step",
     "train_step_single",
 )
+# A net of one's own that has these may look at the optimiser's weights.
+_OF_WEIGHTS = (
+    "get_loss",
+    "infer",
+    "on_epoch_begin",
+    "on_epoch_end",
+    "on_train_begin",
+    "on_train_end",
+)
 _STEP_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 # These look at neither steps nor the optimiser's weights, with the settings below.
 _CALLBACKS = (
@@ -252,7 +261,7 @@ def _run_epoch(
         return
     history, optimizer, n_batches = net.history, net.optimizer_, 0
     weights = [p for group in optimizer.param_groups for p in group["params"]]
-    weights += [p for vector in vectors for p in vector.weights]
+    weights += [p for vector in vectors for p in vector.given]
     parts = _parts(net)
     for inputs, target in iterator:
         history.new_batch()
@@ -260,9 +269,10 @@ def _run_epoch(
             weight.grad = None
         if not (parts and all(part.training for part in parts)):
             net._set_training(True)
-        y_pred = net.infer(inputs)
-        loss = net.get_loss(y_pred, target, X=inputs, training=True)
-        loss.backward()
+        with torch.enable_grad():  # as the optimiser's closure does
+            y_pred = net.infer(inputs)
+            loss = net.get_loss(y_pred, target, X=inputs, training=True)
+            loss.backward()
         for vector in vectors:
             vector.collect()
         optimizer.step()
@@ -284,7 +294,9 @@ def _parts(net: NeuralNet) -> list[nn.Module]:
 def _vectors(net: NeuralNet) -> "list[_Vector]":
     """Return the weights of each group of the optimiser as one vector, if possible."""
     optimizer = net.optimizer_
-    is_known = all(type(callback) in _CALLBACKS for _, callback in net.callbacks_)
+    is_known = _are_skorchs(net, *_OF_WEIGHTS) and all(
+        type(callback) in _CALLBACKS for _, callback in net.callbacks_
+    )
     is_new = not optimizer.state and not optimizer._optimizer_step_pre_hooks
     if not (is_known and is_new) or optimizer._optimizer_step_post_hooks or net.compile:
         return []
@@ -322,8 +334,9 @@ class _Vector:
     """
 
     def __init__(self, optimizer: Optimizer, group: dict[str, Any]):
-        self._optimizer, self._group, self._given = optimizer, group, group["params"]
-        self.weights = [p for p in self._given if p.requires_grad and p.numel()]
+        self._optimizer, self._group, self.given = optimizer, group, group["params"]
+        self.weights = [p for p in self.given if p.requires_grad and p.numel()]
+        self._n_trained = sum(p.requires_grad for p in self.given)
         self._parts: list[slice] = []
         self._gaps: list[Tensor] = []
         start = 0
@@ -338,6 +351,7 @@ class _Vector:
         for weight, part in zip(self.weights, self._parts, strict=True):
             self._vector[part] = weight.detach().flatten()
             weight.data = self._vector[part].view_as(weight)
+        self._places = [weight.data_ptr() for weight in self.weights]
         self._is_whole = True
         if self.weights:
             group["params"] = [self._vector]
@@ -347,6 +361,9 @@ class _Vector:
     def collect(self) -> None:
         """Bring the gradients of the weights together for the next step."""
         if not self._is_whole:
+            return
+        if not self._is_as_built():
+            self.dissolve()
             return
         pieces: list[Tensor] = []
         for weight, gap in zip(self.weights, self._gaps, strict=True):
@@ -358,13 +375,21 @@ class _Vector:
         torch.cat(pieces, out=self._gradient)
         self._vector.grad = self._gradient
 
+    def _is_as_built(self) -> bool:
+        """Return whether a pass has left its weights in place, and thawed no other."""
+        return (
+            all(p.requires_grad for p in self.weights)
+            and sum(p.requires_grad for p in self.given) == self._n_trained
+            and [weight.data_ptr() for weight in self.weights] == self._places
+        )
+
     @torch.no_grad()
     def dissolve(self) -> None:
         """Give the weights, and what the optimiser knows of them, back as they were."""
         if not self._is_whole:
             return
         self._is_whole = False
-        self._group["params"] = self._given
+        self._group["params"] = self.given
         states = self._optimizer.state.pop(self._vector, {})
         for weight, part in zip(self.weights, self._parts, strict=True):
             weight.data = weight.detach().clone()

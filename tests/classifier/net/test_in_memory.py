@@ -454,3 +454,66 @@ def test_the_log_is_as_before(capsys, monkeypatch):
     monkeypatch.setitem(KINDS, "own sink", own)
     net = train("own sink", (X, Y), monkeypatch, True)
     assert dict(net.callbacks_)["print_log"].sink.__self__ is not None
+
+
+class MaxNorm(nn.Linear):
+    """A layer that puts other numbers in the place of its weights, in each pass."""
+
+    def forward(self, x):
+        self.weight.data = torch.renorm(self.weight.data, 2, 0, 1.0)
+        return super().forward(x)
+
+
+class Thawing(nn.Module):
+    """A net that thaws its first layer in its fourth pass."""
+
+    def __init__(self, n_classes=3):
+        super().__init__()
+        self.first, self.last = nn.Linear(X.shape[1], 8), nn.Linear(8, n_classes)
+        self.first.requires_grad_(False)
+        self.n_passes = 0
+
+    def forward(self, x):
+        self.n_passes += 1
+        self.first.requires_grad_(self.n_passes > 3)
+        return self.last(self.first(x).relu())
+
+
+def with_max_norm(n_classes=3):
+    return nn.Sequential(nn.Dropout(0.1), MaxNorm(X.shape[1], n_classes))
+
+
+class Shrinking(NeuralNetClassifier):
+    """A net that finds its weights by way of the optimiser."""
+
+    def get_loss(self, *args, **kwargs):
+        weights = self.optimizer_.param_groups[0]["params"]
+        penalty = sum((weight**2).sum() for weight in weights)
+        return super().get_loss(*args, **kwargs) + 0.1 * penalty
+
+    def on_epoch_end(self, net, **kwargs):
+        super().on_epoch_end(net, **kwargs)
+        with torch.no_grad():
+            for weight in self.optimizer_.param_groups[0]["params"]:
+                weight.mul_(0.9)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"module": with_max_norm},
+        {"module": Thawing},
+        {"class": Shrinking, "module": MLP},
+    ],
+    ids=["max norm", "thawing", "by the optimiser"],
+)
+def test_what_reaches_for_the_weights_gets_them(kind, monkeypatch):
+    monkeypatch.setitem(KINDS, "reaching", kind)
+    nets = [train("reaching", (X, Y), monkeypatch, quick) for quick in (True, False)]
+    assert_same(*nets)
+
+
+def test_training_inside_a_query_has_gradients(monkeypatch):
+    with torch.no_grad():
+        net = train("dropout", (X, Y), monkeypatch, True)
+    assert_same(net, train("dropout", (X, Y), monkeypatch, False))
