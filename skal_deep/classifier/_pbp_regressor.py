@@ -1,10 +1,12 @@
 """A net for numbers whose weights are learned by probabilistic backpropagation."""
 
+import warnings
 from numbers import Integral
 from typing import Any, ClassVar
 
 import torch
 from skactiveml.utils import MISSING_LABEL
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval
 
 from skal_deep.classifier._base import derived_seed
@@ -17,6 +19,11 @@ from skal_deep.functional.probabilistic_backpropagation import (
 )
 from skal_deep.modules._rng import draw_generator
 
+# Standard deviations of the targets; the mean of the targets is off by one.
+_OFF = 2.0
+# Below that many labels predictions were off by up to hundreds of deviations.
+_FEW = 20
+
 
 class PBPRegressor(PosteriorRegressor):
     """Regression net learned by probabilistic backpropagation (PBP).
@@ -26,7 +33,8 @@ class PBPRegressor(PosteriorRegressor):
     Gamma distributions and are learned along [1]_. There is no learning rate, and
     variances of predictions are computed, not drawn.
 
-    Use it for a few hundred labels of vectors, where no skorch net is wanted and the
+    Use it for some dozens to a few hundred labels of vectors (with fewer than 20 it may
+    diverge, and says so by a warning), where no skorch net is wanted and the
     epistemic variance of a whole net is: a label takes about a millisecond a pass.
 
     Parameters
@@ -68,11 +76,11 @@ class PBPRegressor(PosteriorRegressor):
     --------
     >>> import numpy as np
     >>> from skal_deep.classifier import PBPRegressor
-    >>> X = np.linspace(-2, 2, 20)[:, None]
-    >>> y = np.where(np.arange(20) % 2, np.sin(X[:, 0]), np.nan)
+    >>> X = np.linspace(-2, 2, 40)[:, None]
+    >>> y = np.where(np.arange(40) % 2, np.sin(X[:, 0]), np.nan)
     >>> reg = PBPRegressor(n_hidden=10, n_epochs=5, random_state=0).fit(X, y)
     >>> reg.sample_predictions(X, n_samples=7).shape
-    (7, 20)
+    (7, 40)
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -114,6 +122,24 @@ class PBPRegressor(PosteriorRegressor):
             )
             net.forget_factors()
             self._nets.append(net)
+        self._warn_of_divergence(rows_ND[torch.as_tensor(labeled)], target)
+
+    def _warn_of_divergence(self, rows_ND, target):
+        """Say that few labels may not hold the weights, or that they did not."""
+        mean_NT = torch.stack(
+            [predictive_moments(net.layers, rows_ND)[0] for net in self._nets], 1
+        )
+        off = (mean_NT - torch.as_tensor(target)).square().mean().sqrt().item()
+        n = len(rows_ND)  # without a label it is the prior, which is as it should be
+        if n and (n < _FEW or not off <= _OFF):
+            warnings.warn(
+                f"PBPRegressor has {n} labels, and its predictions of these "
+                f"rows are off by {off:.2g} standard deviations of the targets. With "
+                f"fewer than {_FEW} labels it may diverge between them: take a "
+                "GaussianProcessRegressor until there are more.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
 
     def _noise(self):
         noise = [net.noise.variance for net in self._nets]

@@ -252,7 +252,10 @@ class ProbabilisticNet:
         by_mean, by_variance = -m / total, (m**2 / total - 1) / total / 2
         new_mean = m + v * by_mean
         new_variance = v - v**2 * (by_mean**2 - 2 * by_variance)
-        gamma = cavity.given(cavity.log_evidences(m, v))
+        try:
+            gamma = cavity.given(cavity.log_evidences(m, v))
+        except (OverflowError, ZeroDivisionError):  # moments that no floats hold
+            return None
         if new_variance <= _LEAST_VARIANCE or not (gamma.shape > 1 and gamma.rate > 0):
             return None
         self._precision = replace(gamma)

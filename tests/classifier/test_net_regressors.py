@@ -222,3 +222,12 @@ def test_weights_of_rows_are_refused_but_zero():
     assert np.isfinite(without.predict(X)).all()
     with pytest.raises(ValueError, match="knows no weights"):
         pbp().fit(X, Y, np.arange(60.0))
+
+
+@pytest.mark.parametrize("n_labels", [6, 15])
+def test_few_labels_are_warned_of_and_learned(n_labels):
+    X = np.random.default_rng(0).normal(size=(n_labels, 4))
+    for seed in range(4):
+        with pytest.warns(ConvergenceWarning, match=f"has {n_labels} labels"):
+            reg = PBPRegressor(random_state=seed).fit(X, 3 * X[:, 0] + 5)
+        assert np.isfinite(reg.predict(X)).all()

@@ -221,7 +221,7 @@ def test_a_class_that_offers_nothing_is_refused(data):
 
     with pytest.raises(TypeError, match=r"clf must be a classifier.*of type Nothing"):
         MarginSampling().query(*data, Nothing())
-    with pytest.raises(TypeError, match="Silent offers only none of what"):
+    with pytest.raises(TypeError, match="Silent offers nothing that"):
         MarginSampling().query(*data, Silent())
 
 
