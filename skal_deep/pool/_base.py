@@ -253,9 +253,10 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             candidates = candidates[affordable(costs, budget)]
             batch_size = min(batch_size, len(candidates))
         clf = knowing_its_rows(clf, X, y, self.missing_label_, sample_weight)
-        needs = self._needs if reg is None else self._needs_of_regressor or self._needs
-        clf = check_needs(name, clf, needs, self._works_on_inputs)
-        if clf is None and self._needs and not is_direct:
+        asked = self._asked(bool(is_labeled(y, self.missing_label_).any()))
+        needs = (reg is not None and asked._needs_of_regressor) or asked._needs
+        clf = check_needs(name, clf, needs, asked._works_on_inputs)
+        if clf is None and asked._needs and not is_direct:
             X, candidates = measured_rows(name, X, candidates, is_foreign)
         if self.random_state is None:  # upstream would draw from numpy's global state
             self.random_state_ = np.random.RandomState(fresh_seed)
@@ -272,8 +273,8 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
                 )
                 clf, X, candidates = seen_inputs(name, clf, X, candidates, is_foreign)
                 # inputs of a last step are measured, whatever that step has learned
-                if is_untrained and clf is not None and not self._does_without_labels:
-                    warn_untrained(name, self._works_on_inputs)
+                if is_untrained and clf is not None and not asked._does_without_labels:
+                    warn_untrained(name, asked._works_on_inputs)
             pool, rows = self._look(
                 X,
                 y,
@@ -300,6 +301,10 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             utilities = utilities[: len(picked)]
         all_utilities[:, rows] = check_utilities(name, utilities, picked, len(pool))
         return rows[picked], all_utilities
+
+    def _asked(self, has_labels: bool) -> "DeepQueryStrategy":  # noqa: ARG002
+        """Return the strategy whose needs a query has: itself, or one inside."""
+        return self
 
     def _validate_rows(
         self,

@@ -83,6 +83,11 @@ class SwitchStrategy(DeepQueryStrategy):
         asking = [each for each in both if not each._works_on_inputs] or both
         return tuple(dict.fromkeys(need for each in asking for need in each._needs))
 
+    def _asked(self, has_labels: bool) -> DeepQueryStrategy:
+        # What the other needs is checked as soon as a model can have it.
+        is_first = not has_labels and not self._is_switched(np.empty(0))
+        return self.first if is_first else self
+
     @property
     def _works_on_inputs(self) -> bool:  # type: ignore[override]
         return self.first._works_on_inputs and self.then._works_on_inputs

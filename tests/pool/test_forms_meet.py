@@ -9,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
+from skal_deep.classifier import CapabilityError
 from skal_deep.pool import (
     EPIG,
     LCMD,
@@ -123,3 +124,14 @@ def test_a_budget_of_one_label_buys_it():
     query = MarginSampling(random_state=0).query
     clf, cost = LogisticRegression(), np.full(60, 0.1 + 0.2)
     assert len(query(X, y, clf, batch_size=3, cost=cost, budget=0.3)) == 1
+
+
+@pytest.mark.parametrize("clf", [None, LogisticRegression()], ids=["none", "logistic"])
+def test_a_switch_begins_without_a_label(clf):
+    switch = SwitchStrategy(TypiClust(), MarginSampling(), random_state=0)
+    nothing = np.full(60, -1)
+    picks = switch.query(X, nothing, clf, batch_size=3)
+    its = TypiClust(random_state=0).query(X, nothing, clf, batch_size=3)
+    np.testing.assert_array_equal(picks, its)
+    with pytest.raises(CapabilityError, match="predict_proba"):
+        switch.query(X, np.where(np.arange(60) < 12, Y, -1), None, batch_size=3)
