@@ -57,9 +57,12 @@ def compare(args: argparse.Namespace) -> tuple[Comparison, Data]:
         Parsed arguments.
     """
     data, options = _study(args)
-    usual = ",".join(types.DEFAULT_STRATEGIES[data.is_regression])
+    strategies = args.strategies
+    if strategies is None:  # none beside random sampling is another wish
+        usual = types.DEFAULT_STRATEGIES[data.is_regression]
+        strategies = types.strategies(",".join(usual))
     comparison = compare_strategies(
-        args.strategies or types.strategies(usual),
+        strategies,
         X=data.X,
         y=data.y,
         references={"full data": None} if args.full_data else None,
