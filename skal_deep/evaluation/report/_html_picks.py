@@ -59,6 +59,10 @@ def picks_sections(
     X, names = as_data(X), comparison.strategies
     X = numbers(X) if plain_table(X) else X
     missing_label = comparison.settings.get("missing_label", -1)
+    if any(isinstance(label, str) for label in y) and not isinstance(
+        missing_label, str
+    ):
+        missing_label = None  # names of classes, in the place of their numbers
     y = label_array(y, missing_label)
     n = n_rows(X)
     picks = {
