@@ -4,11 +4,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from skal_deep.functional._checks import check_finite, own_generator
+
 _CHUNK = 2**24  # similarities at a time
 
 
 def class_anchors(
-    embeddings: Tensor, codes: Tensor, n_anchors: int, generator: torch.Generator
+    embeddings: Tensor,
+    codes: Tensor,
+    n_anchors: int,
+    generator: torch.Generator | None = None,
 ) -> Tensor:
     """Return labelled rows that spread over each class, as many a class or all.
 
@@ -23,14 +28,16 @@ def class_anchors(
         Their classes as whole numbers.
     n_anchors : int
         Anchors of a class.
-    generator : torch.Generator
-        Source of randomness, on the CPU.
+    generator : torch.Generator, optional
+        Source of randomness, on the CPU; ``None`` is a fresh one.
 
     Returns
     -------
     Tensor of shape (A,)
         Positions, a class after the other.
     """
+    check_finite(embeddings=embeddings)
+    generator = own_generator(generator)
     unit_LD = normalize(embeddings.double().cpu(), dim=1)
     chosen = []
     for code in codes.unique().tolist():
@@ -77,6 +84,7 @@ def near_anchors(
     Tensor of shape (n,)
         Positions in increasing order; n is ``n_rows``, or less if fewer are proposed.
     """
+    check_finite(embeddings=embeddings, anchors=anchors)
     unit_ND = normalize(embeddings.float(), dim=1)
     unit_AD = normalize(anchors.to(unit_ND), dim=1)
     total_N = torch.zeros(len(unit_ND), dtype=torch.float64, device=unit_ND.device)

@@ -2,6 +2,8 @@
 
 from torch import Tensor
 
+from skal_deep.functional._checks import check_finite
+
 
 def per_cost(scores: Tensor, cost: Tensor) -> Tensor:
     """Return scores over costs, ``(s_n - min(0, min s)) / c_n``, of shape (N,).
@@ -18,5 +20,6 @@ def per_cost(scores: Tensor, cost: Tensor) -> Tensor:
     Tensor of shape (N,)
         Not negative; in the scores' unit over that of the costs.
     """
+    check_finite(scores=scores, cost=cost)
     lowest = scores.min().clamp_max(0) if len(scores) else 0
     return (scores - lowest) / cost.to(scores)

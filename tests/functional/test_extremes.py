@@ -25,6 +25,7 @@ PROBA, KNOWN_PROBA = (2 * normal(N, C)).softmax(-1), normal(5, C).softmax(-1)
 SAMPLES, TARGETS = (2 * normal(S, N, C)).softmax(-1), normal(S, 6, C).softmax(-1)
 SCORES, WEIGHT, BIAS = normal(N).abs(), normal(C, D), normal(C)
 LABELS, KEPT = torch.arange(N) % C, normal(2, N, D) > 0
+FEATURES, NOISE = normal(N, 1, D), SCORES[:, None] + 1
 # a kernel with its settings, and the tensors of numbers that it takes
 KERNELS = {
     "apply_temperature": (lambda p: functional.apply_temperature(p, 2.0), [PROBA]),
@@ -165,6 +166,21 @@ for _name in (
 for _name in ("dirichlet_information", "dirichlet_mean", "vacuity"):
     KERNELS[_name] = (getattr(functional, _name), [SCORES[:, None] * PROBA])
 KERNELS |= {
+    "class_anchors": (
+        lambda r: functional.class_anchors(r, LABELS, 2, source()),
+        [ROWS],
+    ),
+    "near_anchors": (lambda r, k: functional.near_anchors(r, k, 3, B), [ROWS, KNOWN]),
+    "per_cost": (functional.per_cost, [SCORES, SCORES + 1]),
+    "gaussian_crps": (functional.gaussian_crps, [ROWS, ROWS.abs() + 1, ROWS + 1]),
+    "gaussian_batch_bald": (
+        lambda r, n: functional.gaussian_batch_bald(r, n, B),
+        [FEATURES, NOISE],
+    ),
+    "gaussian_batch_epig": (
+        lambda r, n, t, m: functional.gaussian_batch_epig(r, n, t, m, B),
+        [FEATURES, NOISE, FEATURES[:6], NOISE[:6]],
+    ),
     "confident_labels": (lambda p: functional.confident_labels(p, 0.5), [PROBA]),
     "gaussian_bald": (functional.gaussian_bald, [SCORES, SCORES + 1]),
     "gaussian_epig": (

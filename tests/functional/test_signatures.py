@@ -46,6 +46,9 @@ SAMPLING = {
     ),
     "falcun": lambda: functional.falcun(PROBAS, 5),
     "last_layer_features": lambda: functional.last_layer_features(PROBAS, PROBAS, 5),
+    "class_anchors": lambda: functional.class_anchors(
+        PROBAS, torch.arange(len(PROBAS)) % 3, 2
+    ),
     "power_sample": lambda: functional.power_sample(SCORES, 5),
     "softmax_sample": lambda: functional.softmax_sample(SCORES, 5),
     "softrank_sample": lambda: functional.softrank_sample(SCORES, 5),

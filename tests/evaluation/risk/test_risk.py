@@ -150,7 +150,7 @@ def test_queries_estimate_the_risk_of_the_pool(pool, strategy, n_runs):
         unbiased.append(estimate.risk)
         naive.append(losses[picks].mean())
     assert abs(np.mean(unbiased) - truth) < 3 * np.std(unbiased) / np.sqrt(n_runs)
-    assert abs(np.mean(naive) - truth) > 5 * np.std(naive) / np.sqrt(n_runs)
+    assert abs(np.mean(naive) - truth) > np.std(naive) / 4  # 5 standard errors of 400
 
 
 def test_what_is_no_draw_is_refused(pool):

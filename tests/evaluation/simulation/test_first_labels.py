@@ -14,6 +14,7 @@ from skal_deep.evaluation import SimulatedActiveLearner, compare_strategies
 from skal_deep.evaluation.simulation._first_labels import format_counts
 from skal_deep.pool import BALD, Badge, CoreSet, MarginSampling
 
+pytestmark = pytest.mark.filterwarnings(r"ignore:97\.0% of the rows are of class")
 rng = np.random.default_rng(0)
 X = rng.normal(size=(400, 4))
 RARE = (np.arange(400) % 34 == 0).astype(int)  # 3 %
