@@ -68,9 +68,9 @@ def test_false_alarms_are_as_rare_as_promised(trust):
 
 @pytest.mark.slow
 def test_intervals_hold_where_students_does_not(trust):
-    lines = trust.risk.coverage(2)
+    lines = trust.risk.coverage(10)
     held, student = (np.mean([line[column] for line in lines]) for column in (2, 3))
-    assert held > 0.9  # of 56 runs; the benchmark's full form has thousands
+    assert held > 0.95
     assert student < 0.7
 
 

@@ -2,8 +2,11 @@
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.cluster import KMeans, MiniBatchKMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
@@ -24,6 +27,9 @@ from skal_deep.pool._rows import Rows
 # many rows, as in TypiClust's code.
 _MOST_CLUSTERS = 50
 _MINI_BATCH = 5_000
+# From one draw of seeds in five k-means splits a cluster and joins two others, even
+# where clusters are far apart; from the best of so many draws in none of a hundred.
+_N_SEEDINGS = 4
 # Share of the rows whose nearest centroid round-off may decide.
 _MOST_UNSURE = 0.01
 # Rows of which all distances are held at once: 100 MiB.
@@ -114,14 +120,7 @@ def _lloyd(
     origin_D = points_ND.mean(0)  # distances stay, digits are saved
     centered_ND = (points_ND - origin_D).numpy(force=True)
     weights = None if weights_N is None else weights_N.numpy(force=True)
-    # One trial a centre: the best of several is often a tie that rounding breaks.
-    seeds_KD, _ = kmeans_plusplus(
-        centered_ND,
-        n_clusters,
-        sample_weight=weights,
-        random_state=seed,
-        n_local_trials=1,
-    )
+    seeds_KD = _best_seeds(centered_ND, n_clusters, weights, seed)
     options = {"init": seeds_KD, "n_init": 1, "random_state": 0}
     if n_clusters <= _MOST_CLUSTERS:
         clusterer = KMeans(n_clusters, **options)
@@ -131,6 +130,27 @@ def _lloyd(
         warnings.simplefilter("ignore", ConvergenceWarning)
         clusterer.fit(centered_ND, sample_weight=weights)
     return torch.as_tensor(clusterer.cluster_centers_).to(points_ND) + origin_D
+
+
+def _best_seeds(
+    rows_ND: NDArray[Any], n_clusters: int, weights: Any, seed: int
+) -> NDArray[Any]:
+    """Return the seeds of k-means++ that are nearest to the rows, of some draws."""
+    points_ND, weight_N = torch.from_numpy(rows_ND), torch.ones(len(rows_ND))
+    if weights is not None:
+        weight_N = torch.from_numpy(weights)
+
+    def total(seeds_KD: NDArray[Any]) -> float:
+        squared_N = nearest_centers(points_ND, torch.from_numpy(seeds_KD))[0]
+        return float(squared_N.double() @ weight_N.double())
+
+    state = np.random.RandomState(seed)
+    # One trial a centre: the best of several is often a tie that rounding breaks.
+    options = {"sample_weight": weights, "random_state": state, "n_local_trials": 1}
+    draws = [
+        kmeans_plusplus(rows_ND, n_clusters, **options)[0] for _ in range(_N_SEEDINGS)
+    ]
+    return min(draws, key=total)
 
 
 def linkage_clusters(pool: Pool, cluster_size: int) -> Tensor:
@@ -255,7 +275,8 @@ def radius_by_clusters(
             stacklevel=4,
         )
         n_classes = 2
-    centroids_KD = k_means(data_MD, n_classes, pool.generator)
-    cluster_M = nearest_centers(data_MD, centroids_KD)[1]
     rows = sample_rows(len(data_MD), max_data, pool.generator).to(data_MD.device)
+    some_SD = data_MD if len(rows) == len(data_MD) else data_MD[rows]
+    centroids_KD = k_means(some_SD, n_classes, pool.generator)
+    cluster_M = nearest_centers(data_MD, centroids_KD)[1]
     return purity_radius(data_MD, cluster_M, purity, rows)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 
 from skal_deep import functional
 from skal_deep.functional.graphs import diffuse
@@ -76,14 +77,15 @@ def test_diffusion_says_when_there_is_no_label():
         DiffusionAL().query(X, np.full(90, -1))
 
 
+@pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("strategy", [DiffusionAL(), JointLabelPropagation()], ids=str)
-def test_inputs_stand_for_the_nearest_row(strategy):
-    y = partly(0, 30, 60)
+def test_inputs_stand_for_the_nearest_row(strategy, seed):
+    # of one seed rows come in one order, in which products round alike
+    strategy, y = clone(strategy).set_params(random_state=seed), partly(0, 30, 60)
     _, rows = strategy.query(X, y, candidates=[44, 47, 49], return_utilities=True)
     near = X[[44, 47, 49]] + np.float32(1e-4)
     _, inputs = strategy.query(X, y, candidates=near, return_utilities=True)
-    # rows come in another order in each query, in which products round otherwise
-    np.testing.assert_allclose(inputs[0], rows[0, [44, 47, 49]], rtol=1e-5)
+    np.testing.assert_allclose(inputs[0], rows[0, [44, 47, 49]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 4, 6, 9])
