@@ -127,11 +127,12 @@ def test_epig_is_that_of_covariances(is_piped):
 
 @pytest.mark.parametrize("strategy", [BALD, BatchBALD, EPIG, BatchEPIG])
 def test_outputs_add_up(strategy):
-    query = strategy(random_state=0).query
+    query = strategy(n_samples=4_000, random_state=0).query
     one, two = (query(X, y, reg=make(), return_utilities=True)[1] for y in (Y, TWO))
-    # draws of several outputs are others
-    tolerance = 1e-7 if strategy in (BALD, EPIG) else 0.5
-    np.testing.assert_allclose(two, 2 * one, rtol=tolerance)
+    if strategy in (BALD, EPIG):
+        np.testing.assert_allclose(two, 2 * one, rtol=1e-7)
+    else:  # draws of several outputs are others
+        np.testing.assert_allclose(two, 2 * one, rtol=0.06)
 
 
 def test_each_target_counts_alike_in_the_spread_of_draws():
