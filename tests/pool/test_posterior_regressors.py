@@ -132,7 +132,7 @@ def test_outputs_add_up(strategy):
     if strategy in (BALD, EPIG):
         np.testing.assert_allclose(two, 2 * one, rtol=1e-7)
     else:  # draws of several outputs are others
-        np.testing.assert_allclose(two, 2 * one, rtol=0.06)
+        np.testing.assert_allclose(two, 2 * one, rtol=0.1)
 
 
 def test_each_target_counts_alike_in_the_spread_of_draws():
