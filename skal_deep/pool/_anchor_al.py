@@ -1,6 +1,5 @@
 """A strategy asked for a small part of the pool, near labelled rows of each class."""
 
-from copy import copy
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -128,7 +127,7 @@ class AnchorAL(DeepQueryStrategy):
         n_near = min(batch_size, len(near))
         picks = near[:0]
         if n_near:
-            at, own = strategy._select(_part(pool, near), n_near)
+            at, own = strategy._select(pool.part(near), n_near)
             picks = near[at.cpu()]
         if n_near < batch_size:  # candidates are a part with fewer rows near anchors
             others = torch.randperm(len(pool), generator=pool.generator)
@@ -167,13 +166,3 @@ class AnchorAL(DeepQueryStrategy):
             return proposed, proposed
         rows = pool.rows_of_data().cpu() - len(pool.labeled)
         return proposed, torch.nonzero(torch.isin(rows, proposed))[:, 0]
-
-
-def _part(pool: Pool, rows: Tensor) -> Pool:
-    """Return a pool of some of the candidates; the others stay unlabelled rows."""
-    part = copy(pool)
-    part._positions = pool._positions[rows.numpy()]
-    part._answers = {}
-    part.cost = None if pool.cost is None else pool.cost[rows.numpy()]
-    part.unlabeled_beside = pool.unlabeled if len(pool.unlabeled) else None
-    return part

@@ -189,6 +189,25 @@ class Pool(Rows):
         costs[self._positions] = self.cost
         return costs
 
+    def at_rows(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return the positions among the candidates of some rows of the data."""
+        order = np.argsort(self._positions)
+        return order[np.searchsorted(self._positions, rows, sorter=order)]
+
+    def part(self, some: Tensor) -> "Pool":
+        """Return the pool of some candidates; the others stay unlabelled rows.
+
+        Parameters
+        ----------
+        some : Tensor of shape (n,)
+            Positions among the candidates.
+        """
+        part, chosen = copy(self), some.numpy(force=True)
+        part._positions, part._answers = self._positions[chosen], {}
+        part.cost = None if self.cost is None else self.cost[chosen]
+        part.unlabeled_beside = self.unlabeled if len(self.unlabeled) else None
+        return part
+
     def whole(self) -> "Pool":
         """Return the pool that scores of the candidates are compared in.
 

@@ -107,7 +107,7 @@ class SelectionViaProxy(DeepQueryStrategy):
         picks, utilities = asked if pool.with_utilities else (asked, nothing)
         if not pool.is_foreign:
             rows = given["candidates"]
-            picks = (picks[:, None] == rows).argmax(1)
+            picks = pool.at_rows(picks)
             utilities = utilities[:, rows] if pool.with_utilities else utilities
         utilities = np.nan_to_num(utilities)  # of earlier picks: the query marks them
         return torch.as_tensor(picks), torch.as_tensor(utilities)

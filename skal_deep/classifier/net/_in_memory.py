@@ -5,7 +5,7 @@ runs without what skorch does for others. Batches, losses and weights are the sa
 the last bit. What is not known to be ordinary is left to skorch.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
@@ -21,15 +21,13 @@ from skorch.callbacks import (
     PassthroughScoring,
     PrintLog,
 )
-from skorch.dataset import Dataset
-from torch import Tensor, nn
-from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
-from torch.utils.data import BatchSampler, DataLoader, Subset
+from torch import nn
+from torch.optim import SGD, Adam, AdamW, RMSprop
 
+from skal_deep.classifier.net._array_loader import ArrayLoader, quick_iterator
 from skal_deep.classifier.net._interrupts import replace_methods
+from skal_deep.classifier.net._weight_vector import WeightVector, weight_vectors
 
-# Settings of a loader that decide which rows a mini-batch has, and nothing else.
-_ORDERS = {"batch_size", "shuffle", "drop_last"}
 # What makes a step of skorch the ordinary one.
 _STEP = (
     "_set_training",
@@ -64,9 +62,6 @@ _CALLBACKS = (
 )
 # What these do to a weight depends on its own gradients alone.
 _OPTIMIZERS = (SGD, Adam, AdamW, RMSprop)
-# Weights begin where a cache line does, as tensors of their own do: products round by
-# where their numbers lie.
-_ALIGNED = 64
 
 
 @contextmanager
@@ -82,11 +77,11 @@ def in_memory(net: NeuralNet) -> Iterator[None]:
         yield
         return
     methods: dict[str, Callable[..., Any]] = {
-        "get_iterator": partial(_iterator, net.get_iterator)
+        "get_iterator": partial(quick_iterator, net.get_iterator)
     }
-    vectors: list[_Vector] = []
+    vectors: list[WeightVector] = []
     if _has_ordinary_steps(net):
-        vectors = _vectors(net)
+        vectors = weight_vectors(net.optimizer_) if _leaves_weights(net) else []
         methods["run_single_epoch"] = partial(
             _run_epoch, net, net.run_single_epoch, vectors
         )
@@ -120,6 +115,19 @@ def _has_ordinary_steps(net: NeuralNet) -> bool:
     )
 
 
+def _leaves_weights(net: NeuralNet) -> bool:
+    """Return whether nobody but the step looks at what the optimiser holds."""
+    optimizer = net.optimizer_
+    return (
+        _are_skorchs(net, *_OF_WEIGHTS)
+        and all(type(callback) in _CALLBACKS for _, callback in net.callbacks_)
+        and not optimizer.state
+        and not optimizer._optimizer_step_pre_hooks
+        and not optimizer._optimizer_step_post_hooks
+        and not net.compile
+    )
+
+
 def _sees_steps(callback: Any) -> bool:
     """Return whether a callback does something at the steps of training."""
     if type(callback) is EpochScoring:
@@ -141,112 +149,10 @@ def _log_epoch(log: Any, write: Callable[..., None], net: NeuralNet, **kw: Any) 
     write(net, **kw)
 
 
-def _iterator(
-    made: Callable[..., Any], dataset: Any, training: bool = False
-) -> "DataLoader[Any] | _Loader":
-    """Return skorch's loader, or one that takes the same mini-batches at once."""
-    loader = made(dataset, training=training)
-    data, positions = dataset, None
-    if type(dataset) is Subset:
-        data, positions = dataset.dataset, torch.as_tensor(dataset.indices)
-    net = made.__self__  # type: ignore[attr-defined]
-    params = net.get_params_for("iterator_train" if training else "iterator_valid")
-    is_plain = (
-        type(loader) is DataLoader
-        and params.keys() <= _ORDERS
-        and type(data) is Dataset
-        and len(dataset) > 0
-        and type(loader.batch_sampler) is BatchSampler
-    )
-    if not is_plain:
-        return loader
-    try:
-        columns = _as_tensor(data.X), _as_tensor(data.y)
-        quick = _Loader(loader, columns, positions)
-        ends = [0, len(dataset) - 1]
-        is_same = _are_equal(
-            quick.take(torch.tensor(ends)),
-            loader.collate_fn([dataset[row] for row in ends]),
-        )
-    except (TypeError, ValueError, RuntimeError, IndexError):  # of another kind
-        return loader
-    return quick if is_same else loader
-
-
-def _as_tensor(rows: Any) -> Any:
-    if isinstance(rows, Mapping):
-        return {name: _as_tensor(part) for name, part in rows.items()}
-    if getattr(getattr(rows, "flags", None), "writeable", True):
-        return torch.as_tensor(rows)
-    return torch.tensor(rows)  # torch wants to own what it could write to
-
-
-def _are_equal(batch: Any, other: Any) -> bool:
-    """Return whether mini-batches are of the same types and numbers."""
-    if isinstance(batch, list | Mapping):
-        if type(batch) is not type(other) or len(batch) != len(other):
-            return False
-        keys = batch.keys() if isinstance(batch, Mapping) else range(len(batch))
-        return all(_are_equal(batch[key], other[key]) for key in keys)
-    return (
-        isinstance(other, Tensor)
-        and batch.dtype == other.dtype
-        and batch.shape == other.shape
-        and torch.equal(batch.nan_to_num(), other.nan_to_num())
-    )
-
-
-class _Loader:
-    """A DataLoader that takes the rows of a mini-batch out of tensors at once.
-
-    Parameters
-    ----------
-    loader : DataLoader
-        It decides which rows make a mini-batch.
-    columns : tuple
-        Tensors, or dicts of tensors, of inputs and targets.
-    positions : Tensor or None
-        Which of their rows the loader counts; ``None`` are all.
-    """
-
-    def __init__(
-        self,
-        loader: "DataLoader[Any]",
-        columns: tuple[Any, Any],
-        positions: Tensor | None,
-    ):
-        self._loader, self._columns, self._positions = loader, columns, positions
-
-    def __iter__(self) -> Iterator[list[Any]]:
-        # The loader draws a seed for workers before its sampler draws an order.
-        torch.empty((), dtype=torch.int64).random_()
-        size = self._loader.batch_size or 1
-        order = torch.tensor(list(self._loader.sampler)[: len(self) * size])
-        return map(self.take, order.split(size) if len(order) else ())
-
-    def __len__(self) -> int:
-        return len(self._loader)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loader, name)
-
-    def take(self, at: Tensor) -> list[Any]:
-        """Return the mini-batch of some rows, as the loader collates it."""
-        if self._positions is not None:
-            at = self._positions[at]
-        return [_rows_of(column, at) for column in self._columns]
-
-
-def _rows_of(column: Any, at: Tensor) -> Any:
-    if isinstance(column, Mapping):
-        return {name: part.index_select(0, at) for name, part in column.items()}
-    return column.index_select(0, at)
-
-
 def _run_epoch(
     net: NeuralNet,
     run: Callable[..., None],
-    vectors: "list[_Vector]",
+    vectors: list[WeightVector],
     iterator: Any,
     training: bool,
     prefix: str,
@@ -254,7 +160,7 @@ def _run_epoch(
     **fit_params: Any,
 ) -> None:
     """Run an epoch as ``run_single_epoch`` of skorch does, ordinary steps directly."""
-    if not training or fit_params or not isinstance(iterator, _Loader):
+    if not training or fit_params or not isinstance(iterator, ArrayLoader):
         for vector in vectors if training else ():
             vector.dissolve()
         run(iterator, training, prefix, step_fn, **fit_params)
@@ -289,119 +195,3 @@ def _parts(net: NeuralNet) -> list[nn.Module]:
     parts = [p for o in owners if isinstance(o, nn.Module) for p in o.modules()]
     is_plain = all(type(part).train is nn.Module.train for part in parts)
     return parts if is_plain else []
-
-
-def _vectors(net: NeuralNet) -> "list[_Vector]":
-    """Return the weights of each group of the optimiser as one vector, if possible."""
-    optimizer = net.optimizer_
-    is_known = _are_skorchs(net, *_OF_WEIGHTS) and all(
-        type(callback) in _CALLBACKS for _, callback in net.callbacks_
-    )
-    is_new = not optimizer.state and not optimizer._optimizer_step_pre_hooks
-    if not (is_known and is_new) or optimizer._optimizer_step_post_hooks or net.compile:
-        return []
-    groups = optimizer.param_groups
-    everything = [p for group in groups for p in group["params"]]
-    are_alike = all(
-        type(p) is nn.Parameter  # not a lazy one, which has no numbers yet
-        and p.is_cpu
-        and p.layout == torch.strided
-        and p.is_contiguous()
-        and p.dtype == torch.float32
-        and p.data_ptr() % _ALIGNED == 0
-        for p in everything
-    )
-    is_by_entry = not any(
-        group.get(name) for group in groups for name in ("fused", "foreach")
-    )
-    if not (are_alike and is_by_entry):
-        return []
-    n_own = len({p.untyped_storage().data_ptr() for p in everything})
-    if n_own < len(everything):  # weights that are tied, or parts of one tensor
-        return []
-    return [_Vector(optimizer, group) for group in groups if group["params"]]
-
-
-class _Vector:
-    """The weights of a group as parts of one vector, which is updated in one go.
-
-    Parameters
-    ----------
-    optimizer : Optimizer
-        It is given the vector in the place of the weights, until :meth:`dissolve`.
-    group : dict
-        The group of its parameters.
-    """
-
-    def __init__(self, optimizer: Optimizer, group: dict[str, Any]):
-        self._optimizer, self._group, self.given = optimizer, group, group["params"]
-        self.weights = [p for p in self.given if p.requires_grad and p.numel()]
-        self._n_trained = sum(p.requires_grad for p in self.given)
-        self._parts: list[slice] = []
-        self._gaps: list[Tensor] = []
-        start = 0
-        for weight in self.weights:
-            end = start + weight.numel()
-            gap = -end % (_ALIGNED // weight.element_size())
-            self._parts.append(slice(start, end))
-            self._gaps.append(weight.new_zeros(gap).detach())
-            start = end + gap
-        self._vector = torch.zeros(start)
-        self._gradient = torch.zeros(start)
-        for weight, part in zip(self.weights, self._parts, strict=True):
-            self._vector[part] = weight.detach().flatten()
-            weight.data = self._vector[part].view_as(weight)
-        self._places = [weight.data_ptr() for weight in self.weights]
-        self._is_whole = True
-        if self.weights:
-            group["params"] = [self._vector]
-        else:
-            self._is_whole = False
-
-    def collect(self) -> None:
-        """Bring the gradients of the weights together for the next step."""
-        if not self._is_whole:
-            return
-        if not self._is_as_built():
-            self.dissolve()
-            return
-        pieces: list[Tensor] = []
-        for weight, gap in zip(self.weights, self._gaps, strict=True):
-            gradient = weight.grad
-            if gradient is None or gradient.layout != torch.strided:
-                self.dissolve()  # the optimiser leaves out a weight without gradient
-                return
-            pieces += (gradient.flatten(), gap)
-        torch.cat(pieces, out=self._gradient)
-        self._vector.grad = self._gradient
-
-    def _is_as_built(self) -> bool:
-        """Return whether a pass has left its weights in place, and thawed no other."""
-        return (
-            all(p.requires_grad for p in self.weights)
-            and sum(p.requires_grad for p in self.given) == self._n_trained
-            and [weight.data_ptr() for weight in self.weights] == self._places
-        )
-
-    @torch.no_grad()
-    def dissolve(self) -> None:
-        """Give the weights, and what the optimiser knows of them, back as they were."""
-        if not self._is_whole:
-            return
-        self._is_whole = False
-        self._group["params"] = self.given
-        states = self._optimizer.state.pop(self._vector, {})
-        for weight, part in zip(self.weights, self._parts, strict=True):
-            weight.data = weight.detach().clone()
-            if states:
-                self._optimizer.state[weight] = {
-                    key: self._part(value, part, weight)
-                    for key, value in states.items()
-                }
-
-    def _part(self, value: Any, part: slice, weight: Tensor) -> Any:
-        if not isinstance(value, Tensor):
-            return value
-        if value.shape == self._vector.shape:
-            return value[part].view_as(weight).clone()
-        return value.clone()

@@ -374,7 +374,7 @@ def test_ordinary_nets_take_the_quick_path(monkeypatch):
     run_epoch = _in_memory._run_epoch
     monkeypatch.setattr(_in_memory, "_run_epoch", spy)
     train("groups", (X, Y), monkeypatch, True)
-    assert set(seen) == {("_Loader", 3), ("NoneType", 3)}
+    assert set(seen) == {("ArrayLoader", 3), ("NoneType", 3)}
 
 
 def test_weights_are_tensors_of_their_own_afterwards(monkeypatch):

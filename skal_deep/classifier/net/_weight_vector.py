@@ -1,0 +1,126 @@
+"""The weights of an optimiser's group as one vector: one update in place of many."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+# Weights begin where a cache line does, as tensors of their own do: products round by
+# where their numbers lie.
+_ALIGNED = 64
+
+
+def weight_vectors(optimizer: Optimizer) -> "list[WeightVector]":
+    """Return the weights of each group as one vector, if they can be one.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        One that updates each weight by its own gradients alone, and has not begun.
+    """
+    groups = optimizer.param_groups
+    everything = [p for group in groups for p in group["params"]]
+    are_alike = all(
+        type(p) is nn.Parameter  # not a lazy one, which has no numbers yet
+        and p.is_cpu
+        and p.layout == torch.strided
+        and p.is_contiguous()
+        and p.dtype == torch.float32
+        and p.data_ptr() % _ALIGNED == 0
+        for p in everything
+    )
+    is_by_entry = not any(
+        group.get(name) for group in groups for name in ("fused", "foreach")
+    )
+    if not (are_alike and is_by_entry):
+        return []
+    n_own = len({p.untyped_storage().data_ptr() for p in everything})
+    if n_own < len(everything):  # weights that are tied, or parts of one tensor
+        return []
+    return [WeightVector(optimizer, group) for group in groups if group["params"]]
+
+
+class WeightVector:
+    """The weights of a group as parts of one vector, which is updated in one go.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        It is given the vector in the place of the weights, until :meth:`dissolve`.
+    group : dict
+        The group of its parameters.
+    """
+
+    def __init__(self, optimizer: Optimizer, group: dict[str, Any]):
+        self._optimizer, self._group, self.given = optimizer, group, group["params"]
+        self.weights = [p for p in self.given if p.requires_grad and p.numel()]
+        self._n_trained = sum(p.requires_grad for p in self.given)
+        self._parts: list[slice] = []
+        self._gaps: list[Tensor] = []
+        start = 0
+        for weight in self.weights:
+            end = start + weight.numel()
+            gap = -end % (_ALIGNED // weight.element_size())
+            self._parts.append(slice(start, end))
+            self._gaps.append(weight.new_zeros(gap).detach())
+            start = end + gap
+        self._vector = torch.zeros(start)
+        self._gradient = torch.zeros(start)
+        for weight, part in zip(self.weights, self._parts, strict=True):
+            self._vector[part] = weight.detach().flatten()
+            weight.data = self._vector[part].view_as(weight)
+        self._places = [weight.data_ptr() for weight in self.weights]
+        self._is_whole = True
+        if self.weights:
+            group["params"] = [self._vector]
+        else:
+            self._is_whole = False
+
+    def collect(self) -> None:
+        """Bring the gradients of the weights together for the next step."""
+        if not self._is_whole:
+            return
+        if not self._is_as_built():
+            self.dissolve()
+            return
+        pieces: list[Tensor] = []
+        for weight, gap in zip(self.weights, self._gaps, strict=True):
+            gradient = weight.grad
+            if gradient is None or gradient.layout != torch.strided:
+                self.dissolve()  # the optimiser leaves out a weight without gradient
+                return
+            pieces += (gradient.flatten(), gap)
+        torch.cat(pieces, out=self._gradient)
+        self._vector.grad = self._gradient
+
+    def _is_as_built(self) -> bool:
+        """Return whether a pass has left its weights in place, and thawed no other."""
+        return (
+            all(p.requires_grad for p in self.weights)
+            and sum(p.requires_grad for p in self.given) == self._n_trained
+            and [weight.data_ptr() for weight in self.weights] == self._places
+        )
+
+    @torch.no_grad()
+    def dissolve(self) -> None:
+        """Give the weights, and what the optimiser knows of them, back as they were."""
+        if not self._is_whole:
+            return
+        self._is_whole = False
+        self._group["params"] = self.given
+        states = self._optimizer.state.pop(self._vector, {})
+        for weight, part in zip(self.weights, self._parts, strict=True):
+            weight.data = weight.detach().clone()
+            if states:
+                self._optimizer.state[weight] = {
+                    key: self._part(value, part, weight)
+                    for key, value in states.items()
+                }
+
+    def _part(self, value: Any, part: slice, weight: Tensor) -> Any:
+        if not isinstance(value, Tensor):
+            return value
+        if value.shape == self._vector.shape:
+            return value[part].view_as(weight).clone()
+        return value.clone()
