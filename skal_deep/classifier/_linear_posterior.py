@@ -16,7 +16,7 @@ from skal_deep.functional.gaussian_regression import LinearRegression
 from skal_deep.functional.gradient_length import last_layer_gradient_lengths
 from skal_deep.functional.laplace import Curvature, laplace_weights
 from skal_deep.modules._rng import draw_generator
-from skal_deep.rows._data import as_data, numbers
+from skal_deep.rows._data import as_data, native, numbers
 
 # A posterior of that many weights has them all in its covariance: the eigenvalues of a
 # larger one take minutes.
@@ -35,8 +35,7 @@ def flat_rows(X: Any) -> Tensor:
     half precision.
     """
     who = "A strategy that measures the rows themselves"
-    array = np.ascontiguousarray(numbers(as_data(X), who=who))
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    array = np.ascontiguousarray(native(numbers(as_data(X), who=who)))
     # torch shares no memory that must not be written to
     rows_ND = torch.as_tensor(array if array.flags.writeable else array.copy())
     rows_ND = as_float(rows_ND.flatten(1))

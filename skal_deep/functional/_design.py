@@ -23,8 +23,9 @@ class Factored:
     """
 
     def __init__(self, factor_NRK: Tensor, embedding_ND: Tensor):
-        self.factor_NRK = factor_NRK
-        self.embedding_ND = embedding_ND
+        dtype = torch.promote_types(factor_NRK.dtype, embedding_ND.dtype)
+        self.factor_NRK = factor_NRK.to(dtype)
+        self.embedding_ND = embedding_ND.to(dtype)
 
     def __len__(self) -> int:
         return len(self.embedding_ND)

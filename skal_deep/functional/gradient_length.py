@@ -65,5 +65,5 @@ def expected_gradient_length(probas: Tensor, lengths: Tensor) -> Tensor:
     check_finite(probas=probas, lengths=lengths)
     if lengths.ndim == 2:
         return (probas * lengths).sum(-1)
-    expected_NW: Tensor = torch.einsum("nc,nwc->nw", probas, lengths)
+    expected_NW: Tensor = torch.einsum("nc,nwc->nw", probas, lengths.to(probas))
     return expected_NW.amax(-1)

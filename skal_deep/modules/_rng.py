@@ -79,10 +79,21 @@ def isolated_rng(seed: int | None = None) -> Iterator[None]:
 
         with put_back(restore):
             if seed is not None:
-                random.seed(seed)
-                np.random.seed(seed % 2**32)  # noqa: NPY002
-                torch.manual_seed(seed)
+                seed_all(seed)
             yield
+
+
+def seed_all(seed: int) -> None:
+    """Seed the global generators, inside an :func:`isolated_rng` that puts them back.
+
+    Parameters
+    ----------
+    seed : int
+        Of torch, NumPy and Python alike.
+    """
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+    torch.manual_seed(seed)
 
 
 def _cuda_is_used() -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from skal_deep.modules._rng import isolated_rng
+from skal_deep.modules._rng import isolated_rng, seed_all
 
 
 def changed_rows(
@@ -30,8 +30,9 @@ def changed_rows(
         Another one gives another view.
     """
     views = []
-    for row in X:
-        with isolated_rng(zlib.crc32(np.ascontiguousarray(row).tobytes(), seed)):
+    with isolated_rng():
+        for row in X:
+            seed_all(zlib.crc32(np.ascontiguousarray(row).tobytes(), seed))
             # a copy: the callable may write into what it is given
             views.append(np.asarray(augment(torch.as_tensor(row[None].copy()))))
     changed: NDArray[Any] = np.concatenate(views)

@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import validate_parameter_constraints
 from torch import Tensor
 
 from skal_deep.classifier._base import as_seed
+from skal_deep.classifier.door._inside import is_regressor
 from skal_deep.pool import EPIG, Badge, CoreSet, MaxHerding, ScoreQueryStrategy, TopK
 from skal_deep.pool._checks import as_batch_size
 from skal_deep.shards._files import Part, Shards, Source, as_rows
@@ -172,6 +173,12 @@ def query_shards(
             "shards. Take a strategy that scores each row by itself, CoreSet, "
             "MaxHerding or Badge; or pick candidates by one of these, read_rows, and "
             "query among them."
+        )
+    if is_regressor(clf):
+        raise TypeError(
+            f"{type(clf).__name__} is a regressor, and queries over shards ask "
+            "classifiers. Take CoreSet or MaxHerding with clf=None; or "
+            "read_rows of some candidates, and query among these with `reg`."
         )
     validate_parameter_constraints(
         strategy._parameter_constraints, strategy.get_params(deep=False), name

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from skal_deep.classifier import PredictsProba, SamplesProba, as_model
+from skal_deep.classifier.door._inside import is_regressor
 from skal_deep.evaluation.report._plots import _axes
 from skal_deep.exceptions import CapabilityError
 from skal_deep.functional import bald, entropy
@@ -53,6 +54,11 @@ def plot_boundary(clf: Any, X: ArrayLike, color: Any = "0.2", ax: Any = None) ->
     True
     """
     check_is_fitted(clf)
+    if is_regressor(clf):
+        raise TypeError(
+            f"plot_boundary draws where a class changes, and {type(clf).__name__} is a "
+            "regressor. Draw utilities by plot_utilities and picks by plot_picks."
+        )
     points = check_plane(X, "plot_boundary")
     proba_NC = np.asarray(clf.predict_proba(grid(points)))
     ax, n_classes = _axes(ax), proba_NC.shape[1]

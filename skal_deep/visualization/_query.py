@@ -8,6 +8,7 @@ from scipy.spatial import cKDTree
 from scipy.stats import rankdata
 
 from skal_deep.classifier import fit_on_labeled
+from skal_deep.classifier.door._inside import is_regressor
 from skal_deep.evaluation.report._colours import strategy_styles
 from skal_deep.evaluation.report._plots import _axes
 from skal_deep.visualization._model import plot_boundary
@@ -134,6 +135,11 @@ def plot_query(
     >>> ax.get_title(), len(ax.texts)
     ('MarginSampling', 3)
     """
+    if is_regressor(clf):
+        raise TypeError(
+            f"plot_query shows classes, and {type(clf).__name__} is a regressor. Ask "
+            "by query(..., reg=...), draw by plot_utilities and plot_picks."
+        )
     points, labels = check_plane(X, "plot_query"), np.asarray(y)
     missing_label = strategy.missing_label
     name, fitted = type(strategy).__name__, None

@@ -5,9 +5,11 @@ import pandas as pd
 import pytest
 from sklearn.datasets import make_blobs
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
+from strategies import STRATEGIES, VARIANTS
 
 from skal_deep.classifier import CapabilityError
 from skal_deep.pool import (
@@ -135,3 +137,24 @@ def test_a_switch_begins_without_a_label(clf):
     np.testing.assert_array_equal(picks, its)
     with pytest.raises(CapabilityError, match="predict_proba"):
         switch.query(X, np.where(np.arange(60) < 12, Y, -1), None, batch_size=3)
+
+
+@pytest.mark.parametrize("kind", ["f2", ">f4", ">f8", "i2"])
+@pytest.mark.parametrize("name", STRATEGIES | VARIANTS)
+def test_rows_of_any_number_type_are_asked_for(name, kind):
+    strategy = (STRATEGIES | VARIANTS)[name]
+    y = np.where(np.arange(60) < 12, Y, -1)
+    if name == "ConsistencySampling" and kind == "i2":
+        pytest.skip("its noise is for floating-point numbers, which it says")
+    try:
+        picks = strategy.query(X.astype(kind), y, LogisticRegression(), batch_size=2)
+    except CapabilityError:
+        pytest.skip("it asks for what logistic regression has not")
+    assert len(set(picks)) == 2
+
+
+def test_weights_that_a_model_does_not_take_are_refused_by_name():
+    y = np.where(np.arange(60) < 12, Y, -1)
+    query = MarginSampling().query
+    with pytest.raises(TypeError, match="KNeighborsClassifier takes no weights"):
+        query(X, y, KNeighborsClassifier(), sample_weight=np.ones(60))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import BayesianRidge, LogisticRegression
 from support import MAKERS, make_net
 
 from skal_deep.pool import (
@@ -307,3 +307,9 @@ def test_nothing_of_the_callers_is_changed():
 def test_entropy_of_one_part_of_one_row():
     picks = query_shards(PredictiveEntropy(), [X[:1]], 1, clf=CLF, part_bytes=1)
     assert picks.rows.tolist() == [0]
+
+
+def test_regressors_are_refused_by_what_can_be_done():
+    reg = BayesianRidge().fit([[0.0], [1.0]], [0.0, 1.0])
+    with pytest.raises(TypeError, match=r"BayesianRidge is a regressor.*clf=None"):
+        query_shards(CoreSet(), [np.zeros((3, 1))], clf=reg)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from skactiveml.pool import RandomSampling
 from sklearn.datasets import make_blobs
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import BayesianRidge, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from support import make_net
@@ -224,3 +224,11 @@ def test_draws_make_a_map_of_bald():
     forest = RandomForestClassifier(10, random_state=0)
     ax = plot_query(BALD(random_state=0), X, y, forest, batch_size=2)
     assert list(numbers(ax)) == ["1", "2"]
+
+
+def test_regressors_are_told_what_draws_them():
+    reg = BayesianRidge().fit(X, X[:, 0])
+    with pytest.raises(TypeError, match="BayesianRidge is a regressor"):
+        plot_boundary(reg, X)
+    with pytest.raises(TypeError, match=r"BayesianRidge is a regressor.*reg="):
+        plot_query(CoreSet(), X, X[:, 0], reg)

@@ -166,7 +166,15 @@ def _fit_weighted(
         _route_weight_to_last(clf)
     elif isinstance(clf, Pipeline):
         name = f"{clf.steps[-1][0]}__sample_weight"
-    return clf.fit(X, y, **{name: weight})
+    try:
+        return clf.fit(X, y, **{name: weight})
+    except TypeError as error:
+        if "unexpected keyword argument 'sample_weight'" not in str(error):
+            raise
+        raise TypeError(
+            f"{type(last_step(clf)).__name__} takes no weights of rows: leave "
+            "sample_weight out, or pass a model that takes them."
+        ) from error
 
 
 def _with_last_step(
