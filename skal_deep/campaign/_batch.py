@@ -12,7 +12,7 @@ from skal_deep.campaign.store._folder import Folder
 from skal_deep.evaluation._export import _cell
 
 if TYPE_CHECKING:
-    from skal_deep.campaign._campaign import Campaign
+    from skal_deep.campaign._campaign_files import CampaignFiles
 
 HTML, CSV, CLASSES = "batch.html", "batch.csv", "batch.classes.txt"
 
@@ -53,7 +53,7 @@ class Batch:
     (1, 5)
     """
 
-    campaign: "Campaign"
+    campaign: "CampaignFiles"
     number: int
     ids: list[str]
 
@@ -84,7 +84,12 @@ class Batch:
     def to_html(self) -> Path:
         """Write the round as a page that needs no server, and return its path."""
         path = self.campaign.path / HTML
-        replace(path, contact_sheet(self).encode("utf-8", "replace"))
+        replace(
+            path,
+            contact_sheet(self.campaign, self.number, self.ids).encode(
+                "utf-8", "replace"
+            ),
+        )
         return path
 
     def to_csv(self) -> Path:

@@ -213,17 +213,6 @@ class Campaign(CampaignAnswers, CampaignFindings):
         one = self.state().open_round
         return None if one is None else self._batch(one)
 
-    def left(self, number: int) -> list[str]:
-        """Return the items of a round that nobody has answered.
-
-        Parameters
-        ----------
-        number : int
-            Of the round.
-        """
-        state = self.state()
-        return state.left(state.rounds[number - 1])
-
     def widget(self, annotator: str) -> Any:
         """Return the labelling page for a notebook: show it, and label in it.
 

@@ -11,7 +11,7 @@ from skal_deep.campaign._asking import (
     model_of,
     situation_of,
 )
-from skal_deep.campaign._campaign_files import CampaignFiles
+from skal_deep.campaign._campaign_features import CampaignFeatures
 from skal_deep.campaign.honest._chance_curve import chance_curve
 from skal_deep.campaign.honest._honest import Estimate, control_sample, estimate_from
 from skal_deep.campaign.honest._plan import (
@@ -23,7 +23,7 @@ from skal_deep.campaign.store._errors import NoFeaturesError
 from skal_deep.evaluation import Table
 
 
-class CampaignFindings(CampaignFiles):
+class CampaignFindings(CampaignFeatures):
     """The part of a campaign that trains on labels, and says how wrong it is."""
 
     def data(

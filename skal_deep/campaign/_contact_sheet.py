@@ -10,7 +10,7 @@ from skal_deep.campaign.store._images import open_image
 from skal_deep.evaluation.report._page import page, paragraph
 
 if TYPE_CHECKING:
-    from skal_deep.campaign._batch import Batch
+    from skal_deep.campaign._campaign_files import CampaignFiles
 
 _THUMBNAIL = 160
 STYLE = (
@@ -23,22 +23,25 @@ STYLE = (
 )
 
 
-def contact_sheet(batch: "Batch") -> str:
+def contact_sheet(campaign: "CampaignFiles", number: int, ids: list[str]) -> str:
     """Return a round as a page.
 
     Parameters
     ----------
-    batch : Batch
-        What to show.
+    campaign : Campaign
+        The campaign that asks.
+    number : int
+        Of the round.
+    ids : list of str
+        Its items.
     """
-    campaign = batch.campaign
     wanted = ", ".join(campaign.classes) or "a number"
-    cards = "".join(f"<li>{_card(batch, name)}</li>" for name in batch.ids)
+    cards = "".join(f"<li>{_card(campaign, name)}</li>" for name in ids)
+    n_left = len(campaign.left(number))
     parts = [
         STYLE,
         paragraph(
-            f"{len(batch)} items, {len(batch.left)} of them without an answer. "
-            f"Labels: {wanted}."
+            f"{len(ids)} items, {n_left} of them without an answer. Labels: {wanted}."
         ),
         paragraph(
             f"To label here: python -m skal_deep label {campaign.path}. Or fill in the "
@@ -47,11 +50,10 @@ def contact_sheet(batch: "Batch") -> str:
         ),
         f'<ol class="sheet">{cards}</ol>',
     ]
-    return page(f"{campaign.path.name}: round {batch.number}", parts)
+    return page(f"{campaign.path.name}: round {number}", parts)
 
 
-def _card(batch: "Batch", name: str) -> str:
-    campaign = batch.campaign
+def _card(campaign: "CampaignFiles", name: str) -> str:
     if not isinstance(campaign.source, Folder):
         return f"<b>{escape(name)}</b><br>{escape(campaign.text(name)[:2000])}"
     try:

@@ -20,7 +20,7 @@ from skal_deep.campaign.store._state import State
 from skal_deep.evaluation._export import json_text, write_csv
 
 if TYPE_CHECKING:
-    from skal_deep.campaign._campaign import Campaign
+    from skal_deep.campaign._campaign_findings import CampaignFindings
 
 PARTS = ("labels", "predictions", "model", "labelstudio", "tree", "wide")
 _LABELS = [
@@ -38,7 +38,7 @@ _PREDICTIONS = ["id", "predicted", "probability", "label"]
 
 
 def export_campaign(
-    campaign: "Campaign",
+    campaign: "CampaignFindings",
     out: Path,
     parts: Sequence[str],
     refit: str,
@@ -167,7 +167,7 @@ def _write_wide(state: State, path: Path) -> Path:
 
 
 def _write_predictions(
-    campaign: "Campaign", state: State, model: Any, out: Path
+    campaign: "CampaignFindings", state: State, model: Any, out: Path
 ) -> Path:
     ids, answers_NC = campaign.predict(model)
     classes, labels = campaign.classes, state.labels.label
@@ -184,7 +184,7 @@ def _write_predictions(
 
 
 def _write_tree(
-    campaign: "Campaign", state: State, folder: Path, copy: bool
+    campaign: "CampaignFindings", state: State, folder: Path, copy: bool
 ) -> list[Path]:
     """Write a folder for each class with the files that were labelled so."""
     source = campaign.source
@@ -224,7 +224,7 @@ def _safe_names(classes: list[str]) -> dict[str, str]:
 
 
 def _write_tasks(
-    campaign: "Campaign", one: Round, model: Any, folder: Path
+    campaign: "CampaignFindings", one: Round, model: Any, folder: Path
 ) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     answers_NC: NDArray[np.float64] | None = None
@@ -243,7 +243,7 @@ def _write_tasks(
     return [config, page]
 
 
-def _in_words(campaign: "Campaign", state: State, refit: str) -> str:
+def _in_words(campaign: "CampaignFindings", state: State, refit: str) -> str:
     """Return how the labels came about."""
     settings = state.settings
     strategies = sorted(

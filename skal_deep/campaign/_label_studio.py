@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from skal_deep.campaign.store._folder import Folder
 
 if TYPE_CHECKING:
-    from skal_deep.campaign._campaign import Campaign
+    from skal_deep.campaign._campaign_files import CampaignFiles
 
 
-def config_xml(campaign: "Campaign") -> str:
+def config_xml(campaign: "CampaignFiles") -> str:
     """Return the labelling interface.
 
     Parameters
@@ -37,7 +37,7 @@ def config_xml(campaign: "Campaign") -> str:
 
 
 def tasks(
-    campaign: "Campaign",
+    campaign: "CampaignFiles",
     ids: list[str],
     number: int,
     answers_NC: NDArray[np.float64] | None,
@@ -71,7 +71,7 @@ def tasks(
     ]
 
 
-def _shown(campaign: "Campaign", name: str) -> dict[str, str]:
+def _shown(campaign: "CampaignFiles", name: str) -> dict[str, str]:
     source = campaign.source
     if not isinstance(source, Folder):
         return {"text": campaign.text(name)}
@@ -96,7 +96,7 @@ def _prediction(
     return {"model_version": version, "score": score, "result": [result]}
 
 
-def serving_lines(campaign: "Campaign") -> list[str]:
+def serving_lines(campaign: "CampaignFiles") -> list[str]:
     """Return what to set so that the server may read the images.
 
     Parameters

@@ -16,7 +16,7 @@ from skal_deep.evaluation.report._picks import near_duplicates, usual_distance
 from skal_deep.evaluation.report._table import Table
 
 if TYPE_CHECKING:
-    from skal_deep.campaign._campaign import Campaign
+    from skal_deep.campaign._campaign_findings import CampaignFindings
 
 _SHOWN = 24  # items of a round
 _WHY = {
@@ -26,7 +26,7 @@ _WHY = {
 }
 
 
-def report_page(campaign: "Campaign") -> str:
+def report_page(campaign: "CampaignFindings") -> str:
     """Return where a campaign stands as a page that needs no other file.
 
     Parameters
@@ -69,7 +69,7 @@ def report_page(campaign: "Campaign") -> str:
     return page(f"Campaign {campaign.path.name}", parts)
 
 
-def _duplicates(campaign: "Campaign", state: State) -> list[str]:
+def _duplicates(campaign: "CampaignFindings", state: State) -> list[str]:
     """Return how many of the chosen items are nearly equal to another one."""
     chosen = [name for name, arm in state.arms.items() if arm == CHOSEN]
     if len(chosen) < 2 or not campaign.has_features:
@@ -108,7 +108,7 @@ def _curve(rows: list[dict[str, Any]]) -> Any:
     return figure
 
 
-def _round(campaign: "Campaign", state: State, one: Round) -> str:
+def _round(campaign: "CampaignFindings", state: State, one: Round) -> str:
     """Return a round: its strategy, and its items with what was thought of them."""
     strategy = one.content["strategy"]
     name = "chance" if strategy is None else strategy["class"].rpartition(".")[2]
@@ -130,7 +130,7 @@ def _round(campaign: "Campaign", state: State, one: Round) -> str:
     return fold(title, f'<ol class="sheet">{"".join(cards)}</ol>')
 
 
-def _picture(campaign: "Campaign", item: str) -> str:
+def _picture(campaign: "CampaignFindings", item: str) -> str:
     if not isinstance(campaign.source, Folder):
         return f"{escape(campaign.text(item)[:300])}<br>"
     try:

@@ -22,7 +22,7 @@ from skal_deep.campaign.store._rounds import CHOSEN
 from skal_deep.campaign.store._rows import Rows
 
 if TYPE_CHECKING:
-    from skal_deep.campaign._campaign import Campaign
+    from skal_deep.campaign._campaign_findings import CampaignFindings
     from skal_deep.campaign.store._state import State
 
 ROUND, REVIEW, DISPUTED = "round", "review", "disputed"
@@ -70,7 +70,7 @@ class Sitting:
 
     def __init__(
         self,
-        campaign: "Campaign",
+        campaign: "CampaignFindings",
         annotator: str,
         what: str = ROUND,
         via: str = _VIA,
