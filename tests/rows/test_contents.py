@@ -8,8 +8,9 @@ import pytest
 from scipy.sparse import csr_matrix, random_array
 
 from skal_deep.rows import _contents
+from skal_deep.rows._as_data import as_data
 from skal_deep.rows._contents import equal_rows, hashes_of_files, row_hashes, row_keys
-from skal_deep.rows._data import as_data, n_rows, take
+from skal_deep.rows._data import n_rows, take
 from skal_deep.rows._order import canonical_order
 
 RNG = np.random.default_rng(0)

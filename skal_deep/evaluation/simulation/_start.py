@@ -27,14 +27,9 @@ from skal_deep.evaluation.simulation._conditions import (
 from skal_deep.evaluation.simulation._cycle import check_retrain
 from skal_deep.evaluation.simulation._rules import HasRules
 from skal_deep.evaluation.simulation._streams import Purpose
+from skal_deep.rows._as_data import as_data
 from skal_deep.rows._costs import as_cost
-from skal_deep.rows._data import (
-    as_data,
-    check_alike,
-    is_numbers,
-    n_rows,
-    take,
-)
+from skal_deep.rows._data import check_alike, is_numbers, n_rows, take
 from skal_deep.rows._label_array import label_array, narrowed, one_class, vector
 from skal_deep.rows._lent import lent
 
