@@ -13,8 +13,8 @@ from skal_deep.functional import _loops
 from skal_deep.functional._checks import check_batch_size, check_rows
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import Points, amid, nearest
+from skal_deep.functional._picks import without_earlier
 from skal_deep.functional.neighbors import nearest_centers
-from skal_deep.functional.selection import without_earlier
 
 # Centres that every point is compared with; most points are never farthest after that.
 _N_FIRST_CENTERS = 192
