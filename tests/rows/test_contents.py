@@ -107,7 +107,7 @@ def test_the_compiled_loop_gives_the_hashes_of_plain_numpy(dtype, monkeypatch):
     with np.errstate(over="ignore"):
         rows = np.vstack([HARD, RNG.normal(size=(300, 5))]).astype(dtype)
     hashes = row_hashes(rows)
-    monkeypatch.setattr(_contents, "ARE_COMPILED", False)
+    monkeypatch.setattr(_contents, "are_compiled", lambda: False)
     np.testing.assert_array_equal(hashes, row_hashes(rows))
 
 
