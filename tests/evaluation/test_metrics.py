@@ -102,7 +102,7 @@ def test_errors_of_the_users_own_metrics_are_not_hidden():
 
 @pytest.mark.parametrize("score", ["0.5", 1j, None, [0.5], np.array([0.5, 0.5])])
 def test_a_score_that_is_no_number_is_named(score):
-    with pytest.raises(TypeError, match="mine returned .*one real number"):
+    with pytest.raises(TypeError, match=r"mine returned .*one real number"):
         scores_of({"mine": lambda *_: score}, FITTED, X, y, -1)
 
 
