@@ -196,7 +196,10 @@ def test_chunks_of_a_pool_have_the_same_draws():
 @pytest.mark.parametrize("n_logits", [1, 3])
 def test_draws_of_many_rows_are_the_softmax_of_their_logits(n_logits):
     """Rows are multiplied part by part; scikit-learn's two classes are one logit."""
-    n_classes, rows_ND = max(2, n_logits), torch.randn(30_000, 2).double()
+    n_classes, rows_ND = (
+        max(2, n_logits),
+        torch.linspace(-3, 3, 60_000).view(-1, 2).double(),
+    )
     curvature = Curvature(torch.ones(n_logits, 3).double(), ())
     weights_RD = torch.arange(3 * n_logits).view(-1, 3).double()
     posterior = LinearPosterior(weights_RD, curvature, torch.ones(3), n_classes)
