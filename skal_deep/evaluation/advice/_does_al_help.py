@@ -107,6 +107,11 @@ def does_al_help(
         raise ValueError(
             f"A verdict needs at least two repeats, not {shorten(n_repeats)}."
         )
+    if options.get("budget") is not None and (explain or param_grid is not None):
+        raise ValueError(
+            "Reasons and settings are looked for at equal numbers of labels: leave out "
+            "explain and param_grid, or the budget."
+        )
     if strategies is None:
         strategies = _sensible(estimator)
     comparison = compare_strategies(

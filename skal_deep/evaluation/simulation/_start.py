@@ -27,7 +27,7 @@ from skal_deep.evaluation.simulation._conditions import (
 from skal_deep.evaluation.simulation._cycle import check_retrain
 from skal_deep.evaluation.simulation._rules import HasRules
 from skal_deep.evaluation.simulation._streams import Purpose
-from skal_deep.rows._costs import as_cost
+from skal_deep.rows._costs import as_cost, check_budget
 from skal_deep.rows._data import (
     as_data,
     check_alike,
@@ -57,6 +57,8 @@ class GivenData:
         Their labels.
     cost : array-like of shape (n_samples,), default=None
         What each label costs.
+    budget : float, default=None
+        What the labels of a query may cost together.
     """
 
     X: Any
@@ -64,6 +66,7 @@ class GivenData:
     X_test: Any = None
     y_test: Any = None
     cost: Any = None
+    budget: Any = None
 
     def for_model(self, estimator: Any) -> "GivenData":
         """Return the data with one column of targets as a vector, for a regressor."""
@@ -98,6 +101,8 @@ class Start:
         Their labels.
     cost : ndarray of shape (n_visible,) or None
         What each label costs.
+    budget : float or None
+        What the labels of a query may cost together.
     """
 
     X: Any
@@ -110,6 +115,7 @@ class Start:
     X_test: Any
     y_test: Any
     cost: NDArray[Any] | None
+    budget: float | None
 
 
 def start_of(learner: HasRules, seed: int, data: GivenData) -> Start:
@@ -163,6 +169,10 @@ def start_of(learner: HasRules, seed: int, data: GivenData) -> Start:
     visible = np.setdiff1d(np.arange(n_rows(X)), first_copies + test_rows)
     pool = np.searchsorted(visible, (first_copies + pool).ravel())
     y = add_label_noise(y[visible % n], pool, classes, learner.label_noise, seed)
+    if cost is not None:
+        cost = as_cost(cost, n)[visible % n]
+    if data.budget is not None:
+        _check_rounds(learner, cost, data.budget, pool)
     return Start(
         X=X if len(visible) == n_rows(X) else take(X, visible),
         y=y,
@@ -182,8 +192,24 @@ def start_of(learner: HasRules, seed: int, data: GivenData) -> Start:
         test_rows=test_rows,
         X_test=X_test,
         y_test=y_test,
-        cost=None if cost is None else as_cost(cost, n)[visible % n],
+        cost=cost,
+        budget=data.budget,
     )
+
+
+def _check_rounds(
+    learner: HasRules, cost: NDArray[Any] | None, budget: Any, pool: Rows
+) -> None:
+    """Raise unless every strategy can play all rounds with a budget for each."""
+    check_budget(None if cost is None else cost[pool], budget)
+    most = learner.n_initial + learner.n_cycles * learner.batch_size
+    if most > len(pool):
+        raise ValueError(
+            f"With a budget strategies label different numbers of rows, and {most} "
+            f"(n_initial and n_cycles times batch_size) are more than the {len(pool)} "
+            "of the pool: a strategy of cheap rows would run out of them. Ask for "
+            "fewer."
+        )
 
 
 def _as_inputs(name: str, X: Any, estimator: Any) -> Any:
