@@ -68,7 +68,7 @@ def _is_as_installed(path: Path) -> bool:
 @cache
 def _installed_in(folder: Path, changed_at: int) -> dict[str, str]:  # noqa: ARG001
     """Return the digests of files that an installer put into a folder, by name."""
-    found = {}
+    found: dict[str, str] = {}
     for record in folder.glob("*.dist-info/RECORD"):
         with suppress(OSError), record.open(encoding="utf-8", newline="") as lines:
             found |= {line[0]: line[1] for line in csv.reader(lines) if len(line) > 1}
