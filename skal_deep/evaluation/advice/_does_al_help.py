@@ -74,7 +74,8 @@ def does_al_help(
     explain : bool, default=False
         Whether to look for a reason where no strategy is better: one of seven that are
         measured, or none of them, see :meth:`Answer.reasons`. It takes about six fits
-        of all labels a repeat. For a regressor three of them can be told.
+        of all labels a repeat. Whether the uncertainty of a regressor is reliable can
+        be told only if it knows a variance.
     smallest_gain : float, default=0.02
         The gain in score that matters, for the reasons; of an error of numbers the
         share of it.
