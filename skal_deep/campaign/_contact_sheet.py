@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from skal_deep.campaign.store._folder import Folder
 from skal_deep.campaign.store._images import open_image
 from skal_deep.evaluation.report._page import page, paragraph
+from skal_deep.rows._image_file import as_rgb
 
 if TYPE_CHECKING:
     from skal_deep.campaign._campaign_files import CampaignFiles
@@ -71,7 +72,7 @@ def thumbnail(content: bytes) -> str:
     content : bytes
         An image of any kind.
     """
-    image: Any = open_image(content).convert("RGB")
+    image: Any = as_rgb(open_image(content))
     image.thumbnail((_THUMBNAIL, _THUMBNAIL))
     png = io.BytesIO()
     image.save(png, "PNG")
