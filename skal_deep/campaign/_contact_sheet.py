@@ -55,9 +55,9 @@ def contact_sheet(campaign: "CampaignFiles", number: int, ids: list[str]) -> str
 
 
 def _card(campaign: "CampaignFiles", name: str) -> str:
-    if not isinstance(campaign.source, Folder):
-        return f"<b>{escape(name)}</b><br>{escape(campaign.text(name)[:2000])}"
     try:
+        if not isinstance(campaign.source, Folder):
+            return f"<b>{escape(name)}</b><br>{escape(campaign.text(name)[:2000])}"
         image = thumbnail(campaign.read(name))
     except (OSError, ValueError) as error:
         return f"<b>{escape(name)}</b><br>cannot be shown: {escape(str(error))}"

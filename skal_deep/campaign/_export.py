@@ -22,6 +22,7 @@ from skal_deep.evaluation._export import json_text, write_csv
 if TYPE_CHECKING:
     from skal_deep.campaign._campaign_findings import CampaignFindings
 
+_N_BYTES = 200  # of a name of a file, of which systems take 255
 PARTS = ("labels", "predictions", "model", "labelstudio", "tree", "wide")
 _LABELS = [
     "id",
@@ -189,15 +190,20 @@ def _write_tree(
     """Write a folder for each class with the files that were labelled so."""
     source = campaign.source
     names = _safe_names(campaign.classes)
+    labels, flat = state.labels.label, _flat_names(state.items.places)
+    ours = set(flat)
+    for name in names.values():  # labels may have been corrected since
+        for old in (folder / name).glob("*"):
+            if old.name in ours and not old.is_dir():
+                old.unlink()
     files = []
-    for name, label in state.labels.label.items():
-        row = state.items.row_of[name]
-        if state.items.gone[row]:
+    for row, file in enumerate(flat):
+        label = labels.get(state.items.ids[row])
+        if label is None or state.items.gone[row]:
             continue
         original = source.file(state.items.places[row])  # type: ignore[attr-defined]
-        target = folder / names[str(label)] / state.items.places[row].replace("/", "__")
+        target = folder / names[str(label)] / file
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)
         if copy:
             shutil.copyfile(original, target)
         else:
@@ -206,6 +212,21 @@ def _write_tree(
             )
         files.append(target)
     return files
+
+
+def _flat_names(places: list[str]) -> list[str]:
+    """Return the name that each file has in the folder of a class, all different."""
+    taken: set[str] = set()
+    names = []
+    for place in places:
+        stem, ending = os.path.splitext(place.replace("/", "__"))
+        stem = os.fsencode(stem)[-_N_BYTES:].decode(errors="ignore")
+        name, number = f"{stem}{ending}", 2
+        while name.casefold() in taken:
+            name, number = f"{stem}-{number}{ending}", number + 1
+        taken.add(name.casefold())
+        names.append(name)
+    return names
 
 
 def _safe_names(classes: list[str]) -> dict[str, str]:
@@ -228,17 +249,19 @@ def _write_tasks(
 ) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     answers_NC: NDArray[np.float64] | None = None
+    items = campaign.items
+    ids = [name for name in one.ids if not items.gone[items.row_of[name]]]
     if model is not None:
-        ids, all_NC = campaign.predict(model)
-        position = {name: row for row, name in enumerate(ids)}
+        known, all_NC = campaign.predict(model)
+        position = {name: row for row, name in enumerate(known)}
         width = all_NC.shape[1]
-        answers_NC = np.full((len(one.ids), width), np.nan)
-        for rank, name in enumerate(one.ids):
+        answers_NC = np.full((len(ids), width), np.nan)
+        for rank, name in enumerate(ids):
             if name in position:
                 answers_NC[rank] = all_NC[position[name]]
     config, page = folder / "config.xml", folder / "tasks.json"
     config.write_text(config_xml(campaign), encoding="utf-8")
-    content = tasks(campaign, one.ids, one.number, answers_NC)
+    content = tasks(campaign, ids, one.number, answers_NC)
     page.write_text(json_text(content), encoding="utf-8")
     return [config, page]
 

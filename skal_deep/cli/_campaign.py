@@ -290,7 +290,7 @@ def _add(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
     campaign = Campaign(args.dir)
     added = campaign.add(
         args.file,
-        args.annotator or user_name(),
+        user_name() if args.annotator is None else args.annotator,
         given=args.given,
         dry_run=args.dry_run,
         partial=args.partial,

@@ -425,3 +425,31 @@ def test_a_model_that_averages_draws_is_loaded_as_it_was(
     else:
         assert loaded["predicted"] == predicted
         assert set(predicted) == {"no", "yes"}
+
+
+def test_a_tree_that_is_written_again_holds_each_file_once(images, tmp_path):
+    played = images(30)
+    folder = tmp_path / "photos"
+    # Two paths that are one name without their folders, and one that is too long.
+    (folder / "a b" / "img 000.png").rename(folder / "a b__img 001.png")
+    long = folder / ("d" * 150) / ("e" * 150) / "f.png"
+    long.parent.mkdir(parents=True)
+    (folder / "a b" / "img 002.png").rename(long)
+    campaign = Campaign.create(
+        tmp_path / "c2", images=folder, classes=["x", "y"], budget=30, control_share=0
+    )
+    ids = campaign.items.ids
+    campaign.label(dict.fromkeys(ids, "x"), "anna", given=True)
+    out = tmp_path / "out"
+    campaign.export(out, ["tree"])
+    (out / "tree" / "x" / "mine.txt").write_text("not ours")
+    assert len(list((out / "tree" / "x").glob("*.png"))) == 30
+    campaign.label({ids[0]: "y"}, "anna", given=True)
+    campaign.undo(ids[1], "anna")
+    campaign.export(out, ["tree"])
+    found = {p: p.resolve() for p in (out / "tree").rglob("*.png")}
+    assert len(set(found.values())) == len(found) == 29
+    assert [p.parent.name for p in found].count("y") == 1
+    assert (out / "tree" / "x" / "mine.txt").exists()
+    assert all(original.exists() for original in found.values())
+    assert played.campaign.items.ids != ids
