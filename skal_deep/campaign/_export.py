@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from skal_deep.campaign.models._save_model import save_model
 from skal_deep.campaign.store._events import OK
 from skal_deep.campaign.store._folder import Folder
 from skal_deep.campaign.store._rounds import REFEREE, Round
+from skal_deep.campaign.store._settings import versions
 from skal_deep.campaign.store._state import State
 from skal_deep.evaluation._export import json_text, write_csv
 
@@ -276,24 +278,71 @@ def _in_words(campaign: "CampaignFindings", state: State, refit: str) -> str:
             if one.content["strategy"] is not None
         }
     )
+    labels, times = state.labels, sorted(e.time for e in state.log.events)
+    said = Counter(who for answers in labels.answers.values() for who in answers)
+    kinds = {"image": "images", "text": "texts", "table": "rows of a table"}
+    without = ", ".join(
+        f"{len(names)} {word}"
+        for word, names in (
+            ("skipped", labels.skipped),
+            ("not sure", labels.unsure),
+            ("disputed", labels.disputed),
+        )
+    )
+    given, referees = state.labeled(None), state.labeled(REFEREE)
     lines = [
         f"Labels of the campaign {campaign.path.name}",
         "",
-        f"{len(state.labels.label)} of {len(state.items)} items have a label: "
-        f"{len(state.labeled('chosen'))} chosen, {len(state.labeled('control'))} "
-        f"control, {len(state.labeled(REFEREE))} referees, "
-        f"{len(state.labeled(None))} given before.",
+        f"What: {len(state.items):,} {kinds.get(campaign.kind, 'rows of an array')} of "
+        f"{settings.source['path']}; "
+        + (
+            f"classes: {', '.join(settings.classes)}."
+            if settings.classes
+            else "labels are numbers."
+        ),
+        "Who: "
+        + (", ".join(f"{who} ({n} answers)" for who, n in said.items()) or "nobody yet")
+        + ".",
+        f"When: begun {settings.content.get('created', 'at an unknown time')}"
+        + (f", answers from {times[0]} to {times[-1]}." if times else "."),
+        f"With: skal_deep {versions()['skal_deep']}, seed {settings.seed}.",
         "",
-        "How they were chosen",
+        f"{len(labels.label)} items have a label: "
+        f"{len(state.labeled('chosen'))} chosen, {len(state.labeled('control'))} "
+        f"control"
+        + (f", {len(referees)} referees" if referees else "")
+        + (f", {len(given)} given before" if given else "")
+        + f". Without a label: {without}.",
+        "",
+        "How they were chosen (the column arm of labels.csv)",
         f"- chosen: by {', '.join(strategies) or 'nothing yet'}, over "
         f"{len(state.rounds)} rounds. These are no random sample: a mean over them "
         "says nothing of all items.",
-        f"- control: by chance, {settings.control_share:.0%} of each round. These are "
-        "a simple random sample; count on them alone to say what all items are like.",
-        "- referees: items on which models of chosen and of random labels disagreed; "
-        "they are no random sample.",
-        "- draw, where it is given, is the probability with which the item was drawn "
-        "among those that were left.",
+    ]
+    if settings.control_share:
+        lines.append(
+            f"- control: by chance, {settings.control_share:.0%} of each round. These "
+            "are a simple random sample, and the model was not trained on them: count "
+            "on them alone to say what all items are like, or how good a model is."
+        )
+    if settings.referee_share:
+        lines.append(
+            "- referee: items on which models of chosen and of random labels "
+            "disagreed; they are no random sample."
+        )
+    if given:
+        lines.append(
+            "- given: labels that existed before the campaign; nobody knows how these "
+            "items were chosen."
+        )
+    lines += [
+        "",
+        "Columns of labels.csv: label is what most annotators gave, and annotators are "
+        "all who gave one, apart by semicolons; strategy chose the item in round; "
+        "utility is what it thought of the item, and draw, where it draws, the "
+        "probability with which the item was drawn among those that were left. "
+        "wide.csv has what each annotator said. A leading ' stands before cells that "
+        "a spreadsheet would run as formulas.",
         "",
         f"Model: {settings.model['name']} on {settings.features}; it was trained on "
         + (

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from skal_deep.campaign import SKIP, Campaign
+from skal_deep.campaign import SKIP, UNSURE, Campaign
 
 
 def rows_of(path):
@@ -425,6 +425,35 @@ def test_a_model_that_averages_draws_is_loaded_as_it_was(
     else:
         assert loaded["predicted"] == predicted
         assert set(predicted) == {"no", "yes"}
+
+
+def test_the_data_sheet_tells_a_stranger_how_the_labels_came(images, tmp_path):
+    played = images(40)
+    played.campaign.embed("pixels")
+    batch = played.campaign.next(batch_size=10)
+    first, second, *rest = batch.ids
+    played.campaign.label({first: SKIP, second: UNSURE}, "anna")
+    played.campaign.label({name: played.truth[name] for name in rest}, "ben")
+    played.campaign.export(tmp_path / "out", ["labels"])
+    words = (tmp_path / "out" / "README.txt").read_text()
+    for said in (
+        "What: 40 images of ../photos; classes: 0, 1, 2, ",
+        "Who: anna (2 answers), ben (8 answers).",
+        "When: begun 20",
+        ", answers from 20",
+        "Without a label: 1 skipped, 1 not sure, 0 disputed.",
+        "control: by chance, 20% of each round.",
+        "Columns of labels.csv",
+    ):
+        assert said in words
+    assert "referee" not in words  # there are none
+    assert "- given" not in words
+    name = played.campaign.items.ids[-1]
+    played.campaign.label({name: "3"}, "ben", given=True)
+    played.campaign.export(tmp_path / "out", ["labels"])
+    words = (tmp_path / "out" / "README.txt").read_text()
+    assert "1 given before" in words
+    assert "nobody knows how these items were chosen" in words
 
 
 def test_a_tree_that_is_written_again_holds_each_file_once(images, tmp_path):

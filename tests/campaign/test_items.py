@@ -294,6 +294,24 @@ def test_wrong_campaigns_are_not_begun(tmp_path, options, match):
     assert not (tmp_path / "c" / "campaign.json").exists()
 
 
+def test_a_campaign_that_is_not_begun_leaves_nothing(tmp_path):
+    (tmp_path / "empty").mkdir()
+    np.save(tmp_path / "X.npy", np.eye(6))
+    for source in ({"images": tmp_path / "empty"}, {"embeddings": tmp_path / "X.npy"}):
+        with pytest.raises(ValueError, match=r"nothing to label|leaves none"):
+            Campaign.create(
+                tmp_path / "c", **source, classes=["a", "b"], budget=3, reserve=6
+            )
+        assert not (tmp_path / "c").exists()
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "mine").touch()
+    with pytest.raises(ValueError, match="nothing to label"):
+        Campaign.create(
+            tmp_path / "c", images=tmp_path / "empty", classes=["a", "b"], budget=3
+        )
+    assert (tmp_path / "c" / "mine").exists()
+
+
 def test_broken_images_are_named_and_left_out(images):
     played = images(20)
     folder = played.campaign.path.parent / "photos"
