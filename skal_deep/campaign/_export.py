@@ -79,8 +79,9 @@ def export_campaign(
         files.append(_write_labels(state, out / "labels.csv"))
     if "wide" in parts:
         files.append(_write_wide(state, out / "wide.csv"))
-    if "tree" in parts and isinstance(campaign.source, Folder) and campaign.classes:
-        files += _write_tree(campaign, state, out / "tree", copy)
+    source = campaign.source
+    if "tree" in parts and isinstance(source, Folder) and campaign.classes:
+        files += _write_tree(source, campaign.classes, state, out / "tree", copy)
     model: Any = None
     if state.training() and campaign.has_features:
         if {"predictions", "model", "labelstudio"} & set(parts):
@@ -187,11 +188,11 @@ def _write_predictions(
 
 
 def _write_tree(
-    campaign: "CampaignFindings", state: State, folder: Path, copy: bool
+    source: Folder, classes: list[str], state: State, folder: Path, copy: bool
 ) -> list[Path]:
     """Write a folder for each class with the files that were labelled so."""
-    source = campaign.source
-    names = _safe_names(campaign.classes)
+    source.check_is_there()
+    names = _safe_names(classes)
     labels, flat = state.labels.label, _flat_names(state.items.places)
     ours = set(flat)
     for name in names.values():  # labels may have been corrected since
@@ -203,7 +204,9 @@ def _write_tree(
         label = labels.get(state.items.ids[row])
         if label is None or state.items.gone[row]:
             continue
-        original = source.file(state.items.places[row])  # type: ignore[attr-defined]
+        original = source.file(state.items.places[row])
+        if not original.exists():  # it went, and nobody has looked since
+            continue
         target = folder / names[str(label)] / file
         target.parent.mkdir(parents=True, exist_ok=True)
         if copy:

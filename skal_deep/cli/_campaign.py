@@ -96,6 +96,8 @@ def _init(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
         f"{args.dir}: {there:,} items, {reserved} of them reserved for chance to pick "
         f"from, {campaign.settings.budget} labels to spend."
     ]
+    if exists and args.classes is not None:
+        lines.append(f"Classes: {', '.join(campaign.classes)}.")
     if gone := int(items.is_gone.sum()):
         lines.append(f"{gone} items are gone; their labels stay.")
     if unreadable:

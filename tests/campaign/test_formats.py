@@ -482,3 +482,9 @@ def test_a_tree_that_is_written_again_holds_each_file_once(images, tmp_path):
     assert (out / "tree" / "x" / "mine.txt").exists()
     assert all(original.exists() for original in found.values())
     assert played.campaign.items.ids != ids
+    long.unlink()  # and nobody has looked since
+    assert len(campaign.export(out, ["tree"])) == 28 + 2
+    folder.rename(tmp_path / "moved")
+    with pytest.raises(FileNotFoundError, match="init CAMPAIGN --source NEW"):
+        campaign.export(out, ["tree"])
+    assert len(list((out / "tree").rglob("*.png"))) == 28

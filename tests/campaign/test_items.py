@@ -97,6 +97,16 @@ def test_odd_names_come_back_from_items_and_sheet(images, table, name):
     assert name in campaign.labels()
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of POSIX")
+def test_a_pipe_is_no_image_and_is_not_waited_for(images):
+    played = images(3)
+    folder = played.campaign.source.path
+    os.mkfifo(folder / "pipe.png")
+    (folder / "link.png").symlink_to("pipe.png")
+    assert len(played.campaign.rescan()) == 3
+    assert played.campaign.unreadable() == ["link.png", "pipe.png"]
+
+
 def test_links_may_not_lead_out(images):
     played = images(3)
     folder = played.campaign.path.parent / "photos"
