@@ -57,8 +57,7 @@ def main() -> None:
         print(Table(models(args)))
         return
     if args.referees:
-        for rows in refereed(args):
-            print(Table(rows), end="\n\n")
+        refereed(args)
         return
     rows, stops = [], []
     for name, load in SETS.items():
@@ -142,29 +141,21 @@ def models(args: argparse.Namespace) -> list[dict]:
     return rows
 
 
-def refereed(args: argparse.Namespace) -> tuple[list[dict], ...]:
-    """Return coverage, stopping and verdicts of campaigns with referees."""
-    rows, stops, verdicts = [], [], []
-    for name, load in SETS.items():
-        X, y = load(return_X_y=True)
-        X = StandardScaler().fit_transform(X).astype(np.float32)
-        for choice in ("auto", "random"):
+def refereed(args: argparse.Namespace) -> None:
+    """Print coverage, stopping and verdicts of campaigns with referees."""
+    for choice in ("auto", "random"):
+        for name, load in SETS.items():
+            X, y = load(return_X_y=True)
+            X = StandardScaler().fit_transform(X).astype(np.float32)
             played = [files(X, y, n, choice, args) for n in range(args.referees)]
             looks, words = zip(*played, strict=True)
             title = f"{name}, {choice}"
-            rows += summaries(title, looks)
-            stops += stopping(title, looks)
-            verdicts.append(
-                {
-                    "data": name,
-                    "chosen": choice,
-                    **{
-                        f"ever {word}": float(np.mean([word in said for said in words]))
-                        for word in ("better", "worse")
-                    },
-                }
-            )
-    return rows, stops, verdicts
+            verdict = {"data": title, "campaigns": len(played)} | {
+                f"ever {word}": float(np.mean([word in said for said in words]))
+                for word in ("better", "worse")
+            }
+            for rows in (summaries(title, looks), stopping(title, looks), [verdict]):
+                print(Table(rows), end="\n\n", flush=True)
 
 
 def files(X, y, number: int, choice: str, args: argparse.Namespace):
