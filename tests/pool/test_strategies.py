@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
+from support import squared_gradient_norms
 
 from skal_deep import functional
-from skal_deep.functional.gradients import squared_gradient_norms
 from skal_deep.pool import (
     BALD,
     Badge,
