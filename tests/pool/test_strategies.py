@@ -52,6 +52,7 @@ def many_draws():
     return torch.as_tensor(case.fitted().sample_proba(case.X, 20_000, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("strategy", "score"),
     [
