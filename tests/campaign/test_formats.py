@@ -404,6 +404,7 @@ def test_contact_sheet_and_report_need_no_other_file(images):
         assert "<script" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("numbers", [False, True])
 def test_a_model_that_averages_draws_is_loaded_as_it_was(
