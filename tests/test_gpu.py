@@ -290,8 +290,6 @@ KERNELS = {
     "vote_entropy": lambda to: functional.vote_entropy(to(SAMPLES)),
     "wasserstein_score": lambda to: functional.wasserstein_score(to(PROBA), to(SCORES)),
 }
-# They hand back graphs, which scipy keeps in the processor's memory.
-ON_THE_PROCESSOR = {"cosine_graph", "random_walk"}
 
 
 def test_all_kernels_are_listed():
@@ -304,9 +302,9 @@ def parts(answer):
     return [part.toarray() if issparse(part) else part for part in some]
 
 
-def assert_same(name, result, expected):
+def assert_same(result, expected):
     for one, other in zip(parts(result), parts(expected), strict=True):
-        if isinstance(one, torch.Tensor) and name not in ON_THE_PROCESSOR:
+        if isinstance(one, torch.Tensor):
             assert one.device.type == torch.device(DEVICE).type
             assert one.dtype == other.dtype
         one, other = (
@@ -318,7 +316,7 @@ def assert_same(name, result, expected):
 
 @pytest.mark.parametrize("name", KERNELS)
 def test_kernels(name):
-    assert_same(name, KERNELS[name](on(DEVICE)), KERNELS[name](on("cpu")))
+    assert_same(KERNELS[name](on(DEVICE)), KERNELS[name](on("cpu")))
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -326,7 +324,7 @@ def test_kernels_by_small_chunks(name, monkeypatch):
     """The memory of a card holds all of these at once, that of a larger pool not."""
     whole = KERNELS[name](on(DEVICE))
     monkeypatch.setattr(_chunks, "memory_budget", lambda device: 70)
-    assert_same(name, KERNELS[name](on(DEVICE)), whole)
+    assert_same(KERNELS[name](on(DEVICE)), whole)
 
 
 PICKING = [
@@ -396,29 +394,31 @@ def test_neighbours_near_0(offset, k):
     assert len(position.unique()) == len(centers)
 
 
-def moved(thing, device, seen=None):
+def moved(thing, device):
     """Return a copy of something fitted, with its nets and tensors on a device."""
-    return _move(copy.deepcopy(thing), torch.device(device), set())
+    return _move(copy.deepcopy(thing), torch.device(device))
 
 
-def _move(thing, device, seen):
-    if id(thing) in seen:
-        return thing
-    seen.add(id(thing))
+def _move(thing, device):
     if isinstance(thing, torch.Tensor | nn.Module):
         return thing.to(device)
     if isinstance(thing, list):
-        thing[:] = [_move(part, device, seen) for part in thing]
-    elif isinstance(thing, tuple) and hasattr(thing, "_fields"):
-        return type(thing)(*(_move(part, device, seen) for part in thing))
-    elif isinstance(thing, dict):
-        for name, part in thing.items():
-            thing[name] = _move(part, device, seen)
-    elif type(thing).__module__.startswith("skal_deep") or isinstance(thing, NeuralNet):
-        for name, part in list(vars(thing).items()):
-            vars(thing)[name] = _move(part, device, seen)
-        if isinstance(thing, NeuralNet):
-            thing.device = str(device)
+        return [_move(part, device) for part in thing]
+    if isinstance(thing, tuple):
+        parts = [_move(part, device) for part in thing]
+        return type(thing)(*parts) if hasattr(thing, "_fields") else tuple(parts)
+    if isinstance(thing, dict):
+        return {name: _move(part, device) for name, part in thing.items()}
+    if isinstance(thing, NeuralNet):
+        thing.device = str(device)
+        if thing.initialized_:
+            thing.module_.to(device)
+            thing.criterion_.to(device)
+    elif type(thing).__module__.startswith("skal_deep"):
+        # what regressors compute is on the processor, but for their nets
+        names = ["nets_"] if hasattr(thing, "sample_predictions") else [*vars(thing)]
+        for name in names:
+            vars(thing)[name] = _move(vars(thing)[name], device)
     return thing
 
 
@@ -465,14 +465,14 @@ def test_a_fitted_classifier_answers_the_same(kind):
 
 @pytest.mark.parametrize("kind", ALL_CLASSIFIERS)
 def test_a_classifier_learns_there(kind):
-    def fitted(max_epochs=30):
-        net = make_net(device=DEVICE, max_epochs=max_epochs)
+    def fitted(device=DEVICE):
+        net = make_net(device=device, max_epochs=10)
         return quiet(ALL_CLASSIFIERS[kind](net, random_state=0).fit, X, Y)
 
     clf = fitted()
     proba = clf.predict_proba(X)
     np.testing.assert_allclose(proba.sum(1), 1, rtol=1e-5)
-    assert clf.score(X, TRUE) > 0.8
+    assert clf.score(X, TRUE) > fitted("cpu").score(X, TRUE) - 0.15
     np.testing.assert_allclose(fitted().predict_proba(X), proba, atol=1e-5)
     again = pickle.loads(pickle.dumps(clf))
     np.testing.assert_allclose(again.predict_proba(X), proba, atol=1e-6)
@@ -481,6 +481,13 @@ def test_a_classifier_learns_there(kind):
         assert not np.allclose(draws[0], draws[1])
         some = clf.sample_proba(X[50:], 6, 0)
         np.testing.assert_allclose(some, draws[:, 50:], atol=1e-5)
+
+
+@pytest.fixture
+def exact():
+    """Convolutions of float32 in float32, in place of torch's tf32."""
+    with torch.backends.cudnn.flags(allow_tf32=False):
+        yield
 
 
 NETS = {
@@ -498,6 +505,7 @@ NETS = {
 }
 
 
+@pytest.mark.usefixtures("exact")
 @pytest.mark.parametrize("name", NETS)
 def test_draws_are_those_of_the_processor(name):
     """A seed means the same masks on every device."""
@@ -552,6 +560,7 @@ def test_regressors(kind, strategy):
     quiet(REGRESSORS[kind](net.set_params(device=DEVICE)).fit, X, y).predict(X)
 
 
+@pytest.mark.usefixtures("exact")
 @pytest.mark.parametrize("is_image", [False, True])
 @pytest.mark.parametrize("name", STRATEGIES | VARIANTS)
 def test_queries_pick_as_on_the_processor(name, is_image):
@@ -582,7 +591,11 @@ def test_queries_pick_as_on_the_processor(name, is_image):
         np.testing.assert_allclose(*map(np.sort, reached), rtol=1e-4, atol=1e-5 * size)
 
 
+# Some train nets of their own, two refit the classifier to see held-out rows: training
+# on a card draws other noise.
 LEARNED = {
+    "AskNLearn",
+    "UncertaintyHerding",
     "DAAL",
     "DAL",
     "JointSampling",
@@ -637,7 +650,7 @@ def test_heads_over_embeddings_of_a_backbone_there(make, tmp_path):
 def test_linear_regressors_over_embeddings():
     backbone = nn.Sequential(nn.Linear(4, 16), nn.ReLU())
     y = np.where(Y >= 0, X[:, 0], np.nan)
-    for reg in (BayesianLinearRegressor(), PBPRegressor(max_epochs=2, random_state=0)):
+    for reg in (BayesianLinearRegressor(), PBPRegressor(random_state=0)):
         model = make_pipeline(Embedder(backbone, device=DEVICE), reg)
         query = CoreSet(missing_label=np.nan, random_state=0).query
         assert len(query(X, y, reg=model, batch_size=2)) == 2

@@ -103,22 +103,20 @@ def max_det(
     covariance_DD, variance_N = _given(labeled_features, features, noise)
     length_N = torch.linalg.vector_norm(features, dim=-1).double()
     toward2 = variance_N.new_zeros(())
+    # of the rows that are left, the picks among them; both are at least 0
+    none = length_N.new_zeros(())
+    is_doubtful = torch.zeros((), dtype=torch.bool, device=features.device)
     for _ in range(batch_size):
         # No row has a larger variance than the pick: scale * shared is at most 1, and
         # round-off of shared counts twice. It is independent from pick to pick.
-        longest, largest = (of_N[picks.left_N].max() for of_N in (length_N, variance_N))
+        longest, largest = (
+            torch.where(picks.left_N, of_N, none).max()
+            for of_N in (length_N, variance_N)
+        )
         doubt = 2 * round_off(features) * longest * toward2.sqrt()
-        if doubt > _DOUBT * largest:
-            if features.dtype == torch.float64:
-                raise ValueError(_TOO_CERTAIN.format(noise=noise))
-            indices, utilities = max_det(
-                features.double(),
-                labeled_features.double(),
-                batch_size,
-                noise=noise,
-                with_utilities=with_utilities,
-            )
-            return indices, utilities.to(features.dtype)
+        is_doubtful |= doubt > _DOUBT * largest
+        if features.is_cpu and is_doubtful:  # to ask a card each time takes longer
+            break
         feature_D = features[picks.take(variance_N)].double()
         toward_D = covariance_DD @ feature_D
         scale = 1 / (noise + feature_D @ toward_D)
@@ -126,7 +124,18 @@ def max_det(
         variance_N = (variance_N - scale * shared_N.square()).clamp_min(0)
         covariance_DD -= scale * torch.outer(toward_D, toward_D)
         toward2 += toward_D.square().sum()
-    return picks.answer()
+    if not is_doubtful:
+        return picks.answer()
+    if features.dtype == torch.float64:
+        raise ValueError(_TOO_CERTAIN.format(noise=noise))
+    indices, utilities = max_det(
+        features.double(),
+        labeled_features.double(),
+        batch_size,
+        noise=noise,
+        with_utilities=with_utilities,
+    )
+    return indices, utilities.to(features.dtype)
 
 
 def _given(

@@ -16,7 +16,7 @@ from skal_deep.functional._configurations import (
     principal_directions,
 )
 from skal_deep.functional._picks import Picks
-from skal_deep.functional.information import CHUNK_ELEMENTS, bald, divergence
+from skal_deep.functional.information import bald, chunk_elements, divergence
 
 # Share of log S at which S draws are used up: a published run with S = 100 gets there
 # with its eighth pick, and chooses by round-off from then on.
@@ -250,5 +250,9 @@ def _told(
 
 
 def _n_in_a_chunk(weight_MS: Tensor, samples_SNC: Tensor) -> int:
-    """Return for how many rows a processor's cache holds the mean predictions."""
-    return CHUNK_ELEMENTS // (len(weight_MS) * samples_SNC.shape[2])
+    """Return for how many rows there is room for the mean predictions.
+
+    On a processor that is its cache.
+    """
+    n_elements = chunk_elements(samples_SNC.device)
+    return n_elements // (len(weight_MS) * samples_SNC.shape[2])
