@@ -165,23 +165,24 @@ class _Gradients:
     def distances(self, rows: list[int], among: list[int] | None = None) -> Tensor:
         """Return squared distances of some rows to all, or to some others."""
         error, embedding, norm = self._error_NC, self._embedding_ND, self.norm_N
+        at_K = torch.tensor(rows, device=norm.device)
+        own_K = torch.arange(len(rows), device=norm.device)
         if among is not None:
-            error, embedding, norm = error[among], embedding[among], norm[among]
-        squared = self._error_NC[rows] @ error.T
-        squared *= self._embedding_ND[rows] @ embedding.T
-        squared.mul_(-2).add_(norm).add_(self.norm_N[rows, None])
+            among_M = torch.tensor(among, device=norm.device)
+            error, embedding, norm = error[among_M], embedding[among_M], norm[among_M]
+        squared = self._error_NC[at_K] @ error.T
+        squared *= self._embedding_ND[at_K] @ embedding.T
+        squared.mul_(-2).add_(norm).add_(self.norm_N[at_K, None])
         if among is None:  # nothing to be sure of
-            squared[range(len(rows)), rows] = math.inf
+            squared[own_K, at_K] = math.inf
         sure = least_sure(error) + least_sure(embedding)
         is_close = squared < sure * norm
         if is_close.any():
             row_L, other_L = is_close.nonzero().T
-            row_L = torch.tensor(rows, device=norm.device)[row_L]
-            if among is not None:
-                other_L = torch.tensor(among, device=norm.device)[other_L]
-            squared[is_close] = self._by_differences(row_L, other_L)
+            far_L = other_L if among is None else among_M[other_L]
+            squared[row_L, other_L] = self._by_differences(at_K[row_L], far_L)
         if among is None:
-            squared[range(len(rows)), rows] = 0
+            squared[own_K, at_K] = 0
         return squared.clamp_min_(0)
 
     def _by_differences(self, left_L: Tensor, right_L: Tensor) -> Tensor:

@@ -89,6 +89,8 @@ def batch_bald(
     check_finite(samples=samples)
     if samples.dtype.itemsize < 4:  # weights need more digits
         samples = samples.float()
+    if not samples.is_cpu:
+        samples = samples.clamp_min(0)  # which round-off may be below
     with threads_over_parts(samples.device):
         return _greedy(
             samples,
@@ -212,7 +214,7 @@ class _Gains:
         """Return ``I(y; w)`` under the mean weights of the configurations."""
         if known.is_exact:  # it is the prior 1/S
             return self.bald_N
-        return divergence(known.pi_M @ known.weight_MS, self._samples_SNC)
+        return _divergence(known.pi_M @ known.weight_MS, self._samples_SNC)
 
 
 def _told(
@@ -241,12 +243,17 @@ def _told(
             shape = len(weight_MS), *chunk_SnC.shape[1:]
             mean_MnC = scratch[: math.prod(shape)].view(shape)
             torch.mm(weight_MS, chunk_SnC.flatten(1), out=mean_MnC.flatten(1))
-            told_N[part] = divergence(pi_M, mean_MnC)
+            told_N[part] = _divergence(pi_M, mean_MnC)
 
         return work_on
 
     for_each_part(slices(n, size), begin, samples_SNC.device)
     return told_N
+
+
+def _divergence(weight_R: Tensor, proba_RNC: Tensor) -> Tensor:
+    """Return the divergence of samples that were checked, or of means of them."""
+    return divergence(weight_R, proba_RNC, is_positive=not proba_RNC.is_cpu)
 
 
 def _n_in_a_chunk(weight_MS: Tensor, samples_SNC: Tensor) -> int:

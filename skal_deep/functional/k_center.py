@@ -303,10 +303,9 @@ def _picks_in_front_unread(
         at_A = front_F.new_empty(n_ahead)
         farthest_A = distance_F.new_empty(n_ahead)
         for step in range(n_ahead):
-            at_1 = distance_F.argmax(0, keepdim=True)
-            at_A[step : step + 1] = at_1
-            farthest_A[step : step + 1] = distance_F[at_1]
-            _add_center(front, at_1, distance_F)
+            one = slice(step, step + 1)
+            torch.max(distance_F, 0, True, out=(farthest_A[one], at_A[one]))
+            _add_center(front, at_A[one], distance_F)
         found = zip(
             at_A.tolist(), farthest_A.tolist(), front_F[at_A].tolist(), strict=True
         )

@@ -73,7 +73,7 @@ def lcmd(
             nearest_N = candidates.nearest_N
             utility_N = torch.where(candidates.owner_N == largest, nearest_N, 0.0)
             # sizes are never negative, so a cluster without candidates comes last
-            n_left_K = torch.zeros_like(size_K).to(torch.int64)
+            n_left_K = torch.zeros_like(size_K, dtype=torch.int64)
             n_left_K.scatter_add_(0, candidates.owner_N, picks.left_N.to(torch.int64))
             chosen = torch.where(n_left_K > 0, size_K, -1.0).argmax()
             is_choice_N = picks.left_N & (candidates.owner_N == chosen)
@@ -132,5 +132,6 @@ class Clusters:
 
     def sizes(self, n_clusters: int) -> Tensor:
         """Return the sum of squared distances in each cluster."""
-        size_K = torch.zeros(n_clusters, dtype=torch.float64).to(self.owner_N.device)
-        return size_K.index_add_(0, self.owner_N, self.nearest_N.double())
+        distance_N = self.nearest_N.double()
+        size_K = distance_N.new_zeros(n_clusters)
+        return size_K.index_add_(0, self.owner_N, distance_N)

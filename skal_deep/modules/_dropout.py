@@ -155,7 +155,9 @@ class CoupledDropout:
             place = int.from_bytes(name.encode(), "big")
             generator = draw_generator(self._seed, self._draw, key[2], place)
             noise = torch.rand(shape, generator=generator)
-            self._masks[key] = (noise >= p).to(x.device, x.dtype)
+            # small enough for a card to take it without a wait
+            kept = (noise >= p).to(x.dtype)
+            self._masks[key] = kept.to(x.device, non_blocking=True)
         mask = self._masks[key]
         if mask.shape != shape:
             raise ValueError(

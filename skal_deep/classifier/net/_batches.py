@@ -57,9 +57,14 @@ def _as_floats(net: NeuralNet, X: Any) -> Any:
     return X.astype(dtype, copy=not X.flags.writeable)  # torch wants to own its arrays
 
 
+def _device(net: NeuralNet) -> torch.device:
+    """Return where the module is."""
+    return next((p.device for p in net.module_.parameters()), torch.device("cpu"))
+
+
 def _input_bytes(net: NeuralNet) -> int:
     """Return how many bytes the inputs of a mini-batch of prediction may have."""
-    device = next((p.device for p in net.module_.parameters()), torch.device("cpu"))
+    device = _device(net)
     if device.type == "cpu":
         return _INPUT_BYTES
     return max(_INPUT_BYTES, int(_SHARE_OF_ARRAY * 4 * memory_budget(device)))
@@ -99,10 +104,12 @@ def batches(net: NeuralNet, X: Any) -> Iterator[Any]:
             # What the loader would do, without its start, which takes longest; it draws
             # a seed for workers, and what is drawn later must not hang on the path.
             torch.empty((), dtype=torch.int64).random_()
+            is_on_card = _device(net).type == "cuda"
             for part in slices(len(X), params["batch_size"]):
-                # as an array, whose entries nobody looks at one after another
-                some = np.arange(part.start, part.stop)
-                yield default_convert(dataset[some])
+                # A slice, as of a list of rows scikit-learn looks at each. What it gives
+                # is the caller's memory, which a forward in place would change.
+                x, y = default_convert(dataset[part])
+                yield [x.pin_memory() if is_on_card else x.clone(), y]
             return
         rows = BatchSampler(range(len(X)), params["batch_size"], drop_last=False)
         params |= {"sampler": rows, "batch_size": None}
