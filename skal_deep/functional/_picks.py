@@ -70,3 +70,10 @@ class Picks:
         # NaN is the largest to argmax, too; asking at each pick would wait for a card
         check_finite(utilities=decisive)
         return indices, self._utilities
+
+
+def without_earlier(utilities: Tensor, indices: Tensor) -> Tensor:
+    """Write 0 into row t at the picks before t; return the same tensor."""
+    for step, pick in enumerate(indices[:-1].tolist()):
+        utilities[step + 1 :, pick] = 0
+    return utilities
