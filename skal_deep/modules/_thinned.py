@@ -204,7 +204,9 @@ class ThinnedDraws:
                 kept.append(masks.mask(dropout, source[:1]) * _scale(dropout))
             weight = (torch.stack(kept) * last.weight).flatten(0, 1)
             output = (source @ weight.T).unflatten(1, (len(kept), -1))
-            yield from (output if last.bias is None else output + last.bias).unbind(1)
+            if last.bias is not None:  # which under autocast is of another precision
+                output += last.bias.to(output.dtype)
+            yield from output.unbind(1)
 
 
 def draw_passes(module: nn.Module) -> ThinnedDraws | SharedPrefix:

@@ -106,8 +106,8 @@ def batches(net: NeuralNet, X: Any) -> Iterator[Any]:
             torch.empty((), dtype=torch.int64).random_()
             is_on_card = _device(net).type == "cuda"
             for part in slices(len(X), params["batch_size"]):
-                # A slice: of a list of rows scikit-learn looks at each. What it gives is
-                # the caller's memory, which a forward in place would change.
+                # A slice: of a list of rows scikit-learn looks at each. It gives the
+                # caller's memory, which a forward in place would change.
                 x, y = default_convert(dataset[part])
                 yield [x.pin_memory() if is_on_card else x.clone(), y]
             return
