@@ -67,5 +67,5 @@ def test_weights_of_rows_need_a_criterion_that_heads_can_share(blobs):
 
     net = make_net(criterion=OwnLoss, predict_nonlinearity="softmax")
     clf = MultiViewClassifier(net, **PARAMS).fit(*blobs)
-    with pytest.raises(ValueError, match="sample_weight.*CrossEntropyLoss.*OwnLoss"):
+    with pytest.raises(ValueError, match=r"sample_weight.*CrossEntropyLoss.*OwnLoss"):
         clf.fit(*blobs, sample_weight=np.arange(60))
