@@ -127,7 +127,7 @@ def test_slopes_of_the_critic_come_closer_to_1():
     assert last < first
 
 
-def second_fit(monkeypatch, clf):
+def second_fit(monkeypatch, clf, sample_weight=None):
     """Return what the second training of a classifier is given."""
     seen, own = [], NetClassifier._fit_net
 
@@ -136,7 +136,7 @@ def second_fit(monkeypatch, clf):
         return own(self, **data)
 
     monkeypatch.setattr(NetClassifier, "_fit_net", fit)
-    clf.fit(X, Y)
+    clf.fit(X, Y, sample_weight)
     first, second = seen
     assert len(first["X"]) == 4
     assert second["start_from"]
@@ -161,6 +161,15 @@ def test_pseudo_labels(monkeypatch):
     np.testing.assert_array_equal(second["X"], np.concatenate([X[:4], X[4:][rows]]))
     labels = np.concatenate([Y[:4], proba.argmax(1).numpy()[rows]])
     np.testing.assert_array_equal(second["y"], labels)
+
+
+def test_pseudo_labels_weigh_as_much_as_labels_on_average(monkeypatch):
+    weight = np.array([1.0, 2.0, 3.0, 6.0] + [9.0] * 8)
+    clf = PseudoLabelClassifier(first_net()[0], threshold=1.1, random_state=0)
+    second = second_fit(monkeypatch, clf, weight)
+    np.testing.assert_array_equal(second["sample_weight"][:4], weight[:4])
+    np.testing.assert_array_equal(second["sample_weight"][4:], 3)
+    assert len(second["sample_weight"]) > 4
 
 
 def test_propagated_labels_have_weights_by_class(monkeypatch):
