@@ -14,6 +14,7 @@ from skal_deep.classifier import (
     LabelPropagationClassifier,
     PseudoLabelClassifier,
     WassersteinClassifier,
+    _label_propagation,
 )
 from skal_deep.classifier._base import NetClassifier
 from skal_deep.functional import entropy
@@ -184,3 +185,12 @@ def test_propagated_labels_have_weights_by_class(monkeypatch):
     np.testing.assert_allclose(raw[:4], 1)
     assert ((raw > 0) & (raw <= 1)).all()
     assert len(np.unique(raw)) > 2
+
+
+def test_rows_whose_signals_are_nearly_equal_get_no_label(monkeypatch):
+    signals = torch.eye(3, dtype=torch.float64)[torch.arange(12) % 3] + 0.01
+    signals[-2:] = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
+    assert 0.9 < float(entropy(signals[-1])) / np.log(3) < 1
+    monkeypatch.setattr(_label_propagation, "spread_labels", lambda *_: signals)
+    clf = LabelPropagationClassifier(first_net()[0], n_neighbors=3, random_state=0)
+    assert clf.fit(X, Y).n_pseudo_labels_ == 8 - 2
