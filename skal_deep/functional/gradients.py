@@ -16,25 +16,6 @@ _MEMORY_BUDGET = 2**24
 _DRAWS_AHEAD = 64
 
 
-def squared_gradient_norms(probas: Tensor, embeddings: Tensor) -> Tensor:
-    """Return ``|p - onehot(argmax p)|^2 |h|^2``, the squared length of each gradient.
-
-    Parameters
-    ----------
-    probas : Tensor of shape (N, C)
-        Class probabilities p.
-    embeddings : Tensor of shape (N, D)
-        Inputs h of the last layer.
-
-    Returns
-    -------
-    norms : Tensor of shape (N,)
-        Squared norms of the gradient of the cross-entropy of the most probable label
-        with respect to the weights of the last layer.
-    """
-    return errors_of_likeliest(probas).square().sum(-1) * embeddings.square().sum(-1)
-
-
 def errors_of_likeliest(probas: Tensor) -> Tensor:
     """Return ``p - onehot(argmax p)``.
 
