@@ -227,3 +227,24 @@ def test_bad_input():
         badge(P, torch.full_like(H, math.nan), 1)
     with pytest.raises(ValueError, match="batch_size"):
         badge(P, H, 61)
+
+
+@pytest.mark.parametrize("n_own", [1, 3, 40])
+def test_the_cheap_form_knows_the_share_of_each_pick(n_own):
+    """Where copies of picks alone are left, the draw is uniform."""
+    generator = torch.Generator().manual_seed(0)
+    own = torch.randint(0, n_own, (40,), generator=generator)
+    probas = torch.randn(n_own, 3, generator=generator).softmax(-1)[own]
+    rows = torch.randn(n_own, 4, generator=generator)[own]
+    (picks, utilities), (others, few) = (
+        badge(
+            probas,
+            rows,
+            12,
+            generator=torch.Generator().manual_seed(1),
+            with_utilities=with_utilities,
+        )
+        for with_utilities in (True, False)
+    )
+    assert others.tolist() == picks.tolist()
+    torch.testing.assert_close(few, utilities[range(12), picks])
