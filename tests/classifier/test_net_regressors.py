@@ -58,6 +58,7 @@ def make(request):
     return build
 
 
+@pytest.mark.slow
 def test_the_contract_of_a_posterior(make):
     reg = make().fit(X, Y)
     mean, std = reg.predict(X, return_std=True)

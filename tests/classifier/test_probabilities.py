@@ -112,6 +112,7 @@ def test_bare_nets_are_looked_at_by_the_door(strategy, partly):
     strategy.query(*partly, net)
 
 
+@pytest.mark.slow
 def test_scikit_activemls_wrapper_is_looked_at(partly):
     def wrapper(last):
         return SkorchClassifier(
@@ -338,6 +339,7 @@ def test_compiled_bare_nets_are_asked(which, blobs):
         assert torch.equal(tensor, state[name])
 
 
+@pytest.mark.slow
 def test_training_runs_compiled(blobs):
     calls = []
 

@@ -45,6 +45,7 @@ def test_golden_number_of_steps():
             assert deepfool(mlp, row, n_steps=int(n_steps) - 1)[0] == math.inf
 
 
+@pytest.mark.slow
 def test_golden_sign_attack():
     distances, _ = iterated_sign_attack(mlp, X)
     np.testing.assert_allclose(distances**2, GOLDEN["H_mlp_bim_sqdist"], atol=1e-9)

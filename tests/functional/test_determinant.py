@@ -38,6 +38,7 @@ def test_golden_variances():
     np.testing.assert_allclose(utilities[0], GOLDEN["gp_post_var"], atol=1e-12)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 100), st.integers(0, 6), st.integers(1, 8))
 def test_variances_are_those_of_a_gaussian_process(seed, n_labeled, batch_size):
     rng = np.random.default_rng(seed)

@@ -81,6 +81,7 @@ def test_round_off_does_not_grow_with_the_number_of_distributions(n_rows):
     torch.testing.assert_close(found.double(), exact, atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "before",
     [

@@ -133,6 +133,7 @@ def test_an_error_ends_the_work_and_leaves_torch_as_it_was(error):
     assert in_threads(2, lambda: len(seen_by_parts()[1])) == 2
 
 
+@pytest.mark.slow
 def test_queries_of_several_threads_leave_torch_as_it_was():
     given, numbers, scores = samples(20, 60_000, 5), [], []
     torch.set_num_threads(2)

@@ -63,6 +63,7 @@ def test_no_class_of_torch_changes_while_tracing():
     Trace(nn.Sequential(Looks(), nn.Linear(4, 4)), set())
 
 
+@pytest.mark.slow
 def test_threads_that_draw_and_a_bystander():
     x, expected, failures = torch.rand(5, 4), {}, []
     modules = [small() for _ in range(3)] + [ConvNet(1, 3, n_hidden=8)]

@@ -31,6 +31,7 @@ def clf():
     return CASE.fitted()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("strategy", "attack"),
     [

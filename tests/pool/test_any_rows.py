@@ -226,6 +226,7 @@ def test_layouts_of_an_array_are_one():
         np.testing.assert_array_equal(picks[0], other)
 
 
+@pytest.mark.slow
 def test_a_frame_of_numbers_is_an_array_with_names():
     frame = pd.DataFrame(A, columns=["a", "b", "c"])
     for make in (LogisticRegression, small_net):
@@ -266,6 +267,7 @@ def test_every_classifier_learns_from_a_dict(make):
         clf.predict_proba(A)
 
 
+@pytest.mark.slow
 def test_words_of_a_named_layer():
     clf = DeepClassifier(net_of_tokens(), classes=[0, 1], random_state=0)
     named = EGL(weights="words", word_layer="words", random_state=0)

@@ -19,6 +19,7 @@ def case():
     return Case(AskNLearn())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bias", [False, True])
 def test_utilities_are_norms_at_the_temperature(case, monkeypatch, bias):
     monkeypatch.setattr("skal_deep.pool._calibration.fit_temperature", lambda *_: 3.0)
@@ -38,6 +39,7 @@ def test_utilities_are_norms_at_the_temperature(case, monkeypatch, bias):
     )
 
 
+@pytest.mark.slow
 def test_single_labels_leave_badge(case):
     y = np.full(len(case.X), -1)
     for label in range(3):

@@ -36,6 +36,7 @@ def query(strategy, batch_size=5, **change):
     )
 
 
+@pytest.mark.slow
 def test_k_means_is_scikit_learns():
     """Well separated clusters have one solution; weights move the centres."""
     centers = np.array([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]])

@@ -155,6 +155,7 @@ def test_studies_pass_costs_on():
     assert set(over.verdicts()) == {"dear", "cheap"}
 
 
+@pytest.mark.slow
 def test_curves_over_cost_need_costs():
     options = {"n_repeats": 2, "n_initial": 4, "batch_size": 2, "progress": False}
     y = (X[:, 0] > 0).astype(int)

@@ -43,6 +43,7 @@ def test_alfa_mix_prefers_rows_that_flip():
     assert utilities[0, 30:][~flips[30:]].max() <= -2
 
 
+@pytest.mark.slow
 def test_alfa_mix_without_labels_groups_all_rows():
     case = Case(AlfaMix())
     with pytest.warns(UserWarning, match="AlfaMix mixes in the means"):

@@ -44,6 +44,7 @@ QUERIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUERIES)
 def test_threads_get_what_one_thread_gets(name):
     query, found = QUERIES[name], {}

@@ -76,6 +76,7 @@ def test_picks_are_those_from_transformed_inputs(name, data):
     assert foreign == picks(strategy, seen, y, candidates=seen[20:])
 
 
+@pytest.mark.slow
 def test_the_space_decides(data):
     X, y = data
     differ = [

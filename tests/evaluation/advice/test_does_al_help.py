@@ -82,6 +82,7 @@ def test_harm_is_said():
     assert answer.advice()[0] == "Label rows at random."
 
 
+@pytest.mark.slow
 def test_nothing_found_comes_with_what_could_be_found():
     answer = made({"same": 0.001}, seed=1)
     verdict = answer.comparison.verdicts()["same"]
@@ -178,6 +179,7 @@ def test_tuning_is_judged_on_repeats_it_was_not_chosen_on(answer):
     assert tuning.difference.overlap == answer.comparison.overlap > 0
 
 
+@pytest.mark.slow
 def test_settings_that_do_nothing_gain_nothing():
     answer = does_al_help(
         GaussianNB(),

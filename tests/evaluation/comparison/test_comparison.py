@@ -136,6 +136,7 @@ class TestStrategies:
         with pytest.raises(ValueError, match=message):
             compare([CoreSet()], **params)
 
+    @pytest.mark.slow
     def test_given_test_data_are_scored_on(self):
         result = compare([CoreSet()], X_test=X[:20], y_test=y[:20])
         times_20 = result.curve("CoreSet") * 20
@@ -144,6 +145,7 @@ class TestStrategies:
 
 
 class TestNumbers:
+    @pytest.mark.slow
     def test_curves_are_those_of_the_learner(self, comparison):
         assert len(comparison.curves) == 3 * 4 * 3
         row = comparison.curves[0]

@@ -109,6 +109,7 @@ def test_a_pool_with_a_choice_is_not():
     assert compare(n_initial=1000, n_cycles=0).curve("random", "n_labels")[0] == 112
 
 
+@pytest.mark.slow
 def test_only_known_labels_count_for_the_choice():
     unknown = y.copy()
     unknown[::2] = -1

@@ -400,6 +400,7 @@ class TestReplay:
         )
         assert given.curve("core/set")[1, -1] == model.score(X, y)
 
+    @pytest.mark.slow
     def test_other_inputs_but_not_other_rows(self, whole):
         params = {"estimator": LogisticRegression(), "progress": False}
         assert replay(whole[1], X[:, :2], y, **params).curves

@@ -48,6 +48,7 @@ def test_wording():
     assert paired_difference([1], [2]).wording == "one repeat: no statement"
 
 
+@pytest.mark.slow
 def test_null_is_rejected_at_the_nominal_rate():
     n_studies = 4000
     first, second = rng.normal(size=(2, n_studies, 5))
@@ -66,6 +67,7 @@ def test_overlapping_splits_are_corrected_as_by_nadeau_and_bengio():
     assert ours.p_value > paired_difference(gain, zeros).p_value
 
 
+@pytest.mark.slow
 def test_correlated_repeats_reject_a_true_null_at_the_nominal_rate():
     """With the correlation that the correction supposes; uncorrected, far too often."""
     n_studies, n, overlap = 3000, 10, 1 / 3
