@@ -2,10 +2,11 @@
 
 Two commits behave alike if their files are equal. From a checkout of each:
 
-    PYTHONPATH=old python benchmarks/behaviour.py --out old.json
-    PYTHONPATH=new python benchmarks/behaviour.py --out new.json --against old.json
+    PYTHONPATH=old python -P benchmarks/behaviour.py --out old.json
+    PYTHONPATH=new python -P benchmarks/behaviour.py --out new.json --against old.json
 
-``PYTHONPATH`` says whose ``skal_deep`` is asked. What is asked is said here, and by the
+``PYTHONPATH`` says whose ``skal_deep`` is asked; ``-P`` keeps this folder out of the
+way, which has a file named as a module of Python. What is asked is said here, and by the
 lists of the tests beside this folder.
 """
 
