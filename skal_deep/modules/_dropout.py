@@ -232,14 +232,27 @@ def in_train_mode(parts: Iterable[nn.Module]) -> None:
 
 @contextmanager
 def eval_mode(module: nn.Module) -> Iterator[None]:
-    """Put a module in eval mode for a while."""
+    """Put a module in eval mode for a while.
+
+    Encoders do not nest padded rows meanwhile: hooks, and with them draws, embeddings
+    and gradients, do not get along with nested tensors.
+    """
     with one_thread_at_a_time():
         flags = [(part, part.training) for part in module.modules()]
+        nesting = [
+            (part, part.use_nested_tensor)
+            for part in module.modules()
+            if isinstance(part, nn.TransformerEncoder)
+        ]
 
         def restore() -> None:
             for part, training in flags:
                 part.training = training
+            for encoder, use in nesting:
+                encoder.use_nested_tensor = use
 
         with put_back(restore):
+            for encoder, _ in nesting:
+                encoder.use_nested_tensor = False
             module.eval()
             yield

@@ -51,7 +51,7 @@ class ThinnedDraws:
             raise ValueError(f"{name} has dropout inside of layers.")
         source, chain = nodes[ours[0]].all_input_nodes[0], nodes[ours[0] : -1]
         for node, before in zip([*chain, nodes[-1]], [source, *chain], strict=True):
-            if node.all_input_nodes != [before] or node.args[0] is not before:
+            if node.all_input_nodes != [before] or node.args[:1] != (before,):
                 raise ValueError(f"{name} is no chain after its first dropout.")
         steps = [Step(node, module) for node in chain]
         if not all(step.is_known for step in steps) or steps[-1].kind not in WEIGHTED:

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from skal_deep.campaign import SKIP, Campaign
 from skal_deep.campaign.store._rounds import CHOSEN, CONTROL, REFEREE
@@ -122,6 +123,26 @@ def test_a_worse_choice_is_found(digits):
     said = played.campaign.status().to_dict()["choice"]
     assert said["word"] == "worse"
     assert "Label at random from here." in str(played.campaign.status())
+
+
+class Choosy(LogisticRegression):
+    """A model that few labels cannot train."""
+
+    def fit(self, X, y, sample_weight=None):
+        if len(y) < 12:
+            raise ValueError("more labels than that")
+        return super().fit(X, y, sample_weight)
+
+
+def test_a_model_that_few_labels_cannot_train_has_no_referees_yet(digits):
+    played = digits(900, budget=200, referee_share=0.2)
+    played.play(1, batch_size=20)
+    with pytest.warns(UserWarning, match="on 4 labels Choosy cannot be trained"):
+        batch = played.campaign.next(estimator=Choosy(), batch_size=60)
+    assert REFEREE not in {played.campaign.state().arms[n] for n in batch.ids}
+    played.answer(batch)
+    batch = played.campaign.next(estimator=Choosy(), batch_size=20)
+    assert REFEREE in {played.campaign.state().arms[n] for n in batch.ids}
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ from skal_deep.classifier import (
     as_model,
     fit_on_labeled,
 )
+from skal_deep.classifier._linear_posterior import LinearPosterior
+from skal_deep.functional.laplace import Curvature
 from skal_deep.pool import BALD, AlfaMix, BatchBALD, CoreSet
 from skal_deep.testing import check_classifier, check_posterior
 
@@ -191,6 +193,25 @@ def test_chunks_of_a_pool_have_the_same_draws():
 
 
 # scikit-learn's, at the door
+
+
+@pytest.mark.parametrize("n_logits", [1, 3])
+def test_draws_of_many_rows_are_the_softmax_of_their_logits(n_logits):
+    """Rows are multiplied part by part; scikit-learn's two classes are one logit."""
+    n_classes, rows_ND = (
+        max(2, n_logits),
+        torch.linspace(-3, 3, 60_000).view(-1, 2).double(),
+    )
+    curvature = Curvature(torch.ones(n_logits, 3).double(), ())
+    weights_RD = torch.arange(3 * n_logits).view(-1, 3).double()
+    posterior = LinearPosterior(weights_RD, curvature, torch.ones(3), n_classes)
+    proba_SNC = posterior.sample_proba(rows_ND, 20, 0)
+    assert proba_SNC.numel() > 2**20  # several parts
+    with_ones_ND = torch.cat([rows_ND, torch.ones(len(rows_ND), 1)], 1)
+    logit_SNR = with_ones_ND @ posterior.weights(20, 0).mT
+    zero_SNR = torch.zeros(20, len(rows_ND), n_classes - n_logits).double()
+    expected_SNC = torch.cat([zero_SNR, logit_SNR], -1).softmax(-1)
+    torch.testing.assert_close(proba_SNC, expected_SNC)
 
 
 def hessian_at_the_door(clf, rows, precision):

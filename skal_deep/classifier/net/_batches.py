@@ -88,7 +88,8 @@ def batches(net: NeuralNet, X: Any) -> Iterator[Any]:
             # What the loader would do, without its start, which takes longest; it draws
             # a seed for workers, and what is drawn later must not hang on the path.
             torch.empty((), dtype=torch.int64).random_()
-            yield from (default_convert(dataset[some]) for some in rows)
+            # an array of positions, as skorch looks at each entry of a list
+            yield from (default_convert(dataset[np.array(some)]) for some in rows)
             return
         params |= {"sampler": rows, "batch_size": None}
     yield from net.iterator_valid(dataset, **params)

@@ -36,7 +36,8 @@ def test_an_array_is_asked_once_a_batch(monkeypatch):
         Dataset, "__getitem__", lambda self, i: asked.append(i) or get(self, i)
     )
     assert len([*batches(initialized(iterator_valid__batch_size=4), X)]) == 3
-    assert asked == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10]]
+    rows = [np.asarray(each).tolist() for each in asked]
+    assert rows == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10]]
 
 
 def test_a_loader_of_the_users_own_is_used_as_it_is():

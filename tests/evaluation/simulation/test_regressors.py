@@ -251,8 +251,10 @@ def test_the_start_is_spread_as_the_pipeline_sees_rows():
 def test_does_it_help(estimator, names):
     answer = does_al_help(estimator, X, Y, n_repeats=2, explain=True, **QUICK)
     assert answer.comparison.strategies == ["random", *names]
-    told = [reason.name for reason in answer.reasons() if reason.holds is not None]
-    assert set(told) <= {"nothing to gain", "convergence", "copies in a batch"}
+    told = {reason.name for reason in answer.reasons() if reason.holds is not None}
+    has_variance = not isinstance(estimator, Ridge)
+    assert answer.word == "better" or {"easy task", "nothing to gain"} <= told
+    assert answer.word == "better" or ("uncertainty unreliable" in told) == has_variance
     assert "Does active learning help?" in str(answer)
 
 
