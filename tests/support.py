@@ -117,6 +117,7 @@ POSTERIOR_MAKERS = {
         net, n_samples=8, **kw
     ),
 }
+ALL_MAKERS = MAKERS | JOINT_MAKERS | POSTERIOR_MAKERS
 WITHOUT_POSTERIOR = ("deep", "evidential")
 POSTERIORS = [kind for kind in MAKERS if kind not in WITHOUT_POSTERIOR]
 
