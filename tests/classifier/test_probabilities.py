@@ -198,6 +198,7 @@ class Mixed(MLP):
             return super().forward(x)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The draws of Mixed are computed one by one")
 def test_mixed_precision_leaves_the_net_as_float32(make, blobs):
     X, y = blobs
@@ -296,6 +297,7 @@ COMPILED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MAKERS)
 @pytest.mark.parametrize("which", COMPILED)
 def test_compiled_modules_are_trained_and_asked(kind, which, blobs):

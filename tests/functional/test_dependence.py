@@ -117,6 +117,7 @@ def test_pointwise_does_not_repeat_itself():
     assert utilities[1, 1] < 1e-12
 
 
+@pytest.mark.slow
 def test_without_disagreement_there_is_no_dependence():
     same = random_draws()[:1].expand(5, 9, 4)
     for n_probes in (None, 2):

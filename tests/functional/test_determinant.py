@@ -53,6 +53,7 @@ def test_variances_are_those_of_a_gaussian_process(seed, n_labeled, batch_size):
         assert picks[step] == expected.argmax()
 
 
+@pytest.mark.slow
 def test_each_pick_adds_the_most_to_the_determinant():
     noise, chosen = 0.01, []
     covariance = posterior(H, H[LABELED], noise) + noise * torch.eye(60)

@@ -271,6 +271,7 @@ def test_float32():
     torch.testing.assert_close(rounded.double(), utilities, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_pool_may_be_looked_at_in_parts():
     rows, known = (P[UNLABELED], H[UNLABELED]), (P[LABELED], H[LABELED])
     whole = bait(*rows, *known, 1)[1][0]

@@ -65,6 +65,7 @@ def test_copies_and_few_rows(n):
         grouped_neighbors(copies, copies, n + 1)
 
 
+@pytest.mark.slow
 def test_groups_with_fewer_rows_than_neighbors_are_joined():
     data = torch.arange(100.0)[:, None]
     distance, _ = grouped_neighbors(data, data, 30, n_probed=1)

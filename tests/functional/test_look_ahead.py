@@ -133,6 +133,7 @@ def test_a_copy_adds_less_than_another_row():
     assert epig(samples, targets).topk(2).indices.sort().values.tolist() == [0, 1]
 
 
+@pytest.mark.slow
 def test_utilities_may_be_left_out():
     samples, targets = draws(8, 20, 3, 6), draws(8, 10, 3, 7)
     picks, utilities = batch_epig(samples, targets, 3)

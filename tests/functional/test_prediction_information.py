@@ -119,6 +119,7 @@ def test_without_the_compiled_loop_it_is_the_same(monkeypatch):
     torch.testing.assert_close(epig(pool, target), expected, atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
 @given(two_draws())
 def test_the_second_order_bounds_it(draws):
     pool, target = draws

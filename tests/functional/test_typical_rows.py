@@ -68,6 +68,7 @@ def test_one_cluster_gives_the_most_typical_row():
     torch.testing.assert_close(utilities[0], scores)
 
 
+@pytest.mark.slow
 def test_moving_turning_and_scaling_change_no_pick():
     turn = torch.linalg.qr(normal(5, 5)).Q
     moved = 3 * (DATA @ turn + 7)

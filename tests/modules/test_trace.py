@@ -132,6 +132,7 @@ def interrupted(call, n):
     return False
 
 
+@pytest.mark.slow
 def test_interrupts_at_any_line_leave_all_as_it_was():
     module, x = small(), torch.rand(3, 4)
     module[0].eval()

@@ -89,6 +89,7 @@ def test_scores_are_probabilities_in_double_precision(scorer):
     assert ((proba > 0) & (proba < 1)).all()
 
 
+@pytest.mark.slow
 def test_seeds():
     is_labeled = split(len(DIGITS), 0)
     first, again, other = (
@@ -124,6 +125,7 @@ def test_an_empty_pool_is_an_error():
         fit(DIGITS, np.zeros(len(DIGITS), bool))
 
 
+@pytest.mark.slow
 def test_the_default_dtype_does_not_matter():
     torch.set_default_dtype(torch.float64)
     try:

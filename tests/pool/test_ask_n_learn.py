@@ -76,6 +76,7 @@ class Hides(DeepQueryStrategy):
         return torch.arange(batch_size), torch.ones(len(pool))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piped", [False, True])
 @pytest.mark.parametrize("classes", [[0, 1, 2], ["a", "b", "c"]])
 def test_hidden_labels_are_not_known_to_who_predicts_them(case, piped, classes):

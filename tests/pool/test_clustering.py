@@ -97,6 +97,7 @@ def test_inputs_stand_in_the_rounds_for_the_nearest_row(strategy):
     assert np.isfinite(utilities[0]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ROUNDS)
 def test_rounds_of_a_population_can_be_asked_for_in_parts(strategy):
     clf = RandomForestClassifier(3, random_state=0).fit(X[:20], Y[:20])  # many ties

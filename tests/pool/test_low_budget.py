@@ -162,6 +162,7 @@ def test_typi_clust_has_utilities_when_little_is_left(seed, n_left):
     assert np.isfinite(utilities[0]).all()
 
 
+@pytest.mark.slow
 def test_prob_cover_says_when_it_knows_no_classes():
     with pytest.warns(UserWarning, match="ProbCover .* Pass n_classes, or the radius"):
         ProbCover(random_state=0).query(X, NOTHING)

@@ -123,6 +123,7 @@ def test_wrong_parameters_are_named(params, message):
         CASE.query(MixedScore(**({"scores": PAIR} | params)))
 
 
+@pytest.mark.slow
 def test_a_grid_search_reaches_the_weights():
     net = NeuralNetClassifier(MLP, max_epochs=1, train_split=None, verbose=0)
     learner = SimulatedActiveLearner(

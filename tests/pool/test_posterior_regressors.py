@@ -383,6 +383,7 @@ KERNELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("normalize", [False, True])
 def test_a_gaussian_process_knows_its_function_from_its_noise(kernel, normalize):

@@ -100,6 +100,7 @@ def test_the_first_of_some_rows_is_a_fair_draw():
     np.testing.assert_allclose(share, 0.2, atol=0.025)
 
 
+@pytest.mark.slow
 def test_all_orders_are_equally_likely():
     orders = [random_order(X[:4], np.arange(4), seed) for seed in range(4800)]
     counts = np.unique(orders, axis=0, return_counts=True)[1]

@@ -94,6 +94,7 @@ def test_number_of_draws_is_the_classifiers_own_by_default(case, monkeypatch):
     assert asked == [8, 5]
 
 
+@pytest.mark.slow
 def test_selection_rules_compose(case):
     _, utilities = case.query(
         BALD(selection=Power(coldness=2.0), random_state=0),

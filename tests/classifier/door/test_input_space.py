@@ -107,6 +107,7 @@ def test_wrappers_are_opened(wrapper, fit_clf, data):
     assert found == picks(CoreSet(), transformed(X, y), y)
 
 
+@pytest.mark.slow
 def test_several_pipelines_inside_are_no_one_space(data):
     X, y = data
     clf = CalibratedClassifierCV(pipeline(), cv=2, ensemble=True)

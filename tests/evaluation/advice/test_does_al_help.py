@@ -159,6 +159,7 @@ def test_the_answer_shows_itself(answer):
     assert len(repr(answer.comparison)) < 1500
 
 
+@pytest.mark.slow
 def test_there_is_no_bar_without_a_job(capsys):
     options = SMALL | {"progress": True}
     does_al_help(GaussianNB(), X, y, strategies=[CoreSet()], n_repeats=2, **options)

@@ -193,12 +193,14 @@ class TestNumbers:
 
 
 class TestFigures:
+    @pytest.mark.slow
     def test_a_notebook_shows_the_figure(self, comparison):
         png = comparison.figure()._repr_png_()
         assert png.startswith(b"\x89PNG\r\n")
         width, height = struct.unpack(">II", png[16:24])
         assert (width, height) == (1200, 500)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("plot", [plot_curves, plot_differences])
     def test_axes_come_back_with_a_line_and_band_each(self, comparison, plot):
         ax = Figure().subplots()

@@ -132,6 +132,7 @@ def test_words_as_labels(dtype):
     )
 
 
+@pytest.mark.slow
 def test_labels_that_are_nan():
     unknown = np.where(np.arange(150) % 3, y, np.nan)
     assert "pass missing_label=np.nan" in refused(ValueError, y=unknown)

@@ -118,6 +118,7 @@ class TestRows:
 
 
 class TestResume:
+    @pytest.mark.slow
     def test_a_finished_run_fits_nothing(self, tmp_path):
         params = {"strategies": [UncertaintySampling()], "estimator": Watched()}
         first = compare(tmp_path, **params)

@@ -226,6 +226,7 @@ def test_answer_is_told_first(comparison, tmp_path):
     assert "Images picked" in page.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gains", [{}, {"one": 0.1}], ids=["alone", "one strategy"])
 @pytest.mark.parametrize("params", [{"n_repeats": 1}, {"n_stages": 1}], ids=str)
 def test_small_comparisons_have_a_page_too(gains, params, tmp_path):
@@ -234,6 +235,7 @@ def test_small_comparisons_have_a_page_too(gains, params, tmp_path):
 
 
 class TestPlots:
+    @pytest.mark.slow
     def test_savings(self, comparison):
         ax = Figure().subplots()
         assert plot_savings(comparison, ax) is ax

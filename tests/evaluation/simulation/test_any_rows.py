@@ -112,6 +112,7 @@ def test_does_it_help(kind):
     assert "Does active learning help?" in str(answer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_simulator_is_searched_and_validated(kind):
     X = KINDS[kind][0]

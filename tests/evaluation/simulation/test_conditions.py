@@ -129,6 +129,7 @@ class TestMetrics:
         for name, metric in named_scorers(names).items():
             assert together[name] == scores_of({name: metric}, fitted, X, y, -1)[name]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "estimator",
         [

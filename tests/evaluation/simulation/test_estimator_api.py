@@ -53,6 +53,7 @@ class TestScikitLearn:
         assert fitted.predict(X).shape == (150,)
         assert np.isfinite(fitted.learning_curve_["accuracy"]).all()
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "strategy",
         [
@@ -91,6 +92,7 @@ class TestScikitLearn:
         inner = learner(None, UncertaintySampling(), test_size=None)
         assert GridSearchCV(inner, grid, cv=2).fit(X, y).best_score_ > 0.5
 
+    @pytest.mark.slow
     def test_halving_grid_search(self):
         grid = {"query_strategy": [None, UncertaintySampling(), CoreSet()]}
         search = HalvingGridSearchCV(

@@ -158,6 +158,7 @@ QUICK = {
 TWO = np.column_stack([Y, 1000 * Y])
 
 
+@pytest.mark.slow
 def test_nothing_has_to_be_said_of_a_regressor():
     """Neither how unknown targets are marked, nor a metric."""
     learner = SimulatedActiveLearner(BayesianRidge(), LCMD(), n_cycles=1).fit(X, Y)

@@ -183,6 +183,7 @@ class TestHolm:
             holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02]
         )
 
+    @pytest.mark.slow
     @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
     def test_rejects_as_the_stepwise_procedure(self, p_values):
         corrected, m = holm(p_values), len(p_values)
