@@ -59,6 +59,7 @@ def test_the_search_is_measured(trust):
         assert low <= more <= high
 
 
+@pytest.mark.slow
 def test_false_alarms_are_as_rare_as_promised(trust):
     for name, better, worse, missed, _ in trust.evidence.alarms(400, 60):
         assert better <= 0.05 or name.startswith("better"), name

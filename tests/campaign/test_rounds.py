@@ -330,6 +330,7 @@ def test_what_is_derived_can_be_deleted(images):
     assert Campaign(path).next().ids == batch.ids
 
 
+@pytest.mark.slow
 def test_a_regression_campaign(tmp_path):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(120, 3)).astype(np.float32)
@@ -384,6 +385,7 @@ def test_a_round_that_was_damaged_is_named(digits):
         played.campaign.next()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes of POSIX")
 def test_two_processes_that_ask_at_once_get_one_round(digits):
     path = digits().campaign.path

@@ -116,6 +116,7 @@ def test_rows_are_the_kmeans_plus_plus_probabilities(seed):
         assert (utilities[step, ~left] == 0).all()
 
 
+@pytest.mark.slow
 def test_law_of_the_second_pick():
     n_trials, source = 4_000, generator()
     counts = torch.zeros(54)
@@ -129,6 +130,7 @@ def test_law_of_the_second_pick():
     assert counts[picks[0]] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ahead", [1, 2, 64])
 def test_law_of_ordered_picks_does_not_depend_on_the_block(monkeypatch, ahead):
     monkeypatch.setattr("skal_deep.functional.gradients._DRAWS_AHEAD", ahead)
@@ -155,6 +157,7 @@ def test_law_of_ordered_picks_does_not_depend_on_the_block(monkeypatch, ahead):
     assert chi2 < 43.8  # the 99.9 % quantile for 19 degrees of freedom
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 100),
     st.integers(1, 9),

@@ -82,6 +82,7 @@ def test_harm_is_said():
     assert answer.advice()[0] == "Label rows at random."
 
 
+@pytest.mark.slow
 def test_nothing_found_comes_with_what_could_be_found():
     answer = made({"same": 0.001}, seed=1)
     verdict = answer.comparison.verdicts()["same"]
@@ -158,6 +159,7 @@ def test_the_answer_shows_itself(answer):
     assert len(repr(answer.comparison)) < 1500
 
 
+@pytest.mark.slow
 def test_there_is_no_bar_without_a_job(capsys):
     options = SMALL | {"progress": True}
     does_al_help(GaussianNB(), X, y, strategies=[CoreSet()], n_repeats=2, **options)
@@ -178,6 +180,7 @@ def test_tuning_is_judged_on_repeats_it_was_not_chosen_on(answer):
     assert tuning.difference.overlap == answer.comparison.overlap > 0
 
 
+@pytest.mark.slow
 def test_settings_that_do_nothing_gain_nothing():
     answer = does_al_help(
         GaussianNB(),

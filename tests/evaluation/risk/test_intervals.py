@@ -131,6 +131,7 @@ def test_intervals_cover(kind, is_uniform):
     assert student.high > 0
 
 
+@pytest.mark.slow
 def test_the_anytime_interval_covers_at_every_look():
     rng = np.random.default_rng(1)
     loss = rng.beta(0.3, 2, size=400)
@@ -288,6 +289,7 @@ def test_student_stays_above_zero_where_losses_do():
     assert unbiased_risk(-loss, uniform(30, 500), 500, interval="t").low < 0
 
 
+@pytest.mark.slow
 def test_a_coarser_grid_makes_no_anytime_interval_shorter(monkeypatch):
     estimates = np.random.default_rng(0).beta(0.3, 2, size=9), np.zeros(9), np.ones(9)
     cases = [(alone, np.full(9, 1.5), 0.9) for alone in estimates]

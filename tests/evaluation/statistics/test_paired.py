@@ -48,6 +48,7 @@ def test_wording():
     assert paired_difference([1], [2]).wording == "one repeat: no statement"
 
 
+@pytest.mark.slow
 def test_null_is_rejected_at_the_nominal_rate():
     n_studies = 4000
     first, second = rng.normal(size=(2, n_studies, 5))
@@ -66,6 +67,7 @@ def test_overlapping_splits_are_corrected_as_by_nadeau_and_bengio():
     assert ours.p_value > paired_difference(gain, zeros).p_value
 
 
+@pytest.mark.slow
 def test_correlated_repeats_reject_a_true_null_at_the_nominal_rate():
     """With the correlation that the correction supposes; uncorrected, far too often."""
     n_studies, n, overlap = 3000, 10, 1 / 3
@@ -181,6 +183,7 @@ class TestHolm:
             holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02]
         )
 
+    @pytest.mark.slow
     @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
     def test_rejects_as_the_stepwise_procedure(self, p_values):
         corrected, m = holm(p_values), len(p_values)

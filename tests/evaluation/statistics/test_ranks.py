@@ -19,6 +19,7 @@ rng = np.random.default_rng(0)
 
 
 class TestFriedman:
+    @pytest.mark.slow
     @given(
         st.lists(
             st.lists(st.integers(0, 4), min_size=4, max_size=4),

@@ -38,6 +38,7 @@ def simulated(rng, n_repeats=10, speed=1.0, noise=0.01):
     return curve + noise * rng.normal(size=(n_repeats, len(LABELS)))
 
 
+@pytest.mark.slow
 def test_interval_covers_the_true_number():
     """A strategy twice as fast: random sampling needs 40 labels where it needs 20."""
     rng, covered = np.random.default_rng(0), 0
