@@ -15,12 +15,12 @@ from skal_deep.campaign.honest._honest import (
 )
 from skal_deep.campaign.honest._intervals import (
     among_predicted,
-    clopper_pearson,
     mean_interval,
     upper_bound,
 )
 from skal_deep.campaign.honest._simulate import play_campaign
 from skal_deep.campaign.store._control import control_keys, n_control, reserve_for
+from skal_deep.evaluation.risk._intervals import clopper_pearson
 from skal_deep.pool import CoreSet
 
 CLASSES = [str(digit) for digit in range(10)]

@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 from skal_deep.campaign.honest._intervals import (
     Interval,
     among_predicted,
-    clopper_pearson,
     mean_interval,
     upper_bound,
 )
 from skal_deep.campaign.store._rounds import CHOSEN, REFEREE
 from skal_deep.campaign.store._state import State
-from skal_deep.evaluation.risk._intervals import exact_interval
+from skal_deep.evaluation.risk._intervals import clopper_pearson, exact_interval
 
 METRICS = ("error", "recall", "precision", "mae")
 _FEW_OF_CLASS = 10

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skal_deep.campaign.honest._honest import ControlSample, agreement, control_sample
-from skal_deep.campaign.honest._intervals import clopper_pearson, mean_interval
+from skal_deep.campaign.honest._intervals import mean_interval
 from skal_deep.campaign.honest._referees import choice_verdict, is_used
 from skal_deep.campaign.store._rounds import CHOSEN, CONTROL, REFEREE, control_answers
 from skal_deep.campaign.store._state import State
 from skal_deep.evaluation.advice._stopping import stopping_advice
+from skal_deep.evaluation.risk._intervals import clopper_pearson
 
 _LEVEL = 0.95
 _FEW_CONTROL = 30

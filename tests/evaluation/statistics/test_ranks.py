@@ -38,9 +38,7 @@ class TestFriedman:
         assert ours.statistic == pytest.approx(theirs.statistic)
         assert ours.p_value == pytest.approx(theirs.pvalue)
 
-    @pytest.mark.parametrize(
-        ("k", "n"), [(2, 4), (2, 5), (2, 8), (3, 3), (3, 4)]
-    )
+    @pytest.mark.parametrize(("k", "n"), [(2, 4), (2, 5), (2, 8), (3, 3), (3, 4)])
     def test_few_data_sets_reject_a_true_null_at_most_as_often_as_stated(self, k, n):
         """All orders of ranks: chi-squared rejects at 5 % up to an eighth of them."""
         orders = list(itertools.permutations(range(k)))
@@ -58,7 +56,8 @@ class TestFriedman:
         assert found.p_value == pytest.approx(expected)
 
     def test_many_data_sets_are_near_chi_squared(self):
-        scores = np.random.default_rng(1).normal(size=(100, 3)) + [0, 0, 0.2]
+        gain = np.array([0, 0, 0.2])
+        scores = np.random.default_rng(1).normal(size=(100, 3)) + gain
         counted, more = friedman(scores), friedman(np.vstack([scores, [1, 2, 3]]))
         by_chi = stats.chi2.sf(counted.statistic, 2)
         assert counted.p_value == pytest.approx(by_chi, rel=0.05)
