@@ -96,5 +96,6 @@ def families():
                 is_asked = kinds == kind
                 up, down = known.without(is_asked).quantiles(0.9)
                 held = (known.above <= up) & (known.below <= down)
-                lines.append([kind, n_repeats, longest, held[is_asked].mean()])
+                held_share = float(held[is_asked].mean())
+                lines.append([kind, n_repeats, f"{longest:g}", held_share])
     return lines
