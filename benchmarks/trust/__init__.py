@@ -36,7 +36,7 @@ def sizes(is_short):
         }  # fmt: skip
     return {
         "streams": (5_000, 300), "margins": (400, 200), "rows": 300, "guard": 10_000,
-        "arms": (80, 15), "risk": 200, "anytime": 40, "reasons": (4, 10),
+        "arms": (75, 15), "risk": 200, "anytime": 40, "reasons": (4, 10),
         "search": (6, 11, 30), "plans": (4, 5), "returns": 100,
     }  # fmt: skip
 
@@ -69,8 +69,8 @@ def parts(data, tables):
         "returns": (
             "Which model to hand out by the guard's labels, {0} pools of each of four "
             "kinds, four strategies, 300 labels of which half are random: how often it "
-            "is worse than the model of random labels without the guard (promised where "
-            "proved: .05)",
+            "is worse than the model of random labels without the guard (promised "
+            "where proved: .05)",
             [
                 "rule", "worse, mean of cells", "worse, worst cell",
                 "by more than a point, worst cell",
