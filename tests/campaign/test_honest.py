@@ -210,6 +210,16 @@ def test_advice_waits_for_control_labels(digits):
     assert "projected gain" in str(status)
 
 
+@pytest.mark.slow
+def test_advice_goes_no_further_than_a_curve_can_be_continued(digits):
+    """A budget of more than four times the labels so far, as most have at first."""
+    played = digits(1_000, budget=900, control_share=0.4)
+    played.play(6, batch_size=20)
+    assert "5 rounds with a model; from 6 on" in str(played.campaign.status())
+    played.play(1, batch_size=20)
+    assert "projected gain" in str(played.campaign.status())
+
+
 def test_intervals_cover_in_simulated_campaigns():
     X, y = load_digits(return_X_y=True)
     covered = []
