@@ -169,6 +169,20 @@ def test_recall_and_precision_by_class():
     assert precision.details["classes"]["b"]["value"] == 0.8
 
 
+def test_equal_errors_of_numbers_have_no_interval():
+    """Numbers that were all hit are no error of 0 to 0."""
+    for n in (19, 30):
+        y = np.arange(n, dtype=float)
+        sample = ControlSample(np.arange(n), y, 0, 100, 0)
+        found = estimate_from(sample, y, "mae", 0.95, None, [])
+        assert (found.value, found.low, found.high) == (0, None, None)
+        why = "below 20 labels" if n == 19 else "all are equal"
+        assert "mae: 0 (no interval" in str(found)
+        assert why in str(found)
+    near = estimate_from(sample, y + (y == 3), "mae", 0.95, None, [])
+    assert near.low == 0 < near.high
+
+
 def test_without_labels_nothing_is_said(digits):
     estimate = digits().campaign.estimate()
     assert (estimate.value, estimate.n_control) == (None, 0)

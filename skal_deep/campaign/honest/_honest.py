@@ -153,7 +153,9 @@ class Estimate:
         lines = []
         if self.value is not None:
             if self.low is None or self.high is None:
-                interval = "no interval below 20 labels"
+                is_few = self.n_control < _FEW_NUMBERS
+                why = f" below {_FEW_NUMBERS} labels" if is_few else ": all are equal"
+                interval = f"no interval{why}"
             else:
                 interval = f"{self._shown(self.low)} to {self._shown(self.high)}, "
                 interval += f"{100 * self.level:g} %"
@@ -278,7 +280,7 @@ def _absolute_error(
     if not m:
         return Estimate("mae", None, None, None, level, 0)
     errors = np.abs(predicted - sample.y)
-    if m < _FEW_NUMBERS:
+    if m < _FEW_NUMBERS or np.ptp(errors) == 0:  # equal errors tell of no spread
         return Estimate("mae", float(errors.mean()), None, None, level, m)
     low, high = mean_interval(errors, level)
     return Estimate("mae", float(errors.mean()), max(0.0, low), high, level, m)

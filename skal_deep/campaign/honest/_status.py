@@ -157,7 +157,7 @@ def honest_curve(
         if state.settings.is_regression:
             errors = np.abs(known_MC[:, 0] - y)
             low, high = (None, None)
-            if len(y) >= _FEW_NUMBERS:
+            if len(y) >= _FEW_NUMBERS and np.ptp(errors) > 0:
                 low, high = mean_interval(errors, _LEVEL)
             entry |= {"wrong": None, "control": len(y), "error": float(errors.mean())}
         else:

@@ -145,10 +145,10 @@ class LabelPlan:
         gains = [format_size(value, self.is_share, "+") for value in self._at_double()]
         if not self.is_open:
             low, high = gains[0].removesuffix(" points"), gains[1]
+            share = f"{100 * self.level:g}%"
             lines.append(
                 f"Twice as many labels ({2 * self.n_labels}) would bring {low} to "
-                f"{high} (held for {100 * self.level:g}% of {self.n_tasks} data sets of the "
-                "bank)."
+                f"{high} (held for {share} of {self.n_tasks} data sets of the bank)."
             )
         if self.will_not_pay:
             least = format_size(self.smallest_gain, self.is_share)
