@@ -13,7 +13,8 @@ from skal_deep.evaluation.risk._intervals import clopper_pearson
 from skal_deep.evaluation.risk._risk import RiskEstimate
 from skal_deep.evaluation.simulation._streams import Purpose, prepare
 from skal_deep.evaluation.statistics._paired import check_level
-from skal_deep.rows._data import as_data, take
+from skal_deep.rows._as_data import as_data
+from skal_deep.rows._data import take
 from skal_deep.rows._label_array import label_array
 
 _N_FOLDS = 10
