@@ -26,6 +26,7 @@ _COPIES = 0.5
 _AUROC = 0.6
 _NOISE = 0.08
 _FAR_MORE = 2  # times the gain that matters
+_FEWEST_STAGES = 4  # of which thirds can be told, besides the start
 
 
 @dataclass(frozen=True)
@@ -236,6 +237,8 @@ def _converged(
     g: float,
 ) -> Reason:
     gain_RT = chosen_RT - random_RT
+    if gain_RT.shape[1] < _FEWEST_STAGES:
+        return Reason("convergence", None, math.nan, g / 2, "")
     early_R, late_R = _early_and_late(gain_RT)
     third = _third(gain_RT)
     left = (_column(measured, "ceiling") - random_RT[:, -1]).mean()
@@ -252,7 +255,7 @@ def _converged(
 
 def _was_early(gain_RT: NDArray[np.float64], g: float) -> bool | None:
     """Return whether there was a gain in the first third, and none in the last."""
-    if gain_RT.shape[1] <= 3:
+    if gain_RT.shape[1] < _FEWEST_STAGES:
         return None
     early_R, late_R = _early_and_late(gain_RT)
     return _all(_not(_at_most(_low(early_R), 0)), _at_most(late_R.mean(), g / 2))

@@ -212,6 +212,16 @@ def test_a_better_strategy_whose_gain_is_gone_at_the_end(explain):
     assert explain(EARLY, is_better=True, ceiling=0.99) == []
 
 
+@pytest.mark.parametrize("n_cycles", [0, 2])
+def test_thirds_of_no_curve_cannot_be_told(n_cycles):
+    X, y = make_blobs(90, centers=3, cluster_std=4.0, random_state=0)
+    options = OPTIONS | {"n_repeats": 2}
+    answer = does_al_help(GaussianNB(), X, y, n_cycles=n_cycles, **options)
+    convergence = answer.reasons()[3]
+    assert (convergence.name, convergence.holds) == ("convergence", None)
+    assert math.isnan(convergence.value)
+
+
 def test_picks_that_brought_a_gain_are_not_at_fault(explain):
     """Three points that too few repeats do not tell from chance are no failure."""
     of_picks = explain(TO_THE_END, is_better=False)[4:]
