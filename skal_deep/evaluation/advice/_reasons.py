@@ -25,6 +25,7 @@ _SIMPLE_IS_NEAR = 0.05
 _COPIES = 0.5
 _AUROC = 0.6
 _NOISE = 0.08
+_N_SATURATED = 3  # reasons that come before convergence
 _FAR_MORE = 2  # times the gain that matters
 _FEWEST_STAGES = 4  # of which thirds can be told, besides the start
 
@@ -108,9 +109,9 @@ def find_reasons(
     if is_number:
         random, chosen = _shares(random), _shares(chosen)
     gain_RT = chosen - random
-    # So, too, where some repeat has no score: nothing is said of the picks then.
-    has_gained = not _at_most(gain_RT.mean(), smallest_gain / 2)
-    if is_better and has_gained and not _was_early(gain_RT, smallest_gain):
+    gain = float(gain_RT.mean())
+    is_large = not _at_most(gain, smallest_gain / 2)
+    if is_better and is_large and not _was_early(gain_RT, smallest_gain):
         return []
     picks = comparison.picked(strategy), comparison.picked(BASELINE)
     measured = [
@@ -122,14 +123,16 @@ def find_reasons(
     if is_number:
         saturated = _saturated_of_numbers
         measured = [replace(m, ceiling=float(_shares(m.ceiling))) for m in measured]
-    of_picks = [_copies(measured), _unreliable(measured), _noise(measured)]
-    if has_gained:  # picks that brought a gain, shown or not, are not at fault
-        of_picks = [replace(each, holds=each.holds and None) for each in of_picks]
     found = [
         *saturated(random, measured, labels, smallest_gain),
-        _converged(random, chosen, measured, labels, smallest_gain),
-        *of_picks,
+        *(_copies(measured), _unreliable(measured), _noise(measured)),
     ]
+    # A gain that matters, shown or not: there was something to gain, and picks brought
+    # it. Where some repeat has no score, that is open.
+    if not _at_most(gain, smallest_gain):
+        found = [replace(each, holds=each.holds and None) for each in found]
+    converged = _converged(random, chosen, measured, labels, smallest_gain)
+    found.insert(_N_SATURATED, converged)
     if is_better and not any(reason.holds for reason in found):
         return []
     return [reason if reason.holds else _without_finding(reason) for reason in found]

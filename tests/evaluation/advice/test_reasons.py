@@ -227,6 +227,9 @@ def test_picks_that_brought_a_gain_are_not_at_fault(explain):
     of_picks = explain(TO_THE_END, is_better=False)[4:]
     assert [reason.holds for reason in of_picks] == [None, None, None]
     assert {reason.text for reason in of_picks} == {"It cannot be told here."}
+    # Nor was there nothing to gain, though all labels seem to bring no more.
+    same = explain(TO_THE_END, is_better=False, ceiling=0.81)
+    assert [reason.holds for reason in same[:4]] == [False, False, None, False]
     of_picks = explain(0 * TO_THE_END, is_better=False)[4:]
     assert [reason.holds for reason in of_picks] == [True, True, True]
     none = explain(TO_THE_END, False, copies=1, auroc=0.9, picks_contradicted=0.1)
