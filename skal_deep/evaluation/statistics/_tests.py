@@ -63,9 +63,12 @@ class Ranking:
     def groups(self) -> list[tuple[int, ...]]:
         """Return the largest sets of strategies that are not told apart.
 
-        Each is a tuple of positions, best first. A single strategy makes no set.
+        Each is a tuple of positions, best first. A single strategy makes no set. Where
+        the test of all finds no difference, they are one set.
         """
         order = np.argsort(self.mean_ranks, kind="stable")
+        if self.p_value >= LEVEL:
+            return [tuple(order.tolist())]
         ranks = self.mean_ranks[order]
         reach = np.searchsorted(ranks, ranks + self.critical_difference)
         found, last = [], 0

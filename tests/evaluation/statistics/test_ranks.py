@@ -89,6 +89,14 @@ class TestFriedman:
         assert friedman(scores).groups() == [(0, 1, 2), (1, 2, 3)]
         assert friedman(np.repeat(scores, 20, axis=0)).groups() == []
 
+    def test_ranks_are_not_told_apart_where_the_test_finds_nothing(self):
+        """Four wins of four: one of eight pairs of strategies that are alike."""
+        ranking = friedman([[2, 1]] * 4)
+        assert ranking.p_value == 0.125
+        assert ranking.critical_difference < 1  # Nemenyi's would tell them apart
+        assert ranking.groups() == [(0, 1)]
+        assert friedman([[2, 1]] * 6).groups() == []
+
     def test_one_data_set_is_refused(self):
         with pytest.raises(ValueError, match="at least two data sets"):
             friedman([[1, 2, 3]])
