@@ -9,15 +9,18 @@ from sklearn.model_selection import KFold
 
 from skal_deep.classifier._base import as_seed
 from skal_deep.classifier.door._fitting import fit_on_labeled
+from skal_deep.classifier.door._inside import is_regressor
 from skal_deep.evaluation.risk._intervals import clopper_pearson
 from skal_deep.evaluation.risk._risk import RiskEstimate
+from skal_deep.evaluation.simulation._start import known_rows
 from skal_deep.evaluation.simulation._streams import Purpose, prepare
 from skal_deep.evaluation.statistics._paired import check_level
 from skal_deep.rows._as_data import as_data
-from skal_deep.rows._data import take
+from skal_deep.rows._data import n_rows, take
 from skal_deep.rows._label_array import label_array
 
 _N_FOLDS = 10
+_TRAINED = ("start", "chosen", "referee")  # roles of rows that are always trained on
 # Mistakes of folds that share their models vary more than those of as many rows under
 # one model: by 1.26 times the variance at most, in simulated campaigns.
 _INDEPENDENT = 0.8  # of the control labels, as many as the interval counts
@@ -104,19 +107,37 @@ def current_error(
     is_class = isinstance(estimator, type)
     if is_class or not (hasattr(estimator, "fit") and hasattr(estimator, "predict")):
         raise TypeError(f"estimator must be a classifier to fit, not {estimator!r}.")
+    if is_regressor(estimator):
+        raise TypeError(
+            f"{type(estimator).__name__} predicts numbers, which are hardly ever right "
+            "to the last digit: mistakes are counted of classifiers."
+        )
     check_level(level)
     X, y, roles = as_data(X), label_array(y, missing_label), np.asarray(role)
-    if y.shape != roles.shape or y.ndim != 1:
+    if y.shape != roles.shape or y.ndim != 1 or n_rows(X) != len(y):
         raise ValueError(
             f"One role a label is wanted: y and role have the shapes {y.shape} and "
-            f"{roles.shape}."
+            f"{roles.shape}, and X has {n_rows(X)} rows."
+        )
+    strange = sorted(
+        {str(role) for role in roles} - {*_TRAINED, "control", "guard", ""}
+    )
+    if strange:
+        raise ValueError(
+            f"Roles are those of ControlArm.role_, not {', '.join(strange[:5])}."
         )
     control = np.flatnonzero(roles == "control")
     if len(control) < 2:
         raise ValueError(
             f"{len(control)} control labels tell no error: label some rows at random."
         )
-    others = np.flatnonzero(np.isin(roles, ["start", "chosen", "referee"]))
+    others = np.flatnonzero(np.isin(roles, _TRAINED))
+    silent = np.setdiff1d([*control, *others], known_rows(y, missing_label))
+    if len(silent):
+        raise ValueError(
+            f"Rows {silent[:5].tolist()} have a role and no label: give both by the "
+            "same ControlArm."
+        )
     seed = as_seed(random_state)
     folds = KFold(min(_N_FOLDS, len(control)), shuffle=True, random_state=seed)
     is_wrong = np.zeros(len(control))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.linear_model import LinearRegression
 from sklearn.naive_bayes import GaussianNB
 
 from skal_deep.evaluation import ControlArm, current_error
@@ -126,5 +127,16 @@ def test_bad_calls(arm):
         current_error(MODEL, X, arm.y_, arm.role_[:-1])
     with pytest.raises(ValueError, match="0 control labels"):
         current_error(MODEL, X, arm.y_, np.full(len(X), ""))
+    with pytest.raises(ValueError, match="X has 50 rows"):
+        current_error(MODEL, X[:50], arm.y_, arm.role_)
+    with pytest.raises(TypeError, match="LinearRegression predicts numbers"):
+        current_error(LinearRegression(), X, arm.y_, arm.role_)
+    row = np.flatnonzero(arm.role_ == "control")[3]
+    with pytest.raises(ValueError, match=rf"Rows \[{row}\] have a role and no label"):
+        y = np.where(np.arange(len(X)) == row, -1, arm.y_)
+        current_error(MODEL, X, y, arm.role_)
+    with pytest.raises(ValueError, match=r"those of ControlArm.role_, not Chosen\."):
+        role = np.where(arm.role_ == "chosen", "Chosen", arm.role_)
+        current_error(MODEL, X, arm.y_, role)
     with pytest.raises(ValueError, match="level must lie between"):
         current_error(MODEL, X, arm.y_, arm.role_, level=1.0)
