@@ -21,6 +21,7 @@ from skal_deep.rows._label_array import label_array
 
 _N_FOLDS = 10
 _TRAINED = ("start", "chosen", "referee")  # roles of rows that are always trained on
+_ROLES = {*_TRAINED, "control", "guard", ""}
 # Mistakes of folds that share their models vary more than those of as many rows under
 # one model: by 1.26 times the variance at most, in simulated campaigns.
 _INDEPENDENT = 0.8  # of the control labels, as many as the interval counts
@@ -119,9 +120,7 @@ def current_error(
             f"One role a label is wanted: y and role have the shapes {y.shape} and "
             f"{roles.shape}, and X has {n_rows(X)} rows."
         )
-    strange = sorted(
-        {str(role) for role in roles} - {*_TRAINED, "control", "guard", ""}
-    )
+    strange = sorted({str(role) for role in roles} - _ROLES)
     if strange:
         raise ValueError(
             f"Roles are those of ControlArm.role_, not {', '.join(strange[:5])}."
