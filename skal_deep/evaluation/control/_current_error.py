@@ -87,7 +87,7 @@ def current_error(
 
     Of 984 simulated campaigns with isolated strategies (least squares and trees, 20 to
     120 control labels, images and synthetic data) 95 % intervals held the error in
-    .979, and of no kind in fewer than .967. ``python -m benchmarks trust --parts arms``
+    .979, and in .967 or more of each kind. ``python -m benchmarks trust --parts arms``
     plays others.
 
     Examples
