@@ -122,6 +122,7 @@ def _all_texts():
     return [(path, text) for path in _files() for text in _texts(path)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("why", FORBIDDEN)
 def test_what_cannot_be_known_is_not_said(why):
     pattern = re.compile(FORBIDDEN[why][0], re.IGNORECASE)

@@ -71,6 +71,7 @@ def test_many_losses_against_the_integral(counts):
     assert log_e_value(wins, losses) == pytest.approx(math.log(2 * area), abs=1e-8)
 
 
+@pytest.mark.slow
 def test_false_alarms_of_fair_coins():
     rng = np.random.default_rng(0)
     wins_RT = (rng.random((2000, 300)) < 0.5).cumsum(axis=1)
@@ -92,6 +93,7 @@ def test_interval():
     assert high == 1
 
 
+@pytest.mark.slow
 def test_interval_holds_the_running_mean_at_all_times():
     rng = np.random.default_rng(1)
     n = np.arange(1, 301)
