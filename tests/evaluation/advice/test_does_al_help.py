@@ -1,5 +1,6 @@
 """The question, answered: verdicts, the effect of tuning, the advice."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from support import MAKERS, make_net
 
 from skal_deep.evaluation import Answer, Tuning, does_al_help, paired_difference
 from skal_deep.evaluation.advice._does_al_help import _sensible
+from skal_deep.evaluation.statistics._wording import describe_savings
 from skal_deep.pool import CoreSet
 
 X, y = load_iris(return_X_y=True)
@@ -71,6 +73,15 @@ def test_verdict_is_that_of_the_best_strategy():
     assert "It needs " in answer.findings()[0]
     assert "Random sampling needs " in answer.findings()[1]
     assert "Let good choose" in answer.advice()[0]
+
+
+def test_labels_saved_have_an_interval_or_are_open():
+    """Repeats that agree to the last label, too."""
+    row = {"labels": 50, "needs itself": 30.0, "low": 30.0, "high": 30.0}
+    verdict = made({"good": 0.1}).comparison.verdicts()["good"]
+    assert "needs 30 (30 to 30) labels" in describe_savings(verdict, row)
+    open_row = dict.fromkeys(("needs itself", "low", "high"), math.inf) | {"labels": 50}
+    assert "needs more than 50 labels" in describe_savings(verdict, open_row)
 
 
 @pytest.mark.slow

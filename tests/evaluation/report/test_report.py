@@ -232,6 +232,9 @@ def test_answer_is_told_first(comparison, tmp_path):
 def test_small_comparisons_have_a_page_too(gains, params, tmp_path):
     page = page_of(made_comparison(gains, **params), tmp_path, X, y)
     assert "Learning curves" in page.text
+    assert ("One repeat: same split" in page.text) == (params == {"n_repeats": 1})
+    source = (tmp_path / "report.html").read_text("utf-8")
+    assert ("Paired differences in" in source) == bool(gains)
 
 
 class TestPlots:

@@ -1,6 +1,7 @@
 """Intervals of rare mistakes: tabled values, exact laws, coverage."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -71,6 +72,15 @@ def test_gamma_interval():
     is_mistake = np.isin(np.arange(50), (0, 25))
     found = gamma_interval(weights, is_mistake, 2 / 50, 0.95)
     assert found == pytest.approx((0.0034502, 0.2325086), abs=1e-7)
+
+
+def test_a_draw_that_was_next_to_impossible_leaves_all_open():
+    """Weights whose squares no float holds."""
+    for floor in (None, [1e-300, 1e-300]):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of the unknown floor
+            found = unbiased_risk([0, 0], [1e-300, 0.5], 100, floor=floor)
+        assert (found.low, found.high, found.interval) == (0, 1, "gamma")
 
 
 def test_no_mistake_is_no_proof_of_none():

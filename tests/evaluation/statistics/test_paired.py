@@ -98,6 +98,29 @@ def test_equal_differences_are_no_certainty(n, is_enough, gain):
     assert (difference.wording != "no difference detected") == is_enough
 
 
+@pytest.mark.parametrize("n", [3, 5, 6, 7, 8, 10])
+@pytest.mark.parametrize("share_of_zeros", [0, 0.25, 0.5])
+def test_wins_and_losses_of_one_size_are_found_at_most_as_often_as_stated(
+    n, share_of_zeros
+):
+    """Seven repeats that are one row better or worse: t rejects in an eighth."""
+    scores = np.linspace(0.5, 0.9, n)
+    chance = 0.0
+    for wins in range(n + 1):
+        for losses in range(n + 1 - wins):
+            zeros = n - wins - losses
+            gains = 0.01 * np.repeat([1, -1, 0], [wins, losses, zeros])
+            found = paired_difference(scores + gains, scores)
+            for level in (0.05, 0.01):
+                low, high = found.interval(level)
+                assert (low > 0 or high < 0) == (found.p_value < level)
+            if found.p_value < 0.05:
+                moves = (1 - share_of_zeros) / 2
+                shares = [moves, moves, share_of_zeros]
+                chance += stats.multinomial.pmf([wins, losses, zeros], n, shares)
+    assert chance <= 0.05
+
+
 def test_unknown_scores_stay_unknown():
     difference = paired_difference([0.5, np.nan, 0.7], [0.5, 0.6, 0.7])
     assert np.isnan([difference.mean, difference.sd, difference.p_value]).all()
