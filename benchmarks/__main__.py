@@ -20,6 +20,7 @@ NAMES = (
     "overhead",
     "posteriors",
     "query",
+    "rare",
     "real",
     "redundancy",
     "regression",
