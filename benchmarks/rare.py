@@ -4,10 +4,11 @@
 
 FOLDER holds the files of Fashion-MNIST. Each repeat has 5,000 images as the pool, of
 which repeats share no rare row (the common ones of two repeats are drawn again where
-there are too few), and the 10,000 test images; features are 50 principal components, the classifier is logistic regression with balanced classes. The
-rare class has 50 or 75 rows in a pool: bags; shirts, which look like other clothes; or
-sandals, shirts and bags together, a class of three kinds. Five of its rows and five
-others are known, and fifteen batches of ten are asked for.
+there are too few), and the 10,000 test images; features are 50 principal components,
+the classifier is logistic regression with balanced classes. The rare class has 50 or 75
+rows in a pool: bags; shirts, which look like other clothes; or sandals, shirts and bags
+together, a class of three kinds. Five of its rows and five others are known, and
+fifteen batches of ten are asked for.
 """
 
 import argparse
