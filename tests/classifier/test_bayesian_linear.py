@@ -69,6 +69,7 @@ def test_every_strategy_of_an_ordinary_classifier_takes_it(name, y):
     assert len(set(picks)) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("structure", ["full", "kron"])
 def test_many_draws_average_to_the_prediction_and_to_the_weights(structure):
     clf = make(structure=structure, prior_precision=3.0, n_samples=2_000).fit(X, Y)
@@ -87,6 +88,7 @@ def test_with_many_labels_the_posterior_narrows():
     np.testing.assert_allclose(clf.predict_proba(X), expected, atol=0.03)
 
 
+@pytest.mark.slow
 def test_two_classes_are_one_difference():
     """The difference of two weights has half their prior precision."""
     two = Y_TRUE < 2
@@ -220,6 +222,7 @@ def hessian_at_the_door(clf, rows, precision):
     return w, F.T @ (F * (p * (1 - p))[:, None]) + np.diag([precision] * 4 + [1e-3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("penalty", [0.5, np.inf])
 def test_scikit_learns_has_the_posterior_of_its_penalty(penalty):
     y = np.where(Y == -1, -1, Y_TRUE < 1)
@@ -311,6 +314,7 @@ def test_without_an_intercept_there_is_none_in_draws(target):
     assert (draws[..., :-1].std(0) > 0).all()
 
 
+@pytest.mark.slow
 def test_liblinear_penalises_the_intercept_too():
     y = np.where(Y == -1, -1, Y_TRUE < 1)
     params = {"solver": "liblinear", "C": 0.01, "intercept_scaling": 2.0}

@@ -238,11 +238,13 @@ def check_edit(before, after, name):
     assert any(each.startswith(name) for each in changed), changed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("old", "new", "name"), EDITS, ids=range(len(EDITS)))
 def test_an_edit_is_noticed_by_name(write, old, new, name):
     check_edit(told(write()), told(write(old, new)), name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("old", "new", "name"), HELPER_EDITS)
 def test_an_edit_of_a_helper_is_noticed_by_name(write, old, new, name):
     check_edit(told(write()), told(write(old, new, "users_helpers")), name)

@@ -67,6 +67,7 @@ def test_a_fresh_process_predicts_the_same(tmp_path):
         np.testing.assert_array_equal(predicted, reg.predict(X), err_msg=kind)
 
 
+@pytest.mark.slow
 def test_one_of_them_in_every_run():
     check_regressor(BayesianLinearRegressor(), skip=("fresh_process",))
 

@@ -56,6 +56,7 @@ def first_of(answer):
     return next((reason.name for reason in answer.reasons() if reason.holds), None)
 
 
+@pytest.mark.slow
 def test_easy_task():
     X, y = make_blobs(300, centers=3, cluster_std=0.5, random_state=0)
     answer = does_al_help(GaussianNB(), X, y, n_cycles=4, **OPTIONS)
@@ -64,6 +65,7 @@ def test_easy_task():
     assert "Why it did not help (easy task): After 25 random labels" in repr(answer)
 
 
+@pytest.mark.slow
 def test_strong_model():
     """Rings: a nearest neighbour is right where centroids cannot be."""
     rng = np.random.default_rng(0)
@@ -73,6 +75,7 @@ def test_strong_model():
     assert first_of(answer) == "strong model"
 
 
+@pytest.mark.slow
 def test_nothing_to_gain():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(400, 2))
@@ -81,6 +84,7 @@ def test_nothing_to_gain():
     assert first_of(answer) == "nothing to gain"
 
 
+@pytest.mark.slow
 def test_copies():
     """Each row forty times: the least certain rows of a batch are one row."""
     X, y = make_classification(
@@ -194,6 +198,7 @@ def test_what_cannot_be_told():
     assert _unreliable([measured(auroc=0.5)]).holds
 
 
+@pytest.mark.slow
 def test_uncertainty_that_says_nothing():
     class Scrambled(GaussianNB):
         """As sure of wrong as of right, row by row."""
@@ -226,6 +231,7 @@ def test_where_it_helps_there_is_nothing_to_explain():
         Answer(None, None, None, None).reasons()
 
 
+@pytest.mark.slow
 def test_other_metrics_and_given_test_rows():
     X, y = make_blobs(240, centers=3, cluster_std=0.5, random_state=0)
     names = np.array(["a", "b", "c"])[y]

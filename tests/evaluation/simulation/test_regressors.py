@@ -177,6 +177,7 @@ def test_a_target_that_looks_like_the_mark_is_asked_about():
     SimulatedActiveLearner(Ridge(), n_cycles=1, missing_label=np.nan).fit(X, y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "estimator",
     [
@@ -253,6 +254,7 @@ def test_does_it_help(estimator, names):
     assert "Does active learning help?" in str(answer)
 
 
+@pytest.mark.slow
 def test_reasons_of_numbers():
     """Noise alone leaves nothing to gain; a budget of copies is seen as such."""
     noise = np.random.default_rng(1).normal(size=120)
@@ -263,6 +265,7 @@ def test_reasons_of_numbers():
         assert "off the error" in str(answer)
 
 
+@pytest.mark.slow
 def test_units_do_not_change_reasons():
     one, other = (
         does_al_help(Ridge(), X, y, n_repeats=3, explain=True, **QUICK)
