@@ -21,6 +21,7 @@ NAMES = (
     "overhead",
     "posteriors",
     "query",
+    "rare",
     "real",
     "redundancy",
     "regression",

@@ -5,6 +5,8 @@ from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
+from sklearn.pipeline import Pipeline
+
 from skal_deep.classifier import (
     Embeds,
     GivesCovariance,
@@ -28,6 +30,9 @@ from skal_deep.pool import (
     MeanStd,
     Power,
 )
+from skal_deep.rows._as_data import as_data
+from skal_deep.rows._data import is_finite
+from skal_deep.rows._numbers import numbers
 
 
 def does_al_help(
@@ -63,9 +68,10 @@ def does_al_help(
     strategies : dict of str to QueryStrategy, or sequence of these, default=None
         What to compare. ``None`` is margin sampling for uncertainty, and for diversity
         Badge with a model that has features, as nets and logistic regression have, or a
-        core-set with any other. For a regressor it is LCMD, and beside it BatchEPIG
-        where covariances are known, or the spread of its draws, by ``Power``, where it
-        has draws. With each further strategy, all of them need stronger evidence.
+        core-set with any other, if rows are numbers without gaps or a Pipeline makes
+        them so. For a regressor it is LCMD, and beside it BatchEPIG where covariances
+        are known, or the spread of its draws, by ``Power``, where it has draws. With
+        each further strategy, all of them need stronger evidence.
     param_grid : dict or list of dict, default=None
         A few settings of the classifier, as in ``GridSearchCV``. Each is trained once
         a repeat, on a whole budget of random labels.
@@ -115,7 +121,7 @@ def does_al_help(
             "explain and param_grid, or the budget."
         )
     if strategies is None:
-        strategies = _sensible(estimator)
+        strategies = _sensible(estimator, X)
     comparison = compare_strategies(
         strategies, estimator, X, y, n_repeats=n_repeats, **options
     )
@@ -136,8 +142,8 @@ def does_al_help(
     return replace(answer, found=tuple(reasons))
 
 
-def _sensible(estimator: Any) -> list[Any]:
-    """Return a strategy for uncertainty, and one for diversity."""
+def _sensible(estimator: Any, X: Any) -> list[Any]:
+    """Return a strategy for uncertainty, and one for diversity if it can measure."""
     model = as_model(estimator)
     if is_regressor(estimator):
         if isinstance(model, GivesCovariance):
@@ -147,5 +153,16 @@ def _sensible(estimator: Any) -> list[Any]:
         return [LCMD()]
     if not isinstance(model, PredictsProba):
         return [CoreSet()]
-    diverse = Badge() if isinstance(model, Embeds) else CoreSet()
-    return [MarginSampling(), diverse]
+    if isinstance(model, Embeds):
+        return [MarginSampling(), Badge()]
+    if not isinstance(estimator, Pipeline) and not _has_distances(X):
+        return [MarginSampling()]
+    return [MarginSampling(), CoreSet()]
+
+
+def _has_distances(X: Any) -> bool:
+    """Return whether rows are numbers without gaps."""
+    try:
+        return is_finite(numbers(as_data(X), who="CoreSet"))
+    except (TypeError, ValueError):
+        return False

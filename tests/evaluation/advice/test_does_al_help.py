@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 from comparisons import made_comparison
 from sklearn.datasets import load_iris
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 from support import MAKERS, make_net
 
 from skal_deep.evaluation import Answer, Tuning, does_al_help, paired_difference
@@ -45,13 +48,20 @@ def made(gains, tuned=None, n_repeats=8, seed=0):
 
 
 def test_strategies_suit_the_classifier():
-    def names(estimator):
-        return [type(strategy).__name__ for strategy in _sensible(estimator)]
+    def names(estimator, X=X):
+        return [type(strategy).__name__ for strategy in _sensible(estimator, X)]
 
     assert names(GaussianNB()) == ["MarginSampling", "CoreSet"]
     assert names(LogisticRegression()) == ["MarginSampling", "Badge"]
     assert names(MAKERS["dropout"](make_net())) == ["MarginSampling", "Badge"]
     assert names(RidgeClassifier()) == ["CoreSet"]
+    # a model that takes gaps and words has no distances of these
+    gaps, tree = np.where(X.mean() < X, np.nan, X), HistGradientBoostingClassifier()
+    assert names(tree, gaps) == ["MarginSampling"]
+    assert names(tree, [["a", 1], ["b", 2]]) == ["MarginSampling"]
+    assert names(tree) == ["MarginSampling", "CoreSet"]
+    filled = make_pipeline(SimpleImputer(), GaussianNB())
+    assert names(filled, gaps) == ["MarginSampling", "CoreSet"]
 
 
 @pytest.mark.slow
