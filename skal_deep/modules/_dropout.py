@@ -253,19 +253,20 @@ def eval_mode(module: nn.Module) -> Iterator[None]:
     with one_thread_at_a_time():
         flags = [(part, part.training) for part in module.modules()]
         nesting = [
-            (part, part.use_nested_tensor)
+            part
             for part in module.modules()
             if isinstance(part, nn.TransformerEncoder)
+            and getattr(part, "use_nested_tensor", False)  # old ones lack it
         ]
 
         def restore() -> None:
             for part, training in flags:
                 part.training = training
-            for encoder, use in nesting:
-                encoder.use_nested_tensor = use
+            for encoder in nesting:
+                encoder.use_nested_tensor = True
 
         with put_back(restore):
-            for encoder, _ in nesting:
+            for encoder in nesting:
                 encoder.use_nested_tensor = False
             module.eval()
             yield

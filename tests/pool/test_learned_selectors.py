@@ -9,11 +9,13 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from strategies import maker
 
+from skal_deep.functional import uncertainty_indicator
 from skal_deep.pool import (
     CEAL,
     DAAL,
@@ -29,6 +31,8 @@ from skal_deep.pool import (
     LabelDispersion,
     LearningLoss,
     PredictiveEntropy,
+    _sraal,
+    _tavaal,
 )
 from skal_deep.testing._strategy_case import Case
 
@@ -117,6 +121,39 @@ def auc(strategy, clf, seed, is_shifted):
     _, utilities = strategy.query(DIGITS, y, clf, return_utilities=True)
     left = y == -1
     return roc_auc_score(UNSEEN[left], utilities[0, left])
+
+
+class ToldError(Exception):
+    """Ends a query where its training would begin."""
+
+
+@pytest.mark.parametrize(
+    ("strategy", "module", "read"),
+    [
+        (TAVAAL(), _tavaal, lambda args, params: params["tasks"][1]),
+        (SRAAL(), _sraal, lambda args, params: args[3]),
+    ],
+    ids=["TAVAAL", "SRAAL"],
+)
+def test_what_a_training_is_told_of_uncertainty(strategy, module, read, monkeypatch):
+    """Turned around it would be learned as well, so that no score shows it."""
+
+    def tell(*args, **params):
+        raise ToldError(read(args, params))
+
+    [name] = [name for name in vars(module) if name.startswith("train_")]
+    monkeypatch.setattr(module, name, tell)
+    X, y = DIGITS[:60], np.where(np.arange(60) < 30, CLASSES[:60], -1)
+    clf = LogisticRegression(max_iter=500).fit(X[:30], y[:30])
+    with pytest.raises(ToldError) as told:
+        strategy.query(X, y, clf, fit_clf=False)
+    proba = torch.as_tensor(clf.predict_proba(X[30:]))
+    expected = 1 - proba.amax(1)
+    if type(strategy) is SRAAL:
+        expected = uncertainty_indicator(proba)
+    found = told.value.args[0].double().sort().values
+    expected = expected.double().sort().values
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
 
 
 def small_steps(cls, **params):

@@ -120,6 +120,17 @@ def test_labels_of_several_kinds_are_refused():
         label_array(["1", 1, None], None)
 
 
+@pytest.mark.parametrize(
+    ("labels", "kind"),
+    [([(0,), (1,)], "tuple"), ([{}, {}], "dict"), ([X, X], "ndarray")],
+)
+def test_labels_that_have_no_order_are_refused(labels, kind):
+    y = np.empty(3, dtype=object)
+    y[:2] = labels
+    with pytest.raises(TypeError, match=f"kind {kind}: make them words or numbers"):
+        label_array(y, None)
+
+
 def test_other_labels_are_left_alone():
     for y in (np.array([1, -1]), np.array([0.5, np.nan]), np.array(["a", ""])):
         assert label_array(y, -1) is y
