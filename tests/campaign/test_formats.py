@@ -75,6 +75,13 @@ def test_nothing_is_added_if_a_line_is_refused(asked, tmp_path):
     assert [e.round for e in played.campaign.events()] == [1, 0]
 
 
+def test_a_quotation_mark_that_is_not_closed_swallows_no_answers(asked, tmp_path):
+    played, ids = asked
+    (tmp_path / "in.csv").write_text(f'id,label,note\n{ids[0]},3,"?\n{ids[1]},3,\n')
+    with pytest.raises(ValueError, match=r"in\.csv, line 3: .*quotation mark"):
+        played.campaign.add(tmp_path / "in.csv", "anna", partial=True)
+
+
 def test_cells_that_spreadsheets_would_run_come_back(tmp_path):
     names = ["=1+1.png", "+x", "@y", "-z", "'q"]
     np.save(tmp_path / "X.npy", np.random.default_rng(0).normal(size=(5, 2)))
@@ -397,6 +404,7 @@ def test_contact_sheet_and_report_need_no_other_file(images):
         assert "<script" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("numbers", [False, True])
 def test_a_model_that_averages_draws_is_loaded_as_it_was(

@@ -50,6 +50,7 @@ def test_referees_are_asked_where_the_models_disagree(compared):
     assert not state.is_fresh[chosen].any()
 
 
+@pytest.mark.slow
 def test_no_fresh_item_is_looked_at_twice(compared):
     state = compared.campaign.state()
     until = [one.content["comparison"]["until"] for one in state.rounds[1:]]
@@ -59,6 +60,7 @@ def test_no_fresh_item_is_looked_at_twice(compared):
         assert (state.keys[state.items.rows(names)] < before).all()
 
 
+@pytest.mark.slow
 def test_the_verdict_is_that_of_the_files(compared):
     said = Campaign(compared.campaign.path).status().to_dict()["choice"]
     wins = losses = 0
@@ -106,6 +108,7 @@ def test_a_referee_that_nobody_can_label_or_agree_on_counts_nowhere(compared):
     assert second not in compared.campaign.next(batch_size=20).ids
 
 
+@pytest.mark.slow
 def test_a_worse_choice_is_found(digits):
     played = digits(1500, budget=600, referee_share=0.3)
     # Chosen labels that are wrong make the worse model for sure.
@@ -203,6 +206,7 @@ def test_a_small_pool_has_few_referees_or_none(digits):
     assert len(state.labels.label) + int(state.is_fresh.sum()) >= 30
 
 
+@pytest.mark.slow
 def test_an_export_tells_who_was_a_referee(compared, tmp_path):
     compared.campaign.export(tmp_path / "out", ["labels"], refit="all")
     lines = (tmp_path / "out" / "labels.csv").read_text().splitlines()

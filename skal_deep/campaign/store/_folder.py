@@ -20,7 +20,6 @@ _SIGNATURES: dict[str, tuple[bytes, ...]] = {
     ".tif": (b"II", b"MM"),
     ".tiff": (b"II", b"MM"),
 }
-IMAGE_TYPES = tuple(_SIGNATURES)
 
 
 class Folder(Source):

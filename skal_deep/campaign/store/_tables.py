@@ -68,7 +68,7 @@ def read_table(path: Path) -> TableFile:
         with path.open(newline="", encoding="utf-8-sig") as file:
             mark = _mark(file.readline())
             file.seek(0)
-            reader = csv.reader(file, delimiter=mark)
+            reader = csv.reader(file, delimiter=mark, strict=True)
             entries = [(reader.line_num, row) for row in reader if row]
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not text in UTF-8: save it as such.") from error
