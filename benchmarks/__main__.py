@@ -11,6 +11,7 @@ NAMES = (
     "campaigns",
     "embedded",
     "ensembles",
+    "every",
     "folder",
     "gpu",
     "kernels",
