@@ -249,8 +249,9 @@ def main():
             title,
             f"{provenance(command)}. {what}; rows of unit length; a linear classifier "
             f"with a Laplace posterior, or a small net, {EPOCHS} epochs, under the "
-            f"classifier that is named; {N_INITIAL} first labels, {N_CYCLES} batches of "
-            f"{BATCH}. {args.repeats} paired repeats, defaults of all strategies. Accuracy is that with all "
+            f"classifier that is named; {N_INITIAL} first labels, {N_CYCLES} batches "
+            f"of {BATCH}. {args.repeats} paired repeats, defaults of all strategies "
+            "but for what their names say. Accuracy is that with all "
             "labels, the area that over all numbers of labels. Intervals and p allow "
             f"for the number of strategies.\n\n{text}",
         )
