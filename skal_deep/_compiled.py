@@ -3,14 +3,18 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from numba import njit
-from numba.core import config
-from numba.extending import intrinsic
-
 _Loop = TypeVar("_Loop", bound=Callable[..., None])
 
-# NUMBA_DISABLE_JIT, for debugging, leaves no loop that could run.
-ARE_COMPILED = not config.DISABLE_JIT  # type: ignore[attr-defined]
+
+def are_compiled() -> bool:
+    """Return whether there are compiled loops: NUMBA_DISABLE_JIT leaves none.
+
+    Numba, and the loops, are imported by who is about to run them: that takes a
+    quarter of a second, which who only imports this package need not wait.
+    """
+    from numba.core import config
+
+    return not config.DISABLE_JIT  # type: ignore[attr-defined]
 
 
 def compile_loop(**options: Any) -> Callable[[_Loop], _Loop]:
@@ -19,6 +23,8 @@ def compile_loop(**options: Any) -> Callable[[_Loop], _Loop]:
     The result is kept on disk where that is possible. The loop runs without Python's
     lock, so that several threads may run it.
     """
+    from numba import njit
+
     options = {"nogil": True, "error_model": "numpy", **options}
 
     def decorate(function: _Loop) -> _Loop:
@@ -33,6 +39,7 @@ def compile_loop(**options: Any) -> Callable[[_Loop], _Loop]:
 
 def cast(source: Any, target: Any) -> Any:
     """Return a function for loops that takes the bits of one type for another's."""
+    from numba.extending import intrinsic
 
     def of_types(typing_context: Any, value: Any) -> Any:  # noqa: ARG001
         def generate(context: Any, builder: Any, _: Any, values: Any) -> Any:

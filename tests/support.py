@@ -1,6 +1,9 @@
 """What many tests share: small nets and classifiers, a look at memory."""
 
 import os
+import pickle
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -115,6 +118,27 @@ POSTERIOR_MAKERS = {
 }
 WITHOUT_POSTERIOR = ("deep", "evidential")
 POSTERIORS = [kind for kind in MAKERS if kind not in WITHOUT_POSTERIOR]
+
+
+_LOADER = """
+import pickle, sys
+sys.path[:0] = sys.argv[3:]
+import torch
+torch.set_num_threads(1)
+with open(sys.argv[1], "rb") as file:
+    models, X, question = pickle.load(file)
+with open(sys.argv[2], "wb") as file:
+    pickle.dump([getattr(model, question)(X) for model in models], file)
+"""
+
+
+def answers_of_a_fresh_process(models, X, question, folder):
+    """Return what fitted models answer in one process that has to load them."""
+    stored, answers = folder / "models.pkl", folder / "answers.pkl"
+    stored.write_bytes(pickle.dumps((models, X, question)))
+    command = [sys.executable, "-c", _LOADER, stored, answers, *sys.path]
+    subprocess.run(command, check=True)
+    return pickle.loads(answers.read_bytes())
 
 
 class Largest(TorchDispatchMode):

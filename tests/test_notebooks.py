@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_client import KernelManager
 from nbclient import NotebookClient
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
@@ -20,6 +21,29 @@ _NEAR = 0.03
 _LONG = "10_grid_search_over_strategies"
 
 
+@pytest.fixture(scope="module")
+def kernels():
+    """Yield a list of the kernel that runs, if any, to be shut down in the end."""
+    running = []
+    yield running
+    for kernel in running:
+        kernel.shutdown_kernel()
+
+
+@pytest.fixture
+def kernel(kernels, monkeypatch):
+    """Return the kernel of the notebook before, or one that is started now.
+
+    To start a process and import torch takes longer than most notebooks at this size.
+    Each has a kernel of its own where the stored texts are looked at, nightly.
+    """
+    monkeypatch.setenv("SKAL_DEEP_SMOKE", "1")
+    if not kernels:
+        kernels.append(KernelManager(kernel_name="python3"))
+        kernels[0].start_kernel()
+    return kernels[0]
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize(
@@ -30,15 +54,23 @@ _LONG = "10_grid_search_over_strategies"
     ],
     ids=lambda path: path.stem,
 )
-def test_notebook(path, monkeypatch):
-    monkeypatch.setenv("SKAL_DEEP_SMOKE", "1")
+def test_notebook(path, kernel, kernels):
     notebook = nbformat.read(path, as_version=4)
     assert all(
         cell.get("outputs") is not None
         for cell in notebook.cells
         if cell.cell_type == "code"
     )
-    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    forget = "%reset -f\nfrom matplotlib.pyplot import close\nclose('all')\ndel close"
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(forget))
+    client = NotebookClient(notebook, timeout=120, km=kernel)
+    try:
+        client.execute()
+    except BaseException:
+        kernels.pop().shutdown_kernel(now=True)
+        raise
+    finally:
+        client.kc.stop_channels()
 
 
 @pytest.mark.parametrize(

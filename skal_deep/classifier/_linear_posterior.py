@@ -16,7 +16,9 @@ from skal_deep.functional.gaussian_regression import LinearRegression
 from skal_deep.functional.gradient_length import last_layer_gradient_lengths
 from skal_deep.functional.laplace import Curvature, laplace_weights
 from skal_deep.modules._rng import draw_generator
-from skal_deep.rows._data import as_data, native, numbers
+from skal_deep.rows._as_data import as_data
+from skal_deep.rows._data import native
+from skal_deep.rows._numbers import numbers
 
 # A posterior of that many weights has them all in its covariance: the eigenvalues of a
 # larger one take minutes.

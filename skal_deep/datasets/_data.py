@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.rows._data import as_data, take
+from skal_deep.rows._as_data import as_data
+from skal_deep.rows._data import take
 
 _CHANNELS = (1, 3, 4)
 

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from skal_deep.rows._data import as_data, n_rows, take
+from skal_deep.rows._as_data import as_data
+from skal_deep.rows._data import n_rows, take
 
 
 class RowLookup(TransformerMixin, BaseEstimator):

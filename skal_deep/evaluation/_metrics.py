@@ -20,8 +20,9 @@ from skal_deep.classifier.door._inside import is_regressor
 from skal_deep.evaluation._export import check_name, shorten
 from skal_deep.evaluation._number_metrics import METRICS_OF_NUMBERS
 from skal_deep.functional import expected_calibration_error
+from skal_deep.rows._as_data import as_data
 from skal_deep.rows._contents import equal_rows
-from skal_deep.rows._data import as_data, n_rows, take
+from skal_deep.rows._data import n_rows, take
 from skal_deep.rows._label_array import label_array, narrowed
 from skal_deep.rows._labels import known_classes
 from skal_deep.rows._lent import lent

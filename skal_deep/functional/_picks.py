@@ -58,3 +58,10 @@ class Picks:
     def answer(self) -> tuple[Tensor, Tensor]:
         """Return the picks (b,), and utilities (b, N), 0 at earlier picks, or (b,)."""
         return torch.tensor(self.rows, device=self.left_N.device), self._utilities
+
+
+def without_earlier(utilities: Tensor, indices: Tensor) -> Tensor:
+    """Write 0 into row t at the picks before t; return the same tensor."""
+    for step, pick in enumerate(indices[:-1].tolist()):
+        utilities[step + 1 :, pick] = 0
+    return utilities

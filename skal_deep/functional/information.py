@@ -4,9 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skal_deep._compiled import ARE_COMPILED
+from skal_deep._compiled import are_compiled
 from skal_deep._threads import for_each_part
-from skal_deep.functional import _loops
 from skal_deep.functional._checks import check_finite
 from skal_deep.functional._chunks import slices
 
@@ -97,7 +96,9 @@ def divergence(weight_R: Tensor, proba_RNC: Tensor) -> Tensor:
     """
     n_rows, n, n_classes = proba_RNC.shape
     is_single = proba_RNC.is_cpu and proba_RNC.dtype == torch.float32
-    if is_single and ARE_COMPILED:
+    if is_single and are_compiled():
+        from skal_deep.functional import _loops
+
         divergence_N = proba_RNC.new_empty(n)
         tensors = weight_R, proba_RNC.contiguous(), divergence_N
         weight, proba, out = (tensor.numpy() for tensor in tensors)

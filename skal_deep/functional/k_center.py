@@ -8,13 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skal_deep._compiled import ARE_COMPILED
-from skal_deep.functional import _loops
+from skal_deep._compiled import are_compiled
 from skal_deep.functional._checks import check_batch_size, check_rows
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import Points, amid, nearest
+from skal_deep.functional._picks import without_earlier
 from skal_deep.functional.neighbors import nearest_centers
-from skal_deep.functional.selection import without_earlier
 
 # Centres that every point is compared with; most points are never farthest after that.
 _N_FIRST_CENTERS = 192
@@ -146,8 +145,8 @@ class _Pool:
     def are_few(self) -> bool:
         """Return whether all distances to each pick take less than to look for few."""
         is_known = self.rows_ND.dtype in (torch.float32, torch.float64)
-        is_here = ARE_COMPILED and self.rows_ND.is_cpu and is_known
-        return is_here and self.rows_ND.numel() <= _FEW_NUMBERS
+        is_here = self.rows_ND.is_cpu and is_known
+        return is_here and self.rows_ND.numel() <= _FEW_NUMBERS and are_compiled()
 
     def at(self, rows: Any) -> Points:
         """Return some of the points."""
@@ -243,6 +242,8 @@ def _in_one_loop(
 
     A compiled loop, as the operations of torch would take longer to start than to run.
     """
+    from skal_deep.functional import _loops
+
     squared_N = points.nearest(known)
     squared_N[picked] = -math.inf
     pick_B = np.empty(n_picks, dtype=np.int64)

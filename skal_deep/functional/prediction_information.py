@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from skal_deep._compiled import ARE_COMPILED
-from skal_deep.functional import _loops
+from skal_deep._compiled import are_compiled
 from skal_deep.functional._checks import check_finite
 from skal_deep.functional._chunks import block_shape, chunks, slices
 from skal_deep.functional.information import plogp
@@ -169,7 +168,9 @@ def with_exact(estimates: Tensor, rows: Tensor, exact: Tensor) -> Tensor:
 
 def _weighted_plogp(values_FG: Tensor, weight_G: Tensor) -> Tensor:
     """Return ``sum_g w_g v_fg log v_fg``, (F,)."""
-    if values_FG.is_cpu and values_FG.dtype == torch.float32 and ARE_COMPILED:
+    if values_FG.is_cpu and values_FG.dtype == torch.float32 and are_compiled():
+        from skal_deep.functional import _loops
+
         total_F = values_FG.new_empty(len(values_FG))
         _loops.weighted_plogp(*(a.numpy() for a in (values_FG, weight_G, total_F)))
         return total_F

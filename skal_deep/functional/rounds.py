@@ -7,7 +7,8 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from torch import Tensor
 
 from skal_deep.functional._checks import check_batch_size, check_finite
-from skal_deep.functional.selection import top_k, without_earlier
+from skal_deep.functional._picks import without_earlier
+from skal_deep.functional.selection import top_k
 
 
 def average_linkage(embeddings: Tensor, n_clusters: int) -> Tensor:

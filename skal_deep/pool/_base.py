@@ -12,10 +12,8 @@ from skactiveml.utils import is_labeled
 from sklearn.utils._param_validation import validate_parameter_constraints
 from torch import Tensor
 
-from skal_deep.classifier import as_model
-from skal_deep.classifier._base import as_seed, derived_seed
+from skal_deep.classifier._base import as_seed
 from skal_deep.classifier.door._fitting import (
-    fit_on_labeled,
     knowing_its_rows,
     labeled_rows,
     model_to_ask,
@@ -43,14 +41,13 @@ from skal_deep.pool._checks import (
     targets_and_marker,
     warn_untrained,
 )
-from skal_deep.pool._order import same_rows
+from skal_deep.pool._make_pool import make_pool
 from skal_deep.pool._pool import Pool
-from skal_deep.pool._rows import Rows
 from skal_deep.pool._selection import SelectionRule, TopK
+from skal_deep.rows._as_data import as_data
 from skal_deep.rows._costs import affordable, as_cost, n_within
-from skal_deep.rows._data import as_data, is_numbers, n_columns, n_rows, take
+from skal_deep.rows._data import is_numbers, n_columns, n_rows
 from skal_deep.rows._label_array import label_array
-from skal_deep.rows._order import canonical_order, random_order
 from skal_deep.rows._row_weights import row_weights
 
 
@@ -275,18 +272,19 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
                 # inputs of a last step are measured, whatever that step has learned
                 if is_untrained and clf is not None and not asked._does_without_labels:
                     warn_untrained(name, asked._works_on_inputs)
-            pool, rows = self._look(
+            pool, rows = make_pool(
                 X,
                 y,
                 candidates,
-                is_foreign,
-                # what a Pipeline makes equal, such as texts, need not be equal
-                (X, candidates) if is_numbers(given[0]) else given,
                 clf,
                 seed,
-                sample_weight,
-                return_utilities,
-                cost,
+                # what a Pipeline makes equal, such as texts, need not be equal
+                given=(X, candidates) if is_numbers(given[0]) else given,
+                is_foreign=is_foreign,
+                missing_label=self.missing_label_,
+                sample_weight=sample_weight,
+                with_utilities=return_utilities,
+                cost=cost,
             )
             with torch.no_grad():
                 picks, utilities = self._select(pool, batch_size)
@@ -340,59 +338,6 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         if is_other:
             self.missing_label_, y = marker, np.where(gaps, marker, y)
         return X, y, candidates, batch_size, return_utilities
-
-    def _look(
-        self,
-        X: Any,
-        y: NDArray[Any],
-        candidates: Any,
-        is_foreign: bool,
-        told_apart: tuple[Any, Any],
-        clf: Any,
-        seed: int,
-        sample_weight: NDArray[Any] | None,
-        with_utilities: bool,
-        cost: NDArray[np.float64] | None,
-    ) -> tuple[Pool, NDArray[np.intp]]:
-        """Return the pool of a query and which rows its candidates are."""
-        model, has_label = as_model(clf), is_labeled(y, self.missing_label_)
-        own, foreign = told_apart
-        labeled = canonical_order(own, np.flatnonzero(has_label), y, sample_weight)
-        shuffle = derived_seed(seed, 0)
-        unlabeled = random_order(own, np.flatnonzero(~has_label), shuffle)
-        data, rows = candidates if is_foreign else X, unlabeled
-        if is_foreign:
-            rows = random_order(foreign, np.arange(n_rows(data)), shuffle)
-        elif candidates is not None:
-            rows = random_order(own, np.sort(candidates), shuffle)
-        is_all = same_rows(data, rows, X, unlabeled)
-        weight = None if sample_weight is None else sample_weight[labeled]
-
-        def without(hidden: NDArray[np.intp]) -> Any:
-            y_known = y[labeled]
-            y_known[hidden] = self.missing_label_
-            with isolated_rng(derived_seed(seed, 3)), torch.enable_grad():
-                return fit_on_labeled(
-                    clf, take(X, labeled), y_known, self.missing_label_, weight
-                )
-
-        pool = Pool(
-            data,
-            rows,
-            model,
-            seed,
-            labeled=Rows(X, labeled, model, seed),
-            y_labeled=y[labeled],
-            unlabeled=Rows(X, unlabeled, model, seed),
-            is_foreign=is_foreign,
-            is_all=is_all,
-            without=without,
-            generator=torch.Generator().manual_seed(seed),
-            with_utilities=with_utilities,
-            cost=None if cost is None else cost[rows],
-            sample_weight=sample_weight,
-        )
-        return pool, rows
 
 
 class ScoreQueryStrategy(DeepQueryStrategy, ABC):

@@ -14,19 +14,17 @@ from skactiveml.utils import is_unlabeled
 from sklearn.base import clone
 from torch import Tensor
 
+from skal_deep.rows._as_data import array_of_tensor, as_data, check_no_mask
 from skal_deep.rows._data import (
-    array_of_tensor,
-    as_data,
     check_alike,
-    check_no_mask,
     is_finite,
     is_numbers,
     is_table,
     n_columns,
     n_rows,
-    numbers,
 )
 from skal_deep.rows._label_array import label_array, vector
+from skal_deep.rows._numbers import numbers
 
 # Two unrelated rows have a squared correlation of 1 / (S - 1) by S draws.
 _FEW_DRAWS = 50

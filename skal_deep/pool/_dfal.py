@@ -15,7 +15,7 @@ from skal_deep.functional import deepfool
 from skal_deep.functional.adversarial import nearness
 from skal_deep.pool._base import ScoreQueryStrategy
 from skal_deep.pool._pool import Pool
-from skal_deep.rows._data import as_data
+from skal_deep.rows._as_data import as_data
 
 
 class DFAL(ScoreQueryStrategy):

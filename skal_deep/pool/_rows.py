@@ -24,17 +24,17 @@ from skal_deep.classifier import (
 from skal_deep.classifier._base import derived_seed
 from skal_deep.functional import last_layer_features
 from skal_deep.pool._checks import check_finite
+from skal_deep.rows._as_data import as_data
 from skal_deep.rows._data import (
-    as_data,
     check_alike,
     is_finite,
     is_numbers,
     n_columns,
     n_rows,
-    numbers,
     row_bytes,
     take,
 )
+from skal_deep.rows._numbers import numbers
 
 # Rows are handed to the model in chunks of about this size, so that a pool that is
 # mapped from a file need never be in memory as a whole.

@@ -3,7 +3,7 @@
 import os
 import pickle
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from skal_deep._compiled import ARE_COMPILED
+from skal_deep._compiled import are_compiled
 from skal_deep._threads import for_each_part
 from skal_deep.rows._data import RowDict, is_numbers, is_objects, n_rows, take
-from skal_deep.rows._hash_loop import hash_rows
 
 Hashes = NDArray[np.uint64]
 _CHUNK_NUMBERS = 2**20
@@ -198,22 +197,31 @@ def _of_numbers(X: NDArray[Any], rows: Any) -> Hashes:
     size = max(1, _CHUNK_NUMBERS // max(1, n_numbers))
     factors_KD = _factors(np.arange(n_numbers))
     hashes = np.zeros(len(rows), dtype=np.uint64)
+    loop = _compiled_loop()
 
     def work_on(part: slice) -> None:
         some = rows[part]
         if some[-1] - some[0] == len(some) - 1 and (np.diff(some) == 1).all():
             some = slice(some[0], some[-1] + 1)  # a view
         chunk_ND = X[some].reshape(len(hashes[part]), n_numbers)
-        if not ARE_COMPILED or not _are_floats(chunk_ND):
+        if loop is None or not _are_floats(chunk_ND):
             hashes[part] = _entries(chunk_ND, factors_KD).sum(axis=1)
             return
         if chunk_ND.dtype not in (np.float32, np.float64):
             chunk_ND = chunk_ND.astype(np.float64)
-        hash_rows(np.ascontiguousarray(chunk_ND), factors_KD, hashes[part])
+        loop(np.ascontiguousarray(chunk_ND), factors_KD, hashes[part])
 
     parts = [slice(at, at + size) for at in range(0, len(rows), size)]
     for_each_part(parts, lambda: work_on, torch.device("cpu"))
     return hashes
+
+
+def _compiled_loop() -> Callable[..., None] | None:
+    if not are_compiled():
+        return None
+    from skal_deep.rows._hash_loop import hash_rows
+
+    return hash_rows
 
 
 def _are_floats(values: NDArray[Any]) -> bool:

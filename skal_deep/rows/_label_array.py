@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from skactiveml.utils import is_labeled
 
-from skal_deep.rows._data import array_of_tensor
+from skal_deep.rows._as_data import array_of_tensor
 
 _NO_VALUE = ("NAType", "NaTType")  # pandas's, which need not be installed
 _EXACT = 2**53  # from here on float64 merges neighbours

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skal_deep.rows._contents import mixed, row_keys
-from skal_deep.rows._data import numbers, plain_table
+from skal_deep.rows._data import plain_table
+from skal_deep.rows._numbers import numbers
 
 _BY_POSITION = ContextVar("_BY_POSITION", default=False)
 

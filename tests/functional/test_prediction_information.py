@@ -114,7 +114,7 @@ def test_float32_is_off_by_less_than_a_millionth(scale):
 def test_without_the_compiled_loop_it_is_the_same(monkeypatch):
     pool, target = (golden(name).float() for name in ("D_P_pool", "D_P_target"))
     expected = epig(pool, target)
-    monkeypatch.setattr(prediction_information, "ARE_COMPILED", False)
+    monkeypatch.setattr(prediction_information, "are_compiled", lambda: False)
     torch.testing.assert_close(epig(pool, target), expected, atol=1e-6, rtol=0)
 
 

@@ -47,7 +47,8 @@ from skal_deep.pool import (
     MarginSampling,
     PredictiveEntropy,
 )
-from skal_deep.rows._data import as_data, check_alike
+from skal_deep.rows._as_data import as_data
+from skal_deep.rows._data import check_alike
 
 RNG = np.random.default_rng(0)
 N = 40

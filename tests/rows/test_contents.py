@@ -8,8 +8,9 @@ import pytest
 from scipy.sparse import csr_matrix, random_array
 
 from skal_deep.rows import _contents
+from skal_deep.rows._as_data import as_data
 from skal_deep.rows._contents import equal_rows, hashes_of_files, row_hashes, row_keys
-from skal_deep.rows._data import as_data, n_rows, take
+from skal_deep.rows._data import n_rows, take
 from skal_deep.rows._order import canonical_order
 
 RNG = np.random.default_rng(0)
@@ -106,7 +107,7 @@ def test_the_compiled_loop_gives_the_hashes_of_plain_numpy(dtype, monkeypatch):
     with np.errstate(over="ignore"):
         rows = np.vstack([HARD, RNG.normal(size=(300, 5))]).astype(dtype)
     hashes = row_hashes(rows)
-    monkeypatch.setattr(_contents, "ARE_COMPILED", False)
+    monkeypatch.setattr(_contents, "are_compiled", lambda: False)
     np.testing.assert_array_equal(hashes, row_hashes(rows))
 
 

@@ -12,17 +12,17 @@ import torch
 from scipy.sparse import coo_array, csr_matrix
 from sklearn.model_selection import train_test_split
 
+from skal_deep.rows._as_data import as_data
 from skal_deep.rows._data import (
     RowDict,
-    as_data,
     check_alike,
     is_numbers,
     n_columns,
     n_rows,
-    numbers,
     row_shape,
     take,
 )
+from skal_deep.rows._numbers import numbers
 
 N = 5
 ARRAY = np.arange(10.0).reshape(N, 2)

@@ -25,8 +25,11 @@ ALL_MAKERS = MAKERS | JOINT_MAKERS | POSTERIOR_MAKERS
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ALL_MAKERS)
 def test_our_classifiers_keep_their_promises(kind):
-    # heads on hidden layers see nothing of what a hook makes of the output
-    skip = ("hooks_of_the_caller",) if kind == "views" else ()
+    # A process of its own takes longer than all other checks of a kind. All of them are
+    # loaded in one by test_unpickle_in_a_fresh_process.
+    skip = () if kind == "dropout" else ("fresh_process",)
+    if kind == "views":  # heads on hidden layers see nothing of what a hook makes of it
+        skip += ("hooks_of_the_caller",)
     check_classifier(ALL_MAKERS[kind](make_net(max_epochs=6)), skip=skip)
 
 
@@ -35,7 +38,10 @@ def test_images():
     X, y = small_data(True)
     net = small_classifier(True).net
     check_classifier(
-        MCDropoutClassifier(net, n_samples=8), X, y, skip=["feature_names"]
+        MCDropoutClassifier(net, n_samples=8),
+        X,
+        y,
+        skip=["feature_names", "fresh_process"],
     )
 
 

@@ -32,7 +32,8 @@ from skal_deep.classifier.door._model_checks import check_fitted
 from skal_deep.classifier.net._bare_nets import fit_bare_net, fit_wrapped_net
 from skal_deep.classifier.net._interrupts import leaves_on_interrupt
 from skal_deep.classifier.net._reading import N_READ_ROWS, check_reading
-from skal_deep.rows._data import as_data, take
+from skal_deep.rows._as_data import as_data
+from skal_deep.rows._data import take
 from skal_deep.rows._label_array import narrowed, warn_of_one_class
 from skal_deep.rows._labels import known_classes
 from skal_deep.rows._order import canonical_order, training_order

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from skal_deep.classifier.net._output import as_float, as_proba, check_proba
 from skal_deep.modules import isolated_rng
-from skal_deep.rows._data import as_data, n_rows
+from skal_deep.rows._as_data import as_data
+from skal_deep.rows._data import n_rows
 from skal_deep.rows._lent import lent
 
 # Draws where nobody has said how many.

@@ -16,7 +16,8 @@ from skal_deep.classifier.door._inside import (
     transforms,
 )
 from skal_deep.classifier.net._rows import net_rows
-from skal_deep.rows._data import is_finite, is_numbers, kind_of, numbers
+from skal_deep.rows._data import is_finite, is_numbers, kind_of
+from skal_deep.rows._numbers import numbers
 
 
 def takes_rows_directly(clf: Any) -> bool:

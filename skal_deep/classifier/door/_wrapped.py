@@ -21,7 +21,8 @@ from skal_deep.classifier.door._inside import (
     sees_inputs,
 )
 from skal_deep.exceptions import CapabilityError
-from skal_deep.rows._data import as_data, numbers
+from skal_deep.rows._as_data import as_data
+from skal_deep.rows._numbers import numbers
 
 Answers = dict[str, Callable[..., Any]]
 

@@ -21,7 +21,8 @@ from skal_deep.classifier.net._reading import check_reading
 from skal_deep.classifier.net._row_weights import weighted_rows
 from skal_deep.classifier.net._rows import net_rows
 from skal_deep.modules import isolated_rng
-from skal_deep.rows._data import as_data, numbers
+from skal_deep.rows._as_data import as_data
+from skal_deep.rows._numbers import numbers
 
 
 def fit_bare_net(

@@ -6,7 +6,9 @@ import numpy as np
 from skorch import NeuralNet
 from skorch.dataset import Dataset
 
-from skal_deep.rows._data import RowDict, as_data, is_numbers, is_objects, numbers
+from skal_deep.rows._as_data import as_data
+from skal_deep.rows._data import RowDict, is_numbers, is_objects
+from skal_deep.rows._numbers import numbers
 
 
 def net_rows(net: NeuralNet, X: Any) -> Any:

@@ -30,7 +30,8 @@ from skal_deep.evaluation.control._reserve import (
 )
 from skal_deep.evaluation.simulation._start import known_rows
 from skal_deep.evaluation.simulation._streams import Purpose
-from skal_deep.rows._data import as_data, take
+from skal_deep.rows._as_data import as_data
+from skal_deep.rows._data import take
 from skal_deep.rows._label_array import label_array, narrowed
 
 _N_PLANNED_ROUNDS = 30  # for which rows are put aside, if the pool has so many

@@ -10,7 +10,8 @@ from skal_deep.classifier._base import as_seed
 from skal_deep.classifier.door._fitting import fit_on_labeled
 from skal_deep.evaluation.risk._risk import RiskEstimate, unbiased_risk
 from skal_deep.evaluation.simulation._streams import Purpose, prepare
-from skal_deep.rows._data import as_data, take
+from skal_deep.rows._as_data import as_data
+from skal_deep.rows._data import take
 from skal_deep.rows._label_array import label_array
 
 _N_FOLDS = 10

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from html import escape
-from typing import Any
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from skal_deep.evaluation._export import escape_formula, replace_unprintable
 from skal_deep.evaluation._protocol import HasCurves
 from skal_deep.evaluation.report._plots import plot_curves, plot_differences
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _WIDTH = 5.6  # inches, of a picture of a page: its letters can be read on a telephone
 _SMALL = 3.4  # of those that stand side by side there, too
@@ -27,19 +28,6 @@ _INKED = (
 )
 
 
-class ShownFigure(Figure):
-    """A figure that belongs to no window, so that nothing has to be closed.
-
-    A notebook shows it by itself: that of matplotlib has no picture there before pyplot
-    is in use.
-    """
-
-    def _repr_png_(self) -> bytes:
-        made = io.BytesIO()
-        self.savefig(made, format="png")
-        return made.getvalue()
-
-
 def curves_figure(comparison: HasCurves) -> Any:
     """Return a figure of the curves, and beside them the paired differences.
 
@@ -48,6 +36,8 @@ def curves_figure(comparison: HasCurves) -> Any:
     comparison : Comparison
         The comparison to draw.
     """
+    from skal_deep.evaluation.report._shown_figure import ShownFigure
+
     figure = ShownFigure(figsize=(12, 5), layout="constrained")
     left, right = figure.subplots(1, 2)
     plot_curves(comparison, left)
@@ -79,6 +69,8 @@ def picture(
     """
 
     def make() -> Figure:
+        from skal_deep.evaluation.report._shown_figure import ShownFigure
+
         figure = ShownFigure(figsize=(width, height * width), layout="constrained")
         draw(figure.subplots())
         return figure

@@ -23,15 +23,10 @@ from skal_deep.evaluation.report._plot_picks import (
 )
 from skal_deep.evaluation.report._table import Table
 from skal_deep.evaluation.statistics._savings import SEED
-from skal_deep.rows._data import (
-    as_data,
-    is_finite,
-    kind_of,
-    n_rows,
-    numbers,
-    plain_table,
-)
+from skal_deep.rows._as_data import as_data
+from skal_deep.rows._data import is_finite, kind_of, n_rows, plain_table
 from skal_deep.rows._label_array import label_array, narrowed
+from skal_deep.rows._numbers import numbers
 
 _N_CLASSES = 20  # more are a long table
 _CHANNELS = (1, 3)

@@ -15,7 +15,8 @@ from skal_deep.classifier.door._inside import last_step
 from skal_deep.classifier.door._model_checks import check_feature_names
 from skal_deep.functional import power_sample
 from skal_deep.modules import isolated_rng
-from skal_deep.rows._data import as_data, n_rows
+from skal_deep.rows._as_data import as_data
+from skal_deep.rows._data import n_rows
 
 
 def active_testing(

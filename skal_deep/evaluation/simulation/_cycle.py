@@ -20,8 +20,10 @@ from skal_deep.classifier.net._interrupts import leaves_on_interrupt
 from skal_deep.classifier.net._shrink import shrink_weights
 from skal_deep.evaluation.simulation._one_class import is_stand_in
 from skal_deep.pool import DeepQueryStrategy
-from skal_deep.rows._data import as_data, is_finite, n_rows, numbers
+from skal_deep.rows._as_data import as_data
+from skal_deep.rows._data import is_finite, n_rows
 from skal_deep.rows._lent import lent
+from skal_deep.rows._numbers import numbers
 
 # These learn from the rows without a label, too, and want them marked by -1.
 _SEMI_SUPERVISED = (SelfTrainingClassifier, LabelPropagation, LabelSpreading)

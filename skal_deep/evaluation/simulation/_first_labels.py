@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skal_deep.classifier.door._inside import is_regressor
+from skal_deep.evaluation.simulation._first_rows import Rows, first_rows
 from skal_deep.evaluation.simulation._rules import HasRules
-from skal_deep.evaluation.simulation._start import Rows, first_rows, known_rows
+from skal_deep.evaluation.simulation._start import known_rows
 from skal_deep.rows._label_array import label_array
 
 # One or a few labels of a rare class are what "stratified" is for; from so many on,

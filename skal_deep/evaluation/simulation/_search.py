@@ -15,8 +15,9 @@ from skactiveml.utils import is_labeled
 from skal_deep.classifier import CapabilityError
 from skal_deep.classifier._base import derived_seed
 from skal_deep.evaluation._metrics import named_scorers, scores_of
+from skal_deep.evaluation.simulation._first_rows import Rows, first_rows
 from skal_deep.evaluation.simulation._rules import HasRules
-from skal_deep.evaluation.simulation._start import Rows, Start, first_rows, known_rows
+from skal_deep.evaluation.simulation._start import Start, known_rows
 from skal_deep.evaluation.simulation._steps import ask, learn
 from skal_deep.evaluation.simulation._streams import Purpose
 from skal_deep.pool import Badge, MarginSampling, MaxHerding, UncertaintyHerding

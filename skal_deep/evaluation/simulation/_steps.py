@@ -20,8 +20,8 @@ from skal_deep.evaluation.simulation._cycle import (
     shrink_and_perturb,
     tell_classes,
 )
+from skal_deep.evaluation.simulation._first_rows import Rows
 from skal_deep.evaluation.simulation._one_class import is_stand_in, stand_in
-from skal_deep.evaluation.simulation._start import Rows
 from skal_deep.evaluation.simulation._streams import Purpose, prepare
 from skal_deep.pool import DeepQueryStrategy
 from skal_deep.rows._labels import known_classes

@@ -194,7 +194,7 @@ class TestIdentity:
             indices = first[:3]
         if indices == "test rows":
             from skal_deep.classifier._base import derived_seed
-            from skal_deep.evaluation.simulation._start import set_aside
+            from skal_deep.evaluation.simulation._first_rows import set_aside
 
             seed = derived_seed(0, 0)
             indices = set_aside(y, np.arange(150), 0.25, seed)[1][:3].tolist()

@@ -22,7 +22,7 @@ from skal_deep.evaluation import (
     does_al_help,
     replay,
 )
-from skal_deep.evaluation.simulation._start import spread_rows
+from skal_deep.evaluation.simulation._first_rows import spread_rows
 from skal_deep.pool import BALD, EPIG, LCMD, BatchBALD, BatchEPIG, CoreSet
 
 RNG = np.random.default_rng(0)
