@@ -3,6 +3,7 @@
 Peers are no dependencies; where one is missing, its tests are skipped.
 """
 
+import inspect
 import io
 import re
 from contextlib import redirect_stdout
@@ -239,3 +240,20 @@ def test_a_strategy_of_small_text_picks_as_ours(peer, theirs, ours):
     labels = np.where(np.arange(80) < 40, y, -1)
     found = ours.query(X, labels, clf.model, fit_clf=False, batch_size=6)
     assert sorted(picks) == sorted(found)
+
+
+def test_names_of_scikit_activeml_are_there_and_here():
+    import skactiveml.pool
+    from skactiveml.classifier import SkorchClassifier
+    from skactiveml.utils import MISSING_LABEL
+
+    section = PAGE.split("## From ")[1]
+    row = next(line for line in section.splitlines() if "the same names" in line)
+    shared = re.findall(r"`([A-Z]\w+)`", row)
+    assert len(shared) > 4
+    assert all(hasattr(skactiveml.pool, name) for name in shared)
+    assert all(hasattr(pool, name) for name in shared)
+    assert np.isnan(MISSING_LABEL)
+    asked = inspect.signature(skactiveml.pool.GreedyBALD.query).parameters
+    assert "ensemble" in asked
+    assert "neural_net_param_dict" in inspect.signature(SkorchClassifier).parameters
