@@ -48,6 +48,7 @@ html_copy_source = False
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_search_scorer = "_static/scorer.js"
+html_js_files = ["rounds.js"]
 html_theme_options = {
     "github_url": "https://github.com/skal-deep/skal-deep",
     "show_prev_next": True,

@@ -2,240 +2,40 @@
 
 Run ``python docs/strategy_pages.py FOLDER``; ``python docs/build_site.py`` does it for
 the site. Words come from docstrings, docs/methods.csv and docs/gallery.toml, numbers
-from benchmarks/RESULTS.md. Pictures are drawn on data that all pages share; those that
-FOLDER has already are kept, as drawing all takes some minutes.
+from benchmarks/RESULTS.md. docs/gallery_pictures.py draws; pictures that FOLDER has
+already are kept, as drawing all takes some minutes.
 """
 
 import inspect
 import re
 import sys
 import tomllib
-import warnings
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-import numpy as np
 import torch
 from api_page import needs_of
-from matplotlib.figure import Figure
+from gallery_pictures import (
+    ROUNDS,
+    draw,
+    example_of,
+    kind_of,
+    looks_at_inputs,
+    model_for,
+)
 from methods_page import class_of, methods, public_methods
-from sklearn.datasets import make_blobs, make_moons
-from sklearn.kernel_approximation import RBFSampler
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from skorch import NeuralNetClassifier, NeuralNetRegressor
 
 from skal_deep import classifier, pool
-from skal_deep.classifier import as_model, fit_on_labeled
-from skal_deep.classifier.door._capabilities import method_name
-from skal_deep.evaluation import strategy_styles
-from skal_deep.modules import MLP
-from skal_deep.pool import DeepQueryStrategy, SelectionRule
-from skal_deep.visualization import (
-    plot_boundary,
-    plot_picks,
-    plot_points,
-    plot_uncertainty,
-    plot_utilities,
-)
 
 DOCS = Path(__file__).resolve().parent
-ROUNDS, BATCH = 3, 5
 SYMBOLS = """\
 *p* is the mean prediction, :math:`p_s` that of draw *s*, :math:`p_{(1)}` the largest
 probability, *h* an embedding, *H* the entropy; *L* are the labelled rows, *B* the picks
 so far, *U* the pool. :doc:`The glossary </glossary>` has the words.
 """
-# Classifiers that a strategy asks for by what it needs; draws come from dropout.
-TRAINED_FOR = {
-    "sample_proba": "MCDropoutClassifier",
-    "predict_evidence": "EvidentialClassifier",
-    "predict_loss": "LossPredictionClassifier",
-    "predict_novelty": "WassersteinClassifier",
-    "predict_votes": "CheckpointClassifier",
-}
 
-
-def shared_data() -> tuple[Any, Any, Any]:
-    """Return the points of all pictures, their classes, and the first six labels."""
-    moons, side = make_moons(200, noise=0.12, random_state=0)
-    crowd, _ = make_blobs(60, centers=[[2.2, 1.6]], cluster_std=0.25, random_state=0)
-    X = np.concatenate([moons, crowd]).astype(np.float32)
-    truth = np.concatenate([side, np.full(len(crowd), 2)])
-    y = np.full(len(X), -1)
-    for label in range(3):
-        rows = np.flatnonzero(truth == label)[:2]
-        y[rows] = label
-    return X, truth, y
-
-
-def net(cls: Any = NeuralNetClassifier, **settings: Any) -> Any:
-    """Return the net of all pictures."""
-    return cls(
-        MLP,
-        **{"module__n_hidden": 32, "module__dropout": 0.2} | settings,
-        optimizer=torch.optim.Adam,
-        lr=0.01,
-        max_epochs=120,
-        batch_size=16,
-        iterator_train__shuffle=True,
-        train_split=None,
-        verbose=0,
-    )
-
-
-def model_for(cls: type[Any]) -> Any:
-    """Return the classifier that the pictures of a strategy ask."""
-    if cls is pool.CEAL:
-        name = "PseudoLabelClassifier"
-    else:
-        needs = [method_name(need) for need in example_of(cls)._needs]
-        found = [TRAINED_FOR[need] for need in needs if need in TRAINED_FOR]
-        name = found[0] if found else "DeepClassifier"
-    if cls in (pool.MixedScore, pool.SwitchStrategy):
-        name = "MCDropoutClassifier"
-    return getattr(classifier, name)(net(), classes=[0, 1, 2], random_state=0)
-
-
-def example_of(cls: type[Any]) -> Any:
-    """Return a strategy as its pictures show it; the plane is its own embedding."""
-    if cls is pool.MixedScore:
-        parts = [pool.BALD(), pool.MarginSampling()]
-        return cls(parts, late_weights=[1, 3], random_state=0)
-    if cls is pool.AnchorAL:
-        return cls(pool.MarginSampling(), n_neighbors=15, random_state=0)
-    if cls is pool.SwitchStrategy:
-        first = pool.TypiClust(normalize=False)
-        return cls(first, pool.MarginSampling(), when=4, random_state=0)
-    if cls is pool.SelectionViaProxy:
-        proxy = make_pipeline(RBFSampler(random_state=0), LogisticRegression())
-        return cls(pool.MarginSampling(), proxy, random_state=0)
-    given = {"normalize": False} if "normalize" in parameters_of(cls) else {}
-    return cls(**given, random_state=0)
-
-
-def parameters_of(cls: type[Any]) -> set[str]:
-    """Return the names of the parameters of a class."""
-    return set(inspect.signature(cls).parameters)
-
-
-def looks_at_inputs(strategy: Any) -> bool:
-    """Return whether a strategy is shown the points themselves as embeddings."""
-    return {method_name(need) for need in strategy._needs} <= {"embed"}
-
-
-def draw_strategy(cls: type[Any]) -> Figure:
-    """Draw the rounds of a strategy on the shared points."""
-    X, truth, y = shared_data()
-    color = strategy_styles([cls.__name__])[cls.__name__]["color"]
-    figure = Figure(figsize=(9, 3.1), layout="constrained")
-    for ax in figure.subplots(1, ROUNDS):
-        strategy = example_of(cls)
-        clf = fit_on_labeled(model_for(cls), X, y)
-        asked = {} if looks_at_inputs(strategy) else {"clf": clf, "fit_clf": False}
-        picks, utilities = strategy.query(
-            X, y, **asked, batch_size=BATCH, return_utilities=True
-        )
-        plot_utilities(X, utilities[0], ax)
-        plot_boundary(clf, X, ax=ax)
-        plot_points(X, y, ax=ax)
-        plot_picks(X, picks, color, ax)
-        right = np.mean(clf.predict(X) == truth)
-        title = f"{np.sum(y != -1)} labels, accuracy {right:.2f}"
-        ax.set_title(title, fontsize=10)
-        y[picks] = truth[picks]
-    return figure
-
-
-def draw_rule(cls: type[Any]) -> Figure:
-    """Draw the batch that a rule makes of BALD's scores, beside the highest scores."""
-    X, _, y = shared_data()
-    clf = fit_on_labeled(model_for(pool.BALD), X, y)
-    figure = Figure(figsize=(6.4, 3.2), layout="constrained")
-    # Where labels cost differently, those on the right cost five times as much.
-    cost = {"cost": np.where(X[:, 0] > 1, 5.0, 1.0)} if cls is pool.PerCost else {}
-    rules = [pool.TopK(), cls()] if cls is not pool.TopK else [cls()]
-    axes = figure.subplots(1, 2, squeeze=False)[0]
-    for ax, rule in zip(axes, rules, strict=False):
-        strategy = pool.BALD(selection=rule, random_state=0)
-        asked = {"clf": clf, "fit_clf": False, "batch_size": 2 * BATCH}
-        picks = strategy.query(X, y, **asked, **(cost if type(rule) is cls else {}))
-        _, scores = pool.BALD(random_state=0).query(
-            X, y, clf, fit_clf=False, return_utilities=True
-        )
-        plot_utilities(X, scores[0], ax)
-        plot_points(X, y, ax=ax)
-        plot_picks(X, picks, ax=ax)
-        ax.set_title(f"{type(rule).__name__} of BALD", fontsize=10)
-    for ax in axes[len(rules) :]:
-        ax.remove()
-    return figure
-
-
-def draw_classifier(cls: type[Any]) -> Figure:
-    """Draw the uncertainty of a classifier, in parts where it has draws."""
-    X, _, y = shared_data()
-    given = {} if "net" not in parameters_of(cls) else {"net": net()}
-    clf = fit_on_labeled(cls(**given, classes=[0, 1, 2], random_state=0), X, y)
-    has_draws = hasattr(as_model(clf), "sample_proba")
-    parts = ["total", "aleatoric", "epistemic"] if has_draws else ["total"]
-    figure = Figure(figsize=(3.1 * len(parts) + 0.6, 3.1), layout="constrained")
-    axes = figure.subplots(1, len(parts), squeeze=False)[0]
-    for ax, part in zip(axes, parts, strict=True):
-        plot_uncertainty(clf, X, part, ax)
-        plot_boundary(clf, X, "white", ax)
-        plot_points(X, y, ax=ax)
-    figure.colorbar(axes[0].collections[0], ax=axes, label="nats", shrink=0.8)
-    return figure
-
-
-def draw_regressor(cls: type[Any]) -> Figure:
-    """Draw the prediction of a regressor and its epistemic deviation along a line."""
-    rng = np.random.default_rng(0)
-    x = np.concatenate([rng.uniform(-2, -0.5, 20), rng.uniform(1, 2, 20)])
-    targets = np.sin(2 * x) + rng.normal(scale=0.1, size=x.shape)
-    line = np.linspace(-3, 3, 200)
-
-    def rows(values: Any) -> Any:
-        """Return features in which the line is curved, for models without a net."""
-        powers = [values] if has_layers else [values**k for k in range(1, 6)]
-        return np.stack(powers, axis=1).astype(np.float32)
-
-    has_net = "net" in parameters_of(cls)
-    has_layers = has_net or "n_hidden" in parameters_of(cls)
-    given = {"net": net(NeuralNetRegressor, module__n_classes=1)} if has_net else {}
-    reg = cls(**given, random_state=0).fit(rows(x), targets)
-    mean = np.ravel(reg.predict(rows(line)))
-    epistemic, _ = as_model(reg).predict_variance(rows(line))
-    deviation = np.ravel(epistemic.sqrt().numpy(force=True))
-    figure = Figure(figsize=(6, 3.1), layout="constrained")
-    ax = figure.subplots()
-    ax.fill_between(line, mean - 2 * deviation, mean + 2 * deviation, alpha=0.25, lw=0)
-    ax.plot(line, mean, label="prediction, two epistemic deviations")
-    ax.plot(x, targets, "k.", label="labels")
-    ax.set(xlabel="x", ylabel="y", ylim=(-4, 4))
-    ax.legend(frameon=False, loc="upper left", fontsize=8)
-    return figure
-
-
-def kind_of(cls: type[Any]) -> str:
-    """Return which sort of page a class has."""
-    if issubclass(cls, DeepQueryStrategy):
-        return "strategy"
-    if issubclass(cls, SelectionRule):
-        return "rule"
-    return "regressor" if cls.__name__.endswith("Regressor") else "classifier"
-
-
-DRAW = {
-    "strategy": draw_strategy,
-    "rule": draw_rule,
-    "classifier": draw_classifier,
-    "regressor": draw_regressor,
-}
 CAPTIONS = {
     "strategy": (
         "Three rounds of five labels on the points that all pages share. Dark is where "
@@ -252,23 +52,33 @@ CAPTIONS = {
     ),
     "regressor": "Forty labels of a noisy sine, with a gap between them.",
 }
+FILMS = {
+    "strategy": "The same, and what follows: {n} rounds, one after the other.",
+    "rule": "{n} rounds of five labels, which this rule picks by BALD's scores.{how}",
+    "classifier": (
+        "What {doubt} while labels come, the same ones for all pages, by chance: "
+        "bright is high, up to log 3 nats."
+    ),
+    "regressor": "The same while the labels come.",
+}
 
 
-def caption_of(cls: type[Any]) -> str:
-    """Return what the picture of a class shows."""
+def caption_of(cls: type[Any], captions: dict[str, str] = CAPTIONS) -> str:
+    """Return what the still picture of a class shows, or its film."""
     kind = kind_of(cls)
-    if kind == "strategy":
-        if looks_at_inputs(example_of(cls)):
-            how = "Points are their own embeddings; the net of the lines is not asked."
-        else:
-            how = f"It asks a ``{type(model_for(cls)).__name__}``."
-        return CAPTIONS[kind].format(how=how)
-    if kind == "rule":
-        how = " Labels on the right cost five times as much." * (cls is pool.PerCost)
-        return CAPTIONS[kind].format(how=how)
-    has_draws = kind == "classifier" and hasattr(cls, "sample_proba")
+    how = ""
+    if kind == "strategy" and looks_at_inputs(example_of(cls)):
+        how = "Points are their own embeddings; the net of the lines is not asked."
+    elif kind == "strategy":
+        how = f"It asks a ``{type(model_for(cls)).__name__}``."
+    elif cls is pool.PerCost:
+        how = " Labels on the right cost five times as much."
+    has_draws = hasattr(cls, "sample_proba")
     parts = ", and its parts, by the draws" if has_draws else ""
-    return CAPTIONS[kind].format(parts=parts)
+    doubt = "draws disagree about" if has_draws else "the prediction is unsure of"
+    number = ["no", "one", "two", "three", "four", "five", "six"][ROUNDS]
+    text = captions[kind].format(how=how, parts=parts, doubt=doubt, n=number)
+    return text[0].upper() + text[1:]
 
 
 def has_picture(cls: type[Any]) -> bool:
@@ -413,6 +223,7 @@ def page_of(cls: type[Any]) -> str:
         parts += [
             heading(shown),
             f".. figure:: {name}.png\n   :alt: {alt}\n\n   {caption}\n",
+            film_of(cls),
         ]
     parts += [heading("When to use it"), when + "\n", f"**Not for:** {not_for}\n"]
     parts += [heading("Needs, cost, status"), facts_of(cls)]
@@ -430,6 +241,31 @@ def page_of(cls: type[Any]) -> str:
         f".. autoclass:: skal_deep.{home}.{name}\n   :members:\n",
     ]
     return "\n".join(parts)
+
+
+def film_of(cls: type[Any]) -> str:
+    """Return the film of a class: its rounds, with what plays, stops and moves them."""
+    caption = caption_of(cls, FILMS)
+    name = f"{cls.__name__}-rounds.png"
+    return f"""\
+.. raw:: html
+
+   <figure class="rounds" style="--rounds: {ROUNDS}">
+   <div class="film">
+
+.. image:: {name}
+   :alt: {caption}
+
+.. raw:: html
+
+   </div>
+   <div class="controls">
+   <label class="play"><input type="checkbox" checked> Play</label>
+   <label>Round <input type="range" min="1" max="{ROUNDS}" value="1"></label>
+   </div>
+   <figcaption><p>{caption}</p></figcaption>
+   </figure>
+"""
 
 
 def heading(text: str) -> str:
@@ -478,13 +314,6 @@ def index() -> str:
     return "\n".join(parts)
 
 
-def draw(cls: type[Any], path: Path) -> None:
-    """Draw the picture of a class into a file."""
-    with warnings.catch_warnings(), mpl.rc_context({"savefig.dpi": 90}):
-        warnings.simplefilter("ignore")  # such as draws that are used up: as in life
-        DRAW[kind_of(cls)](cls).savefig(path)
-
-
 def write(folder: Path) -> None:
     """Write all pages, and the pictures that are not there."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -493,8 +322,8 @@ def write(folder: Path) -> None:
     for classes in pages().values():
         for cls in classes:
             path = folder / f"{cls.__name__}.png"
-            if has_picture(cls) and not path.exists():
-                draw(cls, path)
+            if has_picture(cls) and not path.exists():  # the last that is drawn
+                draw(cls, folder)
             path.with_suffix(".rst").write_text(page_of(cls))
 
 

@@ -3,18 +3,22 @@
 import inspect
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
 from html.parser import HTMLParser
+from itertools import pairwise
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
+from PIL import Image
 from test_pages import DOCS, ROOT, methods_page, script
 
 from skal_deep import pool
 
+gallery_pictures = script("gallery_pictures")
 strategy_pages = script("strategy_pages")
 CLASSES = [cls for classes in strategy_pages.pages().values() for cls in classes]
 
@@ -84,13 +88,89 @@ def test_every_measured_name_is_one_of_the_results():
     ],
 )
 def test_pictures_are_drawn(name, tmp_path):
-    path = tmp_path / "picture.png"
-    strategy_pages.draw(methods_page.class_of(name), path)
-    assert path.stat().st_size > 5_000
+    gallery_pictures.draw(methods_page.class_of(name), tmp_path)
+    assert (tmp_path / f"{name}.png").stat().st_size > 5_000
+    with Image.open(tmp_path / f"{name}-rounds.png") as film:
+        rounds = np.split(np.asarray(film.convert("RGB")), gallery_pictures.ROUNDS, 1)
+    for before, after in pairwise(rounds):
+        assert (before != after).any()
+
+
+def test_a_film_keeps_colours_that_are_rare(tmp_path):
+    rounds = [
+        np.stack([np.linspace(0, 255, 4_000).reshape(40, 100).astype(np.uint8)] * 3, 2)
+        for _ in range(2)
+    ]
+    rounds[1][5:8, 5:8] = 213, 94, 0
+    gallery_pictures.save_film(rounds, tmp_path, "Some")
+    with Image.open(tmp_path / "Some-rounds.png") as film:
+        shown = np.asarray(film.convert("RGB")).astype(int)
+    assert shown.shape == (40, 200, 3)
+    assert np.abs(shown - np.hstack(rounds)).max() < 8
+
+
+@pytest.mark.slow
+def test_a_film_plays_and_a_reader_moves_it(tmp_path):
+    sync_api = pytest.importorskip("playwright.sync_api")
+    core = pytest.importorskip("docutils.core")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    n, cls = gallery_pictures.ROUNDS, pool.BALD
+    rounds = [np.full((31, 36, 3), 40 * i, dtype=np.uint8) for i in range(n)]
+    gallery_pictures.save_film(rounds, tmp_path, cls.__name__)
+    body = core.publish_parts(strategy_pages.film_of(cls), writer="html5")["body"]
+    css, js = ((DOCS / "_static" / f).read_text() for f in ("site.css", "rounds.js"))
+    page_file = tmp_path / "page.html"
+    page_file.write_text(f"<style>{css}</style>{body}<script>{js}</script>")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox"]
+        )
+        for motion in ("no-preference", "reduce"):
+            page = browser.new_page(reduced_motion=motion)
+            page.goto(page_file.as_uri())
+            film, slider = page.locator(".film"), page.locator("[type=range]")
+
+            def shown(film=film):
+                """Return which of the rounds is seen."""
+                picture, window = (
+                    film.locator("img").bounding_box(),
+                    film.bounding_box(),
+                )
+                assert picture["width"] == pytest.approx(n * window["width"])
+                return round((window["x"] - picture["x"]) / window["width"])
+
+            is_still = motion == "reduce"
+            assert page.locator(".play").is_visible() != is_still
+            page.wait_for_timeout(1_700)
+            assert (shown() == 0) == is_still
+            for asked in (1, n, 3):
+                slider.fill(str(asked))
+                assert shown() == asked - 1
+            page.wait_for_timeout(1_700)
+            assert shown() == 2  # it stays
+            if not is_still:
+                page.get_by_label("Play").check()
+                page.wait_for_timeout(1_700)
+                assert shown() != 2
+                assert int(slider.input_value()) in (shown(), shown() + 1)
+        browser.close()
+
+
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+def test_a_page_has_a_film_that_says_what_it_shows(cls):
+    page = strategy_pages.page_of(cls)
+    if not strategy_pages.has_picture(cls):
+        assert "-rounds.png" not in page
+        return
+    [caption] = re.findall(r"<figcaption><p>(.+)</p>", page)
+    assert f".. image:: {cls.__name__}-rounds.png\n   :alt: {caption}\n" in page
+    assert not re.search(r"[{}`]", caption)
 
 
 def test_the_shared_points_have_two_labels_a_class():
-    _, truth, y = strategy_pages.shared_data()
+    _, truth, y = gallery_pictures.shared_data()
     assert np.bincount(y[y != -1]).tolist() == [2, 2, 2]
     assert (y[y != -1] == truth[y != -1]).all()
 
