@@ -228,6 +228,7 @@ def main():
     parser.add_argument("what", choices=list(STUDIES))
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--only", nargs="+", help="names of strategies")
+    parser.add_argument("--fast", action="store_true", help="leave out slow strategies")
     parser.add_argument("--fashion-mnist", default="fashion-mnist")
     parser.add_argument("--run-dir", type=Path, help="to go on after an interruption")
     parser.add_argument("--out", type=Path, help="Markdown file for the table")
@@ -235,6 +236,8 @@ def main():
     torch.set_num_threads(1)
     play, title, what = STUDIES[args.what]
     chosen = strategies()
+    if args.fast:
+        chosen = {name: chosen[name] for name in chosen if name not in SLOW}
     if args.only:
         chosen = {name: chosen[name] for name in args.only}
     found = {}
@@ -248,13 +251,15 @@ def main():
     print(text)
     if args.out:
         command = f"python -m benchmarks every {args.what} --repeats {args.repeats}"
+        command += " --fast" * args.fast
         write_section(
             args.out,
             title,
             f"{provenance(command)}. {what}; rows of unit length; a linear classifier "
             f"with a Laplace posterior, or a small net, {EPOCHS} epochs, under the "
             f"classifier that is named; {N_INITIAL} first labels, {N_CYCLES} batches "
-            f"of {BATCH}. Paired repeats, half as many for what takes seconds a query; "
+            f"of {BATCH}. Paired repeats, half as many for what takes seconds a query"
+            f"{', which is left out here' * args.fast}; "
             "defaults of all but for what names say. Accuracy is that with all labels, "
             "the area that over all numbers of labels. Intervals and p allow "
             f"for the number of strategies.\n\n{text}",
