@@ -31,6 +31,11 @@ def inference_precision(dtype: str) -> Iterator[None]:
     dtype : {"bfloat16", "float16"}
         What to compute in.
 
+    Yields
+    ------
+    None
+        Other threads stay as they are.
+
     See Also
     --------
     as_model : Who asks the nets.
