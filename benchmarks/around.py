@@ -95,10 +95,10 @@ def train():
         )
 
 
-def threads():
-    """Return lines on kernels by one thread and by two, on the clock."""
-    yield "| kernel | ms, 1 thread | ms, 2 threads | ratio | equal bits |"
-    yield "|---|---|---|---|---|"
+def threads(counts=(1, 2)):
+    """Return lines on kernels by one thread and by more, on the clock."""
+    yield "| kernel | ms, 1 thread | threads | ms | ratio | equal bits |"
+    yield "|---|---|---|---|---|---|"
     generator = torch.Generator().manual_seed(0)
     calls = {}
     for n_draws, n, n_classes in BALDS:
@@ -112,11 +112,15 @@ def threads():
             draw_batch, logits.softmax(-1), with_utilities
         )
     for name, call in calls.items():
-        one, two = (partial(with_threads, n, call) for n in (1, 2))
-        (alone, both), answers = in_turns(one, two, 5, time.perf_counter)
-        pairs = [each if isinstance(each, tuple) else (each,) for each in answers]
-        is_equal = all(torch.equal(a, b) for a, b in zip(*pairs, strict=True))
-        yield f"| {name} | {alone:.1f} | {both:.1f} | {alone / both:.2f} | {is_equal} |"
+        for n_threads in counts[1:]:
+            one, more = (partial(with_threads, n, call) for n in (1, n_threads))
+            (alone, both), answers = in_turns(one, more, 5, time.perf_counter)
+            pairs = [each if isinstance(each, tuple) else (each,) for each in answers]
+            is_equal = all(torch.equal(a, b) for a, b in zip(*pairs, strict=True))
+            yield (
+                f"| {name} | {alone:.1f} | {n_threads} | {both:.1f} | "
+                f"{alone / both:.2f} | {is_equal} |"
+            )
     torch.set_num_threads(1)
 
 
@@ -217,12 +221,16 @@ def main():
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--parts", default=",".join(PARTS), help="which, by commas")
+    parser.add_argument(
+        "--threads", type=int, nargs="+", default=(1, 2), help="1, and what to compare"
+    )
     parser.add_argument("--out", type=Path, help="file whose section is replaced")
     args = parser.parse_args()
     torch.set_num_threads(1)
     lines = []
     for name in args.parts.split(","):
-        for line in PARTS[name]():
+        part = partial(threads, args.threads) if name == "threads" else PARTS[name]
+        for line in part():
             print(line, flush=True)
             lines.append(line)
         lines.append("")

@@ -7,7 +7,10 @@ each round the error is estimated from control labels, and compared with the sha
 wrong predictions on the other half of the data, which no campaign saw. Beside it stands
 what not to do: cross-validation on the labels that a strategy chose. With ``--models``
 the models that can be had by name are compared instead, over so many campaigns. With
-``--items`` a campaign of so many items is made and asked once, and timed.
+``--referees`` so many campaigns are played by their files, with ``referee_share``: does
+the interval cover beside referees, and how often do these call an arm better where both
+arms are random? With ``--items`` a campaign of so many items is made and asked once,
+and timed.
 """
 
 import argparse
@@ -17,6 +20,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from skactiveml.pool import RandomSampling
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
@@ -43,12 +47,17 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=20)
     parser.add_argument("--items", type=int, default=0)
     parser.add_argument("--models", type=int, default=0)
+    parser.add_argument("--referees", type=int, default=0)
+    parser.add_argument("--referee-share", type=float, default=0.2)
     args = parser.parse_args()
     if args.items:
         print(timed(args.items))
         return
     if args.models:
         print(Table(models(args)))
+        return
+    if args.referees:
+        refereed(args)
         return
     rows, stops = [], []
     for name, load in SETS.items():
@@ -132,15 +141,68 @@ def models(args: argparse.Namespace) -> list[dict]:
     return rows
 
 
+def refereed(args: argparse.Namespace) -> None:
+    """Print coverage, stopping and verdicts of campaigns with referees."""
+    for choice in ("auto", "random"):
+        for name, load in SETS.items():
+            X, y = load(return_X_y=True)
+            X = StandardScaler().fit_transform(X).astype(np.float32)
+            played = [files(X, y, n, choice, args) for n in range(args.referees)]
+            looks, words = zip(*played, strict=True)
+            title = f"{name}, {choice}"
+            verdict = {"data": title, "campaigns": len(played)} | {
+                f"ever {word}": float(np.mean([word in said for said in words]))
+                for word in ("better", "worse")
+            }
+            for rows in (summaries(title, looks), stopping(title, looks), [verdict]):
+                print(Table(rows), end="\n\n", flush=True)
+
+
+def files(X, y, number: int, choice: str, args: argparse.Namespace):
+    """Return what a campaign with files says after each round, and of its choice."""
+    order = np.random.default_rng(number).permutation(len(X))
+    some, others = order[: len(X) // 2], order[len(X) // 2 :]
+    model = LogisticRegression(max_iter=100)
+    looks, words = [], set()
+    with tempfile.TemporaryDirectory() as name:
+        np.save(f"{name}/X.npy", X[some])
+        c = Campaign.create(
+            f"{name}/c",
+            embeddings=f"{name}/X.npy",
+            classes=[str(label) for label in np.unique(y)],
+            budget=args.budget,
+            referee_share=args.referee_share,
+            seed=number,
+        )
+        truth = {f"r{row:06d}": str(label) for row, label in enumerate(y[some])}
+        while c.state().n_left:
+            strategy = None if choice == "auto" else RandomSampling(random_state=number)
+            batch = c.next(strategy, model, args.batch_size)
+            c.label({n: truth[n] for n in batch.ids}, "anna")
+            said = c.fit(model).predict(X[others])
+            estimate = c.estimate(estimator=model)
+            looks.append(
+                {
+                    "control": estimate.n_control,
+                    "error": estimate.value,
+                    "low": estimate.low,
+                    "high": estimate.high,
+                    "true_error": float(np.mean(said != y[others])),
+                }
+            )
+            words.add(c.status().to_dict()["choice"]["word"])
+    return looks, words
+
+
 def summaries(name: str, looks: list[list[dict[str, float]]]) -> list[dict]:
     """Return bias, coverage and width, of the honest estimate and of the other."""
     last = [rounds[-1] for rounds in looks]
     true = np.array([row["true_error"] for row in last])
     rows = []
-    for what, value, low, high in (
-        ("control labels", "error", "low", "high"),
-        ("cross-validation on chosen labels", "cv", "cv_low", "cv_high"),
-    ):
+    ways = [("control labels", "error", "low", "high")]
+    if "cv" in last[0]:
+        ways.append(("cross-validation on chosen labels", "cv", "cv_low", "cv_high"))
+    for what, value, low, high in ways:
         lows, highs = (np.array([row[key] for row in last]) for key in (low, high))
         values = np.array([row[value] for row in last])
         rows.append(

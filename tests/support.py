@@ -36,6 +36,7 @@ from skal_deep.classifier import (
     VariationalLastLayerClassifier,
     WassersteinClassifier,
 )
+from skal_deep.functional.gradients import _Gradients, errors_of_likeliest
 from skal_deep.modules import MLP
 
 
@@ -116,6 +117,7 @@ POSTERIOR_MAKERS = {
         net, n_samples=8, **kw
     ),
 }
+ALL_MAKERS = MAKERS | JOINT_MAKERS | POSTERIOR_MAKERS
 WITHOUT_POSTERIOR = ("deep", "evidential")
 POSTERIORS = [kind for kind in MAKERS if kind not in WITHOUT_POSTERIOR]
 
@@ -139,6 +141,11 @@ def answers_of_a_fresh_process(models, X, question, folder):
     command = [sys.executable, "-c", _LOADER, stored, answers, *sys.path]
     subprocess.run(command, check=True)
     return pickle.loads(answers.read_bytes())
+
+
+def squared_gradient_norms(probas, embeddings):
+    """Return ``|p - onehot(argmax p)|^2 |h|^2``, as Badge's kernel has them."""
+    return _Gradients(errors_of_likeliest(probas), embeddings).norm_N
 
 
 class Largest(TorchDispatchMode):

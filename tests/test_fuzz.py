@@ -8,6 +8,7 @@ from fuzz import fuzzed
 from sklearn.utils import check_array
 
 
+@pytest.mark.slow
 def test_a_few_random_calls(tmp_path):
     faults = fuzzed(150, seed=0, folder=tmp_path)
     assert not faults, "\n".join(faults)

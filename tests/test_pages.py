@@ -123,6 +123,7 @@ def test_short_names_of_files_are_those_of_the_room(room):
     assert not missing
 
 
+@pytest.mark.slow
 def test_rooms_import_only_downwards_and_in_no_circle():
     arrows = picture.imports_between_rooms()
     picture.check_directions(arrows, picture.packages_in_order())

@@ -129,6 +129,7 @@ def test_no_floor_is_below_that_of_scikit_activeml():
         assert mine >= other, name
 
 
+@pytest.mark.slow
 def test_every_module_has_a_purpose_in_its_first_line():
     for path in SOURCES:
         first = ast.get_docstring(ast.parse(path.read_text()))

@@ -63,6 +63,7 @@ def _files():
     yield from sorted((ROOT / "docs").rglob("*.md"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("why", FORBIDDEN)
 def test_what_cannot_be_known_is_not_said(why):
     pattern = re.compile(FORBIDDEN[why][0], re.IGNORECASE)

@@ -91,6 +91,7 @@ def test_planted_reasons_are_named_on_real_data(trust, planted):
     assert trust.reasons.named(planted, normalize(X), y, seed=5, n_repeats=4) == planted
 
 
+@pytest.mark.slow
 def test_curves_of_a_table_that_is_not_in_the_bank(trust, tmp_path):
     rng = np.random.default_rng(0)
     y = rng.integers(2, size=800)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrize import register_parametrization as parametrize
 
 from skal_deep.modules import DropConnectLinear
 
@@ -249,6 +250,15 @@ class Encodes(Base):
         return self.head(self.encode(self.up(x[..., None])).mean(1))
 
 
+class Padded(Encodes):
+    """Rows of two lengths; torch nests them, where the longer ones are all there is."""
+
+    def forward(self, x):
+        is_padding = torch.arange(N_FEATURES) >= 4 + 2 * (x[:, :1] > 0)
+        h = self.encode(self.up(x[..., None]), src_key_padding_mask=is_padding)
+        return self.head(h[:, 0])
+
+
 class SelfAttention(nn.Module):
     """Attention as BERT of transformers has it, by three ways to drop it."""
 
@@ -296,6 +306,31 @@ class TrainsOtherwise(SelfAttention):
 
     def forward(self, h):
         return super().forward(h) * (2 if self.training else 1)
+
+
+class Places(Base):
+    """Drops what it has learned of places, which has no rows, as it stands."""
+
+    def __init__(self, first_axis):
+        super().__init__()
+        self.places = nn.Parameter(torch.randn(*first_axis, N_FEATURES, 4))
+        self.up, self.head = nn.Linear(1, 4), nn.Linear(4 * N_FEATURES, N_CLASSES)
+
+    def forward(self, x):
+        h = self.up(x[..., None]) + self.drop(input=self.places)
+        return self.head(h.relu().flatten(1))
+
+
+class NeverOff(Base):
+    """Keeps its dropout on, a common recipe for Monte Carlo dropout."""
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.drop.train()
+        return self
+
+    def forward(self, x):
+        return self.out(self.drop(self.a(x).relu()))
 
 
 class Recurrent(Base):
@@ -511,6 +546,7 @@ ZOO = {
     "dict inputs": Animal(Joined, "falls back", dictionary),
     "multi-head attention": Animal(Attends),
     "a transformer": Animal(Encodes),
+    "a transformer of padded rows": Animal(Padded),
     "attention as BERT's, sdpa": Animal(lambda: Bert("sdpa"), "falls back"),
     "attention as BERT's, a function": Animal(lambda: Bert("function"), "falls back"),
     "attention as BERT's, a layer": Animal(lambda: Bert("layer")),
@@ -521,6 +557,15 @@ ZOO = {
             nn.Flatten(), nn.Linear(48, N_CLASSES)
         ),
         "refused", cause="train mode changes more",
+    ),
+    "places with an axis of rows": Animal(lambda: Places([1])),
+    "places": Animal(lambda: Places([]), "refused", cause="'drop'.*no rows"),
+    "dropout of weights": Animal(
+        lambda: chain(parametrize(linear(), "weight", nn.Dropout(0.4))),
+        "refused", cause="no rows.*DropConnectLinear",
+    ),
+    "dropout that train() leaves on": Animal(
+        NeverOff, "refused", cause=r"on in predictions.*train\(False\)"
     ),
     "compiled": Animal(lambda: torch.compile(SharedTwice(), backend="eager")),
     "compiled in place": Animal(compiled_in_place),

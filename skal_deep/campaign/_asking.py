@@ -236,6 +236,8 @@ def features_of(
     """
     name = name or campaign.settings.features
     source = campaign.source
+    if name in ("table", "embeddings"):
+        campaign.check_places(np.flatnonzero(~items.is_gone).tolist())
     if name == "table" and isinstance(source, Rows):
         return table_features(source, items.places), ~items.is_gone
     if name == "embeddings" and isinstance(source, Embeddings):

@@ -119,6 +119,7 @@ class CampaignAnswers(CampaignFiles):
             What came of it. If anything is refused, nothing is added, unless
             ``partial``.
         """
+        file_name(annotator)  # refuses what is no name
         with lock(self.path):  # so that the same file, added twice, counts once
             state = self.state()
             answers, warning = read_answers(Path(file), state.items.row_of)

@@ -1,6 +1,6 @@
 """What a campaign is: what was decided, its items, and what is seen of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -104,10 +104,33 @@ class CampaignFiles:
         id : str
             The item.
         """
-        items = self.items
+        items, source = self.items, self.source
         if id not in items.row_of:
             raise ValueError(f"There is no item {id!r} in {self.path}.")
-        return items.places[items.row_of[id]]
+        row = items.row_of[id]
+        if isinstance(source, Folder):
+            return items.places[row]
+        if items.gone[row]:
+            raise ValueError(f"{id!r} is gone from {source.path}.")
+        self.check_places([row])
+        return items.places[row]
+
+    def check_places(self, rows: Iterable[int]) -> None:
+        """Raise unless items are where they were when the source was looked at.
+
+        Parameters
+        ----------
+        rows : iterable of int
+            Which items, none of them gone.
+        """
+        items, rows = self.items, list(rows)
+        places = [items.places[row] for row in rows]
+        if not self.source.still_holds(places, [items.digests[row] for row in rows]):
+            raise ValueError(
+                f"{self.path / self.settings.source['path']} was changed since the "
+                f"campaign looked at it: run python -m skal_deep init {self.path}, "
+                "which looks again."
+            )
 
     def read(self, id: str) -> bytes:
         """Return what an item holds: the bytes of a file, a text.
@@ -223,6 +246,7 @@ class CampaignFiles:
         settings = pinned(self.settings, source)
         if settings != self.settings:
             settings.write(self.path)
+            vars(self).pop("source")  # which knows the array as it was before
         return self.items
 
     # What strategies and models see

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from skal_deep.campaign.store._folder import Folder
 from skal_deep.campaign.store._images import open_image
 from skal_deep.evaluation.report._page import page, paragraph
+from skal_deep.rows._image_file import as_rgb
 
 if TYPE_CHECKING:
     from skal_deep.campaign._campaign_files import CampaignFiles
@@ -54,9 +55,9 @@ def contact_sheet(campaign: "CampaignFiles", number: int, ids: list[str]) -> str
 
 
 def _card(campaign: "CampaignFiles", name: str) -> str:
-    if not isinstance(campaign.source, Folder):
-        return f"<b>{escape(name)}</b><br>{escape(campaign.text(name)[:2000])}"
     try:
+        if not isinstance(campaign.source, Folder):
+            return f"<b>{escape(name)}</b><br>{escape(campaign.text(name)[:2000])}"
         image = thumbnail(campaign.read(name))
     except (OSError, ValueError) as error:
         return f"<b>{escape(name)}</b><br>cannot be shown: {escape(str(error))}"
@@ -71,7 +72,7 @@ def thumbnail(content: bytes) -> str:
     content : bytes
         An image of any kind.
     """
-    image: Any = open_image(content).convert("RGB")
+    image: Any = as_rgb(open_image(content))
     image.thumbnail((_THUMBNAIL, _THUMBNAIL))
     png = io.BytesIO()
     image.save(png, "PNG")

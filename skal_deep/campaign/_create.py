@@ -1,6 +1,8 @@
 """The beginning of a campaign: its folder, its items, what chance keeps for itself."""
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +101,7 @@ def create_campaign(
         "created": now(),
         "versions": versions(),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    with lock(folder):
+    with _made(folder), lock(folder):
         if (folder / NAME).exists():
             raise FileExistsError(f"There is a campaign in {folder} already.")
         settings = Settings(content)
@@ -121,6 +122,21 @@ def create_campaign(
         settings = pinned(settings, where)
         items.write(folder)
         settings.write(folder)  # last: without it there is no campaign
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Make a folder; take it away if no campaign comes of it."""
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            with suppress(OSError):  # another process may have begun one in it
+                (folder / ".lock").unlink()
+                folder.rmdir()
+        raise
 
 
 def pinned(settings: Settings, source: Source) -> Settings:

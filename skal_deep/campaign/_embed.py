@@ -19,6 +19,7 @@ from skal_deep.campaign.store._items import Items
 if TYPE_CHECKING:
     from skal_deep.campaign._campaign_files import CampaignFiles
 
+_PIXELS = 50e6  # of a pass: 64 photos of a phone, decoded at once, are 9 GB
 _SECONDS = 5.0  # between two writings: what a process that is killed may lose
 
 
@@ -99,10 +100,12 @@ def embed_items(
     digests: dict[int, str] = {}
     done, told = start, time.monotonic()
     step = max(len(todo), 1) if extractor.sees_all else batch_size
-    for at in range(0, len(todo), step):
-        rows = todo[at : at + step]
-        fine, values = [], []
-        for row in rows:
+    at = 0
+    while at < len(todo):
+        fine, values, n_pixels = [], [], 0
+        start_of_pass = at
+        while at < min(start_of_pass + step, len(todo)) and n_pixels < _PIXELS:
+            row, at = todo[at], at + 1
             value, mark = _read(campaign, items, row, extractor.takes, max_pixels)
             if mark:
                 digests[row] = mark
@@ -112,6 +115,7 @@ def embed_items(
             else:
                 fine.append(row)
                 values.append(value)
+                n_pixels += value.width * value.height if hasattr(value, "width") else 0
         if fine:
             made_ND = extractor(values)
             if not np.isfinite(made_ND).all():
@@ -122,10 +126,10 @@ def embed_items(
             if array is None or (extractor.sees_all and start):
                 array = _new(file, (len(items), made_ND.shape[1]), extractor.dtype)
             array[fine] = made_ND
-        done = max(done, rows[-1] + 1)
+        done = max(done, row + 1)
         if report is not None:
             report(done, len(items))
-        if time.monotonic() - told > _SECONDS or at + step >= len(todo):
+        if time.monotonic() - told > _SECONDS or at == len(todo):
             if array is not None:
                 array.flush()
                 _keep(campaign, file, spec, extractor, items, done, broken, digests)

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,12 +17,14 @@ from skal_deep.campaign.models._save_model import save_model
 from skal_deep.campaign.store._events import OK
 from skal_deep.campaign.store._folder import Folder
 from skal_deep.campaign.store._rounds import REFEREE, Round
+from skal_deep.campaign.store._settings import versions
 from skal_deep.campaign.store._state import State
 from skal_deep.evaluation._export import json_text, write_csv
 
 if TYPE_CHECKING:
     from skal_deep.campaign._campaign_findings import CampaignFindings
 
+_N_BYTES = 200  # of a name of a file, of which systems take 255
 PARTS = ("labels", "predictions", "model", "labelstudio", "tree", "wide")
 _LABELS = [
     "id",
@@ -76,8 +79,9 @@ def export_campaign(
         files.append(_write_labels(state, out / "labels.csv"))
     if "wide" in parts:
         files.append(_write_wide(state, out / "wide.csv"))
-    if "tree" in parts and isinstance(campaign.source, Folder) and campaign.classes:
-        files += _write_tree(campaign, state, out / "tree", copy)
+    source = campaign.source
+    if "tree" in parts and isinstance(source, Folder) and campaign.classes:
+        files += _write_tree(source, campaign.classes, state, out / "tree", copy)
     model: Any = None
     if state.training() and campaign.has_features:
         if {"predictions", "model", "labelstudio"} & set(parts):
@@ -184,20 +188,27 @@ def _write_predictions(
 
 
 def _write_tree(
-    campaign: "CampaignFindings", state: State, folder: Path, copy: bool
+    source: Folder, classes: list[str], state: State, folder: Path, copy: bool
 ) -> list[Path]:
     """Write a folder for each class with the files that were labelled so."""
-    source = campaign.source
-    names = _safe_names(campaign.classes)
+    source.check_is_there()
+    names = _safe_names(classes)
+    labels, flat = state.labels.label, _flat_names(state.items.places)
+    ours = set(flat)
+    for name in names.values():  # labels may have been corrected since
+        for old in (folder / name).glob("*"):
+            if old.name in ours and not old.is_dir():
+                old.unlink()
     files = []
-    for name, label in state.labels.label.items():
-        row = state.items.row_of[name]
-        if state.items.gone[row]:
+    for row, file in enumerate(flat):
+        label = labels.get(state.items.ids[row])
+        if label is None or state.items.gone[row]:
             continue
-        original = source.file(state.items.places[row])  # type: ignore[attr-defined]
-        target = folder / names[str(label)] / state.items.places[row].replace("/", "__")
+        original = source.file(state.items.places[row])
+        if not original.exists():  # it went, and nobody has looked since
+            continue
+        target = folder / names[str(label)] / file
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)
         if copy:
             shutil.copyfile(original, target)
         else:
@@ -206,6 +217,21 @@ def _write_tree(
             )
         files.append(target)
     return files
+
+
+def _flat_names(places: list[str]) -> list[str]:
+    """Return the name that each file has in the folder of a class, all different."""
+    taken: set[str] = set()
+    names = []
+    for place in places:
+        stem, ending = os.path.splitext(place.replace("/", "__"))
+        stem = os.fsencode(stem)[-_N_BYTES:].decode(errors="ignore")
+        name, number = f"{stem}{ending}", 2
+        while name.casefold() in taken:
+            name, number = f"{stem}-{number}{ending}", number + 1
+        taken.add(name.casefold())
+        names.append(name)
+    return names
 
 
 def _safe_names(classes: list[str]) -> dict[str, str]:
@@ -228,17 +254,19 @@ def _write_tasks(
 ) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     answers_NC: NDArray[np.float64] | None = None
+    items = campaign.items
+    ids = [name for name in one.ids if not items.gone[items.row_of[name]]]
     if model is not None:
-        ids, all_NC = campaign.predict(model)
-        position = {name: row for row, name in enumerate(ids)}
+        known, all_NC = campaign.predict(model)
+        position = {name: row for row, name in enumerate(known)}
         width = all_NC.shape[1]
-        answers_NC = np.full((len(one.ids), width), np.nan)
-        for rank, name in enumerate(one.ids):
+        answers_NC = np.full((len(ids), width), np.nan)
+        for rank, name in enumerate(ids):
             if name in position:
                 answers_NC[rank] = all_NC[position[name]]
     config, page = folder / "config.xml", folder / "tasks.json"
     config.write_text(config_xml(campaign), encoding="utf-8")
-    content = tasks(campaign, one.ids, one.number, answers_NC)
+    content = tasks(campaign, ids, one.number, answers_NC)
     page.write_text(json_text(content), encoding="utf-8")
     return [config, page]
 
@@ -253,24 +281,71 @@ def _in_words(campaign: "CampaignFindings", state: State, refit: str) -> str:
             if one.content["strategy"] is not None
         }
     )
+    labels, times = state.labels, sorted(e.time for e in state.log.events)
+    said = Counter(who for answers in labels.answers.values() for who in answers)
+    kinds = {"image": "images", "text": "texts", "table": "rows of a table"}
+    without = ", ".join(
+        f"{len(names)} {word}"
+        for word, names in (
+            ("skipped", labels.skipped),
+            ("not sure", labels.unsure),
+            ("disputed", labels.disputed),
+        )
+    )
+    given, referees = state.labeled(None), state.labeled(REFEREE)
     lines = [
         f"Labels of the campaign {campaign.path.name}",
         "",
-        f"{len(state.labels.label)} of {len(state.items)} items have a label: "
-        f"{len(state.labeled('chosen'))} chosen, {len(state.labeled('control'))} "
-        f"control, {len(state.labeled(REFEREE))} referees, "
-        f"{len(state.labeled(None))} given before.",
+        f"What: {len(state.items):,} {kinds.get(campaign.kind, 'rows of an array')} of "
+        f"{settings.source['path']}; "
+        + (
+            f"classes: {', '.join(settings.classes)}."
+            if settings.classes
+            else "labels are numbers."
+        ),
+        "Who: "
+        + (", ".join(f"{who} ({n} answers)" for who, n in said.items()) or "nobody yet")
+        + ".",
+        f"When: begun {settings.content.get('created', 'at an unknown time')}"
+        + (f", answers from {times[0]} to {times[-1]}." if times else "."),
+        f"With: skal_deep {versions()['skal_deep']}, seed {settings.seed}.",
         "",
-        "How they were chosen",
+        f"{len(labels.label)} items have a label: "
+        f"{len(state.labeled('chosen'))} chosen, {len(state.labeled('control'))} "
+        f"control"
+        + (f", {len(referees)} referees" if referees else "")
+        + (f", {len(given)} given before" if given else "")
+        + f". Without a label: {without}.",
+        "",
+        "How they were chosen (the column arm of labels.csv)",
         f"- chosen: by {', '.join(strategies) or 'nothing yet'}, over "
         f"{len(state.rounds)} rounds. These are no random sample: a mean over them "
         "says nothing of all items.",
-        f"- control: by chance, {settings.control_share:.0%} of each round. These are "
-        "a simple random sample; count on them alone to say what all items are like.",
-        "- referees: items on which models of chosen and of random labels disagreed; "
-        "they are no random sample.",
-        "- draw, where it is given, is the probability with which the item was drawn "
-        "among those that were left.",
+    ]
+    if settings.control_share:
+        lines.append(
+            f"- control: by chance, {settings.control_share:.0%} of each round. These "
+            "are a simple random sample, and the model was not trained on them: count "
+            "on them alone to say what all items are like, or how good a model is."
+        )
+    if settings.referee_share:
+        lines.append(
+            "- referee: items on which models of chosen and of random labels "
+            "disagreed; they are no random sample."
+        )
+    if given:
+        lines.append(
+            "- given: labels that existed before the campaign; nobody knows how these "
+            "items were chosen."
+        )
+    lines += [
+        "",
+        "Columns of labels.csv: label is what most annotators gave, and annotators are "
+        "all who gave one, apart by semicolons; strategy chose the item in round; "
+        "utility is what it thought of the item, and draw, where it draws, the "
+        "probability with which the item was drawn among those that were left. "
+        "wide.csv has what each annotator said. A leading ' stands before cells that "
+        "a spreadsheet would run as formulas.",
         "",
         f"Model: {settings.model['name']} on {settings.features}; it was trained on "
         + (

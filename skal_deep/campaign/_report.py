@@ -131,9 +131,9 @@ def _round(campaign: "CampaignFindings", state: State, one: Round) -> str:
 
 
 def _picture(campaign: "CampaignFindings", item: str) -> str:
-    if not isinstance(campaign.source, Folder):
-        return f"{escape(campaign.text(item)[:300])}<br>"
     try:
+        if not isinstance(campaign.source, Folder):
+            return f"{escape(campaign.text(item)[:300])}<br>"
         return f'<img alt="" src="{thumbnail(campaign.read(item))}">'
     except (OSError, ValueError):
         return "(cannot be shown)<br>"

@@ -4,6 +4,7 @@ import io
 from typing import Any
 
 from skal_deep.campaign.store._images import open_image
+from skal_deep.rows._image_file import as_rgb
 
 # By how they begin, whatever their names are. Vector graphics are programs: never.
 _TYPES = (
@@ -33,5 +34,5 @@ def as_shown(content: bytes) -> tuple[bytes, str]:
         raise ValueError("it is no PNG, JPEG, GIF, BMP, WebP or TIFF")
     image: Any = open_image(content)
     png = io.BytesIO()
-    image.convert("RGB").save(png, "PNG")
+    as_rgb(image).save(png, "PNG")
     return png.getvalue(), "image/png"

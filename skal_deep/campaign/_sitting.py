@@ -18,6 +18,7 @@ from skal_deep.campaign.store._events import (
     file_name,
 )
 from skal_deep.campaign.store._files import digest
+from skal_deep.campaign.store._folder import Folder
 from skal_deep.campaign.store._rounds import CHOSEN
 from skal_deep.campaign.store._rows import Rows
 
@@ -81,6 +82,8 @@ class Sitting:
         self._lock, self._is_closed = RLock(), False
         self._digests: dict[str, str] = {}
         self._suggested: dict[str, Any] = {}
+        if not isinstance(campaign.source, Folder):  # rows may be others by now
+            campaign.rescan()
         state = campaign.state()
         self._mine = _answers_in_order(state, annotator)
         self._ids, self._done = self._shown(state)

@@ -49,6 +49,7 @@ from skal_deep.classifier.door._capabilities import (
     SamplesProba,
 )
 from skal_deep.classifier.door._fitting import fit_on_labeled
+from skal_deep.classifier.net._precision import inference_precision
 from skal_deep.exceptions import CapabilityError
 
 __all__ = [
@@ -99,4 +100,5 @@ __all__ = [
     "WassersteinClassifier",
     "as_model",
     "fit_on_labeled",
+    "inference_precision",
 ]

@@ -11,6 +11,7 @@ from torch.nn.functional import linear, pad
 
 from skal_deep.classifier.net._output import as_float
 from skal_deep.exceptions import CapabilityError
+from skal_deep.functional._chunks import chunks
 from skal_deep.functional.features import last_layer_features
 from skal_deep.functional.gaussian_regression import LinearRegression
 from skal_deep.functional.gradient_length import last_layer_gradient_lengths
@@ -90,9 +91,17 @@ class LinearPosterior:
 
     def sample_proba(self, rows_ND: Tensor, n_samples: int, seed: int) -> Tensor:
         """Return coupled draws of the class probabilities, of shape (S, N, C)."""
-        weights_SRD = self.weights(n_samples, seed).to(rows_ND)
-        logit_SNR = rows_ND @ weights_SRD[..., :-1].mT + weights_SRD[:, None, :, -1]
-        return pad(logit_SNR, (self._n_zeros, 0)).softmax(-1)
+        weights_SDR = self.weights(n_samples, seed).to(rows_ND).mT
+        weight_SDR, bias_S1R = weights_SDR[:, :-1].contiguous(), weights_SDR[:, -1:]
+        n_draws, _, n_logits = weight_SDR.shape
+        n_classes = n_logits + self._n_zeros
+        proba_SNC = rows_ND.new_empty(n_draws, len(rows_ND), n_classes)
+        n_numbers = n_draws * n_classes
+        for part in chunks(len(rows_ND), n_numbers, rows_ND.device):
+            rows_SnD = rows_ND[part].expand(n_draws, -1, -1)
+            logit_SnR = torch.baddbmm(bias_S1R, rows_SnD, weight_SDR)
+            proba_SNC[:, part] = pad(logit_SnR, (self._n_zeros, 0)).softmax(-1)
+        return proba_SNC
 
 
 Head = Callable[[Any], tuple[Tensor, Tensor]]

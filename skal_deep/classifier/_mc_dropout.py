@@ -68,9 +68,11 @@ class MCDropoutClassifier(SingleNetPosterior):
     of :class:`~skal_deep.modules.DropConnectLinear` (DropConnect). In sequences
     ``nn.Dropout`` has a mask for each position, so rows need one length;
     ``nn.Dropout1d`` over (rows, features, positions) has one for all positions, as
-    variational dropout [4]_. ``fit`` refuses random numbers without a layer: other
-    calls of ``F.dropout``, dropout classes of your own, and the dropout between the
-    layers of torch's recurrent nets.
+    variational dropout [4]_, and so has ``nn.Dropout`` where positions are flattened
+    into the rows. ``fit`` refuses random numbers without a layer: other calls of
+    ``F.dropout``, dropout classes of your own, and the dropout between the layers of
+    torch's recurrent nets. It refuses dropout of what has no rows, too, such as weights
+    or learned places without an axis of length 1 in front.
 
     What comes before the first dropout is computed once for all draws, and dropped
     units are left out of the computation, where the results stay the same. Modules

@@ -62,10 +62,14 @@ class NetRegressor(PosteriorRegressor, ABC):
         target: NDArray[np.float64],
         weight: NDArray[np.float64] | None,
         seed: int,
+        **params: Any,
     ) -> NeuralNet:
-        """Return a fitted clone of the net; without rows, an initialised one."""
+        """Return a fitted clone of the net; without rows, an initialised one.
+
+        The clone gets further parameters, if there are any.
+        """
         with isolated_rng(seed):
-            net = clone(self.net)
+            net = clone(self.net).set_params(**params)
             if not len(X):
                 net.initialize()
                 if len(self._shown):  # lazy layers learn their shapes
@@ -96,6 +100,11 @@ class NetRegressor(PosteriorRegressor, ABC):
     def _noise(self):
         if not isinstance(self.noise, str):
             return self.noise / self._scale.square()
+        if self.noise != "cv":
+            raise AttributeError(
+                f"The noise of {type(self).__name__}(noise={self.noise!r}) differs "
+                "from row to row: it is the second of predict_variance(X)."
+            )
         if self._found_noise is None:
             self._found_noise = self._noise_by_folds()
         return self._found_noise

@@ -139,6 +139,10 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
     def _noise(self) -> Tensor:
         """Return the variances (T,) of the noise of standardised targets."""
 
+    def _noise_of_draws(self, X: NDArray[Any]) -> Tensor:  # noqa: ARG002
+        """Return the noise of standardised targets, (S, N, T) where it differs."""
+        return self._noise()
+
     @property
     def noise_variance_(self):
         """Variance of the noise of each target, in the square of the unit of y."""
@@ -164,9 +168,12 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
 
     def _moments(self, X: Any) -> tuple[Tensor, Tensor, Tensor]:
         """Return means, epistemic variances and noise, of shape (N, T) each."""
-        mean_NT, epistemic_NT = self._mean_and_variance(self._check_rows(X))
-        square_T = self._scale.square()
-        noise_NT = (self._noise() * square_T).expand_as(mean_NT).clone()
+        X = self._check_rows(X)
+        mean_NT, epistemic_NT = self._mean_and_variance(X)
+        square_T, noise = self._scale.square(), self._noise_of_draws(X)
+        # of a mixture the variance is that of the means, and the mean of the variances
+        noise = noise.mean(0) if noise.ndim == 3 else noise
+        noise_NT = (noise * square_T).expand_as(mean_NT).clone()
         return self._center + self._scale * mean_NT, square_T * epistemic_NT, noise_NT
 
     def predict(self, X, return_std=False, return_entropy=False):
@@ -286,7 +293,9 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
         """
         draws = self.sample_predictions(X, n_samples, random_state)
         rng = np.random.default_rng(derived_seed(self._seed(random_state), 2))
-        draws = draws + np.sqrt(self.noise_variance_) * rng.normal(size=draws.shape)
+        noise = self._noise_of_draws(self._check_rows(X)) * self._scale.square()
+        std = self._shaped(noise.sqrt())
+        draws = draws + std * rng.normal(size=draws.shape)
         return np.moveaxis(draws, 0, -1)
 
     def predict_target_distribution(self, X):
@@ -324,6 +333,7 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
         density : ndarray of shape (n_samples,)
             Log densities, summed over outputs.
         """
+        X = self._check_rows(X)
         mean_NT, epistemic_NT, noise_NT = self._moments(X)
         y, n_rows = np.asarray(y, dtype=float), len(mean_NT)
         wanted = (n_rows, self.n_outputs_) if self._is_vector else (n_rows,)
@@ -336,9 +346,10 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
         if not self._is_mixture:
             std_NT = (epistemic_NT + noise_NT).sqrt()
             return Normal(mean_NT, std_NT).log_prob(y_NT).sum(1).numpy()
-        samples_SNT = self._draws(self._check_rows(X), None, self._seed(None))
+        samples_SNT = self._draws(X, None, self._seed(None))
         draws_SNT = self._center + self._scale * samples_SNT
-        density_SN = Normal(draws_SNT, noise_NT.sqrt()).log_prob(y_NT).sum(-1)
+        noise = self._noise_of_draws(X) * self._scale.square()
+        density_SN = Normal(draws_SNT, noise.sqrt()).log_prob(y_NT).sum(-1)
         return (density_SN.logsumexp(0) - math.log(len(density_SN))).numpy()
 
     def score(self, X, y, sample_weight=None):

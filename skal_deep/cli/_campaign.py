@@ -96,6 +96,8 @@ def _init(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
         f"{args.dir}: {there:,} items, {reserved} of them reserved for chance to pick "
         f"from, {campaign.settings.budget} labels to spend."
     ]
+    if exists and args.classes is not None:
+        lines.append(f"Classes: {', '.join(campaign.classes)}.")
     if gone := int(items.is_gone.sum()):
         lines.append(f"{gone} items are gone; their labels stay.")
     if unreadable:
@@ -290,7 +292,7 @@ def _add(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
     campaign = Campaign(args.dir)
     added = campaign.add(
         args.file,
-        args.annotator or user_name(),
+        user_name() if args.annotator is None else args.annotator,
         given=args.given,
         dry_run=args.dry_run,
         partial=args.partial,

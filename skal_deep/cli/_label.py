@@ -29,7 +29,8 @@ def label(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
     """
     campaign = Campaign(args.dir, trust=args.trust)
     what = REVIEW if args.review else DISPUTED if args.disputed else ROUND
-    sitting = Sitting(campaign, args.annotator or user_name(), what)
+    who = user_name() if args.annotator is None else args.annotator
+    sitting = Sitting(campaign, who, what)
     is_known = sitting.suggest() if args.suggest else True
     server = LabelServer(sitting, args.port)
     out = sys.stderr if args.json else sys.stdout

@@ -49,6 +49,12 @@ def from_csv(
             raise ValueError(
                 f"{path}, line {number}: {len(line)} entries for {len(header)} columns."
             )
+        if "\n" in line[at] or "\r" in line[at]:
+            raise ValueError(
+                f"{path}, up to line {number}: the entry {_cut(line[at])!r} of "
+                f"{header[at]!r} goes over several lines. Is a quotation mark not "
+                "closed?"
+            )
     _check_header(path, header, lines, at)
     features = [column for column in range(len(header)) if column != at]
     if header[0] == "" and at != 0 and _counts_up([line[0] for _, line in lines]):
@@ -85,7 +91,9 @@ def _lines(path: Path) -> list[Line]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             mark = _mark(file.readline())
             file.seek(0)
-            reader = csv.reader(file, delimiter=mark, skipinitialspace=True)
+            reader = csv.reader(
+                file, delimiter=mark, skipinitialspace=True, strict=True
+            )
             lines = [(reader.line_num, line) for line in reader if line]
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not text in UTF-8: save it as such.") from error

@@ -123,9 +123,9 @@ def call(model: Callable[[Any], Any], batch: Any) -> Any:
 def as_vectors(output: Any, batch: Any, n_rows: int) -> NDArray[np.float32]:
     """Return one vector a row, of shape (n_rows, n_features).
 
-    Maps of features (n, d, h, w) are averaged over h and w. Of a language model's
-    output the last hidden states are averaged over the tokens that the attention mask
-    of the batch keeps.
+    Maps of features (n, d, h, w) are averaged over h and w. Of a transformer's output
+    the last hidden states are averaged over the tokens that the attention mask of the
+    batch keeps.
 
     Parameters
     ----------
@@ -139,8 +139,8 @@ def as_vectors(output: Any, batch: Any, n_rows: int) -> NDArray[np.float32]:
     hidden = getattr(output, "last_hidden_state", None)
     if hidden is None and isinstance(output, Mapping):
         hidden = output.get("last_hidden_state")
-    if hidden is not None:
-        output = _mean_over_tokens(hidden, batch)
+    if hidden is not None:  # a convolutional net of transformers has maps there
+        output = _mean_over_tokens(hidden, batch) if hidden.ndim == 3 else hidden
     elif isinstance(output, tuple | list) and output and isinstance(output[0], Tensor):
         output = output[0]
     if not isinstance(output, Tensor):

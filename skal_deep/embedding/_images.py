@@ -140,18 +140,33 @@ class ImageEmbedder(BaseEmbedder):
     def _image(self, file: "_File") -> torch.Tensor:
         image = open_image(file.path, file.read())
         if self.preprocess is None:
-            return _scaled(image, self.image_size)
+            return scaled(image, (self.image_size, self.image_size))
         tensor = self.preprocess(image)
         return torch.as_tensor(
             np.asarray(tensor) if not isinstance(tensor, torch.Tensor) else tensor
         )
 
 
-def _scaled(image: Any, size: int) -> torch.Tensor:
-    """Return an image as most pretrained nets want it, of shape (3, size, size)."""
-    image = as_rgb(image, (size, size))
+def scaled(
+    image: Any,
+    size: tuple[int, int],
+    mean: Sequence[float] = _MEAN,
+    std: Sequence[float] = _STD,
+) -> torch.Tensor:
+    """Return an image as pretrained nets want it, of shape (3, height, width).
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        The image.
+    size : tuple of int (height, width)
+        What it is resized to.
+    mean, std : sequence of 3 floats, default=those of ImageNet
+        What each channel is scaled by.
+    """
+    image = as_rgb(image, size)
     pixels_HWC = torch.from_numpy(np.array(image)).float() / 255
-    pixels_HWC = (pixels_HWC - torch.tensor(_MEAN)) / torch.tensor(_STD)
+    pixels_HWC = (pixels_HWC - torch.tensor(mean)) / torch.tensor(std)
     return pixels_HWC.permute(2, 0, 1)
 
 

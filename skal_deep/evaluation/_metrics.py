@@ -330,7 +330,7 @@ def scores_of(
 def _score(name: str, metric: Scorer, estimator: Any, X: Any, y: Any) -> float:
     """Return a metric; NaN where it has no value without rows of every class."""
     try:
-        return float(metric(estimator, X, y))
+        score: Any = metric(estimator, X, y)
     except ValueError as error:
         absent = sorted(set(_classes(estimator)) - set(y.tolist()), key=str)
         if not (absent and is_named(metric)):
@@ -345,6 +345,14 @@ def _score(name: str, metric: Scorer, estimator: Any, X: Any, y: Any) -> float:
             stacklevel=4,
         )
         return float("nan")
+    try:
+        if not isinstance(score, str):
+            return float(score)
+    except (TypeError, ValueError):  # what it says of its type is no help
+        pass
+    raise TypeError(
+        f"The metric {name} returned {score!r}: let it return one real number."
+    )
 
 
 def _classes(estimator: Any) -> list[Any]:

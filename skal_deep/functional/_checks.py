@@ -22,7 +22,7 @@ def check_rows(**arrays: Tensor) -> None:
     rows = arrays[name]
     limits, square = torch.finfo(rows.dtype), largest[name] * largest[name]
     n_dims = max(1, rows.shape[-1])
-    if 8 * n_dims * square > limits.max or 0 < square < limits.tiny:
+    if 8 * n_dims * square > limits.max or (largest[name] > 0 and square < limits.tiny):
         raise ValueError(
             f"The largest value of {name} is {largest[name]:.1e}: squared distances "
             f"are no numbers of {str(rows.dtype).removeprefix('torch.')}. Scale the "

@@ -9,8 +9,9 @@ import torch
 # Elements of the largest temporary array on a processor: 4 MiB in float32, which most
 # caches hold. Larger ones cost a way to memory and back for each operation on them.
 _MEMORY_BUDGET = 2**20
-# Elsewhere an operation must be large enough to outweigh its start. One array takes
-# this share of a card's memory, in float32: 2^28 elements where there are 80 GB.
+# Elsewhere an operation must be large enough to outweigh its start, about as long as a
+# card takes for 40 MB. One array takes this share of a card's memory, in float32: 2^28
+# elements where there are 80 GB.
 _SHARE_OF_CARD = 1 / 64
 # A block of both sides has so many times as many columns as rows: enough rows that the
 # columns are read seldom, and rows so long that looking for their smallest is quick.

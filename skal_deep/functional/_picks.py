@@ -46,7 +46,6 @@ class Picks:
 
     def add(self, pick: int, utility_N: Tensor) -> None:
         """Pick a candidate, and keep the utilities that decided it."""
-        check_finite(utilities=utility_N[pick])  # NaN is the largest to argmax, too
         if self._with_utilities:
             utility = torch.where(self.left_N, utility_N, 0)
         else:
@@ -55,9 +54,22 @@ class Picks:
         self.left_N[pick] = False
         self.rows.append(pick)
 
+    def add_all(self, picks: list[int], utilities: Tensor) -> None:
+        """Pick some candidates, where the utilities of picks alone are kept."""
+        at = len(self.rows)
+        self._utilities[at : at + len(picks)] = utilities
+        self.left_N[picks] = False
+        self.rows += picks
+
     def answer(self) -> tuple[Tensor, Tensor]:
         """Return the picks (b,), and utilities (b, N), 0 at earlier picks, or (b,)."""
-        return torch.tensor(self.rows, device=self.left_N.device), self._utilities
+        indices = torch.tensor(self.rows, device=self.left_N.device)
+        decisive = self._utilities
+        if self._with_utilities:
+            decisive = decisive.gather(1, indices[:, None])
+        # NaN is the largest to argmax, too; asking at each pick would wait for a card
+        check_finite(utilities=decisive)
+        return indices, self._utilities
 
 
 def without_earlier(utilities: Tensor, indices: Tensor) -> Tensor:

@@ -57,7 +57,8 @@ def class_anchors(
             weight = far if bool(far.sum() > 0) else torch.ones_like(far)
             weight[picks] = 0  # no row twice, not even among copies
         chosen.append(rows[picks])
-    return torch.cat(chosen) if chosen else torch.zeros(0, dtype=torch.long)
+    positions = torch.cat(chosen) if chosen else torch.zeros(0, dtype=torch.long)
+    return positions.to(embeddings.device)
 
 
 def near_anchors(

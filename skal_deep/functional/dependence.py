@@ -8,7 +8,7 @@ from torch import Tensor
 
 from skal_deep.functional._checks import check_finite
 from skal_deep.functional._picks import Picks
-from skal_deep.functional.information import CHUNK_ELEMENTS
+from skal_deep.functional.information import chunk_elements
 
 # The paper's kernel, a mean of rational quadratic ones, of two different labels. They
 # are always at the same distance, so any radial kernel differs in this number only.
@@ -122,7 +122,7 @@ def dependence(samples: Tensor, kernel: Tensor) -> Tensor:
     """
     n_draws, n, n_classes = samples.shape
     hsic = kernel.new_empty(n)
-    size = max(1, CHUNK_ELEMENTS // (n_draws * n_classes))
+    size = max(1, chunk_elements(samples.device) // (n_draws * n_classes))
     for start in range(0, n, size):
         centred_SF = _center(samples[:, start : start + size])
         hsic_F = (kernel @ centred_SF).mul_(centred_SF).sum(0)
@@ -138,7 +138,8 @@ def _relevance(
     n_probes = probes.shape[1]
     probe_SG = _center(probes)
     single_ND = probe_SG.new_empty(n, n_probes)
-    size = max(1, CHUNK_ELEMENTS // (n_classes * max(n_draws, probe_SG.shape[1])))
+    longest = max(n_draws, probe_SG.shape[1])
+    size = max(1, chunk_elements(samples.device) // (n_classes * longest))
     for start in range(0, n, size):
         cross_FG = _center(samples[:, start : start + size]).T @ probe_SG
         cross_NCDC = cross_FG.square_().reshape(-1, n_classes, n_probes, n_classes)

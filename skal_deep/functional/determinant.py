@@ -102,31 +102,50 @@ def max_det(
         raise ValueError(f"noise={noise} must be above 0, and finite.")
     covariance_DD, variance_N = _given(labeled_features, features, noise)
     length_N = torch.linalg.vector_norm(features, dim=-1).double()
-    toward2 = variance_N.new_zeros(())
+    largest, told = [], []
     for _ in range(batch_size):
-        # No row has a larger variance than the pick: scale * shared is at most 1, and
-        # round-off of shared counts twice. It is independent from pick to pick.
-        longest, largest = (of_N[picks.left_N].max() for of_N in (length_N, variance_N))
-        doubt = 2 * round_off(features) * longest * toward2.sqrt()
-        if doubt > _DOUBT * largest:
-            if features.dtype == torch.float64:
-                raise ValueError(_TOO_CERTAIN.format(noise=noise))
-            indices, utilities = max_det(
-                features.double(),
-                labeled_features.double(),
-                batch_size,
-                noise=noise,
-                with_utilities=with_utilities,
-            )
-            return indices, utilities.to(features.dtype)
-        feature_D = features[picks.take(variance_N)].double()
+        pick = picks.take(variance_N)
+        feature_D = features[pick].double()
         toward_D = covariance_DD @ feature_D
         scale = 1 / (noise + feature_D @ toward_D)
         shared_N = (features @ toward_D.to(features.dtype)).double()
-        variance_N = (variance_N - scale * shared_N.square()).clamp_min(0)
-        covariance_DD -= scale * torch.outer(toward_D, toward_D)
-        toward2 += toward_D.square().sum()
-    return picks.answer()
+        largest.append(variance_N[pick])
+        told.append(toward_D @ toward_D)
+        scaled_D = scale * toward_D
+        variance_N = torch.addcmul(variance_N, shared_N, -scale * shared_N)
+        variance_N.clamp_min_(0)
+        covariance_DD.addr_(toward_D, scaled_D, alpha=-1)
+    # No row has a larger variance than the pick: scale * shared is at most 1, and
+    # round-off of shared counts twice. It is independent from pick to pick. A card that
+    # is asked at the end alone need not be waited for.
+    told_B = torch.stack(told)
+    toward_B = (told_B.cumsum(0) - told_B).clamp_min(0)
+    longest_B = _longest_left(length_N, picks.rows)
+    doubt_B = 2 * round_off(features) * longest_B * toward_B.sqrt()
+    if not (doubt_B > _DOUBT * torch.stack(largest)).any():
+        return picks.answer()
+    if features.dtype == torch.float64:
+        raise ValueError(_TOO_CERTAIN.format(noise=noise))
+    indices, utilities = max_det(
+        features.double(),
+        labeled_features.double(),
+        batch_size,
+        noise=noise,
+        with_utilities=with_utilities,
+    )
+    return indices, utilities.to(features.dtype)
+
+
+def _longest_left(length_N: Tensor, picks: list[int]) -> Tensor:
+    """Return the largest length of what is left before each pick, (b,)."""
+    found = length_N.topk(len(picks))  # of which a pick before takes one at most
+    order, place, before, longest = found.indices.tolist(), 0, set(), []
+    for pick in picks:
+        while order[place] in before:
+            place += 1
+        longest.append(found.values[place])
+        before.add(pick)
+    return torch.stack(longest)
 
 
 def _given(

@@ -6,33 +6,14 @@ import torch
 from torch import Tensor
 
 from skal_deep.functional._checks import check_finite, check_rows, own_generator
-from skal_deep.functional._chunks import chunks
+from skal_deep.functional._chunks import chunks, memory_budget
 from skal_deep.functional._distances import least_sure
 from skal_deep.functional._picks import Picks
 
-# Elements of the largest temporary array: 64 MiB in float32.
+# Elements of the largest temporary array on a processor: 64 MiB in float32.
 _MEMORY_BUDGET = 2**24
 # Candidates drawn for one block of picks.
 _DRAWS_AHEAD = 64
-
-
-def squared_gradient_norms(probas: Tensor, embeddings: Tensor) -> Tensor:
-    """Return ``|p - onehot(argmax p)|^2 |h|^2``, the squared length of each gradient.
-
-    Parameters
-    ----------
-    probas : Tensor of shape (N, C)
-        Class probabilities p.
-    embeddings : Tensor of shape (N, D)
-        Inputs h of the last layer.
-
-    Returns
-    -------
-    norms : Tensor of shape (N,)
-        Squared norms of the gradient of the cross-entropy of the most probable label
-        with respect to the weights of the last layer.
-    """
-    return errors_of_likeliest(probas).square().sum(-1) * embeddings.square().sum(-1)
 
 
 def errors_of_likeliest(probas: Tensor) -> Tensor:
@@ -124,13 +105,20 @@ def badge(
         first_N = _shares_among(norm_N, _Gradients(error_UC, others[1]).norm_N)
     picks.add(int(norm_N.argmax()), first_N)
     nearest_N = gradients.distances(picks.rows)[0]
+    budget = _MEMORY_BUDGET if norm_N.is_cpu else memory_budget(norm_N.device)
     while len(picks.rows) < batch_size:
         shares_N = _shares(nearest_N, picks.left_N)
-        n_ahead = min(batch_size - len(picks.rows), max(1, _MEMORY_BUDGET // n))
+        n_ahead = min(batch_size - len(picks.rows), max(1, budget // n))
         block = _draw_ahead(gradients, shares_N, nearest_N, n_ahead, generator)
-        for pick, distance_N in zip(block, gradients.distances(block), strict=True):
-            picks.add(pick, _shares(nearest_N, picks.left_N))
-            nearest_N = torch.minimum(nearest_N, distance_N)
+        after_KN, before_N = gradients.distances(block), nearest_N
+        for pick, after_N in zip(block, after_KN, strict=True):
+            if with_utilities:
+                picks.add(pick, _shares(before_N, picks.left_N))
+            before_N = torch.minimum(before_N, after_N, out=after_N)
+        if not with_utilities:
+            n_left = n - len(picks.rows)
+            picks.add_all(block, _shares_of(block, nearest_N, after_KN[:-1], n_left))
+        nearest_N = before_N.clone()  # what it is a row of is large
     return picks.answer()
 
 
@@ -158,23 +146,24 @@ class _Gradients:
     def distances(self, rows: list[int], among: list[int] | None = None) -> Tensor:
         """Return squared distances of some rows to all, or to some others."""
         error, embedding, norm = self._error_NC, self._embedding_ND, self.norm_N
+        at_K = torch.tensor(rows, device=norm.device)
+        own_K = torch.arange(len(rows), device=norm.device)
         if among is not None:
-            error, embedding, norm = error[among], embedding[among], norm[among]
-        squared = self._error_NC[rows] @ error.T
-        squared *= self._embedding_ND[rows] @ embedding.T
-        squared.mul_(-2).add_(norm).add_(self.norm_N[rows, None])
+            among_M = torch.tensor(among, device=norm.device)
+            error, embedding, norm = error[among_M], embedding[among_M], norm[among_M]
+        squared = self._error_NC[at_K] @ error.T
+        squared *= self._embedding_ND[at_K] @ embedding.T
+        squared.mul_(-2).add_(norm).add_(self.norm_N[at_K, None])
         if among is None:  # nothing to be sure of
-            squared[range(len(rows)), rows] = math.inf
+            squared[own_K, at_K] = math.inf
         sure = least_sure(error) + least_sure(embedding)
         is_close = squared < sure * norm
         if is_close.any():
             row_L, other_L = is_close.nonzero().T
-            row_L = torch.tensor(rows, device=norm.device)[row_L]
-            if among is not None:
-                other_L = torch.tensor(among, device=norm.device)[other_L]
-            squared[is_close] = self._by_differences(row_L, other_L)
+            far_L = other_L if among is None else among_M[other_L]
+            squared[row_L, other_L] = self._by_differences(at_K[row_L], far_L)
         if among is None:
-            squared[range(len(rows)), rows] = 0
+            squared[own_K, at_K] = 0
         return squared.clamp_min_(0)
 
     def _by_differences(self, left_L: Tensor, right_L: Tensor) -> Tensor:
@@ -200,9 +189,22 @@ class _Gradients:
 def _shares(weight_N: Tensor, left_N: Tensor) -> Tensor:
     """Return weights of what is left as probabilities; uniform if they are all 0."""
     weight_N = torch.where(left_N, weight_N, 0.0)
-    if not weight_N.any():
-        weight_N = left_N.to(weight_N.dtype)
+    weight_N = torch.where(weight_N.any(), weight_N, left_N.to(weight_N.dtype))
     return weight_N / weight_N.sum()
+
+
+def _shares_of(
+    block: list[int], first_N: Tensor, later_KN: Tensor, n_left: int
+) -> Tensor:
+    """Return the share that each pick of a block has in the weights before it, (b,).
+
+    Weights are 0 at earlier picks. If they are all 0, the block is a single pick.
+    """
+    pick_B = torch.tensor(block, device=first_N.device)
+    total_B = torch.cat([first_N.sum()[None], later_KN.sum(1)])
+    later_K = later_KN.gather(1, pick_B[1:, None])[:, 0]
+    weight_B = torch.cat([first_N[pick_B[:1]], later_K])
+    return torch.where(total_B > 0, weight_B / total_B, 1 / n_left)
 
 
 def _shares_among(weight_N: Tensor, weight_U: Tensor) -> Tensor:
@@ -231,10 +233,10 @@ def _draw_ahead(
     drawn = _draw(shares_N, n_ahead, generator)
     accept = torch.rand(n_ahead, dtype=torch.float64, generator=generator).tolist()
     picks = drawn[:1]
-    stale_A = nearest_N[drawn].double()
+    stale_A = nearest_N[drawn].double().cpu()
     if n_ahead == 1 or not float(stale_A[0]) > 0:  # nothing but copies left: uniform
         return picks
-    between_AA = gradients.distances(drawn, among=drawn).double()
+    between_AA = gradients.distances(drawn, among=drawn).double().cpu()
     new_A = torch.minimum(stale_A, between_AA[0])
     for i in range(1, n_ahead):
         if len(picks) == n_picks:

@@ -7,14 +7,25 @@ from torch import Tensor
 from skal_deep._compiled import are_compiled
 from skal_deep._threads import for_each_part
 from skal_deep.functional._checks import check_finite
-from skal_deep.functional._chunks import slices
+from skal_deep.functional._chunks import memory_budget, slices
 
 # Elements of a temporary array: 2 MiB in float32, which a processor's cache holds.
-CHUNK_ELEMENTS = 2**19
+_IN_CACHE = 2**19
 # Elements that take longer, about a millisecond, than to start a thread.
 _WORTH_A_THREAD = 2**20
 # Threads with which torch takes logarithms as fast as numpy with its one.
 _WORTH_OF_NUMPY = 3
+
+
+def chunk_elements(device: torch.device) -> int:
+    """Return how many elements a temporary array of predictions may have.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the array is to be.
+    """
+    return _IN_CACHE if device.type == "cpu" else memory_budget(device)
 
 
 def entropy(probas: Tensor) -> Tensor:
@@ -64,7 +75,9 @@ def _log_(positive: Tensor) -> Tensor:
     return positive
 
 
-def divergence(weight_R: Tensor, proba_RNC: Tensor) -> Tensor:
+def divergence(
+    weight_R: Tensor | None, proba_RNC: Tensor, *, is_positive: bool = False
+) -> Tensor:
     """Return how far weighted distributions lie apart (Jensen-Shannon divergence).
 
     ``H[sum_r w_r p_r] - sum_r w_r H[p_r]``, by a compiled loop for float32 on the
@@ -72,10 +85,13 @@ def divergence(weight_R: Tensor, proba_RNC: Tensor) -> Tensor:
 
     Parameters
     ----------
-    weight_R : Tensor of shape (R,)
-        Weights w, with sum 1.
+    weight_R : Tensor of shape (R,) or None
+        Weights w, with sum 1; ``None`` are equal ones.
     proba_RNC : Tensor of shape (R, N, C)
         Distributions p over C classes, R of them for each row.
+    is_positive : bool, default=False
+        Whether the caller is sure that nothing is below 0 or no number. A card is then
+        not waited for.
 
     Returns
     -------
@@ -88,6 +104,8 @@ def divergence(weight_R: Tensor, proba_RNC: Tensor) -> Tensor:
         from skal_deep.functional import _loops
 
         divergence_N = proba_RNC.new_empty(n)
+        if weight_R is None:
+            weight_R = proba_RNC.new_full((n_rows,), 1 / n_rows)
         tensors = weight_R, proba_RNC.contiguous(), divergence_N
         weight, proba, out = (tensor.numpy() for tensor in tensors)
         size = max(1, _WORTH_A_THREAD // max(1, n_rows * n_classes))
@@ -97,16 +115,41 @@ def divergence(weight_R: Tensor, proba_RNC: Tensor) -> Tensor:
 
         for_each_part(slices(n, size), lambda: work_on, proba_RNC.device)
         return divergence_N.clamp_min_(0)  # rounding can go below
+    is_quick = is_positive or not proba_RNC.is_cpu
+    divergence_N = _by_chunks(weight_R, proba_RNC, is_quick)
+    if is_quick and not (is_positive or divergence_N.isfinite().all()):
+        divergence_N = _by_chunks(weight_R, proba_RNC, False)  # round-off below 0
+    return divergence_N.clamp_min_(0)
+
+
+def _by_chunks(
+    weight_R: Tensor | None, proba_RNC: Tensor, are_positive: bool
+) -> Tensor:
+    """Return divergences, a chunk of columns at a time.
+
+    Of positive numbers ``p log p`` takes one way to memory and back in place of three.
+    """
+    n_rows, n, n_classes = proba_RNC.shape
     proba_RF = proba_RNC.reshape(n_rows, n * n_classes)
     divergence_F = proba_RF.new_empty(n * n_classes)
-    size = max(1, CHUNK_ELEMENTS // n_rows)
+    size = max(1, chunk_elements(proba_RF.device) // n_rows)
     scratch_Rf = proba_RF.new_empty(n_rows, min(size, len(divergence_F)))
-    for start in range(0, len(divergence_F), size):
-        chunk_Rf = proba_RF[:, start : start + size]
-        expected_f = weight_R @ plogp(chunk_Rf, scratch_Rf[:, : chunk_Rf.shape[1]])
-        mean_f = weight_R @ chunk_Rf
-        divergence_F[start : start + size] = expected_f + torch.special.entr(mean_f)
-    return divergence_F.reshape(n, n_classes).sum(-1).clamp_min_(0)
+    for part in slices(len(divergence_F), size):
+        chunk_Rf = proba_RF[:, part]
+        entropy_f = torch.special.entr(_average(weight_R, chunk_Rf))
+        logs_Rf = scratch_Rf[:, : chunk_Rf.shape[1]]
+        if are_positive:
+            torch.special.entr(chunk_Rf, out=logs_Rf)
+            torch.sub(entropy_f, _average(weight_R, logs_Rf), out=divergence_F[part])
+        else:
+            expected_f = _average(weight_R, plogp(chunk_Rf, logs_Rf))
+            torch.add(expected_f, entropy_f, out=divergence_F[part])
+    return divergence_F.reshape(n, n_classes).sum(-1)
+
+
+def _average(weight_R: Tensor | None, values_Rf: Tensor) -> Tensor:
+    """Return weighted means, (f,)."""
+    return values_Rf.mean(0) if weight_R is None else weight_R @ values_Rf
 
 
 def predictive_entropy(samples: Tensor) -> Tensor:
@@ -145,6 +188,9 @@ def bald(samples: Tensor) -> Tensor:
     N. Houlsby, F. Huszár, Z. Ghahramani, M. Lengyel. Bayesian Active Learning for
     Classification and Preference Learning. arXiv:1112.5745, 2011.
     """
-    check_finite(samples=samples)
-    n_draws = len(samples)
-    return divergence(samples.new_full((n_draws,), 1 / n_draws), samples)
+    if samples.is_cpu:
+        check_finite(samples=samples)
+    scores = divergence(None, samples)
+    if not samples.is_cpu and not scores.isfinite().all():
+        check_finite(samples=samples)  # a look at all of them takes as long as the rest
+    return scores

@@ -16,7 +16,7 @@ from skal_deep.functional._configurations import (
     principal_directions,
 )
 from skal_deep.functional._picks import Picks
-from skal_deep.functional.information import CHUNK_ELEMENTS, bald, divergence
+from skal_deep.functional.information import bald, chunk_elements, divergence
 
 # Share of log S at which S draws are used up: a published run with S = 100 gets there
 # with its eighth pick, and chooses by round-off from then on.
@@ -89,6 +89,8 @@ def batch_bald(
     check_finite(samples=samples)
     if samples.dtype.itemsize < 4:  # weights need more digits
         samples = samples.float()
+    if not samples.is_cpu:
+        samples = samples.clamp_min(0)  # which round-off may be below
     with threads_over_parts(samples.device):
         return _greedy(
             samples,
@@ -212,7 +214,7 @@ class _Gains:
         """Return ``I(y; w)`` under the mean weights of the configurations."""
         if known.is_exact:  # it is the prior 1/S
             return self.bald_N
-        return divergence(known.pi_M @ known.weight_MS, self._samples_SNC)
+        return _divergence(known.pi_M @ known.weight_MS, self._samples_SNC)
 
 
 def _told(
@@ -241,7 +243,7 @@ def _told(
             shape = len(weight_MS), *chunk_SnC.shape[1:]
             mean_MnC = scratch[: math.prod(shape)].view(shape)
             torch.mm(weight_MS, chunk_SnC.flatten(1), out=mean_MnC.flatten(1))
-            told_N[part] = divergence(pi_M, mean_MnC)
+            told_N[part] = _divergence(pi_M, mean_MnC)
 
         return work_on
 
@@ -249,6 +251,15 @@ def _told(
     return told_N
 
 
+def _divergence(weight_R: Tensor, proba_RNC: Tensor) -> Tensor:
+    """Return the divergence of samples that were checked, or of means of them."""
+    return divergence(weight_R, proba_RNC, is_positive=not proba_RNC.is_cpu)
+
+
 def _n_in_a_chunk(weight_MS: Tensor, samples_SNC: Tensor) -> int:
-    """Return for how many rows a processor's cache holds the mean predictions."""
-    return CHUNK_ELEMENTS // (len(weight_MS) * samples_SNC.shape[2])
+    """Return for how many rows there is room for the mean predictions.
+
+    On a processor that is its cache.
+    """
+    n_elements = chunk_elements(samples_SNC.device)
+    return n_elements // (len(weight_MS) * samples_SNC.shape[2])

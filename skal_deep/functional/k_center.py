@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
 from skal_deep._compiled import are_compiled
 from skal_deep.functional._checks import check_batch_size, check_rows
@@ -19,8 +20,11 @@ from skal_deep.functional.neighbors import nearest_centers
 _N_FIRST_CENTERS = 192
 # Numbers of so few points that all their distances are computed: 2,048 rows of 64.
 _FEW_NUMBERS = 2**17
-# Points among which picks are made before others are looked at.
-_FRONT_SIZE = 512
+# Points among which picks are made before others are looked at: on a processor, and
+# elsewhere, where a look at many takes no longer than one at few.
+_FRONT_SIZE, _LARGE_FRONT_SIZE = 512, 8192
+# Picks that are made on a card between two reads of what they are.
+_PICKS_A_READ = 64
 
 
 def k_center_greedy(
@@ -202,7 +206,8 @@ def _farthest_first(
             new_L = nearest(front.at(late_L), centers.at(slice(n_seen, n_centers)))
             distance_F[late_L] = torch.minimum(distance_F[late_L], new_L)
         n_left = n_picks - len(picks)
-        new, squared = _picks_in_front(front, front_F, distance_F, outside, n_left)
+        pick_from = _picks_in_front if bound_N.is_cpu else _picks_in_front_unread
+        new, squared = pick_from(front, front_F, distance_F, outside, n_left)
         centers.add(front.at(new))
         picks += front_F[new].tolist()
         distances += map(math.sqrt, squared)
@@ -241,10 +246,11 @@ def _front(bound_N: Tensor) -> tuple[Tensor, tuple[float, int]]:
 
     The latter comes with its lowest position, which decides a tie.
     """
-    if len(bound_N) <= _FRONT_SIZE:
+    size = _FRONT_SIZE if bound_N.is_cpu else _LARGE_FRONT_SIZE
+    if len(bound_N) <= size:
         everyone = torch.arange(len(bound_N), device=bound_N.device)
         return everyone, (-math.inf, len(bound_N))
-    largest_F = torch.topk(bound_N, _FRONT_SIZE).indices
+    largest_F = torch.topk(bound_N, size).indices
     front_F = torch.cat([largest_F, bound_N.argmax()[None]]).unique()
     rest_N = bound_N.index_fill(0, front_F, -math.inf)
     at = int(rest_N.argmax())
@@ -276,6 +282,57 @@ def _picks_in_front(
         torch.minimum(distance_F, to_pick_F, out=distance_F)
         distance_F[at] = -math.inf
     return picks, squared
+
+
+def _picks_in_front_unread(
+    front: Points,
+    front_F: Tensor,
+    distance_F: Tensor,
+    outside: tuple[float, int],
+    n_picks: int,
+) -> tuple[list[int], list[float]]:
+    """Return what :func:`_picks_in_front` does, for a card that is seldom waited for.
+
+    Many picks are made before it is asked what they are. Those after the last one that
+    the front decides are taken back. All distances are differences: to look for the few
+    products that are close to round-off would be another wait.
+    """
+    picks: list[int] = []
+    squared: list[float] = []
+    while len(picks) < n_picks:
+        before_F, n_ahead = distance_F.clone(), min(_PICKS_A_READ, n_picks - len(picks))
+        at_A = front_F.new_empty(n_ahead)
+        farthest_A = distance_F.new_empty(n_ahead)
+        for step in range(n_ahead):
+            one = slice(step, step + 1)
+            torch.max(distance_F, 0, True, out=(farthest_A[one], at_A[one]))
+            _add_center(front, at_A[one], distance_F)
+        found = zip(
+            at_A.tolist(), farthest_A.tolist(), front_F[at_A].tolist(), strict=True
+        )
+        n_before = len(picks)
+        for at, farthest, row in found:
+            if (-farthest, row) > (-outside[0], outside[1]):
+                break
+            picks.append(at)
+            squared.append(farthest)
+        n_decided = len(picks) - n_before
+        if n_decided < n_ahead:
+            distance_F.copy_(before_F)
+            for step in range(n_decided):
+                _add_center(front, at_A[step : step + 1], distance_F)
+            break
+    return picks, squared
+
+
+def _add_center(front: Points, at_1: Tensor, distance_F: Tensor) -> None:
+    """Bring squared distances to the nearest centre up to date with one more."""
+    center_KD = front.rows_ND.index_select(0, at_1)
+    squared_FD = mse_loss(
+        front.rows_ND, center_KD.expand_as(front.rows_ND), reduction="none"
+    )
+    torch.minimum(distance_F, squared_FD.sum(-1), out=distance_F)
+    distance_F.index_fill_(0, at_1, -math.inf)
 
 
 def _distances_before(points: _Pool, centers: Points, picks: Tensor) -> Tensor:

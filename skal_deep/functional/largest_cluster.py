@@ -2,8 +2,10 @@
 
 import torch
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
 from skal_deep.functional._checks import check_rows
+from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import Points, amid, round_off
 from skal_deep.functional._picks import Picks
 from skal_deep.functional.neighbors import nearest_centers
@@ -71,9 +73,9 @@ def lcmd(
             nearest_N = candidates.nearest_N
             utility_N = torch.where(candidates.owner_N == largest, nearest_N, 0.0)
             # sizes are never negative, so a cluster without candidates comes last
-            is_open_K = torch.zeros_like(size_K, dtype=torch.bool)
-            is_open_K[candidates.owner_N[picks.left_N]] = True
-            chosen = torch.where(is_open_K, size_K, -1.0).argmax()
+            n_left_K = torch.zeros_like(size_K, dtype=torch.int64)
+            n_left_K.scatter_add_(0, candidates.owner_N, picks.left_N.to(torch.int64))
+            chosen = torch.where(n_left_K > 0, size_K, -1.0).argmax()
             is_choice_N = picks.left_N & (candidates.owner_N == chosen)
             pick = int(torch.where(is_choice_N, nearest_N, -1.0).argmax())
         picks.add(pick, utility_N)
@@ -101,8 +103,11 @@ class Clusters:
         """Add a centre; points that are closer to it than to theirs change over.
 
         A product finds those that may be closer, round-off taken off; differences tell
-        which are.
+        which are. On a card all are differences, which takes less than to wait for it.
         """
+        if not self._low_N.is_cpu:
+            self._add_by_differences(center_D, name)
+            return
         moved_D = center_D - self._points.origin_D
         low_N = torch.addmv(self._low_N, self._points.moved_ND, moved_D, alpha=-2)
         low_N += moved_D.square().sum() * (1 - round_off(moved_D))
@@ -113,7 +118,20 @@ class Clusters:
         self.owner_N[closer_B] = name
         self.nearest_N[closer_B] = distance_B[is_closer_B]
 
+    def _add_by_differences(self, center_D: Tensor, name: int) -> None:
+        """Add a centre by the distances of all points."""
+        rows_ND = self._points.rows_ND
+        for part in chunks(len(rows_ND), rows_ND.shape[1], rows_ND.device):
+            some_BD, nearest_B = rows_ND[part], self.nearest_N[part]
+            squared_BD = mse_loss(
+                some_BD, center_D.expand_as(some_BD), reduction="none"
+            )
+            distance_B = squared_BD.sum(-1)
+            self.owner_N[part].masked_fill_(distance_B < nearest_B, name)
+            torch.minimum(nearest_B, distance_B, out=nearest_B)
+
     def sizes(self, n_clusters: int) -> Tensor:
         """Return the sum of squared distances in each cluster."""
-        size_K = torch.zeros(n_clusters, dtype=torch.float64).to(self.owner_N.device)
-        return size_K.index_add_(0, self.owner_N, self.nearest_N.double())
+        distance_N = self.nearest_N.double()
+        size_K = distance_N.new_zeros(n_clusters)
+        return size_K.index_add_(0, self.owner_N, distance_N)

@@ -80,7 +80,7 @@ def spread_labels(
         of_class = rows[labels == c].numpy(force=True)
         source[of_class] = 1 / len(of_class)
         signals_NC[:, c] = torch.as_tensor(cg(system, source, rtol=_TOLERANCE)[0])
-    return signals_NC.clamp_min(0)
+    return signals_NC.clamp_min(0).to(labels.device)
 
 
 def propagated_labels(

@@ -1,7 +1,12 @@
 """Which code is the user's: what is neither installed nor Python's nor ours."""
 
+import csv
 import sys
 import sysconfig
+from base64 import urlsafe_b64encode
+from contextlib import suppress
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -41,7 +46,46 @@ def is_own_file(file: str) -> bool:
     path = Path(file)
     if _INSTALLED & set(path.parts):
         return False
-    return not any(path.resolve().is_relative_to(folder) for folder in _ELSEWHERE)
+    path = path.resolve()
+    if any(path.is_relative_to(folder) for folder in _ELSEWHERE):
+        return False
+    return not _is_as_installed(path)
+
+
+def _is_as_installed(path: Path) -> bool:
+    """Return whether an installer put a file where it is, as ``pip --target`` does.
+
+    It keeps a list of what it put there, with digests: a file that was edited since is
+    the user's.
+    """
+    for folder in path.parents:
+        installed = _installed_in(folder, _changed_at(folder))
+        if installed and (told := installed.get(path.relative_to(folder).as_posix())):
+            return told == _digest(path, _changed_at(path))
+    return False
+
+
+@cache
+def _installed_in(folder: Path, changed_at: int) -> dict[str, str]:  # noqa: ARG001
+    """Return the digests of files that an installer put into a folder, by name."""
+    found: dict[str, str] = {}
+    for record in folder.glob("*.dist-info/RECORD"):
+        with suppress(OSError), record.open(encoding="utf-8", newline="") as lines:
+            found |= {line[0]: line[1] for line in csv.reader(lines) if len(line) > 1}
+    return found
+
+
+@cache
+def _digest(path: Path, changed_at: int) -> str:  # noqa: ARG001
+    """Return the digest of a file as an installer writes it."""
+    digest = urlsafe_b64encode(sha256(path.read_bytes()).digest())
+    return "sha256=" + digest.decode().rstrip("=")
+
+
+def _changed_at(path: Path) -> int:
+    with suppress(OSError):
+        return path.stat().st_mtime_ns
+    return 0
 
 
 def module_of(function: FunctionType) -> str:

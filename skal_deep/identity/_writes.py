@@ -7,6 +7,7 @@ of them is the statement that gives them their first value, as it stands in the 
 import ast
 import functools
 import inspect
+import linecache
 import sys
 import textwrap
 import tokenize
@@ -274,10 +275,31 @@ def _module_trees(module: str) -> list[ast.Module]:
     return [tree for text in reversed(texts) if (tree := _tree(text)) is not None]
 
 
+class _This:
+    """Code as a key: this one, for equal code may have other defaults in its source."""
+
+    def __init__(self, code: CodeType):
+        self.code = code
+
+    def __hash__(self) -> int:
+        return id(self.code)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _This) and self.code is other.code
+
+
 def _parsed(code: CodeType) -> ast.Module | None:
     """Return the source of code as a tree; ``None`` where it cannot be read."""
+    return _read(_This(code))
+
+
+@functools.lru_cache(maxsize=1024)
+def _read(this: _This) -> ast.Module | None:
+    file = this.code.co_filename
+    if file.startswith("<") and file not in linecache.cache:
+        return None  # inspect would look through all modules first, and then say so
     try:
-        return _tree(textwrap.dedent(inspect.getsource(code)))
+        return _tree(textwrap.dedent(inspect.getsource(this.code)))
     except (OSError, TypeError, SyntaxError, tokenize.TokenError):
         return None
 

@@ -108,10 +108,23 @@ class CoupledDropout:
         """Names of the layers that have run."""
         return {name for _, name, _ in self._masks}
 
-    def use(self, draw: int) -> None:
-        """Apply the masks of this draw from now on."""
+    def use(self, draw: int, calls: Mapping[str, int] | None = None) -> None:
+        """Apply the masks of this draw from now on.
+
+        Parameters
+        ----------
+        draw : int
+            Its number.
+        calls : mapping of str to int, optional
+            How often layers have run in its pass before; ``None`` is a new pass.
+        """
         self._draw = draw
         self.start_pass()
+        self._calls.update(calls or {})
+
+    def name(self, layer: nn.Module) -> str:
+        """Return the name of a layer."""
+        return self._names.get(layer, "")
 
     def drop_only(self, name: str | None) -> None:
         """Let no layer drop but the one of this name; ``None`` is all of them."""
@@ -130,9 +143,7 @@ class CoupledDropout:
         shape = [1, *x.shape[1:]]
         if isinstance(layer, _PER_CHANNEL):
             shape[2:] = [1] * (x.ndim - 2)
-        return self.named_mask(
-            self._names.get(layer, ""), dropout_rate(layer), x, tuple(shape)
-        )
+        return self.named_mask(self.name(layer), dropout_rate(layer), x, tuple(shape))
 
     def named_mask(
         self, name: str, p: float, x: Tensor, shape: tuple[int, ...]
@@ -144,7 +155,9 @@ class CoupledDropout:
             place = int.from_bytes(name.encode(), "big")
             generator = draw_generator(self._seed, self._draw, key[2], place)
             noise = torch.rand(shape, generator=generator)
-            self._masks[key] = (noise >= p).to(x.device, x.dtype)
+            # small enough for a card to take it without a wait
+            kept = (noise >= p).to(x.dtype)
+            self._masks[key] = kept.to(x.device, non_blocking=True)
         mask = self._masks[key]
         if mask.shape != shape:
             raise ValueError(
@@ -160,7 +173,7 @@ class CoupledDropout:
     def __call__(self, layer: _DropoutNd, _inputs: Any, output: Tensor) -> Tensor:
         """Drop units of the output; a forward hook of a layer in eval mode."""
         mask, p = self.mask(layer, output), layer.p
-        if self._only not in (None, self._names.get(layer)):
+        if self._only not in (None, self.name(layer)):
             return output
         if isinstance(layer, _ALPHA):
             scale = 1 / math.sqrt((1 - p) * (1 + p * _SELU_FLOOR**2)) if p < 1 else 0.0
@@ -232,14 +245,27 @@ def in_train_mode(parts: Iterable[nn.Module]) -> None:
 
 @contextmanager
 def eval_mode(module: nn.Module) -> Iterator[None]:
-    """Put a module in eval mode for a while."""
+    """Put a module in eval mode for a while.
+
+    Encoders do not nest padded rows meanwhile: hooks, and with them draws, embeddings
+    and gradients, do not get along with nested tensors.
+    """
     with one_thread_at_a_time():
         flags = [(part, part.training) for part in module.modules()]
+        nesting = [
+            (part, part.use_nested_tensor)
+            for part in module.modules()
+            if isinstance(part, nn.TransformerEncoder)
+        ]
 
         def restore() -> None:
             for part, training in flags:
                 part.training = training
+            for encoder, use in nesting:
+                encoder.use_nested_tensor = use
 
         with put_back(restore):
+            for encoder, _ in nesting:
+                encoder.use_nested_tensor = False
             module.eval()
             yield

@@ -59,6 +59,9 @@ def isolated_rng(seed: int | None = None) -> Iterator[None]:
     when an exception passes. Threads wait for one another: two blocks at a time would
     draw from each other's seeds and put back each other's states.
 
+    An exception finds torch's modes as they were, too: Ctrl-C may hit a
+    ``torch.no_grad`` inside where it begins or ends, and leave it on.
+
     Parameters
     ----------
     seed : int or None, default=None
@@ -80,7 +83,21 @@ def isolated_rng(seed: int | None = None) -> Iterator[None]:
         with put_back(restore):
             if seed is not None:
                 seed_all(seed)
-            yield
+            with _same_modes():
+                yield
+
+
+@contextmanager
+def _same_modes() -> Iterator[None]:
+    """Give torch the modes of this thread back when an exception passes."""
+    gradients, n_modes = torch.is_grad_enabled(), torch._C._len_torch_function_stack()
+    try:
+        yield
+    except BaseException:
+        while torch._C._len_torch_function_stack() > n_modes:
+            torch._C._pop_torch_function_stack()
+        torch.set_grad_enabled(gradients)
+        raise
 
 
 def seed_all(seed: int) -> None:

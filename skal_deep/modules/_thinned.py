@@ -1,6 +1,7 @@
 """Draws as thinner nets: what a mask drops is not computed."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
+from skal_deep.functional._chunks import memory_budget, slices
 from skal_deep.modules._chain import FLATTEN, WEIGHTED, Step, late_dropout
 from skal_deep.modules._dropout import CoupledDropout, dropout_layers
 from skal_deep.modules._layout import ChannelsLast, channels_last
@@ -28,6 +30,9 @@ class ThinnedDraws:
     between two dropout layers costs a quarter. What comes before the first dropout is
     computed once, with the operations after it that commute with it (ReLU, pooling).
     With dropout right before the last layer, all draws are one matrix product.
+
+    On a card many small products take longer than one large one: there, draws are whole
+    passes, of all rows of many draws at once.
 
     Parameters
     ----------
@@ -51,7 +56,7 @@ class ThinnedDraws:
             raise ValueError(f"{name} has dropout inside of layers.")
         source, chain = nodes[ours[0]].all_input_nodes[0], nodes[ours[0] : -1]
         for node, before in zip([*chain, nodes[-1]], [source, *chain], strict=True):
-            if node.all_input_nodes != [before] or node.args[0] is not before:
+            if node.all_input_nodes != [before] or node.args[:1] != (before,):
                 raise ValueError(f"{name} is no chain after its first dropout.")
         steps = [Step(node, module) for node in chain]
         if not all(step.is_known for step in steps) or steps[-1].kind not in WEIGHTED:
@@ -89,9 +94,37 @@ class ThinnedDraws:
             if len(self._steps) == 2 and self._steps[1].kind is nn.Linear:
                 yield from self._heads(source, masks, n_draws)
                 return
+            if _folds(source):
+                yield from self._folded(source, masks, n_draws)
+                return
             for draw in range(n_draws):
                 masks.use(draw)
                 yield self._thin_pass(source, masks)
+
+    def _folded(
+        self, source: Tensor, masks: CoupledDropout, n_draws: int
+    ) -> Iterator[Tensor]:
+        """Yield the outputs of draws, whose rows go through the chain together."""
+        # as many draws as keep what goes in and what comes out of a layer small
+        size = max(1, memory_budget(source.device) // (8 * max(1, source.numel())))
+        for draws in slices(n_draws, size):
+            x, n_together = source, draws.stop - draws.start
+            calls: Counter[str] = Counter()
+            for step in self._steps:
+                if step.drops:
+                    kept = []
+                    for draw in range(draws.start, draws.stop):
+                        masks.use(draw, calls)
+                        kept.append(masks.mask(step.layer, x))
+                    calls[masks.name(step.layer)] += 1
+                    mask = torch.stack(kept) * _scale(step.layer)
+                    x_SN = x[None] if x is source else x.unflatten(0, (n_together, -1))
+                    x = (x_SN * mask).flatten(0, 1)
+                elif step.kind in WEIGHTED:
+                    x = _apply(step.layer, x, step.layer.weight, step.layer.bias)
+                else:
+                    x = step(x)
+            yield from x.unflatten(0, (n_together, -1)).unbind(0)
 
     def _run_before(self, x: Tensor) -> Tensor:
         """Run what comes before the first dropout."""
@@ -171,7 +204,9 @@ class ThinnedDraws:
                 kept.append(masks.mask(dropout, source[:1]) * _scale(dropout))
             weight = (torch.stack(kept) * last.weight).flatten(0, 1)
             output = (source @ weight.T).unflatten(1, (len(kept), -1))
-            yield from (output if last.bias is None else output + last.bias).unbind(1)
+            if last.bias is not None:  # which under autocast is of another precision
+                output += last.bias.to(output.dtype)
+            yield from output.unbind(1)
 
 
 def draw_passes(module: nn.Module) -> ThinnedDraws | SharedPrefix:
@@ -196,6 +231,11 @@ def draw_passes(module: nn.Module) -> ThinnedDraws | SharedPrefix:
         return ThinnedDraws(module)
     except ValueError:
         return SharedPrefix(module)
+
+
+def _folds(source: Tensor) -> bool:
+    """Return whether rows of all draws at once take less than thin passes."""
+    return not source.is_cpu
 
 
 def _scale(dropout: Any) -> float:

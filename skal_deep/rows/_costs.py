@@ -41,10 +41,7 @@ def affordable(cost: NDArray[np.float64] | None, budget: Any) -> NDArray[np.bool
     budget : float
         What labels may cost together.
     """
-    if cost is None:
-        raise ValueError("budget is what labels may cost together: pass cost, too.")
-    if isinstance(budget, bool) or not isinstance(budget, int | float | np.number):
-        raise TypeError(f"budget must be a number, not {budget!r}.")
+    cost = _priced(cost, budget)
     within: NDArray[np.bool_] = cost <= float(budget) * (1 + _ROUND_OFF)
     if not within.any():
         raise ValueError(
@@ -52,6 +49,34 @@ def affordable(cost: NDArray[np.float64] | None, budget: Any) -> NDArray[np.bool
             f"{cost.min():g}."
         )
     return within
+
+
+def check_budget(cost: NDArray[np.float64] | None, budget: Any) -> None:
+    """Raise unless a budget of each round buys any label, so that no round is empty.
+
+    Parameters
+    ----------
+    cost : ndarray of shape (n_rows,) or None
+        Costs of all rows that may be labelled.
+    budget : float
+        What the labels of a round may cost together.
+    """
+    dearest = _priced(cost, budget).max()
+    if not dearest <= float(budget) * (1 + _ROUND_OFF):
+        raise ValueError(
+            f"budget={budget} is what the labels of each query may cost, and must buy "
+            f"any of them: the dearest costs {dearest:g}. Raise the budget, or leave "
+            "such rows out."
+        )
+
+
+def _priced(cost: NDArray[np.float64] | None, budget: Any) -> NDArray[np.float64]:
+    """Return the costs, if there are any, and the budget is a number."""
+    if cost is None:
+        raise ValueError("budget is what labels may cost together: pass cost, too.")
+    if isinstance(budget, bool) or not isinstance(budget, int | float | np.number):
+        raise TypeError(f"budget must be a number, not {budget!r}.")
+    return cost
 
 
 def n_within(cost: NDArray[np.float64], budget: float) -> int:

@@ -11,14 +11,20 @@
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _get_feature_names, _num_samples
 
+from skal_deep._threads import for_each_part
+from skal_deep.functional._chunks import slices
+
 NUMBERS = "biuf"  # kinds of types of numbers
 # A guess for a text, or a name of a file.
 _BYTES_OF_OBJECT = 2**12
+# Bytes that take longer to copy than a thread takes to start.
+_BYTES_OF_A_THREAD = 2**22
 
 
 class RowDict(dict[str, NDArray[Any]]):
@@ -93,8 +99,7 @@ def n_rows(X: Any) -> int:
 def take(X: Any, rows: Any) -> Any:
     """Return some rows, by positions, a mask or a slice."""
     if is_numbers(X) and isinstance(rows, np.ndarray) and rows.dtype.kind == "i":
-        # what X[rows] is, a third faster for short rows
-        return native(X.take(rows, axis=0))
+        return native(_taken(X, rows))
     if is_numbers(X):
         return native(X[rows])
     if isinstance(X, np.ndarray | RowDict) or issparse(X):
@@ -104,6 +109,23 @@ def take(X: Any, rows: Any) -> Any:
     if rows.dtype == bool:
         rows = np.flatnonzero(rows)
     return _safe_indexing(X, rows)
+
+
+def _taken(X: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
+    """Return ``X[rows]``, a third faster for short rows, and by threads for many."""
+    n_bytes = len(rows) * row_bytes(X)
+    is_inside = n_bytes > _BYTES_OF_A_THREAD and 0 <= rows.min() <= rows.max() < len(X)
+    if not is_inside:
+        return X.take(rows, axis=0)
+    taken = np.empty((len(rows), *X.shape[1:]), X.dtype)
+    size = max(1, _BYTES_OF_A_THREAD // max(1, row_bytes(X)))
+
+    def work_on(part: slice) -> None:
+        # without "clip", which changes nothing here, it would copy twice
+        X.take(rows[part], axis=0, out=taken[part], mode="clip")
+
+    for_each_part(slices(len(rows), size), lambda: work_on, torch.device("cpu"))
+    return taken
 
 
 def native(numbers: NDArray[Any]) -> NDArray[Any]:

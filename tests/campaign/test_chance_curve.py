@@ -8,6 +8,7 @@ import pytest
 from skal_deep.campaign import Campaign
 
 
+@pytest.mark.slow
 def test_both_curves_are_judged_on_all_control_labels(digits):
     played = digits(500, budget=200, control_share=0.3)
     played.play(4, batch_size=40)
@@ -25,6 +26,7 @@ def test_both_curves_are_judged_on_all_control_labels(digits):
     assert "these labels, not the strategy" in str(table)
 
 
+@pytest.mark.slow
 def test_no_control_label_is_judged_by_a_model_that_saw_it(digits):
     """With labels that are noise, a model that saw them would be right."""
     from sklearn.neighbors import KNeighborsClassifier
@@ -52,6 +54,7 @@ def test_it_needs_classes_and_some_labels(digits, tmp_path):
         numbers.chance_curve()
 
 
+@pytest.mark.slow
 def test_the_command_prints_it(digits, capsys):
     from skal_deep import cli
 

@@ -42,6 +42,7 @@ def answer(tmp_path):
     return write
 
 
+@pytest.mark.slow
 def test_the_afternoon(images, run, answer, tmp_path):
     pictures = images(60).campaign.path.parent / "photos"
     y = load_digits().target
@@ -278,6 +279,7 @@ def test_a_target_is_one_of_the_error(digits, run):
     assert "target is an error rate" in err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="names of files are bytes on POSIX")
 def test_names_that_no_screen_can_show(images):
     played = images(5)

@@ -66,6 +66,7 @@ def test_a_later_schema_that_says_nothing_of_its_version(digits):
     [
         (lambda text: text + "x,y\r\n", "'x,y'.*2 entries for 7 columns"),
         (lambda text: text + '"' + "x" * 200_000, "line 62: field larger"),
+        (lambda text: text[:-40] + '"' + text[-40:], "line 61: "),
         (lambda text: text + text.splitlines()[1] + "\r\n", "'r000000'.*twice"),
         (lambda text: "", "begins with None"),
     ],

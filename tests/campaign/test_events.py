@@ -223,6 +223,7 @@ def kill_writers(folder, n_kills):
     assert len(names) == len(set(names))
 
 
+@pytest.mark.slow
 @forks
 def test_killed_writers_lose_nothing_that_was_said_to_be_saved(tmp_path):
     kill_writers(tmp_path, 6)

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from skal_deep.campaign import SKIP, Campaign
+from skal_deep.campaign import SKIP, UNSURE, Campaign
 
 
 def rows_of(path):
@@ -73,6 +73,13 @@ def test_nothing_is_added_if_a_line_is_refused(asked, tmp_path):
     assert played.campaign.labels() == {ids[0]: "3", other: "3"}
     assert played.campaign.state().arms.keys() >= {ids[0]}
     assert [e.round for e in played.campaign.events()] == [1, 0]
+
+
+def test_a_quotation_mark_that_is_not_closed_swallows_no_answers(asked, tmp_path):
+    played, ids = asked
+    (tmp_path / "in.csv").write_text(f'id,label,note\n{ids[0]},3,"?\n{ids[1]},3,\n')
+    with pytest.raises(ValueError, match=r"in\.csv, line 3: .*quotation mark"):
+        played.campaign.add(tmp_path / "in.csv", "anna", partial=True)
 
 
 def test_cells_that_spreadsheets_would_run_come_back(tmp_path):
@@ -397,6 +404,7 @@ def test_contact_sheet_and_report_need_no_other_file(images):
         assert "<script" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("numbers", [False, True])
 def test_a_model_that_averages_draws_is_loaded_as_it_was(
@@ -425,3 +433,66 @@ def test_a_model_that_averages_draws_is_loaded_as_it_was(
     else:
         assert loaded["predicted"] == predicted
         assert set(predicted) == {"no", "yes"}
+
+
+def test_the_data_sheet_tells_a_stranger_how_the_labels_came(images, tmp_path):
+    played = images(40)
+    played.campaign.embed("pixels")
+    batch = played.campaign.next(batch_size=10)
+    first, second, *rest = batch.ids
+    played.campaign.label({first: SKIP, second: UNSURE}, "anna")
+    played.campaign.label({name: played.truth[name] for name in rest}, "ben")
+    played.campaign.export(tmp_path / "out", ["labels"])
+    words = (tmp_path / "out" / "README.txt").read_text()
+    for said in (
+        "What: 40 images of ../photos; classes: 0, 1, 2, ",
+        "Who: anna (2 answers), ben (8 answers).",
+        "When: begun 20",
+        ", answers from 20",
+        "Without a label: 1 skipped, 1 not sure, 0 disputed.",
+        "control: by chance, 20% of each round.",
+        "Columns of labels.csv",
+    ):
+        assert said in words
+    assert "referee" not in words  # there are none
+    assert "- given" not in words
+    name = played.campaign.items.ids[-1]
+    played.campaign.label({name: "3"}, "ben", given=True)
+    played.campaign.export(tmp_path / "out", ["labels"])
+    words = (tmp_path / "out" / "README.txt").read_text()
+    assert "1 given before" in words
+    assert "nobody knows how these items were chosen" in words
+
+
+def test_a_tree_that_is_written_again_holds_each_file_once(images, tmp_path):
+    played = images(30)
+    folder = tmp_path / "photos"
+    # Two paths that are one name without their folders, and one that is too long.
+    (folder / "a b" / "img 000.png").rename(folder / "a b__img 001.png")
+    long = folder / ("d" * 150) / ("e" * 150) / "f.png"
+    long.parent.mkdir(parents=True)
+    (folder / "a b" / "img 002.png").rename(long)
+    campaign = Campaign.create(
+        tmp_path / "c2", images=folder, classes=["x", "y"], budget=30, control_share=0
+    )
+    ids = campaign.items.ids
+    campaign.label(dict.fromkeys(ids, "x"), "anna", given=True)
+    out = tmp_path / "out"
+    campaign.export(out, ["tree"])
+    (out / "tree" / "x" / "mine.txt").write_text("not ours")
+    assert len(list((out / "tree" / "x").glob("*.png"))) == 30
+    campaign.label({ids[0]: "y"}, "anna", given=True)
+    campaign.undo(ids[1], "anna")
+    campaign.export(out, ["tree"])
+    found = {p: p.resolve() for p in (out / "tree").rglob("*.png")}
+    assert len(set(found.values())) == len(found) == 29
+    assert [p.parent.name for p in found].count("y") == 1
+    assert (out / "tree" / "x" / "mine.txt").exists()
+    assert all(original.exists() for original in found.values())
+    assert played.campaign.items.ids != ids
+    long.unlink()  # and nobody has looked since
+    assert len(campaign.export(out, ["tree"])) == 28 + 2
+    folder.rename(tmp_path / "moved")
+    with pytest.raises(FileNotFoundError, match="init CAMPAIGN --source NEW"):
+        campaign.export(out, ["tree"])
+    assert len(list((out / "tree").rglob("*.png"))) == 28

@@ -198,6 +198,7 @@ def test_an_own_model_is_judged_as_it_was(digits):
     assert again.n_control == estimate.n_control
 
 
+@pytest.mark.slow
 def test_advice_waits_for_control_labels(digits):
     played = digits(300, budget=250, control_share=0.3)
     played.play(2, batch_size=20)
@@ -210,6 +211,7 @@ def test_advice_waits_for_control_labels(digits):
     assert "projected gain" in str(status)
 
 
+@pytest.mark.slow
 def test_intervals_cover_in_simulated_campaigns():
     X, y = load_digits(return_X_y=True)
     covered = []

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from skal_deep.campaign import Campaign
+from skal_deep.campaign._sitting import Sitting
 from skal_deep.campaign.store._items import Items
 
 
@@ -94,6 +95,16 @@ def test_odd_names_come_back_from_items_and_sheet(images, table, name):
     table(sheet, ["id", "label"], [(row["id"], "a") for row in rows])
     assert campaign.add(sheet).added == 20
     assert name in campaign.labels()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of POSIX")
+def test_a_pipe_is_no_image_and_is_not_waited_for(images):
+    played = images(3)
+    folder = played.campaign.source.path
+    os.mkfifo(folder / "pipe.png")
+    (folder / "link.png").symlink_to("pipe.png")
+    assert len(played.campaign.rescan()) == 3
+    assert played.campaign.unreadable() == ["link.png", "pipe.png"]
 
 
 def test_links_may_not_lead_out(images):
@@ -293,6 +304,24 @@ def test_wrong_campaigns_are_not_begun(tmp_path, options, match):
     assert not (tmp_path / "c" / "campaign.json").exists()
 
 
+def test_a_campaign_that_is_not_begun_leaves_nothing(tmp_path):
+    (tmp_path / "empty").mkdir()
+    np.save(tmp_path / "X.npy", np.eye(6))
+    for source in ({"images": tmp_path / "empty"}, {"embeddings": tmp_path / "X.npy"}):
+        with pytest.raises(ValueError, match=r"nothing to label|leaves none"):
+            Campaign.create(
+                tmp_path / "c", **source, classes=["a", "b"], budget=3, reserve=6
+            )
+        assert not (tmp_path / "c").exists()
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "mine").touch()
+    with pytest.raises(ValueError, match="nothing to label"):
+        Campaign.create(
+            tmp_path / "c", images=tmp_path / "empty", classes=["a", "b"], budget=3
+        )
+    assert (tmp_path / "c" / "mine").exists()
+
+
 def test_broken_images_are_named_and_left_out(images):
     played = images(20)
     folder = played.campaign.path.parent / "photos"
@@ -383,3 +412,96 @@ def test_libraries_that_are_missing_are_named(images, spec):
 def test_other_features_are_named(images):
     with pytest.raises(ValueError, match="torchvision:NAME"):
         images(3).campaign.embed("pixel")
+
+
+# A table or an array that somebody changes meanwhile
+
+
+@pytest.fixture(params=["text", "table", "embeddings"])
+def changing(request, tmp_path, table):
+    """Return a campaign with labels, and what puts other rows into its file."""
+    kind = request.param
+
+    def put(ids):
+        if kind == "embeddings":
+            values = [[float(name[1:]), 1.0] for name in ids]
+            np.save(tmp_path / "X.npy", np.array(values, np.float32))
+            (tmp_path / "ids").write_text("".join(f"{name}\n" for name in ids))
+            return
+        rows = [[name, f"{int(name[1:])}"] for name in ids]
+        table(tmp_path / "rows.csv", ["id", "value"], rows)
+
+    ids = [f"n{row}" for row in range(100, 140)]
+    put(ids)
+    source = {
+        "text": {"texts": tmp_path / "rows.csv", "column": "value", "id": "id"},
+        "table": {"table": tmp_path / "rows.csv", "id": "id"},
+        "embeddings": {"embeddings": tmp_path / "X.npy", "ids": tmp_path / "ids"},
+    }[kind]
+    campaign = Campaign.create(
+        tmp_path / "c", **source, classes=["low", "high"], budget=20
+    )
+    if kind == "text":
+        campaign.embed("tfidf")
+    batch = campaign.next(batch_size=10)
+    labels = {name: ["low", "high"][int(name[1:]) > 119] for name in batch.ids}
+    campaign.label(labels, "anna")
+    campaign.next(batch_size=4)
+    return campaign.path, put, ids
+
+
+def test_rows_that_moved_are_never_taken_for_others(changing, tmp_path):
+    path, put, ids = changing
+    put(["n900", *ids])  # before all others
+    campaign = Campaign(path)
+    name = campaign.open_round().ids[0]
+    with pytest.raises(ValueError, match="looks again"):
+        campaign.text(name)
+    if campaign.kind != "text":  # words have their weights in a file of ours
+        for act in (campaign.estimate, campaign.fit, campaign.data, campaign.status):
+            with pytest.raises(ValueError, match="looks again"):
+                act()
+    assert "changed since" in Campaign(path).open_round().to_html().read_text()
+    shown = Sitting(Campaign(path), "anna").item(name)  # it looks again itself
+    assert name[1:] in str(shown)
+    campaign = Campaign(path)
+    assert name[1:] in campaign.text(name)
+    assert len(campaign.items) == 41
+    if campaign.kind != "text":
+        X, _, names = campaign.data()
+        assert [f"n{int(value)}" for value in X[:, 0]] == names
+
+
+def test_rows_that_are_gone_are_told_and_left_out(changing, tmp_path):
+    path, put, ids = changing
+    gone = Campaign(path).open_round().ids[0]
+    labeled = next(iter(Campaign(path).labels()))
+    put([name for name in ids if name not in (gone, labeled)][:-1])
+    campaign = Campaign(path)
+    campaign.rescan()
+    with pytest.raises(ValueError, match=f"'{gone}' is gone"):
+        campaign.text(gone)
+    campaign.open_round().to_html()
+    assert labeled in campaign.status().to_dict()["gone"]
+    files = campaign.export(tmp_path / "out", ["labels", "labelstudio"])
+    assert labeled in files[0].read_text()
+    tasks = json.loads((tmp_path / "out" / "labelstudio" / "tasks.json").read_text())
+    assert [task["data"]["skal_id"] for task in tasks] == [
+        name
+        for name in campaign.open_round().ids
+        if not campaign.items.gone[campaign.items.row_of[name]]
+    ]
+    assert "cannot be shown" in (tmp_path / "out" / "report.html").read_text()
+    assert "is gone" in campaign.open_round().to_html().read_text()
+
+
+def test_a_column_that_is_lost_later_is_named(tmp_path, table):
+    path = table(
+        tmp_path / "t.csv", ["id", "text"], [[f"n{k}", f"{k}"] for k in range(9)]
+    )
+    campaign = Campaign.create(
+        tmp_path / "c", texts=path, column="text", id="id", classes=["a", "b"], budget=3
+    )
+    table(path, ["id", "body"], [["n0", "0"]])
+    with pytest.raises(ValueError, match="has 0 columns 'text'"):
+        Campaign(campaign.path).text("n0")

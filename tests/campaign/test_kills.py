@@ -64,6 +64,7 @@ def kill_workers(images, n_kills, monkeypatch):
     assert numbers == list(range(1, len(numbers) + 1))
 
 
+@pytest.mark.slow
 def test_killed_workers(images, monkeypatch):
     kill_workers(images, 4, monkeypatch)
 

@@ -12,6 +12,8 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from http.cookiejar import CookieJar
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
@@ -32,6 +34,32 @@ class Server:
 
     def __init__(self, url):
         self.url = url
+
+    def person(self, email):
+        """Return the server as another person sees it, who signs up for that."""
+        jar = CookieJar()
+        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+
+        def mark():
+            return next(c.value for c in jar if c.name == "csrftoken")
+
+        opener.open(f"{self.url}/user/signup/", timeout=60).read()
+        form = {"email": email, "password": "a long password", "allow_newsletters": ""}
+        form["csrfmiddlewaretoken"] = mark()
+        body = urlencode(form).encode()
+        opener.open(f"{self.url}/user/signup/", body, timeout=60).read()
+
+        def ask(method, path, content=None):
+            request = urllib.request.Request(
+                f"{self.url}{path}",
+                None if content is None else json.dumps(content).encode(),
+                {"X-CSRFToken": mark(), "Content-Type": "application/json"},
+                method=method,
+            )
+            with opener.open(request, timeout=60) as response:
+                return json.loads(response.read())
+
+        return ask
 
     def ask(self, method, path, content=None):
         request = urllib.request.Request(
@@ -198,3 +226,48 @@ def test_numbers(server, tmp_path, table):
     values = np.linspace(-1.5, 2.25, 6).tolist()
     labels = dict(zip(batch.ids, values, strict=True))
     round_trip(server, campaign, labels, tmp_path)
+
+
+def test_two_annotators_are_both_kept_and_their_disagreement_is_told(
+    server, images, tmp_path
+):
+    played = images(30)
+    campaign = played.campaign
+    campaign.embed("pixels")
+    batch = campaign.next(batch_size=6)
+    campaign.export(tmp_path / "out", ["labelstudio"])
+    number, task_of = server.project(tmp_path / "out")
+    labels = {name: played.truth[name] for name in batch.ids}
+    differs, skipped, alone = batch.ids[:3]
+    other = next(name for name in campaign.classes if name != labels[differs])
+    bert = server.person("bert@example.org")
+    anna_says = {**labels, skipped: None}
+    bert_says = {**labels, differs: other}
+    del bert_says[alone]
+    for ask, said in ((server.ask, anna_says), (bert, bert_says)):
+        for name, label in said.items():
+            made = {"result": [], "was_cancelled": True}
+            if label is not None:
+                made = {"result": answer_of(campaign, label)}
+            ask("POST", f"/api/tasks/{task_of[name]}/annotations/", made)
+    file = tmp_path / "project.json"
+    file.write_text(json.dumps(server.exported(number)))
+    added = campaign.add(file)
+    assert (added.added, added.skipped, added.refused) == (10, 1, [])
+    assert campaign.add(file).same == 11
+    anna, ben = sorted({event.annotator for event in campaign.events()})
+    del anna_says[skipped]
+    assert campaign.labels(anna) == anna_says
+    assert campaign.labels(ben) == bert_says
+    # A skip beside a label leaves the label; two labels are no majority.
+    assert campaign.labels() == {k: v for k, v in labels.items() if k != differs}
+    said = campaign.status().to_dict()
+    assert said["disputed"] == [differs]
+    assert said["agreement"]["n"] == 4
+    assert said["agreement"]["share"] == 0.75
+    assert differs in campaign.next(batch_size=6).ids
+    out = campaign.export(tmp_path / "wide", ["wide"])
+    lines = out[0].read_text().splitlines()
+    assert lines[0] == f"id,{anna},{ben}"
+    assert f"{differs},{labels[differs]},{other}" in lines
+    assert f"{skipped},,{labels[skipped]}" in lines

@@ -382,6 +382,31 @@ def test_it_fits_phones_and_large_letters(browser, tmp_path, table, width):
         assert ground == "rgb(22, 24, 29)"
 
 
+def test_a_picture_leaves_room_for_the_keys_and_is_seen_in_the_dark(browser, tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    (tmp_path / "p").mkdir()
+    for n in range(8):  # black lines on nothing
+        lines = image.new("RGBA", (60, 2000), (0, 0, 0, 0))
+        lines.paste("black", (n, 0, n + 5, 2000))
+        lines.save(tmp_path / "p" / f"{n}.png")
+    campaign = Campaign.create(
+        tmp_path / "c",
+        images=tmp_path / "p",
+        classes=["robin", "wren", "European greenfinch (Chloris chloris)", "other"],
+        budget=8,
+    )
+    campaign.embed("pixels")
+    campaign.next(batch_size=4)
+    size = {"width": 900, "height": 700}
+    with opened(browser, campaign, viewport=size, color_scheme="dark") as page:
+        html = page.page.locator("html")
+        assert html.evaluate("e => e.scrollHeight <= e.clientHeight")
+        ground = page.page.locator(".picture").evaluate(
+            "e => getComputedStyle(e).backgroundColor"
+        )
+        assert ground == "rgb(255, 255, 255)"
+
+
 def test_it_works_without_a_mouse_and_is_told_to_who_cannot_see(
     browser, tmp_path, table
 ):

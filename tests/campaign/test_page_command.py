@@ -15,6 +15,7 @@ import pytest
 
 from skal_deep import cli
 from skal_deep.campaign import Campaign
+from skal_deep.campaign._batch import CSV
 from skal_deep.campaign._label_server import LabelServer
 from skal_deep.campaign._sitting import Sitting
 from skal_deep.campaign._widget import reply
@@ -133,8 +134,17 @@ def test_what_cannot_be_labelled_says_what_to_do(campaign, tmp_path, capsys):
     assert "ben has no answers" in capsys.readouterr().err
     assert cli.main(["label", folder, "--disputed"]) == 3
     assert "disputed" in capsys.readouterr().err
-    assert cli.main(["label", folder, "--as", "a\nb"]) == 2
-    assert "no name of an annotator" in capsys.readouterr().err
+    for name in ("a\nb", "", " "):  # a script's variable may be empty
+        assert cli.main(["label", folder, "--as", name]) == 2
+        assert "no name of an annotator" in capsys.readouterr().err
+        assert cli.main(["add", folder, str(campaign.path / CSV), "--as", name]) == 2
+        assert "no name of an annotator" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="None is no name of an annotator"):
+        campaign.label({}, None)
+    with pytest.raises(FileNotFoundError, match=r"is a folder: a file of labels"):
+        campaign.add(campaign.path)
+    assert cli.main(["add", folder, "nowhere.csv"]) == 2
+    assert "nowhere.csv is not there: a file of labels" in capsys.readouterr().err
     assert cli.main(["label", str(tmp_path / "nowhere")]) == 2
     assert "There is no campaign" in capsys.readouterr().err
     with pytest.raises(SystemExit):

@@ -501,6 +501,7 @@ def test_a_port_that_is_taken_is_named(campaign, client):
         LabelServer(Sitting(campaign, "anna"), int(client.port))
 
 
+@pytest.mark.slow
 def test_kills_lose_no_label_that_was_called_saved(campaign):
     said: dict[str, str] = {}
     ids = campaign.open_round().ids

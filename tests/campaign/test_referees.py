@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from skal_deep.campaign import SKIP, Campaign
 from skal_deep.campaign.store._rounds import CHOSEN, CONTROL, REFEREE
@@ -49,6 +50,7 @@ def test_referees_are_asked_where_the_models_disagree(compared):
     assert not state.is_fresh[chosen].any()
 
 
+@pytest.mark.slow
 def test_no_fresh_item_is_looked_at_twice(compared):
     state = compared.campaign.state()
     until = [one.content["comparison"]["until"] for one in state.rounds[1:]]
@@ -58,6 +60,7 @@ def test_no_fresh_item_is_looked_at_twice(compared):
         assert (state.keys[state.items.rows(names)] < before).all()
 
 
+@pytest.mark.slow
 def test_the_verdict_is_that_of_the_files(compared):
     said = Campaign(compared.campaign.path).status().to_dict()["choice"]
     wins = losses = 0
@@ -105,6 +108,7 @@ def test_a_referee_that_nobody_can_label_or_agree_on_counts_nowhere(compared):
     assert second not in compared.campaign.next(batch_size=20).ids
 
 
+@pytest.mark.slow
 def test_a_worse_choice_is_found(digits):
     played = digits(1500, budget=600, referee_share=0.3)
     # Chosen labels that are wrong make the worse model for sure.
@@ -119,6 +123,26 @@ def test_a_worse_choice_is_found(digits):
     said = played.campaign.status().to_dict()["choice"]
     assert said["word"] == "worse"
     assert "Label at random from here." in str(played.campaign.status())
+
+
+class Choosy(LogisticRegression):
+    """A model that few labels cannot train."""
+
+    def fit(self, X, y, sample_weight=None):
+        if len(y) < 12:
+            raise ValueError("more labels than that")
+        return super().fit(X, y, sample_weight)
+
+
+def test_a_model_that_few_labels_cannot_train_has_no_referees_yet(digits):
+    played = digits(900, budget=200, referee_share=0.2)
+    played.play(1, batch_size=20)
+    with pytest.warns(UserWarning, match="on 4 labels Choosy cannot be trained"):
+        batch = played.campaign.next(estimator=Choosy(), batch_size=60)
+    assert REFEREE not in {played.campaign.state().arms[n] for n in batch.ids}
+    played.answer(batch)
+    batch = played.campaign.next(estimator=Choosy(), batch_size=20)
+    assert REFEREE in {played.campaign.state().arms[n] for n in batch.ids}
 
 
 @pytest.mark.parametrize(
@@ -182,6 +206,7 @@ def test_a_small_pool_has_few_referees_or_none(digits):
     assert len(state.labels.label) + int(state.is_fresh.sum()) >= 30
 
 
+@pytest.mark.slow
 def test_an_export_tells_who_was_a_referee(compared, tmp_path):
     compared.campaign.export(tmp_path / "out", ["labels"], refit="all")
     lines = (tmp_path / "out" / "labels.csv").read_text().splitlines()

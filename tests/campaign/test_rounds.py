@@ -32,6 +32,7 @@ def probe():
     return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "strategy",
     [
@@ -124,6 +125,7 @@ def test_the_rest_of_a_round_can_be_skipped(digits):
     assert played.campaign.state().n_used == 1
 
 
+@pytest.mark.slow
 def test_shares_of_control_items_are_right_over_small_batches_too(digits):
     played = digits(budget=100)
     for _ in range(25):
@@ -403,6 +405,7 @@ def test_two_processes_that_ask_at_once_get_one_round(digits):
     assert not list(path.rglob("*.tmp"))
 
 
+@pytest.mark.slow
 def test_nets_on_pixels(images, tmp_path):
     played = images(40)
     campaign = played.campaign

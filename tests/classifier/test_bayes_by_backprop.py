@@ -70,6 +70,7 @@ def test_without_spread_and_divergence_it_is_the_net_by_itself(partly):
     np.testing.assert_allclose(embedding, plain.embed(X), atol=1e-2)
 
 
+@pytest.mark.slow
 def test_a_heavy_divergence_is_the_prior(partly):
     """Means vanish and spreads become the prior's: the labels say nothing."""
     net = make_net(max_epochs=400)

@@ -21,6 +21,8 @@ from skal_deep.classifier import (
     as_model,
     fit_on_labeled,
 )
+from skal_deep.classifier._linear_posterior import LinearPosterior
+from skal_deep.functional.laplace import Curvature
 from skal_deep.pool import BALD, AlfaMix, BatchBALD, CoreSet
 from skal_deep.testing import check_classifier, check_posterior
 
@@ -67,6 +69,7 @@ def test_every_strategy_of_an_ordinary_classifier_takes_it(name, y):
     assert len(set(picks)) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("structure", ["full", "kron"])
 def test_many_draws_average_to_the_prediction_and_to_the_weights(structure):
     clf = make(structure=structure, prior_precision=3.0, n_samples=2_000).fit(X, Y)
@@ -85,6 +88,7 @@ def test_with_many_labels_the_posterior_narrows():
     np.testing.assert_allclose(clf.predict_proba(X), expected, atol=0.03)
 
 
+@pytest.mark.slow
 def test_two_classes_are_one_difference():
     """The difference of two weights has half their prior precision."""
     two = Y_TRUE < 2
@@ -191,6 +195,25 @@ def test_chunks_of_a_pool_have_the_same_draws():
 # scikit-learn's, at the door
 
 
+@pytest.mark.parametrize("n_logits", [1, 3])
+def test_draws_of_many_rows_are_the_softmax_of_their_logits(n_logits):
+    """Rows are multiplied part by part; scikit-learn's two classes are one logit."""
+    n_classes, rows_ND = (
+        max(2, n_logits),
+        torch.linspace(-3, 3, 60_000).view(-1, 2).double(),
+    )
+    curvature = Curvature(torch.ones(n_logits, 3).double(), ())
+    weights_RD = torch.arange(3 * n_logits).view(-1, 3).double()
+    posterior = LinearPosterior(weights_RD, curvature, torch.ones(3), n_classes)
+    proba_SNC = posterior.sample_proba(rows_ND, 20, 0)
+    assert proba_SNC.numel() > 2**20  # several parts
+    with_ones_ND = torch.cat([rows_ND, torch.ones(len(rows_ND), 1)], 1)
+    logit_SNR = with_ones_ND @ posterior.weights(20, 0).mT
+    zero_SNR = torch.zeros(20, len(rows_ND), n_classes - n_logits).double()
+    expected_SNC = torch.cat([zero_SNR, logit_SNR], -1).softmax(-1)
+    torch.testing.assert_close(proba_SNC, expected_SNC)
+
+
 def hessian_at_the_door(clf, rows, precision):
     """Return the mean and precision of the weights of two classes."""
     F = np.column_stack([rows, np.ones(len(rows))])
@@ -199,6 +222,7 @@ def hessian_at_the_door(clf, rows, precision):
     return w, F.T @ (F * (p * (1 - p))[:, None]) + np.diag([precision] * 4 + [1e-3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("penalty", [0.5, np.inf])
 def test_scikit_learns_has_the_posterior_of_its_penalty(penalty):
     y = np.where(Y == -1, -1, Y_TRUE < 1)
@@ -290,6 +314,7 @@ def test_without_an_intercept_there_is_none_in_draws(target):
     assert (draws[..., :-1].std(0) > 0).all()
 
 
+@pytest.mark.slow
 def test_liblinear_penalises_the_intercept_too():
     y = np.where(Y == -1, -1, Y_TRUE < 1)
     params = {"solver": "liblinear", "C": 0.01, "intercept_scaling": 2.0}

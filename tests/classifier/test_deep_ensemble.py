@@ -70,6 +70,7 @@ def test_before_the_first_label_nothing_is_shared(partly):
     np.testing.assert_array_equal(plain.predict_proba(X), shared.predict_proba(X))
 
 
+@pytest.mark.slow
 def test_draws_of_a_stochastic_ensemble_are_those_of_its_members_in_turn(partly):
     X, y = partly
     plain, clf = fit(make_net(), X, y), fit(make_net(), X, y, n_dropout_draws=2)

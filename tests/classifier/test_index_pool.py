@@ -44,6 +44,7 @@ X = np.arange(40)[:, None]
 Y = np.where(np.arange(40) < 10, LABELS, -1)
 
 
+@pytest.mark.slow
 def test_positions_stand_for_images():
     for make in MAKERS.values():
         lazy = make(net(), classes=[0, 1], random_state=0).fit(X, Y, np.ones(40))
@@ -57,6 +58,7 @@ def test_positions_stand_for_images():
         )
 
 
+@pytest.mark.slow
 def test_strategies_take_positions():
     clf = MCDropoutClassifier(net(), n_samples=5, classes=[0, 1], random_state=0)
     for strategy in (BALD(random_state=0), Badge(random_state=0), CoreSet()):

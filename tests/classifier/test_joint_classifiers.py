@@ -88,6 +88,7 @@ def test_entropy_of_unlabelled_rows_gets_smaller(partly):
     assert entropies[1] < 0.9 * entropies[0]
 
 
+@pytest.mark.slow
 def test_the_critic_finds_what_was_not_labelled(blobs):
     X, y_true = blobs
     y = np.where((y_true < 2) & (np.arange(60) % 2 == 0), y_true, -1)

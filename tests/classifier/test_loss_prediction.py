@@ -29,6 +29,7 @@ def noisy(seed, is_visible, n_rows=400):
     return X, np.where(is_noisy, rng.integers(2, size=n_rows), y), is_noisy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_visible", [True, False])
 def test_noise_that_can_be_seen_is_predicted(is_visible):
     aucs = []

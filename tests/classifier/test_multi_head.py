@@ -75,6 +75,7 @@ def test_weights_of_a_row_have_the_mean_of_one():
     assert (clf._head_weights(5, None) == 1).all()
 
 
+@pytest.mark.slow
 def test_bootstrapped_heads_differ_more(blobs):
     """On the same rows, heads of a trunk approach one another."""
     X, y = blobs

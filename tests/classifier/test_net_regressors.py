@@ -84,6 +84,7 @@ def test_equal_seeds_give_equal_predictions_and_move_no_generator(make):
     assert np.array_equal(before[1], np.random.get_state()[1])
 
 
+@pytest.mark.slow
 def test_units_of_the_target_do_not_matter(make):
     plain, other = make(noise="cv").fit(X, Y), make(noise="cv").fit(X, 1e6 * Y + 1e8)
     std = plain.predict(X, return_std=True)[1]
@@ -92,6 +93,7 @@ def test_units_of_the_target_do_not_matter(make):
     )
 
 
+@pytest.mark.slow
 def test_the_noise_is_that_of_held_out_rows(make):
     reg = make(noise="cv").fit(X, Y)
     assert 0.05 < reg.noise_variance_ < 5  # 0.25, and what 24 rows do not teach
@@ -133,6 +135,7 @@ def test_a_net_without_dropout_is_refused():
         MCDropoutRegressor(net(module__dropout=0.0)).fit(X, Y)
 
 
+@pytest.mark.slow
 def test_the_evidence_of_a_trained_net_finds_too_little_noise():
     """Why "cv" is the default: the features were trained on the same labels."""
     evidence, folds = (
@@ -151,6 +154,7 @@ def test_labels_under_a_mixture_have_its_density():
     np.testing.assert_allclose(density, np.log(each.mean(0)), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_covariances_of_the_last_layer_are_those_of_draws():
     reg = LaplaceRegressor(net(), noise=0.25, random_state=0).fit(X, Y)
     draws = reg.sample_predictions(X[:6], 20_000, 0)
@@ -163,6 +167,7 @@ def test_covariances_of_the_last_layer_are_those_of_draws():
     )
 
 
+@pytest.mark.slow
 def test_weights_are_collected_by_small_batches():
     """In one batch of all labels there is no noise that would move the weights."""
     given = net(batch_size=-1, optimizer=torch.optim.SGD, lr=0.05)
@@ -181,6 +186,7 @@ def pbp(**params):
     return PBPRegressor(**{"n_hidden": 20, "n_epochs": 10, "random_state": 0} | params)
 
 
+@pytest.mark.slow
 def test_moments_of_one_hidden_layer_are_exact():
     reg = pbp().fit(X, Y)
     epistemic, noise = reg.predict_variance(X)
@@ -197,6 +203,7 @@ def test_moments_of_one_hidden_layer_are_exact():
     )
 
 
+@pytest.mark.slow
 def test_it_is_less_sure_far_from_labels_and_surer_with_more():
     few, many = pbp().fit(X, Y), pbp().fit(X, TARGET)
     assert (
@@ -225,6 +232,7 @@ def test_weights_of_rows_are_refused_but_zero():
         pbp().fit(X, Y, np.arange(60.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_labels", [6, 15])
 def test_few_labels_are_warned_of_and_learned(n_labels):
     X = np.random.default_rng(0).normal(size=(n_labels, 4))

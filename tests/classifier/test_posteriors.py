@@ -107,6 +107,7 @@ def test_before_the_first_label_draws_differ(kind, blobs):
     assert np.ptp(samples, axis=0).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_fits_with_equal_seeds_have_equal_draws(kind, partly):
     X, y = partly
     clf = MAKERS[kind](make_net(), classes=[0, 1, 2], random_state=0)

@@ -315,6 +315,7 @@ def test_compiled_modules_are_trained_and_asked(kind, which, blobs):
     assert net.module is not clf.nets_[0].module_
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The .grad attribute")  # torch's, on compiling
 @pytest.mark.parametrize("which", COMPILED)
 def test_compiled_bare_nets_are_asked(which, blobs):

@@ -38,6 +38,7 @@ def test_the_loss_of_training_is_the_bound(partly):
     assert clf.nets_[0].history[0, "train_loss"] == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_draws_are_those_of_the_gaussian(partly):
     """Logits of many draws have the mean and the variance in closed form."""
     X, _ = partly
@@ -62,6 +63,7 @@ class Linear(nn.Linear):
         super().__init__(n_features, n_classes, bias=False)
 
 
+@pytest.mark.slow
 def test_a_heavy_divergence_is_the_prior(partly):
     net = make_net(Linear, max_epochs=400)
     clf = fit(partly, net, divergence_weight=1000.0)

@@ -144,6 +144,7 @@ def test_hooks_run_in_every_draw():
     torch.testing.assert_close(seen, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sdpa", "function", "layer"])
 @pytest.mark.parametrize("rates", [(0.4, 0.0), (0.4, 0.3), (0.0, 0.3)])
 def test_a_report_names_what_differs(kind, rates):
@@ -179,6 +180,7 @@ def test_a_report_names_dropout_that_changes_nothing():
     assert "'late' changes nothing" in repr(report)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [dict, SliceDict])
 def test_a_report_on_a_net_of_several_inputs(kind):
     net = initialized("dict inputs")

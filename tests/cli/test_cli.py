@@ -54,6 +54,7 @@ def refused(capsys, *args):
     return capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_end_to_end(tmp_path, capsys):
     out = tmp_path / "report"
     assert run(*TINY, "--strategies", "random,BALD,core-set", "--out", out) == 0
@@ -95,6 +96,7 @@ def test_equal_seeds_give_equal_curves(tmp_path, images):
     assert curves("a", 0) == curves("b", 0)
 
 
+@pytest.mark.slow
 def test_a_table_of_the_user(tmp_path):
     rng = np.random.default_rng(0)
     rows = [
@@ -114,6 +116,7 @@ def small_table(tmp_path, labels, name="birds.csv"):
     return tmp_path / name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["text", "categories"])
 def test_a_table_of_words(option, tmp_path):
     moods = ["bad", "good"] * 30
@@ -126,6 +129,7 @@ def test_a_table_of_words(option, tmp_path):
     assert not settings["failures"]
 
 
+@pytest.mark.slow
 def test_a_folder_of_images(tmp_path):
     image = pytest.importorskip("PIL.Image")
     for name in ("cat", "dog"):
@@ -162,6 +166,7 @@ def numbers_table(tmp_path):
     return tmp_path / "flats.csv"
 
 
+@pytest.mark.slow
 def test_numbers_are_predicted(tmp_path, capsys):
     data = numbers_table(tmp_path)
     args = ("--data", data, "--target", "price", "--categories", "colour")
@@ -239,6 +244,7 @@ def test_runs_go_by_what_files_hold_not_by_how_their_path_is_spelt(
     assert len(list((tmp_path / "out/runs").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_links_in_the_folder_are_replaced_not_followed(tmp_path, images):
     out = tmp_path / "out"
     out.mkdir()
@@ -251,6 +257,7 @@ def test_links_in_the_folder_are_replaced_not_followed(tmp_path, images):
     assert not any(path.is_symlink() for path in out.iterdir())
 
 
+@pytest.mark.slow
 def test_a_folder_in_the_place_of_a_file_is_an_error(tmp_path, images, capsys):
     (tmp_path / "out/report.html").mkdir(parents=True)
     said = refused(
@@ -262,6 +269,7 @@ def test_a_folder_in_the_place_of_a_file_is_an_error(tmp_path, images, capsys):
     assert {path.name for path in (tmp_path / "out").iterdir()} <= FILES
 
 
+@pytest.mark.slow
 def test_small_images_are_vectors_to_an_mlp(tmp_path, capsys):
     pixels = np.random.default_rng(0).integers(0, 256, (40, 3, 3), dtype=np.uint8)
     np.savez(tmp_path / "small.npz", X=pixels, y=np.arange(40) % 2)
@@ -340,6 +348,7 @@ def test_defaults_are_those_of_the_function(tmp_path, images, monkeypatch):
         _job.compare(cli.build_parser().parse_args(["compare"]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_asked", [True, False])
 def test_does_al_help(tmp_path, images, capsys, is_asked):
     """The answer in words, its reasons unless they are not wanted, and the report."""
@@ -419,6 +428,7 @@ def test_help_shows_groups_defaults_and_examples(capsys):
     assert max(map(len, text.splitlines())) <= 100
 
 
+@pytest.mark.slow
 def test_strategies_are_those_of_the_package():
     known = cli.known_strategies()
     assert {"BALD", "BatchBALD", "Badge", "CoreSet", "VAAL"} <= set(known)
@@ -521,6 +531,7 @@ def colours_of_files(paths):
     return [image.open(path).getpixel((0, 0)) for path in paths]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", ["pixels", "test_cli:colours_of_files"])
 def test_a_folder_embedded_first(backbone, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
@@ -531,6 +542,7 @@ def test_a_folder_embedded_first(backbone, tmp_path, monkeypatch):
     assert not settings["failures"]
 
 
+@pytest.mark.slow
 def test_a_backbone_computes_once(tmp_path, monkeypatch):
     rows, own = [], _extractors.loaded
 
@@ -569,6 +581,7 @@ def test_backbones_that_do_not_fit(args, message, tmp_path, monkeypatch, capsys)
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_texts_embedded_first(tmp_path):
     lines = [f"a {m} film {i},{m}" for i, m in enumerate(["bad", "good"] * 30)]
     (tmp_path / "films.csv").write_text("\n".join(["review,mood", *lines]))
@@ -577,6 +590,7 @@ def test_texts_embedded_first(tmp_path):
     assert (tmp_path / "out/report.html").exists()
 
 
+@pytest.mark.slow
 def test_a_table_with_gaps_and_large_units(tmp_path):
     lines = [f"{'' if i % 5 == 0 else 1e6 * (i % 2)},{i % 2}" for i in range(60)]
     (tmp_path / "prices.csv").write_text("\n".join(["price,sold", *lines]))

@@ -229,6 +229,9 @@ def test_entries_are_parted_as_the_header_says(tmp_path, mark, suffix):
     [
         ("a,b\n1,\n" + "2," + "x" * 200_000 + "\n", "line 3: field larger.*quotation"),
         ('a,b\n1,"x\n' + "2,3\n" * 60_000, "field larger.*quotation"),
+        ('a,b\n1,x\n2,"y\n3,x\n', "line 4: unexpected end of data.*quotation"),
+        ('a,b\n1,"x\n2,y\n3,"\n4,x\n', "line 4: .*several lines.*quotation"),
+        ('a,b\n1,"x"y\n2,x\n', "line 2: .*quotation"),
         (b"a,b\n1,\xff\xfe\n", "UTF-8"),
         ("a,b\n1,2\n".encode("utf-16"), "UTF-8"),
         ("label\njay\nowl\n", "one column only"),
@@ -245,6 +248,9 @@ def test_entries_are_parted_as_the_header_says(tmp_path, mark, suffix):
     ids=[
         "long",
         "open",
+        "open late",
+        "open twice",
+        "goes on",
         "bytes",
         "utf16",
         "one",

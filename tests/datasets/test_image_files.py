@@ -87,6 +87,7 @@ def test_images_are_read_in_colour_on_white(tmp_path):
     assert (images[0][0] == 1).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [
@@ -116,6 +117,7 @@ def test_training_alone_augments(data, make, has_weights):
     assert COUNTED["train"] == 30 * getattr(clf, "n_estimators", 1)
 
 
+@pytest.mark.slow
 def test_predictions_see_no_augmentation(data):
     clf = DeepClassifier(net(dataset__train_transform=count), random_state=0)
     clf.fit(data.X, data.y)
@@ -126,6 +128,7 @@ def test_predictions_see_no_augmentation(data):
     assert COUNTED["train"] == 0
 
 
+@pytest.mark.slow
 def test_swag_collects_on_augmented_rows_and_refreshes_on_plain_ones(data):
     clf = SWAGClassifier(
         net(dataset__train_transform=count),
@@ -140,6 +143,7 @@ def test_swag_collects_on_augmented_rows_and_refreshes_on_plain_ones(data):
     assert COUNTED["train"] == (2 + 2) * 40
 
 
+@pytest.mark.slow
 def test_augmentation_is_seeded(data):
     clf = DeepClassifier(net(dataset__train_transform=flip_at_random), random_state=3)
     torch.manual_seed(1)
@@ -167,6 +171,7 @@ def test_workers_decode(data):
     assert alone.predict_proba(data.X).shape == first.shape
 
 
+@pytest.mark.slow
 def test_picks_do_not_depend_on_the_order_of_files(data):
     y = np.where(np.arange(40) % 4 == 0, data.y, -1)
     clf = DeepClassifier(net(), classes=[0, 1], random_state=0)
@@ -176,6 +181,7 @@ def test_picks_do_not_depend_on_the_order_of_files(data):
     assert np.array_equal(np.sort(order[others]), np.sort(picks))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", [list, pd.Series, np.array, lambda X: np.array(list(X))]
 )
@@ -187,6 +193,7 @@ def test_names_in_any_form(data, kind):
     )
 
 
+@pytest.mark.slow
 def test_a_simulation_from_no_more_than_names(data):
     learner = SimulatedActiveLearner(
         DeepClassifier(net(dataset__train_transform=flip_at_random), random_state=0),
@@ -247,6 +254,7 @@ def test_as_many_labels_as_files(data):
         ImageFiles(data.X, data.y[:3])
 
 
+@pytest.mark.slow
 def test_transforms_return_what_the_module_takes(data):
     def gray(image):
         return np.asarray(image.convert("L"), dtype=np.float32)[None] / 255

@@ -169,6 +169,7 @@ def prepare(rows, extra=Prepares()):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -203,6 +204,7 @@ def test_edited_code_is_not_served_what_older_code_computed(X, tmp_path, old, ne
     np.testing.assert_array_equal(after, made(edited, None).transform(X))
 
 
+@pytest.mark.slow
 def test_attributes_that_are_set_later_count(X, tmp_path):
     around = {"__name__": "users"}
     exec(USERS, around)
@@ -513,6 +515,7 @@ def test_rows_of_equal_bytes_differ_by_type_shape_and_kind():
     assert content_key("text", b"x") != content_key("file", b"x")
 
 
+@pytest.mark.slow
 def test_many_files_are_merged(backbone, X, tmp_path, monkeypatch):
     monkeypatch.setattr("skal_deep.embedding._cache._MAX_FILES", 5)
     embedder = Embedder(backbone, cache_dir=tmp_path)

@@ -98,3 +98,14 @@ def test_errors_of_the_users_own_metrics_are_not_hidden():
 
     with pytest.raises(ValueError, match="mine"):
         scores_of({"mine": mine}, FITTED, X[RARE_OUT], y[RARE_OUT], -1)
+
+
+@pytest.mark.parametrize("score", ["0.5", 1j, None, [0.5], np.array([0.5, 0.5])])
+def test_a_score_that_is_no_number_is_named(score):
+    with pytest.raises(TypeError, match=r"mine returned .*one real number"):
+        scores_of({"mine": lambda *_: score}, FITTED, X, y, -1)
+
+
+@pytest.mark.parametrize("score", [np.float32(0.5), np.array(0.5), True])
+def test_numbers_of_all_kinds_are_scores(score):
+    assert scores_of({"mine": lambda *_: score}, FITTED, X, y, -1) == {"mine": score}

@@ -29,7 +29,7 @@ def hsic(first_SS, second_SS):
 
 @pytest.mark.parametrize("chunk", [1, 2**19])
 def test_golden(chunk, monkeypatch):
-    monkeypatch.setattr(module, "CHUNK_ELEMENTS", chunk)
+    monkeypatch.setattr(module, "chunk_elements", lambda device: chunk)
     picks, utilities = ical(LABELS, lambda _: CONDENSE, 2)
     assert picks[0] == 2
     np.testing.assert_allclose(utilities[0], GOLDEN["E_score_step0"], atol=1e-12)

@@ -281,10 +281,18 @@ def test_balls_at_equal_distances_do_not_hang_on_rounding():
     assert set(utilities.unique().tolist()) == {0.0, 1.0}
 
 
-@pytest.mark.parametrize("scale", [2.0**100, 2.0**-100])
-def test_rows_whose_squares_are_no_numbers_are_refused(scale):
-    rows = scale * FAMILIES["normal"]
-    proba = torch.full((N, 2), 0.5)
+@pytest.mark.parametrize(
+    ("scale", "dtype"),
+    [
+        (2.0**100, torch.float32),
+        (2.0**-100, torch.float32),
+        (2.0**600, torch.float64),
+        (2.0**-600, torch.float64),  # whose square is 0 in Python, too
+    ],
+)
+def test_rows_whose_squares_are_no_numbers_are_refused(scale, dtype):
+    ordinary = FAMILIES["normal"].to(dtype)
+    rows, proba = scale * ordinary, torch.full((N, 2), 0.5)
     for kernel, name in (
         (lambda x: functional.k_center_greedy(x[5:], x[:5], 3), "embeddings"),
         (lambda x: functional.nearest_neighbors(x, x, 3), "embeddings"),
@@ -300,12 +308,17 @@ def test_rows_whose_squares_are_no_numbers_are_refused(scale):
         (lambda x: functional.squared_distances(x, x[:5]), "left"),
         (lambda x: functional.nearest_centers(x, x[:5]), "embeddings"),
         (
-            lambda x: functional.flipping_mix(x, x[:2], torch.eye(D), torch.zeros(D)),
+            lambda x: functional.flipping_mix(
+                x, x[:2], torch.eye(D, dtype=dtype), torch.zeros(D, dtype=dtype)
+            ),
             "embeddings",
         ),
     ):
-        with pytest.raises(ValueError, match=f"{name} is .*float32. Scale the rows"):
+        with pytest.raises(
+            ValueError,
+            match=f"{name} is .*{dtype}. Scale the rows".replace("torch.", ""),
+        ):
             kernel(rows)
         kernel(torch.zeros_like(rows))
     directions = functional.unit_rows(rows)
-    torch.testing.assert_close(directions, functional.unit_rows(FAMILIES["normal"]))
+    torch.testing.assert_close(directions, functional.unit_rows(ordinary))

@@ -8,10 +8,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from support import squared_gradient_norms
 from torch.nn.functional import cross_entropy
 
 from skal_deep.functional import badge, last_layer_features
-from skal_deep.functional.gradients import squared_gradient_norms
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "embeddings.npz")
 P, H = torch.as_tensor(GOLDEN["P"]), torch.as_tensor(GOLDEN["H"])

@@ -164,7 +164,9 @@ def test_gains_shrink_and_stay_below_their_bounds(seed, n_configurations):
 def test_bounds_spare_evaluations(monkeypatch, n_tried):
     """Of 300 candidates, few are evaluated with all of many configurations."""
     monkeypatch.setattr("skal_deep.functional.joint_entropy._N_TRIED", n_tried)
-    monkeypatch.setattr("skal_deep.functional.joint_entropy.CHUNK_ELEMENTS", 0)
+    monkeypatch.setattr(
+        "skal_deep.functional.joint_entropy.chunk_elements", lambda device: 0
+    )
     source = np.random.default_rng(0)
     weights = source.standard_normal((8, 3)) + 0.5 * source.standard_normal((60, 8, 3))
     hidden = torch.as_tensor(source.standard_normal((300, 8)))
@@ -191,8 +193,10 @@ def test_sampled_labels_may_raise_gains(seed, n_configurations):
     pi = torch.full((n_configurations,), 1 / n_configurations).double()
     known = SimpleNamespace(is_exact=False, pi_M=pi, weight_MS=weight)
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("CHUNK_ELEMENTS", "_N_TRIED", "_FEW"):
-            patch.setattr(f"skal_deep.functional.joint_entropy.{name}", 1)
+        module = "skal_deep.functional.joint_entropy"
+        patch.setattr(f"{module}.chunk_elements", lambda device: 1)
+        for name in ("_N_TRIED", "_FEW"):
+            patch.setattr(f"{module}.{name}", 1)
         found = _Gains(samples).largest(known, torch.ones(40, dtype=torch.bool))
     gains = gains_of(samples, pi, weight)
     assert int(found.argmax()) == int(gains.argmax())
@@ -369,7 +373,9 @@ def test_groups_by_draw_are_tight_once_configurations_have_settled():
 def test_without_utilities_the_picks_are_the_same(monkeypatch, seed, scale, min_share):
     share = "skal_deep.functional._configurations._MIN_SHARE"
     monkeypatch.setattr(share, min_share)
-    monkeypatch.setattr("skal_deep.functional.joint_entropy.CHUNK_ELEMENTS", 900)
+    monkeypatch.setattr(
+        "skal_deep.functional.joint_entropy.chunk_elements", lambda device: 900
+    )
     monkeypatch.setattr("skal_deep.functional.joint_entropy._FEW", 0)
     monkeypatch.setattr("skal_deep.functional.joint_entropy._N_TRIED", 2)
     samples = random_draws(seed, n_draws=12, n=80, scale=scale)

@@ -182,3 +182,25 @@ def test_few_equal_points_are_picked_in_order():
         indices, distances = k_center_greedy(points, centers, 6, with_utilities=False)
         assert indices.tolist() == [0, 1, 2, 3, 4, 5]
         assert distances.tolist() == [0.0] * 6
+
+
+@given(st.integers(0, 300), st.integers(1, 30), st.integers(1, 40), st.booleans())
+def test_a_card_that_is_seldom_asked_picks_the_same(seed, n, n_picks, has_copies):
+    """Picks after the last that a front decides are taken back."""
+    rng = np.random.default_rng(seed)
+    own = rng.normal(size=(5, 2)) if has_copies else rng.normal(size=(n, 2))
+    rows = torch.as_tensor(own[rng.integers(0, len(own), n)])
+    front = k_center.Points(rows, rows.mean(0))
+    front_F = torch.as_tensor(np.sort(rng.choice(100, n, replace=False)))
+    distance_F = (rows - rows[0]).square().sum(1)
+    outside = 1e-6 + float(rng.choice(distance_F)), int(rng.integers(100))
+    n_picks, found = min(n, n_picks), []
+    for pick in (k_center._picks_in_front, k_center._picks_in_front_unread):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(k_center, "_PICKS_A_READ", 7)
+            own_F = distance_F.clone()
+            found.append((*pick(front, front_F, own_F, outside, n_picks), own_F))
+    (picks, squared, left_F), (others, those, other_F) = found
+    assert others == picks
+    np.testing.assert_allclose(those, squared, atol=1e-12)
+    torch.testing.assert_close(other_F, left_F, rtol=1e-9, atol=1e-12)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skal_deep.functional import k_center_greedy, lcmd
+from skal_deep.functional.largest_cluster import Clusters
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "kernel_framework.npz")
 H = torch.as_tensor(GOLDEN["H"])
@@ -102,3 +103,15 @@ def test_bad_input():
         lcmd(points, points[:1] + 1, 3, mass=1e25 * points)
     with pytest.raises(ValueError, match="batch_size"):
         lcmd(H, H[:1], 61)
+
+
+@given(st.integers(0, 200), st.integers(1, 30), st.booleans())
+def test_a_card_finds_the_same_clusters(seed, n, is_far):
+    rng = np.random.default_rng(seed)
+    points = torch.as_tensor(rng.standard_normal((n, 3)) + 1e3 * is_far).float()
+    one, other = (Clusters(points, points[:0]) for _ in range(2))
+    for name, at in enumerate(rng.choice(n, min(n, 5), replace=False)):
+        one.add(points[at], name)
+        other._add_by_differences(points[at], name)
+    assert torch.equal(one.owner_N, other.owner_N)
+    torch.testing.assert_close(one.nearest_N, other.nearest_N)

@@ -21,7 +21,7 @@ from skal_deep.functional import (
     variation_ratio,
     vote_entropy,
 )
-from skal_deep.functional.information import plogp
+from skal_deep.functional.information import _by_chunks, plogp
 from skal_deep.functional.uncertainty import vote_shares
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "scores.npz")
@@ -168,3 +168,19 @@ def test_plogp_is_the_same_by_numpy_and_by_torch(monkeypatch, dtype, n_threads):
     torch.testing.assert_close(-result, torch.special.entr(proba))
     assert not scratch[:, :3].any()
     assert not scratch[:, 20:].any()
+
+
+@pytest.mark.parametrize("chunk", [1, 50, 2**20])
+def test_divergences_as_a_card_computes_them(chunk, monkeypatch):
+    """In fewer ways to memory and back, for positive numbers alone."""
+    monkeypatch.setattr(
+        "skal_deep.functional.information.chunk_elements", lambda device: chunk
+    )
+    samples = torch.as_tensor(GOLDEN["A_P_edge"]).double()
+    weight = torch.linspace(1, 2, len(samples)).double()
+    weight /= weight.sum()
+    found = [_by_chunks(weight, samples, is_quick) for is_quick in (False, True)]
+    torch.testing.assert_close(found[1], found[0], rtol=1e-9, atol=1e-12)
+    samples[0, 0, 0] = -1e-9
+    assert _by_chunks(weight, samples, False).isfinite().all()
+    assert not _by_chunks(weight, samples, True).isfinite().all(), "it must show"

@@ -42,6 +42,7 @@ def test_golden_picks_for_given_noise(monkeypatch, name, coldness):
     assert picks.tolist() == GOLDEN[f"C_{name}_beta{coldness}_top3"].tolist()
 
 
+@pytest.mark.slow
 def test_golden_inclusion_probabilities():
     counts = np.zeros(5)
     n_trials, source = 20_000, generator()
@@ -52,6 +53,7 @@ def test_golden_inclusion_probabilities():
     assert (np.abs(counts / n_trials - expected) <= 4 * error + 1e-12).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_law_of_ordered_batches(name):
     """Batches follow the product of the probabilities that utilities report."""

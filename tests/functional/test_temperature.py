@@ -8,10 +8,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from support import squared_gradient_norms
 from torch.nn.functional import nll_loss
 
 from skal_deep.functional import apply_temperature, fit_temperature
-from skal_deep.functional.gradients import squared_gradient_norms
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "kernel_framework.npz")
 H, P, W = (torch.as_tensor(GOLDEN[name]) for name in ("H", "P", "W"))

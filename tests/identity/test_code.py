@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import types
+from base64 import urlsafe_b64encode
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -236,11 +238,13 @@ def check_edit(before, after, name):
     assert any(each.startswith(name) for each in changed), changed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("old", "new", "name"), EDITS, ids=range(len(EDITS)))
 def test_an_edit_is_noticed_by_name(write, old, new, name):
     check_edit(told(write()), told(write(old, new)), name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("old", "new", "name"), HELPER_EDITS)
 def test_an_edit_of_a_helper_is_noticed_by_name(write, old, new, name):
     check_edit(told(write()), told(write(old, new, "users_helpers")), name)
@@ -396,3 +400,29 @@ def test_hooks_count():
     before = code_of(net)
     net.register_forward_hook(lambda *args: args[-1] * 2)
     assert code_of(net) != before
+
+
+def test_a_package_in_a_folder_of_pip_is_none_of_the_users(tmp_path, monkeypatch):
+    """As ``pip install --target`` leaves it; an edited file, or one beside it, is."""
+    source = b"def f(x):\n    return x\n"
+    names = ["shipped_a1.py", "shipped_b1/__init__.py", "mine_a1.py", "edited_a1.py"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(source)
+    digest = urlsafe_b64encode(sha256(source).digest()).decode().rstrip("=")
+    record = tmp_path / "shipped-1.0.dist-info" / "RECORD"
+    record.parent.mkdir()
+    told = [name for name in names if name != "mine_a1.py"]
+    record.write_text("".join(f"{n},sha256={digest},{len(source)}\n" for n in told))
+    (tmp_path / "edited_a1.py").write_bytes(source + b"\nx = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    users = {}
+    for name in ("shipped_a1", "shipped_b1", "mine_a1", "edited_a1"):
+        users[name] = bool(code_of(importlib.import_module(name).f))
+        monkeypatch.delitem(sys.modules, name)
+    assert users == {
+        "shipped_a1": False,
+        "shipped_b1": False,
+        "mine_a1": True,
+        "edited_a1": True,
+    }

@@ -69,6 +69,31 @@ def test_numbers_from_python_are_found():
     assert look(Dropping(python_noise)).sites
 
 
+@pytest.mark.parametrize("n_before", [0, 1])
+def test_a_normal_that_numpy_keeps_is_found(n_before):
+    """They are made in pairs: the second is drawn without a move of the generator."""
+    state = np.random.get_state()
+    try:
+        np.random.seed(0)
+        np.random.normal(size=n_before)
+        module = nn.Sequential(
+            nn.Linear(3, 3), Dropping(lambda _, x: x + np.random.normal())
+        )
+        assert look(module).sites
+    finally:
+        np.random.set_state(state)
+
+
+def test_another_generator_in_the_place_of_numpys():
+    own = np.random.get_bit_generator()
+    np.random.set_bit_generator(np.random.PCG64(0))
+    try:
+        assert look(Dropping(lambda _, x: x + np.random.rand())).sites
+        assert not look(Dropping(lambda _, x: x)).sites
+    finally:
+        np.random.set_bit_generator(own)
+
+
 @pytest.mark.parametrize("draw", [random.random, np.random.rand, lambda: torch.rand(1)])
 def test_what_another_thread_draws_is_not_the_modules(draw):
     """A worker of dask draws from Python's generator in its event loop, say."""

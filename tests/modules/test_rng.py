@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
 from skal_deep.modules import isolated_rng
 from skal_deep.modules._rng import put_back
@@ -26,6 +27,22 @@ def test_generators_are_put_back_also_after_an_exception():
     assert random.getstate() == before[0]
     np.testing.assert_array_equal(np.random.get_state()[1], before[1])
     assert torch.equal(torch.get_rng_state(), before[2])
+
+
+def test_an_exception_finds_the_modes_of_torch_as_they_were():
+    class Mode(TorchFunctionMode):
+        pass
+
+    n_modes = torch._C._len_torch_function_stack()
+    with pytest.raises(KeyboardInterrupt), isolated_rng():
+        torch.no_grad().__enter__()  # as if Ctrl-C came before its block
+        Mode().__enter__()
+        raise KeyboardInterrupt
+    assert torch.is_grad_enabled()
+    assert torch._C._len_torch_function_stack() == n_modes
+    with torch.no_grad(), pytest.raises(ValueError, match="stop"), isolated_rng():
+        raise ValueError("stop")
+    assert torch.is_grad_enabled()
 
 
 def test_seeds_decide_what_is_drawn_inside():

@@ -211,3 +211,25 @@ def test_rows_of_sequences_take_the_shared_prefix():
                    nn.Linear(72, 2))  # fmt: skip
     x = torch.rand(5, 1, 8, 8)
     torch.testing.assert_close(thinned(images, x, 6), plain(images, x, 6))
+
+
+@pytest.fixture
+def folded(monkeypatch):
+    """Let the processor run draws as a card does."""
+    monkeypatch.setattr("skal_deep.modules._thinned._folds", lambda source: True)
+
+
+@pytest.mark.usefixtures("folded")
+@pytest.mark.parametrize("budget", [1, 10_000])
+@pytest.mark.parametrize("name", VECTORS | IMAGES)
+def test_folded_draws_equal_whole_passes(name, budget, monkeypatch):
+    """Those of one pass each, too, and of a layer that drops in several places."""
+    monkeypatch.setattr(
+        "skal_deep.modules._thinned.memory_budget", lambda device: budget
+    )
+    test_equals_whole_passes(name)
+
+
+@pytest.mark.usefixtures("folded")
+def test_folded_draws_in_mini_batches():
+    test_mini_batches_share_the_masks()

@@ -53,6 +53,7 @@ def scorer():
     return fit(DIGITS, split(len(DIGITS), 0), n_iterations=5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_unseen_classes_look_unlabeled(seed):
     assert auc_of_unseen_classes(np.flatnonzero(~UNSEEN), seed) > 0.7
@@ -64,6 +65,7 @@ def test_unseen_classes_of_images_look_unlabeled():
     assert roc_auc_score(UNSEEN[~is_labeled], utilities) > 0.7
 
 
+@pytest.mark.slow
 def test_nothing_is_found_where_there_is_nothing():
     aucs = [
         auc_of_unseen_classes(len(DIGITS), seed, n_iterations=100) for seed in range(3)

@@ -216,6 +216,7 @@ def test_picks_hang_neither_on_storage_nor_on_the_form_of_candidates(case, strat
     }
 
 
+@pytest.mark.slow
 def test_layouts_of_an_array_are_one():
     picks = [
         BALD(random_state=0).query(X, Y, small_net(), batch_size=3)

@@ -5,10 +5,10 @@ import pytest
 import torch
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from support import squared_gradient_norms
 
 from skal_deep.classifier import fit_on_labeled
 from skal_deep.functional import apply_temperature
-from skal_deep.functional.gradients import squared_gradient_norms
 from skal_deep.pool import AskNLearn, Badge, DeepQueryStrategy
 from skal_deep.pool._calibration import _to_hide
 from skal_deep.testing._strategy_case import Case

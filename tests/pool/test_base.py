@@ -82,6 +82,7 @@ def test_no_seed_means_fresh_draws_that_move_no_global_generator(case):
     np.testing.assert_array_equal(before, np.random.get_state()[1])
 
 
+@pytest.mark.slow
 def test_ties_are_broken_fairly():
     X, y = np.ones((8, 2), np.float32), np.full(8, -1)
     y[0] = 0

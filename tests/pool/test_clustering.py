@@ -156,6 +156,7 @@ def test_density_weighted_diversity_without_weight_is_core_set():
     assert norm[dense].mean() < norm[picks].mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [7_000, pytest.param(60_000, marks=pytest.mark.nightly)])
 def test_cluster_size_is_honoured_in_large_pools(n, monkeypatch):
     seen = []

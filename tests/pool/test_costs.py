@@ -1,11 +1,17 @@
 """Labels that cost: scores per cost, and queries that keep to a budget."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 
-from skal_deep.evaluation import SimulatedActiveLearner, compare_strategies
+from skal_deep.evaluation import (
+    SimulatedActiveLearner,
+    compare_strategies,
+    does_al_help,
+)
 from skal_deep.pool import (
     Badge,
     CoreSet,
@@ -173,3 +179,107 @@ def test_a_simulation_alone_knows_no_costs():
     )
     with pytest.raises(ValueError, match="PerCost needs to know"):
         learner.fit(X, (X[:, 0] > 0).astype(int))
+
+
+SIGN = (X[:, 0] > 0).astype(int)
+STUDY = {
+    "n_repeats": 2,
+    "n_initial": 4,
+    "batch_size": 9,
+    "n_cycles": 4,
+    "progress": False,
+    "random_state": 0,
+}
+STRATEGIES = {
+    "margin": MarginSampling(),
+    "cheap": MarginSampling(selection=PerCost()),
+    "random": None,
+}
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
+def test_each_query_of_a_simulation_spends_its_budget(strategy):
+    """What is left goes to the next query, and no label is too dear."""
+    cost, budget = np.round(np.linspace(1, 3, 60), 1)[::-1], 4.5
+    learner = SimulatedActiveLearner(
+        GaussianNB(), strategy, n_initial=4, batch_size=9, n_cycles=4, random_state=0
+    )
+    learner.fit(X, SIGN, cost=cost, budget=budget)
+    spent = [cost[rows].sum() for rows in learner.query_indices_[1:]]
+    granted = budget * np.arange(1, 5)
+    assert (np.cumsum(spent) <= granted + 1e-9).all()
+    # less is left than the dearest label costs, as there was one that was too dear
+    assert (np.cumsum(spent) > granted - cost.max()).all()
+    assert max(spent) > budget - 1
+
+
+def test_a_budget_ends_at_the_batch_size_too():
+    learner = SimulatedActiveLearner(GaussianNB(), n_initial=4, n_cycles=3)
+    learner.set_params(batch_size=2).fit(X, SIGN, cost=np.ones(60), budget=50)
+    np.testing.assert_array_equal(learner.learning_curve_["n_labels"], [4, 6, 8, 10])
+
+
+def test_studies_with_a_budget_are_over_cost(tmp_path):
+    cost = np.where(np.arange(60) % 2 == 0, 1.0, 3.0)
+    study = STUDY | {"cost": cost, "budget": 4.5}
+    names = {name: STRATEGIES[name] for name in ("margin", "cheap")}
+    over = compare_strategies(names, GaussianNB(), X, SIGN, **study)
+    assert over.settings["axis"] == "cost"
+    assert over.settings["budget"] == 4.5
+    grid = over.curve("random", "n_labels")
+    assert (grid == over.curve("cheap", "n_labels")).all()
+    assert grid[0, -1] - grid[0, 0] == pytest.approx(4 * 4.5, abs=3)
+    assert over.plot().get_xlabel() == "cost"
+    # a run that is gone on with is the run that was played at once
+    compare_strategies(
+        names, GaussianNB(), X, SIGN, run_dir=tmp_path, **study | {"n_cycles": 2}
+    )
+    again = compare_strategies(names, GaussianNB(), X, SIGN, run_dir=tmp_path, **study)
+    np.testing.assert_array_equal(again.curve("cheap"), over.curve("cheap"))
+    with pytest.raises(ValueError, match="budget"):
+        compare_strategies(
+            names, GaussianNB(), X, SIGN, run_dir=tmp_path, **study | {"budget": 5}
+        )
+
+
+def test_help_with_a_budget_is_told_by_cost():
+    study = STUDY | {"cost": COST, "budget": COST.max() + 1}
+    answer = does_al_help(GaussianNB(), X, SIGN, **study)
+    assert "Gains at a cost of" in repr(answer)
+    for more in ({"explain": True}, {"param_grid": {"var_smoothing": [1e-9, 1e-3]}}):
+        with pytest.raises(ValueError, match="equal numbers of labels"):
+            does_al_help(GaussianNB(), X, SIGN, **study, **more)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"cost": None}, ValueError, "pass cost, too"),
+        ({"budget": COST.max() - 0.01}, ValueError, "must buy any of them"),
+        ({"budget": np.nan}, ValueError, "must buy any of them"),
+        ({"budget": True}, TypeError, "must be a number"),
+        ({"n_cycles": 5}, ValueError, "49 .* more than the 45 of the pool"),
+        ({"references": {"all": None}}, ValueError, "have no place"),
+        ({"search": True}, ValueError, "have no place"),
+    ],
+)
+def test_budgets_of_studies_that_make_no_sense(options, error, words):
+    study = STUDY | {"cost": COST, "budget": COST.max()} | options
+    with pytest.raises(error, match=words):
+        compare_strategies([MarginSampling()], GaussianNB(), X, SIGN, **study)
+
+
+def test_a_strategy_that_failed_leaves_the_others_on_their_costs():
+    """A job that failed has no cost and no score for what it did not play."""
+    names = {"cheap": STRATEGIES["cheap"]}
+    whole = compare_strategies(names, GaussianNB(), X, SIGN, **STUDY | {"cost": COST})
+    lost = {"cost": np.nan, "accuracy": np.nan}
+    curves = [
+        row | (lost if row["strategy"] == "cheap" and row["stage"] > 1 else {})
+        for row in whole.curves
+    ]
+    over = replace(whole, curves=curves).over_cost()
+    assert np.isfinite(over.curve("random")).all()
+    assert np.isfinite(over.curve("random", "cost")).all()
+    assert np.isfinite(over.curve("cheap")[:, 0]).all()
+    assert np.isnan(over.curve("cheap")[:, -1]).all()

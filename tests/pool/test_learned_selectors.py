@@ -77,6 +77,7 @@ def scores(case, X, y, clf, candidates=None):
     return utilities[0]
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_a_permuted_pool_and_of_its_parts(case):
     clf = case.fitted()
     whole = scores(case, case.X, case.y, clf)
@@ -124,6 +125,7 @@ def small_steps(cls, **params):
 
 # Those that look at labelled against unlabelled rows alone; the other scores are of
 # uncertain rows, too, which are not equally common in all classes.
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", [DAL, JointSampling, VAAL])
 def test_unseen_classes_are_found_and_nothing_where_there_is_nothing(cls):
     params = {"target": 0.0} if cls is JointSampling else {}

@@ -50,6 +50,7 @@ def test_scores_are_mixed_on_one_scale():
         np.testing.assert_allclose(mixed, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_weights_change_with_the_number_of_labels():
     path = {"weights": [1, 0], "late_weights": [0, 1]}
     early, late = (scores(MixedScore(PAIR, path[name])) for name in path)

@@ -199,6 +199,7 @@ def test_members_are_draws():
 # the regressor itself
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("y", [Y, TWO], ids=["one", "two"])
 def test_the_contract_of_a_posterior(y):
     reg = make().fit(X, y)
@@ -431,6 +432,7 @@ def test_epig_needs_no_draws_where_covariances_are_known(kind):
     np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.slow
 def test_batch_epig_begins_with_epig():
     epig, batch = (
         strategy(n_samples=20_000, n_targets=100, random_state=0).query(

@@ -42,6 +42,7 @@ def proxy(**params):
     return MCDropoutClassifier(net, n_samples=5, random_state=0, **params)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "strategy", [BALD(), BatchBALD(), Badge(), BALD(selection=Power()), TypiClust()]
 )
@@ -74,6 +75,7 @@ def test_a_study_with_the_model_as_its_own_proxy_is_the_study_itself():
         np.testing.assert_array_equal(curve, same)
 
 
+@pytest.mark.slow
 def test_one_comparison_shows_the_proxy_beside_the_model():
     comparison = compare_strategies(
         {

@@ -33,6 +33,7 @@ MODELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_five_of_five_permutations_agree(name):
     weight = np.linspace(0.5, 2, 36)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
+from support import squared_gradient_norms
 
 from skal_deep import functional
-from skal_deep.functional.gradients import squared_gradient_norms
 from skal_deep.pool import (
     BALD,
     Badge,
@@ -45,6 +45,14 @@ def test_scores_of_the_prediction(case, strategy, score):
     np.testing.assert_allclose(utilities[0, left], expected[left], atol=1e-5)
 
 
+@pytest.fixture(scope="module")
+def many_draws():
+    """So many draws that those of a strategy are all that is left to chance."""
+    case = Case(BALD())
+    return torch.as_tensor(case.fitted().sample_proba(case.X, 20_000, 1))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("strategy", "score"),
     [
@@ -60,11 +68,10 @@ def test_scores_of_the_prediction(case, strategy, score):
         (ConsensusKL(n_samples=2_000), functional.consensus_kl),
     ],
 )
-def test_scores_of_the_draws(case, strategy, score):
+def test_scores_of_the_draws(case, many_draws, strategy, score):
     clf = case.fitted()
     _, utilities = case.query(strategy, clf=clf, fit_clf=False, return_utilities=True)
-    # many more, so that the strategy's own draws are all that is left to chance
-    expected = score(torch.as_tensor(clf.sample_proba(case.X, 20_000, 1))).numpy()
+    expected = score(many_draws).numpy()
     left = case.y == -1
     np.testing.assert_allclose(utilities[0, left], expected[left], atol=0.05)
     assert utilities[0, left].std() > 0

@@ -179,3 +179,22 @@ def test_polars_frames_are_taken_by_position():
     assert take(X, np.array([True, False, True])).rows() == [(1, "x"), (3, "z")]
     texts = as_data(frame["b"])
     assert texts.tolist() == ["x", "y", "z"]
+
+
+@pytest.mark.parametrize("dtype", ["f4", ">f8", "i2", "?"])
+def test_many_rows_are_taken_by_threads(dtype, monkeypatch):
+    monkeypatch.setattr("skal_deep.rows._data._BYTES_OF_A_THREAD", 64)
+    source = np.random.default_rng(0)
+    X = source.normal(size=(50, 3, 2)).astype(dtype)
+    for rows in (source.integers(0, 50, 80), np.array([3, -1, -50] * 20)):
+        taken = take(X, rows)
+        np.testing.assert_array_equal(taken, X[rows])
+        assert taken.dtype == X.dtype.newbyteorder("=")
+        assert type(taken) is np.ndarray
+    with pytest.raises(IndexError):
+        take(X, np.array([0, 50] * 20))
+    torch.set_num_threads(3)
+    try:
+        np.testing.assert_array_equal(take(X, np.arange(50)), X)
+    finally:
+        torch.set_num_threads(1)

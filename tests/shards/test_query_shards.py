@@ -53,6 +53,7 @@ class First(ScoreQueryStrategy):
         return pool.embed()[:, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [None, Power(2.0), Softmax(50.0)])
 @pytest.mark.parametrize("strategy", [MarginSampling, BALD])
 def test_picks_of_scores_do_not_depend_on_the_sharding(strategy, rule):
@@ -89,6 +90,7 @@ def test_ties_fall_at_random_and_do_not_depend_on_the_sharding():
     assert query_shards(First(random_state=2), [flat], 20).rows.tolist() != found[0]
 
 
+@pytest.mark.slow
 def test_draws_have_the_law_that_they_tell():
     weights = np.array([[1.0], [2.0], [0.0], [3.0], [4.0]])
     shards, n_draws = [weights[:2], weights[2:]], 150
@@ -172,6 +174,7 @@ def test_herding_covers_almost_as_one_machine_does(labeled):
         )
 
 
+@pytest.mark.slow
 def test_badge_draws_what_is_long_and_far():
     strategy = Badge(random_state=0)
     picks = [

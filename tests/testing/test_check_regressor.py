@@ -40,6 +40,9 @@ MAKERS = {
     "laplace": lambda net: LaplaceRegressor(net, noise="evidence"),
     "dropout": lambda net: MCDropoutRegressor(net, n_samples=60, noise=0.1),
     "ensemble": lambda net: DeepEnsembleRegressor(net, n_estimators=3, noise=0.1),
+    "learned noise": lambda net: DeepEnsembleRegressor(
+        net.set_params(module__n_classes=2), n_estimators=3, noise="learned"
+    ),
     "swag": lambda net: SWAGRegressor(net, n_samples=10, n_collected=3, noise=0.1),
 }
 
@@ -64,6 +67,7 @@ def test_a_fresh_process_predicts_the_same(tmp_path):
         np.testing.assert_array_equal(predicted, reg.predict(X), err_msg=kind)
 
 
+@pytest.mark.slow
 def test_one_of_them_in_every_run():
     check_regressor(BayesianLinearRegressor(), skip=("fresh_process",))
 

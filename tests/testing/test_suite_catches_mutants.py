@@ -349,6 +349,7 @@ def test_nothing_public_hangs_on_assertions(path):
     assert not any(isinstance(node, ast.Assert) for node in statements)
 
 
+@pytest.mark.slow
 def test_failures_raise():
     with pytest.raises(AssertionError, match="check_output"):
         check_query_strategy(ReturnsList(), data=("vectors",), make_classifier=deep)

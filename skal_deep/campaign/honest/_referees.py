@@ -7,6 +7,7 @@ The evidence is that of :class:`~skal_deep.evaluation.ControlArm`.
 """
 
 import math
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -93,8 +94,16 @@ def compare_arms(
     said = []
     for arm in (chosen, control):
         names = [*start, *arm[:n_arm]]
-        model = fit_on(names, state, situation, estimator, number)
-        answers_NC = answers_on(model, situation.X[fresh], situation.classes)
+        try:
+            model = fit_on(names, state, situation, estimator, number)
+            answers_NC = answers_on(model, situation.X[fresh], situation.classes)
+        except ValueError as error:  # many a model needs more labels than classes
+            warnings.warn(
+                f"Nobody is asked as a referee in this round: on {len(names)} labels "
+                f"{type(estimator).__name__} cannot be trained ({error}).",
+                stacklevel=2,
+            )
+            return None
         said.append(answers_NC.argmax(axis=1))
     differs = said[0] != said[1]
     # No further than to the last one that is asked: the rest stays fresh.

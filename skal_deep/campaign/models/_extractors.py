@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from skal_deep.campaign.models._models import imported
 from skal_deep.embedding import Embedder
 from skal_deep.embedding._backbone import loaded
-from skal_deep.embedding._images import _scaled
+from skal_deep.embedding._images import scaled
+from skal_deep.rows._image_file import as_rgb
 
 _MOST_PIXELS = 32  # a side; more say little more to a linear model
 _MOST_WORDS = 20_000
 _MOST_DIRECTIONS = 256
-_IMAGE_SIZE = 224
+_IMAGE_SIZE = (224, 224)  # where a net does not say what it was trained on
 LIBRARIES = ("pixels", "tfidf", "torchvision", "timm", "transformers")
 CHOICES = (
     "pixels",
@@ -64,12 +65,13 @@ class Pixels(Extractor):
         if not self.settings:
             height = min(_MOST_PIXELS, max(image.height for image in items))
             width = min(_MOST_PIXELS, max(image.width for image in items))
-            is_grey = all(image.mode in ("L", "1", "I;16", "LA") for image in items)
+            is_grey = all(image.mode in ("L", "1", "LA") for image in items)
             self.settings = {"shape": [1 if is_grey else 3, height, width]}
         channels, height, width = self.settings["shape"]
         mode = "L" if channels == 1 else "RGB"
         rows = [
-            np.asarray(image.convert(mode).resize((width, height)), np.float32) / 255
+            np.asarray(as_rgb(image).convert(mode).resize((width, height)), np.float32)
+            / 255
             for image in items
         ]
         pixels_NHWC = np.stack(rows).reshape(len(rows), height, width, channels)
@@ -111,8 +113,8 @@ class Net(Extractor):
         What :class:`~skal_deep.embedding.Embedder` takes.
     takes : {"image", "text"}
         What it is given.
-    preprocess : callable or None
-        Makes the model's input of a list of items.
+    preprocess : callable
+        Makes the model's input of a list of texts, or of images of PIL.
     batch_size : int
         Items a pass.
     device : str
@@ -129,7 +131,7 @@ class Net(Extractor):
         self,
         backbone: Any,
         takes: str,
-        preprocess: Callable[[list[Any]], Any] | None,
+        preprocess: Callable[[list[Any]], Any],
         batch_size: int,
         device: str,
         cache_dir: Path | None = None,
@@ -139,7 +141,7 @@ class Net(Extractor):
         self.takes = takes  # type: ignore[misc]
         self._embedder = Embedder(
             backbone,
-            preprocess=preprocess,
+            preprocess=preprocess if takes == "text" else _of_pixels(preprocess),
             batch_size=batch_size,
             device=device,
             cache_dir=cache_dir,
@@ -149,11 +151,16 @@ class Net(Extractor):
     def __call__(self, items: Sequence[Any]) -> NDArray[Any]:
         """Return embeddings."""
         rows: Any = list(items)
-        if self.takes == "image" and self._embedder.preprocess is None:
-            rows = torch.stack([_scaled(image, _IMAGE_SIZE) for image in items]).numpy()
-        elif self.takes == "image":
-            rows = [np.asarray(image.convert("RGB")) for image in items]
+        if self.takes == "image":
+            rows = [np.asarray(as_rgb(image)) for image in items]
         return np.asarray(self._embedder.transform(rows))
+
+
+def _of_pixels(preprocess: Callable[[list[Any]], Any]) -> Callable[[list[Any]], Any]:
+    """Return what makes a model's input of arrays, which an embedder can tell apart."""
+    from PIL import Image
+
+    return lambda rows: preprocess([Image.fromarray(pixels) for pixels in rows])
 
 
 class Function(Extractor):
@@ -231,12 +238,15 @@ def make_extractor(
     elif spec == "tfidf":
         extractor = Words()
     elif library == "torchvision" and name:
-        net = _torchvision(name, download)
-        extractor = Net(net, "image", None, batch_size, device, **kept)
+        net, preprocess = _torchvision(name, download)
+        extractor = Net(net, "image", preprocess, batch_size, device, **kept)
     elif library == "timm" and name:
         with _offline(not download), _fetching(spec, download):
             backbone = loaded(spec)
-        extractor = Net(backbone, "image", None, batch_size, device, **kept)
+        about = getattr(backbone, "pretrained_cfg", None) or {}
+        size = about.get("input_size", ())[1:]
+        preprocess = _scaling(size, about.get("mean"), about.get("std"))
+        extractor = Net(backbone, "image", preprocess, batch_size, device, **kept)
     elif library == "transformers" and name:
         with _offline(not download), _fetching(spec, download):
             backbone, preprocess = _transformers(name, kind)
@@ -256,8 +266,27 @@ def make_extractor(
     return extractor
 
 
-def _torchvision(name: str, download: bool) -> Any:
-    """Return one of torchvision's nets without its last layer."""
+def _scaling(
+    size: Sequence[int] = (),
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> Callable[[list[Any]], Any]:
+    """Return what makes a net's input of images, as it was trained on them.
+
+    Nothing is cropped: what is to be labelled may stand at the edge.
+    """
+    how = {"mean": mean, "std": std}
+    known = {name: value for name, value in how.items() if value is not None}
+    height, width = size or _IMAGE_SIZE
+
+    def preprocess(images: list[Any]) -> Any:
+        return torch.stack([scaled(one, (height, width), **known) for one in images])
+
+    return preprocess
+
+
+def _torchvision(name: str, download: bool) -> tuple[Any, Callable[[list[Any]], Any]]:
+    """Return one of torchvision's nets without its last layer, and what it is given."""
     try:
         from torchvision import models
     except ImportError as error:
@@ -277,14 +306,26 @@ def _torchvision(name: str, download: bool) -> Any:
     if not download and not os.path.exists(file):
         raise FileNotFoundError(_missing(f"torchvision:{name}", file))
     net = models.get_model(name, weights=weights)
+    about = weights.transforms()
+    preprocess = _scaling(about.crop_size * 2, about.mean, about.std)
     for layer in ("fc", "classifier", "head", "heads"):
         if hasattr(net, layer):
-            setattr(net, layer, torch.nn.Identity())
-            return net
+            setattr(net, layer, _without_end(getattr(net, layer)))
+            return net, preprocess
     raise ValueError(
         f"torchvision:{name} ends in no layer that can be taken off: use resnet18, or "
         "a function of your own, module:function."
     )
+
+
+def _without_end(layers: Any) -> Any:
+    """Return the last layers of a net without the one that knows the classes."""
+    if not isinstance(layers, torch.nn.Sequential):
+        return torch.nn.Identity()
+    weighs = (torch.nn.Linear, torch.nn.Conv2d)
+    last = max(at for at, layer in enumerate(layers) if isinstance(layer, weighs))
+    layers[last] = torch.nn.Identity()
+    return layers
 
 
 def _transformers(name: str, kind: str) -> tuple[Any, Callable[[list[Any]], Any]]:
@@ -296,6 +337,9 @@ def _transformers(name: str, kind: str) -> tuple[Any, Callable[[list[Any]], Any]
             f"transformers:{name} needs transformers: pip install transformers."
         ) from error
     model = transformers.AutoModel.from_pretrained(name)
+    part = "get_image_features" if kind == "image" else "get_text_features"
+    if hasattr(model, part):
+        model = _Part(model, part)
     if kind == "image":
         processor = transformers.AutoImageProcessor.from_pretrained(name)
         return model, lambda images: processor(images, return_tensors="pt")
@@ -303,6 +347,18 @@ def _transformers(name: str, kind: str) -> tuple[Any, Callable[[list[Any]], Any]
     return model, lambda texts: tokenizer(
         texts, return_tensors="pt", padding=True, truncation=True
     )
+
+
+class _Part(torch.nn.Module):
+    """The images' part of a model of images and texts, such as CLIP, or the texts'."""
+
+    def __init__(self, model: Any, method: str):
+        super().__init__()
+        self.model, self._method = model, method
+
+    def forward(self, **batch: Any) -> Any:
+        output = getattr(self.model, self._method)(**batch)
+        return getattr(output, "pooler_output", output)
 
 
 def _missing(spec: str, where: str) -> str:

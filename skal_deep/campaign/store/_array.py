@@ -1,5 +1,6 @@
 """An array of embeddings, in which items are rows."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,17 @@ class Embeddings(Source):
     def is_as_it_was(self) -> bool:
         """Return whether the files are those of the last look."""
         return self.path.exists() and self._pinned.get("stat") == self.stat()
+
+    def still_holds(self, places: Sequence[str], digests: Sequence[str]) -> bool:  # noqa: ARG002
+        """Return whether the array is as it was; a copy of it is, too."""
+        if self.is_as_it_was():
+            return True
+        n_rows = self._pinned.get("rows", 0)
+        return (
+            self._ids is None
+            and len(self.array) >= n_rows > 0
+            and self.digest_of_rows(n_rows) == self._pinned["digest"]
+        )
 
     def digest_of_rows(self, n_rows: int) -> str:
         """Return the digest of the first rows."""

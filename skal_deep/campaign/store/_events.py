@@ -141,7 +141,8 @@ def file_name(annotator: str) -> str:
     annotator : str
         Any name with letters.
     """
-    if not annotator.strip() or not annotator.isprintable() or len(annotator) > 60:
+    is_name = isinstance(annotator, str) and annotator.strip()
+    if not is_name or not annotator.isprintable() or len(annotator) > 60:
         raise ValueError(
             f"{annotator!r} is no name of an annotator: up to 60 letters or digits "
             "that can be printed are needed."

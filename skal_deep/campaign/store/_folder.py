@@ -1,8 +1,9 @@
 """A folder of images, in which items are files."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from stat import S_ISREG
 from urllib.parse import quote_from_bytes
 
 from skal_deep.campaign.store._items import Found
@@ -19,7 +20,6 @@ _SIGNATURES: dict[str, tuple[bytes, ...]] = {
     ".tif": (b"II", b"MM"),
     ".tiff": (b"II", b"MM"),
 }
-IMAGE_TYPES = tuple(_SIGNATURES)
 
 
 class Folder(Source):
@@ -37,11 +37,7 @@ class Folder(Source):
 
     def look(self) -> list[Found]:
         """Return the images that can be read, by path."""
-        if not self.path.is_dir():
-            raise FileNotFoundError(
-                f"The folder of images {self.path} is not there. If it was moved, say "
-                "where it is: python -m skal_deep init CAMPAIGN --source NEW."
-            )
+        self.check_is_there()
         self.unreadable = []
         found = []
         root = os.path.realpath(self.path)
@@ -51,7 +47,9 @@ class Folder(Source):
                 if entry.is_symlink() and not _is_inside(root, entry.path):
                     raise OSError("a link that leads out")
                 stat = entry.stat()
-                is_image = _begins_right(entry.path)
+                # To open a pipe waits for whoever writes into it, perhaps for ever.
+                is_file = S_ISREG(stat.st_mode)
+                is_image = is_file and _begins_right(entry.path)
             except OSError:
                 is_image = False
             if not is_image:
@@ -60,6 +58,14 @@ class Folder(Source):
             size, time = str(stat.st_size), str(stat.st_mtime_ns)
             found.append(Found(relative, size, time, "", _as_id(relative)))
         return found
+
+    def check_is_there(self) -> None:
+        """Raise unless the folder is where it was."""
+        if not self.path.is_dir():
+            raise FileNotFoundError(
+                f"The folder of images {self.path} is not there. If it was moved, say "
+                "where it is: python -m skal_deep init CAMPAIGN --source NEW."
+            )
 
     def file(self, place: str) -> Path:
         """Return the file of an item, which lies inside the folder.
@@ -77,6 +83,10 @@ class Folder(Source):
     def read(self, place: str) -> bytes:
         """Return the bytes of a file."""
         return self.file(place).read_bytes()
+
+    def still_holds(self, places: Sequence[str], digests: Sequence[str]) -> bool:  # noqa: ARG002
+        """Return yes: an item is a file of that name, whatever it holds."""
+        return True
 
 
 def _files(root: str, under: str) -> Iterator[tuple[str, "os.DirEntry[str]"]]:

@@ -84,7 +84,7 @@ class Items:
         path = folder / NAME
         # Names of files that are no UTF-8 keep their bytes.
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            reader = csv.reader(file)
+            reader = csv.reader(file, strict=True)
             try:
                 header = next(reader, None)
                 if header is None or header[: len(_HEADER)] != _HEADER:

@@ -84,6 +84,11 @@ def read_answers(path: Path, known: Mapping[str, Any]) -> tuple[list[Answer], st
     warning : str
         In words; empty if nothing was lost.
     """
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is {'a folder' if path.is_dir() else 'not there'}: a file of "
+            "labels is needed, such as the batch.csv that `next` writes."
+        )
     if path.suffix.lower() == ".jsonl":
         return list(_from_events(path)), ""
     if path.suffix.lower() == ".json":

@@ -1,6 +1,7 @@
 """A table of texts, or of numbers and words, in which items are rows."""
 
 import hashlib
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -74,13 +75,21 @@ class Rows(Source):
         place : str
             Number of the row.
         """
-        row = self.table.rows[int(place)]
-        return {name: row[self.table.header.index(name)] for name in self.columns}
+        table, row = self.table, self.table.rows[int(place)]
+        return {name: row[table.place(name)] for name in self.columns}
 
     def read(self, place: str) -> bytes:
         """Return a text, or all entries of a row."""
         entries = self.entries(place).values()
         return "\x1f".join(entries).encode("utf-8", "surrogatepass")
+
+    def still_holds(self, places: Sequence[str], digests: Sequence[str]) -> bool:
+        """Return whether the rows hold what they held."""
+        n_rows = len(self.table.rows)
+        return all(
+            int(place) < n_rows and digest(self.read(place)) == mark
+            for place, mark in zip(places, digests, strict=True)
+        )
 
 
 def _check_unique(ids: list[str], table: TableFile) -> None:

@@ -36,13 +36,23 @@ class TableFile:
         name : str
             Its name in the header.
         """
+        at = self.place(name)
+        return [row[at] for row in self.rows]
+
+    def place(self, name: str) -> int:
+        """Return which column that is, counted from 0.
+
+        Parameters
+        ----------
+        name : str
+            Its name in the header.
+        """
         if self.header.count(name) != 1:
             raise ValueError(
                 f"{self.path} has {self.header.count(name)} columns {name!r}, and one "
                 f"is needed; its columns are {', '.join(map(repr, self.header))[:200]}."
             )
-        at = self.header.index(name)
-        return [row[at] for row in self.rows]
+        return self.header.index(name)
 
 
 def read_table(path: Path) -> TableFile:
@@ -58,7 +68,7 @@ def read_table(path: Path) -> TableFile:
         with path.open(newline="", encoding="utf-8-sig") as file:
             mark = _mark(file.readline())
             file.seek(0)
-            reader = csv.reader(file, delimiter=mark)
+            reader = csv.reader(file, delimiter=mark, strict=True)
             entries = [(reader.line_num, row) for row in reader if row]
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not text in UTF-8: save it as such.") from error

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from skal_deep.classifier.net._batches import as_input, batches
 from skal_deep.classifier.net._output import as_float, check_net_proba, to_proba
+from skal_deep.classifier.net._precision import chosen_precision
 from skal_deep.exceptions import CapabilityError
 from skal_deep.modules import eval_mode, isolated_rng
 from skal_deep.modules._hooks import as_before
@@ -53,7 +54,7 @@ def own_output(net: NeuralNet, X: NDArray[Any]) -> Tensor:
     # Even a plain prediction needs the isolation: the DataLoader draws a seed from
     # torch's global generator each time.
     step = evaluation_step(net)
-    with isolated_rng(), eval_mode(net.module_):
+    with isolated_rng(), eval_mode(net.module_), chosen_precision(net):
         return torch.cat([first_output(step(batch)) for batch in batches(net, X)])
 
 

@@ -110,7 +110,7 @@ def as_targets(net: NeuralNet, X: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]
         raise ValueError(
             f"The module {type(net.module_).__name__} returns {n_values} values a row, "
             f"but a row of y has {y[:1].size}. Give its last layer as many outputs as "
-            "there are targets."
+            "there are targets, and twice as many where it learns the noise, too."
         )
     dtype = np.float64 if output.dtype == torch.float64 else np.float32
     return y.astype(dtype).reshape(len(y), *shape)

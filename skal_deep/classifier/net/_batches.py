@@ -11,6 +11,8 @@ from skorch.utils import multi_indexing
 from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, default_convert
 
+from skal_deep.functional._chunks import memory_budget, slices
+
 # Settings of the loader under which the rows of a mini-batch can be taken out of an
 # array together, which takes a hundredth of the time of one after another.
 _FETCH_TOGETHER = {"batch_size", "num_workers", "pin_memory"}
@@ -18,8 +20,9 @@ _FETCH_TOGETHER = {"batch_size", "num_workers", "pin_memory"}
 # Rows on which a net is looked at, whatever the size of the pool.
 N_SHOWN_ROWS = 16
 
-# Inputs of a mini-batch of prediction take about this much, activations many times it.
-_INPUT_BYTES = 2**20
+# Inputs of a mini-batch of prediction take about this much on a processor, activations
+# many times it; on a card they take a share of the largest temporary array.
+_INPUT_BYTES, _SHARE_OF_ARRAY = 2**20, 1 / 32
 
 
 def as_input(net: NeuralNet, X: Any) -> Any:
@@ -54,6 +57,19 @@ def _as_floats(net: NeuralNet, X: Any) -> Any:
     return X.astype(dtype, copy=not X.flags.writeable)  # torch wants to own its arrays
 
 
+def _device(net: NeuralNet) -> torch.device:
+    """Return where the module is."""
+    return next((p.device for p in net.module_.parameters()), torch.device("cpu"))
+
+
+def _input_bytes(net: NeuralNet) -> int:
+    """Return how many bytes the inputs of a mini-batch of prediction may have."""
+    device = _device(net)
+    if device.type == "cpu":
+        return _INPUT_BYTES
+    return max(_INPUT_BYTES, int(_SHARE_OF_ARRAY * 4 * memory_budget(device)))
+
+
 def batches(net: NeuralNet, X: Any) -> Iterator[Any]:
     """Yield the mini-batches of prediction.
 
@@ -74,7 +90,8 @@ def batches(net: NeuralNet, X: Any) -> Iterator[Any]:
         row = multi_indexing(X, slice(1))
         parts = row.values() if isinstance(row, Mapping) else [row]
         n_bytes = sum(part.nbytes for part in parts)
-        size = max(size, _INPUT_BYTES // max(1, n_bytes)) if size > 0 else size
+        n_fit = _input_bytes(net) // max(1, n_bytes)
+        size = max(size, n_fit) if size > 0 else size
     params["batch_size"] = get_len(X) if size == -1 else size
     dataset = net.get_dataset(as_input(net, X))
     is_array = not isinstance(X, Mapping) and net.dataset is Dataset
@@ -83,12 +100,17 @@ def batches(net: NeuralNet, X: Any) -> Iterator[Any]:
         and net.iterator_valid is DataLoader
         and params.keys() <= _FETCH_TOGETHER
     ):
-        rows = BatchSampler(range(len(X)), params["batch_size"], drop_last=False)
         if not params.get("num_workers") and not params.get("pin_memory"):
             # What the loader would do, without its start, which takes longest; it draws
             # a seed for workers, and what is drawn later must not hang on the path.
             torch.empty((), dtype=torch.int64).random_()
-            yield from (default_convert(dataset[some]) for some in rows)
+            is_on_card = _device(net).type == "cuda"
+            for part in slices(len(X), params["batch_size"]):
+                # A slice: of a list of rows scikit-learn looks at each. It gives the
+                # caller's memory, which a forward in place would change.
+                x, y = default_convert(dataset[part])
+                yield [x.pin_memory() if is_on_card else x.clone(), y]
             return
+        rows = BatchSampler(range(len(X)), params["batch_size"], drop_last=False)
         params |= {"sampler": rows, "batch_size": None}
     yield from net.iterator_valid(dataset, **params)

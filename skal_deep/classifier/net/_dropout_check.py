@@ -1,7 +1,7 @@
 """Whether the dropout of a net is a posterior, site by site."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,8 @@ import torch
 from skorch import NeuralNet
 from skorch.dataset import get_len
 from skorch.utils import multi_indexing
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.modules.dropout import _DropoutNd
 
 from skal_deep.classifier.net._batches import N_SHOWN_ROWS, batches
 from skal_deep.classifier.net._compiled import eager_net
@@ -22,7 +23,7 @@ from skal_deep.classifier.net._dropout_draws import (
     whole_prediction,
 )
 from skal_deep.exceptions import CapabilityError
-from skal_deep.modules import isolated_rng
+from skal_deep.modules import eval_mode, isolated_rng
 from skal_deep.modules._dropout import (
     dropout_layers,
     dropout_sites,
@@ -30,7 +31,6 @@ from skal_deep.modules._dropout import (
 )
 from skal_deep.modules._hidden import RandomSite, parts_that_may_hide, random_pass
 from skal_deep.modules._hooks import as_before
-from skal_deep.modules._rng import one_thread_at_a_time
 
 # The largest number of draws that are looked at before a posterior is called dead:
 # with p = 0.01 and ten units, 64 draws are all alike once in 600.
@@ -62,6 +62,15 @@ def check_dropout(net: NeuralNet, X: Any) -> None:
             f"{name} has dropout that cannot be sampled: " + "; ".join(hidden) + "."
         )
     n_rows = min(get_len(X), N_SHOWN_ROWS)
+    with eval_mode(module):
+        module.train(False)  # as skorch does
+        on = [part for part, layer in dropout_layers(module).items() if layer.training]
+    if on:
+        raise CapabilityError(
+            f"{name} leaves dropout layers on in predictions, where rows and "
+            f"mini-batches get masks of their own: {', '.join(map(repr, on))}. Let "
+            "train(False) switch them off."
+        )
     if not n_rows:
         _require_sites(name, list(dropout_layers(module)))
         return
@@ -81,6 +90,7 @@ def check_dropout(net: NeuralNet, X: Any) -> None:
                 "one network for all rows. Keep the rows on the first axis "
                 "(batch_first=True)."
             )
+        _require_rows(net, X, data)
         together, used = whole_draws(net, data, attention)
         if idle := ran_in_training & dropout_layers(module).keys() - used:
             raise CapabilityError(
@@ -247,15 +257,48 @@ def _draws_that_differ(net: NeuralNet, X: Any, data: list[Any]) -> Tensor:
 def _reaches_dropout(net: NeuralNet, data: list[Any]) -> bool:
     """Return whether any dropout layer gets anything but zeros, or none runs."""
     got: list[bool] = []
-
-    def look(_layer: nn.Module, inputs: Any) -> None:
-        got.append(bool(inputs[0].any()))
-
-    with one_thread_at_a_time(), as_before(net.module_), torch.no_grad():
-        for layer in dropout_layers(net.module_).values():
-            layer.register_forward_pre_hook(look)
-        run_whole(net, data)
+    _look_at_dropout(net, data, lambda _, x: got.append(bool(x.any())))
     return any(got) or not got
+
+
+def _require_rows(net: NeuralNet, X: Any, data: list[Any]) -> None:
+    """Refuse dropout of what has no rows: its first axis would share a mask."""
+    together = _rows_at_dropout(net, data)
+    alone = _rows_at_dropout(net, list(batches(net, multi_indexing(X, slice(1)))))
+    for layer, counts in together.items():
+        if get_len(X) > 1 and counts == alone.get(layer) != {1}:
+            raise CapabilityError(
+                f"The dropout layer {layer!r} of {type(net.module_).__name__} drops "
+                f"what has no rows: its first axis has length {min(counts)} for 1 row "
+                f"and for {get_len(X)}, and a mask is shared along the first axis. Let "
+                "that axis be of length 1 (x[None]); for weights use "
+                "skal_deep.modules.DropConnectLinear."
+            )
+
+
+def _rows_at_dropout(net: NeuralNet, data: list[Any]) -> dict[str, set[int]]:
+    """Return how long the first axes are of what each dropout layer gets."""
+    counts: dict[str, set[int]] = {}
+
+    def look(name: str, x: Tensor) -> None:
+        counts.setdefault(name, set()).add(len(x) if x.ndim else 1)
+
+    _look_at_dropout(net, data, look)
+    return counts
+
+
+def _look_at_dropout(
+    net: NeuralNet, data: list[Any], look: Callable[[str, Tensor], None]
+) -> None:
+    """Show what each dropout layer gets in a pass without dropout."""
+    with as_before(net.module_), eval_mode(net.module_), torch.no_grad():
+        for name, layer in dropout_layers(net.module_).items():
+            if isinstance(layer, _DropoutNd):
+                # its output, as a user may pass the input by name
+                layer.register_forward_hook(
+                    lambda _, __, output, name=name: look(name, output)
+                )
+        run_whole(net, data)
 
 
 def _check_rows_apart(

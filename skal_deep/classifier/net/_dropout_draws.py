@@ -21,6 +21,7 @@ from skal_deep.classifier.net._answers import (
 from skal_deep.classifier.net._batches import batches
 from skal_deep.classifier.net._compiled import eager_net
 from skal_deep.classifier.net._output import as_float, check_net_proba, to_proba
+from skal_deep.classifier.net._precision import chosen_precision
 from skal_deep.modules import coupled_dropout, eval_mode, isolated_rng
 from skal_deep.modules._dropout import CoupledDropout
 from skal_deep.modules._hidden import parts_that_may_hide, random_pass
@@ -53,7 +54,7 @@ def _draws(
     Each mini-batch is run through all draws before the next one is loaded.
     """
     net = eager_net(net)
-    with isolated_rng():
+    with isolated_rng(), chosen_precision(net):
         data = batches(net, X)
         first = next(data)
         attention = attention_parts(net, [first_rows(first, 2)])

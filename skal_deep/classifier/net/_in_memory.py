@@ -23,6 +23,7 @@ from skorch.callbacks import (
 )
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, RMSprop
+from torch.optim import optimizer as optimizers
 
 from skal_deep.classifier.net._array_loader import ArrayLoader, quick_iterator
 from skal_deep.classifier.net._interrupts import replace_methods
@@ -124,6 +125,8 @@ def _leaves_weights(net: NeuralNet) -> bool:
         and not optimizer.state
         and not optimizer._optimizer_step_pre_hooks
         and not optimizer._optimizer_step_post_hooks
+        and not optimizers._global_optimizer_pre_hooks
+        and not optimizers._global_optimizer_post_hooks
         and not net.compile
     )
 

@@ -11,6 +11,8 @@ from typing import Any, ParamSpec, TypeVar
 from skorch import NeuralNet
 from torch import nn
 
+from skal_deep.modules._rng import put_back
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -96,21 +98,26 @@ def leaves_on_interrupt(function: Callable[P, R]) -> Callable[P, R]:
                 raise
 
         watches = on_main and callable(before)
-        try:
-            if watches:
-                signal.signal(signal.SIGINT, interrupt)
-            result = function(*args, **kwargs)
-        except BaseException as error:
-            is_inside = False  # from here on Ctrl-C is Ctrl-C again
-            if came or isinstance(error, _Interrupt):
-                raise KeyboardInterrupt().with_traceback(error.__traceback__) from None
-            raise
-        finally:
-            is_inside = False
+
+        def restore() -> None:
             # Code inside may have set a handler of its own, which is not ours to
             # remove.
             if watches and signal.getsignal(signal.SIGINT) is interrupt:
                 signal.signal(signal.SIGINT, before)
+
+        with put_back(restore):
+            try:
+                if watches:
+                    signal.signal(signal.SIGINT, interrupt)
+                result = function(*args, **kwargs)
+            except BaseException as error:
+                is_inside = False  # from here on Ctrl-C is Ctrl-C again
+                if came or isinstance(error, _Interrupt):
+                    trace = error.__traceback__
+                    raise KeyboardInterrupt().with_traceback(trace) from None
+                raise
+            finally:
+                is_inside = False
         if came:  # and was swallowed all the same, in a finaliser for example
             raise KeyboardInterrupt
         return result

@@ -259,7 +259,9 @@ class Answer:
         return self.comparison.verdicts()[self.best].is_share
 
     def __repr__(self) -> str:
-        n_labels = int(self.comparison.curve(BASELINE, "n_labels")[0, -1])
+        spent = f"{self.comparison.curve(BASELINE, 'n_labels')[0, -1]:.0f}"
+        is_over_cost = self.comparison.settings.get("axis") == "cost"
+        spent = f"a cost of {spent}" if is_over_cost else f"{spent} labels"
         shown = self.shown_effects()
         width = max(len(name) for name, _ in shown)
         effects = [f"  {name.ljust(width)}  {text}" for name, text in shown]
@@ -269,7 +271,7 @@ class Answer:
                 "",
                 *self.findings(),
                 "",
-                f"Gains at {n_labels} labels alone, with 95 % intervals; what is said "
+                f"Gains at {spent} alone, with 95 % intervals; what is said "
                 "above is of the whole curve:",
                 *effects,
                 "",

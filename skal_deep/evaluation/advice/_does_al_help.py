@@ -74,7 +74,8 @@ def does_al_help(
     explain : bool, default=False
         Whether to look for a reason where no strategy is better: one of seven that are
         measured, or none of them, see :meth:`Answer.reasons`. It takes about six fits
-        of all labels a repeat. For a regressor three of them can be told.
+        of all labels a repeat. Whether the uncertainty of a regressor is reliable can
+        be told only if it knows a variance.
     smallest_gain : float, default=0.02
         The gain in score that matters, for the reasons; of an error of numbers the
         share of it.
@@ -106,6 +107,11 @@ def does_al_help(
     if not isinstance(n_repeats, Integral) or n_repeats < 2:
         raise ValueError(
             f"A verdict needs at least two repeats, not {shorten(n_repeats)}."
+        )
+    if options.get("budget") is not None and (explain or param_grid is not None):
+        raise ValueError(
+            "Reasons and settings are looked for at equal numbers of labels: leave out "
+            "explain and param_grid, or the budget."
         )
     if strategies is None:
         strategies = _sensible(estimator)

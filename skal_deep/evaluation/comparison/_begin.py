@@ -56,6 +56,7 @@ def begin(
     prints = {
         name: None if value is None else fingerprint(value)
         for name, value in vars(data).items()
+        if name != "budget" or value is not None  # runs of before know none
     }
     for name in ("X", "X_test"):  # a name says nothing of what a file holds
         if (files := hashes_of_files(getattr(data, name))) is not None:

@@ -60,6 +60,7 @@ def compare_strategies(
     copy_noise: float = 0.1,
     missing_label: Any = -1,
     cost: Any = None,
+    budget: float | None = None,
     references: Mapping[str, Any] | None = None,
     search: bool | Mapping[str, Any] = False,
     run_dir: str | Path | None = None,
@@ -127,6 +128,12 @@ def compare_strategies(
         regression are NaN.
     cost : array-like of shape (n_samples,), default=None
         Cost of each label; the curves then have a column with the cost spent.
+    budget : float, default=None
+        What the labels of a query may cost together. It ends at ``batch_size`` labels,
+        or before the one that is too dear; what it leaves is added to the next. The
+        comparison is then one over cost, see :meth:`Comparison.over_cost`, as
+        strategies buy different numbers of labels. Give a ``batch_size`` that the
+        cheapest rows do not reach, or it is that which ends queries.
     references : dict of str to classifier, default=None
         Reference lines for the figures: classifiers fitted to the labels
         that random sampling buys, such as a logistic regression on the inputs, or one
@@ -187,6 +194,11 @@ def compare_strategies(
     """
     repeats, named = repeat_numbers(n_repeats), named_strategies(strategies)
     references = named_references(references, named)
+    if budget is not None and (references or search):
+        raise ValueError(
+            "With a budget strategies are compared over cost, where references and a "
+            "search have no place: leave these out, or the budget."
+        )
     if asks_for_recalls(scoring):
         known = label_array(y, missing_label)
         known = known[known_rows(known, missing_label)]
@@ -210,7 +222,7 @@ def compare_strategies(
         copy_noise=copy_noise,
         missing_label=missing_label,
     )
-    data = GivenData(X, y, X_test, y_test, cost).for_model(estimator)
+    data = GivenData(X, y, X_test, y_test, cost, budget).for_model(estimator)
     y = data.y
     learner = settled(learner, y)
     missing_label = learner.missing_label
@@ -277,12 +289,15 @@ def compare_strategies(
         "failures": failures,
         "random_state": seed,
     }
+    if budget is not None:
+        settings["budget"] = budget
     if seekers:
         settings["search"] = {
             "strategy": format_estimator(seekers[FOUND]),
             "selection_size": size,
         }
-    return collect_outcomes(outcomes, list(named), settings, [*lines, *found])
+    compared = collect_outcomes(outcomes, list(named), settings, [*lines, *found])
+    return compared if budget is None else compared.over_cost()
 
 
 def _first_labels(

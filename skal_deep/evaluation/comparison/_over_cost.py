@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skal_deep.evaluation._protocol import HasCurves
 
@@ -24,11 +25,13 @@ def curves_over_cost(comparison: HasCurves) -> list[dict[str, Any]]:
             "The curves say nothing of costs: call compare_strategies(cost=...)."
         )
     cost_of = {name: comparison.curve(name, "cost") for name in comparison.strategies}
-    # The first labels are shared in a repeat, and cost as much for each strategy.
-    first_R = next(iter(cost_of.values()))[:, :1]
+    # The first labels are shared in a repeat, and cost as much for each strategy. Those
+    # that a failed job did not buy have no cost.
+    first_R = np.nanmax([cost_RT[:, 0] for cost_RT in cost_of.values()], axis=0)
+    first_R = first_R[:, None]
     spent = {name: cost_RT - first_R for name, cost_RT in cost_of.items()}
     n_stages = min(cost_RT.shape[1] for cost_RT in spent.values())
-    end = min(float(cost_RT[:, -1].min()) for cost_RT in spent.values())
+    end = float(np.nanmin([cost_RT[:, -1] for cost_RT in spent.values()]))
     if n_stages < 2:
         raise ValueError("Nothing was bought beyond the first labels: n_cycles is 0.")
     grid = np.linspace(0, end, n_stages)
@@ -40,7 +43,7 @@ def curves_over_cost(comparison: HasCurves) -> list[dict[str, Any]]:
         for at, repeat in enumerate(sorted({row["repeat"] for row in own})):
             stages = [row for row in own if row["repeat"] == repeat]
             at_grid = {
-                metric: np.interp(grid, cost_RT[at], score_RT[at])
+                metric: _scores_at(grid, cost_RT[at], score_RT[at])
                 for metric, score_RT in scores.items()
             }
             rows += [
@@ -55,3 +58,19 @@ def curves_over_cost(comparison: HasCurves) -> list[dict[str, Any]]:
                 for stage, cost in enumerate(shown)
             ]
     return rows
+
+
+def _scores_at(
+    grid: NDArray[np.float64], cost_T: NDArray[np.float64], score_T: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return scores at some costs; NaN beyond what a job that failed has spent."""
+    is_known = ~np.isnan(cost_T)
+    if not is_known.any():
+        return np.full_like(grid, np.nan)
+    found: NDArray[np.float64] = np.interp(
+        grid,
+        cost_T[is_known],
+        score_T[is_known],
+        right=None if is_known.all() else np.nan,
+    )
+    return found

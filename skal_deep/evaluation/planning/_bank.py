@@ -1,6 +1,6 @@
 """A bank of learning curves, by whose errors a forecast is judged."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -122,20 +122,6 @@ class Bank:
                     self.add_curve(
                         n_labels, values, task=task, strategy=strategy, family=family
                     )
-
-    @classmethod
-    def from_comparisons(cls, comparisons: Iterable[HasCurves]) -> "Bank":
-        """Return a bank of comparisons, each of which is a task of its own.
-
-        Parameters
-        ----------
-        comparisons : iterable of Comparison
-            From :func:`compare_strategies`.
-        """
-        bank = cls()
-        for number, comparison in enumerate(comparisons):
-            bank.add(comparison, task=str(number))
-        return bank
 
     def save(self, path: str | Path) -> None:
         """Write the bank to a file, without pickles.

@@ -199,7 +199,7 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         self.missing_label = missing_label
         self.random_state = random_state
 
-    def fit(self, X, y, X_test=None, y_test=None, cost=None):
+    def fit(self, X, y, X_test=None, y_test=None, cost=None, budget=None):
         """Simulate active learning on data whose labels are known.
 
         Parameters
@@ -214,13 +214,17 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
             Their labels.
         cost : array-like of shape (n_samples,), default=None
             Cost of each label; the learning curve then has an entry "cost".
+        budget : float, default=None
+            What the labels of a query may cost together: it ends at ``batch_size``
+            labels, or before the one that is too dear. What it leaves is added to the
+            next.
 
         Returns
         -------
         self : object
             The fitted learner.
         """
-        data = GivenData(X, y, X_test, y_test, cost).for_model(self.estimator)
+        data = GivenData(X, y, X_test, y_test, cost, budget).for_model(self.estimator)
         rules = settled(self, data.y)
         metrics, seed = named_scorers(rules.scoring), as_seed(self.random_state)
         start = start_of(rules, seed, data)

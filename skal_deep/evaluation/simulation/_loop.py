@@ -12,6 +12,7 @@ from skal_deep.evaluation.simulation._rounds import Round, peak_megabytes, reset
 from skal_deep.evaluation.simulation._rules import HasRules
 from skal_deep.evaluation.simulation._start import Start
 from skal_deep.evaluation.simulation._steps import ask, learn
+from skal_deep.rows._costs import n_within
 
 
 def play(
@@ -50,7 +51,7 @@ def play(
     goes_on = len(known) <= learner.n_cycles and sum(map(len, known)) < len(pool)
     is_chain = learner.retrain != "scratch"
     estimator: Any = None
-    n_labels, spent = 0, 0.0
+    n_labels, spent, granted = 0, 0.0, 0.0
     for cycle in range(learner.n_cycles + 1):
         reset_peak()
         started = time.perf_counter()
@@ -70,6 +71,11 @@ def play(
             else known[cycle]
         )
         seconds_query = time.perf_counter() - started if is_query else 0.0
+        if start.budget is not None and cycle:
+            granted += start.budget  # what one query leaves the next may spend
+            if is_query:
+                new = new[: n_within(cost[new], granted)]
+            granted -= float(cost[new].sum())
         y_shown[new] = y[new]
         n_labels += len(new)
         spent += float(cost[new].sum())

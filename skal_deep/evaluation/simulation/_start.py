@@ -27,7 +27,7 @@ from skal_deep.evaluation.simulation._first_rows import (
 )
 from skal_deep.evaluation.simulation._rules import HasRules
 from skal_deep.rows._as_data import as_data
-from skal_deep.rows._costs import as_cost
+from skal_deep.rows._costs import as_cost, check_budget
 from skal_deep.rows._data import check_alike, is_numbers, n_rows, take
 from skal_deep.rows._label_array import label_array, narrowed, one_class, vector
 
@@ -48,6 +48,8 @@ class GivenData:
         Their labels.
     cost : array-like of shape (n_samples,), default=None
         What each label costs.
+    budget : float, default=None
+        What the labels of a query may cost together.
     """
 
     X: Any
@@ -55,6 +57,7 @@ class GivenData:
     X_test: Any = None
     y_test: Any = None
     cost: Any = None
+    budget: Any = None
 
     def for_model(self, estimator: Any) -> "GivenData":
         """Return the data with one column of targets as a vector, for a regressor."""
@@ -89,6 +92,8 @@ class Start:
         Their labels.
     cost : ndarray of shape (n_visible,) or None
         What each label costs.
+    budget : float or None
+        What the labels of a query may cost together.
     """
 
     X: Any
@@ -101,6 +106,7 @@ class Start:
     X_test: Any
     y_test: Any
     cost: NDArray[Any] | None
+    budget: float | None
 
 
 def start_of(learner: HasRules, seed: int, data: GivenData) -> Start:
@@ -154,6 +160,10 @@ def start_of(learner: HasRules, seed: int, data: GivenData) -> Start:
     visible = np.setdiff1d(np.arange(n_rows(X)), first_copies + test_rows)
     pool = np.searchsorted(visible, (first_copies + pool).ravel())
     y = add_label_noise(y[visible % n], pool, classes, learner.label_noise, seed)
+    if cost is not None:
+        cost = as_cost(cost, n)[visible % n]
+    if data.budget is not None:
+        _check_rounds(learner, cost, data.budget, pool)
     return Start(
         X=X if len(visible) == n_rows(X) else take(X, visible),
         y=y,
@@ -173,8 +183,24 @@ def start_of(learner: HasRules, seed: int, data: GivenData) -> Start:
         test_rows=test_rows,
         X_test=X_test,
         y_test=y_test,
-        cost=None if cost is None else as_cost(cost, n)[visible % n],
+        cost=cost,
+        budget=data.budget,
     )
+
+
+def _check_rounds(
+    learner: HasRules, cost: NDArray[Any] | None, budget: Any, pool: Rows
+) -> None:
+    """Raise unless every strategy can play all rounds with a budget for each."""
+    check_budget(None if cost is None else cost[pool], budget)
+    most = learner.n_initial + learner.n_cycles * learner.batch_size
+    if most > len(pool):
+        raise ValueError(
+            f"With a budget strategies label different numbers of rows, and {most} "
+            f"(n_initial and n_cycles times batch_size) are more than the {len(pool)} "
+            "of the pool: a strategy of cheap rows would run out of them. Ask for "
+            "fewer."
+        )
 
 
 def _as_inputs(name: str, X: Any, estimator: Any) -> Any:

@@ -87,7 +87,16 @@ def labels_to_reach(
         raise ValueError(
             f"targets must be a list of scores, not of shape {targets.shape}."
         )
-    risen = isotonic_regression(check_scores(scores)).x
+    return _to_reach(labels, check_scores(scores), targets)
+
+
+def _to_reach(
+    labels: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    targets: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return what :func:`labels_to_reach` does, of numbers that are checked."""
+    risen = isotonic_regression(scores).x
     # Smoothing computes means, which may lie a last digit below what they are means of.
     round_off = len(labels) * np.finfo(float).eps * np.abs(risen).max()
     after = np.searchsorted(risen, targets - round_off)  # the first that gets there
@@ -152,17 +161,16 @@ def labels_needed(
             f"not the shapes {scores.shape} and {targets.shape}."
         )
     n_repeats = len(scores)
+    needed = labels_to_reach(n_labels, scores.mean(0), targets.mean(0))
+    labels = check_labels(n_labels, scores[0])
     draws = rng.integers(n_repeats, size=(_N_RESAMPLES, n_repeats))
-    needed = np.array(
-        [
-            labels_to_reach(n_labels, scores[draw].mean(0), targets[draw].mean(0))
-            for draw in draws
-        ]
-    )
+    # Of few repeats there are few draws that differ in more than their order.
+    draws, which = np.unique(np.sort(draws, axis=1), axis=0, return_inverse=True)
+    drawn = np.array(
+        [_to_reach(labels, scores[d].mean(0), targets[d].mean(0)) for d in draws]
+    )[which]
     # No interpolation between draws: half-way to infinity is no number.
     low, high = np.quantile(
-        needed, (LEVEL / 2, 1 - LEVEL / 2), axis=0, method="inverted_cdf"
+        drawn, (LEVEL / 2, 1 - LEVEL / 2), axis=0, method="inverted_cdf"
     )
-    return LabelsNeeded(
-        labels_to_reach(n_labels, scores.mean(0), targets.mean(0)), low, high
-    )
+    return LabelsNeeded(needed, low, high)

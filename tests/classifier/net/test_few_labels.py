@@ -79,6 +79,7 @@ def test_no_batch_of_one_ever_meets_batch_normalisation(many, train_split, batch
     assert min(sizes) > 1
 
 
+@pytest.mark.slow
 def test_statistics_that_are_taken_anew_need_no_batch_of_one_either(many):
     """13 rows of 17 are trained on, in batches of 8 and 5; all 17 leave one over."""
     for n in (9, 17, 21):
@@ -210,6 +211,7 @@ def test_bare_nets_get_the_same(many, stop):
         fit_on_labeled(net, X, labels)
 
 
+@pytest.mark.slow
 def test_a_validation_set_of_the_users_is_no_split(many):
     X, y = many
     split = predefined_split(Dataset(X, y.astype(int)))

@@ -20,6 +20,7 @@ from skorch.callbacks import (
 )
 from skorch.dataset import Dataset, ValidSplit
 from torch import nn
+from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.data import DataLoader
 
 from skal_deep.classifier.net import _fit, _in_memory
@@ -511,6 +512,21 @@ def test_what_reaches_for_the_weights_gets_them(kind, monkeypatch):
     monkeypatch.setitem(KINDS, "reaching", kind)
     nets = [train("reaching", (X, Y), monkeypatch, quick) for quick in (True, False)]
     assert_same(*nets)
+
+
+def test_hooks_on_all_optimisers_see_the_weights(monkeypatch):
+    seen = []
+    hook = register_optimizer_step_post_hook(
+        lambda optimizer, *_: seen.append(
+            [p.shape for group in optimizer.param_groups for p in group["params"]]
+        )
+    )
+    try:
+        net = train("dropout", (X, Y), monkeypatch, True)
+    finally:
+        hook.remove()
+    shapes = [weight.shape for weight in net.module_.parameters()]
+    assert seen == [shapes] * 14
 
 
 def test_training_inside_a_query_has_gradients(monkeypatch):

@@ -26,6 +26,7 @@ from support import MAKERS, make_net
 from torch import nn
 
 from skal_deep.classifier import DeepEnsembleClassifier, fit_on_labeled
+from skal_deep.classifier.net import _interrupts
 from skal_deep.classifier.net._interrupts import leaves_on_interrupt
 from skal_deep.pool import VAAL, MarginSampling
 
@@ -271,4 +272,23 @@ def test_a_handler_that_is_set_inside_stays():
     finally:
         signal.signal(signal.SIGINT, before)
     leaves_on_interrupt(lambda: None)()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_while_the_handler_is_put_back(monkeypatch):
+    before, n_looks = signal.getsignal(signal.SIGINT), []
+
+    class Signals:
+        SIGINT, signal = signal.SIGINT, staticmethod(signal.signal)
+
+        @staticmethod
+        def getsignal(number):
+            n_looks.append(number)
+            if len(n_looks) == 2:  # the first look after the function has returned
+                press_ctrl_c()
+            return signal.getsignal(number)
+
+    monkeypatch.setattr(_interrupts, "signal", Signals)
+    with pytest.raises(KeyboardInterrupt):
+        leaves_on_interrupt(lambda: None)()
     assert signal.getsignal(signal.SIGINT) is before

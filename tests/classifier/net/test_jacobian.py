@@ -94,6 +94,7 @@ def test_images_in_batches_of_any_size():
     assert torch.equal(whole, as_model(clf).jacobian(X, 512, 0))
 
 
+@pytest.mark.slow
 def test_sketches_have_the_right_inner_products_on_average():
     model = as_model(perceptron())
     exact = model.jacobian(H, 15, 0)

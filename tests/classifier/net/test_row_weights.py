@@ -391,6 +391,7 @@ def test_weights_that_are_none(make, blobs, bad):
             fit()
 
 
+@pytest.mark.slow
 def test_a_hand_made_case():
     """Two rows that say one thing and one, of more weight, that says the other."""
     X, y = np.zeros((3, 1), np.float32), np.array([0, 0, 1])
@@ -399,6 +400,7 @@ def test_a_hand_made_case():
     np.testing.assert_allclose(clf.predict_proba(X)[0], [0.25, 0.75], atol=0.02)
 
 
+@pytest.mark.slow
 def test_no_scale_of_weights_matters(make, blobs):
     """Not even one at which their sum is infinite."""
     X, y = blobs

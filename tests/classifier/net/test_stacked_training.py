@@ -97,6 +97,7 @@ def test_members_are_those_trained_one_after_another(kind, weighted, partly, one
     assert_equal_members(together, one_pass(ensemble(net), X, y, weight), atol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_in_double_precision_they_stay_the_same_for_longer(kind, partly, one_pass):
     net = plain_net(DoubleMLP, max_epochs=30, **OPTIMIZERS[kind])
@@ -139,6 +140,7 @@ def test_members_from_a_common_net(partly):
     assert [len(n.history) for n in together.nets_] == [2, 2, 2]
 
 
+@pytest.mark.slow
 def test_warm_start(partly, one_pass, blobs):
     net = plain_net(DoubleMLP)
     together, apart = (

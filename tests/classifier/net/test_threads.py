@@ -42,6 +42,7 @@ def side_by_side(*works):
     return errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["dropout", "swag"])
 def test_slopes_do_not_hang_on_draws_that_are_made_meanwhile(often, kind):
     model = as_model(MAKERS[kind](make_net(), random_state=0).fit(X, Y))

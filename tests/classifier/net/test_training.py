@@ -63,6 +63,7 @@ def test_images(make):
         clf.predict_proba(X[:, :, :7])
 
 
+@pytest.mark.slow
 def test_weights_act_as_repetition(make, blobs):
     X, y = blobs
     weight = np.where(np.arange(60) % 3, 1.0, 2.0) * (np.arange(60) < 40)

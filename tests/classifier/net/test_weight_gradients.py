@@ -84,6 +84,7 @@ def test_every_output_of_a_regressor_counts():
     torch.testing.assert_close(features, torch.cat(expected, 1))
 
 
+@pytest.mark.slow
 def test_inner_products_of_sketches_are_right_on_average():
     model = as_model(perceptron())
     exact = model.weight_gradients(X, 40, 0)

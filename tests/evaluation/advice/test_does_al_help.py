@@ -52,6 +52,7 @@ def test_strategies_suit_the_classifier():
     assert names(RidgeClassifier()) == ["CoreSet"]
 
 
+@pytest.mark.slow
 def test_everything_is_in_the_text(answer):
     text = str(answer)
     assert text.startswith("Does active learning help? ")
@@ -61,6 +62,7 @@ def test_everything_is_in_the_text(answer):
     assert all(advice in text for advice in answer.advice())
 
 
+@pytest.mark.slow
 def test_verdict_is_that_of_the_best_strategy():
     answer = made({"good": 0.1, "bad": -0.1})
     assert answer.best == "good"
@@ -71,6 +73,7 @@ def test_verdict_is_that_of_the_best_strategy():
     assert "Let good choose" in answer.advice()[0]
 
 
+@pytest.mark.slow
 def test_harm_is_said():
     answer = made({"bad": -0.1, "worse": -0.2})
     assert answer.best == "bad"
@@ -139,6 +142,7 @@ def test_a_curve_that_does_not_rise_is_not_called_saturated(slope):
     assert "little for any strategy" not in text
 
 
+@pytest.mark.slow
 def test_an_interval_beside_zero_without_a_verdict_is_explained():
     answer = made({"good": 0.008, "same": 0.0}, n_repeats=7, seed=1)
     verdict = answer.comparison.verdicts()["good"]
@@ -148,6 +152,7 @@ def test_an_interval_beside_zero_without_a_verdict_is_explained():
     assert "alone" not in answer.findings()[1]
 
 
+@pytest.mark.slow
 def test_the_answer_shows_itself(answer):
     assert repr(answer) == str(answer)
     assert len(repr(answer.comparison)) < 1500

@@ -5,8 +5,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.datasets import make_blobs, make_classification
-from sklearn.linear_model import LogisticRegression
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.linear_model import BayesianRidge, LogisticRegression, Ridge
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -15,7 +17,9 @@ from skal_deep.evaluation.advice._answer import Answer
 from skal_deep.evaluation.advice._measured import (
     Measured,
     _auroc,
+    _auroc_of_numbers,
     _closeness,
+    _error_out_of_fold,
     _right_out_of_fold,
 )
 from skal_deep.evaluation.advice._reasons import (
@@ -23,9 +27,10 @@ from skal_deep.evaluation.advice._reasons import (
     _converged,
     _noise,
     _saturated,
+    _saturated_of_numbers,
     _unreliable,
 )
-from skal_deep.pool import LeastConfidence, MarginSampling
+from skal_deep.pool import LCMD, LeastConfidence, MarginSampling, MeanStd
 
 OPTIONS = {
     "strategies": [MarginSampling()],
@@ -51,6 +56,7 @@ def first_of(answer):
     return next((reason.name for reason in answer.reasons() if reason.holds), None)
 
 
+@pytest.mark.slow
 def test_easy_task():
     X, y = make_blobs(300, centers=3, cluster_std=0.5, random_state=0)
     answer = does_al_help(GaussianNB(), X, y, n_cycles=4, **OPTIONS)
@@ -59,6 +65,7 @@ def test_easy_task():
     assert "Why it did not help (easy task): After 25 random labels" in repr(answer)
 
 
+@pytest.mark.slow
 def test_strong_model():
     """Rings: a nearest neighbour is right where centroids cannot be."""
     rng = np.random.default_rng(0)
@@ -68,6 +75,7 @@ def test_strong_model():
     assert first_of(answer) == "strong model"
 
 
+@pytest.mark.slow
 def test_nothing_to_gain():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(400, 2))
@@ -76,6 +84,7 @@ def test_nothing_to_gain():
     assert first_of(answer) == "nothing to gain"
 
 
+@pytest.mark.slow
 def test_copies():
     """Each row forty times: the least certain rows of a batch are one row."""
     X, y = make_classification(
@@ -189,6 +198,7 @@ def test_what_cannot_be_told():
     assert _unreliable([measured(auroc=0.5)]).holds
 
 
+@pytest.mark.slow
 def test_uncertainty_that_says_nothing():
     class Scrambled(GaussianNB):
         """As sure of wrong as of right, row by row."""
@@ -221,6 +231,7 @@ def test_where_it_helps_there_is_nothing_to_explain():
         Answer(None, None, None, None).reasons()
 
 
+@pytest.mark.slow
 def test_other_metrics_and_given_test_rows():
     X, y = make_blobs(240, centers=3, cluster_std=0.5, random_state=0)
     names = np.array(["a", "b", "c"])[y]
@@ -229,3 +240,98 @@ def test_other_metrics_and_given_test_rows():
         scoring="neg_log_loss", missing_label=None, n_cycles=3, **OPTIONS,
     )  # fmt: skip
     assert [reason.name for reason in answer.reasons()] == NAMES
+
+
+# of regressors
+
+RNG = np.random.default_rng(0)
+PLANE = RNG.uniform(-2, 2, (300, 2))
+
+
+@pytest.mark.parametrize(
+    ("explained", "simple", "names"),
+    [
+        (0.97, 0.94, ["easy task"]),
+        (0.97, 0.7, ["strong model"]),
+        (0.97, -3.0, ["strong model"]),
+        (0.8, 0.7, ["nothing to gain"]),
+    ],
+)
+def test_saturation_of_numbers_by_hand(explained, simple, names):
+    random = -np.log(np.repeat([[1.0, 0.6, 0.5, 0.41, 0.4]], 3, axis=0))
+    each = [measured(ceiling=-np.log(0.405), simple=simple, explained=explained)] * 3
+    found = _saturated_of_numbers(random, each, np.arange(5.0), 0.02)
+    assert [reason.name for reason in found if reason.holds] == names
+    more = [measured(ceiling=-np.log(0.3), simple=simple, explained=explained)] * 3
+    found = _saturated_of_numbers(random, more, np.arange(5.0), 0.02)
+    assert not any(reason.holds for reason in found)
+
+
+def test_an_easy_task_of_numbers():
+    y = PLANE @ [1, 2] + 0.1 * RNG.normal(size=300)
+    options = OPTIONS | {"strategies": [LCMD()], "n_initial": 60, "n_cycles": 4}
+    answer = does_al_help(BayesianRidge(), PLANE, y, smallest_gain=0.05, **options)
+    assert [reason.name for reason in answer.reasons()] == NAMES
+    assert first_of(answer) == "easy task"
+    assert "ridge regression" in answer.reasons()[0].text
+
+
+def test_picks_that_are_noise():
+    """A forest is unsure where labels are loud, and buys there what none can learn."""
+    loud = PLANE[:, 0] > 1
+    y = PLANE[:, 0] + np.where(loud, 6, 0.05) * RNG.normal(size=300)
+    forest = RandomForestRegressor(20, min_samples_leaf=2)
+    options = OPTIONS | {"strategies": [MeanStd()], "n_initial": 20, "batch_size": 10}
+    answer = does_al_help(forest, PLANE, y, n_cycles=4, **options)
+    *_, unreliable, noise = answer.reasons()
+    assert noise.holds
+    assert noise.value > 0.15
+    assert unreliable.holds is False
+
+
+def test_errors_out_of_fold_are_in_units_of_each_target():
+    """Nothing can be learned of noise; rows of one repeated target are known."""
+    start = SimpleNamespace(X=PLANE, pool=np.arange(50, 250))
+    noise = RNG.normal(size=(300, 2)) * [1, 1e6] + [0, 1e8]
+
+    def fit(rows):
+        return Ridge().fit(start.X[rows], start.y[rows])
+
+    start.y = noise
+    off = _error_out_of_fold(fit, start, seed=0)
+    assert off.shape == (200,)
+    assert np.sqrt(np.square(off).mean()) == pytest.approx(1, abs=0.1)
+    start.y = PLANE @ [[1, 1e6], [2, 0]] + [0, 1e8]
+    assert _error_out_of_fold(fit, start, seed=0).max() < 0.05
+
+
+def test_variances_that_find_errors_that_labels_mend():
+    """Ten rows are doubted and far off; ten others are far off for every model."""
+
+    class Fixed(RegressorMixin, BaseEstimator):
+        def __init__(self, is_known=True):
+            self.is_known = is_known
+
+        def predict(self, X):
+            return np.zeros(len(X))
+
+        def predict_variance(self, X):
+            return np.where(X[:, 0] < 10, 2.0, 1.0), np.ones(len(X))
+
+    start = SimpleNamespace(X=np.arange(100.0)[:, None], y=np.zeros(100))
+    start.y[:20], start.pool = 1, np.arange(100)
+    error = np.where((start.pool >= 10) & (start.pool < 20), 3.0, 0.0)
+    picks = [np.arange(60, 65), np.arange(65, 70)]
+    assert _auroc_of_numbers(lambda rows: Fixed(), start, picks, error) == 1
+    error = np.where(start.pool < 10, 3.0, 0.0)
+    assert _auroc_of_numbers(lambda rows: Fixed(), start, picks, error) == 0.5
+
+
+@pytest.mark.parametrize("model", [RandomForestRegressor(8), Ridge()])
+def test_several_targets_are_explained(model):
+    y = PLANE @ [[1, 1e6], [2, 0]] + RNG.normal(size=(300, 2))
+    options = OPTIONS | {"strategies": [LCMD()], "n_repeats": 2}
+    answer = does_al_help(model, PLANE, y, n_cycles=2, **options)
+    if answer.word != "better":
+        is_told = answer.reasons()[5].holds is not None
+        assert is_told == isinstance(model, RandomForestRegressor)

@@ -35,6 +35,7 @@ def probabilities(*predictions, confidence=0.8):
 
 
 class TestPowerLaw:
+    @pytest.mark.slow
     @given(st.floats(0.5, 1), st.floats(0.1, 2), st.floats(0.3, 1.5))
     def test_a_law_is_found_again(self, a, b, c):
         fit = power_law(LABELS, [law(LABELS, a, b, c)], [30, 100, 400])[0]
@@ -176,6 +177,7 @@ class TestAdvice:
 class TestBound:
     """No projection exceeds the highest score there is."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("ceiling", [0.97, 0.99, 1.0])
     def test_shares_stay_shares(self, ceiling):
         rng = np.random.default_rng(0)
@@ -209,6 +211,7 @@ class TestBound:
         with pytest.raises(ValueError, match="above the highest"):
             stopping_advice(labels, rising, highest=3.0)
 
+    @pytest.mark.slow
     def test_a_fit_at_the_bound_is_the_best_there(self):
         """Against a search over all slopes and exponents of the grid."""
         labels = np.array([10.0, 20, 30, 40, 50, 60])

@@ -55,6 +55,7 @@ def comparison():
 
 
 class TestPairing:
+    @pytest.mark.slow
     def test_starts_are_shared(self):
         net = MAKERS["dropout"](make_net(max_epochs=2))
         result = compare([BALD(), CoreSet()], net, scoring="neg_log_loss")
@@ -64,12 +65,14 @@ class TestPairing:
             np.testing.assert_array_equal(other, first[0])
         assert len(set(first[0])) == 3  # repeats differ
 
+    @pytest.mark.slow
     def test_a_job_depends_on_its_arguments_alone(self):
         alone = compare([CoreSet()], n_repeats=2)
         together = compare([UncertaintySampling(), CoreSet()], n_repeats=3)
         for name in ("random", "CoreSet"):
             np.testing.assert_array_equal(alone.curve(name), together.curve(name)[:2])
 
+    @pytest.mark.slow
     def test_equal_seeds_give_equal_runs_on_every_backend(self):
         expected = scores(compare([CoreSet()], n_repeats=2))
         for backend in ("threading", "loky"):
@@ -90,6 +93,7 @@ class TestPairing:
         with pytest.raises(RuntimeError, match="not paired"):
             compare([CoreSet()], Moody())
 
+    @pytest.mark.slow
     def test_threads_and_generators_are_left_alone(self):
         torch.set_num_threads(2)
         try:
@@ -103,6 +107,7 @@ class TestPairing:
 
 
 class TestStrategies:
+    @pytest.mark.slow
     def test_random_is_added(self, comparison):
         assert comparison.strategies == ["random", "core <set>", "unsure"]
         assert compare([RandomSampling(), CoreSet()]).strategies == [
@@ -167,6 +172,7 @@ class TestNumbers:
         assert "unsure" in text
         assert "4 repeats are too few" in text
 
+    @pytest.mark.slow
     def test_given_test_data_make_repeats_independent(self, comparison):
         assert comparison.overlap == pytest.approx(1 / 3)
         assert compare([CoreSet()], test_size=30).overlap == 30 / 120
@@ -221,6 +227,7 @@ class _Page(HTMLParser):
 
 
 class TestFiles:
+    @pytest.mark.slow
     def test_html_needs_no_other_file(self, comparison, tmp_path):
         path = tmp_path / "report.html"
         comparison.to_html(path)
@@ -241,6 +248,7 @@ class TestFiles:
         svg = text[text.index("<svg") : text.index("</svg>") + 6]
         assert ElementTree.fromstring(svg).tag.endswith("svg")
 
+    @pytest.mark.slow
     def test_equal_comparisons_give_equal_pages(self, comparison, tmp_path):
         for name in ("a", "b"):
             comparison.to_html(tmp_path / name)

@@ -62,6 +62,7 @@ def scores(comparison, name):
 FAILED = r"1 of 9 jobs failed.*diverges, repeat 1: FloatingPointError: the loss is NaN"
 
 
+@pytest.mark.slow
 def test_one_of_many(tmp_path):
     with pytest.warns(RuntimeWarning, match=FAILED):
         got = compare(tmp_path / "run")
@@ -91,6 +92,7 @@ def test_one_of_many(tmp_path):
     np.testing.assert_array_equal(scores(again, "diverges"), scores(whole, "diverges"))
 
 
+@pytest.mark.slow
 def test_nothing_breaks_on_it(tmp_path):
     with pytest.warns(RuntimeWarning, match="jobs failed"):
         got = compare()
@@ -104,6 +106,7 @@ def test_nothing_breaks_on_it(tmp_path):
         assert "diverges, repeat 1: FloatingPointError: the loss is NaN" in words
 
 
+@pytest.mark.slow
 def test_a_reference_line():
     with pytest.warns(RuntimeWarning, match=r"3 of 12 jobs failed.*line, repeat 0"):
         got = compare(

@@ -54,6 +54,7 @@ def scores(comparison):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", HOWS)
 def test_a_comparison_is_left_and_goes_on(tmp_path, how):
     with interrupted(0):
@@ -66,6 +67,7 @@ def test_a_comparison_is_left_and_goes_on(tmp_path, how):
         assert scores(compare(left)) == scores(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", HOWS)
 def test_a_question_is_left(how):
     with interrupted(20, how), pytest.raises(KeyboardInterrupt):

@@ -26,6 +26,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.slow
 def test_recall_of_each_class(tmp_path):
     comparison = compare_strategies(
         [MarginSampling(missing_label=None)],
@@ -98,6 +99,7 @@ def test_accuracy_of_a_rare_class_is_warned_of():
     compare_strategies(*study, scoring="balanced_accuracy", **options)
 
 
+@pytest.mark.slow
 def test_the_command_line_names_the_positive_class(tmp_path, capsys):
     kinds = np.where(WORDS == "spam", "spam", "ham")
     lines = [f"{a},{b},{kind}" for (a, b, _), kind in zip(X, kinds, strict=True)]

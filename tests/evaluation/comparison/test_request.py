@@ -98,6 +98,7 @@ def test_a_pool_without_a_choice_is_refused(params):
     assert "ask for fewer" in said
 
 
+@pytest.mark.slow
 def test_a_pool_with_a_choice_is_not():
     few = compare(n_initial=106)
     assert few.curve("CoreSet", "n_labels")[0].tolist() == [106, 111, 112]
@@ -116,6 +117,7 @@ def test_only_known_labels_count_for_the_choice():
     assert labels[:, -1].tolist() == [56, 56]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [None, object])
 def test_words_as_labels(dtype):
     words = NAMES[y].astype(dtype or NAMES.dtype)
@@ -152,6 +154,7 @@ def test_a_file_in_the_place_of_the_run(tmp_path):
         assert f"The run_dir {path} cannot be a directory" in said
 
 
+@pytest.mark.slow
 def test_classes_with_fewer_rows_than_repeats():
     rare = np.zeros(150, int)
     rare[[3, 50]] = 1, 2
@@ -160,11 +163,13 @@ def test_classes_with_fewer_rows_than_repeats():
     assert result.curve("CoreSet").shape == (4, 3)
 
 
+@pytest.mark.slow
 def test_lists_are_arrays():
     result = compare(X=X.tolist(), y=y.tolist())
     np.testing.assert_array_equal(result.curve("CoreSet"), compare().curve("CoreSet"))
 
 
+@pytest.mark.slow
 def test_frames_are_arrays():
     pandas = pytest.importorskip("pandas")
     result = compare(

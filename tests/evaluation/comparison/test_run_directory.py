@@ -78,6 +78,7 @@ def whole(tmp_path_factory):
 
 
 class TestRows:
+    @pytest.mark.slow
     def test_a_run_directory_changes_no_result(self, whole):
         assert results(whole[0]) == results(compare())
 
@@ -126,6 +127,7 @@ class TestResume:
         assert lines(tmp_path) == before
         assert again.curves == first.curves  # times, too
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("n_cycles", [3, 2])
     def test_what_was_played_is_read_where_nothing_can_be_written(self, n_cycles):
         params = {"strategies": [CoreSet()], "estimator": LogisticRegression()}
@@ -142,6 +144,7 @@ class TestResume:
                     compare(name, n_cycles=4, **params)
             assert results(again) == results(expected)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("retrain", ["scratch", "warm"])
     @pytest.mark.parametrize("cut", [0, 1, 2, 3])
     def test_goes_on_after_any_round(self, tmp_path, cut, retrain):
@@ -162,12 +165,14 @@ class TestResume:
         compare(tmp_path, n_cycles=5, **params)
         assert Watched.n_fits == 3
 
+    @pytest.mark.slow
     def test_more_strategies_repeats_and_cycles(self, tmp_path):
         compare(tmp_path, {"bald": BALD()}, n_repeats=1, n_cycles=1)
         assert results(compare(tmp_path)) == results(compare())
         small = compare(tmp_path, {"bald": BALD()}, n_repeats=1, n_cycles=1)
         assert len(small.curves) == 4
 
+    @pytest.mark.slow
     def test_single_repeats_are_collected(self, tmp_path, whole):
         for repeat in (1, 0):
             part = compare(tmp_path, n_repeats=[repeat])
@@ -179,12 +184,14 @@ class TestResume:
         first = compare(tmp_path, n_repeats=1, **params)
         assert compare(tmp_path, n_repeats=1, **params).curves == first.curves
 
+    @pytest.mark.slow
     def test_two_writers_leave_each_round_once(self, tmp_path, whole):
         compare(tmp_path)
         for file in tmp_path.glob("*/*.jsonl"):
             file.write_bytes(file.read_bytes() * 2)
         assert results(compare(tmp_path)) == results(whole[0])
 
+    @pytest.mark.slow
     def test_a_gap_is_an_error(self, tmp_path):
         compare(tmp_path, {}, n_repeats=1)
         [file] = tmp_path.glob("*/*.jsonl")
@@ -192,6 +199,7 @@ class TestResume:
         with pytest.raises(ValueError, match="lacks rounds"):
             compare(tmp_path, {}, n_repeats=1)
 
+    @pytest.mark.slow
     def test_on_every_backend(self, tmp_path, whole):
         for backend in ("threading", "loky", "multiprocessing"):
             with joblib.parallel_config(backend=backend, n_jobs=2):
@@ -199,6 +207,7 @@ class TestResume:
 
 
 class TestRefusal:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("params", "message"),
         [
@@ -228,11 +237,13 @@ class TestRefusal:
                 {}, ParzenWindowClassifier(), X, 2 - y, run_dir=whole[1], progress=False
             )
 
+    @pytest.mark.slow
     def test_before_the_first_round_it_may_change(self, tmp_path):
         with pytest.raises(ValueError, match="n_initial"):
             compare(tmp_path, n_initial=0)
         assert compare(tmp_path).curves
 
+    @pytest.mark.slow
     def test_descriptions_are_the_same_in_every_process(self):
         code = (
             "from support import *;"
@@ -302,6 +313,7 @@ class Forked:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("retrain", ["scratch", "warm"])
 def test_killed_at_random_moments_and_run_again(tmp_path, retrain):
@@ -314,6 +326,7 @@ def test_killed_at_random_moments_and_run_again(tmp_path, retrain):
     assert lines(tmp_path) == 6 * 13
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs process groups")
 def test_killed_with_its_workers_and_run_again(tmp_path):
     code = (
@@ -335,6 +348,7 @@ def test_killed_with_its_workers_and_run_again(tmp_path):
 
 
 class TestReplay:
+    @pytest.mark.slow
     def test_the_same_model_gives_the_same_scores(self, whole):
         again = replay(
             whole[1],
@@ -354,6 +368,7 @@ class TestReplay:
             whole[0].picks, key=lambda p: (p["repeat"], p["strategy"])
         )
 
+    @pytest.mark.slow
     def test_a_report_of_a_replay(self, whole, tmp_path):
         again = replay(whole[1], X, y, estimator=LogisticRegression(), progress=False)
         assert again.settings["n_repeats"] == 2
@@ -361,6 +376,7 @@ class TestReplay:
         again.to_json(tmp_path / "results.json")
         assert "LogisticRegression" in (tmp_path / "report.html").read_text("utf-8")
 
+    @pytest.mark.slow
     def test_transfer_to_a_second_model(self, whole):
         transfer = replay(
             whole[1], X, y, estimator=LogisticRegression(), progress=False
@@ -390,6 +406,7 @@ class TestReplay:
         with pytest.raises(ValueError, match="y is not that of the run"):
             replay(whole[1], X[:-1], y[:-1], **params)
 
+    @pytest.mark.slow
     def test_test_data_are_needed_again(self, tmp_path):
         clf, data = LogisticRegression(), {"X_test": X[::2], "y_test": y[::2]}
         first = compare(tmp_path, [CoreSet()], clf, **data)
@@ -398,6 +415,7 @@ class TestReplay:
         again = replay(tmp_path, X, y, estimator=clf, progress=False, **data)
         np.testing.assert_array_equal(again.curve("CoreSet"), first.curve("CoreSet"))
 
+    @pytest.mark.slow
     def test_harder_conditions_are_those_of_the_run(self, tmp_path):
         clf = LogisticRegression()
         first = compare(tmp_path, [CoreSet()], clf, n_copies=2, label_noise=0.3)
@@ -407,6 +425,7 @@ class TestReplay:
         rows = RunDirectory(tmp_path).rows("CoreSet", 0)
         assert max(max(row["indices"]) for row in rows) >= 150
 
+    @pytest.mark.slow
     def test_what_cannot_be_replayed(self, tmp_path):
         params = {"estimator": LogisticRegression(), "progress": False}
         with pytest.raises(ValueError, match="no run"):

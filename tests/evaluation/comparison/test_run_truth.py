@@ -522,6 +522,7 @@ class TestCode:
         scoring = {"mine": make_scorer(nets.metric)}
         return compare(run_dir, asks, nets.Model(), scoring=scoring, **params)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("old", "new", "name"),
         [

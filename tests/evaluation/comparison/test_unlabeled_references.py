@@ -69,6 +69,7 @@ def test_arms_that_learn_from_unlabelled_rows_stand_beside_the_others(comparison
         assert scores[1] != found["random"][1]
 
 
+@pytest.mark.slow
 def test_labels_that_were_not_bought_do_not_count(comparison):
     """Other labels for the rows that random sampling left alone: the same scores."""
     [stages] = comparison.picked("random")

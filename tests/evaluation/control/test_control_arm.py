@@ -356,6 +356,7 @@ def test_is_a_clonable_estimator(played):
     assert not hasattr(clone(played), "role_")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The random rows that were set aside")
 def test_finds_arms_that_differ():
     """The most confident rows teach nothing: found in a few rounds."""

@@ -50,6 +50,7 @@ def test_large_counts():
     assert 1e5 < log_e_value(2e6, 1e6) < math.inf
 
 
+@pytest.mark.slow
 def test_false_alarms_of_fair_coins():
     rng = np.random.default_rng(0)
     wins_RT = (rng.random((2000, 300)) < 0.5).cumsum(axis=1)
@@ -71,6 +72,7 @@ def test_interval():
     assert high == 1
 
 
+@pytest.mark.slow
 def test_interval_holds_the_running_mean_at_all_times():
     rng = np.random.default_rng(1)
     n = np.arange(1, 301)

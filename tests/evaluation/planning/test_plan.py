@@ -46,6 +46,7 @@ def true_gains(curve, plan):
     return np.maximum(np.interp(plan.labels, LABELS, smooth) - plan.current, 0)
 
 
+@pytest.mark.slow
 def test_band_covers_new_tasks():
     bank, held, finite = make_bank(100), 0, 0
     for i in range(150):
@@ -200,6 +201,7 @@ class TestWillNotPay:
         assert plan.word == "doubling will not pay"
         assert "one in ten" in repr(plan)
 
+    @pytest.mark.slow
     def test_share_of_wrong_advice(self):
         """Of those it is said of, at most one in ten gain as much, about."""
         bank, said, wrong = make_bank(150), 0, 0

@@ -72,6 +72,7 @@ def test_random_is_dashed_and_grey():
     assert len(set(to_rgb(style["color"]))) == 1
 
 
+@pytest.mark.slow
 def test_figures_of_other_comparisons_have_the_same_colours():
     first = made_comparison({"bald": 0.1, "mine": 0.0})
     second = made_comparison({"mine": 0.0, "vaal": -0.1, "bald": 0.1})

@@ -37,6 +37,7 @@ def figures(page):
     return re.findall(r"<svg.*?</svg>", page, re.S)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Glyph")
 @pytest.mark.parametrize("name", NAMES)
 def test_names_of_strategies_are_drawn_as_they_are(tmp_path, name):
@@ -139,6 +140,7 @@ def test_what_a_page_cannot_hold_is_marked():
     assert replace_unprintable("a\0b\ud800\n日") == "a\ufffdb\ufffd\n日"
 
 
+@pytest.mark.slow
 def test_rows_without_a_label_are_no_class_of_the_report(tmp_path):
     compared = made_comparison({"b": 0.1})
     compared.settings["missing_label"] = -1

@@ -70,6 +70,7 @@ def comparison():
     return made_comparison({"good <b>": 0.1, "same": 0.0, "bad": -0.1})
 
 
+@pytest.mark.slow
 def test_sections(comparison, tmp_path):
     page = page_of(comparison, tmp_path)
     assert page.tags.count("svg") == 4
@@ -92,6 +93,7 @@ def test_sections(comparison, tmp_path):
     assert "What was labelled" not in page.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("image_shape", [None, (8, 8)])
 def test_picks_are_shown_where_data_are_given(comparison, tmp_path, image_shape):
     page = page_of(comparison, tmp_path, X, y, image_shape)
@@ -102,6 +104,7 @@ def test_picks_are_shown_where_data_are_given(comparison, tmp_path, image_shape)
     assert is_gallery != ("principal components" in page.text)
 
 
+@pytest.mark.slow
 def test_other_metrics_are_shown(comparison, tmp_path):
     for row in comparison.curves:
         row["error"] = 1 - row["accuracy"]
@@ -111,6 +114,7 @@ def test_other_metrics_are_shown(comparison, tmp_path):
     assert "error" in page.text
 
 
+@pytest.mark.slow
 def test_nothing_is_loaded_from_elsewhere(comparison, tmp_path):
     page = page_of(comparison, tmp_path, X, y)
     assert not set(page.tags) & {"script", "link", "iframe", "img"}
@@ -124,6 +128,7 @@ def test_nothing_is_loaded_from_elsewhere(comparison, tmp_path):
         assert ElementTree.fromstring(svg).tag.endswith("svg")
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_the_hungriest_round(comparison, tmp_path):
     rows = {row["strategy"]: row for row in comparison.summary().rows}
     assert rows["random"]["peak MiB"] == 1000 + 3 + 5  # last stage, last repeat
@@ -180,6 +185,7 @@ def test_rounds_and_classes_are_counted(comparison, tmp_path):
     assert "Round by round" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(8, 8), (1, 8, 8), (8, 8, 1), (4, 4, 3)])
 def test_images_are_shown_unasked(comparison, tmp_path, shape):
     images = np.resize(X, (len(X), *shape))
@@ -199,6 +205,7 @@ def test_equal_comparisons_give_equal_pages(comparison, tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
+@pytest.mark.slow
 def test_answer_is_told_first(comparison, tmp_path):
     given = np.linspace(0.6, 0.7, 6)
     gain = np.array([0.2, 0.21, 0.2, 0.19, 0.2, 0.2])

@@ -107,6 +107,7 @@ def draws(rng, proba_N, n_labels):
     return order, chance, np.minimum(floor, chance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["auto", "anytime"])
 @pytest.mark.parametrize("is_uniform", [True, False])
 def test_intervals_cover(kind, is_uniform):

@@ -66,6 +66,7 @@ def test_golden_moments_over_all_sequences(n_labels):
     assert mean[1] == pytest.approx(GOLDEN["K_true_risk"])
 
 
+@pytest.mark.slow
 @given(st.integers(1, 30), st.integers(1, 30))
 def test_uniform_draws_are_a_plain_mean(n_labels, n_more):
     n_pool = n_labels + n_more - 1
@@ -126,6 +127,7 @@ N_RUNS = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow
 @N_RUNS
 @pytest.mark.parametrize(
     "strategy",
@@ -163,6 +165,7 @@ def test_what_is_no_draw_is_refused(pool):
     assert draw_probabilities([1], [[0.25, 0.75, np.nan]]) == [0.75]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The interval of Student's t")
 @N_RUNS
 @pytest.mark.parametrize("loss", ["zero_one", "log"])

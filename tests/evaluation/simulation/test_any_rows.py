@@ -57,6 +57,7 @@ def model_of_upstream(kind):
     return make_pipeline(KINDS[kind][1], clf)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_comparison_goes_on_where_it_was_stopped(kind, tmp_path):
     X, clf = KINDS[kind][0], model(kind)
@@ -103,6 +104,7 @@ def test_other_contents_are_another_run(tmp_path):
             compare_strategies(strategies, clf, other, Y, run_dir=run, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_does_it_help(kind):
     answer = does_al_help(model(kind), KINDS[kind][0], Y, n_repeats=2, progress=False)

@@ -60,6 +60,7 @@ class TestStreams:
         }
         assert len(seeds) == 20 * len(Purpose) * 20
 
+    @pytest.mark.slow
     def test_what_a_strategy_draws_moves_no_other_stream(self):
         class Greedy(UncertaintySampling):
             """Draws more random numbers than it needs."""
@@ -188,6 +189,7 @@ class TestRetrain:
             ):
                 np.testing.assert_allclose(b.detach(), 0.6 * a.detach(), atol=0.06)
 
+    @pytest.mark.slow
     def test_it_is_reproducible_and_another_thing(self):
         net = MAKERS["dropout"](make_net(max_epochs=3))
         curves = [
@@ -220,6 +222,7 @@ class TestCopies:
         assert not np.isin(rows % 150, fitted.test_indices_).any()
         np.testing.assert_array_equal(np.bincount(rows % 150).max(), 3)
 
+    @pytest.mark.slow
     def test_top_k_buys_copies_and_diversity_does_not(self):
         def n_distinct(strategy):
             rows = learner(

@@ -72,6 +72,7 @@ ESTIMATORS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ESTIMATORS)
 def test_one_class_is_predicted_until_there_are_two(kind):
     """Class 1 comes last, so that starts at random of two rows do not show it."""

@@ -66,6 +66,7 @@ def test_a_scaler_without_copy(is_given):
         np.testing.assert_array_equal(values, before[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("retrain", ["scratch", "warm"])
 def test_in_front_of_a_net(retrain):
     inputs = X.astype(np.float32)
@@ -90,6 +91,7 @@ def test_in_front_of_a_net(retrain):
     np.testing.assert_array_equal(inputs, X.astype(np.float32))
 
 
+@pytest.mark.slow
 def test_metrics_that_write():
     clf, scoring = GaussianNB(), {"spoils": spoils}
     scoring |= {"accuracy": "accuracy", "neg_log_loss": "neg_log_loss"}

@@ -177,6 +177,7 @@ def test_a_target_that_looks_like_the_mark_is_asked_about():
     SimulatedActiveLearner(Ridge(), n_cycles=1, missing_label=np.nan).fit(X, y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "estimator",
     [
@@ -246,11 +247,14 @@ def test_the_start_is_spread_as_the_pipeline_sees_rows():
 def test_does_it_help(estimator, names):
     answer = does_al_help(estimator, X, Y, n_repeats=2, explain=True, **QUICK)
     assert answer.comparison.strategies == ["random", *names]
-    told = [reason.name for reason in answer.reasons() if reason.holds is not None]
-    assert set(told) <= {"nothing to gain", "convergence", "copies in a batch"}
+    told = {reason.name for reason in answer.reasons() if reason.holds is not None}
+    has_variance = not isinstance(estimator, Ridge)
+    assert answer.word == "better" or {"easy task", "nothing to gain"} <= told
+    assert answer.word == "better" or ("uncertainty unreliable" in told) == has_variance
     assert "Does active learning help?" in str(answer)
 
 
+@pytest.mark.slow
 def test_reasons_of_numbers():
     """Noise alone leaves nothing to gain; a budget of copies is seen as such."""
     noise = np.random.default_rng(1).normal(size=120)
@@ -261,6 +265,7 @@ def test_reasons_of_numbers():
         assert "off the error" in str(answer)
 
 
+@pytest.mark.slow
 def test_units_do_not_change_reasons():
     one, other = (
         does_al_help(Ridge(), X, y, n_repeats=3, explain=True, **QUICK)

@@ -187,6 +187,7 @@ def test_a_run_goes_on_and_knows_its_search(tmp_path):
             compare(other, run_dir=tmp_path)
 
 
+@pytest.mark.slow
 def test_default_portfolio_leaves_out_what_the_model_cannot_answer():
     compared = compare({"n_candidates": 7}, n_cycles=1, n_repeats=1)
     assert compared.search.shape == (1, 2)  # naive Bayes has no embedding

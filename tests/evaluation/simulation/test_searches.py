@@ -50,6 +50,7 @@ GRIDS = {
 
 
 class TestGridSearch:
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", GRIDS)
     def test_over_each_part(self, name):
         search = GridSearchCV(learner(), GRIDS[name], **FAST).fit(X, y)
@@ -84,6 +85,7 @@ class TestGridSearch:
         )
         assert np.isfinite(search.fit(X, y).cv_results_["mean_test_score"]).all()
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("resource", ["n_samples", "n_cycles"])
     def test_halving(self, resource):
         limits = {"n_cycles": {"min_resources": 1, "max_resources": 3}}

@@ -130,6 +130,7 @@ class TestPool:
         fitted = learner(n_initial=1000).fit(X, y)
         np.testing.assert_array_equal(fitted.learning_curve_["n_labels"], [112])
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "strategy", [None, UncertaintySampling(), CoreSet(), BALD()], ids=str
     )
@@ -216,6 +217,7 @@ class TestSeeds:
         assert set(first.test_indices_) != set(second.test_indices_)
         assert set(first.query_indices_[0]) != set(second.query_indices_[0])
 
+    @pytest.mark.slow
     def test_strategies_share_the_start(self):
         first, second = (
             learner(dropout_classifier(), strategy).fit(X, y)

@@ -192,6 +192,7 @@ class TestHolm:
         assert set(np.flatnonzero(corrected < 0.05)) == rejected
         assert (corrected >= p_values).all()
 
+    @pytest.mark.slow
     def test_agrees_with_statsmodels(self):
         multitest = pytest.importorskip("statsmodels.stats.multitest")
         p_values = rng.uniform(size=7) ** 2

@@ -98,6 +98,7 @@ class TestSignedRank:
         expected = stats.beta(1, 0.5).sf(np.sqrt(0.5))
         assert found.better == pytest.approx(expected, abs=0.015)
 
+    @pytest.mark.slow
     def test_agrees_with_baycomp(self):
         baycomp = pytest.importorskip("baycomp")
         gain = rng.normal(0.01, 0.02, 12)

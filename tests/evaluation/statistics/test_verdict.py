@@ -73,6 +73,7 @@ def excludes_zero(verdict):
     return verdict.low > 0 or verdict.high < 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_strategies", [1, 2, 4])
 @pytest.mark.parametrize("test_is_given", [True, False])
 def test_an_interval_leaves_out_zero_exactly_when_a_difference_is_found(
@@ -261,6 +262,7 @@ class OtherRandom(RandomSampling):
         return other.query(X, y, candidates=candidates, batch_size=batch_size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("test_is_given", [False, True])
 def test_whole_studies_under_the_null(test_is_given):
     """Random sampling beside random sampling, with trainings and all."""
