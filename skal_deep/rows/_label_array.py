@@ -1,6 +1,7 @@
 """Labels as arrays, in which one mark alone says that there is none."""
 
 import warnings
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,26 @@ def label_array(y: Any, missing_label: Any) -> NDArray[Any]:
     if array.dtype.kind == "i" and isinstance(missing_label, float | np.floating):
         _check_exact(array)
     return array
+
+
+def check_no_nan(y: NDArray[Any], missing_label: Any) -> None:
+    """Raise if NaN stands among classes, where something else marks a missing label.
+
+    It would be taken for a class of its own.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        Labels, from :func:`label_array`.
+    missing_label : scalar, str, nan or None
+        Marks a row without a label.
+    """
+    is_nan = isinstance(missing_label, Real) and missing_label != missing_label
+    if y.dtype.kind == "f" and not is_nan and np.isnan(y).any():
+        raise ValueError(
+            "y has NaN among its labels: where it marks unknown labels, pass "
+            f"missing_label=np.nan, not {missing_label!r}."
+        )
 
 
 def vector(y: Any) -> Any:

@@ -118,6 +118,7 @@ def test_certain_rows_get_the_label_that_is_predicted(partly):
     assert clf.n_pseudo_labels_ == (predictive_entropy(proba[None]) < 0.8).sum() > 0
 
 
+@pytest.mark.slow
 def test_the_threshold_falls_with_each_round(partly):
     X, y = partly
     params = {"threshold": 0.8, "decay": 0.79, **PARAMS}

@@ -30,6 +30,7 @@ def mlp(dropout=0.5):
     )
 
 
+@pytest.mark.slow
 def test_monte_carlo_mean_is_the_mean_over_all_masks():
     module = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Dropout(0.5), nn.Linear(3, 2))
     module.double()

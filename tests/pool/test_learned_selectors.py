@@ -172,6 +172,7 @@ def test_unseen_classes_are_found_and_nothing_where_there_is_nothing(cls):
     assert np.mean(control) == pytest.approx(0.5, abs=0.1)
 
 
+@pytest.mark.slow
 def test_where_nothing_is_new_daal_is_the_entropy():
     """Unseen classes are harder ones here, so that entropy alone is above a half."""
     clf = LogisticRegression(max_iter=500)
@@ -184,6 +185,7 @@ def test_where_nothing_is_new_daal_is_the_entropy():
             assert both == pytest.approx(alone, abs=0.1)
 
 
+@pytest.mark.slow
 def test_what_is_new_and_uncertain_is_found():
     clf = LogisticRegression(max_iter=500)
     for cls in (MAL, TAVAAL):

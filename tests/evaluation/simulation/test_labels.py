@@ -74,6 +74,7 @@ def test_numbers_of_pandas_without_a_value_are_missing(dtype, missing_label):
     assert not GAPS[np.concatenate(learner.query_indices_)].any()
 
 
+@pytest.mark.slow
 def test_classifiers_and_strategies_take_columns_too():
     y = pd.Series(with_gaps(WORDS, None), dtype="string")
     clf = DeepClassifier(make_net(max_epochs=2), missing_label=None, random_state=0)
@@ -139,6 +140,7 @@ PLUS_MINUS = np.where(IS_HIGH, 1, -1)
 ONE_CLASS = r"All labels are 1: .* hold missing_label=-1 .* pass another missing_label"
 
 
+@pytest.mark.slow
 def test_a_class_at_the_mark_is_an_error_where_it_is_played():
     for estimator in (LogisticRegression(), RandomForestClassifier()):
         with pytest.raises(ValueError, match=ONE_CLASS):
@@ -150,6 +152,7 @@ def test_a_class_at_the_mark_is_an_error_where_it_is_played():
     assert simulated(PLUS_MINUS, estimator=told).classes_.tolist() == [1]
 
 
+@pytest.mark.slow
 def test_a_class_at_the_mark_is_a_warning_in_a_fit():
     net = make_net(max_epochs=2)
     with pytest.warns(UserWarning, match=ONE_CLASS):
