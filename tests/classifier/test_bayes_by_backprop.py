@@ -146,3 +146,9 @@ def test_shared_weights_and_recurrent_layers(partly):
     assert "second.weight_spread" not in names
     assert "recurrent.weight_ih_l0_spread" in names
     assert np.ptp(clf.sample_proba(X), axis=0).max() > 0.01
+
+
+def test_no_two_draws_are_alike(partly):
+    clf = BayesByBackpropClassifier(make_net(max_epochs=2), random_state=0).fit(*partly)
+    draws = clf.sample_proba(partly[0], 6)
+    assert len(np.unique(draws.reshape(6, -1), axis=0)) == 6
