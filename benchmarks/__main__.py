@@ -12,6 +12,7 @@ NAMES = (
     "campaigns",
     "embedded",
     "ensembles",
+    "every",
     "folder",
     "gpu",
     "kernels",

@@ -115,6 +115,11 @@ def _without_gaps(array: NDArray[Any], missing_label: Any) -> NDArray[Any]:
     """Return objects as an array of their own kind, gaps at ``missing_label``."""
     gap = np.array([_is_gap(label) for label in array], dtype=bool)
     known = narrowed(array[~gap])
+    if known.ndim > 1 or (known.dtype.kind == "O" and _lack_order(known)):
+        raise TypeError(
+            f"y has labels of the kind {_kind(array[~gap][0])}: make them words or "
+            "numbers."
+        )
     if missing_label is None or isinstance(missing_label, str):
         if known.dtype.kind == "O" and (kinds := _kinds(known)) and len(kinds) > 1:
             raise TypeError(
@@ -164,6 +169,17 @@ def _is_gap(label: Any) -> bool:
     if label is None or type(label).__name__ in _NO_VALUE:
         return True
     return isinstance(label, float | np.floating) and bool(np.isnan(label))
+
+
+def _lack_order(labels: NDArray[Any]) -> bool:
+    """Return whether labels of one kind cannot be sorted, as classes are."""
+    if len(_kinds(labels)) > 1:
+        return False
+    try:
+        max(labels.tolist(), default=None)
+    except TypeError:
+        return True
+    return False
 
 
 def _kinds(labels: NDArray[Any]) -> list[str]:

@@ -169,6 +169,7 @@ def test_ctrl_c_is_130(digits, run, monkeypatch):
     assert "goes on" in err
 
 
+@pytest.mark.slow
 def test_code_that_a_folder_names_runs_only_if_it_is_named_again(
     digits, run, tmp_path, monkeypatch
 ):
@@ -222,6 +223,7 @@ def test_help_texts_have_examples(run):
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["README.md", "docs/labelling.md"])
 def test_the_afternoon_of_a_page_runs_as_written(
     page, images, run, tmp_path, monkeypatch
@@ -270,6 +272,7 @@ def test_what_is_next_when_the_budget_is_spent(digits, run):
         assert f"Next: python -m skal_deep export {played.campaign.path}" in out
 
 
+@pytest.mark.slow
 def test_a_target_is_one_of_the_error(digits, run):
     played = digits()
     played.play(1, batch_size=10)

@@ -229,6 +229,7 @@ def test_layouts_of_an_array_are_one():
         np.testing.assert_array_equal(picks[0], other)
 
 
+@pytest.mark.slow
 def test_a_frame_of_numbers_is_an_array_with_names():
     frame = pd.DataFrame(A, columns=["a", "b", "c"])
     for make in (LogisticRegression, small_net):
@@ -237,6 +238,7 @@ def test_a_frame_of_numbers_is_an_array_with_names():
         np.testing.assert_array_equal(picks, others)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [
@@ -269,6 +271,7 @@ def test_every_classifier_learns_from_a_dict(make):
         clf.predict_proba(A)
 
 
+@pytest.mark.slow
 def test_words_of_a_named_layer():
     clf = DeepClassifier(net_of_tokens(), classes=[0, 1], random_state=0)
     named = EGL(weights="words", word_layer="words", random_state=0)
@@ -283,6 +286,7 @@ def test_words_of_a_named_layer():
         EGL(weights="words", word_layer="places").query(TOKENS, Y, clf)
 
 
+@pytest.mark.slow
 def test_padding_is_no_word():
     clf = DeepClassifier(net_of_tokens(), classes=[0, 1], random_state=0)
     clf.fit(TOKENS, LABELS)
@@ -402,6 +406,7 @@ def test_positions_among_texts_and_rows_of_tables():
         assert pick[0] in set(rows)
 
 
+@pytest.mark.slow
 def test_targets_are_of_the_kind_of_the_pool():
     model = table_model(RandomForestClassifier(5, random_state=0))
     targets = FRAME.iloc[5:12]
@@ -439,6 +444,7 @@ def as_floats(tensor):
     return tensor.float()
 
 
+@pytest.mark.slow
 def test_embedders_take_texts_and_names_of_files(tmp_path):
     embedder = Embedder(as_floats, preprocess=read_lengths, version="1")
     model = make_pipeline(embedder, StandardScaler(), LogisticRegression())

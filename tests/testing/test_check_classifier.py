@@ -312,6 +312,7 @@ MUTANTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_broken_classifiers_are_found(mutant, monkeypatch):
     wanted = f"check_{MUTANTS[mutant]}"
@@ -337,6 +338,7 @@ def test_arguments_are_checked():
         check_classifier(clf, np.zeros((4, 2)))
 
 
+@pytest.mark.slow
 def test_a_failure_raises_and_says_which():
     with pytest.raises(AssertionError, match=r"RawLogits: .*\n.*check_probabilities"):
         check_classifier(

@@ -78,10 +78,11 @@ def does_al_help(
     n_repeats : int, default=10
         Number of paired repeats, at least two.
     explain : bool, default=False
-        Whether to look for a reason where no strategy is better: one of seven that are
-        measured, or none of them, see :meth:`Answer.reasons`. It takes about six fits
-        of all labels a repeat. Whether the uncertainty of a regressor is reliable can
-        be told only if it knows a variance.
+        Whether to look for a reason where no strategy is better, or where the gain is
+        gone at the end of the budget: one of seven that are measured, or none of them,
+        see :meth:`Answer.reasons`. It takes about six fits of all labels a repeat.
+        Whether the uncertainty of a regressor is reliable can be told only if it knows
+        a variance.
     smallest_gain : float, default=0.02
         The gain in score that matters, for the reasons; of an error of numbers the
         share of it.
@@ -132,11 +133,12 @@ def does_al_help(
     answer = Answer(comparison, tuning, X, y)
     if not explain:
         return answer
-    if answer.word == "better":
-        return replace(answer, found=())
     given = {name: options.get(name) for name in ("X_test", "y_test")}
     data = GivenData(X, y, **given).for_model(estimator)
-    reasons = find_reasons(comparison, answer.best, estimator, data, smallest_gain)
+    is_better = answer.word == "better"
+    reasons = find_reasons(
+        comparison, answer.best, estimator, data, smallest_gain, is_better
+    )
     return replace(answer, found=tuple(reasons))
 
 

@@ -146,6 +146,7 @@ def augmenting(batch):
     return x + 0.1 * torch.randn_like(x), y
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "params", [{"dataset": OnlyInTraining}, {"iterator_train__collate_fn": augmenting}]
 )
@@ -165,6 +166,7 @@ class Images(Rows):
     data = IMAGES
 
 
+@pytest.mark.slow
 def test_sizes_are_those_of_the_inputs(make):
     """Not of the positions, (n, 1), that stand for them."""
     clf = make(net(Rows), classes=[0, 1]).fit(POSITIONS, LABELS)

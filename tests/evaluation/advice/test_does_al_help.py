@@ -1,5 +1,6 @@
 """The question, answered: verdicts, the effect of tuning, the advice."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from support import MAKERS, make_net
 
 from skal_deep.evaluation import Answer, Tuning, does_al_help, paired_difference
 from skal_deep.evaluation.advice._does_al_help import _sensible
+from skal_deep.evaluation.statistics._wording import describe_savings
 from skal_deep.pool import CoreSet
 
 X, y = load_iris(return_X_y=True)
@@ -83,6 +85,15 @@ def test_verdict_is_that_of_the_best_strategy():
     assert "Let good choose" in answer.advice()[0]
 
 
+def test_labels_saved_have_an_interval_or_are_open():
+    """Repeats that agree to the last label, too."""
+    row = {"labels": 50, "needs itself": 30.0, "low": 30.0, "high": 30.0}
+    verdict = made({"good": 0.1}).comparison.verdicts()["good"]
+    assert "needs 30 (30 to 30) labels" in describe_savings(verdict, row)
+    open_row = dict.fromkeys(("needs itself", "low", "high"), math.inf) | {"labels": 50}
+    assert "needs more than 50 labels" in describe_savings(verdict, open_row)
+
+
 @pytest.mark.slow
 def test_harm_is_said():
     answer = made({"bad": -0.1, "worse": -0.2})
@@ -92,6 +103,7 @@ def test_harm_is_said():
     assert answer.advice()[0] == "Label rows at random."
 
 
+@pytest.mark.slow
 def test_nothing_found_comes_with_what_could_be_found():
     answer = made({"same": 0.001}, seed=1)
     verdict = answer.comparison.verdicts()["same"]
@@ -168,12 +180,14 @@ def test_the_answer_shows_itself(answer):
     assert len(repr(answer.comparison)) < 1500
 
 
+@pytest.mark.slow
 def test_there_is_no_bar_without_a_job(capsys):
     options = SMALL | {"progress": True}
     does_al_help(GaussianNB(), X, y, strategies=[CoreSet()], n_repeats=2, **options)
     assert " 0it " not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_tuning_is_judged_on_repeats_it_was_not_chosen_on(answer):
     tuning = answer.tuning
     scores = np.array(tuning.scores)
@@ -188,6 +202,7 @@ def test_tuning_is_judged_on_repeats_it_was_not_chosen_on(answer):
     assert tuning.difference.overlap == answer.comparison.overlap > 0
 
 
+@pytest.mark.slow
 def test_settings_that_do_nothing_gain_nothing():
     answer = does_al_help(
         GaussianNB(),
