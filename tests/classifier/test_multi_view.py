@@ -69,3 +69,22 @@ def test_weights_of_rows_need_a_criterion_that_heads_can_share(blobs):
     clf = MultiViewClassifier(net, **PARAMS).fit(*blobs)
     with pytest.raises(ValueError, match=r"sample_weight.*CrossEntropyLoss.*OwnLoss"):
         clf.fit(*blobs, sample_weight=np.arange(60))
+
+
+def test_a_head_learns_by_its_share_of_the_mean_loss(blobs):
+    X, y = blobs
+    taps = ["layers.0", "layers.2"]  # the first sees X through a layer alone
+    start, end = (
+        MultiViewClassifier(
+            by_steps_of_all_rows(lr=1.0).set_params(max_epochs=n), taps=taps, **PARAMS
+        ).fit(X, y)
+        for n in (0, 1)
+    )
+    features = start.nets_[0].module_.layers[0](torch.as_tensor(X)).detach()
+    head = start.heads_[0]
+    loss = torch.nn.functional.cross_entropy(head(features), torch.as_tensor(y))
+    loss.backward()
+    moved = head.weight - end.heads_[0].weight
+    torch.testing.assert_close(
+        moved, head.weight.grad / len(taps), atol=1e-6, rtol=1e-4
+    )
