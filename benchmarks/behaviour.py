@@ -2,11 +2,12 @@
 
 Two commits behave alike if their files are equal. From a checkout of each:
 
-    PYTHONPATH=old python benchmarks/behaviour.py --out old.json
-    PYTHONPATH=new python benchmarks/behaviour.py --out new.json --against old.json
+    PYTHONPATH=old python -P benchmarks/behaviour.py --out old.json
+    PYTHONPATH=new python -P benchmarks/behaviour.py --out new.json --against old.json
 
-``PYTHONPATH`` says whose ``skal_deep`` is asked. What is asked is said here, and by the
-lists of the tests beside this folder.
+``PYTHONPATH`` says whose ``skal_deep`` is asked; ``-P`` keeps this folder out of the
+way, which has a file named as a module of Python. What is asked is said here, and by
+the lists of the tests beside this folder.
 """
 
 import argparse
@@ -29,8 +30,8 @@ from skal_deep.evaluation import SimulatedActiveLearner, compare_strategies
 from skal_deep.pool import BALD, Badge, CoreSet
 from skal_deep.testing._strategy_case import Case
 
-# What a machine measures of itself, or a commit says of itself.
-_MEASURED = ("seconds", "peak", "time", "memory", "version", "code", "host")
+# What a machine measures of itself, or a commit says of itself; a checksum is of both.
+_MEASURED = ("seconds", "peak", "version", "code", "checksum")
 
 
 def main():
@@ -119,11 +120,18 @@ def run_directory():
         files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
         return {
             f"file {path.relative_to(folder)}": [
-                without_measured(json.loads(line)) for line in path.open()
+                without_measured(entry) for entry in entries(path)
             ]
             for path in files
-            if path.suffix == ".jsonl"
         } | {"names of files": [str(path.relative_to(folder)) for path in files]}
+
+
+def entries(path):
+    """Return what a file holds: an entry a line, or one."""
+    texts = path.read_text().splitlines()
+    if path.suffix == ".json":
+        texts = ["".join(texts)]
+    return [json.loads(text) for text in texts]
 
 
 def without_measured(row):

@@ -28,11 +28,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skal_deep.campaign import Campaign
-from skal_deep.campaign.honest._intervals import clopper_pearson, upper_bound
+from skal_deep.campaign.honest._intervals import upper_bound
 from skal_deep.campaign.honest._simulate import play_campaign
 from skal_deep.campaign.models._models import bayesian_probe, probe
 from skal_deep.campaign.store._control import control_keys
 from skal_deep.evaluation import Table
+from skal_deep.evaluation.risk._intervals import clopper_pearson
 from skal_deep.pool import MarginSampling
 
 _FEW_DRAWS = {"bayesianlinearclassifier__n_samples": 20}

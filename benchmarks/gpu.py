@@ -15,6 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -27,7 +28,7 @@ from torch.nn import functional as F
 from benchmarks._net import make_net
 from benchmarks._report import write_section
 from skal_deep import functional
-from skal_deep.classifier import MCDropoutClassifier
+from skal_deep.classifier import MCDropoutClassifier, inference_precision
 from skal_deep.modules import ConvNet
 from skal_deep.pool import BALD, Badge, CoreSet, MarginSampling
 
@@ -353,7 +354,7 @@ class Cases:
             2.0 * len(rows) ** 2 * 64,
         )
 
-    def query(self, strategy, plain, n_passes, goal):
+    def query(self, strategy, plain, n_passes, goal, precision=None):
         """Return a query over 60,000 images, 1,000 of them labelled."""
         n, n_known = self.size(60_000, 400), self.size(1_000, 100)
         source, b = np.random.default_rng(0), self.picks(100)
@@ -375,8 +376,13 @@ class Cases:
         # two convolutions once, the hidden layer for each draw
         once = 28 * 28 * 16 * 25 + 14 * 14 * 32 * 16 * 25
         operations = 2.0 * n * (once + n_passes * (7 * 7 * 32 * 128 + 128 * 10))
+
+        def ask(X, y):
+            with inference_precision(precision) if precision else nullcontext():
+                return strategy.query(X, y, clf, fit_clf=False, batch_size=b)
+
         return Row(
-            lambda X, y: strategy.query(X, y, clf, fit_clf=False, batch_size=b),
+            ask,
             lambda *_: plain(module, known, images, self.device, b),
             (X, y),
             goal,
@@ -431,6 +437,13 @@ ROWS = {
     "neighbours, 11 of 20k": lambda c: c.neighbors(),
     "query of 60k images, bald": lambda c: c.query(
         BALD(n_samples=N_DRAWS, random_state=0), plain_bald_query, N_DRAWS, 180
+    ),
+    "query of 60k images, bald in bfloat16": lambda c: c.query(
+        BALD(n_samples=N_DRAWS, random_state=0),
+        plain_bald_query,
+        N_DRAWS,
+        180,
+        "bfloat16",
     ),
     "query of 60k images, margin": lambda c: c.query(
         MarginSampling(random_state=0), plain_margin_query, N_DRAWS, 180

@@ -26,6 +26,7 @@ from skal_deep.classifier import (
     LaplaceClassifier,
     MCDropoutClassifier,
     MultiHeadClassifier,
+    MultiViewClassifier,
     SnapshotEnsembleClassifier,
     SWAClassifier,
     SWAGClassifier,
@@ -58,6 +59,7 @@ def posteriors():
         ),
         "snapshots, 5": (SnapshotEnsembleClassifier(net), bald, n, "5"),
         "heads, 5": (MultiHeadClassifier(net), bald, n, "1"),
+        "views of the layers, 3": (MultiViewClassifier(net), bald, n, "1"),
         "SWAG, 30 draws": (SWAGClassifier(net), bald, n + 20, "30"),
         "last-layer Laplace, 100 draws": (LaplaceClassifier(net), bald, n, "1"),
         "stochastic ensemble, 5 of 10 draws": (

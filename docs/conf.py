@@ -3,6 +3,7 @@
 import importlib
 import re
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -47,6 +48,7 @@ html_show_sourcelink = False
 html_copy_source = False
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_search_scorer = str(Path(__file__).parent / "_static" / "scorer.js")
 html_js_files = ["rounds.js"]
 html_theme_options = {
     "github_url": "https://github.com/skal-deep/skal-deep",

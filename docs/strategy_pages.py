@@ -10,13 +10,13 @@ import inspect
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from api_page import needs_of
+from evidence import results
 from gallery_pictures import (
     ROUNDS,
     draw,
@@ -30,6 +30,8 @@ from methods_page import class_of, methods, public_methods
 from skal_deep import classifier, pool
 
 DOCS = Path(__file__).resolve().parent
+# What a row of the benchmarks is compared with.
+BASELINES = {"random", "supervised", "none (point estimate)"}
 SYMBOLS = """\
 *p* is the mean prediction, :math:`p_s` that of draw *s*, :math:`p_{(1)}` the largest
 probability, *h* an embedding, *H* the entropy; *L* are the labelled rows, *B* the picks
@@ -117,31 +119,37 @@ def references_of(cls: type[Any]) -> list[str]:
     return [" ".join(part.split()) for part in parts]
 
 
-def results() -> Iterator[tuple[str, list[str], list[list[str]]]]:
-    """Yield the tables of benchmarks/RESULTS.md: section, header, rows."""
-    text = (DOCS.parent / "benchmarks" / "RESULTS.md").read_text()
-    for section in re.split(r"^## ", text, flags=re.M)[1:]:
-        title = section.split("\n")[0]
-        for table in re.findall(r"(?:^\|.*\n)+", section, re.M):
-            header, _, *rows = (
-                [cell.strip() for cell in line.strip("|").split("|")]
-                for line in table.splitlines()
-            )
-            yield title, header, rows
+def measures(header: list[str], row: list[str], cls: type[Any]) -> bool:
+    """Return whether a row is about a class: by its name, or as a rule of another."""
+    name = cls.__name__
+    names = {name, extras()[name].get("measured_as", name)}
+    cells = row[:1] if header[1] == "classifier" else row[:2]
+    return any(
+        cell in names or cell.startswith(f"{name}(") or f"selection={name}(" in cell
+        for cell in cells
+    )
+
+
+def baselines(
+    header: list[str], rows: list[list[str]], own: list[list[str]]
+) -> list[list[str]]:
+    """Return the rows that those of a class are compared with."""
+    found = [row for row in rows if not {*row[:2]}.isdisjoint(BASELINES)]
+    if header[1] != "classifier":
+        return found
+    return [row for row in found if row[1] in {each[1] for each in own}]
 
 
 def evidence_of(cls: type[Any]) -> str:
     """Return the rows of the benchmarks that measure a class, with their baseline."""
-    names = {cls.__name__, extras()[cls.__name__].get("measured_as", cls.__name__)}
     parts = []
     for title, header, rows in results():
         if header[0] == "kernel":  # speed: the page of benchmarks has it whole
             continue
-        own = [row for row in rows if names & {*row[:2]}]
+        own = [row for row in rows if measures(header, row, cls)]
         if not own:
             continue
-        column = next(i for i in (0, 1) if {row[i] for row in own} & names)
-        others = [row for row in rows if row[column] in ("random", "supervised")]
+        others = baselines(header, rows, own)
         shown = [row for row in rows if row in own or row in others]
         parts += [f"**{title}** (:doc:`/results`)\n", table_of([header, *shown])]
     tests = [

@@ -1,12 +1,19 @@
 """What every test shares: one torch thread, Ctrl-C, markers, repeatable hypothesis."""
 
+import os
 import signal
+import sys
 import threading
 
 import matplotlib as mpl
 import pytest
 import torch
 from hypothesis import settings
+
+# Workers, and the hundred processes that tests start, import the same files: where the
+# environment forbids to keep them compiled, each would compile them anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 mpl.use("Agg")
 torch.set_num_threads(1)  # tiny nets: a second thread costs more than it gives

@@ -17,34 +17,6 @@ import skal_deep.pool
 # An extended summary is welcome, not required, and text may begin beside the quotes.
 OPTIONAL = {"ES01", "GL01", "GL02"}
 
-# What is required of a package once it is listed in COMPLETE: an example, See Also, a
-# Returns section with types and descriptions, and a type for each parameter.
-COMPLETE_ONLY = {"EX01", "SA01", "RT01", "RT02", "RT03", "PR04"}
-
-# Packages whose public names have all of that. Add yours: nothing else is needed.
-COMPLETE = {
-    "pool",
-    "classifier",
-    "embedding",
-    "evaluation",
-    "testing",
-    "campaign",
-    "visualization",
-    "shards",
-}
-
-PACKAGES = (
-    "functional",
-    "classifier",
-    "pool",
-    "evaluation",
-    "datasets",
-    "embedding",
-    "campaign",
-    "visualization",
-    "shards",
-)
-
 # Words of an author who has not looked it up. What we define ourselves says so.
 UNCHECKED = re.compile(
     r"others\s+report|remembered\s+from|not\s+known\s+to\s+us|(at|to)\s+hand,\s+not"
@@ -52,21 +24,17 @@ UNCHECKED = re.compile(
 )
 
 
-def optional_in(package: str) -> set[str]:
-    """Return the codes of numpydoc that a package may do without."""
-    return OPTIONAL if package in COMPLETE else OPTIONAL | COMPLETE_ONLY
-
-
 def public_names():
-    """Yield what users call: strategies, classifiers, kernels, evaluation."""
-    for package in PACKAGES:
-        module = importlib.import_module(f"skal_deep.{package}")
-        for name in module.__all__:
-            value = getattr(module, name)
-            if package == "classifier" and not name.endswith("Classifier"):
-                continue
-            if inspect.isfunction(value) or inspect.isclass(value):
-                yield f"skal_deep.{package}.{name}"
+    """Yield the functions and classes of all packages that say what is public."""
+    seen = set()
+    for found in pkgutil.iter_modules(skal_deep.__path__, "skal_deep."):
+        package = importlib.import_module(found.name) if found.ispkg else None
+        for name in getattr(package, "__all__", ()):
+            value = getattr(package, name)
+            is_new = id(value) not in seen  # some names are in two packages
+            seen.add(id(value))
+            if is_new and (inspect.isfunction(value) or inspect.isclass(value)):
+                yield f"{found.name}.{name}"
 
 
 def public_methods():
@@ -105,9 +73,11 @@ def problems_of(name: str, optional: set[str]) -> dict[str, Any]:
 @pytest.mark.parametrize("name", list(public_names()))
 def test_docstring(name):
     module, _, attribute = name.rpartition(".")
-    problems = problems_of(name, optional_in(module.rpartition(".")[2]))
-    if is_dataclass(getattr(importlib.import_module(module), attribute)):
-        problems.pop("PR01", None)  # attributes describe a result
+    value = getattr(importlib.import_module(module), attribute)
+    problems = problems_of(name, OPTIONAL)
+    # Attributes describe a result, and nobody makes a protocol.
+    if is_dataclass(value) or getattr(value, "_is_protocol", False):
+        problems.pop("PR01", None)
     assert not problems
 
 

@@ -14,9 +14,9 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 import pytest
 from PIL import Image
-from test_pages import DOCS, ROOT, methods_page, script
+from test_pages import DOCS, ROOT, UNMEASURED, evidence, methods_page, script
 
-from skal_deep import pool
+from skal_deep import classifier, pool
 
 gallery_pictures = script("gallery_pictures")
 strategy_pages = script("strategy_pages")
@@ -57,16 +57,37 @@ def test_evidence_is_what_the_benchmarks_say():
     page = strategy_pages.evidence_of(pool.TypiClust)
     assert "0.144 (+0.121 to +0.167)" in page.replace("\\", "")
     assert "random" in page
-    assert "No benchmark" in strategy_pages.evidence_of(pool.DAMI)
-    assert "BALD, top-k" in strategy_pages.evidence_of(pool.BALD)
+    assert "No benchmark" in strategy_pages.evidence_of(pool.PerCost)
+    page = strategy_pages.evidence_of(pool.BALD)
+    assert "BALD, top-k" in page
+    assert "MarginSampling\n" not in page
+
+
+def test_a_row_has_the_baseline_of_its_own_classifier():
+    page = strategy_pages.evidence_of(pool.DEAL).partition("Every strategy")[2]
+    assert "EvidentialClassifier" in page
+    assert "BayesianLinearClassifier" not in page
+    page = strategy_pages.evidence_of(classifier.EvidentialClassifier)
+    assert "Every strategy" not in page
+
+
+@pytest.mark.parametrize("name", ["Power", "Softmax", "SoftRank", "ClusterRounds"])
+def test_a_rule_is_measured_by_the_score_that_it_is_given(name):
+    page = strategy_pages.evidence_of(getattr(pool, name))
+    assert page.count(f"BALD(selection={name}())") == 1
+
+
+@pytest.mark.parametrize("cls", strategy_pages.pages()["strategy"])
+def test_every_strategy_is_measured_or_known_to_be_slow(cls):
+    page = strategy_pages.evidence_of(cls)
+    is_measured = "**Every strategy on " in page
+    assert is_measured != (cls.__name__ in UNMEASURED)
+    assert not (is_measured and "No benchmark" in page)
 
 
 def test_every_measured_name_is_one_of_the_results():
     found = {
-        cell
-        for _, _, rows in strategy_pages.results()
-        for row in rows
-        for cell in row[:2]
+        cell for _, _, rows in evidence.results() for row in rows for cell in row[:2]
     }
     named = {
         extra["measured_as"]
@@ -109,13 +130,24 @@ def test_a_film_keeps_colours_that_are_rare(tmp_path):
     assert np.abs(shown - np.hstack(rounds)).max() < 8
 
 
-@pytest.mark.slow
-def test_a_film_plays_and_a_reader_moves_it(tmp_path):
+@pytest.fixture
+def browser():
+    """Return Chromium."""
     sync_api = pytest.importorskip("playwright.sync_api")
-    core = pytest.importorskip("docutils.core")
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("needs Chromium: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.mark.slow
+def test_a_film_plays_and_a_reader_moves_it(browser, tmp_path):
+    core = pytest.importorskip("docutils.core")
     n, cls = gallery_pictures.ROUNDS, pool.BALD
     rounds = [np.full((31, 36, 3), 40 * i, dtype=np.uint8) for i in range(n)]
     gallery_pictures.save_film(rounds, tmp_path, cls.__name__)
@@ -123,39 +155,34 @@ def test_a_film_plays_and_a_reader_moves_it(tmp_path):
     css, js = ((DOCS / "_static" / f).read_text() for f in ("site.css", "rounds.js"))
     page_file = tmp_path / "page.html"
     page_file.write_text(f"<style>{css}</style>{body}<script>{js}</script>")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox"]
-        )
-        for motion in ("no-preference", "reduce"):
-            page = browser.new_page(reduced_motion=motion)
-            page.goto(page_file.as_uri())
-            film, slider = page.locator(".film"), page.locator("[type=range]")
+    for motion in ("no-preference", "reduce"):
+        page = browser.new_page(reduced_motion=motion)
+        page.goto(page_file.as_uri())
+        film, slider = page.locator(".film"), page.locator("[type=range]")
 
-            def shown(film=film):
-                """Return which of the rounds is seen."""
-                picture, window = (
-                    film.locator("img").bounding_box(),
-                    film.bounding_box(),
-                )
-                assert picture["width"] == pytest.approx(n * window["width"])
-                return round((window["x"] - picture["x"]) / window["width"])
+        def shown(film=film):
+            """Return which of the rounds is seen."""
+            picture, window = (
+                film.locator("img").bounding_box(),
+                film.bounding_box(),
+            )
+            assert picture["width"] == pytest.approx(n * window["width"])
+            return round((window["x"] - picture["x"]) / window["width"])
 
-            is_still = motion == "reduce"
-            assert page.locator(".play").is_visible() != is_still
+        is_still = motion == "reduce"
+        assert page.locator(".play").is_visible() != is_still
+        page.wait_for_timeout(1_700)
+        assert (shown() == 0) == is_still
+        for asked in (1, n, 3):
+            slider.fill(str(asked))
+            assert shown() == asked - 1
+        page.wait_for_timeout(1_700)
+        assert shown() == 2  # it stays
+        if not is_still:
+            page.get_by_label("Play").check()
             page.wait_for_timeout(1_700)
-            assert (shown() == 0) == is_still
-            for asked in (1, n, 3):
-                slider.fill(str(asked))
-                assert shown() == asked - 1
-            page.wait_for_timeout(1_700)
-            assert shown() == 2  # it stays
-            if not is_still:
-                page.get_by_label("Play").check()
-                page.wait_for_timeout(1_700)
-                assert shown() != 2
-                assert int(slider.input_value()) in (shown(), shown() + 1)
-        browser.close()
+            assert shown() != 2
+            assert int(slider.input_value()) in (shown(), shown() + 1)
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
@@ -226,16 +253,23 @@ class Links(HTMLParser):
                 self.links.append(given[name])
 
 
-@pytest.mark.nightly
-def test_the_site_builds_without_a_warning_and_its_links_lead_somewhere(tmp_path):
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """Return the folder of the site, which is built once; a warning is an error."""
     for needed in ("myst_nb", "pydata_sphinx_theme", "sphinx_design"):
         pytest.importorskip(needed, reason='pip install -e ".[docs]"')
-    command = [sys.executable, str(DOCS / "build_site.py"), "--out", str(tmp_path)]
+    out = tmp_path_factory.mktemp("site")
+    command = [sys.executable, str(DOCS / "build_site.py"), "--out", str(out)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return out
+
+
+@pytest.mark.nightly
+def test_the_site_builds_without_a_warning_and_its_links_lead_somewhere(site):
     pages = {
         path: Links(path.read_text())
-        for path in tmp_path.rglob("*.html")
+        for path in site.rglob("*.html")
         if "_static" not in path.parts  # a template of the theme
     }
     assert len(pages) > 300
@@ -252,8 +286,48 @@ def test_the_site_builds_without_a_warning_and_its_links_lead_somewhere(tmp_path
             if parts.fragment and target in pages:
                 anchors = pages[target].anchors
                 assert unquote(parts.fragment) in anchors, f"{path.name}: {link}"
-    index = (tmp_path / "searchindex.js").read_text()
+    index = (site / "searchindex.js").read_text()
     assert all(word in index for word in ("batchbald", "dropout", "slurm"))
+
+
+@pytest.fixture
+def phone(browser):
+    """Return a page as wide as a telephone's, without a network."""
+    viewport = {"width": 420, "height": 800}
+    return browser.new_context(offline=True, viewport=viewport).new_page()
+
+
+# What a stranger types, and the page that has the answer.
+ASKED = {
+    "is my dropout sampled": "questions.html",
+    "first 20 labels": "questions.html",
+    "custom strategy": "questions.html",
+    "how wrong is my model": "questions.html",
+    "300 labels": "questions.html",
+    "cluster": "scale.html",
+    "Badge": "gallery/Badge.html",
+    "modAL": "migration.html",
+    "cold start": "notebooks/07_low_budget.html",
+}
+
+
+@pytest.mark.nightly
+def test_the_search_works_offline_and_puts_answers_first(phone, site):
+    for words, answer in ASKED.items():
+        phone.goto(f"{site.as_uri()}/search.html?q={words.replace(' ', '+')}")
+        phone.wait_for_selector("ul.search li > a")
+        phone.wait_for_timeout(300)  # results come one after another
+        found = phone.eval_on_selector_all(
+            "ul.search li > a", "links => links.slice(0, 3).map(a => a.href)"
+        )
+        assert any(f"/{answer}" in link for link in found), (words, found)
+
+
+@pytest.mark.nightly
+def test_pages_fit_a_telephone(phone, site):
+    for name in ("index", "start", "choose", "migration", "gallery/BALD", "results"):
+        phone.goto(f"{site.as_uri()}/{name}.html")
+        assert phone.evaluate("document.documentElement.scrollWidth") == 420, name
 
 
 def test_the_extra_of_the_site_is_pinned():

@@ -89,6 +89,7 @@ def test_repeated_parameters_are_described_alike():
     assert all(len(texts) == 1 for texts in described.values()), described
 
 
+@pytest.mark.slow
 def test_importing_does_not_import_what_is_slow():
     code = (
         "import sys, skal_deep.cli, skal_deep.shards, skal_deep.visualization\n"

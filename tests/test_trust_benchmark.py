@@ -11,7 +11,10 @@ from sklearn.datasets import load_digits
 from sklearn.preprocessing import normalize
 
 ROOT = Path(__file__).parent.parent
-PARTS = ["streams", "margins", "guard", "arms", "risk", "anytime", "families", "plans"]
+PARTS = [
+    "streams", "margins", "rows", "guard", "arms", "risk", "anytime", "families",
+    "plans", "returns",
+]  # fmt: skip
 TABLE = """@relation flowers
 @attribute width real [0, 1]
 @attribute colour {red, blue}
@@ -59,11 +62,27 @@ def test_the_search_is_measured(trust):
         assert low <= more <= high
 
 
+@pytest.mark.slow
 def test_false_alarms_are_as_rare_as_promised(trust):
     for name, better, worse, missed, _ in trust.evidence.alarms(400, 60):
         assert better <= 0.05 or name.startswith("better"), name
         assert worse <= 0.05 or name.startswith("chosen"), name
         assert missed <= 0.08, name
+
+
+@pytest.mark.slow
+def test_numbers_of_rows_are_whole(trust):
+    (table,) = trust.run(["rows"], is_short=True)
+    for line in table.splitlines()[4:]:
+        assert all(cell.isdigit() for cell in line.strip("| ").split(" | ")[1:])
+
+
+@pytest.mark.slow
+def test_a_model_that_is_proved_better_is_seldom_worse(trust):
+    rules = {rule: cells for rule, *cells in trust.returns.table(3)}
+    assert rules["always all"][1] > 0.5  # some pool defeats some strategy
+    assert rules["all if proved better"][0] <= 0.05
+    assert rules["all if proved better"][3] > 0.5  # and none beats as many random ones
 
 
 @pytest.mark.slow

@@ -131,8 +131,14 @@ def rows_to_alarm(n_runs):
             first[(streams.log_e()[0] >= THRESHOLD) & np.isinf(first)] = t
             if np.isfinite(first).all():
                 break
-        lines.append([f"{share:.2f}", *np.quantile(first, (0.5, 0.8))])
+        rows = np.quantile(first, (0.5, 0.8), method="inverted_cdf")
+        lines.append([f"{share:.2f}", *map(_as_rows, rows)])
     return lines
+
+
+def _as_rows(value):
+    """Return a number of rows as one, or that it is beyond the last look."""
+    return int(value) if np.isfinite(value) else f"more than {MANY}"
 
 
 def guard_returns(n_runs):

@@ -1,5 +1,6 @@
 """One round of a campaign, from what its files say to a new file."""
 
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +103,13 @@ def ask_round(
             f"are labelled, skipped, gone, without features or kept for referees. "
             f"Next: python -m "
             f"skal_deep export {campaign.path} --out result/."
+        )
+    if plan.strategy is not None and type(plan.strategy) is not type(chooser):
+        warnings.warn(
+            f"{type(chooser).__name__} asks a model, and all labels that train one are "
+            "of one class yet: this round is chosen by chance.",
+            UserWarning,
+            stacklevel=3,
         )
     # Rows of items.csv, which only grows: later readers find them again.
     reserved = np.flatnonzero(state.has_small_key)

@@ -183,7 +183,7 @@ class Campaign(CampaignAnswers, CampaignFindings):
 
         Returns
         -------
-        batch : Batch
+        Batch
             What to label.
 
         Raises
@@ -226,7 +226,7 @@ class Campaign(CampaignAnswers, CampaignFindings):
 
         Returns
         -------
-        widget : anywidget.AnyWidget
+        anywidget.AnyWidget
             What the notebook shows. It needs ``pip install 'skal-deep[notebook]'``.
         """
         return make_widget(Sitting(self, annotator, via="widget"))
@@ -263,7 +263,7 @@ class Campaign(CampaignAnswers, CampaignFindings):
 
         Returns
         -------
-        files : list of Path
+        list of Path
             What was written.
         """
         return export_campaign(self, Path(out), only, refit, estimator, copy, pickle)
@@ -291,7 +291,7 @@ class Campaign(CampaignAnswers, CampaignFindings):
 
         Returns
         -------
-        played : PlayedCampaign
+        PlayedCampaign
             What came of it.
         """
         settings = self.settings

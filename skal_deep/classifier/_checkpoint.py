@@ -128,7 +128,7 @@ class CheckpointClassifier(SingleNetClassifier):
 
         Returns
         -------
-        votes : ndarray of shape (n_samples, n_checkpoints)
+        ndarray of shape (n_samples, n_checkpoints)
             Positions in ``classes_``.
         """
         return self._votes(self._check_rows(X)).numpy(force=True)

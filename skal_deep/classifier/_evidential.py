@@ -166,7 +166,7 @@ class EvidentialClassifier(NetClassifier):
 
         Returns
         -------
-        evidence : ndarray of shape (n_samples, n_classes)
+        ndarray of shape (n_samples, n_classes)
             At least 0, columns as in ``classes_``. The class probabilities have the
             distribution Dirichlet(evidence + 1).
         """

@@ -175,7 +175,7 @@ class LossPredictionClassifier(SingleNetClassifier):
 
         Returns
         -------
-        losses : ndarray of shape (n_samples,)
+        ndarray of shape (n_samples,)
             Of any scale and sign; large = the loss is expected to be large.
         """
         return self._predicted_loss(self._check_rows(X)).numpy(force=True)

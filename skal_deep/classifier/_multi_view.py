@@ -12,7 +12,7 @@ from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier._posterior import SingleNetPosterior
 from skal_deep.classifier.net._fit import train_net
 from skal_deep.classifier.net._joint_training import joint_loss
-from skal_deep.classifier.net._output import check_net_proba, to_proba
+from skal_deep.classifier.net._output import check_net_proba, criterion_of, to_proba
 from skal_deep.classifier.net._side_heads import (
     output_and_features,
     trained_beside,
@@ -36,7 +36,9 @@ class MultiViewClassifier(SingleNetPosterior):
     ----------
     net : skorch.NeuralNetClassifier
         The net, fully configured; it is cloned in ``fit``. See
-        :class:`DeepClassifier`. It trains the heads with its own optimiser.
+        :class:`DeepClassifier`. It trains the heads with its own optimiser, and its
+        own ``CrossEntropyLoss``, whatever weights of classes that has; beside another
+        criterion the heads have plain cross-entropy, and ``sample_weight`` is refused.
     taps : list of str, default=None
         Names of the layers of the module whose outputs have a head, averaged over the
         positions of images and sequences. ``None`` reads what each convolution and
@@ -142,19 +144,29 @@ class MultiViewClassifier(SingleNetPosterior):
             self._fit_net(prepare=add_heads, train=self._train, shown=shown, **data)
         ]
 
-    def _train(self, net: NeuralNet, *data: Any) -> None:
+    def _train(self, net: NeuralNet, X: Any, y: Any, weight: Any) -> None:
         """Train the net and the heads together."""
+        # The net's own criterion knows the weights of classes and of rows.
+        loss: Any = cross_entropy
+        if isinstance(criterion_of(net), nn.CrossEntropyLoss):
+            loss = net.criterion_
+        elif weight is not None:
+            raise ValueError(
+                "sample_weight of MultiViewClassifier needs a net whose criterion is "
+                "CrossEntropyLoss, which its heads can share; it is "
+                f"{type(criterion_of(net)).__name__}."
+            )
         with (
             trained_beside(net, self.heads_),
             tapped_features(net.module_, self.taps) as features,
-            joint_loss(net, partial(self._mean_loss, features)),
+            joint_loss(net, partial(self._mean_loss, loss, features)),
         ):
-            train_net(net, *data)
+            train_net(net, X, y, weight)
 
-    def _mean_loss(self, features, _x, _output, y_true) -> Tensor:
+    def _mean_loss(self, loss, features, _x, _output, y_true) -> Tensor:
         """Return the mean loss of the heads in a mini-batch."""
         losses = [
-            cross_entropy(head(part.float()), y_true.to(part.device).long().reshape(-1))
+            loss(head(part.float()), y_true.to(part.device).long().reshape(-1))
             for head, part in zip(self.heads_, features.latest, strict=True)
         ]
         return torch.stack(losses).mean()

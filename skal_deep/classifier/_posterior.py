@@ -143,10 +143,15 @@ class SingleNetPosterior(PosteriorClassifier, ABC):
 
     def _answer(self, X, embeddings=False):
         """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
-        proba_NC = self._mean_proba(X)
-        if not embeddings:
-            return proba_NC, None
-        return proba_NC, net_answer(self.nets_[0], X, self.embedding_layer, True)[1]
+        return self._mean_proba(X), self._embed(X) if embeddings else None
+
+    def _answers(self):
+        """Return what strategies may ask, as tensors, by the protocols' names."""
+        return {**super()._answers(), "embed": self._embed}
+
+    def _embed(self, X: NDArray[Any]) -> Tensor | None:
+        """Return embeddings (N, D), for which nothing need be drawn."""
+        return net_answer(self.nets_[0], X, self.embedding_layer, True)[1]
 
 
 class EnsembleClassifier(PosteriorClassifier, ABC):

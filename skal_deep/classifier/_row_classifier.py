@@ -12,7 +12,11 @@ from sklearn.utils.validation import _check_feature_names
 
 from skal_deep.classifier._labeled_score import ScoresLabeledRows
 from skal_deep.rows._data import is_numbers, n_columns
-from skal_deep.rows._label_array import label_array, warn_of_one_class
+from skal_deep.rows._label_array import (
+    check_no_nan,
+    label_array,
+    warn_of_one_class,
+)
 from skal_deep.rows._labels import known_classes
 from skal_deep.rows._row_weights import row_weights
 from skal_deep.rows._shape import check_is_rows
@@ -55,6 +59,7 @@ class RowClassifier(ScoresLabeledRows, SkactivemlClassifier, ABC):
                 f"is an array of shape {tuple(self.classes.shape)}."
             )
         labels = label_array(y, self.missing_label)
+        check_no_nan(labels, self.missing_label)
         check_is_rows(X)
         _check_feature_names(self, X, reset=True)
         X = self._as_rows(X)

@@ -178,7 +178,7 @@ class WassersteinClassifier(JointClassifier):
 
         Returns
         -------
-        novelty : ndarray of shape (n_samples,)
+        ndarray of shape (n_samples,)
             Between 0 and 1, high = unlike the labelled rows; 0 for all where the
             classifier was fitted without labelled or without unlabelled rows.
         """

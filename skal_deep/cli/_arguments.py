@@ -28,7 +28,23 @@ DEFAULT_STRATEGIES = (
 
 
 def known_strategies() -> dict[str, type]:
-    """Return the strategies that a model of the command line serves, by name."""
+    """Return the strategies that a model of the command line serves, by name.
+
+    Returns
+    -------
+    dict of str to type
+        Classes of :mod:`skal_deep.pool`.
+
+    See Also
+    --------
+    strategies : Makes those of a list.
+
+    Examples
+    --------
+    >>> from skal_deep.cli import known_strategies
+    >>> "BALD" in known_strategies()
+    True
+    """
     public = {name: getattr(pool, name) for name in pool.__all__}
     return {
         name: value
@@ -74,6 +90,21 @@ def strategies(text: str) -> dict[str, Any]:
     ----------
     text : str
         Names, with any case and hyphens; "random" is always there and can be left out.
+
+    Returns
+    -------
+    dict of str to QueryStrategy
+        The strategies; ``None`` is random sampling.
+
+    See Also
+    --------
+    known_strategies : Which names there are.
+
+    Examples
+    --------
+    >>> from skal_deep.cli import strategies
+    >>> strategies("bald,core-set")
+    {'bald': BALD(), 'core-set': CoreSet()}
     """
     known = known_strategies()
     names = split_list(text)
@@ -117,6 +148,21 @@ def metrics(text: str) -> list[str]:
     ----------
     text : str
         Names as in scikit-learn, and "neg_ece".
+
+    Returns
+    -------
+    list of str
+        The names.
+
+    See Also
+    --------
+    skal_deep.evaluation.compare_strategies : Its ``scoring`` takes them.
+
+    Examples
+    --------
+    >>> from skal_deep.cli import metrics
+    >>> metrics("accuracy, neg_ece")
+    ['accuracy', 'neg_ece']
     """
     names = split_list(text)
     try:

@@ -195,6 +195,23 @@ def estimator(args: argparse.Namespace, X: Any) -> Any:
         Parsed arguments.
     X : ndarray of shape (n_samples, ...) or table of pandas
         Inputs, whose kind and shape decide on the net and on what stands before it.
+
+    Returns
+    -------
+    classifier or Pipeline
+        Not fitted.
+
+    See Also
+    --------
+    build_parser : Parses the arguments.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skal_deep.cli import build_parser, estimator
+    >>> args = build_parser().parse_args(["compare", "--epochs", "5"])
+    >>> estimator(args, np.zeros((10, 4), np.float32)).net.max_epochs
+    5
     """
     clf = net_classifier(
         _is_conv(args, X),

@@ -20,9 +20,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns
     -------
-    code : int
+    int
         0 on success, 2 for wrong use, 3 where nothing is left to do, 130 if it was
         interrupted.
+
+    See Also
+    --------
+    build_parser : All commands and options.
+
+    Examples
+    --------
+    >>> from skal_deep.cli import main
+    >>> main(["status", "no_such_folder"])
+    2
     """
     args = (parser := build_parser()).parse_args(argv)
     if args.command in COMMANDS:

@@ -58,7 +58,23 @@ examples:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
+    """Return the parser of the command line.
+
+    Returns
+    -------
+    argparse.ArgumentParser
+        With a sub-parser for each command.
+
+    See Also
+    --------
+    main : Parses and runs.
+
+    Examples
+    --------
+    >>> from skal_deep.cli import build_parser
+    >>> build_parser().parse_args(["compare", "--repeats", "3"]).repeats
+    3
+    """
     parser = argparse.ArgumentParser(
         prog="python -m skal_deep",
         description="Deep active learning: compare strategies, label what they choose.",

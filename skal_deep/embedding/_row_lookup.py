@@ -76,7 +76,7 @@ class RowLookup(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        self : object
+        object
             The transformer.
         """
         return self
@@ -91,7 +91,7 @@ class RowLookup(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        rows : object
+        object
             Rows of the kind of the data.
         """
         data = as_data(self.data, "data")

@@ -206,7 +206,7 @@ class Design:
 
     def _root(self, inner: Tensor, sign: int) -> Tensor:
         """Return L of ``L L' = 1 / of_new + sign inner``."""
-        eye_RR = torch.eye(inner.shape[-1]).to(inner)
+        eye_RR = torch.eye(inner.shape[-1], dtype=inner.dtype, device=inner.device)
         root: Tensor = torch.linalg.cholesky(eye_RR / self._of_new + sign * inner)
         return root
 

@@ -55,10 +55,23 @@ def deepfool(
     twins : Tensor of shape (N, ...)
         The points beyond the boundary; ``x`` itself where none was crossed.
 
+    See Also
+    --------
+    iterated_sign_attack : Steps of one size.
+    skal_deep.pool.DFAL : The strategy.
+
     References
     ----------
     S.-M. Moosavi-Dezfooli, A. Fawzi, P. Frossard. DeepFool: A Simple and Accurate
     Method to Fool Deep Neural Networks. CVPR, 2016.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import deepfool
+    >>> distances, twins = deepfool(lambda x: torch.cat([x, -x], 1), torch.ones(1, 1))
+    >>> distances
+    tensor([1.0200])
     """
     parts = []
     for start_N in x.split(max(1, _MEMORY_BUDGET // (n_classes * x[:1].numel()))):
@@ -103,10 +116,24 @@ def iterated_sign_attack(
     twins : Tensor of shape (N, ...)
         The points with another prediction; ``x`` itself where there is none.
 
+    See Also
+    --------
+    deepfool : Steps as long as the boundary is far.
+    skal_deep.pool.AdversarialBIM : The strategy.
+
     References
     ----------
     A. Kurakin, I. Goodfellow, S. Bengio. Adversarial Examples in the Physical World.
     ICLR Workshops, 2017.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import iterated_sign_attack
+    >>> logits = lambda x: torch.cat([x, -x], 1)
+    >>> distances, _ = iterated_sign_attack(logits, torch.full((1, 1), 0.12))
+    >>> distances
+    tensor([0.1500])
     """
     parts = []
     for start_N in x.split(max(1, _MEMORY_BUDGET // x[:1].numel())):

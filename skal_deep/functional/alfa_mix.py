@@ -43,14 +43,27 @@ def flipping_mix(
 
     Returns
     -------
-    epsilons : Tensor of shape (N,)
+    Tensor of shape (N,)
         The prediction flips where the bound is larger than this; infinity where it
         never does.
+
+    See Also
+    --------
+    skal_deep.pool.AlfaMix : The strategy.
 
     References
     ----------
     A. Parvaneh, E. Abbasnejad, D. Teney, R. Haffari, A. van den Hengel, J. Q. Shi.
     Active Learning by Feature Mixing. CVPR, 2022.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import flipping_mix
+    >>> anchors = torch.tensor([[0.0, 1.0]])
+    >>> embeddings = torch.tensor([[1.0, 0.0], [1.0, 0.9]])
+    >>> flipping_mix(embeddings, anchors, torch.eye(2), torch.zeros(2))
+    tensor([0.5000, 0.0704])
     """
     check_rows(embeddings=embeddings, anchors=anchors)
     check_finite(weight=weight, bias=bias)
@@ -96,13 +109,26 @@ def disagreements(
 
     Returns
     -------
-    counts : Tensor of shape (N,)
+    Tensor of shape (N,)
         Number of masks under which the prediction is another, 0 ... M.
+
+    See Also
+    --------
+    skal_deep.pool.DropQuery : The strategy.
 
     References
     ----------
     S. R. Gupte, J. Aklilu, J. J. Nirschl, S. Yeung-Levy. Revisiting Active Learning in
     the Era of Vision Foundation Models. TMLR, 2024.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import disagreements
+    >>> embeddings = torch.tensor([[1.0, 0.9]])
+    >>> kept = torch.tensor([[[True, False]], [[False, True]]])
+    >>> disagreements(embeddings, torch.eye(2), torch.zeros(2), kept, 0.5)
+    tensor([1])
     """
     check_finite(embeddings=embeddings, weight=weight, bias=bias)
     predicted = (embeddings @ weight.T + bias).argmax(-1)

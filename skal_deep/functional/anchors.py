@@ -35,6 +35,19 @@ def class_anchors(
     -------
     Tensor of shape (A,)
         Positions, a class after the other.
+
+    See Also
+    --------
+    near_anchors : Finds rows like them.
+    skal_deep.pool.AnchorAL : The strategy.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import class_anchors
+    >>> embeddings = torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.1, 1.0]])
+    >>> class_anchors(embeddings, torch.tensor([0, 1, 1]), 1).shape
+    torch.Size([2])
     """
     check_finite(embeddings=embeddings)
     generator = own_generator(generator)
@@ -84,6 +97,19 @@ def near_anchors(
     -------
     Tensor of shape (n,)
         Positions in increasing order; n is ``n_rows``, or less if fewer are proposed.
+
+    See Also
+    --------
+    class_anchors : Chooses anchors.
+    skal_deep.pool.AnchorAL : The strategy.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import near_anchors
+    >>> embeddings = torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.1, 1.0]])
+    >>> near_anchors(embeddings, embeddings[:1], n_neighbors=2, n_rows=2)
+    tensor([0, 2])
     """
     check_finite(embeddings=embeddings, anchors=anchors)
     unit_ND = normalize(embeddings.float(), dim=1)

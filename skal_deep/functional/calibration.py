@@ -25,14 +25,27 @@ def expected_calibration_error(
 
     Returns
     -------
-    error : Tensor of shape ()
+    Tensor of shape ()
         ``sum_b |B_b| / N * |mean(is_right) - mean(confidence)|`` over bins b, between
         0 and 1.
+
+    See Also
+    --------
+    fit_temperature : Makes predictions less sure of themselves, or more.
 
     References
     ----------
     .. [1] C. Guo, G. Pleiss, Y. Sun, K. Weinberger. On Calibration of Modern Neural
        Networks. ICML, 2017.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import expected_calibration_error
+    >>> confidence = torch.tensor([0.9, 0.9, 0.6])
+    >>> is_right = torch.tensor([True, False, True])
+    >>> expected_calibration_error(confidence, is_right)
+    tensor(0.4000)
     """
     check_finite(confidence=confidence)
     gap = is_right.to(confidence) - confidence

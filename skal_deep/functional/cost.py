@@ -19,6 +19,17 @@ def per_cost(scores: Tensor, cost: Tensor) -> Tensor:
     -------
     Tensor of shape (N,)
         Not negative; in the scores' unit over that of the costs.
+
+    See Also
+    --------
+    skal_deep.pool.PerCost : The rule.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import per_cost
+    >>> per_cost(torch.tensor([0.8, 0.6]), torch.tensor([2.0, 1.0]))
+    tensor([0.4000, 0.6000])
     """
     check_finite(scores=scores, cost=cost)
     lowest = scores.min().clamp_max(0) if len(scores) else 0

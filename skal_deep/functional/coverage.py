@@ -62,6 +62,11 @@ def max_herding(
         Row t holds the gain in coverage of each candidate at pick t, between 0 and
         the mean weight; 0 at earlier picks.
 
+    See Also
+    --------
+    prob_cover : Balls in place of a kernel.
+    skal_deep.pool.MaxHerding : The strategy.
+
     References
     ----------
     W. Bae, J. Noh, D. J. Sutherland. Generalized Coverage for More Robust Low-Budget
@@ -69,6 +74,15 @@ def max_herding(
 
     W. Bae, D. J. Sutherland, G. L. Oliveira. Uncertainty Herding: One Active Learning
     Method for All Label Budgets. ICLR, 2025.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import max_herding
+    >>> embeddings = torch.tensor([[0.0], [1.0], [5.0]])
+    >>> indices, _ = max_herding(embeddings, embeddings, embeddings[:0], 2)
+    >>> indices
+    tensor([1, 2])
     """
     check_bandwidth(bandwidth, data)
 
@@ -130,10 +144,24 @@ def prob_cover(
         Row t holds how many rows each candidate would newly cover at pick t; 0 at
         earlier picks.
 
+    See Also
+    --------
+    purity_radius : Finds the radius.
+    skal_deep.pool.ProbCover : The strategy.
+
     References
     ----------
     O. Yehuda, A. Dekel, G. Hacohen, D. Weinshall. Active Learning Through a Covering
     Lens. NeurIPS, 2022.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import prob_cover
+    >>> embeddings = torch.tensor([[0.0], [1.0], [5.0]])
+    >>> indices, _ = prob_cover(embeddings, embeddings, embeddings[:0], 1, radius=2.0)
+    >>> indices
+    tensor([0])
     """
     limits = torch.finfo(data.dtype)
     if not (radius in (0, math.inf) or limits.tiny <= radius**2 <= limits.max):
@@ -178,13 +206,25 @@ def purity_radius(
 
     Returns
     -------
-    radius : float
+    float
         Infinity if there is one label only.
+
+    See Also
+    --------
+    prob_cover : Covers with balls of that radius.
 
     References
     ----------
     O. Yehuda, A. Dekel, G. Hacohen, D. Weinshall. Active Learning Through a Covering
     Lens. NeurIPS, 2022.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import purity_radius
+    >>> embeddings = torch.tensor([[0.0], [1.0], [5.0]])
+    >>> purity_radius(embeddings, torch.tensor([0, 0, 1]))
+    4.0
     """
     check_rows(data=data)
     points = Points(data, amid(data))

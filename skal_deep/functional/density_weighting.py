@@ -26,8 +26,21 @@ def density(embeddings: Tensor, data: Tensor, bandwidth: float | None = None) ->
 
     Returns
     -------
-    densities : Tensor of shape (N,)
+    Tensor of shape (N,)
         Between 0 and 1.
+
+    See Also
+    --------
+    density_k_center : Weighs distances by it.
+    skal_deep.pool.DensityWeightedDiversity : The strategy.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import density
+    >>> embeddings = torch.tensor([[0.0], [1.0], [5.0]])
+    >>> density(embeddings, embeddings, bandwidth=1.0)
+    tensor([0.4560, 0.4560, 0.3333])
     """
     check_rows(embeddings=embeddings, data=data)
     origin_D = data.mean(0)
@@ -83,6 +96,21 @@ def density_k_center(
     utilities : Tensor of shape (b, N)
         Row t holds the products before pick t, 0 at earlier picks. Without centres,
         row 0 holds densities.
+
+    See Also
+    --------
+    density : Finds densities.
+    k_center_greedy : The same without them.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import density_k_center
+    >>> embeddings = torch.tensor([[0.0], [1.0], [5.0]])
+    >>> densities = torch.tensor([1.0, 1.0, 0.1])
+    >>> indices, _ = density_k_center(embeddings, embeddings[:1], densities, 1)
+    >>> indices
+    tensor([1])
     """
     picks = Picks(embeddings, batch_size, with_utilities)
     check_rows(embeddings=embeddings, centers=centers)

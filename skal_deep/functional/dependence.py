@@ -72,10 +72,24 @@ def ical(
     utilities : Tensor of shape (b, N)
         Row t holds the scores at pick t; 0 at earlier picks.
 
+    See Also
+    --------
+    skal_deep.pool.ICAL : The strategy.
+    batch_bald : Information about the weights.
+
     References
     ----------
     S. Jain, G. Liu, D. Gifford. Information Condensing Active Learning.
     arXiv:2002.07916, 2020.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import ical
+    >>> samples = torch.tensor([[[0.9, 0.1], [0.5, 0.5]], [[0.1, 0.9], [0.5, 0.5]]])
+    >>> indices, _ = ical(samples, lambda n: samples[:, :n], 1)
+    >>> indices
+    tensor([0])
     """
     picks = Picks(samples[0], batch_size, with_utilities)
     check_finite(samples=samples)

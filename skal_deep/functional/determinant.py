@@ -91,10 +91,24 @@ def max_det(
         If the noise is so small beside the features that round-off of float64 would
         decide.
 
+    See Also
+    --------
+    bait_regression : The mean variance that is left.
+    skal_deep.pool.MaxDet : The strategy.
+
     References
     ----------
     D. Holzmüller, V. Zaverkin, J. Kästner, I. Steinwart. A Framework and Benchmark for
     Deep Batch Active Learning for Regression. JMLR, 2023.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import max_det
+    >>> features = torch.tensor([[1.0, 0.0], [0.0, 3.0]])
+    >>> indices, _ = max_det(features, features[:1], 1, noise=0.1)
+    >>> indices
+    tensor([1])
     """
     picks = Picks(features, batch_size, with_utilities)
     check_rows(features=features, labeled_features=labeled_features)

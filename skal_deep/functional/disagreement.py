@@ -19,13 +19,26 @@ def vote_entropy(samples: Tensor) -> Tensor:
 
     Returns
     -------
-    scores : Tensor of shape (N,)
+    Tensor of shape (N,)
         ``H[V / S]`` in nats with the numbers V of votes, between 0 and log min(S, C).
+
+    See Also
+    --------
+    variation_ratio : The share of other votes.
+    skal_deep.pool.VoteEntropy : The strategy.
 
     References
     ----------
     S. P. Engelson, I. Dagan. Minimizing Manual Annotation Cost in Supervised Training
     from Corpora. ACL, 1996.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import vote_entropy
+    >>> samples = torch.tensor([[[0.9, 0.1], [0.5, 0.5]], [[0.1, 0.9], [0.5, 0.5]]])
+    >>> vote_entropy(samples)
+    tensor([0.6931, 0.0000])
     """
     return entropy(vote_shares(samples))
 
@@ -43,14 +56,27 @@ def consensus_kl(samples: Tensor, kind: str = "mean") -> Tensor:
 
     Returns
     -------
-    scores : Tensor of shape (N,)
+    Tensor of shape (N,)
         ``KL(p_s || mean_s p_s)`` in nats, mean or largest over s; between 0 and
         log S, the mean no larger than log C either.
+
+    See Also
+    --------
+    bald : The same, where the mean is taken.
+    skal_deep.pool.ConsensusKL : The strategy.
 
     References
     ----------
     A. McCallum, K. Nigam. Employing EM and Pool-Based Active Learning for Text
     Classification. ICML, 1998.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import consensus_kl
+    >>> samples = torch.tensor([[[0.9, 0.1], [0.5, 0.5]], [[0.1, 0.9], [0.5, 0.5]]])
+    >>> consensus_kl(samples)
+    tensor([0.3681, 0.0000])
     """
     if kind == "mean":
         return bald(samples)

@@ -37,10 +37,23 @@ def discriminative_batches(
     utilities : Tensor of shape (b, N) or (b,)
         Row t is what was returned for the sub-batch of pick t, 0 at earlier picks.
 
+    See Also
+    --------
+    skal_deep.pool.DAL : The strategy.
+
     References
     ----------
     D. Gissin, S. Shalev-Shwartz. Discriminative Active Learning. arXiv:1907.06347,
     2019.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import discriminative_batches
+    >>> scores = torch.tensor([0.1, 0.9, 0.5])
+    >>> indices, _ = discriminative_batches(lambda _: scores, 2, n_sub_batches=2)
+    >>> indices
+    tensor([1, 2])
     """
     scores_N = discriminate(torch.empty(0, dtype=torch.int64))
     picks = Picks(scores_N, batch_size, with_utilities)

@@ -17,8 +17,21 @@ def dirichlet_mean(evidence: Tensor) -> Tensor:
 
     Returns
     -------
-    probas : Tensor of shape (N, C)
+    Tensor of shape (N, C)
         Rows sum to 1.
+
+    See Also
+    --------
+    dirichlet_information : What a label would tell.
+    vacuity : How little evidence there is.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import dirichlet_mean
+    >>> dirichlet_mean(torch.tensor([[0.0, 0.0], [8.0, 0.0]]))
+    tensor([[0.5000, 0.5000],
+            [0.9000, 0.1000]])
     """
     check_finite(evidence=evidence)
     alpha_NC = evidence + 1
@@ -35,13 +48,25 @@ def vacuity(evidence: Tensor) -> Tensor:
 
     Returns
     -------
-    scores : Tensor of shape (N,)
+    Tensor of shape (N,)
         Between 0 and 1; 1 is no evidence at all.
+
+    See Also
+    --------
+    dirichlet_information : What a label would tell.
+    skal_deep.pool.DEAL : The strategy.
 
     References
     ----------
     M. Sensoy, L. Kaplan, M. Kandemir. Evidential Deep Learning to Quantify
     Classification Uncertainty. NeurIPS, 2018.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import vacuity
+    >>> vacuity(torch.tensor([[0.0, 0.0], [8.0, 0.0]]))
+    tensor([1.0000, 0.2000])
     """
     check_finite(evidence=evidence)
     return evidence.shape[-1] / (evidence + 1).sum(-1)
@@ -63,8 +88,20 @@ def dirichlet_information(evidence: Tensor) -> Tensor:
 
     Returns
     -------
-    scores : Tensor of shape (N,)
+    Tensor of shape (N,)
         Information in nats, not negative; it vanishes as evidence grows.
+
+    See Also
+    --------
+    vacuity : How little evidence there is.
+    skal_deep.pool.DEAL : The strategy.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import dirichlet_information
+    >>> dirichlet_information(torch.tensor([[0.0, 0.0], [50.0, 50.0]]))
+    tensor([0.1931, 0.0049])
     """
     check_finite(evidence=evidence)
     # both terms are of the order 1, their difference of the order C / A

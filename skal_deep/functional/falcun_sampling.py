@@ -45,10 +45,25 @@ def falcun(
     utilities : Tensor of shape (b, N)
         Row t holds the probabilities of draw t, 0 at earlier picks.
 
+    See Also
+    --------
+    skal_deep.pool.Falcun : The strategy.
+    badge : Distances of gradients.
+
     References
     ----------
     S. Gilhuber, A. Beer, Y. Ma, T. Seidl. FALCUN: A Simple and Efficient Deep Active
     Learning Strategy. ECML PKDD, 2024.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import falcun
+    >>> probas = torch.tensor([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> indices, _ = falcun(probas, 2, generator=generator)
+    >>> len(indices)
+    2
     """
     picks = Picks(probas, batch_size, with_utilities)
     check_finite(probas=probas)

@@ -35,13 +35,26 @@ def last_layer_features(
 
     Returns
     -------
-    features : Tensor of shape (N, n_features) or less
+    Tensor of shape (N, n_features) or less
         Features, see :func:`sketched_outer`.
+
+    See Also
+    --------
+    lcmd : Chooses by such features.
+    max_det : So does this.
 
     References
     ----------
     D. Holzmüller, V. Zaverkin, J. Kästner, I. Steinwart. A Framework and Benchmark for
     Deep Batch Active Learning for Regression. JMLR, 2023.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import last_layer_features
+    >>> probas = torch.tensor([[0.9, 0.1], [0.6, 0.4]])
+    >>> last_layer_features(probas, torch.ones(2, 3), 4).shape
+    torch.Size([2, 4])
     """
     check_finite(embeddings=embeddings)
     with_bias_ND = pad(embeddings, (0, 1), value=1.0)

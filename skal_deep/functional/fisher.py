@@ -144,6 +144,11 @@ def bait(
         matrix does not fit into memory, or the rows tell so much, or so little, beside
         the regularization that it would be lost in round-off.
 
+    See Also
+    --------
+    bait_regression : The same for numbers.
+    skal_deep.pool.Bait : The strategy.
+
     References
     ----------
     J. T. Ash, S. Goel, A. Krishnamurthy, S. Kakade. Gone Fishing: Neural Active
@@ -151,6 +156,16 @@ def bait(
     probable labels: D. Huseljic, P. Hahn, M. Herde, L. Rauch, B. Sick. Fast Fishing:
     Approximating Bait for Efficient and Scalable Deep Active Image Classification.
     arXiv:2404.08981, 2024.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import bait
+    >>> probas = torch.tensor([[0.9, 0.1], [0.5, 0.5], [0.8, 0.2]])
+    >>> embeddings = torch.eye(3)
+    >>> indices, _ = bait(probas, embeddings, probas[:1], embeddings[:1], 2)
+    >>> indices
+    tensor([1, 2])
     """
     check_finite(probas=probas, labeled_probas=labeled_probas)
 
@@ -211,10 +226,24 @@ def bait_regression(
     utilities : Tensor of shape (b, N) or (b,)
         As in :func:`bait`.
 
+    See Also
+    --------
+    bait : The same for classes.
+    max_det : The largest variance, in place of the mean one.
+
     References
     ----------
     J. T. Ash, S. Goel, A. Krishnamurthy, S. Kakade. Gone Fishing: Neural Active
     Learning with Fisher Embeddings. NeurIPS, 2021.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import bait_regression
+    >>> embeddings = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 3.0]])
+    >>> indices, _ = bait_regression(embeddings, embeddings[:1], 1)
+    >>> indices
+    tensor([2])
     """
     candidates, labeled, everything = (
         Factored(rows_ND.new_ones(len(rows_ND), 1, 1), rows_ND)

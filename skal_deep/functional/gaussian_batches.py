@@ -36,6 +36,20 @@ def gaussian_batch_bald(
         Picks in order; the lowest position wins a tie.
     utilities : Tensor of shape (b, N) or (b,)
         Row t holds what the label of each candidate adds to the t picks before.
+
+    See Also
+    --------
+    gaussian_bald : The information of one row.
+    batch_bald : For classes.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import gaussian_batch_bald
+    >>> features = torch.tensor([[[1.0], [0.0]], [[2.0], [0.0]], [[0.0], [1.0]]])
+    >>> indices, _ = gaussian_batch_bald(features, torch.ones(3, 1), 2)
+    >>> indices
+    tensor([1, 2])
     """
     check_finite(features=features, noise=noise)
     rows = _Predictions(features, noise)
@@ -83,10 +97,25 @@ def gaussian_batch_epig(
     utilities : Tensor of shape (b, N) or (b,)
         Row t holds what the label of each candidate adds to the t picks before.
 
+    See Also
+    --------
+    gaussian_epig : The information of one row.
+    batch_epig : For classes.
+
     References
     ----------
     F. Bickford Smith, A. Kirsch, S. Farquhar, Y. Gal, A. Foster, T. Rainforth.
     Prediction-Oriented Bayesian Active Learning. AISTATS, 2023.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import gaussian_batch_epig
+    >>> features = torch.tensor([[[1.0], [0.0]], [[0.0], [1.0]]])
+    >>> noise = torch.ones(2, 1)
+    >>> indices, _ = gaussian_batch_epig(features, noise, features[1:], noise[1:], 1)
+    >>> indices
+    tensor([1])
     """
     check_finite(features=features, noise=noise)
     check_finite(target_features=target_features, target_noise=target_noise)

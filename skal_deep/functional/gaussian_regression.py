@@ -34,8 +34,20 @@ def gaussian_bald(variance: Tensor, noise: Tensor) -> Tensor:
 
     Returns
     -------
-    scores : Tensor of shape (N,)
+    Tensor of shape (N,)
         At least 0.
+
+    See Also
+    --------
+    gaussian_batch_bald : The information of a batch.
+    bald : For classes.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import gaussian_bald
+    >>> gaussian_bald(torch.tensor([1.0, 0.1]), torch.tensor([1.0, 1.0]))
+    tensor([0.3466, 0.0477])
     """
     check_finite(variance=variance, noise=noise)
     return _summed((variance / noise).log1p() / 2)
@@ -60,13 +72,26 @@ def gaussian_epig(
 
     Returns
     -------
-    scores : Tensor of shape (N,)
+    Tensor of shape (N,)
         At least 0; outputs are summed.
+
+    See Also
+    --------
+    gaussian_batch_epig : The information of a batch.
+    epig : For classes.
 
     References
     ----------
     F. Bickford Smith, A. Kirsch, S. Farquhar, Y. Gal, A. Foster, T. Rainforth.
     Prediction-Oriented Bayesian Active Learning. AISTATS, 2023.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import gaussian_epig
+    >>> covariance = torch.tensor([[0.5], [0.0]])
+    >>> gaussian_epig(covariance, torch.ones(2), torch.ones(1))
+    tensor([0.1438, 0.0000], dtype=torch.float64)
     """
     check_finite(
         covariance=covariance,
@@ -102,13 +127,24 @@ def gaussian_crps(mean: Tensor, std: Tensor, y: Tensor) -> Tensor:
 
     Returns
     -------
-    scores : Tensor of the same shape
+    Tensor of the same shape
         In the unit of y, at least 0.
+
+    See Also
+    --------
+    skal_deep.evaluation.compare_strategies : Takes it as ``neg_crps``.
 
     References
     ----------
     T. Gneiting, A. Raftery. Strictly Proper Scoring Rules, Prediction, and Estimation.
     Journal of the American Statistical Association 102, 2007.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import gaussian_crps
+    >>> gaussian_crps(torch.zeros(2), torch.ones(2), torch.tensor([0.0, 3.0]))
+    tensor([0.2337, 2.4366], dtype=torch.float64)
     """
     check_finite(mean=mean, std=std, y=y)
     error = (y - mean).double().abs()

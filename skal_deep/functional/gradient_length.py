@@ -26,8 +26,21 @@ def last_layer_gradient_lengths(
 
     Returns
     -------
-    lengths : Tensor of shape (N, C)
+    Tensor of shape (N, C)
         ``sqrt(|h|^2 + 1) sqrt(1 - 2 p_c + |p|^2)``, without the 1 if there is no bias.
+
+    See Also
+    --------
+    expected_gradient_length : Their mean.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import last_layer_gradient_lengths
+    >>> probas = torch.tensor([[0.9, 0.1], [0.6, 0.4]])
+    >>> last_layer_gradient_lengths(probas, torch.ones(2, 3))
+    tensor([[0.2828, 2.5456],
+            [1.1314, 1.6971]])
     """
     check_finite(probas=probas)
     check_rows(embeddings=embeddings)
@@ -53,14 +66,28 @@ def expected_gradient_length(probas: Tensor, lengths: Tensor) -> Tensor:
 
     Returns
     -------
-    scores : Tensor of shape (N,)
+    Tensor of shape (N,)
         ``sum_c p_c |g_c|``, the largest over the parts; not negative.
+
+    See Also
+    --------
+    last_layer_gradient_lengths : Finds lengths.
+    skal_deep.pool.EGL : The strategy.
 
     References
     ----------
     B. Settles, M. Craven, S. Ray. Multiple-Instance Active Learning. NeurIPS, 2007.
     Y. Zhang, M. Lease, B. C. Wallace. Active Discriminative Text Representation
     Learning. AAAI, 2017.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import expected_gradient_length
+    >>> probas = torch.tensor([[0.9, 0.1], [0.6, 0.4]])
+    >>> lengths = torch.tensor([[0.1, 2.0], [0.5, 1.0]])
+    >>> expected_gradient_length(probas, lengths)
+    tensor([0.2900, 0.7000])
     """
     check_finite(probas=probas, lengths=lengths)
     if lengths.ndim == 2:

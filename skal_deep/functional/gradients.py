@@ -85,10 +85,26 @@ def badge(
         row 0 where a population is given. Where all that is left coincides with a pick,
         the draw is uniform.
 
+    See Also
+    --------
+    skal_deep.pool.Badge : The strategy.
+    nearest_distinct : A batch by weighted clusters.
+
     References
     ----------
     J. T. Ash, C. Zhang, A. Krishnamurthy, J. Langford, A. Agarwal. Deep Batch Active
     Learning by Diverse, Uncertain Gradient Lower Bounds. ICLR, 2020.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import badge
+    >>> probas = torch.tensor([[0.9, 0.1], [0.6, 0.4]])
+    >>> embeddings = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> indices, utilities = badge(probas, embeddings, 1, generator=generator)
+    >>> indices
+    tensor([1])
     """
     n = len(probas)
     check_finite(probas=probas)

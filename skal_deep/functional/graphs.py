@@ -35,15 +35,30 @@ def cosine_graph(
 
     Returns
     -------
-    graph : csr_array of shape (N, N)
+    csr_array of shape (N, N)
         ``deg^-1/2 (W + W^T) deg^-1/2``, with ``W_ij = max(0, cos)^3`` for the k
         neighbours j of i. Eigenvalues lie between -1 and 1. Rows of zeros have no
         direction: they are nobody's neighbours.
+
+    See Also
+    --------
+    random_walk : A graph by distances.
+    propagate_labels : Chooses along a graph.
 
     References
     ----------
     A. Iscen, G. Tolias, Y. Avrithis, O. Chum. Label Propagation for Deep
     Semi-Supervised Learning. CVPR, 2019.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import cosine_graph
+    >>> embeddings = torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]])
+    >>> cosine_graph(embeddings, 1).toarray().round(2)
+    array([[0.  , 1.  , 0.  ],
+           [1.  , 0.  , 0.02],
+           [0.  , 0.02, 0.  ]])
     """
     with_direction = embeddings.any(-1).nonzero()[:, 0]
     if not len(with_direction):
@@ -74,14 +89,29 @@ def random_walk(
 
     Returns
     -------
-    graph : csr_array of shape (N, N)
+    csr_array of shape (N, N)
         Rows sum to 1, those of isolated rows to 0. Proportional to
         ``exp(-d_ij^2 / (s_i s_j))`` where i is among the k neighbours of j or j among
         those of i, with s_i the distance of i to its k-th neighbour.
 
+    See Also
+    --------
+    cosine_graph : A graph by angles.
+    diffusion_scores : Spreads signals along it.
+
     References
     ----------
     L. Zelnik-Manor, P. Perona. Self-Tuning Spectral Clustering. NeurIPS, 2004.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import random_walk
+    >>> embeddings = torch.tensor([[0.0], [1.0], [5.0]])
+    >>> random_walk(embeddings, 1).toarray().round(2)
+    array([[0.  , 1.  , 0.  ],
+           [0.95, 0.  , 0.05],
+           [0.  , 1.  , 0.  ]])
     """
     distance_Nk, neighbor_Nk = _others(embeddings, n_neighbors, max_exact)
     if not distance_Nk.shape[1]:
@@ -151,13 +181,32 @@ def diffusion_scores(
 
     Parameters
     ----------
-    graph, signs, n_steps
-        As in :func:`diffuse`.
+    graph : csr_array of shape (N, N)
+        Transition probabilities.
+    signs : Tensor of shape (N, C)
+        1 for the class of a labelled row, -1 for its other classes, and 0 in rows
+        without label.
+    n_steps : int, optional
+        Number of steps; ``None`` goes on until no new row is reached.
 
     Returns
     -------
-    scores : Tensor of shape (N,)
+    Tensor of shape (N,)
         Below 1 for rows that are reached.
+
+    See Also
+    --------
+    random_walk : Makes the graph.
+    skal_deep.pool.DiffusionAL : The strategy.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import diffusion_scores, random_walk
+    >>> graph = random_walk(torch.tensor([[0.0], [1.0], [3.0]]), 1)
+    >>> signs = torch.tensor([[1.0, -1.0], [0.0, 0.0], [0.0, 0.0]])
+    >>> diffusion_scores(graph, signs, n_steps=2)
+    tensor([-1.0000, -0.7311, -0.7311])
     """
     signals, is_reached = _diffuse_and_reach(graph, signs, n_steps)
     reached = torch.as_tensor(is_reached).to(signs.device)
@@ -203,10 +252,26 @@ def propagate_labels(
         Row t holds minus f before pick t, 0 at earlier picks. Without labelled rows,
         row 0 holds f for q = 1 everywhere.
 
+    See Also
+    --------
+    spread_labels : What reaches the rows.
+    skal_deep.pool.JointLabelPropagation : The strategy.
+
     References
     ----------
     O. Siméoni, M. Budnik, Y. Avrithis, G. Gravier. Rethinking Deep Active Learning:
     Using Unlabeled Data at Model Training. ICPR, 2020.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import cosine_graph, propagate_labels
+    >>> embeddings = torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.1, 1.0]])
+    >>> graph = cosine_graph(embeddings, 2)
+    >>> labeled, candidates = torch.tensor([0]), torch.tensor([1, 2])
+    >>> indices, _ = propagate_labels(graph, labeled, candidates, 1)
+    >>> candidates[indices]
+    tensor([2])
     """
     picks = Picks(candidates.double(), batch_size, with_utilities)
     n = graph.shape[0]

@@ -38,8 +38,20 @@ def entropy(probas: Tensor) -> Tensor:
 
     Returns
     -------
-    entropies : Tensor of shape (...)
+    Tensor of shape (...)
         ``- sum_c p_c log p_c``, between 0 and log C.
+
+    See Also
+    --------
+    predictive_entropy : Of the mean of draws.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import entropy
+    >>> probas = torch.tensor([[0.9, 0.1], [0.6, 0.4]])
+    >>> entropy(probas)
+    tensor([0.3251, 0.6730])
     """
     check_finite(probas=probas)
     entropies: Tensor = torch.special.entr(probas).sum(-1)
@@ -162,8 +174,21 @@ def predictive_entropy(samples: Tensor) -> Tensor:
 
     Returns
     -------
-    scores : Tensor of shape (N,)
+    Tensor of shape (N,)
         ``H[mean_s p_s]`` in nats, between 0 and log C.
+
+    See Also
+    --------
+    bald : What of it a label would remove.
+    skal_deep.pool.PredictiveEntropy : The strategy.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import predictive_entropy
+    >>> samples = torch.tensor([[[0.9, 0.1], [0.5, 0.5]], [[0.1, 0.9], [0.5, 0.5]]])
+    >>> predictive_entropy(samples)
+    tensor([0.6931, 0.6931])
     """
     check_finite(samples=samples)
     return entropy(samples.mean(0))
@@ -179,14 +204,27 @@ def bald(samples: Tensor) -> Tensor:
 
     Returns
     -------
-    scores : Tensor of shape (N,)
+    Tensor of shape (N,)
         ``H[mean_s p_s] - mean_s H[p_s]`` in nats, between 0 and log min(S, C). In
         float32, differences below 1e-6 are round-off.
+
+    See Also
+    --------
+    batch_bald : The information of a batch.
+    skal_deep.pool.BALD : The strategy.
 
     References
     ----------
     N. Houlsby, F. Huszár, Z. Ghahramani, M. Lengyel. Bayesian Active Learning for
     Classification and Preference Learning. arXiv:1112.5745, 2011.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import bald
+    >>> samples = torch.tensor([[[0.9, 0.1], [0.5, 0.5]], [[0.1, 0.9], [0.5, 0.5]]])
+    >>> bald(samples)
+    tensor([0.3681, 0.0000])
     """
     if samples.is_cpu:
         check_finite(samples=samples)

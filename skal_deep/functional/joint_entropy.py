@@ -81,10 +81,27 @@ def batch_bald(
         Row t holds the joint mutual information, in nats, of the picks before t
         together with each candidate; 0 at those picks.
 
+    See Also
+    --------
+    bald : The information of one row.
+    skal_deep.pool.BatchBALD : The strategy.
+
     References
     ----------
     A. Kirsch, J. van Amersfoort, Y. Gal. BatchBALD: Efficient and Diverse Batch
     Acquisition for Deep Bayesian Active Learning. NeurIPS, 2019.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import batch_bald
+    >>> samples = torch.tensor([[[0.9, 0.1], [0.5, 0.5]], [[0.1, 0.9], [0.5, 0.5]]])
+    >>> indices, utilities = batch_bald(samples, 2)
+    >>> indices
+    tensor([0, 1])
+    >>> utilities
+    tensor([[0.3681, 0.0000],
+            [0.0000, 0.3681]])
     """
     check_finite(samples=samples)
     if samples.dtype.itemsize < 4:  # weights need more digits

@@ -68,10 +68,27 @@ def k_center_greedy(
         before pick t, 0 at earlier picks. Without centres, row 0 holds minus the
         distance to the mean.
 
+    See Also
+    --------
+    robust_k_center : Leaves out a few points.
+    skal_deep.pool.CoreSet : The strategy.
+
     References
     ----------
     O. Sener, S. Savarese. Active Learning for Convolutional Neural Networks: A
     Core-Set Approach. ICLR, 2018.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import k_center_greedy
+    >>> embeddings = torch.tensor([[0.0], [1.0], [5.0]])
+    >>> indices, utilities = k_center_greedy(embeddings, embeddings[:1], 2)
+    >>> indices
+    tensor([2, 1])
+    >>> utilities
+    tensor([[0., 1., 5.],
+            [0., 1., 0.]])
     """
     check_batch_size(batch_size, len(embeddings))
     check_rows(embeddings=embeddings, centers=centers)

@@ -52,10 +52,24 @@ def lcmd(
         its centre before pick t, 0 in other clusters and at earlier picks. Without
         centres, row 0 holds squared norms.
 
+    See Also
+    --------
+    k_center_greedy : The farthest point of all.
+    skal_deep.pool.LCMD : The strategy.
+
     References
     ----------
     D. Holzmüller, V. Zaverkin, J. Kästner, I. Steinwart. A Framework and Benchmark for
     Deep Batch Active Learning for Regression. JMLR, 2023.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import lcmd
+    >>> embeddings = torch.tensor([[0.0], [1.0], [5.0]])
+    >>> indices, _ = lcmd(embeddings, embeddings[:1], 1)
+    >>> indices
+    tensor([2])
     """
     picks = Picks(features, batch_size, with_utilities)
     given = {} if mass is None else {"mass": mass}

@@ -30,8 +30,13 @@ def core_mse(samples: Tensor, target_samples: Tensor) -> Tensor:
 
     Returns
     -------
-    scores : Tensor of shape (N,)
+    Tensor of shape (N,)
         Expected squared change, between 0 and 2.
+
+    See Also
+    --------
+    epig : Information in place of squares.
+    skal_deep.pool.CoreMSE : The strategy.
 
     Notes
     -----
@@ -42,6 +47,14 @@ def core_mse(samples: Tensor, target_samples: Tensor) -> Tensor:
     ----------
     W. Tan, L. Du, W. Buntine. Diversity Enhanced Active Learning with Strictly Proper
     Scoring Rules. NeurIPS, 2021.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import core_mse
+    >>> samples = torch.tensor([[[0.9, 0.1], [0.5, 0.5]], [[0.1, 0.9], [0.5, 0.5]]])
+    >>> core_mse(samples, samples)
+    tensor([0.1024, 0.0000])
     """
     _check_draws(samples, target_samples)
     n_draws, n_targets = len(samples), target_samples.shape[1]
@@ -104,10 +117,24 @@ def batch_epig(
         with each candidate; 0 at earlier picks. Of shape (b,), those of the picks
         alone, if the others are not asked for.
 
+    See Also
+    --------
+    epig : The information of one row.
+    skal_deep.pool.BatchEPIG : The strategy.
+
     References
     ----------
     F. Bickford Smith, A. Kirsch, S. Farquhar, Y. Gal, A. Foster, T. Rainforth.
     Prediction-Oriented Bayesian Active Learning. AISTATS, 2023.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import batch_epig
+    >>> samples = torch.tensor([[[0.9, 0.1], [0.5, 0.5]], [[0.1, 0.9], [0.5, 0.5]]])
+    >>> indices, _ = batch_epig(samples, samples, 1)
+    >>> indices
+    tensor([0])
     """
     _check_draws(samples, target_samples)
     generator = own_generator(generator)

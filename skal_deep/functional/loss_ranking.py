@@ -24,12 +24,26 @@ def ranking_loss(predicted: Tensor, losses: Tensor, margin: float = 1.0) -> Tens
 
     Returns
     -------
-    loss : Tensor of shape ()
+    Tensor of shape ()
         Mean over the pairs, at least 0; 0 where there is no pair.
+
+    See Also
+    --------
+    skal_deep.classifier.LossPredictionClassifier : Trains with it.
 
     References
     ----------
     D. Yoo, I. S. Kweon. Learning Loss for Active Learning. CVPR, 2019, eq. 2.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import ranking_loss
+    >>> losses = torch.tensor([0.1, 2.0])
+    >>> ranking_loss(torch.tensor([0.0, 3.0]), losses)
+    tensor(0.)
+    >>> ranking_loss(torch.tensor([3.0, 0.0]), losses)
+    tensor(4.)
     """
     n_pairs = len(predicted) // 2
     if not n_pairs:

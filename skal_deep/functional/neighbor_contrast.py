@@ -32,14 +32,27 @@ def contrast(
 
     Returns
     -------
-    scores : Tensor of shape (N,)
+    Tensor of shape (N,)
         ``mean_j KL(p_j || p)`` in nats. A probability of 0 under a logarithm counts
         as the smallest positive number.
+
+    See Also
+    --------
+    skal_deep.pool.ContrastiveAL : The strategy.
 
     References
     ----------
     K. Margatina, G. Vernikos, L. Barrault, N. Aletras. Active Learning by Acquiring
     Contrastive Examples. EMNLP, 2021.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import contrast
+    >>> probas = torch.tensor([[0.9, 0.1], [0.6, 0.4]])
+    >>> embeddings = torch.tensor([[0.0], [1.0]])
+    >>> contrast(probas, embeddings, probas[:1], embeddings[:1], n_neighbors=1)
+    tensor([0.0000, 0.2263])
     """
     check_finite(probas=probas, labeled_probas=labeled_probas)
     k = min(n_neighbors, len(labeled_embeddings))

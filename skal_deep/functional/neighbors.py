@@ -29,8 +29,20 @@ def unit_rows(embeddings: Tensor) -> Tensor:
 
     Returns
     -------
-    directions : Tensor of shape (N, D)
+    Tensor of shape (N, D)
         Rows of length 1.
+
+    See Also
+    --------
+    cosine_graph : Compares directions.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import unit_rows
+    >>> unit_rows(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
+    tensor([[0.6000, 0.8000],
+            [0.0000, 0.0000]])
     """
     if not embeddings.numel():
         return embeddings
@@ -57,8 +69,22 @@ def squared_distances(left: Tensor, right: Tensor) -> Tensor:
 
     Returns
     -------
-    squared : Tensor of shape (N, M)
+    Tensor of shape (N, M)
         Not negative.
+
+    See Also
+    --------
+    nearest_centers : The smallest of each row.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import squared_distances
+    >>> embeddings = torch.tensor([[0.0], [1.0], [5.0]])
+    >>> squared_distances(embeddings, embeddings[:2])
+    tensor([[ 0.,  1.],
+            [ 1.,  0.],
+            [25., 16.]])
     """
     check_rows(left=left, right=right)
     if not left.numel() or not right.numel():
@@ -93,6 +119,19 @@ def nearest_centers(embeddings: Tensor, centers: Tensor) -> tuple[Tensor, Tensor
         Squared Euclidean distances.
     positions : Tensor of shape (N,)
         Of the nearest centres; the lowest wins a tie.
+
+    See Also
+    --------
+    nearest_neighbors : Several of them.
+    k_center_greedy : Chooses centres.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import nearest_centers
+    >>> embeddings = torch.tensor([[0.0], [1.0], [5.0]])
+    >>> nearest_centers(embeddings, torch.tensor([[0.0], [4.0]]))
+    (tensor([0., 1., 1.]), tensor([0, 0, 1]))
     """
     check_rows(embeddings=embeddings, centers=centers)
     origin_D = amid(embeddings)  # not the centres: one may be far from all rows
@@ -156,6 +195,23 @@ def nearest_neighbors(
         Euclidean distances, the nearest first.
     positions : Tensor of shape (N, k)
         Of the neighbours in the data.
+
+    See Also
+    --------
+    grouped_neighbors : Quicker, and not always the nearest.
+    nearest_centers : The nearest one alone.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import nearest_neighbors
+    >>> embeddings = torch.tensor([[0.0], [1.0], [5.0]])
+    >>> nearest_neighbors(embeddings, embeddings, 2)
+    (tensor([[0., 1.],
+            [0., 1.],
+            [0., 4.]]), tensor([[0, 1],
+            [1, 0],
+            [2, 1]]))
     """
     check_rows(embeddings=embeddings, data=data)
     _check_n_neighbors(n_neighbors, data)
@@ -209,6 +265,21 @@ def grouped_neighbors(
         Euclidean distances, the nearest first.
     positions : Tensor of shape (N, k)
         Of the neighbours in the data.
+
+    See Also
+    --------
+    nearest_neighbors : The nearest ones, each of them.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import grouped_neighbors
+    >>> embeddings = torch.tensor([[0.0], [1.0], [5.0]])
+    >>> distances, positions = grouped_neighbors(embeddings, embeddings, 2)
+    >>> positions
+    tensor([[0, 1],
+            [1, 0],
+            [2, 1]])
     """
     _check_n_neighbors(n_neighbors, data)
     check_rows(embeddings=embeddings, data=data)

@@ -26,13 +26,25 @@ def uncertainty_indicator(proba: Tensor) -> Tensor:
 
     Returns
     -------
-    scores : Tensor of shape (N,)
+    Tensor of shape (N,)
         Between 0, all on one class, and 1.
+
+    See Also
+    --------
+    skal_deep.pool.SRAAL : The strategy.
 
     References
     ----------
     B. Zhang, L. Li, S. Yang, S. Wang, Z.-J. Zha, Q. Huang. State-Relabeling Adversarial
     Active Learning. CVPR, 2020, eq. 6.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import uncertainty_indicator
+    >>> probas = torch.tensor([[0.9, 0.1], [0.6, 0.4]])
+    >>> uncertainty_indicator(probas)
+    tensor([0.1000, 0.4000])
     """
     check_finite(proba=proba)
     n_classes = proba.shape[1]
@@ -61,13 +73,26 @@ def novelty_and_entropy(novelty: Tensor, proba: Tensor, rule: str) -> Tensor:
 
     Returns
     -------
-    scores : Tensor of shape (N,)
+    Tensor of shape (N,)
         At least 0.
+
+    See Also
+    --------
+    uncertain_among_new : Novelty first, entropy then.
+    skal_deep.pool.DAAL : The strategy.
 
     References
     ----------
     J.-C. Su, Y.-H. Tsai, K. Sohn, B. Liu, S. Maji, M. Chandraker. Active Adversarial
     Domain Adaptation. WACV, 2020: "odds".
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import novelty_and_entropy
+    >>> probas = torch.tensor([[0.9, 0.1], [0.6, 0.4]])
+    >>> novelty_and_entropy(torch.tensor([0.9, 0.9]), probas, "product")
+    tensor([0.3334, 0.6903])
     """
     check_finite(novelty=novelty, proba=proba)
     share_N = entropy(proba) / math.log(max(2, proba.shape[1]))
@@ -90,14 +115,27 @@ def uncertain_among_new(novelty: Tensor, proba: Tensor) -> Tensor:
 
     Returns
     -------
-    scores : Tensor of shape (N,)
+    Tensor of shape (N,)
         Where the logit is above 0, 1 plus the entropy over log C; elsewhere the
         probability of "unlabelled", which is at most 1/2.
+
+    See Also
+    --------
+    novelty_and_entropy : Their product.
+    skal_deep.pool.MAL : The strategy.
 
     References
     ----------
     S. Ebrahimi, W. Gan, D. Chen, G. Biamby, K. Salahi, M. Laielli, S. Zhu, T. Darrell.
     Minimax Active Learning. arXiv:2012.10467, 2020.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import uncertain_among_new
+    >>> probas = torch.tensor([[0.9, 0.1], [0.6, 0.4]])
+    >>> uncertain_among_new(torch.tensor([2.0, -2.0]), probas)
+    tensor([1.4690, 0.1192])
     """
     check_finite(novelty=novelty, proba=proba)
     share_N = entropy(proba) / math.log(max(2, proba.shape[1]))
@@ -124,13 +162,25 @@ def wasserstein_score(
 
     Returns
     -------
-    scores : Tensor of shape (N,)
+    Tensor of shape (N,)
         Finite.
+
+    See Also
+    --------
+    skal_deep.pool.WAAL : The strategy.
 
     References
     ----------
     C. Shui, F. Zhou, C. Gagné, B. Wang. Deep Active Learning: Unified and Principled
     Method for Query and Training. AISTATS, 2020.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import wasserstein_score
+    >>> probas = torch.tensor([[0.9, 0.1], [0.6, 0.4]])
+    >>> wasserstein_score(probas, torch.tensor([0.1, 0.5]))
+    tensor([-1.3565,  3.7619])
     """
     check_finite(proba=proba, novelty=novelty)
     surprise_NC = -proba.clamp_min(torch.finfo(proba.dtype).tiny).log()

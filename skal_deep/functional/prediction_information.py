@@ -33,13 +33,26 @@ def epig(
 
     Returns
     -------
-    scores : Tensor of shape (N,)
+    Tensor of shape (N,)
         Information in nats, between 0 and the BALD score.
+
+    See Also
+    --------
+    bald : Information about the weights.
+    skal_deep.pool.EPIG : The strategy.
 
     References
     ----------
     F. Bickford Smith, A. Kirsch, S. Farquhar, Y. Gal, A. Foster, T. Rainforth.
     Prediction-Oriented Bayesian Active Learning. AISTATS, 2023.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import epig
+    >>> samples = torch.tensor([[[0.9, 0.1], [0.5, 0.5]], [[0.1, 0.9], [0.5, 0.5]]])
+    >>> epig(samples, samples)
+    tensor([0.1109, 0.0000])
     """
     weight_M = _checked(samples, target_samples, target_weights)
     n_draws, n, n_classes = samples.shape
@@ -87,14 +100,27 @@ def second_order_epig(
 
     Returns
     -------
-    scores : Tensor of shape (N,)
+    Tensor of shape (N,)
         Half the mean chi-square divergence, not negative. EPIG is at most
         ``log(1 + 2 score)``.
+
+    See Also
+    --------
+    epig : The information itself.
+    skal_deep.pool.EPIG : The strategy.
 
     References
     ----------
     F. Bickford Smith, A. Kirsch, S. Farquhar, Y. Gal, A. Foster, T. Rainforth.
     Prediction-Oriented Bayesian Active Learning. AISTATS, 2023.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import second_order_epig
+    >>> samples = torch.tensor([[[0.9, 0.1], [0.5, 0.5]], [[0.1, 0.9], [0.5, 0.5]]])
+    >>> second_order_epig(samples, samples)
+    tensor([0.1024, 0.0000])
     """
     weight_M = _checked(samples, target_samples, target_weights)
     n_draws, n, n_classes = samples.shape

@@ -32,10 +32,23 @@ def confident_labels(proba: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
     labels : Tensor of shape (M,)
         Their most probable classes.
 
+    See Also
+    --------
+    skal_deep.pool.CEAL : Queries beside such labels.
+    skal_deep.classifier.PseudoLabelClassifier : Trains on them.
+
     References
     ----------
     K. Wang, D. Zhang, Y. Li, R. Zhang, L. Lin. Cost-Effective Active Learning for Deep
     Image Classification. TCSVT, 2016.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import confident_labels
+    >>> probas = torch.tensor([[0.9, 0.1], [0.6, 0.4]])
+    >>> confident_labels(probas, 0.4)
+    (tensor([0]), tensor([0]))
     """
     rows = (entropy(proba) < threshold).nonzero()[:, 0]
     return rows, proba[rows].argmax(1)
@@ -64,13 +77,28 @@ def spread_labels(
 
     Returns
     -------
-    signals : Tensor of shape (N, C)
+    Tensor of shape (N, C)
         At least 0; all 0 at rows that no label reaches.
+
+    See Also
+    --------
+    cosine_graph : Makes the graph.
+    propagated_labels : Labels by what reaches the rows.
 
     References
     ----------
     A. Iscen, G. Tolias, Y. Avrithis, O. Chum. Label Propagation for Deep
     Semi-Supervised Learning. CVPR, 2019.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import cosine_graph, spread_labels
+    >>> embeddings = torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.1, 1.0]])
+    >>> graph = cosine_graph(embeddings, 1)
+    >>> rows, labels = torch.tensor([0, 2]), torch.tensor([0, 1])
+    >>> spread_labels(graph, rows, labels, 2, alpha=0.5).argmax(1)
+    tensor([0, 0, 1])
     """
     n = graph.shape[0]
     system = csr_array(diags_array(np.ones(n)) - alpha * graph)
@@ -102,6 +130,18 @@ def propagated_labels(
     weights : Tensor of shape (N,)
         ``1 - H / log C`` with the entropy H of the signals' shares, over the largest
         such number; 0 for rows that no signal reaches.
+
+    See Also
+    --------
+    spread_labels : Finds signals.
+    skal_deep.classifier.LabelPropagationClassifier : Trains on such labels.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import propagated_labels
+    >>> propagated_labels(torch.tensor([[0.9, 0.0], [0.2, 0.2]]))
+    (tensor([0, 0]), tensor([1., 0.]))
     """
     check_finite(signals=signals)
     total_N1 = signals.sum(1, keepdim=True)
@@ -128,13 +168,26 @@ def sharpen(proba: Tensor, temperature: float) -> Tensor:
 
     Returns
     -------
-    proba : Tensor of shape (N, C)
+    Tensor of shape (N, C)
         Probabilities.
+
+    See Also
+    --------
+    skal_deep.classifier.MixMatchClassifier : Sharpens guesses.
 
     References
     ----------
     D. Berthelot, N. Carlini, I. Goodfellow, N. Papernot, A. Oliver, C. Raffel.
     MixMatch: A Holistic Approach to Semi-Supervised Learning. NeurIPS, 2019.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import sharpen
+    >>> probas = torch.tensor([[0.9, 0.1], [0.6, 0.4]])
+    >>> sharpen(probas, 0.5)
+    tensor([[0.9878, 0.0122],
+            [0.6923, 0.3077]])
     """
     check_finite(proba=proba)
     # the largest is 1, so that no power of it vanishes

@@ -46,10 +46,24 @@ def suggestive_annotation(
         at earlier picks. Of shape (b,), those of the picks alone, if the others are
         not asked for.
 
+    See Also
+    --------
+    skal_deep.pool.SuggestiveAnnotation : The strategy.
+    max_herding : Coverage by a kernel.
+
     References
     ----------
     L. Yang, Y. Zhang, J. Chen, S. Zhang, D. Z. Chen. Suggestive Annotation: A Deep
     Active Learning Framework for Biomedical Image Segmentation. MICCAI, 2017.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import suggestive_annotation
+    >>> embeddings = torch.tensor([[0.0, 0.1], [0.1, 0.0], [4.0, 4.0], [4.1, 4.0]])
+    >>> indices, _ = suggestive_annotation(embeddings, embeddings, 1)
+    >>> indices
+    tensor([2])
     """
     picks = Picks(embeddings, batch_size, with_utilities)
     check_finite(embeddings=embeddings, data=data)

@@ -57,6 +57,20 @@ def nearest_distinct(
     utilities : Tensor of shape (b, N)
         Row t holds minus the distances to centroid t, less the handicaps; 0 at
         earlier picks.
+
+    See Also
+    --------
+    skal_deep.pool.DiverseMiniBatch : A strategy that uses it.
+    skal_deep.pool.Clue : Another one.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import nearest_distinct
+    >>> embeddings = torch.tensor([[0.0], [1.0], [5.0]])
+    >>> indices, _ = nearest_distinct(embeddings, torch.tensor([[4.0], [4.5]]), 2)
+    >>> indices
+    tensor([2, 1])
     """
     picks = Picks(embeddings, batch_size, with_utilities)
     check_rows(embeddings=embeddings, centroids=centroids)

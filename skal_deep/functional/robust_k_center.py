@@ -73,10 +73,26 @@ def robust_k_center(
     is_complete : bool
         Whether the search ended before the time limit.
 
+    See Also
+    --------
+    k_center_greedy : Covers all points.
+    skal_deep.pool.RobustCoreSet : The strategy.
+
     References
     ----------
     O. Sener, S. Savarese. Active Learning for Convolutional Neural Networks: A
     Core-Set Approach. ICLR, 2018.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import robust_k_center
+    >>> embeddings = torch.tensor([[0.0], [1.0], [5.0]])
+    >>> indices, radius, *_ = robust_k_center(
+    ...     embeddings, embeddings[:1], 1, n_outliers=1, max_points=10, time_limit=5.0
+    ... )
+    >>> indices, radius
+    (tensor([2]), 0.0)
     """
     check_batch_size(batch_size, len(embeddings))
     check_rows(embeddings=embeddings, centers=centers)

@@ -25,8 +25,21 @@ def average_linkage(embeddings: Tensor, n_clusters: int) -> Tensor:
 
     Returns
     -------
-    clusters : Tensor of shape (N,)
+    Tensor of shape (N,)
         Cluster of each row, from 0 on.
+
+    See Also
+    --------
+    cluster_rounds : Chooses from the clusters by turns.
+    skal_deep.pool.ClusterMargin : The strategy.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import average_linkage
+    >>> embeddings = torch.tensor([[0.0, 0.1], [0.1, 0.0], [4.0, 4.0], [4.1, 4.0]])
+    >>> average_linkage(embeddings, 2)
+    tensor([1, 1, 0, 0])
     """
     labels: NDArray[np.int64] = np.zeros(len(embeddings), dtype=np.int64)
     if len(embeddings) > 1:
@@ -110,10 +123,25 @@ def cluster_rounds(
         Row t holds the scores of the cluster whose turn it is and the lowest of all
         scores elsewhere; 0 at earlier picks.
 
+    See Also
+    --------
+    average_linkage : Finds clusters.
+    skal_deep.pool.ClusterRounds : The rule.
+
     References
     ----------
     G. Citovsky, G. DeSalvo, C. Gentile, L. Karydas, A. Rajagopalan, A. Rostamizadeh,
     S. Kumar. Batch Active Learning at Scale. NeurIPS, 2021.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import cluster_rounds
+    >>> scores = torch.tensor([0.9, 0.8, 0.7, 0.1])
+    >>> clusters = torch.tensor([0, 0, 1, 1])
+    >>> indices, _ = cluster_rounds(scores, clusters, 2, n_considered=3)
+    >>> indices
+    tensor([2, 0])
     """
     check_batch_size(batch_size, len(scores))
     check_finite(scores=scores)

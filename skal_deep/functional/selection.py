@@ -30,6 +30,19 @@ def top_k(
         Picks, the highest score first.
     utilities : Tensor of shape (b, N)
         Each row holds the scores; 0 at earlier picks.
+
+    See Also
+    --------
+    skal_deep.pool.TopK : The rule.
+    power_sample : Draws, by the scores.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import top_k
+    >>> indices, _ = top_k(torch.tensor([0.2, 0.9, 0.5]), 2)
+    >>> indices
+    tensor([1, 2])
     """
     check_batch_size(batch_size, len(scores))
     check_finite(scores=scores)
@@ -80,11 +93,26 @@ def power_sample(
         Row t holds the probabilities of draw t; 0 at earlier picks. With a population,
         row 0 holds those of a draw from the population, at most 1.
 
+    See Also
+    --------
+    softmax_sample : For scores that may be negative.
+    skal_deep.pool.Power : The rule.
+
     References
     ----------
     A. Kirsch, S. Farquhar, P. Atighehchian, A. Jesson, F. Branchaud-Charron, Y. Gal.
     Stochastic Batch Acquisition: A Simple Baseline for Deep Active Learning.
     TMLR, 2023.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import power_sample
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> scores = torch.tensor([0.0, 1.0, 3.0])
+    >>> indices, utilities = power_sample(scores, 2, generator=generator)
+    >>> utilities[0]
+    tensor([0.0000, 0.2500, 0.7500])
     """
     return plackett_luce(
         scores,
@@ -136,11 +164,26 @@ def softmax_sample(
         Row t holds the probabilities of draw t; 0 at earlier picks. With a population,
         row 0 holds those of a draw from the population, at most 1.
 
+    See Also
+    --------
+    power_sample : For scores that are not negative.
+    skal_deep.pool.Softmax : The rule.
+
     References
     ----------
     A. Kirsch, S. Farquhar, P. Atighehchian, A. Jesson, F. Branchaud-Charron, Y. Gal.
     Stochastic Batch Acquisition: A Simple Baseline for Deep Active Learning.
     TMLR, 2023.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import softmax_sample
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> scores = torch.tensor([-1.0, 0.0, 1.0])
+    >>> indices, utilities = softmax_sample(scores, 2, generator=generator)
+    >>> utilities[0]
+    tensor([0.0900, 0.2447, 0.6652])
     """
     return plackett_luce(
         scores,
@@ -195,11 +238,26 @@ def softrank_sample(
         Row t holds the probabilities of draw t; 0 at earlier picks. With a population,
         row 0 holds those of a draw from the population, at most 1.
 
+    See Also
+    --------
+    power_sample : By the scores themselves.
+    skal_deep.pool.SoftRank : The rule.
+
     References
     ----------
     A. Kirsch, S. Farquhar, P. Atighehchian, A. Jesson, F. Branchaud-Charron, Y. Gal.
     Stochastic Batch Acquisition: A Simple Baseline for Deep Active Learning.
     TMLR, 2023.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import softrank_sample
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> scores = torch.tensor([0.1, 0.2, 0.9])
+    >>> indices, utilities = softrank_sample(scores, 2, generator=generator)
+    >>> utilities[0]
+    tensor([0.1818, 0.2727, 0.5455])
     """
     return plackett_luce(
         scores,

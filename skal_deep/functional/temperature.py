@@ -29,13 +29,26 @@ def apply_temperature(probas: Tensor, temperature: float) -> Tensor:
 
     Returns
     -------
-    probas : Tensor of shape (..., C)
+    Tensor of shape (..., C)
         Probabilities.
+
+    See Also
+    --------
+    fit_temperature : Finds the temperature.
 
     References
     ----------
     C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger. On Calibration of Modern Neural
     Networks. ICML, 2017.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import apply_temperature
+    >>> probas = torch.tensor([[0.9, 0.1], [0.6, 0.4]])
+    >>> apply_temperature(probas, 2.0)
+    tensor([[0.7500, 0.2500],
+            [0.5505, 0.4495]])
     """
     check_finite(probas=probas)
     if not temperature > 0:
@@ -59,13 +72,26 @@ def fit_temperature(probas: Tensor, labels: Tensor) -> float:
 
     Returns
     -------
-    temperature : float
+    float
         The temperature T.
+
+    See Also
+    --------
+    apply_temperature : Uses it.
+    expected_calibration_error : Measures what it changes.
 
     References
     ----------
     C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger. On Calibration of Modern Neural
     Networks. ICML, 2017.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import fit_temperature
+    >>> probas = torch.tensor([[0.9, 0.1], [0.9, 0.1], [0.9, 0.1]])
+    >>> round(fit_temperature(probas, torch.tensor([0, 0, 1])), 2)
+    3.17
     """
     check_finite(probas=probas)
     if not len(probas):

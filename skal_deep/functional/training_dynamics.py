@@ -19,13 +19,25 @@ def label_dispersion(votes: Tensor) -> Tensor:
 
     Returns
     -------
-    scores : Tensor of shape (N,)
+    Tensor of shape (N,)
         Between 0, always the same class, and 1 - 1/T.
+
+    See Also
+    --------
+    prediction_switches : Counts changes.
+    skal_deep.pool.LabelDispersion : The strategy.
 
     References
     ----------
     J. Zolfaghari Bengar, B. Raducanu, J. van de Weijer. When Deep Learners Change Their
     Mind: Learning Dynamics for Active Learning. CAIP, 2021.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import label_dispersion
+    >>> label_dispersion(torch.tensor([[0, 1], [0, 2], [0, 1]]))
+    tensor([0.0000, 0.3333])
     """
     # The commonest class of a row is its longest run once the votes are in order.
     ordered_TN = votes.sort(0).values
@@ -47,15 +59,27 @@ def forgetting_events(correct: Tensor) -> Tensor:
 
     Returns
     -------
-    counts : Tensor of shape (N,)
+    Tensor of shape (N,)
         Number of steps from right to wrong; infinity for rows that no checkpoint got
         right, which count as forgotten most.
+
+    See Also
+    --------
+    prediction_switches : For rows without a label.
+    skal_deep.pool.ForgettingEvents : The strategy.
 
     References
     ----------
     M. Toneva, A. Sordoni, R. Tachet des Combes, A. Trischler, Y. Bengio, G. J. Gordon.
     An Empirical Study of Example Forgetting during Deep Neural Network Learning. ICLR,
     2019.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import forgetting_events
+    >>> forgetting_events(torch.tensor([[True, False], [False, False], [True, False]]))
+    tensor([1., inf])
     """
     count_N = (correct[:-1] & ~correct[1:]).sum(0).float()
     return torch.where(correct.any(0), count_N, math.inf)
@@ -73,7 +97,19 @@ def prediction_switches(votes: Tensor) -> Tensor:
 
     Returns
     -------
-    counts : Tensor of shape (N,)
+    Tensor of shape (N,)
         Between 0 and T - 1.
+
+    See Also
+    --------
+    label_dispersion : The share of the commonest class.
+    skal_deep.pool.ForgettingEvents : The strategy.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import prediction_switches
+    >>> prediction_switches(torch.tensor([[0, 1], [0, 2], [0, 1]]))
+    tensor([0., 2.])
     """
     return (votes[:-1] != votes[1:]).sum(0).float()

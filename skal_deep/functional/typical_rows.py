@@ -38,14 +38,27 @@ def typicality(
 
     Returns
     -------
-    scores : Tensor of shape (N,)
+    Tensor of shape (N,)
         ``(mean of k distances) ** -1``. Where all neighbours are copies, the largest
         number there is.
+
+    See Also
+    --------
+    typi_clust : Chooses by it.
+    density : By a kernel over all data.
 
     References
     ----------
     G. Hacohen, A. Dekel, D. Weinshall. Active Learning on a Budget: Opposite
     Strategies Suit High and Low Budgets. ICML, 2022.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import typicality
+    >>> embeddings = torch.tensor([[0.0], [1.0], [5.0]])
+    >>> typicality(embeddings, embeddings, 1)
+    tensor([1.0000, 1.0000, 0.2500])
     """
     n_nearest = min(n_neighbors + 1, len(data))
     if n_nearest == 1:
@@ -106,10 +119,25 @@ def typi_clust(
         Row t holds the typicality of the candidates in the cluster whose turn it is,
         0 elsewhere and at earlier picks.
 
+    See Also
+    --------
+    typicality : What is typical.
+    skal_deep.pool.TypiClust : The strategy.
+
     References
     ----------
     G. Hacohen, A. Dekel, D. Weinshall. Active Learning on a Budget: Opposite
     Strategies Suit High and Low Budgets. ICML, 2022.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import typi_clust
+    >>> embeddings = torch.tensor([[0.0, 0.1], [0.1, 0.0], [4.0, 4.0], [4.1, 4.0]])
+    >>> centroids = torch.tensor([[0.0, 0.0], [4.0, 4.0]])
+    >>> indices, _ = typi_clust(embeddings, embeddings, 0, centroids, 2, n_neighbors=1)
+    >>> indices
+    tensor([0, 2])
     """
     picks = Picks(embeddings, batch_size, with_utilities)
     check_rows(embeddings=embeddings, data=data)

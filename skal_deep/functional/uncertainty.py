@@ -16,8 +16,21 @@ def least_confidence(samples: Tensor) -> Tensor:
 
     Returns
     -------
-    scores : Tensor of shape (N,)
+    Tensor of shape (N,)
         ``1 - max_c mean_s p_sc``, between 0 and 1 - 1/C.
+
+    See Also
+    --------
+    margin : The gap to the second class.
+    skal_deep.pool.LeastConfidence : The strategy.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import least_confidence
+    >>> samples = torch.tensor([[[0.9, 0.1], [0.5, 0.5]], [[0.1, 0.9], [0.5, 0.5]]])
+    >>> least_confidence(samples)
+    tensor([0.5000, 0.5000])
     """
     check_finite(samples=samples)
     return (1 - samples.mean(0).amax(-1)).clamp_min(0)
@@ -33,8 +46,21 @@ def margin(samples: Tensor) -> Tensor:
 
     Returns
     -------
-    scores : Tensor of shape (N,)
+    Tensor of shape (N,)
         Between 0 and 1; 0 if there is one class only.
+
+    See Also
+    --------
+    least_confidence : The largest probability alone.
+    skal_deep.pool.MarginSampling : The strategy.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import margin
+    >>> samples = torch.tensor([[[0.9, 0.1], [0.5, 0.5]], [[0.1, 0.9], [0.5, 0.5]]])
+    >>> margin(samples)
+    tensor([1., 1.])
     """
     check_finite(samples=samples)
     if samples.shape[-1] == 1:
@@ -56,13 +82,26 @@ def variation_ratio(samples: Tensor, kind: str = "proba") -> Tensor:
 
     Returns
     -------
-    scores : Tensor of shape (N,)
+    Tensor of shape (N,)
         Between 0 and 1 - 1/C.
+
+    See Also
+    --------
+    vote_entropy : The entropy of the votes.
+    skal_deep.pool.VariationRatio : The strategy.
 
     References
     ----------
     Y. Gal, R. Islam, Z. Ghahramani. Deep Bayesian Active Learning with Image Data.
     ICML, 2017.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import variation_ratio
+    >>> samples = torch.tensor([[[0.9, 0.1], [0.5, 0.5]], [[0.1, 0.9], [0.5, 0.5]]])
+    >>> variation_ratio(samples, kind="votes")
+    tensor([0.5000, 0.0000])
     """
     if kind == "proba":
         return least_confidence(samples)
@@ -102,8 +141,21 @@ def mean_std(samples: Tensor) -> Tensor:
 
     Returns
     -------
-    scores : Tensor of shape (N,)
+    Tensor of shape (N,)
         ``mean_c sqrt(mean_s (p_sc - mean_s p_sc)^2)``, between 0 and 1/2.
+
+    See Also
+    --------
+    bald : Information in place of deviations.
+    skal_deep.pool.MeanStd : The strategy.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import mean_std
+    >>> samples = torch.tensor([[[0.9, 0.1], [0.5, 0.5]], [[0.1, 0.9], [0.5, 0.5]]])
+    >>> mean_std(samples)
+    tensor([0.4000, 0.0000])
     """
     check_finite(samples=samples)
     return torch.std(samples, dim=0, correction=0).mean(-1)

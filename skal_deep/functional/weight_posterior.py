@@ -19,13 +19,26 @@ def gaussian_divergence(mean: Tensor, scale: Tensor, prior_scale: float) -> Tens
 
     Returns
     -------
-    divergence : Tensor of shape ()
+    Tensor of shape ()
         At least 0; 0 where all weights have the prior for their distribution.
+
+    See Also
+    --------
+    skal_deep.classifier.BayesByBackpropClassifier : Trains with it.
 
     References
     ----------
     C. Blundell, J. Cornebise, K. Kavukcuoglu, D. Wierstra. Weight Uncertainty in Neural
     Networks. ICML, 2015.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import gaussian_divergence
+    >>> gaussian_divergence(torch.zeros(3), torch.ones(3), 1.0)
+    tensor(0.)
+    >>> gaussian_divergence(torch.ones(1), torch.ones(1), 1.0)
+    tensor(0.5000)
     """
     share, shift = scale / prior_scale, mean / prior_scale
     return (0.5 * (share.square() + shift.square() - 1) - share.log()).sum()
@@ -46,12 +59,24 @@ def log_softmax_bound(mean_NC: Tensor, variance_NC: Tensor, y_N: Tensor) -> Tens
 
     Returns
     -------
-    bound : Tensor of shape (N,)
+    Tensor of shape (N,)
         In nats; the log-likelihood itself where variances are 0.
+
+    See Also
+    --------
+    skal_deep.classifier.VariationalLastLayerClassifier : Trains with it.
 
     References
     ----------
     J. Harrison, J. Willes, J. Snoek. Variational Bayesian Last Layers. ICLR, 2024.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.functional import log_softmax_bound
+    >>> mean_NC = torch.tensor([[2.0, 0.0]])
+    >>> log_softmax_bound(mean_NC, torch.zeros(1, 2), torch.tensor([0]))
+    tensor([-0.1269])
     """
     fit_N = mean_NC.gather(-1, y_N[:, None]).squeeze(-1)
     return fit_N - torch.logsumexp(mean_NC + variance_NC / 2, -1)

@@ -207,10 +207,31 @@ def coupled_dropout(
         ``F.scaled_dot_product_attention``. Such a part is in train mode, which lets it
         ask for dropout; the masks are ours.
 
+    Yields
+    ------
+    CoupledDropout
+        The masks; its ``use`` says which draw's are applied.
+
+    See Also
+    --------
+    eval_mode : Dropout stays off.
+    skal_deep.classifier.MCDropoutClassifier : Makes a posterior of it.
+
     References
     ----------
     .. [1] A. Kirsch, J. van Amersfoort, Y. Gal. BatchBALD: Efficient and Diverse
        Batch Acquisition for Deep Bayesian Active Learning. NeurIPS, 2019.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.modules import coupled_dropout
+    >>> layer = torch.nn.Dropout(0.5)
+    >>> with coupled_dropout(layer, seed=0) as masks:
+    ...     masks.use(0)
+    ...     first, second = layer(torch.ones(2, 8))
+    >>> torch.equal(first, second)
+    True
     """
     layers = dropout_layers(module)
     masks = CoupledDropout(seed, {layer: name for name, layer in layers.items()})
@@ -249,23 +270,49 @@ def eval_mode(module: nn.Module) -> Iterator[None]:
 
     Encoders do not nest padded rows meanwhile: hooks, and with them draws, embeddings
     and gradients, do not get along with nested tensors.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The module; the flags of all its parts are as before at the end.
+
+    Yields
+    ------
+    None
+        Other threads wait meanwhile.
+
+    See Also
+    --------
+    coupled_dropout : Dropout is on.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from skal_deep.modules import eval_mode
+    >>> module = nn.Dropout(0.5)
+    >>> with eval_mode(module):
+    ...     module.training
+    False
+    >>> module.training
+    True
     """
     with one_thread_at_a_time():
         flags = [(part, part.training) for part in module.modules()]
         nesting = [
-            (part, part.use_nested_tensor)
+            part
             for part in module.modules()
             if isinstance(part, nn.TransformerEncoder)
+            and getattr(part, "use_nested_tensor", False)  # old ones lack it
         ]
 
         def restore() -> None:
             for part, training in flags:
                 part.training = training
-            for encoder, use in nesting:
-                encoder.use_nested_tensor = use
+            for encoder in nesting:
+                encoder.use_nested_tensor = True
 
         with put_back(restore):
-            for encoder, _ in nesting:
+            for encoder in nesting:
                 encoder.use_nested_tensor = False
             module.eval()
             yield

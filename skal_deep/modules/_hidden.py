@@ -241,7 +241,7 @@ def _numpy_words() -> Any:
     ``np.random.get_state`` copies it word by word, in two thirds of the time that a
     look at all generators would take. What it tells beside is :func:`_keeps_a_normal`.
     """
-    generator = np.random.get_bit_generator()
+    generator = np.random.get_bit_generator()  # type: ignore[attr-defined]
     if type(generator) is not np.random.MT19937:  # another one, set by the user
         return repr(generator.state)
     return ctypes.string_at(generator.ctypes.state_address, _BYTES_OF_MT19937)

@@ -66,6 +66,25 @@ def isolated_rng(seed: int | None = None) -> Iterator[None]:
     ----------
     seed : int or None, default=None
         Seeds the generators inside the block. ``None`` leaves them where they are.
+
+    Yields
+    ------
+    None
+        Other threads wait meanwhile.
+
+    See Also
+    --------
+    skal_deep.classifier.DeepClassifier : Trains and predicts inside of such a block.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.modules import isolated_rng
+    >>> with isolated_rng(0):
+    ...     first = torch.rand(2)
+    >>> with isolated_rng(0):
+    ...     torch.equal(first, torch.rand(2))
+    True
     """
     with _lock:
         python_state = random.getstate()

@@ -31,6 +31,20 @@ class Minibatches:
         Turns rows of the first array into a tensor.
     device : torch.device or str, default="cpu"
         Device of the mini-batches.
+
+    See Also
+    --------
+    train : Repeats a step that takes them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from skal_deep.modules import Minibatches
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> rows = Minibatches(np.zeros((10, 2)), batch_size=4, generator=generator)
+    >>> [batch.shape for batch in next(rows)]
+    [torch.Size([4, 2])]
     """
 
     def __init__(
@@ -152,6 +166,24 @@ def train(
         What the progress bar says.
     verbose : bool, default=False
         Whether to show it.
+
+    See Also
+    --------
+    Minibatches : Random rows for a step.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.modules import train
+    >>> layer = torch.nn.Linear(1, 1)
+    >>> optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    >>> def step():
+    ...     optimizer.zero_grad()
+    ...     (layer(torch.ones(1, 1)) - 2).square().sum().backward()
+    ...     optimizer.step()
+    >>> train([layer], step, 50, name="fit")
+    >>> round(layer(torch.ones(1, 1)).item(), 2)
+    2.0
     """
     for module in modules:
         module.train()

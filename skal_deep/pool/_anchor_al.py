@@ -23,7 +23,8 @@ class AnchorAL(DeepQueryStrategy):
     common one, and the model answers for a small part of a large pool.
 
     Use it where a class is rare and its rows lie together in the embedding, from the
-    first label of it on. With no label yet, the strategy is asked for the whole pool.
+    first label of it on: anchors keep to the classes that are known. With no label yet,
+    the strategy is asked for the whole pool.
 
     Parameters
     ----------
@@ -48,6 +49,10 @@ class AnchorAL(DeepQueryStrategy):
 
     Notes
     -----
+    Before a label of the rare class is found, it looks for it in the wrong places: on a
+    pool with five rare classes, none of them among the first labels, it found fewer
+    rows of them than random sampling (2 repeats). It saves time where the model's
+    answers are dear; those of a logistic regression are not.
     Similarity is the cosine of embeddings, or of inputs where the model has none. Where
     the proposed rows are fewer than the batch, the strategy is asked for the whole
     pool. Utilities of rows that are not proposed are 0, or the lowest where scores are

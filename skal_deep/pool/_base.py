@@ -47,7 +47,7 @@ from skal_deep.pool._selection import SelectionRule, TopK
 from skal_deep.rows._as_data import as_data
 from skal_deep.rows._costs import affordable, as_cost, n_within
 from skal_deep.rows._data import is_numbers, n_columns, n_rows
-from skal_deep.rows._label_array import label_array
+from skal_deep.rows._label_array import check_no_nan, label_array
 from skal_deep.rows._row_weights import row_weights
 
 
@@ -219,6 +219,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         targets, marker = None, self.missing_label
         if reg is None:
             y = label_array(y, marker)
+            check_no_nan(y, marker)
         else:
             y, marker = targets_and_marker(y, marker)
         if reg is not None and y.ndim == 2:  # one of them tells which are known

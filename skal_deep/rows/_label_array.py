@@ -1,6 +1,7 @@
 """Labels as arrays, in which one mark alone says that there is none."""
 
 import warnings
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,26 @@ def label_array(y: Any, missing_label: Any) -> NDArray[Any]:
     return array
 
 
+def check_no_nan(y: NDArray[Any], missing_label: Any) -> None:
+    """Raise if NaN stands among classes, where something else marks a missing label.
+
+    It would be taken for a class of its own.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        Labels, from :func:`label_array`.
+    missing_label : scalar, str, nan or None
+        Marks a row without a label.
+    """
+    is_nan = isinstance(missing_label, Real) and missing_label != missing_label
+    if y.dtype.kind == "f" and not is_nan and np.isnan(y).any():
+        raise ValueError(
+            "y has NaN among its labels: where it marks unknown labels, pass "
+            f"missing_label=np.nan, not {missing_label!r}."
+        )
+
+
 def vector(y: Any) -> Any:
     """Return a column of labels as a vector, and anything else as it is."""
     shape = np.shape(y)
@@ -94,6 +115,11 @@ def _without_gaps(array: NDArray[Any], missing_label: Any) -> NDArray[Any]:
     """Return objects as an array of their own kind, gaps at ``missing_label``."""
     gap = np.array([_is_gap(label) for label in array], dtype=bool)
     known = narrowed(array[~gap])
+    if known.ndim > 1 or (known.dtype.kind == "O" and _lack_order(known)):
+        raise TypeError(
+            f"y has labels of the kind {_kind(array[~gap][0])}: make them words or "
+            "numbers."
+        )
     if missing_label is None or isinstance(missing_label, str):
         if known.dtype.kind == "O" and (kinds := _kinds(known)) and len(kinds) > 1:
             raise TypeError(
@@ -143,6 +169,17 @@ def _is_gap(label: Any) -> bool:
     if label is None or type(label).__name__ in _NO_VALUE:
         return True
     return isinstance(label, float | np.floating) and bool(np.isnan(label))
+
+
+def _lack_order(labels: NDArray[Any]) -> bool:
+    """Return whether labels of one kind cannot be sorted, as classes are."""
+    if len(_kinds(labels)) > 1:
+        return False
+    try:
+        max(labels.tolist(), default=None)
+    except TypeError:
+        return True
+    return False
 
 
 def _kinds(labels: NDArray[Any]) -> list[str]:

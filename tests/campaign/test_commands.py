@@ -222,6 +222,7 @@ def test_help_texts_have_examples(run):
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["README.md", "docs/labelling.md"])
 def test_the_afternoon_of_a_page_runs_as_written(
     page, images, run, tmp_path, monkeypatch
@@ -270,6 +271,7 @@ def test_what_is_next_when_the_budget_is_spent(digits, run):
         assert f"Next: python -m skal_deep export {played.campaign.path}" in out
 
 
+@pytest.mark.slow
 def test_a_target_is_one_of_the_error(digits, run):
     played = digits()
     played.play(1, batch_size=10)

@@ -32,6 +32,7 @@ def test_a_line_says_all_and_comes_back():
     assert parse_event(said.line()) == said
 
 
+@pytest.mark.slow
 def test_cut_at_every_byte_whole_lines_and_new_ones_are_read(tmp_path):
     append_events(tmp_path, [event(f"item {i}", "ä" * (i + 1)) for i in range(2)])
     path = tmp_path / "labels" / "anna.jsonl"

@@ -272,6 +272,7 @@ def test_label_studio_min_and_csv_warn_of_what_they_lose(asked, tmp_path):
         played.campaign.add(tmp_path / "wrong.json")
 
 
+@pytest.mark.slow
 def test_label_studio_out(images):
     played = images(30, control_share=0.3)
     played.campaign.embed("pixels")
@@ -296,6 +297,7 @@ def test_label_studio_out(images):
     assert "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT=" in words
 
 
+@pytest.mark.slow
 def test_names_of_classes_are_escaped_everywhere(tmp_path, table):
     classes = ["zero & <one>", '"two"', "<script>alert(1)</script>"]
     hostile = '<img src=x onerror="alert(1)">'
@@ -322,6 +324,7 @@ def test_names_of_classes_are_escaped_everywhere(tmp_path, table):
     assert {"labels.csv", "wide.csv", "predictions.csv", "estimate.json"} <= names
 
 
+@pytest.mark.slow
 def test_exported_files_say_how_labels_were_chosen(images):
     played = images(40, budget=20)
     played.campaign.embed("pixels")
@@ -345,6 +348,7 @@ def test_exported_files_say_how_labels_were_chosen(images):
     assert estimate["n_control"] == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_classes", [1, 2, 3])
 def test_an_exported_model_predicts_what_the_model_does(digits, n_classes, tmp_path):
     played = digits(budget=60)

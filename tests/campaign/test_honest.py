@@ -15,12 +15,12 @@ from skal_deep.campaign.honest._honest import (
 )
 from skal_deep.campaign.honest._intervals import (
     among_predicted,
-    clopper_pearson,
     mean_interval,
     upper_bound,
 )
 from skal_deep.campaign.honest._simulate import play_campaign
 from skal_deep.campaign.store._control import control_keys, n_control, reserve_for
+from skal_deep.evaluation.risk._intervals import clopper_pearson
 from skal_deep.pool import CoreSet
 
 CLASSES = [str(digit) for digit in range(10)]
@@ -169,6 +169,20 @@ def test_recall_and_precision_by_class():
     assert precision.details["classes"]["b"]["value"] == 0.8
 
 
+def test_equal_errors_of_numbers_have_no_interval():
+    """Numbers that were all hit are no error of 0 to 0."""
+    for n in (19, 30):
+        y = np.arange(n, dtype=float)
+        sample = ControlSample(np.arange(n), y, 0, 100, 0)
+        found = estimate_from(sample, y, "mae", 0.95, None, [])
+        assert (found.value, found.low, found.high) == (0, None, None)
+        why = "below 20 labels" if n == 19 else "all are equal"
+        assert "mae: 0 (no interval" in str(found)
+        assert why in str(found)
+    near = estimate_from(sample, y + (y == 3), "mae", 0.95, None, [])
+    assert near.low == 0 < near.high
+
+
 def test_without_labels_nothing_is_said(digits):
     estimate = digits().campaign.estimate()
     assert (estimate.value, estimate.n_control) == (None, 0)
@@ -212,6 +226,15 @@ def test_advice_waits_for_control_labels(digits):
 
 
 @pytest.mark.slow
+def test_advice_goes_no_further_than_a_curve_can_be_continued(digits):
+    """A budget of more than four times the labels so far, as most have at first."""
+    played = digits(1_000, budget=900, control_share=0.4)
+    played.play(6, batch_size=20)
+    assert "5 rounds with a model; from 6 on" in str(played.campaign.status())
+    played.play(1, batch_size=20)
+    assert "projected gain" in str(played.campaign.status())
+
+
 def test_intervals_cover_in_simulated_campaigns():
     X, y = load_digits(return_X_y=True)
     covered = []

@@ -472,6 +472,7 @@ def test_rows_that_moved_are_never_taken_for_others(changing, tmp_path):
         assert [f"n{int(value)}" for value in X[:, 0]] == names
 
 
+@pytest.mark.slow
 def test_rows_that_are_gone_are_told_and_left_out(changing, tmp_path):
     path, put, ids = changing
     gone = Campaign(path).open_round().ids[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from skactiveml.pool import RandomSampling
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -46,8 +47,6 @@ def probe():
     ids=str,
 )
 def test_a_campaign_picks_what_a_simulation_picks(digits, strategy, tmp_path):
-    from skactiveml.pool import RandomSampling
-
     played = digits(150, control_share=0, seed=3)
     X, _, ids = played.campaign.data()
     y = np.array([int(played.truth[name]) for name in ids])
@@ -168,6 +167,20 @@ def test_no_strategy_sees_a_reserved_item(digits):
     assert distance > 0
 
 
+def test_who_asks_a_model_of_one_class_is_told_that_chance_picks(digits):
+    played = digits(60, budget=60)
+    batch = played.campaign.next(batch_size=10)
+    played.campaign.label(dict.fromkeys(batch.ids, "7"), "anna")
+    with pytest.warns(UserWarning, match="Badge asks a model, and all labels"):
+        played.campaign.next(Badge(), batch_size=5)
+    about = played.campaign.state().rounds[-1].content["strategy"]
+    assert about["class"].endswith("RandomSampling")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        played.campaign.next(RandomSampling(), batch_size=5, skip_rest=True)
+        played.campaign.next(batch_size=5, skip_rest=True)
+
+
 def test_cold_start_needs_no_label_and_survives_one_class(digits):
     played = digits(budget=40)
     first = played.campaign.next(batch_size=5)
@@ -179,7 +192,8 @@ def test_cold_start_needs_no_label_and_survives_one_class(digits):
     assert strategy.endswith("TypiClust")
     played.campaign.label(dict.fromkeys(second.ids, "3"), "anna")
     for strategy in (MarginSampling(), Badge()):
-        batch = played.campaign.next(strategy, batch_size=5)
+        with pytest.warns(UserWarning, match="of one class yet"):
+            batch = played.campaign.next(strategy, batch_size=5)
         played.campaign.label(dict.fromkeys(batch.ids, "3"), "anna")
     assert len(played.campaign.labels()) == 20
 
@@ -330,6 +344,7 @@ def test_what_is_derived_can_be_deleted(images):
     assert Campaign(path).next().ids == batch.ids
 
 
+@pytest.mark.slow
 def test_a_regression_campaign(tmp_path):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(120, 3)).astype(np.float32)
@@ -384,6 +399,7 @@ def test_a_round_that_was_damaged_is_named(digits):
         played.campaign.next()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes of POSIX")
 def test_two_processes_that_ask_at_once_get_one_round(digits):
     path = digits().campaign.path

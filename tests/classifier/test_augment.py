@@ -16,6 +16,7 @@ def make(kind, **params):
     return MAKERS[kind](make_net(max_epochs=3), **params)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Members are trained one after another")
 @pytest.mark.parametrize("kind", KINDS)
 def test_training_sees_changed_inputs_and_predictions_do_not(kind, partly):

@@ -137,6 +137,7 @@ def test_a_module_without_weights_to_vary_is_refused(partly):
         fit(partly, make_net(NoMatrix))
 
 
+@pytest.mark.slow
 def test_shared_weights_and_recurrent_layers(partly):
     X, _ = partly
     clf = fit(partly, make_net(Tied))

@@ -37,6 +37,7 @@ def make(**params):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "params", [{}, {"structure": "kron"}, {"prior_precision": 2.0}]
 )

@@ -85,6 +85,7 @@ def test_draws_of_a_stochastic_ensemble_are_those_of_its_members_in_turn(partly)
     np.testing.assert_array_equal(plain.embed(X), clf.embed(X))
 
 
+@pytest.mark.slow
 def test_one_draw_without_dropout_is_the_plain_ensemble(partly):
     X, y = partly
     clf = fit(make_net(), X, y, n_dropout_draws=1)
@@ -102,6 +103,7 @@ def test_a_stochastic_ensemble_without_dropout_is_refused(partly):
         fit(make_net(module__dropout=0.0), *partly, n_dropout_draws=4)
 
 
+@pytest.mark.slow
 def test_stochastic_ensembles_draw_from_each_member(partly):
     X, y = partly
     params = {"n_estimators": 2, "classes": [0, 1, 2], "random_state": 0}

@@ -17,8 +17,9 @@ from skal_deep.classifier import (
     MixMatchClassifier,
     PseudoLabelClassifier,
     WassersteinClassifier,
+    _pseudo_label,
 )
-from skal_deep.functional import predictive_entropy
+from skal_deep.functional import confident_labels, predictive_entropy
 from skal_deep.pool import PredictiveEntropy
 
 PARAMS = {"classes": [0, 1, 2], "random_state": 0}
@@ -117,6 +118,7 @@ def test_certain_rows_get_the_label_that_is_predicted(partly):
     assert clf.n_pseudo_labels_ == (predictive_entropy(proba[None]) < 0.8).sum() > 0
 
 
+@pytest.mark.slow
 def test_the_threshold_falls_with_each_round(partly):
     X, y = partly
     params = {"threshold": 0.8, "decay": 0.79, **PARAMS}
@@ -125,6 +127,21 @@ def test_the_threshold_falls_with_each_round(partly):
         counts.append(last.n_pseudo_labels_)
         last = PseudoLabelClassifier(make_net(), **params).fit_from(last, X, y)
     assert counts[0] > counts[1] >= counts[2] == 0  # .8, .01, 0 and no negative number
+
+
+def test_the_threshold_falls_by_the_same_in_each_round(partly, monkeypatch):
+    seen = []
+
+    def noted(proba, threshold):
+        seen.append(threshold)
+        return confident_labels(proba, threshold)
+
+    monkeypatch.setattr(_pseudo_label, "confident_labels", noted)
+    net, params = make_net(max_epochs=1), {"threshold": 0.8, "decay": 0.1, **PARAMS}
+    last = PseudoLabelClassifier(net, **params).fit(*partly)
+    for _ in range(3):
+        last = PseudoLabelClassifier(net, **params).fit_from(last, *partly)
+    np.testing.assert_allclose(seen, [0.8, 0.7, 0.6, 0.5])
 
 
 def test_labels_spread_to_clusters():

@@ -14,6 +14,7 @@ from skal_deep.classifier import (
     LabelPropagationClassifier,
     PseudoLabelClassifier,
     WassersteinClassifier,
+    _label_propagation,
 )
 from skal_deep.classifier._base import NetClassifier
 from skal_deep.functional import entropy
@@ -127,7 +128,7 @@ def test_slopes_of_the_critic_come_closer_to_1():
     assert last < first
 
 
-def second_fit(monkeypatch, clf):
+def second_fit(monkeypatch, clf, sample_weight=None):
     """Return what the second training of a classifier is given."""
     seen, own = [], NetClassifier._fit_net
 
@@ -136,7 +137,7 @@ def second_fit(monkeypatch, clf):
         return own(self, **data)
 
     monkeypatch.setattr(NetClassifier, "_fit_net", fit)
-    clf.fit(X, Y)
+    clf.fit(X, Y, sample_weight)
     first, second = seen
     assert len(first["X"]) == 4
     assert second["start_from"]
@@ -163,6 +164,15 @@ def test_pseudo_labels(monkeypatch):
     np.testing.assert_array_equal(second["y"], labels)
 
 
+def test_pseudo_labels_weigh_as_much_as_labels_on_average(monkeypatch):
+    weight = np.array([1.0, 2.0, 3.0, 6.0] + [9.0] * 8)
+    clf = PseudoLabelClassifier(first_net()[0], threshold=1.1, random_state=0)
+    second = second_fit(monkeypatch, clf, weight)
+    np.testing.assert_array_equal(second["sample_weight"][:4], weight[:4])
+    np.testing.assert_array_equal(second["sample_weight"][4:], 3)
+    assert len(second["sample_weight"]) > 4
+
+
 def test_propagated_labels_have_weights_by_class(monkeypatch):
     net, _ = first_net()
     clf = LabelPropagationClassifier(net, n_neighbors=3, random_state=0)
@@ -175,3 +185,12 @@ def test_propagated_labels_have_weights_by_class(monkeypatch):
     np.testing.assert_allclose(raw[:4], 1)
     assert ((raw > 0) & (raw <= 1)).all()
     assert len(np.unique(raw)) > 2
+
+
+def test_rows_whose_signals_are_nearly_equal_get_no_label(monkeypatch):
+    signals = torch.eye(3, dtype=torch.float64)[torch.arange(12) % 3] + 0.01
+    signals[-2:] = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
+    assert 0.9 < float(entropy(signals[-1])) / np.log(3) < 1
+    monkeypatch.setattr(_label_propagation, "spread_labels", lambda *_: signals)
+    clf = LabelPropagationClassifier(first_net()[0], n_neighbors=3, random_state=0)
+    assert clf.fit(X, Y).n_pseudo_labels_ == 8 - 2

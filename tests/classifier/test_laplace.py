@@ -238,6 +238,7 @@ def test_a_hook_of_the_caller_counts(partly):
         np.testing.assert_array_equal(clf.sample_proba(X, 5, random_state=0), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("structure", ["full", "kron", "diag"])
 def test_draws_hardly_depend_on_the_number_of_threads(structure):
     """Weights that threads round otherwise have nearly the same draws."""

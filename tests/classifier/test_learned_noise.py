@@ -100,6 +100,7 @@ def test_draws_of_labels_have_the_noise_of_their_rows(fitted):
     np.testing.assert_allclose(spread.var(1), variance_SN.T, rtol=0.15)
 
 
+@pytest.mark.slow
 def test_strategies_do_not_buy_noise(fitted):
     epistemic, noise = fitted.predict_variance(X)
     score = np.log1p(epistemic / noise) / 2
@@ -111,6 +112,7 @@ def test_strategies_do_not_buy_noise(fitted):
         np.testing.assert_allclose(utilities[0][5:], score[5:], rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_several_targets_and_weights():
     two = np.column_stack([Y, -Y])
     reg = ensemble(2, n_estimators=2, max_epochs=3).fit(X, two, np.linspace(1, 2, 400))

@@ -55,6 +55,10 @@ def test_a_loss_that_does_not_reach_the_net_leaves_it_as_it_is(partly):
     )
     np.testing.assert_array_equal(proba, same)
     assert np.abs(proba - other).max() > 1e-4
+    # less weight moves the net less, if at all: Adam's steps have lengths of their own
+    lighter = LossPredictionClassifier(make_net(), loss_weight=1e-6, **params)
+    lightly = lighter.fit(*partly).predict_proba(partly[0])
+    assert np.abs(proba - lightly).max() < 0.1 * np.abs(proba - other).max()
     start = LossPredictionClassifier(make_net(max_epochs=0), joint_share=0, **params)
     untrained = start.fit(*partly).loss_head_.last.weight
     assert not torch.equal(untrained, beside.loss_head_.last.weight)

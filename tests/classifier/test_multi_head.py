@@ -112,6 +112,7 @@ def test_modules_that_mix_rows_after_the_head_are_refused(partly, module):
         classifier(make_net(module)).fit(*partly)
 
 
+@pytest.mark.slow
 def test_the_trunk_learns_as_a_plain_net(blobs):
     X, y = blobs
     clf, plain = classifier().fit(X, y), DeepClassifier(make_net(), random_state=0)

@@ -58,6 +58,7 @@ def make(request):
     return build
 
 
+@pytest.mark.slow
 def test_the_contract_of_a_posterior(make):
     reg = make().fit(X, Y)
     mean, std = reg.predict(X, return_std=True)
@@ -76,6 +77,7 @@ def test_the_contract_of_a_posterior(make):
         )
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_predictions_and_move_no_generator(make):
     before = torch.get_rng_state(), np.random.get_state()[1].copy()
     first, second = (make().fit(X, Y).predict(X) for _ in range(2))
@@ -212,6 +214,7 @@ def test_it_is_less_sure_far_from_labels_and_surer_with_more():
     assert many.predict_variance(X)[0].mean() < few.predict_variance(X)[0].mean()
 
 
+@pytest.mark.slow
 def test_targets_have_nets_of_their_own_and_no_label_is_legal():
     reg = pbp(n_epochs=3).fit(X, TWO)
     assert reg.sample_predictions(X, 4).shape == (4, 60, 2)

@@ -121,3 +121,17 @@ def test_a_lone_class_is_certain(kind, blobs):
     X, _ = blobs
     clf = MAKERS[kind](make_net(), classes=[0], random_state=0).fit(X, np.zeros(60))
     assert (clf.sample_proba(X[:5]) == 1).all()
+
+
+@pytest.mark.parametrize("kind", ["dropout", "laplace", "heads", "bayes by backprop"])
+def test_embeddings_of_one_net_draw_nothing(kind, monkeypatch):
+    clf = MAKERS[kind](make_net(max_epochs=1), random_state=0)
+    X = np.random.default_rng(0).normal(size=(20, 2)).astype(np.float32)
+    clf.fit(X, np.arange(20) % 2)
+    expected = clf.predict_proba(X, return_embeddings=True)[1]
+
+    def draw(*_):
+        raise AssertionError("nobody asked for draws")
+
+    monkeypatch.setattr(type(clf), "_draw", draw)
+    np.testing.assert_array_equal(as_model(clf).embed(X), expected)

@@ -112,6 +112,7 @@ def test_bare_nets_are_looked_at_by_the_door(strategy, partly):
     strategy.query(*partly, net)
 
 
+@pytest.mark.slow
 def test_scikit_activemls_wrapper_is_looked_at(partly):
     def wrapper(last):
         return SkorchClassifier(
@@ -197,6 +198,7 @@ class Mixed(MLP):
             return super().forward(x)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The draws of Mixed are computed one by one")
 def test_mixed_precision_leaves_the_net_as_float32(make, blobs):
     X, y = blobs
@@ -295,6 +297,7 @@ COMPILED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MAKERS)
 @pytest.mark.parametrize("which", COMPILED)
 def test_compiled_modules_are_trained_and_asked(kind, which, blobs):
@@ -338,6 +341,7 @@ def test_compiled_bare_nets_are_asked(which, blobs):
         assert torch.equal(tensor, state[name])
 
 
+@pytest.mark.slow
 def test_training_runs_compiled(blobs):
     calls = []
 

@@ -93,6 +93,7 @@ def test_other_classes_are_refused(make, blobs, seen):
         clf.predict(X)
 
 
+@pytest.mark.slow
 def test_classes_are_matched_by_label(make, blobs):
     """The order in which they are given does not matter."""
     X, y = blobs

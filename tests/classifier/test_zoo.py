@@ -160,6 +160,7 @@ def test_a_report_names_what_differs(kind, rates):
     assert len(report.sites) == sum(rate > 0 for rate in rates)
 
 
+@pytest.mark.slow
 def test_a_report_names_dropout_that_changes_nothing():
     class Dead(nn.Module):
         def __init__(self):

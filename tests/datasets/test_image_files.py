@@ -214,6 +214,7 @@ def test_a_missing_file_is_named_before_training(data):
         DeepClassifier(net()).fit(X, data.y)
 
 
+@pytest.mark.slow
 def test_a_broken_file_is_named(data, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n none")
     X = np.append(data.X, str(tmp_path / "broken.png"))

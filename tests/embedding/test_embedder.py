@@ -433,6 +433,7 @@ def test_an_interrupt_keeps_what_is_done(backbone, X, tmp_path, monkeypatch):
     assert backbone.n_rows == 30 + 30
 
 
+@pytest.mark.slow
 def test_the_cache_stays_below_its_limit(backbone, tmp_path):
     rng = np.random.default_rng(0)
     for _ in range(8):

@@ -37,6 +37,7 @@ def test_golden_deepfool(budget, monkeypatch):
         np.testing.assert_allclose(deepfool(logits, X)[0], GOLDEN[name], atol=1e-9)
 
 
+@pytest.mark.slow
 def test_golden_number_of_steps():
     for i, n_steps in enumerate(GOLDEN["H_mlp_deepfool_iters"]):
         row = X[i : i + 1]
@@ -45,6 +46,7 @@ def test_golden_number_of_steps():
             assert deepfool(mlp, row, n_steps=int(n_steps) - 1)[0] == math.inf
 
 
+@pytest.mark.slow
 def test_golden_sign_attack():
     distances, _ = iterated_sign_attack(mlp, X)
     np.testing.assert_allclose(distances**2, GOLDEN["H_mlp_bim_sqdist"], atol=1e-9)
@@ -79,6 +81,7 @@ def test_twins_have_another_prediction(attack):
     np.testing.assert_allclose((twins - X).norm(dim=1), distances)
 
 
+@pytest.mark.slow
 def test_scales_and_rotations():
     expected, _ = deepfool(mlp, X)
     torch.testing.assert_close(deepfool(lambda x: 9 * mlp(x), X)[0], expected)

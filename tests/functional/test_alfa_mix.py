@@ -41,6 +41,7 @@ def paper_flips(z_ND, anchors, weight, bias, epsilon):
     return flips
 
 
+@pytest.mark.slow
 @given(st.integers(0, 300), st.integers(1, 4), st.integers(2, 5), st.integers(1, 4))
 def test_equals_mixing_with_every_anchor(seed, n_anchors, n_classes, n_dims):
     g = torch.Generator().manual_seed(seed)

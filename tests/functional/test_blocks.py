@@ -110,6 +110,7 @@ def test_more_neighbors_than_rows_are_refused():
         functional.nearest_neighbors(torch.zeros(3, 2), torch.zeros(1, 2), 2)
 
 
+@pytest.mark.slow
 def test_equal_distances_keep_the_order_of_the_rows(budget):
     copies = normal(5, 3).repeat(12, 1)
     _, position = functional.nearest_neighbors(copies, copies, 12)
@@ -150,6 +151,7 @@ def test_picks_of_coverage_are_those_of_all_similarities(given, budget):
         )
 
 
+@pytest.mark.slow
 def test_representation_and_competence(budget):
     rows = normal(60, 4)
     picks, utilities = functional.suggestive_annotation(rows, rows, 5)

@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,6 +36,7 @@ def test_border_cases():
     assert expected_calibration_error(0 * one, one > 0) == 1
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.floats(0.001, 1), st.booleans()), min_size=1, max_size=50),
     st.sampled_from([1, 2, 4, 16]),  # their edges are exact

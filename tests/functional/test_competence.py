@@ -53,6 +53,7 @@ def test_covered_rows():
     assert not covered_rows(ROWS, ROWS[:0], torch.empty(0)).any()
 
 
+@pytest.mark.slow
 def test_no_trust_is_prob_cover_and_full_trust_uncertainty():
     uncertainty = torch.rand(40, generator=torch.Generator().manual_seed(1))
     covers, _ = uncertain_cover(ROWS, uncertainty, ROWS, 5, radius=0.7, trust=0.0)

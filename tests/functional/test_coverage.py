@@ -77,6 +77,7 @@ def test_golden_prob_cover():
     assert covered == pytest.approx(GOLDEN["probcover_coverage"])
 
 
+@pytest.mark.slow
 @given(st.integers(0, 300), st.integers(1, 9), st.integers(0, 3), st.integers(0, 9))
 def test_equals_gains_computed_anew(seed, n, n_centers, n_others):
     points, centers = normal(n, 2, seed=seed) + 50, normal(n_centers, 2) + 50
@@ -99,6 +100,7 @@ def test_equals_gains_computed_anew(seed, n, n_centers, n_others):
     torch.testing.assert_close(utilities, rows)
 
 
+@pytest.mark.slow
 def test_chunks_and_number_type_do_not_matter(monkeypatch):
     points = normal(80, 3)
     expected = max_herding(points[5:], points, points[:5], 20)
@@ -125,6 +127,7 @@ def test_at_least_a_fixed_share_of_the_best_coverage(seed):
     assert (1 - 1 / math.e) * best <= covered <= best
 
 
+@pytest.mark.slow
 def test_gains_fall_and_sum_to_the_coverage():
     points = normal(60, 4)
     picks, utilities = max_herding(points, points, points[:0], 60)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from skal_deep.functional import density, density_k_center, k_center_greedy
@@ -20,6 +21,7 @@ def test_golden():
     torch.testing.assert_close(utilities[0], expected)
 
 
+@pytest.mark.slow
 def test_density_is_the_mean_kernel(monkeypatch):
     monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 200)
     squared = torch.cdist(H, H) ** 2
@@ -31,6 +33,7 @@ def test_density_is_the_mean_kernel(monkeypatch):
     assert density(torch.ones(3, 2), torch.ones(3, 2)).tolist() == [1, 1, 1]
 
 
+@pytest.mark.slow
 def test_without_weight_it_is_greedy_k_center():
     densities = density(H[UNLABELED], H)
     args = H[UNLABELED], H[LABELED]
@@ -46,6 +49,7 @@ def test_a_large_weight_takes_the_densest_row_that_is_not_labelled():
     assert picks[0] == densities.argmax()
 
 
+@pytest.mark.slow
 def test_without_labels_the_densest_row_is_first():
     densities = density(H, H)
     picks, utilities = density_k_center(H, H[:0], densities, 60)

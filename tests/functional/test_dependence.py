@@ -41,6 +41,7 @@ def test_golden(chunk, monkeypatch):
     np.testing.assert_allclose(utilities[1], expected, atol=1e-12)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1))
 def test_it_is_the_criterion_of_the_papers_kernels(seed):
     rng = np.random.default_rng(seed)
@@ -88,6 +89,7 @@ def test_order_of_draws_rows_and_classes_does_not_matter(n_probes):
     np.testing.assert_allclose(single[1], utilities, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_unrelated_draws_are_independent():
     related = random_draws(shape=(2_000, 6, 3))
     mixed = related[np.random.default_rng(0).permutation(2_000)]
@@ -115,6 +117,7 @@ def test_pointwise_does_not_repeat_itself():
     assert utilities[1, 1] < 1e-12
 
 
+@pytest.mark.slow
 def test_without_disagreement_there_is_no_dependence():
     same = random_draws()[:1].expand(5, 9, 4)
     for n_probes in (None, 2):

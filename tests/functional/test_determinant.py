@@ -38,6 +38,7 @@ def test_golden_variances():
     np.testing.assert_allclose(utilities[0], GOLDEN["gp_post_var"], atol=1e-12)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 100), st.integers(0, 6), st.integers(1, 8))
 def test_variances_are_those_of_a_gaussian_process(seed, n_labeled, batch_size):
     rng = np.random.default_rng(seed)
@@ -52,6 +53,7 @@ def test_variances_are_those_of_a_gaussian_process(seed, n_labeled, batch_size):
         assert picks[step] == expected.argmax()
 
 
+@pytest.mark.slow
 def test_each_pick_adds_the_most_to_the_determinant():
     noise, chosen = 0.01, []
     covariance = posterior(H, H[LABELED], noise) + noise * torch.eye(60)

@@ -86,6 +86,7 @@ def test_k_center_picks_the_farthest(rows, n_centers, with_utilities, monkeypatc
     torch.testing.assert_close(utilities.double(), expected.double(), rtol=1e-3, atol=0)
 
 
+@pytest.mark.slow
 @every_family
 def test_chunks_threads_and_precision_agree(rows, monkeypatch):
     centers, points = rows[:5], rows[5:]

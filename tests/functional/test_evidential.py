@@ -38,6 +38,7 @@ def test_golden_divergence():
     torch.testing.assert_close(kl_to_uniform(GOLDEN["alpha_tilde"]), GOLDEN["kl"])
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0.05, 50), min_size=2, max_size=6))
 def test_divergence_is_torchs(alpha):
     alpha = torch.tensor([alpha], dtype=torch.float64)

@@ -44,6 +44,7 @@ def test_exponent_zero_is_uniform_and_a_large_one_the_largest(seed):
     assert (utilities[range(5), picks] > 0.99).all()
 
 
+@pytest.mark.slow
 def test_law_of_the_draws():
     picks = [
         int(

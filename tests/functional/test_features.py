@@ -45,6 +45,7 @@ def test_short_products_are_exact():
     torch.testing.assert_close(exact @ exact.T, (P @ P.T) * (H @ H.T))
 
 
+@pytest.mark.slow
 def test_inner_products_of_sketches_are_right_on_average():
     exact = (P @ P.T) * (H @ H.T)
     sketches = torch.stack(
@@ -62,6 +63,7 @@ def test_inner_products_of_sketches_are_right_on_average():
     assert spread.max() < 3 / 19**0.5
 
 
+@pytest.mark.slow
 @given(st.integers(0, 50), st.integers(1, 59))
 def test_rows_may_be_sketched_in_parts(seed, cut):
     whole = sketched_outer([(P, H)], 7, generator(seed))
@@ -70,6 +72,7 @@ def test_rows_may_be_sketched_in_parts(seed, cut):
     torch.testing.assert_close(whole, torch.cat(parts))
 
 
+@pytest.mark.slow
 def test_pairs_stand_side_by_side_and_places_are_summed():
     places_P, places_H = P.reshape(20, 3, 4), H.reshape(20, 3, 5)
     factors = [(P[:20], H[:20]), (places_P, places_H)]

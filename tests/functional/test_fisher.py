@@ -116,6 +116,7 @@ def test_golden_traces_of_the_updates():
     np.testing.assert_allclose(traces, GOLDEN["bait_traces"], atol=1e-9)
 
 
+@pytest.mark.slow
 def test_golden_binary_and_regression():
     rows = P[UNLABELED], H[UNLABELED], P[LABELED], H[LABELED]
     picks, utilities = bait(*rows, 4, binary=True)
@@ -128,6 +129,7 @@ def test_golden_binary_and_regression():
     np.testing.assert_allclose(utilities[range(4), picks], gains)
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 500),
     st.sampled_from([2, 3, 4]),
@@ -204,6 +206,7 @@ def test_factors_are_the_information_by_autograd():
         torch.testing.assert_close(eigen, torch.linalg.eigvalsh(expected)[1:])
 
 
+@pytest.mark.slow
 def test_all_top_labels_are_all_labels():
     rows = P[UNLABELED], H[UNLABELED], P[LABELED], H[LABELED]
     torch.testing.assert_close(bait(*rows, 3)[1], bait(*rows, 3, n_top=4)[1])
@@ -230,6 +233,7 @@ def test_greedy_is_close_to_the_best_pair():
     assert best <= trace(picks.tolist()) <= 1.01 * best
 
 
+@pytest.mark.slow
 def test_turning_embeddings_and_permuting_classes_changes_nothing():
     source = torch.Generator().manual_seed(0)
     turn = torch.linalg.qr(torch.randn(5, 5, generator=source).double()).Q
@@ -257,6 +261,7 @@ def test_heavy_regularisation_asks_for_the_most_information():
     assert int(picks[0]) == int(scores.argmax())
 
 
+@pytest.mark.slow
 def test_float32():
     rows = P[UNLABELED], H[UNLABELED], P[LABELED], H[LABELED]
     picks, utilities = bait(*rows, 5)
@@ -266,6 +271,7 @@ def test_float32():
     torch.testing.assert_close(rounded.double(), utilities, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_pool_may_be_looked_at_in_parts():
     rows, known = (P[UNLABELED], H[UNLABELED]), (P[LABELED], H[LABELED])
     whole = bait(*rows, *known, 1)[1][0]

@@ -48,6 +48,7 @@ def variance_given(features, batch, noise_N, rows):
     return prior - (told @ torch.linalg.inv(total) * told).sum(1)
 
 
+@pytest.mark.slow
 def test_each_gain_is_that_of_the_definition():
     """Two outputs, and noise that differs from row to row."""
     features = torch.randn(12, 5, 2, generator=GENERATOR).double()

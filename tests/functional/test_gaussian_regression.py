@@ -47,6 +47,7 @@ def test_batch_bald_is_max_det_of_the_posterior():
     torch.testing.assert_close(information, GOLDEN["batchbald_value"])
 
 
+@pytest.mark.slow
 def test_golden_evidence():
     found = linear_regression(GOLDEN["ev_P"], GOLDEN["ev_y"][:, None])
     assert found.log_evidence == pytest.approx(float(GOLDEN["ev_log_evidence"]))
@@ -55,6 +56,7 @@ def test_golden_evidence():
     assert alpha == pytest.approx(float(GOLDEN["ev_alpha"]), rel=2e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(12, 3), (3, 12)])
 def test_the_evidence_and_the_posterior_by_their_definitions(shape):
     generator = torch.Generator().manual_seed(0)

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +27,7 @@ def test_golden():
         np.testing.assert_allclose(scores, GOLDEN["I_egl_last_layer"], atol=tolerance)
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_closed_form_is_what_autograd_says(data):
     n, d, c = (data.draw(st.integers(1, 4)) for _ in range(3))

@@ -116,6 +116,7 @@ def test_rows_are_the_kmeans_plus_plus_probabilities(seed):
         assert (utilities[step, ~left] == 0).all()
 
 
+@pytest.mark.slow
 def test_law_of_the_second_pick():
     n_trials, source = 4_000, generator()
     counts = torch.zeros(54)
@@ -129,6 +130,7 @@ def test_law_of_the_second_pick():
     assert counts[picks[0]] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ahead", [1, 2, 64])
 def test_law_of_ordered_picks_does_not_depend_on_the_block(monkeypatch, ahead):
     monkeypatch.setattr("skal_deep.functional.gradients._DRAWS_AHEAD", ahead)
@@ -155,6 +157,7 @@ def test_law_of_ordered_picks_does_not_depend_on_the_block(monkeypatch, ahead):
     assert chi2 < 43.8  # the 99.9 % quantile for 19 degrees of freedom
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 100),
     st.integers(1, 9),
@@ -227,3 +230,24 @@ def test_bad_input():
         badge(P, torch.full_like(H, math.nan), 1)
     with pytest.raises(ValueError, match="batch_size"):
         badge(P, H, 61)
+
+
+@pytest.mark.parametrize("n_own", [1, 3, 40])
+def test_the_cheap_form_knows_the_share_of_each_pick(n_own):
+    """Where copies of picks alone are left, the draw is uniform."""
+    generator = torch.Generator().manual_seed(0)
+    own = torch.randint(0, n_own, (40,), generator=generator)
+    probas = torch.randn(n_own, 3, generator=generator).softmax(-1)[own]
+    rows = torch.randn(n_own, 4, generator=generator)[own]
+    (picks, utilities), (others, few) = (
+        badge(
+            probas,
+            rows,
+            12,
+            generator=torch.Generator().manual_seed(1),
+            with_utilities=with_utilities,
+        )
+        for with_utilities in (True, False)
+    )
+    assert others.tolist() == picks.tolist()
+    torch.testing.assert_close(few, utilities[range(12), picks])

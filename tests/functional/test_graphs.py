@@ -51,6 +51,7 @@ def test_golden_label_propagation():
     assert utilities[4, picks[4]] == utilities[4, left].max()
 
 
+@pytest.mark.slow
 @given(st.integers(0, 300), st.integers(2, 15), st.integers(1, 6))
 def test_propagation_equals_the_dense_solution(seed, n, k):
     g = torch.Generator().manual_seed(seed)

@@ -34,6 +34,7 @@ def share_found(rows, data, k, **options):
     return float(is_found.float().mean())
 
 
+@pytest.mark.slow
 def test_most_neighbors_are_found():
     rows = clusters(3_000)
     assert share_found(rows, rows, 11) > 0.99
@@ -64,6 +65,7 @@ def test_copies_and_few_rows(n):
         grouped_neighbors(copies, copies, n + 1)
 
 
+@pytest.mark.slow
 def test_groups_with_fewer_rows_than_neighbors_are_joined():
     data = torch.arange(100.0)[:, None]
     distance, _ = grouped_neighbors(data, data, 30, n_probed=1)
@@ -71,6 +73,7 @@ def test_groups_with_fewer_rows_than_neighbors_are_joined():
     assert distance.isfinite().all()
 
 
+@pytest.mark.slow
 def test_graphs_of_many_rows_take_groups():
     rows = clusters(600)
     for graph in (cosine_graph, random_walk):

@@ -90,6 +90,7 @@ def test_golden_of_the_sampled_estimate():
     np.testing.assert_allclose(gains, GOLDEN["B_mc_gain_cv"], atol=1e-9)
 
 
+@pytest.mark.slow
 def test_golden_pairs_and_best_subsets():
     for i, j in combinations(range(7), 2):
         picks, utilities = batch_bald(P[:, [i, j]], 2)
@@ -141,6 +142,7 @@ def test_first_row_is_bald():
     torch.testing.assert_close(batch_bald(P, 1)[1][0], bald(P))
 
 
+@pytest.mark.slow
 @example(100, 8)  # whose sampled labels overestimate
 @given(st.integers(0, 200), st.sampled_from([8, 10_000]))
 def test_gains_shrink_and_stay_below_their_bounds(seed, n_configurations):
@@ -160,6 +162,7 @@ def test_gains_shrink_and_stay_below_their_bounds(seed, n_configurations):
         assert (gains.diff() <= 1e-9).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_tried", [1, 8])
 def test_bounds_spare_evaluations(monkeypatch, n_tried):
     """Of 300 candidates, few are evaluated with all of many configurations."""
@@ -184,6 +187,7 @@ def test_bounds_spare_evaluations(monkeypatch, n_tried):
         assert 1 <= int((found > -math.inf).sum()) < 100
 
 
+@pytest.mark.slow
 @given(st.integers(0, 200), st.integers(1, 60))
 def test_sampled_labels_may_raise_gains(seed, n_configurations):
     """Then what was found before is no bound."""
@@ -203,6 +207,7 @@ def test_sampled_labels_may_raise_gains(seed, n_configurations):
     torch.testing.assert_close(found.max(), gains.max())
 
 
+@pytest.mark.slow
 @given(st.integers(0, 50), st.randoms(use_true_random=False))
 def test_order_does_not_matter(seed, random):
     samples = random_draws(seed)
@@ -326,6 +331,7 @@ def test_bad_input():
         batch_bald(P, 8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dtype", "slack"), [(torch.float64, 1e-9), (torch.float32, _ROUND_OFF)]
 )

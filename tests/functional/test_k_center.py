@@ -43,6 +43,7 @@ def test_golden_from_a_given_first_point():
     assert [0, *picks.tolist()] == GOLDEN["coreset_cold_first0"].tolist()
 
 
+@pytest.mark.slow
 @given(st.integers(0, 300), st.integers(1, 12), st.integers(1, 4), st.integers(1, 5))
 def test_equals_farthest_first(seed, n, n_centers, n_dims):
     rng = np.random.default_rng(seed)
@@ -70,6 +71,7 @@ def test_bounds_and_blocks_do_not_change_picks(monkeypatch, front_size, n_center
     assert plain is None or picks.tolist() == plain[0]
 
 
+@pytest.mark.slow
 def test_many_ties_go_to_the_lowest_position(monkeypatch):
     monkeypatch.setattr("skal_deep.functional.k_center._FEW_NUMBERS", 0)
     monkeypatch.setattr("skal_deep.functional.k_center._FRONT_SIZE", 3)
@@ -122,6 +124,7 @@ def test_distances_of_a_part_are_those_of_the_whole_to_the_last_digits():
         torch.testing.assert_close(rows[0].double(), exact[part], rtol=2e-6, atol=0)
 
 
+@pytest.mark.slow
 def test_a_pick_has_the_largest_utility_of_its_row():
     g = torch.Generator().manual_seed(1)
     points = torch.randint(9, (300, 3), generator=g) / 7  # many distances are equal

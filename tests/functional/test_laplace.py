@@ -116,6 +116,7 @@ def test_sample_covariance(structure):
     )
 
 
+@pytest.mark.slow
 @given(st.floats(0.01, 100), st.integers(0, 5))
 def test_the_evidence_is_highest_at_its_precision(scale, seed):
     generator = torch.Generator().manual_seed(seed)

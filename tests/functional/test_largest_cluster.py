@@ -38,6 +38,7 @@ def test_golden():
     assert (utilities[range(6), picks] == utilities.amax(1)).all()
 
 
+@pytest.mark.slow
 @given(st.integers(0, 200), st.integers(1, 12), st.integers(1, 4), st.booleans())
 def test_equals_the_definition(seed, n, n_centers, has_mass):
     rng = np.random.default_rng(seed)
@@ -82,6 +83,7 @@ def test_turning_moving_and_types():
     assert utilities.dtype == torch.float32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_centers", [1, 5])
 def test_the_size_of_chunks_does_not_matter(monkeypatch, n_centers):
     expected = lcmd(H[10:], H[:n_centers], 20)

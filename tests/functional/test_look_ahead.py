@@ -89,6 +89,7 @@ def test_the_first_row_is_epig():
     torch.testing.assert_close(utilities[0], epig(samples, targets))
 
 
+@pytest.mark.slow
 def test_batch_epig_by_enumeration():
     samples, targets = draws(6, 5, 3, 8), draws(6, 3, 3, 9)
     picks, utilities = batch_epig(samples, targets, 3, n_configurations=27)
@@ -99,6 +100,7 @@ def test_batch_epig_by_enumeration():
             assert float(utilities[step, row]) == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_sampled_labels_estimate_the_same():
     samples, targets = draws(10, 8, 3, 10), draws(10, 6, 3, 11)
     exact = batch_epig(samples, targets, 4, n_configurations=100)[1]
@@ -131,6 +133,7 @@ def test_a_copy_adds_less_than_another_row():
     assert epig(samples, targets).topk(2).indices.sort().values.tolist() == [0, 1]
 
 
+@pytest.mark.slow
 def test_utilities_may_be_left_out():
     samples, targets = draws(8, 20, 3, 6), draws(8, 10, 3, 7)
     picks, utilities = batch_epig(samples, targets, 3)

@@ -29,6 +29,7 @@ def test_p_log_p_is_exact_at_zero():
     assert _loops._plogp(np.float32(0)) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @example(0, (6, 3000, 11))  # more columns than are summed at once
 @example(0, (5, 2, 33_000))  # also in one row
@@ -81,6 +82,7 @@ def test_round_off_does_not_grow_with_the_number_of_distributions(n_rows):
     torch.testing.assert_close(found.double(), exact, atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "before",
     [

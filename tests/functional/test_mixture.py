@@ -1,5 +1,6 @@
 """Mixed scores: one scale, weights by stage."""
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from skal_deep.functional.mixture import rescale, stage_weights
 NUMBERS = st.lists(st.integers(-1000, 1000), min_size=1, max_size=8)
 
 
+@pytest.mark.slow
 @given(NUMBERS, st.integers(1, 9), st.integers(-50, 50))
 def test_the_scale_of_the_scores_does_not_matter(numbers, factor, shift):
     scores = torch.tensor(numbers, dtype=torch.float64)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +24,7 @@ def test_golden():
     assert UNLABELED[top].tolist() == GOLDEN["cal_idx"].tolist()
 
 
+@pytest.mark.slow
 @given(st.integers(0, 300), st.integers(1, 8), st.integers(1, 8), st.integers(1, 4))
 def test_equals_mean_divergence(seed, n, n_labeled, n_classes):
     g = torch.Generator().manual_seed(seed)

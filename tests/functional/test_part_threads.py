@@ -43,6 +43,7 @@ def test_bald_is_that_of_one_thread_to_the_last_bit(shape, n_threads):
     assert torch.equal(one, several)
 
 
+@pytest.mark.slow
 def test_divergence_of_weights_and_slices():
     given = samples(9, 200_001, 3)[:, 1:]
     weight = torch.arange(1, 10) / 45
@@ -133,6 +134,7 @@ def test_an_error_ends_the_work_and_leaves_torch_as_it_was(error):
     assert in_threads(2, lambda: len(seen_by_parts()[1])) == 2
 
 
+@pytest.mark.slow
 def test_queries_of_several_threads_leave_torch_as_it_was():
     given, numbers, scores = samples(20, 60_000, 5), [], []
     torch.set_num_threads(2)
@@ -156,6 +158,7 @@ def test_queries_of_several_threads_leave_torch_as_it_was():
     assert fresh == [2]
 
 
+@pytest.mark.slow
 def test_draws_with_gradients_are_scored():
     given = samples(20, 60_000, 5)
     one = in_threads(1, lambda: bald(given))

@@ -63,6 +63,7 @@ def test_it_is_the_divergence_of_joint_and_product(draws):
     torch.testing.assert_close(epig(pool, target), divergence, atol=1e-9, rtol=0)
 
 
+@pytest.mark.slow
 @given(two_draws())
 def test_it_is_no_more_than_what_a_label_says_about_the_weights(draws):
     pool, target = draws
@@ -118,6 +119,7 @@ def test_without_the_compiled_loop_it_is_the_same(monkeypatch):
     torch.testing.assert_close(epig(pool, target), expected, atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
 @given(two_draws())
 def test_the_second_order_bounds_it(draws):
     pool, target = draws

@@ -27,6 +27,7 @@ def test_golden():
     assert value == pytest.approx(float(GOLDEN["sa_value"]))
 
 
+@pytest.mark.slow
 def test_gains_add_up_to_the_objective():
     generator = torch.Generator().manual_seed(0)
     data = torch.randn(60, 4, generator=generator).double()
@@ -41,6 +42,7 @@ def test_gains_add_up_to_the_objective():
     assert total == pytest.approx(objective(data, data[picks]))
 
 
+@pytest.mark.slow
 def test_greedy_reaches_its_share_of_the_best():
     for seed in range(10):
         generator = torch.Generator().manual_seed(seed)

@@ -59,6 +59,7 @@ def test_golden_radii_of_a_small_problem(n_outliers):
         assert expected == pytest.approx(float(GOLDEN["kc_small_opt_radius"]))
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(
     st.integers(0, 500),

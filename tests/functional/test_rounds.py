@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +43,7 @@ def test_golden_clusters():
     assert len(pairs) == 24
 
 
+@pytest.mark.slow
 @given(st.integers(0, 300), st.integers(1, 30), st.integers(1, 6), st.integers(0, 30))
 def test_equals_the_loop(seed, n, n_clusters, n_considered):
     rng = np.random.default_rng(seed)

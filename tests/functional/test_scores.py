@@ -78,6 +78,7 @@ def draws(draw):
     return torch.as_tensor(weights / weights.sum(-1, keepdims=True))
 
 
+@pytest.mark.slow
 @given(draws())
 def test_bounds(samples):
     n_draws, _, n_classes = samples.shape
@@ -100,6 +101,7 @@ def test_bounds(samples):
         assert values.max() <= upper[name] + 1e-9
 
 
+@pytest.mark.slow
 @given(draws(), st.randoms(use_true_random=False))
 def test_order_of_draws_rows_and_classes_does_not_matter(samples, random):
     s, n, c = (random.sample(range(k), k) for k in samples.shape)
@@ -110,6 +112,7 @@ def test_order_of_draws_rows_and_classes_does_not_matter(samples, random):
         torch.testing.assert_close(score(samples)[n], score(permuted))
 
 
+@pytest.mark.slow
 @given(draws())
 def test_bald_is_the_mean_divergence_from_the_consensus(samples):
     mean = samples.mean(0)

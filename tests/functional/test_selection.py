@@ -90,6 +90,7 @@ def test_rows_are_distributions_over_what_is_left(name, scores, coldness, seed):
         assert row[picks[step]] > 0
 
 
+@pytest.mark.slow
 def test_zeros_are_drawn_last_and_uniformly():
     scores, first = torch.tensor([0.0, 0.0, 1.0, 0.0]), []
     for seed in range(300):
@@ -149,6 +150,7 @@ def test_no_generator_means_a_fresh_one(sample):
     assert torch.equal(state, torch.get_rng_state())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_mixture_with_uniform_draws(name):
     """Rows are the mixture given the picks before, and batches follow their law."""

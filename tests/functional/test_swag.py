@@ -35,6 +35,7 @@ def test_golden_draw():
     )
 
 
+@pytest.mark.slow
 def test_covariance_of_draws():
     moments = golden_moments()
     generator = torch.Generator().manual_seed(0)

@@ -25,6 +25,7 @@ def test_golden_norms():
     )
 
 
+@pytest.mark.slow
 @given(st.floats(0.05, 20))
 def test_probabilities_are_those_of_scaled_logits(temperature):
     logits = H @ W.T
@@ -52,6 +53,7 @@ def test_a_known_temperature_is_found(temperature):
     assert abs(math.log(found / temperature)) < 0.05
 
 
+@pytest.mark.slow
 @given(st.integers(0, 200), st.integers(2, 5))
 def test_no_other_temperature_is_better(seed, n_classes):
     rng = np.random.default_rng(seed)

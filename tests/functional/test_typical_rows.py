@@ -38,6 +38,7 @@ def test_golden_picks():
     assert (utilities[range(5), picks] == utilities.amax(1)).all()
 
 
+@pytest.mark.slow
 @given(st.integers(0, 300), st.integers(1, 20), st.integers(1, 20), st.integers(1, 4))
 def test_neighbors_are_the_nearest(seed, n, n_data, n_dims):
     points, data = normal(n, n_dims, seed=seed), normal(n_data, n_dims, seed=seed + 1)
@@ -51,6 +52,7 @@ def test_neighbors_are_the_nearest(seed, n, n_data, n_dims):
     assert torch.equal(nearest, expected.indices[:, 0])
 
 
+@pytest.mark.slow
 def test_neighbors_in_chunks(monkeypatch):
     expected = nearest_neighbors(H, H, 4)
     monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 100)
@@ -66,6 +68,7 @@ def test_one_cluster_gives_the_most_typical_row():
     torch.testing.assert_close(utilities[0], scores)
 
 
+@pytest.mark.slow
 def test_moving_turning_and_scaling_change_no_pick():
     turn = torch.linalg.qr(normal(5, 5)).Q
     moved = 3 * (DATA @ turn + 7)
@@ -98,6 +101,7 @@ def test_unit_rows():
     torch.testing.assert_close(rows, torch.tensor([[0.6, 0.8], [0.0, 0.0]]))
 
 
+@pytest.mark.slow
 def test_a_candidate_is_in_the_cluster_of_its_row():
     """Two centroids at the same distance: rounding must not part row and candidate."""
     generator = torch.Generator().manual_seed(0)

@@ -284,6 +284,7 @@ def test_running_it_changes_nothing(write):
     assert told(nets) == before
 
 
+@pytest.mark.slow
 def test_another_process_tells_the_same(write, tmp_path):
     here = told(write())
     code = (

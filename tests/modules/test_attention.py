@@ -53,6 +53,7 @@ def test_attention_that_is_left_gives_the_output(build, call):
         torch.testing.assert_close(output[1], expected[1])
 
 
+@pytest.mark.slow
 def test_other_widths_of_keys_and_values():
     layer = attention(kdim=3, vdim=6)
     key, value = X[..., :3], X[..., :6]
@@ -87,6 +88,7 @@ def test_rows_share_the_mask_of_a_draw():
     assert (weights == 0).any()
 
 
+@pytest.mark.slow
 def test_moments_are_those_of_training():
     layer = attention(dropout=0.3)
     torch.random.manual_seed(1)

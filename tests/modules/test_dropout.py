@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from skal_deep.modules import coupled_dropout
+from skal_deep.modules import coupled_dropout, eval_mode
 from skal_deep.modules._dropout import dropout_layers, unreachable_dropout
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "dropout_masks.npz")
@@ -30,6 +30,7 @@ def mlp(dropout=0.5):
     )
 
 
+@pytest.mark.slow
 def test_monte_carlo_mean_is_the_mean_over_all_masks():
     module = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Dropout(0.5), nn.Linear(3, 2))
     module.double()
@@ -152,3 +153,13 @@ def test_unreachable_dropout_is_named():
     lstm = nn.Sequential(nn.LSTM(3, 4, num_layers=2, dropout=0.5))
     assert "'0'" in unreachable_dropout(lstm)[0]
     assert not unreachable_dropout(mlp())
+
+
+def test_encoders_nest_no_rows_for_a_while():
+    layer = nn.TransformerEncoderLayer(4, 2, 8, batch_first=True)
+    encoder = nn.TransformerEncoder(layer, 1)
+    with pytest.raises(KeyError), eval_mode(encoder):
+        assert not encoder.use_nested_tensor
+        raise KeyError
+    assert encoder.use_nested_tensor
+    assert encoder.training

@@ -70,6 +70,7 @@ def seed_for(train, *args, **params):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has_tasks", [False, True])
 def test_vaal(has_tasks):
     tasks = torch.linspace(-2, 2, 20), torch.linspace(2, -1, 40)

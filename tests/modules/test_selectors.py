@@ -61,6 +61,7 @@ def test_the_length_of_features_does_not_matter(parts):
     torch.testing.assert_close(head(3 * backbone(x)), head(backbone(x)))
 
 
+@pytest.mark.slow
 def test_minimax_features_learn_the_classes():
     chosen, rest, generator = shifted(0)
     selector = train_minimax_selector(
@@ -95,12 +96,14 @@ def sraal(seed, indicators):
     return score(DIGITS[rest]), CLASSES[rest] >= 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_sraal_finds_unseen_classes_where_all_rows_are_uncertain(seed):
     score, is_unseen = sraal(seed, 1.0)
     assert roc_auc_score(is_unseen, score) > 0.7
 
 
+@pytest.mark.slow
 def test_sraal_tells_nothing_where_all_states_are_equal():
     score, _ = sraal(0, 0.0)
     uncertain, _ = sraal(0, 1.0)
@@ -108,6 +111,7 @@ def test_sraal_tells_nothing_where_all_states_are_equal():
     assert score.std() < uncertain.std()
 
 
+@pytest.mark.slow
 def test_a_detector_stops_at_the_accuracy_that_is_asked_for():
     chosen, rest, _ = shifted(0)
     scores = [
@@ -141,6 +145,7 @@ def test_a_decoder_that_ignores_what_is_appended_is_that_of_plain_codes():
         torch.testing.assert_close(one, two)
 
 
+@pytest.mark.slow
 def test_task_information_that_tells_the_pools_apart_is_used():
     chosen, rest, generator = shifted(0)
     rest = rest[CLASSES[rest] < 5]  # no shift in the inputs

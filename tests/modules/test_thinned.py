@@ -97,6 +97,7 @@ def test_equals_whole_passes(name):
     torch.testing.assert_close(thinned(module, x, 9), plain(module, x, 9))
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from([*"dlrt"]), min_size=1, max_size=9), st.integers(1, 7))
 def test_any_chain_equals_whole_passes(kinds, n_rows):

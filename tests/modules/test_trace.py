@@ -63,6 +63,7 @@ def test_no_class_of_torch_changes_while_tracing():
     Trace(nn.Sequential(Looks(), nn.Linear(4, 4)), set())
 
 
+@pytest.mark.slow
 def test_threads_that_draw_and_a_bystander():
     x, expected, failures = torch.rand(5, 4), {}, []
     modules = [small() for _ in range(3)] + [ConvNet(1, 3, n_hidden=8)]
@@ -131,6 +132,7 @@ def interrupted(call, n):
     return False
 
 
+@pytest.mark.slow
 def test_interrupts_at_any_line_leave_all_as_it_was():
     module, x = small(), torch.rand(3, 4)
     module[0].eval()

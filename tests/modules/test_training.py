@@ -24,6 +24,7 @@ def test_rows_are_dealt_out_before_they_repeat():
         assert len({*first, *second}) == 8
 
 
+@pytest.mark.slow
 def test_every_row_has_the_same_chance():
     rows = np.array(rows_of(make(np.arange(10.0)[:, None]), 5000)).astype(int)
     counts = np.bincount(rows.ravel(), minlength=10)

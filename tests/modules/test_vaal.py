@@ -59,6 +59,7 @@ def test_unseen_classes_look_unlabeled(seed):
     assert auc_of_unseen_classes(np.flatnonzero(~UNSEEN), seed) > 0.7
 
 
+@pytest.mark.slow
 def test_unseen_classes_of_images_look_unlabeled():
     images, is_labeled = DIGITS.reshape(-1, 1, 8, 8), split(np.flatnonzero(~UNSEEN), 0)
     utilities = 1 - fit(images, is_labeled, n_iterations=50).proba(images[~is_labeled])
@@ -88,6 +89,7 @@ def test_scores_are_probabilities_in_double_precision(scorer):
     assert ((proba > 0) & (proba < 1)).all()
 
 
+@pytest.mark.slow
 def test_seeds():
     is_labeled = split(len(DIGITS), 0)
     first, again, other = (
@@ -98,6 +100,7 @@ def test_seeds():
     assert not torch.equal(first, other)
 
 
+@pytest.mark.slow
 def test_what_the_caller_owns_is_left_alone():
     X, is_labeled = DIGITS.copy(), split(len(DIGITS), 0)
     states = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()
@@ -108,6 +111,7 @@ def test_what_the_caller_owns_is_left_alone():
     np.testing.assert_array_equal(X, DIGITS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_labeled", [1, 2])
 @pytest.mark.parametrize("loss_scaling", ["elbo", "official"])
 def test_hardly_any_labels(n_labeled, loss_scaling):
@@ -121,6 +125,7 @@ def test_an_empty_pool_is_an_error():
         fit(DIGITS, np.zeros(len(DIGITS), bool))
 
 
+@pytest.mark.slow
 def test_the_default_dtype_does_not_matter():
     torch.set_default_dtype(torch.float64)
     try:
@@ -130,6 +135,7 @@ def test_the_default_dtype_does_not_matter():
         torch.set_default_dtype(torch.float32)
 
 
+@pytest.mark.slow
 def test_rows_mapped_from_a_file(tmp_path):
     X = np.memmap(tmp_path / "X", np.uint8, "w+", shape=(200, 1, 8, 8))
     X[:] = DIGITS[:200].reshape(X.shape)
@@ -147,6 +153,7 @@ def test_the_scorer_travels(scorer):
         assert torch.equal(other.proba(DIGITS[:9]), expected)
 
 
+@pytest.mark.slow
 def test_steps_are_those_of_the_plain_recipe():
     """One pass for both pools, no gradients for D: the same numbers, only sooner."""
     X, n_labeled, size = DIGITS[:60], 20, 16
@@ -188,6 +195,7 @@ def test_steps_are_those_of_the_plain_recipe():
     torch.testing.assert_close(quick, plain, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_pools_too_large_to_keep_are_scaled_as_they_are_read(monkeypatch):
     is_labeled = split(len(DIGITS), 0)
     kept = fit(DIGITS, is_labeled, n_iterations=2).proba(DIGITS)

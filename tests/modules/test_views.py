@@ -44,6 +44,7 @@ def test_whatever_a_change_draws_from_a_view_is_its_own(augment):
     np.testing.assert_array_equal(numpy_state, np.random.get_state()[1])
 
 
+@pytest.mark.slow
 def test_threads_do_not_disturb_views():
     views = [changed_rows(X, MaskNoise(0.5), seed) for seed in range(8)]
     with ThreadPoolExecutor(4) as pool:

@@ -31,6 +31,7 @@ def clf():
     return CASE.fitted()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("strategy", "attack"),
     [
@@ -74,6 +75,7 @@ def test_twins_need_a_fitted_net():
         DFAL().adversarial_twins(CASE.X, GaussianNB())
 
 
+@pytest.mark.slow
 def test_expected_gradient_lengths(clf):
     proba, embedding = map(
         torch.as_tensor, clf.predict_proba(CASE.X[LEFT], return_embeddings=True)

@@ -25,6 +25,7 @@ from support import make_net
 from torch import nn
 
 from skal_deep.classifier import (
+    BayesianLinearClassifier,
     CapabilityError,
     DeepClassifier,
     DeepEnsembleClassifier,
@@ -35,6 +36,7 @@ from skal_deep.classifier import (
     SWAGClassifier,
 )
 from skal_deep.embedding import Embedder
+from skal_deep.evaluation import SimulatedActiveLearner, compare_strategies
 from skal_deep.pool import (
     BALD,
     DFAL,
@@ -46,6 +48,7 @@ from skal_deep.pool import (
     CoreSet,
     MarginSampling,
     PredictiveEntropy,
+    TypiClust,
 )
 from skal_deep.rows._as_data import as_data
 from skal_deep.rows._data import check_alike
@@ -226,6 +229,7 @@ def test_layouts_of_an_array_are_one():
         np.testing.assert_array_equal(picks[0], other)
 
 
+@pytest.mark.slow
 def test_a_frame_of_numbers_is_an_array_with_names():
     frame = pd.DataFrame(A, columns=["a", "b", "c"])
     for make in (LogisticRegression, small_net):
@@ -234,6 +238,7 @@ def test_a_frame_of_numbers_is_an_array_with_names():
         np.testing.assert_array_equal(picks, others)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [
@@ -266,6 +271,7 @@ def test_every_classifier_learns_from_a_dict(make):
         clf.predict_proba(A)
 
 
+@pytest.mark.slow
 def test_words_of_a_named_layer():
     clf = DeepClassifier(net_of_tokens(), classes=[0, 1], random_state=0)
     named = EGL(weights="words", word_layer="words", random_state=0)
@@ -280,6 +286,7 @@ def test_words_of_a_named_layer():
         EGL(weights="words", word_layer="places").query(TOKENS, Y, clf)
 
 
+@pytest.mark.slow
 def test_padding_is_no_word():
     clf = DeepClassifier(net_of_tokens(), classes=[0, 1], random_state=0)
     clf.fit(TOKENS, LABELS)
@@ -399,6 +406,7 @@ def test_positions_among_texts_and_rows_of_tables():
         assert pick[0] in set(rows)
 
 
+@pytest.mark.slow
 def test_targets_are_of_the_kind_of_the_pool():
     model = table_model(RandomForestClassifier(5, random_state=0))
     targets = FRAME.iloc[5:12]
@@ -436,6 +444,7 @@ def as_floats(tensor):
     return tensor.float()
 
 
+@pytest.mark.slow
 def test_embedders_take_texts_and_names_of_files(tmp_path):
     embedder = Embedder(as_floats, preprocess=read_lengths, version="1")
     model = make_pipeline(embedder, StandardScaler(), LogisticRegression())
@@ -499,3 +508,46 @@ def test_polars_frames_are_asked_as_they_are():
     )
     np.testing.assert_array_equal(picks, ORDER[elsewhere])
     assert (Y[picks] == -1).all()
+
+
+@pytest.mark.parametrize("strategy", [CoreSet, TypiClust, MarginSampling])
+def test_nan_is_no_class(strategy):
+    """A strategy that only looks who has a label took NaN for one."""
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    y = np.full(30, -1.0)
+    y[:9] = [0, 1, np.nan] * 3
+    for clf in (None, LogisticRegression())[strategy is MarginSampling :]:
+        with pytest.raises(ValueError, match=r"NaN among its labels.*np\.nan, not -1"):
+            strategy().query(X, y, clf)
+    gaps = pd.Series(y[:9]).astype("Int64").reindex(range(30))
+    objects = np.array([None if v is pd.NA else v for v in gaps], dtype=object)
+    picks = [
+        strategy(random_state=0).query(X, labels, LogisticRegression()).tolist()
+        for labels in (gaps, objects, np.where(np.isnan(y), -1, y))
+    ]
+    assert picks[0] == picks[1] == picks[2]
+
+
+def test_classifiers_learn_no_class_named_nan():
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    y = np.where(np.arange(30) % 5 == 0, np.nan, X[:, 0] > 0)
+    for params in ({}, {"classes": [0, 1]}):
+        with pytest.raises(ValueError, match=r"NaN among its labels.*np\.nan, not -1"):
+            BayesianLinearClassifier(**params).fit(X, y)
+    clf = BayesianLinearClassifier(missing_label=np.nan).fit(X, y)
+    assert clf.classes_.tolist() == [0, 1]
+
+
+def test_studies_take_the_gaps_of_pandas_as_simulations_do():
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    y = pd.Series((X[:, 0] > 0).astype(int)).astype("Int64")
+    y[::9] = pd.NA
+    rules = {"n_initial": 6, "batch_size": 4, "n_cycles": 2, "random_state": 0}
+    learner = SimulatedActiveLearner(LogisticRegression(), **rules).fit(X, y)
+    played = compare_strategies(
+        [MarginSampling()], LogisticRegression(), X, y, n_repeats=2, progress=False,
+        **rules,
+    )  # fmt: skip
+    assert played.settings["n_labeled"] == 60 - 7
+    for rows in (*learner.query_indices_, *played.picked("MarginSampling")[0]):
+        assert (np.asarray(rows) % 9 != 0).all()

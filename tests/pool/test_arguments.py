@@ -121,6 +121,7 @@ def test_malformed_candidates_are_named(is_image, candidates, message):
         Case(CoreSet(), is_image).query(candidates=candidates)
 
 
+@pytest.mark.slow
 def test_candidates_of_another_type():
     picks = {
         dtype: CASE.query(candidates=np.arange(9, 30, dtype=dtype), batch_size=3)
@@ -169,6 +170,7 @@ def test_numbers_in_an_array_of_objects_are_numbers():
     np.testing.assert_array_equal(picks, CASE.query(batch_size=4))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_routed", [False, True], ids=["plain", "routed"])
 @pytest.mark.parametrize("last", [small_classifier(False), LogisticRegression()])
 def test_weights_reach_the_last_step_of_a_pipeline(is_routed, last):
@@ -238,6 +240,7 @@ class Lookup(MCDropoutClassifier):
         return super()._draw(X, n_samples, seed)
 
 
+@pytest.mark.slow
 def test_targets_are_not_cut_to_integers():
     counts = np.random.default_rng(0).integers(0, 9, size=(N, 2))
     clf = Lookup(small_classifier(False).net, n_samples=4, classes=[0, 1, 2])
@@ -262,6 +265,7 @@ def test_targets_that_are_none(targets, message):
         CASE.query(EPIG(X_target=targets))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(9, 9), (9, 9, 3), (16, 12, 1)], ids=str)
 def test_images_with_axes_of_another_order(shape):
     X = np.random.default_rng(0).normal(size=(N, *shape)).astype(np.float32)
@@ -282,6 +286,7 @@ def test_images_with_axes_of_another_order(shape):
     BALD().query(X, CASE.y, clf)
 
 
+@pytest.mark.slow
 def test_maps_of_features_are_no_images_with_channels_last():
     X = np.zeros((N, 24, 4, 4), dtype=np.float32)
     X += np.random.default_rng(0).normal(size=X.shape)

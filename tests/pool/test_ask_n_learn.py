@@ -19,6 +19,7 @@ def case():
     return Case(AskNLearn())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bias", [False, True])
 def test_utilities_are_norms_at_the_temperature(case, monkeypatch, bias):
     monkeypatch.setattr("skal_deep.pool._calibration.fit_temperature", lambda *_: 3.0)
@@ -38,6 +39,7 @@ def test_utilities_are_norms_at_the_temperature(case, monkeypatch, bias):
     )
 
 
+@pytest.mark.slow
 def test_single_labels_leave_badge(case):
     y = np.full(len(case.X), -1)
     for label in range(3):
@@ -74,6 +76,7 @@ class Hides(DeepQueryStrategy):
         return torch.arange(batch_size), torch.ones(len(pool))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piped", [False, True])
 @pytest.mark.parametrize("classes", [[0, 1, 2], ["a", "b", "c"]])
 def test_hidden_labels_are_not_known_to_who_predicts_them(case, piped, classes):

@@ -104,6 +104,7 @@ class OnePass(DeepQueryStrategy):
         return torch.arange(batch_size), torch.ones(len(pool))
 
 
+@pytest.mark.slow
 def test_answers_are_computed_once(case, monkeypatch):
     calls = []
     clf = case.fitted()
@@ -131,6 +132,7 @@ def test_large_rows_are_handed_over_in_chunks(case, monkeypatch):
     np.testing.assert_allclose(expected[1], chunked[1], rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_pools_mapped_from_a_file(case, tmp_path):
     mapped = np.memmap(tmp_path / "X", np.float32, "w+", shape=case.X.shape)
     mapped[:] = case.X

@@ -36,6 +36,7 @@ def query(strategy, batch_size=5, **change):
     )
 
 
+@pytest.mark.slow
 def test_k_means_is_scikit_learns():
     """Well separated clusters have one solution; weights move the centres."""
     centers = np.array([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]])
@@ -96,6 +97,7 @@ def test_inputs_stand_in_the_rounds_for_the_nearest_row(strategy):
     assert np.isfinite(utilities[0]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ROUNDS)
 def test_rounds_of_a_population_can_be_asked_for_in_parts(strategy):
     clf = RandomForestClassifier(3, random_state=0).fit(X[:20], Y[:20])  # many ties

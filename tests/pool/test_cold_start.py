@@ -55,11 +55,13 @@ def test_inputs_need_no_label(name):
         assert not any("has seen no label" in message for message in messages)
 
 
+@pytest.mark.slow
 def test_the_remedy_fits():
     assert any("Pass clf=None" in message for message in warned(Case(CoreSet())))
     assert any("TypiClust" in message for message in warned(Case(BALD())))
 
 
+@pytest.mark.slow
 def test_a_model_that_was_fitted_without_a_label_is_noticed():
     case = Case(Badge())
     clf = case.classifier()
@@ -71,12 +73,14 @@ def test_a_model_that_was_fitted_without_a_label_is_noticed():
         assert warned(case, clf=never, fit_clf=False)
 
 
+@pytest.mark.slow
 def test_a_model_that_was_trained_elsewhere_is_trusted():
     for strategy in (Badge(), TypiClust()):
         case = Case(strategy)
         assert not warned(case, clf=case.fitted(), fit_clf=False)
 
 
+@pytest.mark.slow
 def test_the_warning_points_at_the_query():
     case = Case(Badge())
     with pytest.warns(UserWarning, match="has seen no label") as caught:

@@ -130,6 +130,7 @@ def test_the_rule_needs_costs():
         MarginSampling(selection=PerCost()).query(X, Y, CLF)
 
 
+@pytest.mark.slow
 def test_studies_pass_costs_on():
     y = (X[:, 0] > 0).astype(int)
     cost = np.where(np.arange(60) % 2 == 0, 1.0, 50.0)
@@ -161,6 +162,7 @@ def test_studies_pass_costs_on():
     assert set(over.verdicts()) == {"dear", "cheap"}
 
 
+@pytest.mark.slow
 def test_curves_over_cost_need_costs():
     options = {"n_repeats": 2, "n_initial": 4, "batch_size": 2, "progress": False}
     y = (X[:, 0] > 0).astype(int)
@@ -219,6 +221,7 @@ def test_a_budget_ends_at_the_batch_size_too():
     np.testing.assert_array_equal(learner.learning_curve_["n_labels"], [4, 6, 8, 10])
 
 
+@pytest.mark.slow
 def test_studies_with_a_budget_are_over_cost(tmp_path):
     cost = np.where(np.arange(60) % 2 == 0, 1.0, 3.0)
     study = STUDY | {"cost": cost, "budget": 4.5}

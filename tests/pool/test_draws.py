@@ -51,6 +51,7 @@ def scores(strategy, case, clf):
     return utilities[0, LEFT]
 
 
+@pytest.mark.slow
 def test_epig_draws_its_targets_from_the_unlabelled_rows():
     case = Case(EPIG())
     clf = case.fitted()
@@ -67,6 +68,7 @@ def test_epig_draws_its_targets_from_the_unlabelled_rows():
     assert not np.allclose(scores(few, case, clf), scores(all_of_them, case, clf))
 
 
+@pytest.mark.slow
 def test_epig_weighs_targets_by_the_classes_they_should_have():
     case = Case(EPIG())
     clf = case.fitted()
@@ -77,6 +79,7 @@ def test_epig_weighs_targets_by_the_classes_they_should_have():
     np.testing.assert_allclose(scores(one_class, case, clf), expected, atol=0.02)
 
 
+@pytest.mark.slow
 def test_epig_refuses_targets_of_another_shape():
     case = Case(EPIG())
     with pytest.raises(ValueError, match=r"X_target holds rows of shape \(3,\)"):
@@ -123,6 +126,7 @@ class ManyClasses(ClassifierMixin, BaseEstimator):
         return self.predict_proba(X).argmax(1)
 
 
+@pytest.mark.slow
 def test_with_many_classes_the_best_rows_are_scored_exactly():
     rng = np.random.default_rng(1)
     X, targets = rng.normal(size=(60, 3)), rng.normal(size=(10, 3))

@@ -128,6 +128,7 @@ def test_a_budget_of_one_label_buys_it():
     assert len(query(X, y, clf, batch_size=3, cost=cost, budget=0.3)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clf", [None, LogisticRegression()], ids=["none", "logistic"])
 def test_a_switch_begins_without_a_label(clf):
     switch = SwitchStrategy(TypiClust(), MarginSampling(), random_state=0)

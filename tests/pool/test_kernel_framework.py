@@ -31,6 +31,7 @@ def by_row(case, clf):
     return features[case.y == -1], features[case.y != -1]
 
 
+@pytest.mark.slow
 def test_lcmd_measures_distances_of_loss_gradients(case):
     clf = case.fitted()
     found = utilities_of(case, LCMD(), clf=clf, fit_clf=False)
@@ -41,6 +42,7 @@ def test_lcmd_measures_distances_of_loss_gradients(case):
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_max_det_measures_variances_relative_to_labelled_rows(case):
     clf = case.fitted()
     found = utilities_of(case, MaxDet(noise=0.1), clf=clf, fit_clf=False)
@@ -67,6 +69,7 @@ def test_all_weights_count_where_they_are_asked_for(case, strategy):
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", ["last", "all"])
 def test_long_gradients_are_sketched_alike_for_all_rows(case, weights):
     clf = case.fitted()
@@ -86,6 +89,7 @@ def test_long_gradients_are_sketched_alike_for_all_rows(case, weights):
     assert np.corrcoef(exact, np.mean(sketched, axis=0))[0, 1] > 0.95
 
 
+@pytest.mark.slow
 def test_a_copy_of_a_labelled_row_is_at_distance_zero(case):
     known = case.y != -1
     X = np.concatenate([case.X[known]] * 2)

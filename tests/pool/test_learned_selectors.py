@@ -9,11 +9,13 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from strategies import maker
 
+from skal_deep.functional import uncertainty_indicator
 from skal_deep.pool import (
     CEAL,
     DAAL,
@@ -29,6 +31,8 @@ from skal_deep.pool import (
     LabelDispersion,
     LearningLoss,
     PredictiveEntropy,
+    _sraal,
+    _tavaal,
 )
 from skal_deep.testing._strategy_case import Case
 
@@ -119,6 +123,39 @@ def auc(strategy, clf, seed, is_shifted):
     return roc_auc_score(UNSEEN[left], utilities[0, left])
 
 
+class ToldError(Exception):
+    """Ends a query where its training would begin."""
+
+
+@pytest.mark.parametrize(
+    ("strategy", "module", "read"),
+    [
+        (TAVAAL(), _tavaal, lambda args, params: params["tasks"][1]),
+        (SRAAL(), _sraal, lambda args, params: args[3]),
+    ],
+    ids=["TAVAAL", "SRAAL"],
+)
+def test_what_a_training_is_told_of_uncertainty(strategy, module, read, monkeypatch):
+    """Turned around it would be learned as well, so that no score shows it."""
+
+    def tell(*args, **params):
+        raise ToldError(read(args, params))
+
+    [name] = [name for name in vars(module) if name.startswith("train_")]
+    monkeypatch.setattr(module, name, tell)
+    X, y = DIGITS[:60], np.where(np.arange(60) < 30, CLASSES[:60], -1)
+    clf = LogisticRegression(max_iter=500).fit(X[:30], y[:30])
+    with pytest.raises(ToldError) as told:
+        strategy.query(X, y, clf, fit_clf=False)
+    proba = torch.as_tensor(clf.predict_proba(X[30:]))
+    expected = 1 - proba.amax(1)
+    if type(strategy) is SRAAL:
+        expected = uncertainty_indicator(proba)
+    found = told.value.args[0].double().sort().values
+    expected = expected.double().sort().values
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
 def small_steps(cls, **params):
     return cls(n_iterations=80, train_batch_size=32, lr=1e-3, **params)
 
@@ -135,6 +172,7 @@ def test_unseen_classes_are_found_and_nothing_where_there_is_nothing(cls):
     assert np.mean(control) == pytest.approx(0.5, abs=0.1)
 
 
+@pytest.mark.slow
 def test_where_nothing_is_new_daal_is_the_entropy():
     """Unseen classes are harder ones here, so that entropy alone is above a half."""
     clf = LogisticRegression(max_iter=500)
@@ -147,6 +185,7 @@ def test_where_nothing_is_new_daal_is_the_entropy():
             assert both == pytest.approx(alone, abs=0.1)
 
 
+@pytest.mark.slow
 def test_what_is_new_and_uncertain_is_found():
     clf = LogisticRegression(max_iter=500)
     for cls in (MAL, TAVAAL):

@@ -43,6 +43,7 @@ def test_alfa_mix_prefers_rows_that_flip():
     assert utilities[0, 30:][~flips[30:]].max() <= -2
 
 
+@pytest.mark.slow
 def test_alfa_mix_without_labels_groups_all_rows():
     case = Case(AlfaMix())
     with pytest.warns(UserWarning, match="AlfaMix mixes in the means"):
@@ -50,6 +51,7 @@ def test_alfa_mix_without_labels_groups_all_rows():
     assert len(set(picks)) == 5
 
 
+@pytest.mark.slow
 def test_drop_query_prefers_rows_that_change():
     picks, utilities = query(DropQuery(n_masks=9, rate=0.5), batch_size=2)
     chosen = utilities[0] > -2
@@ -66,6 +68,7 @@ def test_equal_seeds_give_equal_picks(strategy):
     assert len(set(first)) == 20
 
 
+@pytest.mark.slow
 @BOTH
 def test_a_pipeline_ends_in_a_linear_classifier(strategy):
     """Embeddings are what the last step sees."""

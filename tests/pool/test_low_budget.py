@@ -95,6 +95,7 @@ def test_uncertainty_herding_weights_by_the_margin_at_a_temperature(monkeypatch)
     np.testing.assert_allclose(utilities[0, 20:], expected[0], rtol=1e-3, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_uncertainty_herding_does_not_trust_a_classifier_of_noise(monkeypatch):
     noise, seen = np.random.default_rng(0).integers(6, size=300), []
     y = np.where(np.arange(300) < 60, noise, -1)
@@ -110,6 +111,7 @@ def test_uncertainty_herding_does_not_trust_a_classifier_of_noise(monkeypatch):
     assert functional.margin(proba[None]).mean() < 0.65 < 0.9 < seen[0].mean()
 
 
+@pytest.mark.slow
 def test_uncertainty_herding_is_max_herding_without_labels():
     case = Case(UncertaintyHerding())
     y, clf = np.full(len(case.X), -1), case.fitted()
@@ -118,6 +120,7 @@ def test_uncertainty_herding_is_max_herding_without_labels():
     assert picks.tolist() == case.query(MaxHerding(random_state=0), **args).tolist()
 
 
+@pytest.mark.slow
 def test_all_rows_are_embedded_once(monkeypatch):
     case = Case(MaxHerding())
     clf, n_rows = case.fitted(), []
@@ -159,6 +162,7 @@ def test_typi_clust_has_utilities_when_little_is_left(seed, n_left):
     assert np.isfinite(utilities[0]).all()
 
 
+@pytest.mark.slow
 def test_prob_cover_says_when_it_knows_no_classes():
     with pytest.warns(UserWarning, match="ProbCover .* Pass n_classes, or the radius"):
         ProbCover(random_state=0).query(X, NOTHING)
@@ -168,6 +172,7 @@ def test_prob_cover_says_when_it_knows_no_classes():
     ProbCover(radius=0.3).query(X, NOTHING)
 
 
+@pytest.mark.slow
 def test_prob_cover_takes_as_many_clusters_as_the_classifier_has_classes():
     net = small_classifier(False, -1, range(6))
     y = np.where(np.isin(np.arange(300), [3, 4]), Y, -1)
@@ -181,6 +186,7 @@ def test_prob_cover_takes_as_many_clusters_as_the_classifier_has_classes():
     np.testing.assert_array_equal(picks[0][1], picks[1][1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["two clusters", "tight clusters"])
 def test_k_means_of_clusters_that_are_tight_and_far_apart(shape):
     generator = torch.Generator().manual_seed(0)

@@ -38,6 +38,7 @@ def unit(values):
     return (values - values.min()) / (values.max() - values.min())
 
 
+@pytest.mark.slow
 def test_scores_are_mixed_on_one_scale():
     first, second = unit(scores(BALD())), unit(scores(MarginSampling()))
     for weights, expected in (
@@ -89,6 +90,7 @@ def test_texts_go_from_gradients_of_words_to_entropy():
     np.testing.assert_allclose(asked(mixed), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_inputs_are_compared_with_the_unlabelled_rows():
     strategy = MixedScore([EPIG(n_targets=7), MarginSampling()], random_state=0)
     whole = scores(strategy)
@@ -121,6 +123,7 @@ def test_wrong_parameters_are_named(params, message):
         CASE.query(MixedScore(**({"scores": PAIR} | params)))
 
 
+@pytest.mark.slow
 def test_a_grid_search_reaches_the_weights():
     net = NeuralNetClassifier(MLP, max_epochs=1, train_split=None, verbose=0)
     learner = SimulatedActiveLearner(

@@ -87,6 +87,7 @@ def test_strategies_query_for_numbers(kind, strategy):
     assert (utilities[0, 15:] >= 0).all()
 
 
+@pytest.mark.slow
 def test_bald_is_the_gaussian_information():
     reg = fit_on_labeled(make(), X, Y, np.nan)
     epistemic, noise = reg.predict_variance(X)
@@ -97,6 +98,7 @@ def test_bald_is_the_gaussian_information():
     np.testing.assert_allclose(utilities[0, 15:], expected[15:], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_batch_bald_is_the_determinant():
     reg = fit_on_labeled(make(), X, Y, np.nan)
     picks, utilities = BatchBALD(
@@ -143,6 +145,7 @@ def test_each_target_counts_alike_in_the_spread_of_draws():
     np.testing.assert_allclose(two / np.nanmean(two), one / np.nanmean(one), rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("factor", "shift"), [(1e6, 1e8), (-1.0, 0.0)])
 def test_units_of_the_target_do_not_matter(factor, shift):
     for strategy in (BALD, BatchBALD, EPIG, BatchEPIG, MeanStd, Bait, LCMD):
@@ -174,6 +177,7 @@ def test_those_without_a_posterior_are_refused():
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [BayesianRidge, ARDRegression])
 def test_variances_of_scikit_learn_are_taken_apart(kind):
     reg = kind().fit(X[:15], Y[:15])
@@ -227,6 +231,7 @@ def test_the_contract_of_a_posterior(y):
     assert reg.score(X, y) > 0.9
 
 
+@pytest.mark.slow
 def test_the_covariance_is_that_of_draws():
     reg = make().fit(X, Y)
     draws = reg.sample_predictions(X[:5], 40_000, 0)
@@ -239,6 +244,7 @@ def test_the_covariance_is_that_of_draws():
     assert make().fit(X, TWO).joint_covariance(X[:5], X[:2]).shape == (2, 5, 2)
 
 
+@pytest.mark.slow
 def test_many_labels_leave_the_noise():
     rows = RNG.normal(size=(20_000, 3))
     y = rows @ [1.0, -2.0, 0.5] + 0.5 * RNG.normal(size=20_000)
@@ -249,6 +255,7 @@ def test_many_labels_leave_the_noise():
     np.testing.assert_allclose(reg.coef_, [1.0, -2.0, 0.5], atol=0.02)
 
 
+@pytest.mark.slow
 def test_noise_that_is_known_is_kept():
     reg = make(noise=0.7).fit(X, Y)
     assert reg.noise_variance_ == pytest.approx(0.7)
@@ -278,6 +285,7 @@ def test_weights_of_rows_are_copies():
     np.testing.assert_allclose(weighted.coef_, copied.coef_, rtol=0.15)
 
 
+@pytest.mark.slow
 def test_wrong_arguments():
     with pytest.raises(NotFittedError):
         make().predict(X)
@@ -293,6 +301,7 @@ def test_wrong_arguments():
         make(noise=-1.0).fit(X, Y)
 
 
+@pytest.mark.slow
 def test_strategies_of_scikit_activeml_take_it():
     reg = make(noise=0.1).fit(X, Y)
     assert len(GreedySamplingTarget().query(X, Y, reg)) == 1
@@ -305,6 +314,7 @@ def test_strategies_of_scikit_activeml_take_it():
     np.testing.assert_allclose(reg.predict_target_distribution(X).mean(), mean)
 
 
+@pytest.mark.slow
 def test_a_row_without_weight_is_none():
     weight = (np.arange(60) < 10) * 1.0
     wild = np.where(np.arange(60) == 12, 1e9, Y)
@@ -331,6 +341,7 @@ def test_targets_without_a_square_are_refused():
         make().fit(X, 1e200 * TARGET)
 
 
+@pytest.mark.slow
 def test_columns_are_known_by_their_names():
     table = pd.DataFrame(X, columns=list("abc"))
     reg = make().fit(table, Y)
@@ -372,6 +383,7 @@ KERNELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("normalize", [False, True])
 def test_a_gaussian_process_knows_its_function_from_its_noise(kernel, normalize):
@@ -499,6 +511,7 @@ def test_nan_marks_targets_whatever_marks_classes(strategy, kind):
     assert query.missing_label == -1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [np.asarray, pd.Series])
 def test_a_target_that_looks_like_a_mark_is_asked_about(kind):
     y = Y.copy()
@@ -508,6 +521,7 @@ def test_a_target_that_looks_like_a_mark_is_asked_about(kind):
     assert BALD(missing_label=np.nan).query(X, kind(y), reg=make())[0] >= 15
 
 
+@pytest.mark.slow
 def test_another_mark_is_kept():
     y = np.nan_to_num(Y, nan=-99)
     picks = BALD(missing_label=-99).query(X, y, reg=make(missing_label=-99))

@@ -106,6 +106,7 @@ def test_what_reads_classes_takes_no_regressor(name):
         strategy(name).query(X, Y, reg=net())
 
 
+@pytest.mark.slow
 def test_distances_are_those_of_the_nets_embeddings():
     reg = net().fit(X[:10], TARGET[:10, None].astype(np.float32))
     _, utilities = strategy("CoreSet").query(

@@ -21,6 +21,7 @@ def radius(clf, case, picks):
     return torch.cdist(embedding, embedding[[*known, *picks]]).amin(1).max()
 
 
+@pytest.mark.slow
 def test_the_radius_is_no_larger_than_the_greedy_one(case):
     clf = case.fitted()
     robust, greedy = (

@@ -47,6 +47,7 @@ def scores(strategy, clf, fit_clf=True):
     return utilities[:, Y == -1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("strategy", "changes"),
     [
@@ -190,6 +191,7 @@ def test_what_the_task_says_is_known_to_training_and_scores(monkeypatch, task):
     same(found, 1 - scorer.proba(X[Y == -1], said(X[Y == -1])))
 
 
+@pytest.mark.slow
 def test_large_predicted_losses_come_first():
     clf = LossPredictionClassifier(make_net(max_epochs=3), random_state=0).fit(X, Y)
     found = scores(LearningLoss(), clf, fit_clf=False)[0]

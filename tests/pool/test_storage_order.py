@@ -57,6 +57,7 @@ def test_five_of_five_permutations_agree(name):
             np.testing.assert_array_equal(picks, order[its])
 
 
+@pytest.mark.slow
 def test_equal_rows_with_other_labels_and_weights():
     copies = np.repeat(X[:6], 6, axis=0)
     y, weight = np.tile([0, 1, 2, 0, 1, -1], 6), np.tile([1, 2, 3, 4, 5, 6.0], 6)
@@ -91,6 +92,7 @@ def test_rows_that_are_hard_to_tell_apart(rows):
 REPEATED = np.array([[0.0], [1.0], [2.0], [2.0], [2.0]])
 
 
+@pytest.mark.slow
 def test_the_first_of_some_rows_is_a_fair_draw():
     """Three equal rows are three of five, and each of them is one of five."""
     first = [random_order(REPEATED, np.arange(5), seed)[0] for seed in range(4000)]
@@ -98,6 +100,7 @@ def test_the_first_of_some_rows_is_a_fair_draw():
     np.testing.assert_allclose(share, 0.2, atol=0.025)
 
 
+@pytest.mark.slow
 def test_all_orders_are_equally_likely():
     orders = [random_order(X[:4], np.arange(4), seed) for seed in range(4800)]
     counts = np.unique(orders, axis=0, return_counts=True)[1]

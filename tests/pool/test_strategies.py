@@ -77,6 +77,7 @@ def test_scores_of_the_draws(case, many_draws, strategy, score):
     assert utilities[0, left].std() > 0
 
 
+@pytest.mark.slow
 def test_number_of_draws_is_the_classifiers_own_by_default(case, monkeypatch):
     asked = []
     clf = case.fitted()
@@ -93,6 +94,7 @@ def test_number_of_draws_is_the_classifiers_own_by_default(case, monkeypatch):
     assert asked == [8, 5]
 
 
+@pytest.mark.slow
 def test_selection_rules_compose(case):
     _, utilities = case.query(
         BALD(selection=Power(coldness=2.0), random_state=0),
@@ -109,6 +111,7 @@ def test_selection_rules_compose(case):
         case.query(BALD(selection=Power(coldness=-1.0)))
 
 
+@pytest.mark.slow
 def test_core_set_measures_distances_of_embeddings(case):
     clf = case.fitted()
     _, utilities = case.query(CoreSet(), clf=clf, fit_clf=False, return_utilities=True)
@@ -118,6 +121,7 @@ def test_core_set_measures_distances_of_embeddings(case):
     np.testing.assert_allclose(utilities[0, left], expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_badge_uses_probabilities_and_embeddings(case):
     clf = case.fitted()
     _, utilities = case.query(

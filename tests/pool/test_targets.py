@@ -94,6 +94,7 @@ def test_wrapped_nets_learn(shape):
     assert quality(fitted(reg, X, TARGETS[:, 0]), X, TARGETS[:, 0]) > 0.99
 
 
+@pytest.mark.slow
 def test_the_net_at_the_end_of_a_pipeline_learns():
     pipeline = make_pipeline(StandardScaler(), net(shape=()))
     rows = X.astype(np.float64) * 1000
@@ -111,6 +112,7 @@ def test_another_number_of_targets_is_named(shape, targets, words):
         fitted(net(shape=shape), X, targets)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", [CoreSet, LCMD])
 @pytest.mark.parametrize("reg", [net(shape=(2,)), LinearRegression()])
 def test_queries_with_several_targets(strategy, reg):
@@ -129,6 +131,7 @@ def test_queries_with_several_targets(strategy, reg):
         strategy(missing_label=np.nan).query(X, TARGETS, reg=reg)
 
 
+@pytest.mark.slow
 def test_bare_classifiers_take_rows_in_double_precision():
     y = np.where(KNOWN, TARGETS[:, 0] > 1, -1)
     clf = net(shape=(2,), kind=NeuralNetClassifier, criterion=nn.CrossEntropyLoss)

@@ -2,6 +2,7 @@
 
 import random
 import threading
+from functools import cache
 
 import numpy as np
 import pytest
@@ -22,20 +23,24 @@ def dropout(random_state):
     )
 
 
-SHARED = dropout(0).fit(X, Y)
+@cache  # fitted by the first test, and not while tests are collected
+def shared():
+    return dropout(0).fit(X, Y)
+
+
 QUERIES = {
     "VAAL": lambda seed: VAAL(n_iterations=3, random_state=seed).query(X, Y),
     "BALD that fits": lambda seed: BALD(random_state=seed).query(
         X, Y, dropout(seed), batch_size=3
     ),
     "BALD of one classifier": lambda seed: BALD(random_state=seed).query(
-        X, Y, SHARED, fit_clf=False, batch_size=3
+        X, Y, shared(), fit_clf=False, batch_size=3
     ),
     "Badge of one classifier": lambda seed: Badge(random_state=seed).query(
-        X, Y, SHARED, fit_clf=False, batch_size=3
+        X, Y, shared(), fit_clf=False, batch_size=3
     ),
-    "draws of one classifier": lambda seed: SHARED.sample_proba(X, 4, seed),
-    "embeddings of one classifier": lambda seed: SHARED.embed(X[seed:]),
+    "draws of one classifier": lambda seed: shared().sample_proba(X, 4, seed),
+    "embeddings of one classifier": lambda seed: shared().embed(X[seed:]),
     "a fit": lambda seed: (
         DeepEnsembleClassifier(make_net(max_epochs=2), 2, random_state=seed)
         .fit(X, Y)
@@ -44,6 +49,7 @@ QUERIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUERIES)
 def test_threads_get_what_one_thread_gets(name):
     query, found = QUERIES[name], {}

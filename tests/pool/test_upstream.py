@@ -148,6 +148,7 @@ def test_plots(strategy):
     plt.close("all")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MAKERS)
 def test_decision_boundary(kind):
     clf = MAKERS[kind](make_net(), classes=[0, 1, 2], random_state=0).fit(X, Y)
@@ -196,6 +197,7 @@ def test_upstreams_strategies_take_our_classifiers(kind, name, params, argument)
         assert np.isnan(partly()[picks]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ours", "theirs"), [(BALD, upstream.GreedyBALD), (BatchBALD, upstream.BatchBALD)]
 )

@@ -140,6 +140,7 @@ def test_core_set_tells_its_radius_and_how_good_it_is(labeled):
     assert "at most times the best: 2" in str(same)
 
 
+@pytest.mark.slow
 def test_the_least_possible_radius_is_one():
     """Against the best batch of two of all."""
     few = X[:30]
@@ -194,6 +195,7 @@ def test_badge_draws_what_is_long_and_far():
     assert told["mean squared distance to the picks"] < told["mean squared length"]
 
 
+@pytest.mark.slow
 def test_badge_among_copies_of_certain_rows():
     copies = np.repeat(X[:4], 10, axis=0)
     picks = query_shards(Badge(random_state=0), cut(3, copies), 12, clf=CLF)
@@ -202,12 +204,14 @@ def test_badge_among_copies_of_certain_rows():
     assert len(set((picks.rows[:4] // 10).tolist())) == 4
 
 
+@pytest.mark.slow
 def test_all_rows_may_be_picked():
     for strategy, clf in ((CoreSet(), None), (MaxHerding(), None), (Badge(), CLF)):
         picks = query_shards(strategy, cut(3, X[:9]), 7, clf=clf, labeled=[1, 3])
         assert sorted(picks.rows.tolist()) == [0, 2, 4, 5, 6, 7, 8]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labeled", [[], [3]])
 @pytest.mark.parametrize("batch_size", [1, 2])
 def test_one_row_is_a_batch_too(labeled, batch_size):

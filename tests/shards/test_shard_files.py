@@ -86,6 +86,7 @@ def test_no_rows_are_rows_too(shards):
         read_rows(["missing.npy"], [0])
 
 
+@pytest.mark.slow
 def test_no_more_than_a_part_is_read(shards, monkeypatch):
     sizes = []
     read = type(Shards(shards).parts(1)[0]).read

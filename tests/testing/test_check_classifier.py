@@ -337,6 +337,7 @@ def test_arguments_are_checked():
         check_classifier(clf, np.zeros((4, 2)))
 
 
+@pytest.mark.slow
 def test_a_failure_raises_and_says_which():
     with pytest.raises(AssertionError, match=r"RawLogits: .*\n.*check_probabilities"):
         check_classifier(

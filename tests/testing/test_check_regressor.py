@@ -125,6 +125,7 @@ def broken(report):
     return {name.removeprefix("check_") for name in report.failures}
 
 
+@pytest.mark.slow
 def test_those_of_scikit_learn_keep_most():
     reg = RandomForestRegressor(10, min_samples_leaf=2)
     kept = check_regressor(reg, skip=("fresh_process",), raise_on_failure=False)
@@ -186,6 +187,7 @@ MUTANTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MUTANTS)
 def test_who_breaks_a_promise_is_found(kind):
     methods, check = MUTANTS[kind]
@@ -195,6 +197,7 @@ def test_who_breaks_a_promise_is_found(kind):
     assert check in broken(report)
 
 
+@pytest.mark.slow
 def test_arguments():
     X, _ = small_targets()
     with pytest.raises(ValueError, match="Give the targets"):

@@ -42,6 +42,7 @@ def test_our_posteriors_are_sound(kind, module):
     assert report.disagreement > 0
 
 
+@pytest.mark.slow
 def test_other_posteriors_are_sound():
     forest = RandomForestClassifier(5, random_state=0).fit(X, Y)
     report = check_posterior(forest, X)
@@ -60,6 +61,7 @@ def test_other_posteriors_are_sound():
         )
 
 
+@pytest.mark.slow
 def test_a_skorch_wrapper_in_train_mode_is_sampled_soundly():
     clf = SkorchClassifier(
         MLP,
@@ -221,6 +223,7 @@ def test_planted_faults(clf, check):
     assert f"  {check}: " in str(report)
 
 
+@pytest.mark.slow
 def test_statistics_that_move_are_named():
     report = check_posterior(MovedStatistics().fit(X, Y), X)
     assert "running_mean" in report.failures["nothing moves"]
@@ -236,6 +239,7 @@ def test_dropout_that_is_switched_off_after_the_fit():
     assert "dropout off" in report.failures["draws differ"]
 
 
+@pytest.mark.slow
 def test_members_that_are_copies():
     clf = fitted("ensemble")
     clf.nets_[2] = copy.deepcopy(clf.nets_[0])
@@ -271,6 +275,7 @@ def test_trees_that_are_copies_are_one():
     assert "1 of 10 members are copies" in failures["draws differ"]
 
 
+@pytest.mark.slow
 def test_the_classifier_is_left_alone():
     clf = fitted("swag", make_net(Normed))
     before = clf.sample_proba(X)
@@ -278,6 +283,7 @@ def test_the_classifier_is_left_alone():
     np.testing.assert_array_equal(before, clf.sample_proba(X))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrap", [lambda clf: clf, lambda clf: SklearnClassifier(clf, classes=[0, 1, 2])]
 )
@@ -298,6 +304,7 @@ def test_steps_that_write_into_their_input_do_not_reach_the_callers(wrap):
     np.testing.assert_array_equal(rows, X)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["dropout", "forest"])
 def test_columns_in_another_order_are_refused(kind):
     pd = pytest.importorskip("pandas")

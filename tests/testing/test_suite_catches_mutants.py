@@ -355,6 +355,7 @@ def test_failures_raise():
         check_query_strategy(ReturnsList(), data=("vectors",), make_classifier=deep)
 
 
+@pytest.mark.slow
 def test_the_checks_leave_the_global_generators_alone():
     before = pickle.dumps(np.random.get_state()), torch.get_rng_state()
     check_query_strategy(Entropy(), data=("vectors",), make_classifier=deep)

@@ -145,6 +145,7 @@ def test_the_parts_of_the_uncertainty_add_up():
     assert epistemic.max() > 0.1
 
 
+@pytest.mark.slow
 def test_the_uncertainty_is_the_same_every_time_and_draws_from_nobody():
     clf = make_net_classifier()
     before = np.random.get_state()[1].copy()

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skal_deep.campaign.honest._honest import control_sample
-from skal_deep.campaign.honest._intervals import clopper_pearson
 from skal_deep.campaign.honest._plan import Situation, answers_on
 from skal_deep.campaign.honest._referees import arms_of, fit_on
 from skal_deep.campaign.store._state import State
 from skal_deep.evaluation import Table
+from skal_deep.evaluation.risk._intervals import clopper_pearson
 
 _N_FOLDS = 10
 _N_POINTS = 6

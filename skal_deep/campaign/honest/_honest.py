@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 from skal_deep.campaign.honest._intervals import (
     Interval,
     among_predicted,
-    clopper_pearson,
     mean_interval,
     upper_bound,
 )
 from skal_deep.campaign.store._rounds import CHOSEN, REFEREE
 from skal_deep.campaign.store._state import State
-from skal_deep.evaluation.risk._intervals import exact_interval
+from skal_deep.evaluation.risk._intervals import clopper_pearson, exact_interval
 
 METRICS = ("error", "recall", "precision", "mae")
 _FEW_OF_CLASS = 10
@@ -154,7 +153,9 @@ class Estimate:
         lines = []
         if self.value is not None:
             if self.low is None or self.high is None:
-                interval = "no interval below 20 labels"
+                is_few = self.n_control < _FEW_NUMBERS
+                why = f" below {_FEW_NUMBERS} labels" if is_few else ": all are equal"
+                interval = f"no interval{why}"
             else:
                 interval = f"{self._shown(self.low)} to {self._shown(self.high)}, "
                 interval += f"{100 * self.level:g} %"
@@ -279,7 +280,7 @@ def _absolute_error(
     if not m:
         return Estimate("mae", None, None, None, level, 0)
     errors = np.abs(predicted - sample.y)
-    if m < _FEW_NUMBERS:
+    if m < _FEW_NUMBERS or np.ptp(errors) == 0:  # equal errors tell of no spread
         return Estimate("mae", float(errors.mean()), None, None, level, m)
     low, high = mean_interval(errors, level)
     return Estimate("mae", float(errors.mean()), max(0.0, low), high, level, m)

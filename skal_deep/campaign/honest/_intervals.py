@@ -7,24 +7,6 @@ from scipy.stats import beta, t
 Interval = tuple[float, float]
 
 
-def clopper_pearson(k: int, m: int, level: float) -> Interval:
-    """Return the exact interval of a share, of which ``k`` in ``m`` were seen.
-
-    Parameters
-    ----------
-    k : int
-        How many have it.
-    m : int
-        Size of the sample; of 0 nothing is known.
-    level : float
-        Probability that the interval covers, at least.
-    """
-    alpha = (1 - level) / 2
-    low = 0.0 if k == 0 else float(beta.ppf(alpha, k, m - k + 1))
-    high = 1.0 if k == m else float(beta.ppf(1 - alpha, k + 1, m - k))
-    return low, high
-
-
 def upper_bound(k: int, m: int, level: float) -> float:
     """Return the exact one-sided upper bound of a share.
 

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skal_deep.campaign.honest._honest import ControlSample, agreement, control_sample
-from skal_deep.campaign.honest._intervals import clopper_pearson, mean_interval
+from skal_deep.campaign.honest._intervals import mean_interval
 from skal_deep.campaign.honest._referees import choice_verdict, is_used
 from skal_deep.campaign.store._rounds import CHOSEN, CONTROL, REFEREE, control_answers
 from skal_deep.campaign.store._state import State
 from skal_deep.evaluation.advice._stopping import stopping_advice
+from skal_deep.evaluation.planning._calibration import MIN_STAGES
+from skal_deep.evaluation.risk._intervals import clopper_pearson
 
 _LEVEL = 0.95
 _FEW_CONTROL = 30
@@ -155,7 +157,7 @@ def honest_curve(
         if state.settings.is_regression:
             errors = np.abs(known_MC[:, 0] - y)
             low, high = (None, None)
-            if len(y) >= _FEW_NUMBERS:
+            if len(y) >= _FEW_NUMBERS and np.ptp(errors) > 0:
                 low, high = mean_interval(errors, _LEVEL)
             entry |= {"wrong": None, "control": len(y), "error": float(errors.mean())}
         else:
@@ -230,14 +232,15 @@ def _advice(
     # One model for each number of labels; rounds that were closed early add none.
     by_labels = {row["labels"]: row for row in curve}
     rows = [by_labels[number] for number in sorted(by_labels) if number]
-    if len(rows) < 5:
-        return "unclear", f"{len(rows)} rounds with a model; from 5 on there is one"
+    if len(rows) < MIN_STAGES:
+        n_rounds = f"{len(rows)} round{'s' * (len(rows) != 1)} with a model"
+        return "unclear", f"{n_rounds}; from {MIN_STAGES} on there is a projection"
     proba = _probabilities(path, state, [row["round"] for row in rows])
     advice = stopping_advice(
         [row["labels"] for row in rows],
         [1 - row["error"] for row in rows],
         proba,
-        n_more=state.n_left,
+        n_more=min(state.n_left, rows[-1]["labels"]),  # no curve is continued at will
     )
     said = "; ".join(f"{s.name}: {s.reason.rstrip('.')}" for s in advice.signals)
     return advice.word, said

@@ -91,6 +91,24 @@ def fit_on_labeled(
         Marks a row without a label.
     sample_weight : ndarray of shape (n_samples,), default=None
         Weights of the rows.
+
+    Returns
+    -------
+    object
+        A clone of ``clf``, fitted.
+
+    See Also
+    --------
+    as_model : What a strategy may ask of the fitted model.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skal_deep.classifier import fit_on_labeled
+    >>> X, y = np.array([[0.0], [1.0], [2.0]]), np.array([0, 1, -1])
+    >>> fit_on_labeled(LogisticRegression(), X, y).predict(X)
+    array([0, 1, 1])
     """
     last = last_step(clf)
     X = rows_for(clf, as_data(X))

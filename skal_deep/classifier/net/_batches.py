@@ -47,6 +47,13 @@ def as_input(net: NeuralNet, X: Any) -> Any:
     return _as_floats(net, X)
 
 
+def _for_torch(X: Any) -> Any:
+    """Return an array that torch takes: it has no reverse order, no locked memory."""
+    if isinstance(X, np.ndarray) and (not X.flags.writeable or min(X.strides) < 0):
+        return X.copy()
+    return X
+
+
 def _as_floats(net: NeuralNet, X: Any) -> Any:
     """Return numbers in the type that the module computes in."""
     dtypes = (p.dtype for p in net.module_.parameters() if p.is_floating_point())
@@ -108,7 +115,8 @@ def batches(net: NeuralNet, X: Any) -> Iterator[Any]:
             for part in slices(len(X), params["batch_size"]):
                 # A slice: of a list of rows scikit-learn looks at each. It gives the
                 # caller's memory, which a forward in place would change.
-                x, y = default_convert(dataset[part])
+                x, y = dataset[part]
+                x, y = default_convert((_for_torch(x), y))
                 yield [x.pin_memory() if is_on_card else x.clone(), y]
             return
         rows = BatchSampler(range(len(X)), params["batch_size"], drop_last=False)

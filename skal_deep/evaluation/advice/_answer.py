@@ -48,7 +48,7 @@ class Answer:
         The data, for pictures of what was labelled.
     found : tuple of Reason or None
         What was measured to explain the answer; ``None`` if that was not asked for,
-        empty where a strategy is better.
+        empty where a strategy is better, by a gain that matters and up to the end.
 
     See Also
     --------
@@ -161,7 +161,8 @@ class Answer:
         """Return why choosing may not have helped.
 
         Seven reasons in order, each with what was measured: the first that holds is the
-        one to name, and none may hold. An empty list if a strategy is better.
+        one to name, and none may hold. An empty list if a strategy is better, by a gain
+        that matters and up to the end.
         """
         if self.found is None:
             raise ValueError("Reasons are looked for by does_al_help(explain=True).")
@@ -177,7 +178,8 @@ class Answer:
                 f"Why it did not help: none of {n_told} reasons that can be told here "
                 "was found."
             )
-        return f"Why it did not help ({first.name}): {first.text}"
+        more = " more" if self.word == "better" else ""
+        return f"Why it did not help{more} ({first.name}): {first.text}"
 
     def _on_strategy(self) -> str:
         verdict = self.comparison.verdicts()[self.best]

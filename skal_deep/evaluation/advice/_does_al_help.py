@@ -5,6 +5,8 @@ from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
+from sklearn.pipeline import Pipeline
+
 from skal_deep.classifier import (
     Embeds,
     GivesCovariance,
@@ -28,6 +30,9 @@ from skal_deep.pool import (
     MeanStd,
     Power,
 )
+from skal_deep.rows._as_data import as_data
+from skal_deep.rows._data import is_finite
+from skal_deep.rows._numbers import numbers
 
 
 def does_al_help(
@@ -63,19 +68,21 @@ def does_al_help(
     strategies : dict of str to QueryStrategy, or sequence of these, default=None
         What to compare. ``None`` is margin sampling for uncertainty, and for diversity
         Badge with a model that has features, as nets and logistic regression have, or a
-        core-set with any other. For a regressor it is LCMD, and beside it BatchEPIG
-        where covariances are known, or the spread of its draws, by ``Power``, where it
-        has draws. With each further strategy, all of them need stronger evidence.
+        core-set with any other, if rows are numbers without gaps or a Pipeline makes
+        them so. For a regressor it is LCMD, and beside it BatchEPIG where covariances
+        are known, or the spread of its draws, by ``Power``, where it has draws. With
+        each further strategy, all of them need stronger evidence.
     param_grid : dict or list of dict, default=None
         A few settings of the classifier, as in ``GridSearchCV``. Each is trained once
         a repeat, on a whole budget of random labels.
     n_repeats : int, default=10
         Number of paired repeats, at least two.
     explain : bool, default=False
-        Whether to look for a reason where no strategy is better: one of seven that are
-        measured, or none of them, see :meth:`Answer.reasons`. It takes about six fits
-        of all labels a repeat. Whether the uncertainty of a regressor is reliable can
-        be told only if it knows a variance.
+        Whether to look for a reason where no strategy is better, or where the gain is
+        gone at the end of the budget: one of seven that are measured, or none of them,
+        see :meth:`Answer.reasons`. It takes about six fits of all labels a repeat.
+        Whether the uncertainty of a regressor is reliable can be told only if it knows
+        a variance.
     smallest_gain : float, default=0.02
         The gain in score that matters, for the reasons; of an error of numbers the
         share of it.
@@ -114,7 +121,7 @@ def does_al_help(
             "explain and param_grid, or the budget."
         )
     if strategies is None:
-        strategies = _sensible(estimator)
+        strategies = _sensible(estimator, X)
     comparison = compare_strategies(
         strategies, estimator, X, y, n_repeats=n_repeats, **options
     )
@@ -126,16 +133,17 @@ def does_al_help(
     answer = Answer(comparison, tuning, X, y)
     if not explain:
         return answer
-    if answer.word == "better":
-        return replace(answer, found=())
     given = {name: options.get(name) for name in ("X_test", "y_test")}
     data = GivenData(X, y, **given).for_model(estimator)
-    reasons = find_reasons(comparison, answer.best, estimator, data, smallest_gain)
+    is_better = answer.word == "better"
+    reasons = find_reasons(
+        comparison, answer.best, estimator, data, smallest_gain, is_better
+    )
     return replace(answer, found=tuple(reasons))
 
 
-def _sensible(estimator: Any) -> list[Any]:
-    """Return a strategy for uncertainty, and one for diversity."""
+def _sensible(estimator: Any, X: Any) -> list[Any]:
+    """Return a strategy for uncertainty, and one for diversity if it can measure."""
     model = as_model(estimator)
     if is_regressor(estimator):
         if isinstance(model, GivesCovariance):
@@ -145,5 +153,16 @@ def _sensible(estimator: Any) -> list[Any]:
         return [LCMD()]
     if not isinstance(model, PredictsProba):
         return [CoreSet()]
-    diverse = Badge() if isinstance(model, Embeds) else CoreSet()
-    return [MarginSampling(), diverse]
+    if isinstance(model, Embeds):
+        return [MarginSampling(), Badge()]
+    if not isinstance(estimator, Pipeline) and not _has_distances(X):
+        return [MarginSampling()]
+    return [MarginSampling(), CoreSet()]
+
+
+def _has_distances(X: Any) -> bool:
+    """Return whether rows are numbers without gaps."""
+    try:
+        return is_finite(numbers(as_data(X), who="CoreSet"))
+    except (TypeError, ValueError):
+        return False

@@ -26,6 +26,9 @@ _SIMPLE_IS_NEAR = 0.05
 _COPIES = 0.5
 _AUROC = 0.6
 _NOISE = 0.08
+_N_SATURATED = 3  # reasons that come before convergence
+_FAR_MORE = 2  # times the gain that matters
+_FEWEST_STAGES = 4  # of which thirds can be told, besides the start
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ def find_reasons(
     estimator: Any,
     data: GivenData,
     smallest_gain: float,
+    is_better: bool,
 ) -> list[Reason]:
     """Return seven reasons why a strategy may not have helped, in order.
 
@@ -86,6 +90,8 @@ def find_reasons(
     Numbers are not right or wrong. In the place of a share that is right stands the
     variance that is explained, of a nearest-centroid rule ridge regression, and a row
     is contradicted where the others' prediction is off by a standard deviation of y.
+
+    An empty list if the strategy is better: by a gain that matters, and up to the end.
 
     Parameters
     ----------
@@ -99,27 +105,40 @@ def find_reasons(
         The data of the comparison.
     smallest_gain : float
         The gain in score that matters.
+    is_better : bool
+        Whether the strategy is shown to be better than random sampling.
     """
     random, chosen = (comparison.curve(name) for name in (BASELINE, strategy))
+    is_number = is_regressor(estimator)
+    if is_number:
+        random, chosen = _shares(random), _shares(chosen)
+    gain_RT = chosen - random
+    gain_R = gain_RT.mean(axis=1)
+    is_large = not _at_most(gain_R.mean(), smallest_gain / 2)
+    if is_better and is_large and not _was_early(gain_RT, smallest_gain):
+        return []
     picks = comparison.picked(strategy), comparison.picked(BASELINE)
     measured = [
         measure(comparison, estimator, data, repeat, *rows)
         for repeat, rows in enumerate(zip(*picks, strict=True))
     ]
     labels = comparison.curve(BASELINE, "n_labels")[0]
-    if is_regressor(estimator):
+    saturated = _saturated
+    if is_number:
         saturated = _saturated_of_numbers
-        random, chosen = _shares(random), _shares(chosen)
         measured = [replace(m, ceiling=float(_shares(m.ceiling))) for m in measured]
-    else:
-        saturated = _saturated
     found = [
         *saturated(random, measured, labels, smallest_gain),
-        _converged(random, chosen, measured, labels, smallest_gain),
-        _copies(measured),
-        _unreliable(measured),
-        _noise(measured),
+        *(_copies(measured), _unreliable(measured), _noise(measured)),
     ]
+    # A gain that matters, beyond chance on these rows: there was something to gain, and
+    # picks brought it. Where some repeat has no score, that is open.
+    if not _at_most(gain_R.mean(), smallest_gain) and not _at_most(_low(gain_R), 0):
+        found = [replace(each, holds=each.holds and None) for each in found]
+    converged = _converged(random, chosen, measured, labels, smallest_gain)
+    found.insert(_N_SATURATED, converged)
+    if is_better and not any(reason.holds for reason in found):
+        return []
     return [reason if reason.holds else _without_finding(reason) for reason in found]
 
 
@@ -142,9 +161,11 @@ def _saturated(
     early_R, ceiling_R = random_RT[:, at], _column(measured, "ceiling")
     left_R = ceiling_R - early_R
     ceiling, early, n = ceiling_R.mean(), early_R.mean(), f"{labels[at]:.0f}"
-    left = left_R.mean() - 2 * left_R.std(ddof=1) / math.sqrt(len(left_R))
+    left, error = left_R.mean(), left_R.std(ddof=1) / math.sqrt(len(left_R))
     simple = _column(measured, "simple").mean()
-    is_saturated = _at_most(left, g)
+    is_saturated = _at_most(left - 2 * error, g)
+    if is_saturated and not _at_most(left, _FAR_MORE * g):
+        is_saturated = None  # so much is left that chance is no better a reason
     is_good = _at_most(_GOOD, ceiling)
     is_simple = _at_most(ceiling - simple, _SIMPLE_IS_NEAR)
     where = (
@@ -244,24 +265,40 @@ def _converged(
     g: float,
 ) -> Reason:
     gain_RT = chosen_RT - random_RT
-    n_stages = gain_RT.shape[1]
-    third = max(1, (n_stages - 1) // 3)
-    # The start is the same for both.
-    early_R, late_R = gain_RT[:, 1 : 1 + third].mean(1), gain_RT[:, -third:].mean(1)
-    low = early_R.mean() - _half_width(early_R)
+    if gain_RT.shape[1] < _FEWEST_STAGES:
+        return Reason("convergence", None, math.nan, g / 2, "")
+    early_R, late_R = _early_and_late(gain_RT)
+    third = _third(gain_RT)
     left = (_column(measured, "ceiling") - random_RT[:, -1]).mean()
-    holds = _all(
-        _not(_at_most(low, 0)), _at_most(late_R.mean(), g / 2), _at_most(left, g)
-    )
     return Reason(
         "convergence",
-        holds if n_stages > 3 else None,
+        _all(_was_early(gain_RT, g), _at_most(left, g)),
         float(late_R.mean()),
         g / 2,
         f"It helped at first (by {early_R.mean():.3f} up to {labels[third]:.0f} "
         f"labels) and by {late_R.mean():.3f} at the end: the budget goes on past the "
         "point where random labels catch up.",
     )
+
+
+def _was_early(gain_RT: NDArray[np.float64], g: float) -> bool | None:
+    """Return whether there was a gain in the first third, and none in the last."""
+    if gain_RT.shape[1] < _FEWEST_STAGES:
+        return None
+    early_R, late_R = _early_and_late(gain_RT)
+    return _all(_not(_at_most(_low(early_R), 0)), _at_most(late_R.mean(), g / 2))
+
+
+def _early_and_late(
+    gain_RT: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean gains of each repeat in the first and in the last third."""
+    third = _third(gain_RT)  # the start is the same for both
+    return gain_RT[:, 1 : 1 + third].mean(axis=1), gain_RT[:, -third:].mean(axis=1)
+
+
+def _third(gain_RT: NDArray[np.float64]) -> int:
+    return max(1, (gain_RT.shape[1] - 1) // 3)
 
 
 def _copies(measured: list[Measured]) -> Reason:
@@ -305,10 +342,11 @@ def _column(measured: list[Measured], name: str) -> NDArray[np.float64]:
     return np.array([getattr(each, name) for each in measured])
 
 
-def _half_width(values: NDArray[np.float64]) -> float:
+def _low(values: NDArray[np.float64]) -> float:
+    """Return the lower bound of a mean, at 95 %."""
     n = len(values)
-    spread = values.std(ddof=1) / math.sqrt(n)
-    return float(stats.t.ppf(0.975, n - 1) * spread)
+    error = values.std(ddof=1) / math.sqrt(n)
+    return float(values.mean() - stats.t.ppf(0.95, n - 1) * error)
 
 
 def _at_most(value: float, limit: float) -> bool | None:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skal_deep.evaluation.planning._calibration import MIN_STAGES
 from skal_deep.evaluation.planning._projection import Projection, project
 from skal_deep.evaluation.statistics._curves import check_labels
-from skal_deep.evaluation.statistics._numbers import real_number
+from skal_deep.evaluation.statistics._numbers import check_scores, real_number
 from skal_deep.evaluation.statistics._sizes import format_size
 
 _STABLE = 0.99  # kappa, as Bloodgood and Vijay-Shanker recommend
@@ -63,7 +64,7 @@ class StoppingAdvice:
     signals : list of Signal
         What each criterion says.
     projection : Projection or None
-        What more labels would bring, where there are scores.
+        What more labels would bring, where there are scores of six stages or more.
 
     See Also
     --------
@@ -175,14 +176,18 @@ def stopping_advice(
     smallest_gain = real_number(smallest_gain, "smallest_gain")
     n_labels = np.asarray(n_labels, float)
     labels = check_labels(n_labels, n_labels if scores is None else scores)
-    projection, signals = None, []
     if scores is not None:
+        check_scores(scores)
+    projection, signals = None, []
+    if scores is not None and len(labels) >= MIN_STAGES:
         n_more = int(labels[-1] - labels[0]) if n_more is None else n_more
         projection = project(
             labels, scores, n_more, smallest_gain=smallest_gain, highest=highest
         )
         is_share = bool(np.all((np.asarray(scores) >= 0) & (np.asarray(scores) <= 1)))
         signals.append(_by_projection(projection, smallest_gain, is_share))
+    elif scores is not None:
+        signals.append(_silent("projected gain", MIN_STAGES))
     if proba is not None:
         if len(np.asarray(proba)) != len(labels):
             raise ValueError(
@@ -212,7 +217,7 @@ def _by_projection(projection: Projection, smallest: float, is_share: bool) -> S
 def _by_stability(proba: ArrayLike) -> Signal:
     recent = agreements(proba)[-_WINDOW:]
     if len(recent) < _WINDOW:
-        return _silent("stable predictions")
+        return _silent("stable predictions", _WINDOW + 1)
     kappa = float(recent.mean())
     return Signal(
         "stable predictions",
@@ -224,7 +229,7 @@ def _by_stability(proba: ArrayLike) -> Signal:
 def _by_confidence(proba: ArrayLike) -> Signal:
     recent = confidences(proba)[-_WINDOW - 1 :]
     if len(recent) < _WINDOW + 1:
-        return _silent("confidence")
+        return _silent("confidence", _WINDOW + 1)
     steps = np.diff(recent)
     # Falls on end say stop; a single one says nothing.
     stop: Any = True if (steps < 0).all() else None
@@ -233,8 +238,8 @@ def _by_confidence(proba: ArrayLike) -> Signal:
     return Signal("confidence", stop, f"Over {_WINDOW} stages it went from {path}.")
 
 
-def _silent(name: str) -> Signal:
-    return Signal(name, None, f"It needs {_WINDOW + 1} stages.")
+def _silent(name: str, n_stages: int) -> Signal:
+    return Signal(name, None, f"It needs {n_stages} stages.")
 
 
 def agreements(proba: ArrayLike) -> NDArray[np.float64]:

@@ -178,7 +178,7 @@ class AcrossDataSets:
 
         Returns
         -------
-        ax : matplotlib.axes.Axes
+        matplotlib.axes.Axes
             The axes.
         """
         from skal_deep.evaluation.report._plot_ranks import plot_ranks

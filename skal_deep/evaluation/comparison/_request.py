@@ -205,7 +205,11 @@ def settings_of(learner: HasRules, data: GivenData, n_repeats: int) -> dict[str,
     settings = {
         "estimator": format_estimator(learner.estimator),
         "n_rows": len(data.y),
-        "n_labeled": len(known_rows(np.asarray(data.y), learner.missing_label)),
+        "n_labeled": len(
+            known_rows(
+                label_array(data.y, learner.missing_label), learner.missing_label
+            )
+        ),
         "n_repeats": n_repeats,
         **{name: params[name] for name in RULES},
         "scoring": tuple(named_scorers(learner.scoring)),

@@ -318,7 +318,7 @@ class Comparison:
 
         Returns
         -------
-        ax : matplotlib.axes.Axes
+        matplotlib.axes.Axes
             The axes.
         """
         from skal_deep.evaluation.report._plots import plot_curves

@@ -256,7 +256,7 @@ class ControlArm(BaseEstimator):
 
         Returns
         -------
-        self : object
+        object
             The same control arm.
         """
         self._check_begun()

@@ -15,6 +15,8 @@ _BETS = np.array([0.05, 0.1, 0.2, 0.35, 0.5, 0.7])
 # The boundary of the interval is tightest at this number of decided rows.
 _TIGHTEST_AT = 30
 _LARGEST_COUNT = 10**9  # of decided rows, where a search for a number of them ends
+_TINY = float(np.finfo(float).tiny)  # smaller floats lose digits
+_SERIES_ENDS = 40  # times the sum of its geometric bound: exp(-40) is below round-off
 
 
 def log_e_value(wins: float, losses: float) -> float:
@@ -57,8 +59,26 @@ def log_e_value(wins: float, losses: float) -> float:
     """
     _check_counts(wins, losses)
     a, b = wins + 1, losses + 1
-    log_e = (wins + losses + 1) * math.log(2) + betaln(a, b) + beta.logsf(0.5, a, b)
+    tail = beta.sf(0.5, a, b)
+    if tail < _TINY:
+        return _log_e_of_losses(wins, losses)
+    log_e = (wins + losses + 1) * math.log(2) + betaln(a, b) + math.log(tail)
     return float(log_e)
+
+
+def _log_e_of_losses(wins: float, losses: float) -> float:
+    r"""Return the same where the tail of the beta distribution is no float any more.
+
+    .. math:: E = \frac{1}{2 (L + 1)} \sum_k \prod_{i < k}
+        \frac{W + L + 2 + i}{2 (L + 2 + i)}
+
+    is its series at one half. There the losses prevail by so much that each term is
+    smaller than the one before by a share that does not vanish.
+    """
+    first = (wins + losses + 2) / (2 * (losses + 2))
+    i = np.arange(math.ceil(_SERIES_ENDS / (1 - first)))
+    terms = np.cumprod((wins + losses + 2 + i) / (2 * (losses + 2 + i)))
+    return math.log1p(float(terms.sum())) - math.log(2 * (losses + 1))
 
 
 def log_e_margin(outcomes: ArrayLike, margins: ArrayLike) -> float:

@@ -145,10 +145,10 @@ class LabelPlan:
         gains = [format_size(value, self.is_share, "+") for value in self._at_double()]
         if not self.is_open:
             low, high = gains[0].removesuffix(" points"), gains[1]
+            share = f"{100 * self.level:g}%"
             lines.append(
                 f"Twice as many labels ({2 * self.n_labels}) would bring {low} to "
-                f"{high} (held for {self.level:.0%} of {self.n_tasks} data sets of the "
-                "bank)."
+                f"{high} (held for {share} of {self.n_tasks} data sets of the bank)."
             )
         if self.will_not_pay:
             least = format_size(self.smallest_gain, self.is_share)
@@ -288,6 +288,7 @@ def plan_labels(
     wanted = target if gain is None else current + gain
     double = list(known.horizons).index(DOUBLE)
     threshold = known.largest_that_will_not_pay(smallest_gain / unit) * unit
+    is_small = forecast_J[double] <= threshold or left < smallest_gain
     return LabelPlan(
         int(labels[-1]),
         current,
@@ -297,7 +298,7 @@ def plan_labels(
         current + forecast_J,
         wanted,
         _needed(wanted, current, labels[-1], at, low_J, high_J),
-        will_not_pay=bool(not is_open and forecast_J[double] <= threshold),
+        will_not_pay=bool(not is_open and is_small),
         smallest_gain=smallest_gain,
         level=level,
         n_tasks=known.n_tasks,
@@ -356,7 +357,7 @@ def _why_open(
     if known.n_tasks < (n_needed := tasks_needed(level)):
         return (
             f"the bank has {known.n_tasks} data sets with stages enough, and a band of "
-            f"{level:.0%} needs {n_needed}"
+            f"{100 * level:g}% needs {n_needed}"
         )
     before = labels[:-1]
     fit = power_law(before, mean[None, :-1], labels, highest)[0]

@@ -67,7 +67,7 @@ def html_report(
     settings = comparison.settings
     parts = [
         paragraph(
-            f"{settings['n_repeats']} paired repeats: same split, same first "
+            f"{_repeats(settings['n_repeats'])}: same split, same first "
             f"{settings['n_initial']} labels, same initial weights for every strategy. "
             f"{settings['n_cycles']} queries of {settings['batch_size']} labels."
         )
@@ -87,6 +87,10 @@ def html_report(
     parts.extend(_files(comparison))
     parts.extend(_settings(comparison))
     return page(f"Active learning on {settings.get('data', 'your data')}", parts)
+
+
+def _repeats(n: int) -> str:
+    return f"{n} paired repeats" if n > 1 else "One repeat"
 
 
 def _verdicts(comparison: HasCurves) -> str:
@@ -117,7 +121,7 @@ def _answer(answer: HasAdvice) -> Iterator[str]:
         {column: name, "gain and 95 % interval": text}
         for name, text in answer.shown_effects()
     ]
-    yield table_html(Table(rows), "matrix")
+    yield table_html(Table(rows), "full")
     advice = "".join(f"<li>{escape(text)}</li>" for text in answer.advice())
     yield f"<h2>Advice</h2><ul>{advice}</ul>"
 
@@ -130,20 +134,24 @@ def _numbers(comparison: HasCurves) -> Iterator[str]:
         f"{name} {comparison.curve(name)[:, -1].mean():.3f}"
         for name in comparison.strategies
     )
-    yield _pair(
+    pictures = [
         picture(
             partial(plot_curves, comparison),
             "curves",
             f"Learning curves: {metric} over the number of labels. Final means: "
             f"{final}.",
-        ),
-        picture(
-            partial(plot_differences, comparison),
-            "differences",
-            f"Paired differences in {metric} to random sampling over the number of "
-            "labels, with 95 % bands; the table of results has their means.",
-        ),
-    )
+        )
+    ]
+    if len(comparison.strategies) > 1:
+        pictures.append(
+            picture(
+                partial(plot_differences, comparison),
+                "differences",
+                f"Paired differences in {metric} to random sampling over the number of "
+                "labels, with 95 % bands; the table of results has their means.",
+            )
+        )
+    yield _pair(*pictures)
     if others := [m for m in comparison.metrics[1:] if recalled(m) is None]:
         yield paragraph("The same by other metrics, with the same colours.")
         alts = [f"Learning curves: {other.replace('_', ' ')}." for other in others]
@@ -221,7 +229,8 @@ def _numbers(comparison: HasCurves) -> Iterator[str]:
     yield paragraph(
         "Labels that random sampling needs for the final score of the strategy, and "
         "labels that the strategy needs for that of random sampling, with 95 % "
-        "intervals (bootstrap over repeats). “More” is more than were spent."
+        "intervals (bootstrap over repeats; of fewer than six it is the range of the "
+        "draws, which holds less often). “More” is more than were spent."
     )
     yield "<h2>Who beats whom, to explore</h2>"
     yield matrix_html(
@@ -237,9 +246,9 @@ def _numbers(comparison: HasCurves) -> Iterator[str]:
     )
 
 
-def _pair(left: str, right: str) -> str:
-    """Return two pictures, side by side where the page is wide enough."""
-    return f'<div class="pair">{left}{right}</div>'
+def _pair(*pictures: str) -> str:
+    """Return one or two pictures, side by side where the page is wide enough."""
+    return f'<div class="pair">{"".join(pictures)}</div>'
 
 
 def _recalls(comparison: HasCurves) -> Table | None:

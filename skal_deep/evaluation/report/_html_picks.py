@@ -126,7 +126,9 @@ def _rows_sections(
     )
     images = _images(X, image_shape)
     if images is not None:
-        yield paragraph("Images picked in the first repeat, a row for each query.")
+        yield paragraph(
+            "Images picked in the first repeat, a row for each of up to six queries."
+        )
         stages = picks[names[0]][0]
         n_shown, n_columns = (
             len(shown_queries(len(stages) - 1)),

@@ -50,6 +50,31 @@ def exact_interval(
     return low / n_pool, high / n_pool
 
 
+def clopper_pearson(
+    n_mistakes: float, n_labels: float, level: float
+) -> tuple[float, float]:
+    """Return the exact interval of a share of a population, from a random sample.
+
+    It is that of :func:`exact_interval` for a pool without end.
+
+    Parameters
+    ----------
+    n_mistakes : float
+        How many of the sample are mistakes.
+    n_labels : float
+        Size of the sample; of 0 nothing is known. Neither need be a whole number.
+    level : float
+        Probability with which the interval covers the true share, at least.
+    """
+    tail, n_right = (1 - level) / 2, n_labels - n_mistakes
+    low, high = 0.0, 1.0
+    if n_mistakes > 0:
+        low = float(stats.beta.ppf(tail, n_mistakes, n_right + 1))
+    if n_right > 0:
+        high = float(stats.beta.isf(tail, n_mistakes + 1, n_right))
+    return low, high
+
+
 def gamma_interval(
     weight: NDArray[np.float64],
     is_mistake: NDArray[np.bool_],
@@ -79,7 +104,8 @@ def gamma_interval(
     Method Based on the Gamma Distribution. Statistics in Medicine, 1997.
     """
     tail = (1 - level) / 2
-    mean, variance = float(weight @ is_mistake), float(weight**2 @ is_mistake)
+    heavy, largest = weight[is_mistake], min(largest, 1.0)  # more makes it 1, too
+    mean, variance = float(heavy.sum()), float((heavy**2).sum())
     low = 0.0
     if mean > 0:
         degrees = 2 * mean**2 / variance

@@ -42,7 +42,8 @@ class RiskEstimate:
     n : int
         Number of labels.
     interval : str
-        How the interval was computed, see :func:`unbiased_risk`.
+        How the interval was computed, see :func:`unbiased_risk`; "folds" is that of
+        :func:`current_error`.
     n_mistakes : int
         Number of labels whose loss is above 0.
 

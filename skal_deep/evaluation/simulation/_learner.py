@@ -221,7 +221,7 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
 
         Returns
         -------
-        self : object
+        object
             The fitted learner.
         """
         data = GivenData(X, y, X_test, y_test, cost, budget).for_model(self.estimator)
@@ -268,7 +268,7 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
 
         Returns
         -------
-        y : ndarray of shape (n_samples,)
+        ndarray of shape (n_samples,)
             Classes.
         """
         check_is_fitted(self)
@@ -306,7 +306,7 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
 
         Returns
         -------
-        scores : ndarray of shape (n_stages,)
+        ndarray of shape (n_stages,)
             The learning curve, against ``learning_curve_["n_labels"]``.
         """
         check_is_fitted(self)
@@ -327,7 +327,7 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
 
         Returns
         -------
-        score : float
+        float
             The higher the better.
         """
         check_is_fitted(self)

@@ -33,8 +33,9 @@ class PairedDifference:
         :meth:`interval`.
     p_value : float
         Two-sided p-value of the paired t-test; NaN with a single pair. Where all
-        differences are equal, their spread tells nothing, and it is the p-value of the
-        sign-flip test, ``2 / 2**n``.
+        differences but zeros are of one size, their spread tells little: they are wins
+        and losses, and it is that of the sign test if that is larger, ``2 / 2**n`` if
+        all are equal.
     n : int
         Number of pairs.
     sd : float
@@ -116,6 +117,8 @@ class PairedDifference:
         else:
             border = float(stats.t.isf(level / 2, self.n - 1))
             half = border * self.sd * error_factor(self.n, self.overlap)
+            if self.p_value >= level:  # perhaps by the sign test alone
+                half = max(half, abs(self.mean))
         return self.mean - half, self.mean + half
 
 
@@ -189,13 +192,25 @@ def paired_difference(
         return PairedDifference(mean, np.nan, np.nan, np.nan, n, np.nan, overlap)
     is_equal = np.ptp(difference) <= round_off.max()
     sd = 0.0 if is_equal else float(difference.std(ddof=1))
-    if sd == 0:
-        p_value = 1.0 if mean == 0 else 2 / 2**n
-    else:
-        p_value = float(2 * stats.t.sf(abs(mean) / (sd * factor), n - 1))
+    p_value = _least_p_value(difference, float(round_off.max()))
+    if sd > 0:
+        by_t = float(2 * stats.t.sf(abs(mean) / (sd * factor), n - 1))
+        p_value = max(p_value, by_t)
     found = PairedDifference(mean, np.nan, np.nan, p_value, n, sd, overlap)
     low, high = found.interval()
     return replace(found, low=low, high=high)
+
+
+def _least_p_value(difference: NDArray[np.float64], round_off: float) -> float:
+    """Return the p-value of the sign test if differences are of one size, else 0."""
+    gains = difference[difference != 0]
+    if not len(gains):
+        return 1.0
+    if np.ptp(abs(gains)) > round_off:
+        return 0.0
+    n_more = max((gains > 0).sum(), (gains < 0).sum())
+    # Both tails; they meet in the middle.
+    return min(1.0, float(2 * stats.binom.sf(n_more - 1, len(gains), 0.5)))
 
 
 def split_overlap(test_rows: Sequence[ArrayLike], n_rows: int) -> float:

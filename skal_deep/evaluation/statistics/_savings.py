@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 from scipy.optimize import isotonic_regression
 
 from skal_deep.evaluation.statistics._curves import check_labels
@@ -26,7 +27,7 @@ class LabelsNeeded:
     needed : ndarray of shape (n_targets,)
         Number of labels; infinite (censored) where the curve never gets there.
     low, high : ndarray of shape (n_targets,)
-        Bounds of the intervals, either of which can be infinite.
+        Bounds of the intervals, either of which can be infinite; NaN with one repeat.
 
     See Also
     --------
@@ -120,7 +121,10 @@ def labels_needed(
     """Return how many labels one strategy needs for the mean scores of another.
 
     Repeats are drawn with replacement, the same for both strategies because they are
-    paired. The interval is between percentiles of these draws.
+    paired. The interval is between percentiles of these draws, so much further out than
+    2.5 and 97.5 as Student's interval is wider than one of the spread of a few numbers
+    [1]_. Of fewer than six repeats it is the range of the draws, which holds less often
+    than 95 %.
 
     Use it to say how many labels a strategy saves.
 
@@ -145,6 +149,11 @@ def labels_needed(
     labels_to_reach : The same for one curve, without an interval.
     plot_savings : Draws it for a comparison.
 
+    References
+    ----------
+    .. [1] T. Hesterberg. What Teachers Should Know About the Bootstrap: Resampling in
+       the Undergraduate Statistics Curriculum. The American Statistician, 2015.
+
     Examples
     --------
     >>> import numpy as np
@@ -162,6 +171,8 @@ def labels_needed(
         )
     n_repeats = len(scores)
     needed = labels_to_reach(n_labels, scores.mean(0), targets.mean(0))
+    if n_repeats < 2:
+        return LabelsNeeded(needed, *np.full((2, len(needed)), np.nan))
     labels = check_labels(n_labels, scores[0])
     draws = rng.integers(n_repeats, size=(_N_RESAMPLES, n_repeats))
     # Of few repeats there are few draws that differ in more than their order.
@@ -169,8 +180,9 @@ def labels_needed(
     drawn = np.array(
         [_to_reach(labels, scores[d].mean(0), targets[d].mean(0)) for d in draws]
     )[which]
+    # Means of draws spread by the variance over n, and not over n - 1.
+    wider = np.sqrt(n_repeats / (n_repeats - 1))
+    tail = float(stats.norm.cdf(wider * stats.t.ppf(LEVEL / 2, n_repeats - 1)))
     # No interpolation between draws: half-way to infinity is no number.
-    low, high = np.quantile(
-        drawn, (LEVEL / 2, 1 - LEVEL / 2), axis=0, method="inverted_cdf"
-    )
+    low, high = np.quantile(drawn, (tail, 1 - tail), axis=0, method="inverted_cdf")
     return LabelsNeeded(needed, low, high)

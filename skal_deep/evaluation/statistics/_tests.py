@@ -1,6 +1,7 @@
 """Tests: over data sets, of paired differences, and several at once."""
 
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +18,8 @@ _N_WEIGHTS = 20_000  # draws from the posterior of the signed-rank test
 _PRIOR = 0.5  # weight of the pseudo-observation at zero, as Benavoli et al. take it
 _MAX_EXACT = 14  # 2**13 patterns of signs, a fraction of a second
 _N_PATTERNS = 9999  # drawn, where there are too many to try them all
+# Up to so many strategies and data sets all orders of ranks are counted.
+_MAX_COUNTED = (3, 100)
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,9 @@ class Ranking:
     statistic : float
         Friedman's statistic, corrected for ties.
     p_value : float
-        Chance of so large a statistic if all strategies are alike (chi-squared).
+        Chance of so large a statistic if all strategies are alike: counted for two or
+        three strategies, of which chi-squared would claim too much; chi-squared for
+        more, of which it claims a little too seldom.
     critical_difference : float
         Nemenyi's: two mean ranks closer than this are not told apart at 5 %.
 
@@ -58,9 +63,12 @@ class Ranking:
     def groups(self) -> list[tuple[int, ...]]:
         """Return the largest sets of strategies that are not told apart.
 
-        Each is a tuple of positions, best first. A single strategy makes no set.
+        Each is a tuple of positions, best first. A single strategy makes no set. Where
+        the test of all finds no difference, they are one set.
         """
         order = np.argsort(self.mean_ranks, kind="stable")
+        if self.p_value >= LEVEL:
+            return [tuple(order.tolist())]
         ranks = self.mean_ranks[order]
         reach = np.searchsorted(ranks, ranks + self.critical_difference)
         found, last = [], 0
@@ -119,13 +127,39 @@ def friedman(scores: ArrayLike) -> Ranking:
     between = n * ((mean_ranks - (k + 1) / 2) ** 2).sum()
     within = ranks.var(axis=1, ddof=1).mean()  # k (k + 1) / 12 without ties
     statistic = float(between / within) if within else 0.0
+    if k <= _MAX_COUNTED[0] and n <= _MAX_COUNTED[1]:
+        p_value = _share_as_far(ranks)
+    else:
+        p_value = float(stats.chi2.sf(statistic, k - 1))
     border = float(stats.studentized_range.isf(LEVEL, k, np.inf)) / np.sqrt(2)
     return Ranking(
         mean_ranks,
         statistic,
-        float(stats.chi2.sf(statistic, k - 1)),
+        p_value,
         float(border * np.sqrt(k * (k + 1) / (6 * n))),
     )
+
+
+def _share_as_far(ranks_NK: NDArray[np.float64]) -> float:
+    """Return the share of all orders of each row's ranks that differ as much.
+
+    The sums of all columns but the last are counted row by row; ranks are doubled, so
+    that those of ties are whole numbers.
+    """
+    doubled_NK = np.rint(2 * ranks_NK).astype(int)
+    n, k = doubled_NK.shape
+    share = np.zeros((2 * k * n + 1,) * (k - 1))
+    share[(0,) * (k - 1)] = 1.0
+    for row in doubled_NK:
+        orders, before, share = list(permutations(row)), share, np.zeros_like(share)
+        for order in orders:
+            to = tuple(slice(rank, None) for rank in order[:-1])
+            of = tuple(slice(-rank) for rank in order[:-1])
+            share[to] += before[of] / len(orders)
+    sums = np.indices(share.shape)
+    sums = np.concatenate([sums, [doubled_NK.sum() - sums.sum(axis=0)]])
+    spread = (sums**2).sum(axis=0)
+    return min(1.0, float(share[spread >= (doubled_NK.sum(axis=0) ** 2).sum()].sum()))
 
 
 @dataclass(frozen=True)

@@ -182,7 +182,7 @@ def _labels(row: Mapping[str, Any], columns: tuple[str, str, str]) -> str:
         more if row[column] == float("inf") else f"{row[column]:.0f}"
         for column in columns
     )
-    return needed if needed == low == high else f"{needed} ({low} to {high})"
+    return needed if needed == low == high == more else f"{needed} ({low} to {high})"
 
 
 def format_params(settings: Mapping[str, Any]) -> str:

@@ -76,6 +76,7 @@ def test_picks_are_those_from_transformed_inputs(name, data):
     assert foreign == picks(strategy, seen, y, candidates=seen[20:])
 
 
+@pytest.mark.slow
 def test_the_space_decides(data):
     X, y = data
     differ = [
@@ -106,6 +107,7 @@ def test_wrappers_are_opened(wrapper, fit_clf, data):
     assert found == picks(CoreSet(), transformed(X, y), y)
 
 
+@pytest.mark.slow
 def test_several_pipelines_inside_are_no_one_space(data):
     X, y = data
     clf = CalibratedClassifierCV(pipeline(), cv=2, ensemble=True)

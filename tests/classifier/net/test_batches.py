@@ -29,6 +29,31 @@ def test_rows_fetched_together_are_those_fetched_one_by_one(size):
         assert torch.equal(rows, expected)
 
 
+def locked(rows):
+    rows = rows.copy()
+    rows.flags.writeable = False
+    return rows
+
+
+STORED = {
+    "in reverse": lambda: X[::-1].copy()[::-1],
+    "columns in reverse": lambda: X[:, ::-1].copy()[:, ::-1],
+    "every other": lambda: np.repeat(X, 2, axis=0)[::2],
+    "by columns": lambda: np.asfortranarray(X),
+    "locked": lambda: locked(X),
+    "one for all": lambda: np.broadcast_to(X[:1], X.shape),
+}
+
+
+@pytest.mark.parametrize("how", STORED)
+def test_rows_are_the_same_however_they_are_stored(how):
+    stored = STORED[how]()
+    expected = np.broadcast_to(X[:1], X.shape) if how == "one for all" else X
+    net = initialized(iterator_valid__batch_size=4)
+    rows = torch.cat([rows for rows, _ in batches(net, stored)])
+    np.testing.assert_array_equal(rows, expected)
+
+
 def test_an_array_is_asked_once_a_batch(monkeypatch):
     asked = []
     get = Dataset.__getitem__

@@ -146,6 +146,7 @@ def augmenting(batch):
     return x + 0.1 * torch.randn_like(x), y
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "params", [{"dataset": OnlyInTraining}, {"iterator_train__collate_fn": augmenting}]
 )

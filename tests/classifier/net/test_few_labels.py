@@ -58,6 +58,7 @@ def test_batch_normalisation_with_the_defaults_of_skorch(many):
     fit_on_labeled(net.set_params(**SIZES), X, y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("train_split", [None, ValidSplit(5), ValidSplit(0.5)])
 @pytest.mark.parametrize("batch_size", [1, 2, 5, 8, -1])
 def test_no_batch_of_one_ever_meets_batch_normalisation(many, train_split, batch_size):

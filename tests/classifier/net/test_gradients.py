@@ -98,6 +98,7 @@ def one_by_one(net, x):
     return torch.tensor(lengths).reshape(len(x), 1, -1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [1, 2**24])
 def test_lengths_are_those_of_one_row_at_a_time(budget, monkeypatch):
     monkeypatch.setattr(

@@ -72,6 +72,7 @@ def test_ctrl_c_in_a_later_fit_leaves_the_earlier_one(make, blobs, how):
         np.testing.assert_array_equal(clf.predict_proba(X), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", HOWS)
 @pytest.mark.parametrize("shared_epochs", [0, 2])
 @pytest.mark.parametrize("batched", [False, True])

@@ -80,6 +80,7 @@ def test_what_callbacks_see_is_what_they_see_without_weights(blobs, make):
             assert one == other
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [deep, heads])
 @pytest.mark.parametrize("on_train", [False, True])
 @pytest.mark.parametrize("use_caching", [False, True])
@@ -128,6 +129,7 @@ class Coupled(nn.Module):
         return F.cross_entropy(logits_NC, y_N) * logits_NC.std()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [deep, heads])
 def test_a_criterion_without_reduction(blobs, make):
     X, y = blobs

@@ -105,6 +105,7 @@ def test_in_double_precision_they_stay_the_same_for_longer(kind, partly, one_pas
     assert_equal_members(together, ensemble(net, False).fit(*partly), atol=1e-10)
 
 
+@pytest.mark.slow
 def test_images(one_pass):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(20, 1, 8, 8)).astype(np.float32)
@@ -150,6 +151,7 @@ def test_warm_start(partly, one_pass, blobs):
     assert_equal_members(together, apart, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_members_are_fitted_nets(kind, partly):
     """Each goes on just as one that skorch has trained: its optimiser's state too."""

@@ -63,6 +63,7 @@ def test_slopes_do_not_hang_on_draws_that_are_made_meanwhile(often, kind):
     assert all(torch.equal(slopes, expected) for slopes in found)
 
 
+@pytest.mark.slow
 def test_heads_are_found_from_several_threads(often):
     model = as_model(MAKERS["deep"](make_net(), random_state=0).fit(X, Y))
     expected, found = model.linear_head(X), []

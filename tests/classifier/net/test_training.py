@@ -50,6 +50,7 @@ def test_a_module_instance_is_trained_as_a_copy(make, partly):
     assert all(torch.equal(v, state[k]) for k, v in module.state_dict().items())
 
 
+@pytest.mark.slow
 def test_images(make):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(40, 1, 8, 8)).astype(np.float32)

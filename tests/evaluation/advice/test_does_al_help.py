@@ -1,18 +1,23 @@
 """The question, answered: verdicts, the effect of tuning, the advice."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from comparisons import made_comparison
 from sklearn.datasets import load_iris
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 from support import MAKERS, make_net
 
 from skal_deep.evaluation import Answer, Tuning, does_al_help, paired_difference
 from skal_deep.evaluation.advice._does_al_help import _sensible
+from skal_deep.evaluation.statistics._wording import describe_savings
 from skal_deep.pool import CoreSet
 
 X, y = load_iris(return_X_y=True)
@@ -43,13 +48,20 @@ def made(gains, tuned=None, n_repeats=8, seed=0):
 
 
 def test_strategies_suit_the_classifier():
-    def names(estimator):
-        return [type(strategy).__name__ for strategy in _sensible(estimator)]
+    def names(estimator, X=X):
+        return [type(strategy).__name__ for strategy in _sensible(estimator, X)]
 
     assert names(GaussianNB()) == ["MarginSampling", "CoreSet"]
     assert names(LogisticRegression()) == ["MarginSampling", "Badge"]
     assert names(MAKERS["dropout"](make_net())) == ["MarginSampling", "Badge"]
     assert names(RidgeClassifier()) == ["CoreSet"]
+    # a model that takes gaps and words has no distances of these
+    gaps, tree = np.where(X.mean() < X, np.nan, X), HistGradientBoostingClassifier()
+    assert names(tree, gaps) == ["MarginSampling"]
+    assert names(tree, [["a", 1], ["b", 2]]) == ["MarginSampling"]
+    assert names(tree) == ["MarginSampling", "CoreSet"]
+    filled = make_pipeline(SimpleImputer(), GaussianNB())
+    assert names(filled, gaps) == ["MarginSampling", "CoreSet"]
 
 
 @pytest.mark.slow
@@ -73,6 +85,15 @@ def test_verdict_is_that_of_the_best_strategy():
     assert "Let good choose" in answer.advice()[0]
 
 
+def test_labels_saved_have_an_interval_or_are_open():
+    """Repeats that agree to the last label, too."""
+    row = {"labels": 50, "needs itself": 30.0, "low": 30.0, "high": 30.0}
+    verdict = made({"good": 0.1}).comparison.verdicts()["good"]
+    assert "needs 30 (30 to 30) labels" in describe_savings(verdict, row)
+    open_row = dict.fromkeys(("needs itself", "low", "high"), math.inf) | {"labels": 50}
+    assert "needs more than 50 labels" in describe_savings(verdict, open_row)
+
+
 @pytest.mark.slow
 def test_harm_is_said():
     answer = made({"bad": -0.1, "worse": -0.2})
@@ -82,6 +103,7 @@ def test_harm_is_said():
     assert answer.advice()[0] == "Label rows at random."
 
 
+@pytest.mark.slow
 def test_nothing_found_comes_with_what_could_be_found():
     answer = made({"same": 0.001}, seed=1)
     verdict = answer.comparison.verdicts()["same"]
@@ -158,6 +180,7 @@ def test_the_answer_shows_itself(answer):
     assert len(repr(answer.comparison)) < 1500
 
 
+@pytest.mark.slow
 def test_there_is_no_bar_without_a_job(capsys):
     options = SMALL | {"progress": True}
     does_al_help(GaussianNB(), X, y, strategies=[CoreSet()], n_repeats=2, **options)
@@ -178,6 +201,7 @@ def test_tuning_is_judged_on_repeats_it_was_not_chosen_on(answer):
     assert tuning.difference.overlap == answer.comparison.overlap > 0
 
 
+@pytest.mark.slow
 def test_settings_that_do_nothing_gain_nothing():
     answer = does_al_help(
         GaussianNB(),

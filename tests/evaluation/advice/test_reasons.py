@@ -13,6 +13,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
 from skal_deep.evaluation import does_al_help
+from skal_deep.evaluation.advice import _reasons
 from skal_deep.evaluation.advice._answer import Answer
 from skal_deep.evaluation.advice._measured import (
     Measured,
@@ -29,6 +30,7 @@ from skal_deep.evaluation.advice._reasons import (
     _saturated,
     _saturated_of_numbers,
     _unreliable,
+    find_reasons,
 )
 from skal_deep.pool import LCMD, LeastConfidence, MarginSampling, MeanStd
 
@@ -76,11 +78,13 @@ def test_strong_model():
 
 
 @pytest.mark.slow
-def test_nothing_to_gain():
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(400, 2))
-    y = np.where(rng.random(400) < 0.35, rng.integers(2, size=400), (X[:, 0] > 0) * 1)
-    answer = does_al_help(GaussianNB(), X, y, n_cycles=6, **OPTIONS)
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_to_gain(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(900, 2))
+    y = np.where(rng.random(900) < 0.35, rng.integers(2, size=900), (X[:, 0] > 0) * 1)
+    options = OPTIONS | {"n_initial": 150, "batch_size": 20}
+    answer = does_al_help(GaussianNB(), X, y, n_cycles=4, **options)
     assert first_of(answer) == "nothing to gain"
 
 
@@ -152,6 +156,96 @@ def test_convergence_by_hand(early, late, is_found):
     assert reason.holds == is_found
     longer = [measured(ceiling=0.97)] * 4  # labels are still missing at the end
     assert not _converged(random, random + gain + luck, longer, labels, 0.02).holds
+
+
+def test_what_may_be_left_to_gain_is_no_saturation():
+    """Six points below all labels, give or take three: few repeats show no end."""
+    early = 0.91 + 0.07 * np.array([-1, 0, 1, -1, 0, 1])
+    random = np.column_stack([early - 0.2, early - 0.1, early - 0.05, early, early])
+    each = [measured(ceiling=0.97, simple=0.97)] * 6
+
+    def holds(g):
+        return [r.holds for r in _saturated(random, each, np.arange(5.0), g)]
+
+    assert holds(0.02) == [None, False, False]
+    assert holds(0.001) == [False, False, False]
+    assert holds(0.031) == [True, False, False]
+    assert _saturated(random, each, np.arange(5.0), 0.02)[0].value == pytest.approx(
+        0.06
+    )
+
+
+def test_a_gain_at_first_is_shown_by_the_lower_bound_of_95_percent():
+    """Of four repeats t is 2.35 there: two-sided it would be 3.18."""
+    random = np.repeat([[0.5, 0.6, 0.7, 0.8, 0.88, 0.89, 0.9]], 4, axis=0)
+    is_early = np.array([0, 1, 1, 0, 0, 0, 0])
+    spread = np.array([[-1.0], [1], [-1], [1]]) / math.sqrt(4 / 3)  # of variance 1
+    each = [measured(ceiling=0.91)] * 4
+    for t, is_found in ((2.3, False), (2.4, True)):
+        gain = 0.02 * (t / 2 + spread) * is_early
+        reason = _converged(random, random + gain, each, np.arange(7.0), 0.02)
+        assert reason.holds == is_found
+
+
+@pytest.fixture
+def explain(monkeypatch):
+    """Return what finds reasons in curves alone; all that is measured is one number."""
+
+    def find(gain_T, is_better, luck=1e-3, **values):
+        random = np.repeat([[0.5, 0.6, 0.7, 0.8, 0.88, 0.89, 0.9]], 4, axis=0)
+        luck = luck * np.array([[-1], [1], [-1], [1]])
+        curves = {"random": random, "mine": random + gain_T + luck}
+        comparison = SimpleNamespace(
+            curve=lambda name, column=None: (
+                curves[name] if column is None else np.arange(7.0)[None]
+            ),
+            picked=lambda name: [None] * 4,
+        )
+        found = measured(**({"ceiling": 0.91, "copies": 0.1, "auroc": 0.5} | values))
+        monkeypatch.setattr(_reasons, "measure", lambda *args: found)
+        return find_reasons(comparison, "mine", GaussianNB(), None, 0.02, is_better)
+
+    return find
+
+
+EARLY = np.array([0, 0.05, 0.06, 0.04, 0.0, 0.0, 0.0])
+TO_THE_END = np.array([0, 0.02, 0.03, 0.03, 0.03, 0.03, 0.03])
+
+
+def test_a_better_strategy_whose_gain_is_gone_at_the_end(explain):
+    found = explain(EARLY, is_better=True)
+    assert [reason.name for reason in found] == NAMES
+    assert next(reason.name for reason in found if reason.holds) == "convergence"
+    assert explain(TO_THE_END, is_better=True) == []
+    # More labels would still bring something: the end is not where random catches up.
+    assert explain(EARLY, is_better=True, ceiling=0.99) == []
+
+
+@pytest.mark.parametrize("n_cycles", [0, 2])
+def test_thirds_of_no_curve_cannot_be_told(n_cycles):
+    X, y = make_blobs(90, centers=3, cluster_std=4.0, random_state=0)
+    options = OPTIONS | {"n_repeats": 2}
+    answer = does_al_help(GaussianNB(), X, y, n_cycles=n_cycles, **options)
+    convergence = answer.reasons()[3]
+    assert (convergence.name, convergence.holds) == ("convergence", None)
+    assert math.isnan(convergence.value)
+
+
+def test_picks_that_brought_a_gain_are_not_at_fault(explain):
+    """Three points that too few repeats do not tell from chance are no failure."""
+    of_picks = explain(TO_THE_END, is_better=False)[4:]
+    assert [reason.holds for reason in of_picks] == [None, None, None]
+    assert {reason.text for reason in of_picks} == {"It cannot be told here."}
+    # Nor was there nothing to gain, though all labels seem to bring no more.
+    same = explain(TO_THE_END, is_better=False, ceiling=0.81)
+    assert [reason.holds for reason in same[:4]] == [False, False, None, False]
+    # Unless the repeats are so far apart that chance would have done as well.
+    of_picks = explain(TO_THE_END, is_better=False, luck=0.05)[4:]
+    assert [reason.holds for reason in of_picks] == [True, True, True]
+    of_picks = explain(0 * TO_THE_END, is_better=False)[4:]
+    assert [reason.holds for reason in of_picks] == [True, True, True]
+    none = explain(TO_THE_END, False, copies=1, auroc=0.9, picks_contradicted=0.1)
+    assert [reason.holds for reason in none[4:]] == [False, False, False]
 
 
 def test_rows_are_judged_by_models_that_have_not_seen_them():

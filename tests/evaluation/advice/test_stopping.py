@@ -167,6 +167,16 @@ class TestAdvice:
         assert {signal.stop for signal in advice.signals} == {None}
         assert advice.word == "unclear"
 
+    @pytest.mark.parametrize("n_stages", range(1, 6))
+    def test_early_scores_say_nothing(self, n_stages):
+        """After each of the first rounds, too: it is no error to ask."""
+        scores = np.linspace(0.5, 0.9, n_stages)
+        advice = stopping_advice(LABELS[:n_stages], scores)
+        assert (advice.word, advice.projection) == ("unclear", None)
+        assert "projected gain: cannot tell. It needs 6 stages." in str(advice)
+        with pytest.raises(ValueError, match="NaN"):
+            stopping_advice(LABELS[:n_stages], np.nan * scores)
+
     def test_bad_calls_are_refused(self):
         with pytest.raises(ValueError, match="give scores"):
             stopping_advice([1, 2])

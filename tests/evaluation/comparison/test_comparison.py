@@ -136,6 +136,7 @@ class TestStrategies:
         with pytest.raises(ValueError, match=message):
             compare([CoreSet()], **params)
 
+    @pytest.mark.slow
     def test_given_test_data_are_scored_on(self):
         result = compare([CoreSet()], X_test=X[:20], y_test=y[:20])
         times_20 = result.curve("CoreSet") * 20
@@ -144,6 +145,7 @@ class TestStrategies:
 
 
 class TestNumbers:
+    @pytest.mark.slow
     def test_curves_are_those_of_the_learner(self, comparison):
         assert len(comparison.curves) == 3 * 4 * 3
         row = comparison.curves[0]
@@ -191,12 +193,14 @@ class TestNumbers:
 
 
 class TestFigures:
+    @pytest.mark.slow
     def test_a_notebook_shows_the_figure(self, comparison):
         png = comparison.figure()._repr_png_()
         assert png.startswith(b"\x89PNG\r\n")
         width, height = struct.unpack(">II", png[16:24])
         assert (width, height) == (1200, 500)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("plot", [plot_curves, plot_differences])
     def test_axes_come_back_with_a_line_and_band_each(self, comparison, plot):
         ax = Figure().subplots()

@@ -153,6 +153,7 @@ def test_interrupts_are_no_failures():
         compare(strategies={"i": Interrupted()})
 
 
+@pytest.mark.slow
 def test_help_is_not_claimed_on_what_failed():
     Diverges.n_calls = 0
     with pytest.warns(RuntimeWarning, match="jobs failed"):

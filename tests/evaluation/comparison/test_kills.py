@@ -217,6 +217,7 @@ class TestSwallowed:
         assert not hasattr(learner, "classes_")
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_a_run_that_was_interrupted_at_once(tmp_path):
     class Interrupted(UncertaintySampling):
         def query(self, *args, **kwargs):

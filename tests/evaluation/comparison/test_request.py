@@ -109,6 +109,7 @@ def test_a_pool_with_a_choice_is_not():
     assert compare(n_initial=1000, n_cycles=0).curve("random", "n_labels")[0] == 112
 
 
+@pytest.mark.slow
 def test_only_known_labels_count_for_the_choice():
     unknown = y.copy()
     unknown[::2] = -1
@@ -131,6 +132,7 @@ def test_words_as_labels(dtype):
     )
 
 
+@pytest.mark.slow
 def test_labels_that_are_nan():
     unknown = np.where(np.arange(150) % 3, y, np.nan)
     assert "pass missing_label=np.nan" in refused(ValueError, y=unknown)

@@ -118,6 +118,7 @@ class TestRows:
 
 
 class TestResume:
+    @pytest.mark.slow
     def test_a_finished_run_fits_nothing(self, tmp_path):
         params = {"strategies": [UncertaintySampling()], "estimator": Watched()}
         first = compare(tmp_path, **params)
@@ -400,6 +401,7 @@ class TestReplay:
         )
         assert given.curve("core/set")[1, -1] == model.score(X, y)
 
+    @pytest.mark.slow
     def test_other_inputs_but_not_other_rows(self, whole):
         params = {"estimator": LogisticRegression(), "progress": False}
         assert replay(whole[1], X[:, :2], y, **params).curves

@@ -110,6 +110,7 @@ class TestDamage:
         with pytest.raises(ValueError, match=r"0\.jsonl, line 4"):
             compare(run_dir)
 
+    @pytest.mark.slow
     def test_a_cut_line_is_played_again(self, made, run_dir):
         file = run_dir / "margin/0.jsonl"
         for n_bytes in (1, 20, 100, len(file.read_bytes()) - 1):
@@ -549,6 +550,7 @@ class TestCode:
         with pytest.raises(ValueError, match="made otherwise"):
             self.go(tmp_path / "run", nets, same_code=True, n_initial=9)
 
+    @pytest.mark.slow
     def test_words_about_code_and_counters_are_no_change(self, tmp_path, write):
         first = self.go(tmp_path / "run", nets := write())
         assert nets.CALLS

@@ -46,8 +46,29 @@ def test_mean_is_one_for_fair_coins(n):
 
 
 def test_large_counts():
-    assert log_e_value(1e6, 2e6) < -1e5
     assert 1e5 < log_e_value(2e6, 1e6) < math.inf
+    for n in (10, 1_000, 1_100, 10**6):
+        assert log_e_value(n, 0) == pytest.approx(
+            math.log(2) * (n + 1) - math.log(n + 1) + math.log1p(-(0.5 ** (n + 1)))
+        )
+
+
+@pytest.mark.parametrize("losses", [1, 500, 1_100, 20_000, 10**9])
+def test_losses_alone_leave_one_over_their_number(losses):
+    """The integral of (2 - 2 p) ** L: shares close to one half are never ruled out."""
+    assert log_e_value(0, losses) == pytest.approx(-math.log(losses + 1), abs=1e-6)
+
+
+@pytest.mark.parametrize("counts", [(3, 5_000), (700, 2_600), (10**6, 2 * 10**6)])
+def test_many_losses_against_the_integral(counts):
+    wins, losses = counts
+    width = 60 / (losses - wins)  # beyond, nothing is left
+
+    def ratio(p):
+        return math.exp(wins * math.log(2 * p) + losses * math.log(2 * (1 - p)))
+
+    area, _ = quad(ratio, 0.5, 0.5 + width, epsabs=0, epsrel=1e-10)
+    assert log_e_value(wins, losses) == pytest.approx(math.log(2 * area), abs=1e-8)
 
 
 @pytest.mark.slow

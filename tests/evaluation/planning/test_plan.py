@@ -388,6 +388,19 @@ def test_equal_scores_of_no_known_unit_are_open(value):
     assert not plan_labels(LABELS[:SEEN], np.full(SEEN, 0.5)).is_open
 
 
+@pytest.mark.parametrize("last", [1.0, 0.995])
+def test_where_less_is_left_than_matters_doubling_will_not_pay(last):
+    for scores in (np.full(SEEN, last), last - np.array([0.3, *np.zeros(SEEN - 1)])):
+        plan = plan_labels(LABELS[:SEEN], scores, smallest_gain=0.01)
+        assert plan.word == "doubling will not pay"
+        assert (plan.high <= 1).all()
+
+
+def test_a_level_is_told_as_it_is():
+    said = repr(plan_labels(LABELS[:SEEN], law(LABELS[:SEEN]), level=0.999))
+    assert "a band of 99.9% needs 1999" in said
+
+
 def test_a_bank_of_several_units():
     """What unit a task is measured in does not matter, nor to those beside it."""
     plain, mixed, losses = make_bank(40), make_bank(40), Bank()

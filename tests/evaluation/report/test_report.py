@@ -141,6 +141,7 @@ def test_memory_is_that_of_the_hungriest_round(comparison, tmp_path):
     assert "nan" not in page_of(replace(comparison, curves=untold), tmp_path).text
 
 
+@pytest.mark.slow
 def test_what_is_said_first(comparison, tmp_path):
     text = page_of(comparison, tmp_path).text
     said = "good <b>: better than random sampling. bad: worse than random sampling"
@@ -154,6 +155,7 @@ def test_what_is_said_first(comparison, tmp_path):
     assert "Random sampling alone" in alone
 
 
+@pytest.mark.slow
 def test_every_picture_and_table_is_named(comparison, tmp_path):
     page_of(comparison, tmp_path, X, y)
     text = (tmp_path / "report.html").read_text("utf-8")
@@ -163,6 +165,7 @@ def test_every_picture_and_table_is_named(comparison, tmp_path):
     assert text.count("<tr>") == text.count('scope="row"') + text.count("<thead>")
 
 
+@pytest.mark.slow
 def test_the_numbers_are_in_the_page(comparison, tmp_path):
     page_of(comparison, tmp_path, X, y)
     text = (tmp_path / "report.html").read_text("utf-8")
@@ -176,6 +179,7 @@ def test_the_numbers_are_in_the_page(comparison, tmp_path):
     assert json.loads(files["settings.json"])["n_repeats"] == 6
 
 
+@pytest.mark.slow
 def test_rounds_and_classes_are_counted(comparison, tmp_path):
     rows = rounds_table(comparison).rows
     assert [row["labels"] for row in rows] == ["10", "20", "30", "40"]
@@ -192,6 +196,7 @@ def test_images_are_shown_unasked(comparison, tmp_path, shape):
     assert "Images picked" in page_of(comparison, tmp_path, images, y).text
 
 
+@pytest.mark.slow
 def test_texts_have_classes_and_no_map(comparison, tmp_path):
     texts = np.array([f"text {i}" for i in range(len(X))])
     text = page_of(comparison, tmp_path, texts, y).text
@@ -199,6 +204,7 @@ def test_texts_have_classes_and_no_map(comparison, tmp_path):
     assert "near-duplicates" not in text
 
 
+@pytest.mark.slow
 def test_equal_comparisons_give_equal_pages(comparison, tmp_path):
     for name in ("a", "b"):
         comparison.to_html(tmp_path / name, X, y)
@@ -220,14 +226,19 @@ def test_answer_is_told_first(comparison, tmp_path):
     assert "Images picked" in page.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gains", [{}, {"one": 0.1}], ids=["alone", "one strategy"])
 @pytest.mark.parametrize("params", [{"n_repeats": 1}, {"n_stages": 1}], ids=str)
 def test_small_comparisons_have_a_page_too(gains, params, tmp_path):
     page = page_of(made_comparison(gains, **params), tmp_path, X, y)
     assert "Learning curves" in page.text
+    assert ("One repeat: same split" in page.text) == (params == {"n_repeats": 1})
+    source = (tmp_path / "report.html").read_text("utf-8")
+    assert ("Paired differences in" in source) == bool(gains)
 
 
 class TestPlots:
+    @pytest.mark.slow
     def test_savings(self, comparison):
         ax = Figure().subplots()
         assert plot_savings(comparison, ax) is ax

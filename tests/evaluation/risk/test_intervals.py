@@ -1,6 +1,7 @@
 """Intervals of rare mistakes: tabled values, exact laws, coverage."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -73,6 +74,15 @@ def test_gamma_interval():
     assert found == pytest.approx((0.0034502, 0.2325086), abs=1e-7)
 
 
+def test_a_draw_that_was_next_to_impossible_leaves_all_open():
+    """Weights whose squares no float holds."""
+    for floor in (None, [1e-300, 1e-300]):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of the unknown floor
+            found = unbiased_risk([0, 0], [1e-300, 0.5], 100, floor=floor)
+        assert (found.low, found.high, found.interval) == (0, 1, "gamma")
+
+
 def test_no_mistake_is_no_proof_of_none():
     tilted = np.full(40, 2e-3)
     highs = []
@@ -131,6 +141,7 @@ def test_intervals_cover(kind, is_uniform):
     assert student.high > 0
 
 
+@pytest.mark.slow
 def test_the_anytime_interval_covers_at_every_look():
     rng = np.random.default_rng(1)
     loss = rng.beta(0.3, 2, size=400)
@@ -288,6 +299,7 @@ def test_student_stays_above_zero_where_losses_do():
     assert unbiased_risk(-loss, uniform(30, 500), 500, interval="t").low < 0
 
 
+@pytest.mark.slow
 def test_a_coarser_grid_makes_no_anytime_interval_shorter(monkeypatch):
     estimates = np.random.default_rng(0).beta(0.3, 2, size=9), np.zeros(9), np.ones(9)
     cases = [(alone, np.full(9, 1.5), 0.9) for alone in estimates]

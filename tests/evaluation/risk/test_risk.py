@@ -78,6 +78,7 @@ def test_uniform_draws_are_a_plain_mean(n_labels, n_more):
     )
 
 
+@pytest.mark.slow
 def test_the_error_bar_is_the_spread_of_the_estimate():
     rng = np.random.default_rng(0)
     losses = rng.gamma(1, size=200)
@@ -194,6 +195,7 @@ def test_active_testing_is_unbiased_and_sharper_than_chance(pool, loss, n_runs):
     assert np.std(estimates) < np.std(by_chance)
 
 
+@pytest.mark.slow
 def test_active_testing_goes_on_where_it_stopped(pool):
     X, y, _, surrogate = pool
     clf = GaussianNB().fit(X[:8], y[:8])
@@ -369,6 +371,7 @@ def test_a_wrapped_surrogate_knows_the_labels_too(pool, kind):
         active_testing(GaussianNB().fit(X, y), X, 5, other)
 
 
+@pytest.mark.slow
 def test_the_columns_of_a_plain_net_are_its_classes(pool):
     X, y, _, _ = pool
     net = make_net(

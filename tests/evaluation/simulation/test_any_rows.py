@@ -80,6 +80,7 @@ def test_a_comparison_goes_on_where_it_was_stopped(kind, tmp_path):
     replay(tmp_path / "run", X, Y, estimator=clf, progress=False)
 
 
+@pytest.mark.slow
 def test_other_contents_are_another_run(tmp_path):
     strategies, options = [MarginSampling()], OPTIONS | {"n_cycles": 1}
     paths = [tmp_path / f"{n}.txt" for n in range(N)]
@@ -111,6 +112,7 @@ def test_does_it_help(kind):
     assert "Does active learning help?" in str(answer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_simulator_is_searched_and_validated(kind):
     X = KINDS[kind][0]

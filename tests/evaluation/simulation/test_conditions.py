@@ -129,6 +129,7 @@ class TestMetrics:
         for name, metric in named_scorers(names).items():
             assert together[name] == scores_of({name: metric}, fitted, X, y, -1)[name]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "estimator",
         [
@@ -155,6 +156,7 @@ class TestMetrics:
 
 
 class TestRetrain:
+    @pytest.mark.slow
     def test_shrunk_weights(self):
         clf = MAKERS["ensemble"](make_net(), random_state=0).fit(X, y)
         before = [p.detach().clone() for n in clf.nets_ for p in n.module_.parameters()]
@@ -168,6 +170,7 @@ class TestRetrain:
         again = [p.detach() for n in clf.nets_ for p in n.module_.parameters()]
         assert all((a == b).all() for a, b in zip(before, again, strict=True))
 
+    @pytest.mark.slow
     def test_training_goes_on_from_shrunk_weights(self):
         net = make_net(max_epochs=1, lr=1e-9)  # weights hardly move
         for pipe in (
@@ -251,6 +254,7 @@ class TestLabelNoise:
         assert set(said) <= set(classes)
         assert abs(wrong[pool].mean() - share) < 5 * np.sqrt(share * (1 - share) / 500)
 
+    @pytest.mark.slow
     def test_scores_stay_clean_and_strategies_share_the_errors(self):
         clf = ParzenWindowClassifier()
         result = compare([CoreSet()], clf, label_noise=0.4, n_cycles=30)
@@ -265,6 +269,7 @@ class TestLabelNoise:
 
 
 class TestCost:
+    @pytest.mark.slow
     def test_what_was_spent_is_a_column(self):
         cost = np.arange(1, 151)
         result = compare([CoreSet()], cost=cost)
@@ -314,6 +319,7 @@ class TestReferences:
         assert result.strategies == ["random", "CoreSet"]
         assert set(result.settings["references"]) == set(REFERENCES)
 
+    @pytest.mark.slow
     def test_the_whole_pool(self, result):
         for repeat in range(2):
             [row] = self.line(result, "all labels", repeat)
@@ -343,6 +349,7 @@ class TestReferences:
         expected = clf.score(X[aside], y[aside])
         assert self.line(result, "spreading", 0)[0]["accuracy"] == expected
 
+    @pytest.mark.slow
     def test_they_are_kept_and_continued(self, result, tmp_path):
         params = {"references": REFERENCES, "run_dir": tmp_path}
         lines = [
@@ -361,6 +368,7 @@ class TestReferences:
 
 
 class TestSaturation:
+    @pytest.mark.slow
     def test_stages_after_it_are_left_out(self):
         result = compare([CoreSet()], n_repeats=3, n_cycles=15)
         mean = result.curve("random").mean(0)
@@ -374,6 +382,7 @@ class TestSaturation:
             short.curve("CoreSet"), result.curve("CoreSet")[:, :n_stages]
         )
 
+    @pytest.mark.slow
     def test_negative_metrics(self):
         result = compare(scoring="neg_log_loss", n_repeats=3, n_cycles=15)
         mean = result.curve("random").mean(0)

@@ -53,6 +53,7 @@ class TestScikitLearn:
         assert fitted.predict(X).shape == (150,)
         assert np.isfinite(fitted.learning_curve_["accuracy"]).all()
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "strategy",
         [
@@ -67,6 +68,7 @@ class TestScikitLearn:
         fitted = learner(ESTIMATORS[name], strategy).fit(X, y)
         assert len(np.unique(np.concatenate(fitted.query_indices_))) == 20
 
+    @pytest.mark.slow
     def test_clone_and_pickle(self):
         fitted = learner(dropout_classifier(), BALD()).fit(X, y)
         copied = pickle.loads(pickle.dumps(fitted))
@@ -77,6 +79,7 @@ class TestScikitLearn:
             fresh.fit(X, y).predict_proba(X), fitted.predict_proba(X)
         )
 
+    @pytest.mark.slow
     def test_grid_search(self):
         grid = {
             "query_strategy": [None, BALD()],
@@ -89,6 +92,7 @@ class TestScikitLearn:
         inner = learner(None, UncertaintySampling(), test_size=None)
         assert GridSearchCV(inner, grid, cv=2).fit(X, y).best_score_ > 0.5
 
+    @pytest.mark.slow
     def test_halving_grid_search(self):
         grid = {"query_strategy": [None, UncertaintySampling(), CoreSet()]}
         search = HalvingGridSearchCV(
@@ -103,6 +107,7 @@ class TestScikitLearn:
         )
         assert (result["test_score"] > 0.6).all()
 
+    @pytest.mark.slow
     def test_around_and_inside_a_pipeline(self):
         around = learner(make_pipeline(StandardScaler(), dropout_classifier()), BALD())
         inside = make_pipeline(StandardScaler(), learner(dropout_classifier(), BALD()))

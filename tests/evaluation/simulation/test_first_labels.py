@@ -136,6 +136,7 @@ def test_words_and_truth_values_of_one_class():
         assert learner.predict_proba(X[:3]).shape == (3, 2)
 
 
+@pytest.mark.slow
 def test_a_pipeline_with_sparse_features_is_compared():
     counts = rng.integers(0, 4, (80, 3))
     y = (counts[:, 0] > 1).astype(int)

@@ -54,6 +54,7 @@ def spoils(clf, X, y):
     return score
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_given", [False, True])
 def test_a_scaler_without_copy(is_given):
     data = {"X_test": X[::2].copy(), "y_test": y[::2].copy()} if is_given else {}
@@ -157,6 +158,7 @@ def test_strategies_that_ask_for_what_cannot_be_labelled(picks):
         learner.fit(X, y)
 
 
+@pytest.mark.slow
 def test_a_net_that_writes_into_its_input():
     class Writes(nn.Module):
         def __init__(self, n_features=13):
@@ -215,6 +217,7 @@ def test_predictions_of_the_learner_leave_the_callers_data():
     np.testing.assert_array_equal(mine, X)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["r", "r+", "c"])
 def test_memory_maps_are_lent_without_being_read(tmp_path, mode):
     np.save(tmp_path / "X.npy", X)

@@ -74,6 +74,7 @@ def test_numbers_of_pandas_without_a_value_are_missing(dtype, missing_label):
     assert not GAPS[np.concatenate(learner.query_indices_)].any()
 
 
+@pytest.mark.slow
 def test_classifiers_and_strategies_take_columns_too():
     y = pd.Series(with_gaps(WORDS, None), dtype="string")
     clf = DeepClassifier(make_net(max_epochs=2), missing_label=None, random_state=0)
@@ -119,6 +120,17 @@ def test_labels_of_several_kinds_are_refused():
         label_array(["1", 1, None], None)
 
 
+@pytest.mark.parametrize(
+    ("labels", "kind"),
+    [([(0,), (1,)], "tuple"), ([{}, {}], "dict"), ([X, X], "ndarray")],
+)
+def test_labels_that_have_no_order_are_refused(labels, kind):
+    y = np.empty(3, dtype=object)
+    y[:2] = labels
+    with pytest.raises(TypeError, match=f"kind {kind}: make them words or numbers"):
+        label_array(y, None)
+
+
 def test_other_labels_are_left_alone():
     for y in (np.array([1, -1]), np.array([0.5, np.nan]), np.array(["a", ""])):
         assert label_array(y, -1) is y
@@ -128,6 +140,7 @@ PLUS_MINUS = np.where(IS_HIGH, 1, -1)
 ONE_CLASS = r"All labels are 1: .* hold missing_label=-1 .* pass another missing_label"
 
 
+@pytest.mark.slow
 def test_a_class_at_the_mark_is_an_error_where_it_is_played():
     for estimator in (LogisticRegression(), RandomForestClassifier()):
         with pytest.raises(ValueError, match=ONE_CLASS):
@@ -139,6 +152,7 @@ def test_a_class_at_the_mark_is_an_error_where_it_is_played():
     assert simulated(PLUS_MINUS, estimator=told).classes_.tolist() == [1]
 
 
+@pytest.mark.slow
 def test_a_class_at_the_mark_is_a_warning_in_a_fit():
     net = make_net(max_epochs=2)
     with pytest.warns(UserWarning, match=ONE_CLASS):

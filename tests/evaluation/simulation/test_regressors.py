@@ -107,6 +107,7 @@ def test_the_start_lies_all_over_the_inputs_and_reads_no_target():
     assert spread_rows(X, np.arange(3), 6, 0).tolist() == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_strategies_are_compared():
     found = compare_strategies(
         {"bald": BALD(), "core-set": CoreSet()},
@@ -157,6 +158,7 @@ QUICK = {
 TWO = np.column_stack([Y, 1000 * Y])
 
 
+@pytest.mark.slow
 def test_nothing_has_to_be_said_of_a_regressor():
     """Neither how unknown targets are marked, nor a metric."""
     learner = SimulatedActiveLearner(BayesianRidge(), LCMD(), n_cycles=1).fit(X, Y)
@@ -197,6 +199,7 @@ def test_several_targets_are_compared(estimator, tmp_path):
     assert other.metrics[0] == "neg_standardized_rmse"
 
 
+@pytest.mark.slow
 def test_a_column_of_targets_is_a_vector():
     one, column = (
         compare_strategies([LCMD()], BayesianRidge(), X, y, n_repeats=2, **QUICK)
@@ -205,6 +208,7 @@ def test_a_column_of_targets_is_a_vector():
     np.testing.assert_array_equal(one.curve("LCMD"), column.curve("LCMD"))
 
 
+@pytest.mark.slow
 def test_tables_words_and_transformed_targets():
     table = pd.DataFrame(X, columns=list("abc"))
     table["word"] = np.where(X[:, 0] > 0, "hot", "cold")
@@ -236,6 +240,7 @@ def test_the_start_is_spread_as_the_pipeline_sees_rows():
     np.testing.assert_array_equal(*first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("estimator", "names"),
     [
@@ -277,6 +282,7 @@ def test_units_do_not_change_reasons():
         assert left.value == pytest.approx(right.value, nan_ok=True, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_what_costs_nothing_of_a_posterior_is_scored():
     metrics = ["neg_crps", "neg_log_predictive", "neg_coverage_error", RMSE]
     found = compare_strategies(

@@ -105,6 +105,7 @@ class Corner(QueryStrategy):
         return rows[np.argsort(-X[rows, self.axis])[:batch_size]]
 
 
+@pytest.mark.slow
 def test_a_batch_that_alone_shows_a_class_is_found():
     labels = (rng.random(400) < 0.5).astype(int)
     inputs = rng.normal(size=(400, 3))
@@ -129,6 +130,7 @@ def test_a_batch_that_alone_shows_a_class_is_found():
         assert first > compared.curve("corner 0")[repeat, 1]
 
 
+@pytest.mark.slow
 def test_labels_of_test_rows_change_no_pick():
     given = {"X_test": X[:100], "y_test": y[:100]}
     other = given | {"y_test": rng.permutation(y[:100])}
@@ -151,6 +153,7 @@ def test_labels_of_test_rows_change_no_pick():
     assert picks[0]
 
 
+@pytest.mark.slow
 def test_gap_figure_and_table(tmp_path):
     compared = compare()
     gap = compared.gap("MarginSampling")
@@ -172,6 +175,7 @@ def test_gap_figure_and_table(tmp_path):
         compare(search=False).gap("MarginSampling")
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_and_knows_its_search(tmp_path):
     whole = compare()
     compare(run_dir=tmp_path, n_cycles=1)

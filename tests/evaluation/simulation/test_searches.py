@@ -59,6 +59,7 @@ class TestGridSearch:
         assert np.isfinite(scores).all()
         assert search.best_estimator_.score(X, y) > 0.2
 
+    @pytest.mark.slow
     def test_the_choice_matters_and_is_reproducible(self):
         grid = {"estimator__net__max_epochs": [1, 30], "score_by": ["final", "area"]}
         first, second = (
@@ -71,6 +72,7 @@ class TestGridSearch:
         by_epochs = first["mean_test_score"].reshape(2, 2)
         assert (by_epochs[1] > by_epochs[0]).all()
 
+    @pytest.mark.slow
     def test_random_search(self):
         search = RandomizedSearchCV(
             learner(),
@@ -99,6 +101,7 @@ class TestGridSearch:
         ).fit(X, y)
         assert search.n_candidates_ == [3, 1]
 
+    @pytest.mark.slow
     def test_by_several_metrics(self):
         search = GridSearchCV(
             learner(),
@@ -141,6 +144,7 @@ class TestPartlyLabelled:
         y_nan = np.where(self.y_partly < 0, np.nan, self.y_partly)
         assert make_labeled_scorer("accuracy", np.nan)(clf, X, y_nan) == expected
 
+    @pytest.mark.slow
     def test_an_ordinary_grid_search(self):
         scorer = pickle.loads(pickle.dumps(make_labeled_scorer("accuracy")))
         clf = MAKERS["deep"](make_net(), classes=[0, 1, 2], random_state=0)

@@ -179,6 +179,7 @@ class TestPool:
         counts = [np.bincount(y[s.query_indices_[0]], minlength=3) for s in starts]
         assert np.ptp(counts) > 2
 
+    @pytest.mark.slow
     def test_a_class_without_a_label_has_its_column(self):
         fitted = learner(dropout_classifier(), n_initial=2, n_cycles=0).fit(X, y)
         assert len(np.unique(y[fitted.query_indices_[0]])) == 2
@@ -203,6 +204,7 @@ class TestPool:
 
 
 class TestSeeds:
+    @pytest.mark.slow
     @pytest.mark.parametrize("strategy", [None, BALD(), Badge()], ids=str)
     def test_equal_seeds_give_equal_runs(self, strategy):
         first, second = (
@@ -236,6 +238,7 @@ class TestSeeds:
 
 
 class TestWarm:
+    @pytest.mark.slow
     def test_weights_are_carried_on(self):
         X, y = make_blobs(100, random_state=0)
         X = X.astype(np.float32)

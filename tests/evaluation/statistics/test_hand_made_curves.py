@@ -35,6 +35,7 @@ def doubled(row):
     return row | {"n_labels": 2 * row["n_labels"]}
 
 
+@pytest.mark.slow
 def test_savings_count_each_strategys_own_labels():
     comparison = made_comparison({"good": 0.0}, n_repeats=8, seed=3)
     dear = changed(comparison, doubled)
@@ -130,6 +131,7 @@ def test_targets_of_other_repeats_are_refused():
         labels_needed([1, 2], np.ones((3, 2)), np.ones((2, 1)), np.random.default_rng())
 
 
+@pytest.mark.slow
 def test_numbers_of_a_strategy_do_not_depend_on_the_others():
     gains = {"a": 0.02, "b": 0.0, "c": -0.01}
     comparison = made_comparison(gains, n_repeats=16, seed=1)

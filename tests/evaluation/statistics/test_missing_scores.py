@@ -83,6 +83,7 @@ def test_an_overlap_that_is_none_is_refused(overlap):
         paired_difference([1, 2, 4], 0, overlap)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", NOTHING)
 @pytest.mark.parametrize("strategy", ["good", "random"])
 def test_tables_say_that_there_is_no_statement(value, strategy):
@@ -125,6 +126,7 @@ def test_nobody_wins_against_no_score():
         penalty_matrix([curves[0], curves[1][:5]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", NOTHING)
 def test_the_answer_says_nothing_of_what_has_no_score(value):
     comparison = made_comparison({"good": 0.1}, n_repeats=8)
@@ -140,6 +142,7 @@ def test_the_answer_says_nothing_of_what_has_no_score(value):
     assert Answer(spoiled(beside, "other"), None, None, None).best == "good"
 
 
+@pytest.mark.slow
 def test_does_al_help_is_not_decided_by_nan():
     X, y = load_iris(return_X_y=True)
     seen = []

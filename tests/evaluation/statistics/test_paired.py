@@ -48,6 +48,7 @@ def test_wording():
     assert paired_difference([1], [2]).wording == "one repeat: no statement"
 
 
+@pytest.mark.slow
 def test_null_is_rejected_at_the_nominal_rate():
     n_studies = 4000
     first, second = rng.normal(size=(2, n_studies, 5))
@@ -66,6 +67,7 @@ def test_overlapping_splits_are_corrected_as_by_nadeau_and_bengio():
     assert ours.p_value > paired_difference(gain, zeros).p_value
 
 
+@pytest.mark.slow
 def test_correlated_repeats_reject_a_true_null_at_the_nominal_rate():
     """With the correlation that the correction supposes; uncorrected, far too often."""
     n_studies, n, overlap = 3000, 10, 1 / 3
@@ -94,6 +96,29 @@ def test_equal_differences_are_no_certainty(n, is_enough, gain):
     assert difference.sd == 0
     assert difference.p_value == 2 / 2**n
     assert (difference.wording != "no difference detected") == is_enough
+
+
+@pytest.mark.parametrize("n", [3, 5, 6, 7, 8, 10])
+@pytest.mark.parametrize("share_of_zeros", [0, 0.25, 0.5])
+def test_wins_and_losses_of_one_size_are_found_at_most_as_often_as_stated(
+    n, share_of_zeros
+):
+    """Seven repeats that are one row better or worse: t rejects in an eighth."""
+    scores = np.linspace(0.5, 0.9, n)
+    chance = 0.0
+    for wins in range(n + 1):
+        for losses in range(n + 1 - wins):
+            zeros = n - wins - losses
+            gains = 0.01 * np.repeat([1, -1, 0], [wins, losses, zeros])
+            found = paired_difference(scores + gains, scores)
+            for level in (0.05, 0.01):
+                low, high = found.interval(level)
+                assert (low > 0 or high < 0) == (found.p_value < level)
+            if found.p_value < 0.05:
+                moves = (1 - share_of_zeros) / 2
+                shares = [moves, moves, share_of_zeros]
+                chance += stats.multinomial.pmf([wins, losses, zeros], n, shares)
+    assert chance <= 0.05
 
 
 def test_unknown_scores_stay_unknown():
@@ -181,6 +206,7 @@ class TestHolm:
             holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02]
         )
 
+    @pytest.mark.slow
     @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
     def test_rejects_as_the_stepwise_procedure(self, p_values):
         corrected, m = holm(p_values), len(p_values)

@@ -45,6 +45,7 @@ def test_the_detectable_effect_is_detected_in_four_of_five(n, level, overlap):
     assert paired_power(effect, n, level, overlap) == pytest.approx(0.8, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overlap", [0.0, 1 / 3])
 def test_a_planted_gain_is_found_with_the_predicted_power(overlap):
     n_studies, n, sd = 2000, 8, 0.02

@@ -1,5 +1,7 @@
 """Several data sets: ranks, critical difference, Bayesian signed ranks."""
 
+import itertools
+
 import numpy as np
 import pytest
 from comparisons import made_comparison
@@ -19,6 +21,7 @@ rng = np.random.default_rng(0)
 
 
 class TestFriedman:
+    @pytest.mark.slow
     @given(
         st.lists(
             st.lists(st.integers(0, 4), min_size=4, max_size=4),
@@ -35,6 +38,31 @@ class TestFriedman:
         ours = friedman(scores)
         assert ours.statistic == pytest.approx(theirs.statistic)
         assert ours.p_value == pytest.approx(theirs.pvalue)
+
+    @pytest.mark.parametrize(("k", "n"), [(2, 4), (2, 5), (2, 8), (3, 3), (3, 4)])
+    def test_few_data_sets_reject_a_true_null_at_most_as_often_as_stated(self, k, n):
+        """All orders of ranks: chi-squared rejects at 5 % up to an eighth of them."""
+        orders = list(itertools.permutations(range(k)))
+        ways = itertools.product(orders, repeat=n - 1)
+        p_values = np.array([friedman([orders[0], *rows]).p_value for rows in ways])
+        for level in np.unique(p_values):
+            assert (p_values <= level + 1e-12).mean() == pytest.approx(level)
+
+    def test_counted_ties_are_those_of_all_orders(self):
+        scores = np.array([[1, 1, 0], [2, 1, 1], [3, 2, 1]])
+        ways = itertools.product(*(itertools.permutations(row) for row in scores))
+        statistics = np.array([friedman(rows).statistic for rows in ways])
+        found = friedman(scores)
+        expected = (statistics >= found.statistic - 1e-9).mean()
+        assert found.p_value == pytest.approx(expected)
+
+    def test_many_data_sets_are_near_chi_squared(self):
+        gain = np.array([0, 0, 0.2])
+        scores = np.random.default_rng(1).normal(size=(100, 3)) + gain
+        counted, more = friedman(scores), friedman(np.vstack([scores, [1, 2, 3]]))
+        by_chi = stats.chi2.sf(counted.statistic, 2)
+        assert counted.p_value == pytest.approx(by_chi, rel=0.05)
+        assert more.p_value == stats.chi2.sf(more.statistic, 2)
 
     def test_one_is_the_best_rank(self):
         ranks = friedman([[0.9, 0.5, 0.7], [0.8, 0.8, 0.1]]).mean_ranks
@@ -61,6 +89,14 @@ class TestFriedman:
         scores = np.repeat([[4.0, 3, 2, 1]], 5, axis=0)  # ranks 1 to 4, difference 2.1
         assert friedman(scores).groups() == [(0, 1, 2), (1, 2, 3)]
         assert friedman(np.repeat(scores, 20, axis=0)).groups() == []
+
+    def test_ranks_are_not_told_apart_where_the_test_finds_nothing(self):
+        """Four wins of four: one of eight pairs of strategies that are alike."""
+        ranking = friedman([[2, 1]] * 4)
+        assert ranking.p_value == 0.125
+        assert ranking.critical_difference < 1  # Nemenyi's would tell them apart
+        assert ranking.groups() == [(0, 1)]
+        assert friedman([[2, 1]] * 6).groups() == []
 
     def test_one_data_set_is_refused(self):
         with pytest.raises(ValueError, match="at least two data sets"):

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skal_deep.evaluation import labels_needed, labels_to_reach
+from skal_deep.evaluation.statistics import _savings
 
 LABELS = np.array([10, 20, 30, 40, 50])
 
@@ -38,6 +39,7 @@ def simulated(rng, n_repeats=10, speed=1.0, noise=0.01):
     return curve + noise * rng.normal(size=(n_repeats, len(LABELS)))
 
 
+@pytest.mark.slow
 def test_interval_covers_the_true_number():
     """A strategy twice as fast: random sampling needs 40 labels where it needs 20."""
     rng, covered = np.random.default_rng(0), 0
@@ -47,6 +49,35 @@ def test_interval_covers_the_true_number():
         covered += found.low[0] <= 40 <= found.high[0]
         assert found.low[0] <= found.needed[0] <= found.high[0]
     assert covered >= 19
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_repeats", [6, 8])
+def test_interval_covers_with_few_repeats(n_repeats, monkeypatch):
+    """Percentiles 2.5 and 97.5 cover .87 and .91 here: their spread is that of few."""
+    monkeypatch.setattr(_savings, "_N_RESAMPLES", 200)
+    n_studies, covered = 100, 0
+    for seed in range(n_studies):
+        rng = np.random.default_rng(seed)
+        fast, slow = (
+            simulated(rng, n_repeats, speed, noise=0.005)
+            + 0.01 * rng.normal(size=(n_repeats, 1))
+            for speed in (2.0, 1.0)
+        )
+        found = labels_needed(LABELS, slow, fast[:, 1:2], rng)
+        covered += found.low[0] <= 40 <= found.high[0]
+    assert covered >= 0.93 * n_studies
+
+
+def test_one_repeat_has_no_interval():
+    found = labels_needed(
+        LABELS,
+        simulated(np.random.default_rng(0), 1),
+        [[0.6]],
+        np.random.default_rng(0),
+    )
+    assert np.isfinite(found.needed).all()
+    assert np.isnan([found.low, found.high]).all()
 
 
 def test_what_is_never_reached_is_censored():

@@ -94,6 +94,7 @@ def test_an_interval_leaves_out_zero_exactly_when_a_difference_is_found(
     assert bool(n_by_later_step) == (n_strategies > 1)
 
 
+@pytest.mark.slow
 def test_intervals_hold_together_in_95_of_100_studies():
     n_studies = 1500
     rng = np.random.default_rng(0)
@@ -107,6 +108,7 @@ def test_intervals_hold_together_in_95_of_100_studies():
     assert stats.binomtest(n_missed, n_studies, 0.05, "greater").pvalue > 1e-3
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=8), st.integers(1, 5))
 def test_intervals_match_whatever_the_differences(gain, n_twins):
     difference = paired_difference(gain, np.zeros(len(gain)))
@@ -213,6 +215,7 @@ def test_a_strategy_like_random_in_every_repeat():
     )
 
 
+@pytest.mark.slow
 def test_label_savings():
     comparison = made_comparison({"good": 0.1, "bad": -0.1})
     rows = {row["strategy"]: row for row in comparison.label_savings().rows}
@@ -290,6 +293,7 @@ def test_whole_studies_under_the_null(test_is_given):
     assert test.pvalue > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overlap", [0.0, 1 / 3])
 def test_simulated_studies_under_the_null(overlap):
     """Five strategies that are random sampling by another name: some verdict in 5 %."""
@@ -310,6 +314,7 @@ def test_simulated_studies_under_the_null(overlap):
     )
 
 
+@pytest.mark.slow
 def test_a_planted_gain_is_found_as_often_as_predicted():
     """The gain that eight repeats should detect in four of five whole comparisons."""
     n_studies, n_repeats, n_stages = 400, 8, 4
