@@ -169,6 +169,7 @@ def test_ctrl_c_is_130(digits, run, monkeypatch):
     assert "goes on" in err
 
 
+@pytest.mark.slow
 def test_code_that_a_folder_names_runs_only_if_it_is_named_again(
     digits, run, tmp_path, monkeypatch
 ):

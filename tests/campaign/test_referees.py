@@ -30,6 +30,7 @@ def test_without_it_nothing_is_kept_back(digits):
     assert played.campaign.status().to_dict()["choice"] is None
 
 
+@pytest.mark.slow
 def test_referees_are_asked_where_the_models_disagree(compared):
     state = compared.campaign.state()
     n = {arm: len(state.labeled(arm)) for arm in (CHOSEN, CONTROL, REFEREE)}

@@ -60,6 +60,7 @@ def test_without_unlabelled_rows_it_is_the_net_by_itself(cls, blobs):
     np.testing.assert_array_equal(plain, same)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", JOINT)
 def test_unlabelled_rows_count_and_their_order_does_not(cls, partly):
     X, y = partly

@@ -93,6 +93,7 @@ def test_it_finds_where_the_noise_is(fitted):
     assert ours > theirs + 0.1
 
 
+@pytest.mark.slow
 def test_draws_of_labels_have_the_noise_of_their_rows(fitted):
     rows = np.repeat([[-0.6], [0.6]], 4000, axis=0).astype(np.float32)
     spread = fitted.sample_y(rows, random_state=0).reshape(2, 4000, 3)

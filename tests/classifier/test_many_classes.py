@@ -39,6 +39,7 @@ def test_classes_that_nobody_gave_are():
         MAKERS["deep"](net(), random_state=0).fit(X, Y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "estimator",
     [

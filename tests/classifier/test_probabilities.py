@@ -260,6 +260,7 @@ HALF_STRATEGIES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", HALF_STRATEGIES, ids=lambda s: type(s).__name__)
 @pytest.mark.parametrize("dtype", HALF)
 def test_strategies_take_half_precision(strategy, dtype, partly):

@@ -99,6 +99,7 @@ KERNELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KERNELS)
 def test_no_array_is_as_large_as_that_of_the_plain_form(name):
     call, most, plain = KERNELS[name]

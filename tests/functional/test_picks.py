@@ -73,6 +73,7 @@ def source():
     return torch.Generator().manual_seed(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KERNELS)
 def test_without_utilities_the_picks_are_the_same(name):
     picks, utilities = KERNELS[name]()
@@ -84,6 +85,7 @@ def test_without_utilities_the_picks_are_the_same(name):
         assert utilities[step, picks[:step]].eq(0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KERNELS)
 def test_memory_grows_with_utilities_only(name, monkeypatch):
     for budget in ("_chunks._MEMORY_BUDGET", "gradients._MEMORY_BUDGET"):

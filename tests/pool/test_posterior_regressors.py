@@ -127,6 +127,7 @@ def test_epig_is_that_of_covariances(is_piped):
     np.testing.assert_allclose(utilities[0, 15:], exact[15:], rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", [BALD, BatchBALD, EPIG, BatchEPIG])
 def test_outputs_add_up(strategy):
     query = strategy(n_samples=4_000, random_state=0).query

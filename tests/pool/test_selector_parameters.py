@@ -86,6 +86,7 @@ def test_each_parameter_of_a_strategy_counts(strategy, changes):
         assert not np.array_equal(plain, other, equal_nan=True), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("clf", "changes"),
     [

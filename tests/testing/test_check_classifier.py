@@ -312,6 +312,7 @@ MUTANTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_broken_classifiers_are_found(mutant, monkeypatch):
     wanted = f"check_{MUTANTS[mutant]}"

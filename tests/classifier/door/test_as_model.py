@@ -108,6 +108,7 @@ def offer(request):
     return make(), offers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piped", [False, True])
 def test_models_have_the_methods_they_can_honour(offer, partly, piped):
     clf, offers = offer

@@ -166,6 +166,7 @@ class Images(Rows):
     data = IMAGES
 
 
+@pytest.mark.slow
 def test_sizes_are_those_of_the_inputs(make):
     """Not of the positions, (n, 1), that stand for them."""
     clf = make(net(Rows), classes=[0, 1]).fit(POSITIONS, LABELS)

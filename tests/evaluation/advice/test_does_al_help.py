@@ -187,6 +187,7 @@ def test_there_is_no_bar_without_a_job(capsys):
     assert " 0it " not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_tuning_is_judged_on_repeats_it_was_not_chosen_on(answer):
     tuning = answer.tuning
     scores = np.array(tuning.scores)

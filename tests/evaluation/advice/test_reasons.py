@@ -421,6 +421,7 @@ def test_variances_that_find_errors_that_labels_mend():
     assert _auroc_of_numbers(lambda rows: Fixed(), start, picks, error) == 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [RandomForestRegressor(8), Ridge()])
 def test_several_targets_are_explained(model):
     y = PLANE @ [[1, 1e6], [2, 0]] + RNG.normal(size=(300, 2))

@@ -79,6 +79,7 @@ def test_the_batch_that_scores_best_is_taken(tried):
         assert pool.max() < len(visible)
 
 
+@pytest.mark.slow
 def test_all_arms_have_the_pool_without_the_selection_rows(tried):
     compared, rounds = tried
     held = {

@@ -189,6 +189,7 @@ class TestSignFlips:
         assert sign_flip_test(np.full(6, 0.1), rng) == 2 / 2**6 < 0.05
         assert sign_flip_test(np.zeros(6), rng) == 1
 
+    @pytest.mark.slow
     @given(st.lists(st.integers(-9, 9), min_size=1, max_size=8))
     def test_enumeration_is_that_of_brute_force(self, gain):
         signs = np.array(np.meshgrid(*[[-1, 1]] * len(gain))).reshape(len(gain), -1)
