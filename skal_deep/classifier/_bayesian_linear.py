@@ -25,6 +25,8 @@ from skal_deep.rows._row_weights import of_mean_one
 _N_FOLDS = 5
 # Draws that held-out predictions are the mean of, the same for all precisions.
 _N_DRAWS = 20
+# The score of a fold hangs more on the draws than on the last digits of the weights.
+_FOLD_GRADIENT = 1e-3
 
 
 class BayesianLinearClassifier(MeanOfDraws, ArrayClassifier):
@@ -262,7 +264,9 @@ def _by_folds(features_ND, y_N, weight_N, n_classes, generator):
     def log_likelihood(precision):
         total = 0.0
         for at, (out, regression) in enumerate(zip(held_out, known, strict=True)):
-            starts[at] = weights_CD = regression.weights(precision, starts[at])
+            starts[at] = weights_CD = regression.weights(
+                precision, starts[at], _FOLD_GRADIENT
+            )
             proba_MC = regression.predictive(
                 weights_CD, precision, features_ND[out], noise
             )

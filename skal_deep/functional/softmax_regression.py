@@ -45,7 +45,12 @@ class SoftmaxRegression:
         n_spanned = min(self._features_ND.shape)
         self._spanned = slice(len(values_D) - n_spanned, None)
 
-    def weights(self, precision: float, start_CD: Tensor | None = None) -> Tensor:
+    def weights(
+        self,
+        precision: float,
+        start_CD: Tensor | None = None,
+        gradient: float = _GRADIENT,
+    ) -> Tensor:
         """Return the weights (C, D) of the largest posterior density.
 
         Parameters
@@ -54,6 +59,8 @@ class SoftmaxRegression:
             Inverse variance of the prior of each weight; above 0.
         start_CD : Tensor of shape (C, D), optional
             Where the search begins; ``None`` is 0.
+        gradient : float, default=1e-4
+            Largest part of the gradient in scaled coordinates at which it ends.
         """
         values_D, basis_DD = self._gram
         n_classes = self._target_NC.shape[1]
@@ -82,7 +89,7 @@ class SoftmaxRegression:
             start_CR.numpy().ravel(),
             jac=True,
             method="L-BFGS-B",
-            options={"maxiter": _N_STEPS, "gtol": _GRADIENT, "ftol": 0},
+            options={"maxiter": _N_STEPS, "gtol": gradient, "ftol": 0},
         )
         found_CR: Tensor = torch.from_numpy(found.x).view_as(start_CR)
         weights_CD: Tensor = found_CR @ to_weights_RD

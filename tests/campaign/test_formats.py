@@ -414,6 +414,8 @@ def test_contact_sheet_and_report_need_no_other_file(images):
 def test_a_model_that_averages_draws_is_loaded_as_it_was(
     tmp_path, monkeypatch, numbers
 ):
+    # Of a few other samples the model says "never" of an item, which nobody labelled.
+    monkeypatch.setattr("secrets.token_hex", lambda n: "0" * 2 * n)
     X = np.random.default_rng(0).normal(size=(120, 4)).astype(np.float32)
     np.save(tmp_path / "X.npy", X)
     labels = {"numbers": True} if numbers else {"classes": ["no", "yes", "never"]}
