@@ -31,6 +31,7 @@ from skal_deep.pool import (
     LabelDispersion,
     LearningLoss,
     PredictiveEntropy,
+    _joint_sampling,
     _sraal,
     _tavaal,
 )
@@ -154,6 +155,23 @@ def test_what_a_training_is_told_of_uncertainty(strategy, module, read, monkeypa
     found = told.value.args[0].double().sort().values
     expected = expected.double().sort().values
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_joint_sampling_asks_for_rows_near_its_target(monkeypatch):
+    logits = torch.linspace(-4, 4, 30)  # of "labelled", in the order of the candidates
+
+    class Selector:
+        def novelty(self, X):
+            return -logits
+
+    monkeypatch.setattr(
+        _joint_sampling, "train_joint_selector", lambda *_, **__: Selector()
+    )
+    y = np.where(np.arange(60) < 30, CLASSES[:60], -1)
+    strategy = JointSampling(target=0.6, random_state=0)
+    utilities = strategy.query(DIGITS[:60], y, return_utilities=True)[1][0, 30:]
+    expected = -(logits.sigmoid() - 0.6).abs()
+    np.testing.assert_allclose(np.sort(utilities), expected.sort().values, atol=1e-6)
 
 
 def small_steps(cls, **params):
