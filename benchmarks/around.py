@@ -1,12 +1,13 @@
 """What stands around kernels and nets: queries, trainings, threads, a whole study.
 
-    python -m benchmarks around [--parts query,train,threads,few,study] [--out FILE]
+    python -m benchmarks around [--parts query,train,...] [--threads 1 2] [--out FILE]
 
 Each line is a ratio of two times taken in turns in one process, the smallest of several
 runs each. A query is measured against its kernel on the same rows, a training against
-skorch's own loop by the same seed (and whether weights and losses are equal), two
-threads against one (and whether scores are equal), core-set among few rows against a
-numpy loop, and a study of fits and margin queries against the same by skorch and numpy.
+skorch's own loop by the same seed (and whether weights and losses are equal), one of
+convolutions against the same net in ``channels_last``, two threads against one (and
+whether scores are equal), core-set among few rows against a numpy loop, and a study of
+fits and margin queries against the same by skorch and numpy.
 Processor time, but for threads.
 """
 
@@ -20,7 +21,9 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+from sklearn.base import clone
 from sklearn.datasets import load_digits
+from torch import nn
 
 from benchmarks._measure import provenance
 from benchmarks._net import make_net
@@ -92,6 +95,42 @@ def train():
         yield (
             f"| {module.__name__}, {n:,}, {size} | {1e3 * theirs / n_steps:.0f} | "
             f"{1e3 * ours / n_steps:.0f} | {theirs / ours:.2f} | {is_equal} |"
+        )
+
+
+class Convolutions(nn.Module):
+    """Three convolutions with batch normalisation, for images of 32 x 32 pixels."""
+
+    def __init__(self, n_classes=10, memory_format=torch.contiguous_format):
+        super().__init__()
+        layers = []
+        for n_in, n_out in ((3, 32), (32, 64), (64, 128)):
+            layers += [nn.Conv2d(n_in, n_out, 3, padding=1), nn.BatchNorm2d(n_out)]
+            layers += [nn.ReLU(), nn.MaxPool2d(2)]
+        head = nn.Flatten(), nn.Dropout(), nn.Linear(128 * 16, n_classes)
+        self.layers = nn.Sequential(*layers, *head)
+        self.to(memory_format=memory_format)
+
+    def forward(self, x):
+        """Return logits."""
+        return self.layers(x)
+
+
+def layout():
+    """Return lines on training a net of convolutions in either layout of images."""
+    yield "| net, rows, mini-batch | ms an epoch, as usual | channels_last | ratio |"
+    yield "|---|---|---|---|"
+    rng = np.random.default_rng(0)
+    X, y = rng.random((256, 3, 32, 32), dtype=np.float32), rng.integers(10, size=256)
+    for size in (32, 128):
+        net = make_net(Convolutions, lr=1e-3, batch_size=size, max_epochs=2)
+        usual = partial(fit_net, net, X, y, n_classes=10, seed=0)
+        last = clone(net).set_params(module__memory_format=torch.channels_last)
+        other = partial(fit_net, last, X, y, n_classes=10, seed=0)
+        (one, two), _ = in_turns(usual, other, 4)
+        yield (
+            f"| three convolutions, 256 of 3 x 32 x 32, {size} | {one / 2:.0f} | "
+            f"{two / 2:.0f} | {one / two:.2f} |"
         )
 
 
@@ -201,8 +240,6 @@ def study():
 
 def by_skorch(net, X, y):
     """Play the study with nothing but skorch and numpy."""
-    from sklearn.base import clone
-
     known = np.random.default_rng(0).permutation(len(y))[:20]
     for cycle in range(16):
         fitted = clone(net).fit(X[known], y[known])
@@ -214,7 +251,7 @@ def by_skorch(net, X, y):
             known = np.concatenate([known, left[np.argsort(margin)[:10]]])
 
 
-PARTS = {f.__name__: f for f in (query, train, threads, few, study)}
+PARTS = {f.__name__: f for f in (query, train, layout, threads, few, study)}
 
 
 def main():

@@ -80,6 +80,21 @@ class Tied(nn.Module):
         return self.last(torch.relu(self.b(torch.relu(self.a(x)))))
 
 
+class ChannelsLast(nn.Module):
+    """Convolutions whose weights, and so images, have their channels side by side."""
+
+    def __init__(self, n_classes=3):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.Flatten()
+        )
+        self.last = nn.Linear(128, n_classes)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, x):
+        return self.last(self.layers(x))
+
+
 class OneStorage(Tied):
     """Two weights are parts of one tensor."""
 
@@ -188,6 +203,7 @@ KINDS = {
     "a weight that is sometimes used": {"module": SometimesUsed},
     "frozen weights": {"module": Frozen},
     "tied weights": {"module": Tied},
+    "channels last": {"module": ChannelsLast},
     "weights of one storage": {"module": OneStorage},
     "a pass that changes the mode": {"module": InEval},
     "sparse gradients": {"module": Words, "optimizer": torch.optim.SGD},
@@ -268,7 +284,7 @@ KINDS = {
 
 
 def rows_of(kind):
-    if kind == "images":
+    if kind in ("images", "channels last"):
         return RNG.random((21, 1, 8, 8), dtype=np.float32), np.arange(21) % 3
     if kind in ("tokens", "sparse gradients"):
         return np.arange(53 * 4).reshape(53, 4) % 19, Y
