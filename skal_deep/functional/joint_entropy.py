@@ -220,10 +220,11 @@ class _Gains:
             if len(rows) <= _FEW:
                 break
         bound_R, order_R = bound_R.sort(descending=True)
-        for start in range(0, len(rows), n_together):
-            if bound_R[start] < gain_N.max() - _ROUND_OFF:
-                break
+        start = 0
+        while start < len(rows) and bound_R[start] >= gain_N.max() - _ROUND_OFF:
             evaluate(rows[order_R[start : start + n_together]])
+            start += n_together
+            n_together *= 2  # the more are left, the less bounds tell: in larger parts
         self._bound_N = torch.where(gain_N > -math.inf, gain_N, self._bound_N)
         return gain_N
 
