@@ -224,7 +224,7 @@ class _Gains:
         while start < len(rows) and bound_R[start] >= gain_N.max() - _ROUND_OFF:
             evaluate(rows[order_R[start : start + n_together]])
             start += n_together
-            n_together *= 2  # the more are left, the less bounds tell: in larger parts
+            n_together += n_together // 4  # the longer it takes, the less bounds tell
         self._bound_N = torch.where(gain_N > -math.inf, gain_N, self._bound_N)
         return gain_N
 
