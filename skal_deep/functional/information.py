@@ -148,7 +148,8 @@ def _by_chunks(
     scratch_Rf = proba_RF.new_empty(n_rows, min(size, len(divergence_F)))
     for part in slices(len(divergence_F), size):
         chunk_Rf = proba_RF[:, part]
-        entropy_f = torch.special.entr(_average(weight_R, chunk_Rf))
+        # a mean may be below 0 by round-off, too, where an entropy is not defined
+        entropy_f = torch.special.entr(_average(weight_R, chunk_Rf).clamp_min_(0))
         logs_Rf = scratch_Rf[:, : chunk_Rf.shape[1]]
         if are_positive:
             torch.special.entr(chunk_Rf, out=logs_Rf)

@@ -187,3 +187,10 @@ def test_divergences_as_a_card_computes_them(chunk, monkeypatch):
     samples[0, 0, 0] = -1e-9
     assert _by_chunks(weight, samples, False).isfinite().all()
     assert not _by_chunks(weight, samples, True).isfinite().all(), "it must show"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_mean_below_0_by_round_off_costs_no_information(dtype):
+    samples = torch.tensor([[[0.9, 0.1, 0.0]], [[0.1, 0.9, 0.0]]], dtype=dtype)
+    below = samples - torch.tensor([0, 0, 1e-9], dtype=dtype)
+    torch.testing.assert_close(bald(below), bald(samples), rtol=0, atol=1e-6)
