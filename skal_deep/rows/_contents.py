@@ -253,9 +253,8 @@ def _of_table(X: Any) -> Hashes:
     hashes = np.zeros(len(X), dtype=np.uint64)
     for at, name in enumerate(names):
         column = X if name is None else X.iloc[:, at]
-        if (values := _plain_numbers(column)) is not None:
-            own = _of_numbers(values[:, None], np.arange(len(X)))
-            hashes = mixed(hashes * np.uint64(3) ^ own)
+        if getattr(column.dtype, "kind", "O") in "iuf":
+            hashes = mixed(hashes * np.uint64(3) ^ _of_column(column))
             continue
         try:
             own = pandas.util.hash_pandas_object(column, index=False).to_numpy()
@@ -272,16 +271,18 @@ def _of_table(X: Any) -> Hashes:
     return hashes
 
 
-def _plain_numbers(column: Any) -> NDArray[Any] | None:
-    """Return a column of numbers as an array, whatever type pandas keeps them in."""
-    kind = getattr(column.dtype, "kind", "O")
-    if kind not in "iuf":
-        return None
+def _of_column(column: Any) -> Hashes:
+    """Return hashes of a column of numbers, whatever type pandas keeps them in."""
+    rows = np.arange(len(column))
     if isinstance(column.dtype, np.dtype):
-        return np.asarray(column)
-    if column.isna().any():
-        return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
-    return np.asarray(column.to_numpy(dtype=f"{kind}8"))
+        return _of_numbers(np.asarray(column)[:, None], rows)
+    # floats with NaN for gaps would merge whole numbers beyond 2^53
+    values = column.to_numpy(dtype=f"{column.dtype.kind}8", na_value=0)
+    hashes = _of_numbers(values[:, None], rows)
+    hashes[column.isna().to_numpy(dtype=bool)] = _of_numbers(
+        np.full((1, 1), np.nan), np.arange(1)
+    )
+    return hashes
 
 
 def _digest(row: Any) -> int:

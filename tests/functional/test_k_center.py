@@ -193,11 +193,26 @@ def test_a_card_that_is_seldom_asked_picks_the_same(seed, n, n_picks, has_copies
     rng = np.random.default_rng(seed)
     own = rng.normal(size=(5, 2)) if has_copies else rng.normal(size=(n, 2))
     rows = torch.as_tensor(own[rng.integers(0, len(own), n)])
-    front = k_center.Points(rows, rows.mean(0))
-    front_F = torch.as_tensor(np.sort(rng.choice(100, n, replace=False)))
     distance_F = (rows - rows[0]).square().sum(1)
     outside = 1e-6 + float(rng.choice(distance_F)), int(rng.integers(100))
-    n_picks, found = min(n, n_picks), []
+    assert_same_picks(rows, rng, outside, min(n, n_picks))
+
+
+@given(st.integers(0, 300), st.integers(1, 30))
+def test_the_lowest_position_wins_a_tie_with_what_is_outside(seed, n):
+    """Whole numbers around 0 have distances without round-off."""
+    rng = np.random.default_rng(seed)
+    rows = torch.as_tensor(rng.integers(-9, 10, (n, 1)).astype(float))
+    rows = torch.cat([rows, -rows])
+    distance_F = (rows - rows[0]).square().sum(1)
+    outside = float(rng.choice(distance_F)), int(rng.integers(100))
+    assert_same_picks(rows, rng, outside, 2 * n)
+
+
+def assert_same_picks(rows, rng, outside, n_picks):
+    front = k_center.Points(rows, rows.mean(0))
+    front_F = torch.as_tensor(np.sort(rng.choice(100, len(rows), replace=False)))
+    distance_F, found = (rows - rows[0]).square().sum(1), []
     for pick in (k_center._picks_in_front, k_center._picks_in_front_unread):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(k_center, "_PICKS_A_READ", 7)

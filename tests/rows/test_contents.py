@@ -147,6 +147,17 @@ def test_hashes_of_whole_numbers_that_no_float_holds():
     assert len(np.unique(row_hashes(least[:, None]))) == 3
 
 
+@pytest.mark.parametrize("dtype", ["Int64", "UInt64"])
+def test_a_gap_merges_no_whole_numbers_of_a_column(dtype):
+    numbers = [2**53, 2**53 + 1, 2**53 + 2, 0]
+    with_gap = pd.DataFrame({"a": pd.array([*numbers, None], dtype=dtype)})
+    hashes = row_hashes(with_gap)
+    assert len(np.unique(hashes)) == 5
+    alone = pd.DataFrame({"a": np.array(numbers)})
+    np.testing.assert_array_equal(hashes[:4], row_hashes(alone))
+    assert hashes[4] == row_hashes(pd.DataFrame({"a": [np.nan]}))[0]
+
+
 def test_rows_are_told_apart_by_the_place_of_a_number():
     one_hot = np.concatenate([value * np.eye(40) for value in (1, 2, 1e-40, 1e200)])
     assert len(np.unique(row_hashes(one_hot))) == 160
