@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from skal_deep.classifier.net._answers import evaluation_step, first_output
 from skal_deep.classifier.net._batches import batches
+from skal_deep.classifier.net._precision import chosen_precision
 from skal_deep.modules import eval_mode, isolated_rng
 from skal_deep.modules._taps import tapped_features
 
@@ -51,6 +52,7 @@ def output_and_features(
     with (
         isolated_rng(),
         eval_mode(net.module_),
+        chosen_precision(net),
         tapped_features(net.module_, taps) as features,
     ):
         for batch in batches(net, X):

@@ -19,15 +19,14 @@ Y = np.where(np.arange(60) < 30, (X[:, 0] > 0) + (X[:, 1] > 0), -1)
 
 
 class Watched(MLP):
-    """Notes what its last layer returns in training."""
+    """Notes what its last layer returns in training, and in predictions."""
 
-    seen = []
+    seen, predicted = [], []
 
     def forward(self, x):
         """Return logits."""
         logits = super().forward(x)
-        if self.training:
-            self.seen.append(logits.dtype)
+        (self.seen if self.training else self.predicted).append(logits.dtype)
         return logits
 
 
@@ -72,6 +71,20 @@ def test_every_classifier_predicts_by_the_same_ways(kind):
     exact = clf.predict_proba(X)
     with inference_precision("bfloat16"):
         np.testing.assert_allclose(clf.predict_proba(X), exact, atol=0.05)
+
+
+@pytest.mark.parametrize("kind", ALL_MAKERS)
+def test_every_prediction_is_in_half_precision(kind):
+    clf = ALL_MAKERS[kind](make_net(Watched, max_epochs=2), random_state=0).fit(X, Y)
+    names = ("predict_proba", "sample_proba", "predict_loss", "predict_novelty")
+    for name in names:
+        if hasattr(clf, name):
+            Watched.predicted.clear()
+            with inference_precision("bfloat16"):
+                getattr(clf, name)(X)
+            # a pass that is traced has no numbers, and no type of them
+            seen = {d for d in Watched.predicted if isinstance(d, torch.dtype)}
+            assert seen <= {torch.bfloat16}, name
 
 
 @pytest.mark.parametrize("dtype", ["half", torch.float16, None, "float32"])
