@@ -132,7 +132,7 @@ def _mean(proba_SNC: Tensor) -> Tensor:
 
     In float32 the order of a sum, and so its last digit, hangs on the number of rows.
     """
-    total_NC = proba_SNC[0].double()
+    total_NC = proba_SNC[0].to(torch.float64, copy=True)
     for proba_NC in proba_SNC[1:]:  # a third of the time of a mean in float64
         total_NC += proba_NC
     return (total_NC / len(proba_SNC)).to(proba_SNC.dtype)
