@@ -52,7 +52,8 @@ _OF_WEIGHTS = (
     "on_train_end",
 )
 _STEP_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
-# These look at neither steps nor the optimiser's weights, with the settings below.
+# These look at neither steps nor the optimiser's weights, with the settings below, if
+# they call nothing of the user's.
 _CALLBACKS = (
     EarlyStopping,
     EpochScoring,
@@ -121,7 +122,7 @@ def _leaves_weights(net: NeuralNet) -> bool:
     optimizer = net.optimizer_
     return (
         _are_skorchs(net, *_OF_WEIGHTS)
-        and all(type(callback) in _CALLBACKS for _, callback in net.callbacks_)
+        and not any(_may_see_weights(callback) for _, callback in net.callbacks_)
         and not optimizer.state
         and not optimizer._optimizer_step_pre_hooks
         and not optimizer._optimizer_step_post_hooks
@@ -129,6 +130,16 @@ def _leaves_weights(net: NeuralNet) -> bool:
         and not optimizers._global_optimizer_post_hooks
         and not net.compile
     )
+
+
+def _may_see_weights(callback: Any) -> bool:
+    """Return whether a callback may look at what the optimiser holds."""
+    if type(callback) is EpochScoring:
+        return callable(callback.scoring)
+    if type(callback) is LRScheduler:
+        module = getattr(callback.policy, "__module__", "torch.")
+        return callable(callback.monitor) or not module.startswith("torch.")
+    return type(callback) not in _CALLBACKS
 
 
 def _sees_steps(callback: Any) -> bool:

@@ -9,6 +9,8 @@ from torch.optim import Optimizer
 # Weights begin where a cache line does, as tensors of their own do: products round by
 # where their numbers lie.
 _ALIGNED = 64
+# What holds the numbers of a tensor that nothing else shares: it, and who asks.
+_ALONE = 2
 
 
 def weight_vectors(optimizer: Optimizer) -> "list[WeightVector]":
@@ -35,10 +37,15 @@ def weight_vectors(optimizer: Optimizer) -> "list[WeightVector]":
     )
     if not (are_alike and is_by_entry):
         return []
-    n_own = len({p.untyped_storage().data_ptr() for p in everything})
-    if n_own < len(everything):  # weights that are tied, or parts of one tensor
+    # not if weights are parts of one tensor, or a buffer or an attribute is a view
+    if any(_n_holders(p) > _ALONE for p in everything):
         return []
     return [WeightVector(optimizer, group) for group in groups if group["params"]]
+
+
+def _n_holders(weight: Tensor) -> int:
+    storage = weight.untyped_storage()
+    return int(torch._C._storage_Use_Count(storage._cdata))
 
 
 class WeightVector:

@@ -496,6 +496,42 @@ class Thawing(nn.Module):
         return self.last(self.first(x).relu())
 
 
+class SeenTwice(nn.Module):
+    """A net with a second way to the numbers of its first layer."""
+
+    def __init__(self, n_classes=3):
+        super().__init__()
+        self.first, self.last = nn.Linear(X.shape[1], 7), nn.Linear(7, n_classes)
+        self.seen = self.first.weight.detach()
+
+    def forward(self, x):
+        return self.last(self.first(x) @ self.seen)
+
+
+class Decay:
+    """A schedule of the user's that looks at the weights."""
+
+    def __init__(self, optimizer, **_):
+        self.optimizer = optimizer
+
+    def step(self, *_):
+        for group in self.optimizer.param_groups:
+            group["lr"] /= len(group["params"])
+
+    def state_dict(self):
+        return {}
+
+
+def score_of_optimizer(net, _X, _y):
+    """Return what hangs on how the optimiser holds its weights."""
+    net.optimizer_.load_state_dict(net.optimizer_.state_dict())
+    held = [p for group in net.optimizer_.param_groups for p in group["params"]]
+    return len(held) + float(net.optimizer_.state[held[-1]]["exp_avg"].sum())
+
+
+SCORED = EpochScoring(score_of_optimizer, name="held", on_train=False)
+
+
 def with_max_norm(n_classes=3):
     return nn.Sequential(nn.Dropout(0.1), MaxNorm(X.shape[1], n_classes))
 
@@ -521,8 +557,21 @@ class Shrinking(NeuralNetClassifier):
         {"module": with_max_norm},
         {"module": Thawing},
         {"class": Shrinking, "module": MLP},
+        {"module": SeenTwice},
+        {
+            "callbacks": [SCORED],
+            "train_split": ValidSplit(0.3, stratified=True, random_state=0),
+        },
+        {"callbacks": [LRScheduler(Decay)]},
     ],
-    ids=["max norm", "thawing", "by the optimiser"],
+    ids=[
+        "max norm",
+        "thawing",
+        "by the optimiser",
+        "a view of them",
+        "a score",
+        "a schedule",
+    ],
 )
 def test_what_reaches_for_the_weights_gets_them(kind, monkeypatch):
     monkeypatch.setitem(KINDS, "reaching", kind)
