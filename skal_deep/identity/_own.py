@@ -67,18 +67,27 @@ def _is_as_installed(path: Path) -> bool:
 
 @cache
 def _installed_in(folder: Path, changed_at: int) -> dict[str, str]:  # noqa: ARG001
-    """Return the digests of files that an installer put into a folder, by name."""
+    """Return the digests of files that an installer put into a folder, by name.
+
+    A list that cannot be read vouches for none.
+    """
     found: dict[str, str] = {}
     for record in folder.glob("*.dist-info/RECORD"):
-        with suppress(OSError), record.open(encoding="utf-8", newline="") as lines:
+        with (
+            suppress(OSError, UnicodeDecodeError, csv.Error),
+            record.open(encoding="utf-8", newline="") as lines,
+        ):
             found |= {line[0]: line[1] for line in csv.reader(lines) if len(line) > 1}
     return found
 
 
 @cache
 def _digest(path: Path, changed_at: int) -> str:  # noqa: ARG001
-    """Return the digest of a file as an installer writes it."""
-    digest = urlsafe_b64encode(sha256(path.read_bytes()).digest())
+    """Return the digest of a file as an installer writes it; none of one that is gone."""
+    try:
+        digest = urlsafe_b64encode(sha256(path.read_bytes()).digest())
+    except OSError:
+        return ""
     return "sha256=" + digest.decode().rstrip("=")
 
 

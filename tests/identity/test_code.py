@@ -427,3 +427,27 @@ def test_a_package_in_a_folder_of_pip_is_none_of_the_users(tmp_path, monkeypatch
         "mine_a1": True,
         "edited_a1": True,
     }
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        b"\xff\xfe,sha256=a,1\nmine_c1.py,sha256=a,1\n",
+        b"x" * 200_000 + b",sha256=a,1\nmine_c1.py,sha256=a,1\n",
+        b"mine_c1.py,sha256=a,1\n",
+    ],
+    ids=["no text", "a long entry", "a file that is gone"],
+)
+def test_what_no_list_of_an_installer_vouches_for_is_the_users(
+    record, tmp_path, monkeypatch
+):
+    (tmp_path / "mine_c1.py").write_text("def f(x):\n    return x\n")
+    listed = tmp_path / "shipped-1.0.dist-info" / "RECORD"
+    listed.parent.mkdir()
+    listed.write_bytes(record)
+    monkeypatch.syspath_prepend(tmp_path)
+    function = importlib.import_module("mine_c1").f
+    assert code_of(function)
+    (tmp_path / "mine_c1.py").unlink()
+    assert code_of(function)
+    monkeypatch.delitem(sys.modules, "mine_c1")
