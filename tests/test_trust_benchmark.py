@@ -13,7 +13,7 @@ from sklearn.preprocessing import normalize
 ROOT = Path(__file__).parent.parent
 PARTS = [
     "streams", "margins", "rows", "guard", "arms", "risk", "anytime", "families",
-    "plans", "returns",
+    "plans", "returns", "stopping",
 ]  # fmt: skip
 TABLE = """@relation flowers
 @attribute width real [0, 1]
@@ -83,6 +83,15 @@ def test_a_model_that_is_proved_better_is_seldom_worse(trust):
     assert rules["always all"][1] > 0.5  # some pool defeats some strategy
     assert rules["all if proved better"][0] <= 0.05
     assert rules["all if proved better"][3] > 0.5  # and none beats as many random ones
+
+
+@pytest.mark.slow
+def test_noise_seldom_misleads_the_advice_on_stopping(trust):
+    for name, points, stop, go_on, _ in trust.stopping.table(20):
+        if "flat" in name:
+            assert go_on == 0
+        if "8 on 1000" in name:  # where the advice knows most
+            assert stop == (points == 0)
 
 
 @pytest.mark.slow

@@ -19,7 +19,16 @@ from pathlib import Path
 
 from benchmarks._measure import provenance
 from benchmarks._report import write_section
-from benchmarks.trust import arms, evidence, plans, reasons, returns, risk, search
+from benchmarks.trust import (
+    arms,
+    evidence,
+    plans,
+    reasons,
+    returns,
+    risk,
+    search,
+    stopping,
+)
 from benchmarks.trust._probe import pools
 
 TITLE = "Numbers to rely on"
@@ -32,12 +41,12 @@ def sizes(is_short):
         return {
             "streams": (100, 40), "margins": (10, 40), "rows": 20, "guard": 200,
             "arms": (1, 3), "risk": 2, "anytime": 1, "reasons": (1, 3),
-            "search": (2, 2, 5), "plans": (1, 2), "returns": 1,
+            "search": (2, 2, 5), "plans": (1, 2), "returns": 1, "stopping": 2,
         }  # fmt: skip
     return {
         "streams": (5_000, 300), "margins": (400, 200), "rows": 300, "guard": 10_000,
         "arms": (75, 15), "risk": 200, "anytime": 40, "reasons": (4, 10),
-        "search": (6, 11, 30), "plans": (4, 5), "returns": 100,
+        "search": (6, 11, 30), "plans": (4, 5), "returns": 100, "stopping": 400,
     }  # fmt: skip
 
 
@@ -106,6 +115,15 @@ def parts(data, tables):
             "{0[1]} repeats",
             ["planted, data", "named so", "of", "named else"],
             lambda *n: reasons.table(data, *n),
+        ),
+        "stopping": (
+            "stopping_advice on noise around known curves of 16 stages, {0} runs a "
+            "line: what it says at the last",
+            [
+                "judged by", "points that as many labels bring", "stop", "go on",
+                "confidence alone says stop",
+            ],
+            stopping.table,
         ),
         "search": (
             "Area of what was found by search, {0[0]} repeats, {0[1]} rounds of 10, "

@@ -8,6 +8,7 @@ import numpy as np
 from skal_deep.campaign.store._events import OK, SKIP, UNSURE, Event
 from skal_deep.campaign.store._settings import Settings
 from skal_deep.campaign.store._state import State
+from skal_deep.rows._label_array import look_alikes
 
 
 def as_answer(settings: Settings, value: Any) -> tuple[str, str | float | None]:
@@ -32,9 +33,10 @@ def as_answer(settings: Settings, value: Any) -> tuple[str, str | float | None]:
         return OK, number
     name = value.item() if isinstance(value, np.generic) else value
     if not isinstance(name, str) or name not in settings.classes:
+        alike = look_alikes([name, *settings.classes])
         raise ValueError(
             f"{value!r} is no class of this campaign; its classes are "
-            f"{', '.join(settings.classes)}."
+            f"{', '.join(settings.classes)}. {alike or ''}".rstrip()
         )
     return OK, name
 

@@ -178,7 +178,9 @@ class CampaignFindings(CampaignFeatures):
         table : Table
             For some numbers of labels, the error of a model of the first ones that a
             strategy chose, and that of models of control labels, each judged on others
-            than it was trained on; with exact 95 % intervals.
+            than it was trained on. The 95 % intervals are exact for chosen labels; for
+            random ones they allow for folds that share models, as
+            :func:`~skal_deep.evaluation.current_error` does.
         """
         state = self.state()
         estimator, _ = model_of(self, state.settings, estimator, None)

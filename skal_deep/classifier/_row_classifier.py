@@ -15,7 +15,7 @@ from skal_deep.rows._data import is_numbers, n_columns
 from skal_deep.rows._label_array import (
     check_no_nan,
     label_array,
-    warn_of_one_class,
+    warn_of_classes,
 )
 from skal_deep.rows._labels import known_classes
 from skal_deep.rows._row_weights import row_weights
@@ -74,7 +74,7 @@ class RowClassifier(ScoresLabeledRows, SkactivemlClassifier, ABC):
                 check_X_dict=rows,
             )
         X = checked if is_numbers(X) else X
-        warn_of_one_class(labels, self.missing_label, self.classes)
+        warn_of_classes(labels, self.missing_label, self.classes)
         # scikit-activeml forgets it where there are no rows
         self.n_features_in_ = n_columns(X)
         weight, labeled = row_weights(sample_weight, len(X)), is_labeled(y, -1)

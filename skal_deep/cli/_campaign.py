@@ -7,6 +7,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,17 @@ from skal_deep.campaign._report import report_page
 from skal_deep.campaign.honest._status import next_command
 from skal_deep.campaign.models._extractors import LIBRARIES
 from skal_deep.campaign.store._files import replace
-from skal_deep.campaign.store._settings import NAME
+from skal_deep.campaign.store._settings import NAME, Settings
 from skal_deep.cli import _arguments as types
 from skal_deep.cli._label import label
+from skal_deep.cli._named_code import error_of_named_code
 from skal_deep.cli._user import user_name
 from skal_deep.evaluation import BASELINE
 from skal_deep.evaluation._export import json_text
 
 _BUDGET = 500
 _NAMED = 5
+_EXPECTED = (ValueError, TypeError, OSError, ImportError, MemoryError)
 
 
 def run_campaign_command(args: argparse.Namespace, prog: str) -> int:
@@ -62,8 +65,11 @@ def run_campaign_command(args: argparse.Namespace, prog: str) -> int:
             print(json.dumps({"nothing": str(error)}))
         print(f"{prog}: {error}", file=sys.stderr)
         return 3
-    except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
-        print(f"{prog} {args.command}: error: {error}", file=sys.stderr)
+    except (Exception, SystemExit) as error:
+        text = error_of_named_code(error, _named_code(args))
+        if text is None and not isinstance(error, _EXPECTED):
+            raise
+        print(f"{prog} {args.command}: error: {text or error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(
@@ -76,6 +82,15 @@ def run_campaign_command(args: argparse.Namespace, prog: str) -> int:
     if args.command == "label" and content["interrupted"] and content["left"]:
         return 130
     return 2 if refused else 0
+
+
+def _named_code(args: argparse.Namespace) -> list[str | None]:
+    """Return what may run code of the user's, on the command line or by its leave."""
+    named = [getattr(args, "model", None), getattr(args, "features", None)]
+    if getattr(args, "trust", False):
+        with suppress(OSError, ValueError):
+            named.append(Settings.read(args.dir).model["name"])
+    return named
 
 
 def _shown(text: str) -> str:

@@ -6,8 +6,11 @@ from skal_deep.classifier import CapabilityError
 from skal_deep.cli._campaign import run_campaign_command
 from skal_deep.cli._campaign_parser import COMMANDS
 from skal_deep.cli._job import answer, compare, write
+from skal_deep.cli._named_code import error_of_named_code
 from skal_deep.cli._parser import build_parser
 from skal_deep.evaluation.simulation._first_labels import format_counts
+
+_EXPECTED = (CapabilityError, ValueError, OSError, MemoryError, ImportError)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,8 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 on success, 2 for wrong use, 3 where nothing is left to do, 130 if it was
-        interrupted.
+        0 on success, 2 for wrong use or an error of code that the user names, 3 where
+        nothing is left to do, 130 if it was interrupted.
 
     See Also
     --------
@@ -44,8 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             comparison, data = compare(args)
             write(comparison, data, args.out)
-    except (CapabilityError, ValueError, OSError, MemoryError, ImportError) as error:
-        parser.exit(2, f"{parser.prog}: error: {error}\n")
+    except (Exception, SystemExit) as error:
+        text = error_of_named_code(error, [args.backbone])
+        if text is None and not isinstance(error, _EXPECTED):
+            raise
+        parser.exit(2, f"{parser.prog}: error: {text or error}\n")
     except KeyboardInterrupt:
         parser.exit(130, "\nInterrupted. The same command goes on from here.\n")
     if args.command == "does-al-help":

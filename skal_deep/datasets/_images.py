@@ -1,5 +1,6 @@
 """A folder with a folder of images for each class."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from skal_deep.datasets._data import Data, as_inputs
 from skal_deep.datasets._memory import check_room
 from skal_deep.rows._image_file import as_rgb, open_image
+from skal_deep.rows._label_array import look_alikes
 
 _SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
@@ -47,6 +49,8 @@ def from_class_folders(path: Path, pixels: int | None, as_names: bool) -> Data:
         np.arange(len(classes)), [len(each) for each in classes.values()]
     )
     names = (*classes,)
+    if said := look_alikes(names):
+        warnings.warn(f"{path}: {said}", UserWarning, stacklevel=3)
     if as_names:
         X = np.array([str(file) for file in files], dtype=object)
         return Data(path.name, X, labels, class_names=names)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skal_deep.rows._label_array import look_alikes
+
 # Makes labels of what a file has, and says what they stand for.
 Reader = Callable[[NDArray[Any], str], tuple[NDArray[Any], tuple[str, ...] | None]]
 MISSING = -1  # marks a row without a label, as everywhere in this package
@@ -117,6 +119,8 @@ def _numbered(
     names, positions = np.unique(words[~missing], return_inverse=True)
     labels = np.full(len(words), MISSING, np.int64)
     labels[~missing] = positions
+    if said := look_alikes(names.tolist()):
+        warnings.warn(f"{source}: {said}", UserWarning, stacklevel=5)
     _say(missing, labels, source)
     return labels, tuple(names.tolist())
 

@@ -1,6 +1,8 @@
 """Labels as arrays, in which one mark alone says that there is none."""
 
+import unicodedata
 import warnings
+from collections.abc import Iterable
 from numbers import Real
 from typing import Any
 
@@ -13,6 +15,7 @@ from skal_deep.rows._as_data import array_of_tensor
 
 _NO_VALUE = ("NAType", "NaTType")  # pandas's, which need not be installed
 _EXACT = 2**53  # from here on float64 merges neighbours
+_UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"))  # have no width
 
 
 def label_array(y: Any, missing_label: Any) -> NDArray[Any]:
@@ -206,8 +209,10 @@ def _check_exact(labels: NDArray[Any]) -> None:
         )
 
 
-def warn_of_one_class(y: NDArray[Any], missing_label: Any, classes: Any) -> None:
-    """Warn if labels show one class only, and nobody has said that there are more.
+def warn_of_classes(y: NDArray[Any], missing_label: Any, classes: Any) -> None:
+    """Warn if labels show one class only, or two that look alike.
+
+    Not where somebody has said what the classes are.
 
     Parameters
     ----------
@@ -218,10 +223,50 @@ def warn_of_one_class(y: NDArray[Any], missing_label: Any, classes: Any) -> None
     classes : array-like of shape (n_classes,), or None
         All classes, if they are known.
     """
-    if classes is None and (said := one_class(y, missing_label)):
+    if classes is not None:
+        return
+    if said := one_class(y, missing_label):
         warnings.warn(
             f"{said} Pass all `classes` if there are others.", UserWarning, stacklevel=4
         )
+    warn_of_look_alikes(y, stacklevel=5)
+
+
+def warn_of_look_alikes(y: NDArray[Any], stacklevel: int = 4) -> None:
+    """Warn if two labels are words that look alike.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        Labels.
+    stacklevel : int, default=4
+        Of the warning.
+    """
+    if y.dtype.kind in "UO" and y.ndim == 1 and (said := look_alikes(y.tolist())):
+        warnings.warn(said, UserWarning, stacklevel=stacklevel)
+
+
+def look_alikes(labels: Iterable[Any]) -> str | None:
+    """Return what to say if two words look alike, else nothing.
+
+    They differ in the form of Unicode, or in blanks, or in what has no width.
+
+    Parameters
+    ----------
+    labels : iterable of object
+        Labels; only words are looked at.
+    """
+    first: dict[str, str] = {}
+    for word in sorted({label for label in labels if isinstance(label, str)}):
+        seen = unicodedata.normalize("NFC", word.translate(_UNSEEN))
+        other = first.setdefault(" ".join(seen.split()), word)
+        if other != word:
+            return (
+                f"The labels {other!a} and {word!a} look alike and are two "
+                "classes. If they are one, write them alike, such as by "
+                "unicodedata.normalize('NFC', word).strip()."
+            )
+    return None
 
 
 def one_class(y: NDArray[Any], missing_label: Any) -> str | None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from skal_deep.campaign import Campaign
+from skal_deep.evaluation.risk._intervals import clopper_pearson
 
 
 @pytest.mark.slow
@@ -21,6 +22,12 @@ def test_both_curves_are_judged_on_all_control_labels(digits):
         assert last[f"{arm} low"] < last[arm] < last[f"{arm} high"]
         assert last[arm] < table.rows[0][arm]  # more labels, fewer mistakes
         assert (last[arm] * n) == pytest.approx(round(last[arm] * n))
+    for row in table.rows:  # rows of a fold share a model, and folds share rows
+        wrong = round(row["random"] * n)
+        interval = clopper_pearson(0.8 * wrong, 0.8 * n, 0.95)
+        assert (row["random low"], row["random high"]) == pytest.approx(interval)
+        exact = clopper_pearson(round(row["chosen"] * n), n, 0.95)
+        assert (row["chosen low"], row["chosen high"]) == pytest.approx(exact)
     more = last["only chosen right"] - last["only random right"]
     assert more == pytest.approx(n * (last["random"] - last["chosen"]))
     assert "these labels, not the strategy" in str(table)

@@ -196,6 +196,78 @@ def test_code_that_a_folder_names_runs_only_if_it_is_named_again(
     assert run("next", path)[0] == 2
 
 
+_BROKEN = {
+    "in_function": "def model(*items):\n    return 1 / 0\n",
+    "at_import": "x = 1\ny = {}['gone']\ndef model(): pass\n",
+    "in_syntax": "x = 1\ndef model(:\n",
+    "in_import": "x = 1\nimport no_such_library\n",
+    "leaves": "import sys\nsys.exit(0)\n",
+    "in_library": "from sklearn.utils import check_array\n"
+    "def model(*items): return check_array([1])\n",
+    "in_fit": "from sklearn.linear_model import LogisticRegression\n"
+    "class model(LogisticRegression):\n"
+    "    def fit(self, X, y, sample_weight=None): raise RuntimeError('my own')\n",
+}
+_LINES = {
+    "in_function": ("line 2, in model", "ZeroDivisionError: division by zero"),
+    "at_import": ("line 2, in <module>", "KeyError: 'gone'"),
+    "in_syntax": ("line 2", "SyntaxError"),
+    "in_import": ("line 2, in <module>", "No module named 'no_such_library'"),
+    "leaves": ("line 2, in <module>", "SystemExit: 0"),
+    "in_library": ("line 2, in model", "ValueError: Expected 2D array"),
+    "in_fit": ("line 3, in fit", "RuntimeError: my own"),
+}
+
+
+@pytest.mark.parametrize("case", _BROKEN)
+@pytest.mark.parametrize("option", ["model", "trust", "features"])
+def test_errors_of_the_users_code_are_told_as_such(
+    case, option, digits, images, run, tmp_path, monkeypatch
+):
+    if option == "features" and case == "in_fit":
+        pytest.skip("features are not fitted")
+    (tmp_path / f"own_{case}.py").write_text(_BROKEN[case])
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, f"own_{case}", raising=False)
+    name = f"own_{case}:model"
+    if option == "features":
+        path = images(20).campaign.path
+        code, out, err = run("embed", path, "--features", name)
+    else:
+        played = digits()
+        path = played.campaign.path
+        played.play(1, batch_size=20)
+        if option == "trust":
+            settings = Campaign(path).settings
+            settings.changed(model={"name": name, "set": {}}).write(path)
+        named = ("--trust",) if option == "trust" else ("--model", name)
+        code, out, err = run("next", path, *named)
+    assert code == 2
+    assert out == ""
+    where, what = _LINES[case]
+    assert f"own_{case}.py" in err
+    assert where in err
+    assert what in err
+    assert "skal_deep/" not in err  # none of our lines
+
+
+def test_a_named_model_that_is_none_is_refused(digits, run, tmp_path, monkeypatch):
+    (tmp_path / "own_none.py").write_text(
+        "number = 3\ndef nothing(): pass\ndef wants(x): pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    path = digits().campaign.path
+    for name, said in (
+        ("number", "has no function 'number'"),
+        ("other", "has no function 'other'"),
+        ("nothing", "not None"),
+        ("wants", "wants() missing 1 required positional argument"),
+    ):
+        code, _, err = run("next", path, "--model", f"own_none:{name}")
+        assert code == 2
+        assert said in err, err
+
+
 def test_features_that_a_folder_names_run_only_if_they_are_named_again(
     images, run, tmp_path, monkeypatch
 ):

@@ -462,7 +462,7 @@ def test_the_data_sheet_tells_a_stranger_how_the_labels_came(images, tmp_path):
         assert said in words
     assert "referee" not in words  # there are none
     assert "- given" not in words
-    name = played.campaign.items.ids[-1]
+    name = next(one for one in played.campaign.items.ids if one not in batch.ids)
     played.campaign.label({name: "3"}, "ben", given=True)
     played.campaign.export(tmp_path / "out", ["labels"])
     words = (tmp_path / "out" / "README.txt").read_text()

@@ -285,6 +285,7 @@ def test_folder_and_source_can_be_moved_together(images, tmp_path):
     [
         ({"classes": ["a"]}, "two classes"),
         ({"classes": ["a", "a"]}, "same name"),
+        ({"classes": ["caf\xe9", "cafe\u0301"]}, "look alike"),
         ({"classes": ["a", "?"]}, "cannot be the name"),
         ({}, "one of the two"),
         ({"classes": ["a", "b"], "numbers": True}, "one of the two"),

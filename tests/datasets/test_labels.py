@@ -38,7 +38,6 @@ def of_csv(tmp_path, labels):
         ["Cat", "cat"],
         ["True", "1"],
         ["inf", "Infinity"],
-        ["a", "a "],
     ],
     ids=lambda labels: "-".join(label[:24] for label in labels),
 )
@@ -50,6 +49,35 @@ def test_labels_that_differ_stay_apart(tmp_path, labels):
         assert [names[i] for i in y[:2]] == labels
     else:
         assert y[:2] == list(map(int, labels))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["cafe\u0301", "caf\xe9"],
+        ["\u1112\u1161\u11ab", "\ud55c"],
+        ["a", "a "],
+        ["a b", "a\xa0b"],
+        ["cat", "cat\u200b"],
+    ],
+    ids=ascii,
+)
+def test_labels_that_look_alike_stay_apart_and_are_told(tmp_path, labels):
+    with pytest.warns(UserWarning, match="table.csv: The labels .* look alike"):
+        y, names = of_csv(tmp_path, labels + labels)
+    assert [names[i] for i in y] == labels + labels
+
+
+def test_folders_that_look_alike_are_told(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    for name in ("cafe\u0301", "caf\xe9"):
+        (tmp_path / name).mkdir()
+        image.new("L", (4, 4)).save(tmp_path / name / "a.png")
+    if len(list(tmp_path.iterdir())) < 2:
+        pytest.skip("this file system holds them for one")
+    for files in (True, False):
+        with pytest.warns(UserWarning, match="look alike"):
+            assert len(load(tmp_path, files=files).class_names) == 2
 
 
 def test_whole_numbers_stay_what_they_are(tmp_path):

@@ -10,15 +10,17 @@ from skal_deep.campaign.honest._plan import Situation, answers_on
 from skal_deep.campaign.honest._referees import arms_of, fit_on
 from skal_deep.campaign.store._state import State
 from skal_deep.evaluation import Table
-from skal_deep.evaluation.risk._intervals import clopper_pearson
+from skal_deep.evaluation.risk._intervals import clopper_pearson, folds_interval
 
 _N_FOLDS = 10
 _N_POINTS = 6
 _LEVEL = 0.95
 _FEW = 20
 _NOTE = (
-    "All errors are on the same {n} control labels. Two random draws of as many labels "
-    "differ by some points, too: this curve shows these labels, not the strategy."
+    "All errors are on the same {n} control labels. Intervals of chosen labels are "
+    "exact; those of random ones allow for folds that share models, which is simulated "
+    "and not proved. Two random draws of as many labels differ by some points, too: "
+    "this curve shows these labels, not the strategy."
 )
 
 
@@ -77,13 +79,15 @@ def chance_curve(
             of_random[fold_M == fold] = wrong(
                 others[:n], np.flatnonzero(fold_M == fold)
             )
-        table.append({"labels": int(n), **_said("chosen", of_chosen)})
-        table[-1] |= _said("random", of_random)
+        exact = clopper_pearson(int(of_chosen.sum()), len(rows), _LEVEL)
+        by_folds = folds_interval(int(of_random.sum()), len(rows), _LEVEL)
+        table.append({"labels": int(n), **_said("chosen", of_chosen, exact)})
+        table[-1] |= _said("random", of_random, by_folds)
         table[-1]["only chosen right"] = int((of_random & ~of_chosen).sum())
         table[-1]["only random right"] = int((of_chosen & ~of_random).sum())
     return Table(table, note=_NOTE.format(n=len(rows)))
 
 
-def _said(arm: str, is_wrong: Any) -> dict[str, float]:
-    low, high = clopper_pearson(int(is_wrong.sum()), len(is_wrong), _LEVEL)
+def _said(arm: str, is_wrong: Any, interval: tuple[float, float]) -> dict[str, float]:
+    low, high = interval
     return {arm: float(is_wrong.mean()), f"{arm} low": low, f"{arm} high": high}

@@ -114,12 +114,20 @@ def imported(name: str) -> Any:
     """
     module, _, attribute = name.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise  # it is another one, which the user's file imports
         raise ValueError(
             f"{name} cannot be imported ({error}): is the file in the folder that "
             "Python starts in, or installed?"
         ) from error
+    function = getattr(found, attribute, None)
+    if not callable(function):
+        raise ValueError(
+            f"{module} has no function {attribute!r}: it is in {found.__file__}."
+        )
+    return function
 
 
 def check_fits(model: Any, settings: Settings) -> None:
@@ -132,6 +140,11 @@ def check_fits(model: Any, settings: Settings) -> None:
     settings : Settings
         Those of the campaign.
     """
+    if isinstance(model, type) or not hasattr(model, "fit"):
+        raise TypeError(
+            f"A model is an unfitted classifier or regressor, not {model!r}: let the "
+            "function return one."
+        )
     if bool(is_regressor(model)) != settings.is_regression:
         wanted, came = ("regressor", "classifier")
         if not settings.is_regression:

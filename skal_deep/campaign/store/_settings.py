@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from skal_deep.campaign.store._files import replace
+from skal_deep.rows._label_array import look_alikes
 
 SCHEMA = 1
 NAME = "campaign.json"
@@ -230,6 +231,8 @@ def check_classes(classes: list[str]) -> list[str]:
         )
     if len(set(names)) < len(names):
         raise ValueError(f"Two classes have the same name: {names}.")
+    if said := look_alikes(names):
+        raise ValueError(said)
     for name in names:
         if not name or not name.isprintable() or name in ("?", "-"):
             raise ValueError(

@@ -34,7 +34,7 @@ from skal_deep.classifier.net._interrupts import leaves_on_interrupt
 from skal_deep.classifier.net._reading import N_READ_ROWS, check_reading
 from skal_deep.rows._as_data import as_data
 from skal_deep.rows._data import take
-from skal_deep.rows._label_array import narrowed, warn_of_one_class
+from skal_deep.rows._label_array import narrowed, warn_of_classes
 from skal_deep.rows._labels import known_classes
 from skal_deep.rows._order import canonical_order, training_order
 from skal_deep.rows._row_weights import row_weights
@@ -116,7 +116,7 @@ def fit_on_labeled(
     clf, weight = clone(clf), row_weights(sample_weight, len(y))
     labeled = training_order(X, np.flatnonzero(has_label), y, weight)
     if not (is_regressor(last) or hasattr(last, "fit_from")):
-        warn_of_one_class(y, missing_label, getattr(last, "classes", None))
+        warn_of_classes(y, missing_label, getattr(last, "classes", None))
     if isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
         check_equal_missing_label(last.missing_label, missing_label)
         others = np.flatnonzero(~has_label)

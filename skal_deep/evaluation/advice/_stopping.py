@@ -151,6 +151,17 @@ def stopping_advice(
     Projection : What more labels would bring.
     plot_projection : Draws it.
 
+    Notes
+    -----
+    How often noise misleads it, by ``python -m benchmarks trust --parts stopping``, 400
+    made-up curves of 16 stages a kind: it never said "go on" of flat ones, and "stop"
+    in none of those that rise by 3.5 points more; where 1.8 points were left "stop" in
+    2.5 % of means of eight curves on 50 test rows, and never of single curves or on
+    1,000 rows. Of flat means of eight it says "stop" in 79 % (50 rows) or all (1,000),
+    of flat single curves never. Confidence without a trend falls three times in a row
+    by chance, in one look of 24, and so at some look in a long campaign; by itself it
+    stops nothing as long as predictions still change.
+
     References
     ----------
     .. [1] M. Bloodgood, K. Vijay-Shanker. A Method for Stopping Active Learning Based

@@ -25,7 +25,7 @@ from skal_deep.evaluation.simulation._start import (
     classes_of,
     known_rows,
 )
-from skal_deep.rows._label_array import label_array
+from skal_deep.rows._label_array import label_array, warn_of_look_alikes
 
 
 def repeat_numbers(n_repeats: int | Iterable[int]) -> list[int]:
@@ -175,6 +175,7 @@ def check_choice(learner: HasRules, y: Any, test_is_given: bool) -> None:
     classes = classes_of(learner, y, known)
     check_metrics(named_scorers(learner.scoring), learner.estimator, classes)
     warn_of_first_rows(learner, y)
+    warn_of_look_alikes(y)
     warn_of_prevalence(learner, y)
     n_known = len(known)
     share = 0 if test_is_given else learner.test_size

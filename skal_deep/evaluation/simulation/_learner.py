@@ -25,6 +25,7 @@ from skal_deep.evaluation.simulation._rules import settled
 from skal_deep.evaluation.simulation._start import GivenData, start_of
 from skal_deep.evaluation.statistics._curves import area_under_curve
 from skal_deep.rows._data import n_columns
+from skal_deep.rows._label_array import label_array, warn_of_look_alikes
 from skal_deep.rows._lent import lent
 
 
@@ -229,6 +230,7 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         metrics, seed = named_scorers(rules.scoring), as_seed(self.random_state)
         start = start_of(rules, seed, data)
         warn_of_first_rows(rules, data.y)
+        warn_of_look_alikes(label_array(data.y, rules.missing_label), stacklevel=3)
         indices, points = [], []
         stages: list[Any] = []
         with interrupts_leave() as check_interrupt:
