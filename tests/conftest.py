@@ -1,5 +1,6 @@
 """What every test shares: one torch thread, Ctrl-C, markers, repeatable hypothesis."""
 
+import gc
 import os
 import signal
 import sys
@@ -28,6 +29,17 @@ settings.register_profile(
     "repeatable", deadline=None, derandomize=True, max_examples=50
 )
 settings.load_profile("repeatable")
+
+
+# Thousands of tests are a million objects that live to the end. The collector need not
+# look at them while they are made, nor each time it runs for a test's own.
+gc.disable()
+
+
+def pytest_collection_finish():
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by markers

@@ -17,7 +17,7 @@ from skal_deep.campaign import Campaign, NothingToDoError
 from skal_deep.campaign._batch import CSV
 from skal_deep.campaign._export import PARTS
 from skal_deep.campaign._report import report_page
-from skal_deep.campaign.honest._status import next_command
+from skal_deep.campaign.honest._status_words import next_command
 from skal_deep.campaign.models._extractors import LIBRARIES
 from skal_deep.campaign.store._files import replace
 from skal_deep.campaign.store._settings import NAME, Settings

@@ -20,7 +20,8 @@ from skal_deep.evaluation.control._control_arm import ControlArm
 from skal_deep.evaluation.control._current_error import current_error
 from skal_deep.evaluation.control._evidence import log_e_value, share_interval
 from skal_deep.evaluation.planning._bank import Bank
-from skal_deep.evaluation.planning._plan import LabelPlan, plan_labels
+from skal_deep.evaluation.planning._label_plan import LabelPlan
+from skal_deep.evaluation.planning._plan import plan_labels
 from skal_deep.evaluation.planning._projection import Projection
 from skal_deep.evaluation.report._colours import strategy_styles
 from skal_deep.evaluation.report._plot_picks import plot_classes, plot_gallery, plot_map

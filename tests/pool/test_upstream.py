@@ -19,7 +19,7 @@ from skactiveml.visualization import (
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.ensemble import RandomForestClassifier
-from strategies import STRATEGIES, maker
+from strategies import STRATEGIES, maker, one_of_each
 from support import MAKERS, WITHOUT_POSTERIOR, make_net
 
 from skal_deep.pool import BALD, BatchBALD, Power, Softmax, SoftRank
@@ -86,15 +86,31 @@ def test_subsampling(strategy, exclude):
         y[picks] = Y[picks]
 
 
-def test_utilities_in_parallel_parts(strategy):
+def check_parallel_parts(strategy, backend):
     _, whole = strategy.query(
         X=X, y=partly(), clf=classifier(strategy), return_utilities=True
     )
-    wrapper = ParallelUtilityEstimationWrapper(strategy, n_jobs=2)
+    wrapper = ParallelUtilityEstimationWrapper(
+        strategy, n_jobs=2, parallel_dict={"backend": backend}
+    )
     _, parts = wrapper.query(
         X=X, y=partly(), clf=classifier(strategy), return_utilities=True
     )
     np.testing.assert_allclose(parts, whole, rtol=1e-5)
+
+
+def test_utilities_in_parallel_parts(strategy):
+    check_parallel_parts(strategy, "threading")
+
+
+# To start processes takes longer than all strategies in threads. What a process of its
+# own may change is the model, and those who ask the same of it are alike.
+@pytest.mark.slow
+def test_utilities_in_parallel_processes():
+    for name in sorted(one_of_each()):
+        strategy = clone(STRATEGIES[name])
+        strategy.set_params(missing_label=np.nan, random_state=0)
+        check_parallel_parts(strategy, "loky")
 
 
 @pytest.mark.parametrize("rule", [Power(), Softmax(), SoftRank(), Power(epsilon=0.1)])

@@ -5,13 +5,9 @@ from skactiveml.classifier import SklearnClassifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from strategies import STRATEGIES, VARIANTS, maker
+from strategies import STRATEGIES, VARIANTS, laplace, maker, one_of_each
 
-from skal_deep.classifier import (
-    DeepEnsembleClassifier,
-    LaplaceClassifier,
-    as_model,
-)
+from skal_deep.classifier import DeepEnsembleClassifier, SamplesProba, as_model
 from skal_deep.testing._conformance import CHECKS
 from skal_deep.testing._strategy_case import Case, small_classifier
 
@@ -57,22 +53,17 @@ ON_SCORES = {
     "estimator_api",
     "parameters",
 }
-
-
-def one_of_each():
-    """Return the first strategy of each set of needs.
-
-    A strategy meets images, or the classifier of another class, only in the answers
-    to what it asks: there, those who ask the same are alike.
-    """
-    first = {}
-    for name, strategy in STRATEGIES.items():
-        asks = frozenset(strategy._needs), strategy._works_on_inputs
-        first.setdefault(asks, name)
-    return set(first.values())
-
-
 ONE_OF_EACH = one_of_each()
+
+
+def asked(name):
+    """Return who makes the classifier that a strategy is checked with.
+
+    Of those who ask for draws, one in each set of needs asks a net with dropout.
+    """
+    if name in ONE_OF_EACH and SamplesProba in STRATEGIES[name]._needs:
+        return small_classifier
+    return maker(ALL[name])
 
 
 def promises():
@@ -109,7 +100,7 @@ def test_every_need_is_asked_for():
 
 @pytest.mark.parametrize(("name", "is_image", "check"), list(promises()))
 def test_promise(name, is_image, check):
-    BY_NAME[check](Case(ALL[name], is_image, maker(ALL[name])))
+    BY_NAME[check](Case(ALL[name], is_image, asked(name)))
 
 
 def ensemble(is_image, missing_label=-1, classes=(0, 1, 2)):
@@ -123,23 +114,11 @@ def ensemble(is_image, missing_label=-1, classes=(0, 1, 2)):
 
 
 def piped(is_image, missing_label=-1, classes=(0, 1, 2)):
-    return make_pipeline(
-        StandardScaler(), small_classifier(is_image, missing_label, classes)
-    )
+    return make_pipeline(StandardScaler(), laplace(is_image, missing_label, classes))
 
 
 def forest(is_image, missing_label=-1, classes=(0, 1, 2)):
     return RandomForestClassifier(5, random_state=0)
-
-
-def laplace(is_image, missing_label=-1, classes=(0, 1, 2)):
-    return LaplaceClassifier(
-        small_classifier(is_image).net,
-        n_samples=8,
-        classes=list(classes),
-        missing_label=missing_label,
-        random_state=0,
-    )
 
 
 def wrapped(is_image, missing_label=-1, classes=(0, 1, 2)):
@@ -164,23 +143,28 @@ CORE = (
 # What classifiers that know their classes beforehand are asked.
 DROP_IN = ("loop_from_a_cold_start", "missing_labels", "output")
 
-OTHERS = (small_classifier, ensemble, piped, forest, laplace, wrapped)
+# To a strategy that asks for no draws they are nets like any other.
+DRAWN_FROM = (small_classifier, ensemble, laplace)
+OTHERS = (*DRAWN_FROM, piped, forest, wrapped)
 
 
 def with_other_classifiers():
     """Yield every strategy with every other classifier, and what is checked."""
     for name, strategy in STRATEGIES.items():
         for make in OTHERS:
-            if make is maker(strategy):  # it is that of the promises above
+            if make is asked(name):  # it is that of the promises above
                 continue
+            draws = SamplesProba in strategy._needs
             checks = DROP_IN if make in (laplace, wrapped) else CORE
             case = f"{name}-{make.__name__}"
             if name in ONE_OF_EACH:
                 yield pytest.param(name, make, checks, id=case)
             else:
-                yield pytest.param(name, make, ("output",), id=f"{case}-output")
-                others = [check for check in checks if check != "output"]
                 nightly = pytest.mark.nightly
+                in_ci = () if draws or make not in DRAWN_FROM else nightly
+                output = f"{case}-output"
+                yield pytest.param(name, make, ("output",), id=output, marks=in_ci)
+                others = [check for check in checks if check != "output"]
                 yield pytest.param(name, make, others, id=case, marks=nightly)
 
 

@@ -6,7 +6,8 @@ from numbers import Integral
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skal_deep.evaluation.planning._plan import LabelPlan, plan_labels
+from skal_deep.evaluation.planning._label_plan import LabelPlan
+from skal_deep.evaluation.planning._plan import plan_labels
 from skal_deep.evaluation.statistics._curves import check_labels
 from skal_deep.evaluation.statistics._numbers import check_scores
 from skal_deep.evaluation.statistics._power_law import power_law
