@@ -44,6 +44,7 @@ class SoftmaxRegression:
         # Of D directions the rows span N at most; the others have no gradient.
         n_spanned = min(self._features_ND.shape)
         self._spanned = slice(len(values_D) - n_spanned, None)
+        self._turned_NR = self._features_ND @ basis_DD[:, self._spanned]
 
     def weights(
         self,
@@ -70,7 +71,7 @@ class SoftmaxRegression:
         curvature_R = values_D[self._spanned] / n_classes
         scale_R = (curvature_R + precision).rsqrt()
         to_weights_RD = scale_R[:, None] * basis_DD[:, self._spanned].T
-        rows_NR = self._features_ND @ to_weights_RD.T
+        rows_NR = self._turned_NR * scale_R
         start_CR = torch.zeros(n_classes, len(scale_R), dtype=torch.float64)
         if start_CD is not None:
             start_CR = start_CD @ basis_DD[:, self._spanned] / scale_R
@@ -155,10 +156,13 @@ class SoftmaxRegression:
             Standard normal noise.
         """
         values_CD, (left_CC, right_DD) = self.curvature(weights_CD, "kron")
-        drawn_SCD = noise_SCD.double() * (values_CD + precision).rsqrt()
         features_MD = features_MD.double()
-        change_SMC = features_MD @ right_DD @ (left_CC @ drawn_SCD).mT
-        return (features_MD @ weights_CD.T + change_SMC).softmax(-1).mean(0)
+        mean_MC = features_MD @ weights_CD.T
+        # what is random anyway in float32, the softmax not: it would round to 0
+        drawn_SCD = noise_SCD.float() * (values_CD + precision).rsqrt().float()
+        turned_MD = (features_MD @ right_DD).float()
+        change_SMC = turned_MD @ drawn_SCD.mT @ left_CC.float().T
+        return (mean_MC + change_SMC).softmax(-1).mean(0)
 
     def _log_likelihood(self, logp_NC: Tensor) -> Tensor:
         return self._weight_N @ (self._target_NC * logp_NC).sum(-1)
