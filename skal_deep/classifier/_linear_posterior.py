@@ -117,11 +117,11 @@ class LinearPosterior:
         bias_M = weights_SRD[..., -1].flatten()
         n_numbers = n_draws * (n_logits + self._n_zeros)
         for part in chunks(len(rows_ND), n_numbers, rows_ND.device):
-            logit_nM = torch.addmm(bias_M, rows_ND[part], weight_DM)
-            logit_nSR = logit_nM.unflatten(1, (n_draws, n_logits))
+            logit_NM = torch.addmm(bias_M, rows_ND[part], weight_DM)
+            logit_NSR = logit_NM.unflatten(1, (n_draws, n_logits))
             if self._n_zeros:
-                logit_nSR = pad(logit_nSR, (self._n_zeros, 0))
-            yield part, logit_nSR.softmax(-1).transpose(0, 1)
+                logit_NSR = pad(logit_NSR, (self._n_zeros, 0))
+            yield part, logit_NSR.softmax(-1).transpose(0, 1)
 
 
 Head = Callable[[Any], tuple[Tensor, Tensor]]

@@ -72,8 +72,9 @@ def fit_on_labeled(
 
     scikit-activeml's models are given all rows and leave out the unlabelled ones
     themselves; our own, which would only copy them, get a few that show what rows are
-    like, and all others are given the labelled rows. The earlier steps of a Pipeline see what its last step sees. skorch's regressors are
-    given targets in the shape that their module returns. Ctrl-C leaves the call,
+    like, and all others are given the labelled rows. The earlier steps of a Pipeline
+    see what its last step sees. skorch's regressors are given targets in the shape that
+    their module returns. Ctrl-C leaves the call,
     whatever the model does with it.
 
     Rows come in an order that their contents decide, so that the fit does not depend
