@@ -181,6 +181,14 @@ def targets_and_marker(y: Any, missing_label: Any) -> tuple[NDArray[Any], Any]:
     """
     y = vector(y)
     targets = label_array(y, np.nan)
+    if targets.dtype.kind not in "biuf":
+        raise ValueError(
+            "A regressor learns numbers, and y holds others, of type "
+            f"{targets.dtype}: pass floats, with NaN where a target is unknown."
+        )
+    if np.isinf(targets).any():
+        row = int(np.argwhere(np.isinf(targets))[0, 0])
+        raise ValueError(f"Targets must be finite numbers, and row {row} of y is none.")
     is_number = isinstance(missing_label, Real) and missing_label == missing_label
     if targets.dtype.kind != "f" or not is_number or not np.isnan(targets).any():
         return label_array(y, missing_label), missing_label
