@@ -14,7 +14,7 @@ from skactiveml.utils import is_unlabeled
 from sklearn.base import clone
 from torch import Tensor
 
-from skal_deep.rows._as_data import array_of_tensor, as_data, check_no_mask
+from skal_deep.rows._as_data import array_of_tensor, as_data
 from skal_deep.rows._data import (
     check_alike,
     is_finite,
@@ -25,6 +25,7 @@ from skal_deep.rows._data import (
 )
 from skal_deep.rows._label_array import label_array, vector
 from skal_deep.rows._numbers import numbers
+from skal_deep.rows._shape import check_no_mask
 
 # Two unrelated rows have a squared correlation of 1 / (S - 1) by S draws.
 _FEW_DRAWS = 50

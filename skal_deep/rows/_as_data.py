@@ -12,7 +12,7 @@ from scipy.sparse import issparse
 
 from skal_deep.rows._data import NUMBERS, RowDict, is_table
 from skal_deep.rows._numbers import as_floats
-from skal_deep.rows._shape import check_is_rows
+from skal_deep.rows._shape import check_is_rows, check_no_mask
 
 _WIDEST = 8  # bytes of a number that torch knows; a long double has more
 
@@ -80,23 +80,6 @@ def _of_known_type(tensor: torch.Tensor) -> torch.Tensor:
     """Return a tensor of a type that NumPy has, too: it knows no bfloat16."""
     is_known = tensor.dtype in (torch.float16, torch.float32, torch.float64)
     return tensor.float() if tensor.is_floating_point() and not is_known else tensor
-
-
-def check_no_mask(X: Any, name: str) -> None:
-    """Raise if an array is masked: the numbers behind the mask would be taken.
-
-    Parameters
-    ----------
-    X : object
-        Anything.
-    name : str
-        Its name, for the message.
-    """
-    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
-        raise ValueError(
-            f"{name} is masked, and what is behind the mask would be taken for values: "
-            f"pass {name}.filled(np.nan) and a Pipeline that imputes, or fill the gaps."
-        )
 
 
 def _array_of(X: Any, name: str) -> NDArray[Any]:
