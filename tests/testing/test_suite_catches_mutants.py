@@ -14,7 +14,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from strategies import deep
+from strategies import asked_for, deep
 
 import skal_deep
 from skal_deep.classifier import Embeds, PredictsProba
@@ -309,8 +309,9 @@ def test_mutants_fail_the_check_that_is_there_for_them(mutant, monkeypatch):
     wanted = f"check_{CAUGHT_BY[mutant]}"
     one = [check for check in CHECKS if check.__name__ == wanted]
     monkeypatch.setattr(_conformance, "CHECKS", one)
+    make = asked_for(CAUGHT_BY[mutant], deep)
     report = check_query_strategy(
-        mutant(), data=("vectors",), make_classifier=deep, raise_on_failure=False
+        mutant(), data=("vectors",), make_classifier=make, raise_on_failure=False
     )
     torch.set_grad_enabled(True)
     assert list(report.failures) == [f"{wanted} (vectors)"]
