@@ -3,6 +3,7 @@
 import random
 import threading
 from functools import cache
+from multiprocessing.pool import ThreadPool
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 from support import make_net
 
 from skal_deep.classifier import DeepEnsembleClassifier, MCDropoutClassifier
-from skal_deep.pool import BALD, VAAL, Badge
+from skal_deep.pool import BALD, VAAL, Badge, MarginSampling, Power
 
 N_THREADS = 3
 X = np.random.default_rng(0).standard_normal((40, 4)).astype(np.float32)
@@ -70,3 +71,26 @@ def test_threads_get_what_one_thread_gets(name):
     assert random.getstate() == states[0]
     assert np.random.get_state()[1].tolist() == states[1]
     assert torch.equal(torch.get_rng_state(), states[2])
+
+
+class Meets(MarginSampling):
+    """Waits where a query is checked until all threads are there."""
+
+    where = threading.Barrier(N_THREADS)
+
+    def _asked(self, has_labels):
+        if threading.current_thread() is not threading.main_thread():
+            self.where.wait(timeout=60)
+        return super()._asked(has_labels)
+
+
+@pytest.mark.parametrize("random_state", [0, np.random.RandomState(3)])
+def test_threads_may_ask_one_strategy(random_state):
+    strategy = Meets(selection=Power(coldness=0.1), random_state=random_state)
+
+    def ask(_):
+        return strategy.query(X, Y, shared(), fit_clf=False, batch_size=4).tolist()
+
+    expected = ask(None)
+    with ThreadPool(N_THREADS) as threads:
+        assert threads.map(ask, range(N_THREADS), 1) == [expected] * N_THREADS
