@@ -6,6 +6,8 @@ import pickle
 import warnings
 from functools import cache, partial, wraps
 
+from sklearn.pipeline import Pipeline
+
 from skal_deep import pool
 from skal_deep.classifier import (
     CheckpointClassifier,
@@ -20,6 +22,7 @@ from skal_deep.classifier import (
     SamplesProba,
     WassersteinClassifier,
 )
+from skal_deep.classifier._base import NetClassifier
 from skal_deep.pool import (
     BALD,
     DAAL,
@@ -110,17 +113,25 @@ def _remembering(cls):
 
 
 def remembered(make):
-    """Let a maker make classifiers that remember what was fitted.
+    """Let a maker make classifiers that remember what their nets were fitted to.
 
     For tests of who asks a model: whatever looks at the training itself must train.
     """
 
     @wraps(make)
     def make_one(*args, **kwargs):
-        clf = make(*args, **kwargs)
-        return _remembering(type(clf))(**clf.get_params(deep=False))
+        return _that_remembers(make(*args, **kwargs))
 
     return make_one
+
+
+def _that_remembers(clf):
+    if isinstance(clf, Pipeline):
+        name, last = clf.steps[-1]
+        return Pipeline([*clf.steps[:-1], (name, _that_remembers(last))])
+    if isinstance(clf, NetClassifier):
+        return _remembering(type(clf))(**clf.get_params(deep=False))
+    return clf
 
 
 # Promises that look at the training itself: what happens in it, and what it moves.
