@@ -35,6 +35,7 @@ from skal_deep.pool import (
     SRAAL,
     TAVAAL,
     VAAL,
+    AdversarialBIM,
     AnchorAL,
     Badge,
     ClusterRounds,
@@ -171,7 +172,10 @@ def _state_of(learned):
 
 
 # Strategies whose defaults are too slow to be queried hundreds of times.
-_SMALL = {"VAAL": VAAL(n_iterations=3, train_batch_size=8, latent_dim=4)}
+_SMALL = {
+    "AdversarialBIM": AdversarialBIM(step_size=0.25, n_steps=20),
+    "VAAL": VAAL(n_iterations=3, train_batch_size=8, latent_dim=4),
+}
 _SMALL |= {
     cls.__name__: cls(n_iterations=3, train_batch_size=8)
     for cls in (DAAL, DAL, MAL, SRAAL, TAVAAL, JointSampling)
