@@ -228,7 +228,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             y[~labeled_rows(targets, marker)] = marker
         if candidates is None:
             check_unlabeled_left(y, marker)
-        with one_thread_at_a_time():  # others may ask the same strategy
+        with one_thread_at_a_time():  # random_state_ is that of whoever validates
             X, y, candidates, batch_size, return_utilities = self._validate_rows(
                 X,
                 y,
