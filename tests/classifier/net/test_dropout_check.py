@@ -1,4 +1,4 @@
-"""Rows are looked at one by one unless a chain of layers shows that they stand alone."""
+"""Rows are looked at one by one unless a chain of layers shows that they are apart."""
 
 import pytest
 import torch
