@@ -147,9 +147,7 @@ def test_law_of_ordered_picks_does_not_depend_on_the_block(monkeypatch, ahead):
     n_trials, source = 2_000, generator()
     counts = dict.fromkeys(expected, 0)
     for _ in range(n_trials):
-        picks, _ = badge(
-            proba, embedding, 3, generator=source, with_utilities=False
-        )
+        picks, _ = badge(proba, embedding, 3, generator=source, with_utilities=False)
         counts[tuple(picks[1:].tolist())] += 1
     assert sum(expected.values()) == pytest.approx(1)
     chi2 = sum(
