@@ -336,6 +336,7 @@ def test_referees_from_the_command_line(tmp_path, run):
     assert json.loads(out)["choice"]["word"] == "no difference shown"
 
 
+@pytest.mark.slow
 def test_what_is_next_when_the_budget_is_spent(digits, run):
     played = digits(budget=10)
     played.play(1, batch_size=10)

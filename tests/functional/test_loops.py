@@ -17,6 +17,7 @@ from skal_deep.functional import _loops, bald
 from skal_deep.functional.information import divergence
 
 
+@pytest.mark.slow
 @example(1.0)
 @example(float(np.nextafter(np.float32(1), np.float32(0))))
 @example(1e-30)

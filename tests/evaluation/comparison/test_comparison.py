@@ -279,6 +279,7 @@ class TestFiles:
         assert (tmp_path / "table.csv").read_text().splitlines()[1] == "x,0.12345"
 
 
+@pytest.mark.slow
 def test_scikit_learn_estimators_are_paired_by_their_random_state():
     result = compare([CoreSet()], SGDClassifier(max_iter=20, tol=None))
     np.testing.assert_array_equal(

@@ -184,6 +184,7 @@ class TestResume:
             assert {row["repeat"] for row in part.curves} == {repeat}
         assert results(compare(tmp_path)) == results(whole[0])
 
+    @pytest.mark.slow
     def test_no_seed_takes_that_of_the_run(self, tmp_path):
         params = {"estimator": ParzenWindowClassifier(), "random_state": None}
         first = compare(tmp_path, n_repeats=1, **params)
