@@ -139,6 +139,7 @@ def test_curves_of_a_table_that_is_not_in_the_bank(trust, tmp_path):
     assert all(0 <= line[-1] <= 1 for line in lines)
 
 
+@pytest.mark.slow
 def test_bands_hold_curves_of_other_families(trust):
     for *_, held in trust.plans.families():
         assert held > 0.7

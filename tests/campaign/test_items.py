@@ -323,6 +323,7 @@ def test_a_campaign_that_is_not_begun_leaves_nothing(tmp_path):
     assert (tmp_path / "c" / "mine").exists()
 
 
+@pytest.mark.slow
 def test_broken_images_are_named_and_left_out(images):
     played = images(20)
     folder = played.campaign.path.parent / "photos"
