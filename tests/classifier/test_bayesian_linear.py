@@ -129,6 +129,38 @@ def test_noise_gets_a_stronger_prior_than_clusters():
         assert strong > make(prior_precision=rule).fit(X, Y_TRUE).prior_precision_
 
 
+@pytest.mark.parametrize(
+    ("shape", "n_labels", "std", "rule"),
+    [
+        ((60, 40, 3), 12, 4.0, "cv"),  # fewer labels than features
+        ((300, 20, 2), 250, 1.0, "evidence"),  # classes that are separated
+        ((300, 20, 2), 250, 1.0, 1e-3),  # and a weak prior
+        ((200, 64, 10), 100, 2.0, 1.0),
+    ],
+)
+@pytest.mark.parametrize("structure", ["full", "kron"])
+def test_the_last_digits_of_copied_features_move_nothing(
+    shape, n_labels, std, rule, structure
+):
+    """Copies leave directions whose basis is arbitrary."""
+    n, d, n_classes = shape
+    rows, y = make_blobs(n, d, centers=n_classes, cluster_std=std, random_state=0)
+    y[n_labels:] = -1
+    rows = np.column_stack([rows, rows[:, :3]])
+    moved = rows.copy()
+    moved[:, -3:] += 1e-14 * np.random.default_rng(0).normal(size=(n, 3))
+    given, near = (
+        BayesianLinearClassifier(
+            prior_precision=rule, structure=structure, random_state=0
+        ).fit(X, y)
+        for X in (rows, moved)
+    )
+    assert near.prior_precision_ == pytest.approx(given.prior_precision_)
+    np.testing.assert_allclose(
+        near.sample_proba(moved, 10, 0), given.sample_proba(rows, 10, 0), atol=1e-7
+    )
+
+
 @pytest.mark.slow
 def test_few_labels():
     for y in (NOTHING, np.where(np.arange(90) == 4, Y_TRUE, -1)):
