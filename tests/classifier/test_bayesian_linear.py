@@ -22,6 +22,7 @@ from skal_deep.classifier import (
     fit_on_labeled,
 )
 from skal_deep.classifier._linear_posterior import LinearPosterior
+from skal_deep.classifier._posterior import mean_of_draws
 from skal_deep.functional.laplace import Curvature
 from skal_deep.pool import BALD, AlfaMix, BatchBALD, CoreSet
 from skal_deep.testing import check_classifier, check_posterior
@@ -253,6 +254,22 @@ def test_draws_of_many_rows_are_the_softmax_of_their_logits(n_logits):
     zero_SNR = torch.zeros(20, len(rows_ND), n_classes - n_logits).double()
     expected_SNC = torch.cat([zero_SNR, logit_SNR], -1).softmax(-1)
     torch.testing.assert_close(proba_SNC, expected_SNC)
+
+
+@pytest.mark.parametrize("n_logits", [1, 3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_mean_is_that_of_the_draws_to_the_last_bit(n_logits, dtype):
+    """Draws are averaged part by part, and never exist all at once."""
+    rows_ND = torch.randn(30_000, 2, generator=torch.Generator().manual_seed(0))
+    rows_ND = rows_ND.to(dtype)
+    curvature = Curvature(torch.ones(n_logits, 3).double(), ())
+    weights_RD = torch.arange(3 * n_logits).view(-1, 3).double()
+    posterior = LinearPosterior(weights_RD, curvature, torch.ones(3), max(2, n_logits))
+    mean_NC = posterior.mean_proba(rows_ND, 20, 0)
+    draws_SNC = posterior.sample_proba(rows_ND, 20, 0)
+    assert draws_SNC.numel() > 2**20  # several parts
+    assert mean_NC.dtype == dtype
+    assert torch.equal(mean_NC, mean_of_draws(draws_SNC))
 
 
 def hessian_at_the_door(clf, rows, precision):
