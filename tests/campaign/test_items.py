@@ -397,6 +397,16 @@ def test_features_of_texts_and_of_a_function(tmp_path, table, monkeypatch):
         campaign.embed("nothing:here")
 
 
+@pytest.mark.parametrize("texts", [["the same words"] * 5, ["one"] * 3, ["a b", "no"]])
+def test_words_that_are_the_same_in_all_texts_are_features_too(tmp_path, table, texts):
+    path = table(tmp_path / "t.csv", ["text"], [(text,) for text in texts])
+    campaign = Campaign.create(
+        tmp_path / "c", texts=path, column="text", classes=["b", "r"], budget=2
+    )
+    assert campaign.embed("tfidf").done == len(texts)
+    assert np.isfinite(campaign.data()[0]).all()
+
+
 @pytest.mark.parametrize("spec", ["torchvision:resnet18", "timm:resnet18"])
 def test_libraries_that_are_missing_are_named(images, spec):
     library = spec.partition(":")[0]

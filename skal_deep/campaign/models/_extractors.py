@@ -101,7 +101,8 @@ class Words(Extractor):
         if n_directions < 1:
             return np.asarray(weights.toarray())
         directions = TruncatedSVD(n_directions, random_state=0)
-        return np.asarray(directions.fit_transform(weights))
+        with np.errstate(invalid="ignore"):  # shares of a variance that may be 0
+            return np.asarray(directions.fit_transform(weights))
 
 
 class Net(Extractor):
