@@ -49,9 +49,9 @@ def test_both_pools_count_equally_whatever_their_sizes():
 def test_a_training_ends_by_the_mean_of_both_pools_shares(labeled, unlabeled, is_met):
     whole = detector(labeled, unlabeled, n_iterations=100)(ROWS)
     for accuracy, ends in ((0.7, is_met), (0.75, False), (0.8, False)):
-        found = detector(
-            labeled, unlabeled, n_iterations=100, stop_accuracy=accuracy
-        )(ROWS)
+        found = detector(labeled, unlabeled, n_iterations=100, stop_accuracy=accuracy)(
+            ROWS
+        )
         assert torch.equal(found, whole) != ends
 
 
