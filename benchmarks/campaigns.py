@@ -9,7 +9,7 @@ what not to do: cross-validation on the labels that a strategy chose. With ``--m
 the models that can be had by name are compared instead, over so many campaigns. With
 ``--referees`` so many campaigns are played by their files, with ``referee_share``: does
 the interval cover beside referees, and how often do these call an arm better where both
-arms are random? ``--data`` and ``--choices`` take a part of it: ``random`` campaigns are
+arms are random? ``--data`` and ``--choices`` take a part of it; ``random`` ones are
 those in which chance picks every item. With ``--items`` a campaign of so many
 items is made and asked once, and timed.
 """
