@@ -2,7 +2,9 @@
 
 import io
 import json
+import struct
 import sys
+import zlib
 from types import SimpleNamespace
 
 import numpy as np
@@ -64,6 +66,14 @@ def test_shades_of_16_bits_do_not_all_become_white():
     assert np.asarray(image).tolist() == [[0, 0, 255]]
     flat = Image.fromarray(np.full((2, 2), 7.0, np.float32))
     assert not np.asarray(open_image(content_of(flat, "TIFF"))).any()
+
+
+def test_an_image_of_one_endless_row_is_broken_and_not_the_end():
+    small = content_of(Image.new("RGB", (1, 1)))
+    header = small[12:16] + struct.pack(">II", 90_000_000, 1) + small[24:29]
+    check = struct.pack(">I", zlib.crc32(header))
+    with pytest.raises(ValueError, match="90000000 x 1 pixels cannot be decoded"):
+        open_image(small[:12] + header + check + small[33:])
 
 
 def test_what_is_transparent_is_white():
