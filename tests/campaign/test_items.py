@@ -323,6 +323,20 @@ def test_a_campaign_that_is_not_begun_leaves_nothing(tmp_path):
     assert (tmp_path / "c" / "mine").exists()
 
 
+def test_a_file_in_the_place_of_a_campaign_is_named(tmp_path):
+    np.save(tmp_path / "X.npy", np.eye(6))
+    file = tmp_path / "notes.txt"
+    file.write_text("mine")
+    for place in (file, file / "c", file / "c" / "d"):
+        with pytest.raises(NotADirectoryError, match=r"notes\.txt.*another name"):
+            Campaign.create(
+                place, embeddings=tmp_path / "X.npy", classes=["a", "b"], budget=3
+            )
+        with pytest.raises(FileNotFoundError, match="There is no campaign in"):
+            Campaign(place)
+    assert file.read_text() == "mine"
+
+
 def test_broken_images_are_named_and_left_out(images):
     played = images(20)
     folder = played.campaign.path.parent / "photos"
