@@ -56,7 +56,7 @@ def test_a_training_ends_by_the_mean_of_both_pools_shares(labeled, unlabeled, is
 
 
 def test_each_training_begins_anew_from_its_seed():
-    labeled, unlabeled = mixture(4, 0), mixture(4, 4)
+    labeled, unlabeled = mixture(4, 0), mixture(0, 4)  # every mini-batch is the same
     first, other, again = (
         detector(labeled, unlabeled, seed, n_iterations=1)(ROWS) for seed in (0, 1, 0)
     )
