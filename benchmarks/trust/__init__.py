@@ -132,8 +132,12 @@ def parts(data, tables):
             lambda *n: search.table(data, *n),
         ),
         "families": (
-            "Band of a plan (nominal .90): the other families of data sets as its bank",
-            ["family", "repeats", "times the labels", "holds"],
+            "Band of a plan (nominal .90): the other families of data sets as its "
+            "bank, mean of the families",
+            [
+                "repeats", "times the labels", "families", "holds",
+                "families of which it holds less than .90",
+            ],
             plans.families,
         ),
         "plans": (
