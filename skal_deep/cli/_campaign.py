@@ -66,10 +66,10 @@ def run_campaign_command(args: argparse.Namespace, prog: str) -> int:
         print(f"{prog}: {error}", file=sys.stderr)
         return 3
     except (Exception, SystemExit) as error:
-        text = error_of_named_code(error, _named_code(args))
-        if text is None and not isinstance(error, _EXPECTED):
+        said = error_of_named_code(error, _named_code(args))
+        if said is None and not isinstance(error, _EXPECTED):
             raise
-        print(f"{prog} {args.command}: error: {text or error}", file=sys.stderr)
+        print(f"{prog} {args.command}: error: {said or error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(

@@ -83,7 +83,7 @@ def _installed_in(folder: Path, changed_at: int) -> dict[str, str]:  # noqa: ARG
 
 @cache
 def _digest(path: Path, changed_at: int) -> str:  # noqa: ARG001
-    """Return the digest of a file as an installer writes it; none of one that is gone."""
+    """Return the digest of a file as an installer writes it, if it is there."""
     try:
         digest = urlsafe_b64encode(sha256(path.read_bytes()).digest())
     except OSError:

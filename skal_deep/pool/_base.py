@@ -31,6 +31,7 @@ from skal_deep.classifier.door._model_checks import (
     was_trained,
 )
 from skal_deep.modules import isolated_rng
+from skal_deep.modules._rng import one_thread_at_a_time
 from skal_deep.pool._checks import (
     as_batch_size,
     as_candidates,
@@ -227,16 +228,20 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             y[~labeled_rows(targets, marker)] = marker
         if candidates is None:
             check_unlabeled_left(y, marker)
-        X, y, candidates, batch_size, return_utilities = self._validate_rows(
-            X,
-            y,
-            marker,
-            candidates,
-            is_foreign,
-            batch_size,
-            return_utilities,
-            is_direct,
-        )
+        with one_thread_at_a_time():  # random_state_ is that of whoever validates
+            X, y, candidates, batch_size, return_utilities = self._validate_rows(
+                X,
+                y,
+                marker,
+                candidates,
+                is_foreign,
+                batch_size,
+                return_utilities,
+                is_direct,
+            )
+            if self.random_state is None:  # upstream would draw from numpy's global
+                self.random_state_ = np.random.RandomState(fresh_seed)
+            seed = int(self.random_state_.randint(2**31 - 1))
         sample_weight = row_weights(sample_weight, n_rows(X))
         if cost is not None:
             cost = as_cost(cost, n_rows(candidates if is_foreign else X))
@@ -256,9 +261,6 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         clf = check_needs(name, clf, needs, asked._works_on_inputs)
         if clf is None and asked._needs and not is_direct:
             X, candidates = measured_rows(name, X, candidates, is_foreign)
-        if self.random_state is None:  # upstream would draw from numpy's global state
-            self.random_state_ = np.random.RandomState(fresh_seed)
-        seed = int(self.random_state_.randint(2**31 - 1))
         given = X, candidates
         with isolated_rng(seed):
             if clf is not None:

@@ -2,6 +2,8 @@
 
 import random
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 import numpy as np
@@ -10,7 +12,7 @@ import torch
 from support import make_net
 
 from skal_deep.classifier import DeepEnsembleClassifier, MCDropoutClassifier
-from skal_deep.pool import BALD, VAAL, Badge
+from skal_deep.pool import BALD, VAAL, Badge, LeastConfidence, Power
 
 N_THREADS = 3
 X = np.random.default_rng(0).standard_normal((40, 4)).astype(np.float32)
@@ -70,3 +72,30 @@ def test_threads_get_what_one_thread_gets(name):
     assert random.getstate() == states[0]
     assert np.random.get_state()[1].tolist() == states[1]
     assert torch.equal(torch.get_rng_state(), states[2])
+
+
+class TakesTurns(LeastConfidence):
+    """Lets other threads in when it has made the generator of a query."""
+
+    @property
+    def random_state_(self):
+        return self._state
+
+    @random_state_.setter
+    def random_state_(self, state):
+        self._state = state
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_threads_may_share_a_strategy():
+    """Its seed hangs on how many labels are missing, and is that of the call."""
+    strategy = TakesTurns(selection=Power(), random_state=0)
+
+    def picks(n_hidden):
+        y = np.where(np.arange(40) < n_hidden, -1, Y)
+        return strategy.query(X, y, shared(), fit_clf=False, batch_size=5).tolist()
+
+    expected = [picks(n) for n in range(3)]
+    with ThreadPoolExecutor(3) as threads:
+        assert list(threads.map(picks, range(3))) == expected
