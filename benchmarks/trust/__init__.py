@@ -136,6 +136,7 @@ def parts(data, tables):
             "bank, mean of the families",
             [
                 "repeats", "times the labels", "families", "holds",
+                '"doubling gains less than 2 points" said', "wrong where said",
                 "families of which it holds less than .90",
             ],
             plans.families,

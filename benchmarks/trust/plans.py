@@ -9,6 +9,7 @@ from skal_deep.evaluation.planning._calibration import _calibrate
 from skal_deep.evaluation.planning._forecast import isotonic
 
 BATCH = 10
+SMALL_GAIN = 0.02
 STAGES = {10: 4.0, 16: 2.5}  # seen, and up to how many times as many are asked of
 
 
@@ -45,7 +46,7 @@ def _is_held(curves_RT, n_seen, longest, n_test):
 
 
 def families():
-    """Return lines: how often a band of the other families holds the curves of one.
+    """Return lines: how often a plan by the other families holds for one.
 
     A family counts once, as in the promise, however many curves it has.
     """
@@ -53,26 +54,42 @@ def families():
     for n_repeats in (1, 8):
         for longest in (4.0, 2.5):
             known = _calibrate(builtin_bank(), longest, n_repeats)
-            held = {}
+            found = {}
             for family in np.unique(known.families):
                 is_asked = known.families == family
-                up, down = known.without(is_asked).quantiles(0.9)
-                is_held = (known.above <= up) & (known.below <= down)
-                held[family] = _mean_of_tasks(is_held[is_asked], known.tasks[is_asked])
+                found[family] = _judged(known, is_asked)
+            held, said, wrong = np.mean(list(found.values()), axis=0)
             missed = [
-                f"{each} {share:.2f}" for each, share in held.items() if share < 0.9
+                f"{k} {each[0]:.2f}" for k, each in found.items() if each[0] < 0.9
             ]
+            share = float(wrong / said) if said else "-"
             lines.append(
                 [
                     n_repeats,
                     f"{longest:g}",
-                    len(held),
-                    float(np.mean(list(held.values()))),
+                    len(found),
+                    float(held),
+                    float(said),
+                    share,
                     ", ".join(missed),
                 ]
             )
     return lines
 
 
-def _mean_of_tasks(is_held, tasks):
-    return float(np.mean([is_held[tasks == task].mean() for task in np.unique(tasks)]))
+def _judged(known, is_asked):
+    """Return shares of curves, judged by the others.
+
+    Those that the band holds, of which it is said that doubling will not pay, and of
+    which that is wrong.
+    """
+    others = known.without(is_asked)
+    up, down = others.quantiles(0.9)
+    is_held = (known.above <= up) & (known.below <= down)
+    is_said = known.most_at_double <= others.largest_that_will_not_pay(SMALL_GAIN)
+    is_wrong = is_said & (known.gain_at_double >= SMALL_GAIN)
+    tasks = known.tasks[is_asked]
+    return [
+        np.mean([each[is_asked][tasks == task].mean() for task in np.unique(tasks)])
+        for each in (is_held, is_said, is_wrong)
+    ]

@@ -172,10 +172,10 @@ def stopping_advice(
     Examples
     --------
     >>> from skal_deep.evaluation import stopping_advice
-    >>> curve = [0.6, 0.74, 0.81, 0.84, 0.85, 0.86]
+    >>> curve = [0.6, 0.75, 0.8, 0.84, 0.84, 0.86]
     >>> print(stopping_advice([10, 20, 30, 40, 50, 60], curve))
     Advice: unclear.
-    - projected gain: cannot tell. 50 more labels would bring +3.7 points (+0.3 to +12.7).
+    - projected gain: cannot tell. 50 more labels would bring +3.8 points (+0 to +13.7).
     """
     if scores is None and proba is None:
         raise ValueError(

@@ -209,5 +209,13 @@ def _calibrate(bank: Bank, longest: float, n_repeats: int) -> Calibration:
         )
     above, below, at_double, gains, spreads = np.concatenate(columns).T
     spread = float(spreads.mean()) if tasks else 0.0
-    names = (np.array(names, str) for names in (families, tasks))
-    return Calibration(horizons, above, below, at_double, gains, *names, spread)
+    return Calibration(
+        horizons,
+        above,
+        below,
+        at_double,
+        gains,
+        np.array(families, str),
+        np.array(tasks, str),
+        spread,
+    )
