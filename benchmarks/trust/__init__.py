@@ -112,7 +112,7 @@ def parts(data, tables):
         ),
         "reasons": (
             "Planted reasons, {0[0]} data sets each, margin sampling beside random, "
-            "{0[1]} repeats",
+            "{0[1]} repeats, or 20 where a set is large",
             ["planted, data", "named so", "of", "named else"],
             lambda *n: reasons.table(data, *n),
         ),
