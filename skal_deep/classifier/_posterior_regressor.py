@@ -391,7 +391,7 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
         Returns
         -------
         score : float
-            r2; NaN if no row has a label.
+            The r2; NaN if no row has a label.
         """
         y = np.asarray(y, dtype=float)
         known = is_labeled(y.reshape(len(y), -1), self.missing_label).all(axis=1)

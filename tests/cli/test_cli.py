@@ -4,7 +4,7 @@ import csv
 import inspect
 import json
 import re
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -507,12 +507,12 @@ def test_the_net_follows_the_shape_of_the_data():
     assert cli.estimator(args, np.zeros((2, 1, 8, 8))).net.module is MLP
 
 
-@pytest.mark.slow
-def test_python_m(tmp_path):
-    command = [sys.executable, "-m", "skal_deep"]
-    result = subprocess.run([*command, "--help"], capture_output=True, text=True)
-    assert result.returncode == 0
-    assert "compare" in result.stdout
+def test_python_m(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["skal_deep", "--help"])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module("skal_deep", run_name="__main__", alter_sys=True)
+    assert caught.value.code == 0
+    assert "compare" in capsys.readouterr().out
 
 
 def pets(tmp_path, n_each=20):

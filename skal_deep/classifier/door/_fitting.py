@@ -114,18 +114,13 @@ def fit_on_labeled(
     last = last_step(clf)
     X = rows_for(clf, as_data(X))
     has_label = labeled_rows(y, missing_label)
-    clf, weight = clone(clf), row_weights(sample_weight, len(y))
-    labeled = training_order(X, np.flatnonzero(has_label), y, weight)
+    weight = row_weights(sample_weight, len(y))
+    labeled = _rows_to_fit(clf, X, y, has_label, weight)
+    clf = clone(clf)
     if not (is_regressor(last) or hasattr(last, "fit_from")):
         warn_of_classes(y, missing_label, getattr(last, "classes", None))
     if isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
         check_equal_missing_label(last.missing_label, missing_label)
-        others = np.flatnonzero(~has_label)
-        if len(labeled) > 1 and _learns_labeled_alone(clf):
-            others = others[:N_SHOWN_ROWS]
-        else:
-            others = canonical_order(X, others, None, weight)
-        labeled = np.concatenate([labeled, others])
     elif isinstance(last, NeuralNet) and not len(labeled):
         if isinstance(clf, Pipeline):
             raise ValueError("A Pipeline with a plain skorch net needs a first label.")
@@ -153,6 +148,25 @@ def fit_on_labeled(
         fitted = _fit_weighted(clf, take(X, labeled), y_fit, weight)
     rows = take(X, labeled), y[labeled]
     return knowing_its_rows(fitted, *rows, missing_label, weight, is_certain=True)
+
+
+def _rows_to_fit(
+    clf: Any,
+    X: Any,
+    y: NDArray[Any],
+    has_label: NDArray[np.bool_],
+    weight: NDArray[Any] | None,
+) -> NDArray[np.intp]:
+    """Return the rows that a model is fitted to, in an order that contents decide."""
+    labeled = training_order(X, np.flatnonzero(has_label), y, weight)
+    if not isinstance(last_step(clf), SkactivemlClassifier | SkactivemlRegressor):
+        return labeled
+    others = np.flatnonzero(~has_label)
+    if len(labeled) > 1 and _learns_labeled_alone(clf):
+        others = others[:N_SHOWN_ROWS]
+    else:
+        others = canonical_order(X, others, None, weight)
+    return np.concatenate([labeled, others])
 
 
 def _learns_labeled_alone(clf: Any) -> bool:
@@ -245,7 +259,7 @@ def model_to_ask(
     if isinstance(clf, Inputs):
         last = last_step(clf.model)
         if fit and wrapped_estimator(last) is None:
-            return _fit_steps(clf.model, X, y, missing_label)
+            return _fit_steps(clf.model, X, y, missing_label, sample_weight)
         takes_gaps = isinstance(last, SkactivemlClassifier | SkactivemlRegressor)
         if fit and not takes_gaps and not is_labeled(y, missing_label).any():
             warnings.warn(
@@ -270,23 +284,35 @@ def model_to_ask(
 
 
 def _fit_steps(
-    pipeline: Pipeline, X: Any, y: NDArray[Any], missing_label: Any
+    pipeline: Pipeline,
+    X: Any,
+    y: NDArray[Any],
+    missing_label: Any,
+    sample_weight: NDArray[Any] | None,
 ) -> Inputs | None:
     """Return the fitted steps of a Pipeline before its last, which is not needed.
 
-    They are fitted to what :func:`fit_on_labeled` fits them to; before the first label
-    to all rows.
+    They are fitted to what :func:`fit_on_labeled` fits them to, in the same order;
+    before the first label to all rows.
     """
-    earlier, last = clone(pipeline[:-1]), pipeline[-1]
-    labeled = labeled_rows(y, missing_label)
+    last = last_step(pipeline)
     if isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
         check_equal_missing_label(last.missing_label, missing_label)
-        labeled = np.ones_like(labeled)
-    if labeled.any():
-        earlier.fit(take(X, labeled), y[labeled])
+    has_label = labeled_rows(y, missing_label)
+    weight, weights = row_weights(sample_weight, len(y)), {}
+    labeled = _rows_to_fit(pipeline, X, y, has_label, weight)
+    rows = labeled if len(labeled) else training_order(X, np.arange(len(y)), y, weight)
+    pipeline = clone(pipeline)
+    earlier = pipeline[:-1]
+    if weight is not None and get_config()["enable_metadata_routing"]:
+        _route_weight_to_last(pipeline)
+        if earlier.get_metadata_routing().consumes("fit", ["sample_weight"]):
+            weights = {"sample_weight": weight[rows]}
+    if len(labeled):
+        earlier.fit(take(X, rows), y[rows], **weights)
     else:
         try:
-            earlier.fit(X)
+            earlier.fit(take(X, rows), **weights)
         except (TypeError, ValueError) as error:
             warnings.warn(
                 "The earlier steps of the Pipeline cannot be fitted without labels, so "
