@@ -373,6 +373,7 @@ def test_an_exported_model_predicts_what_the_model_does(digits, n_classes, tmp_p
     assert "model.npz" in about["load"]
 
 
+@pytest.mark.slow
 def test_a_model_of_another_kind_is_pickled_only_if_wanted(digits, tmp_path):
     from sklearn.tree import DecisionTreeClassifier
 
@@ -385,6 +386,7 @@ def test_a_model_of_another_kind_is_pickled_only_if_wanted(digits, tmp_path):
     assert (tmp_path / "out" / "model" / "model.pickle").exists()
 
 
+@pytest.mark.slow
 def test_refitting_on_all_labels(digits):
     played = digits()
     played.play(2)
@@ -394,6 +396,7 @@ def test_refitting_on_all_labels(digits):
     assert everything[0].n_samples_seen_ == 40
 
 
+@pytest.mark.slow
 def test_contact_sheet_and_report_need_no_other_file(images):
     played = images(30)
     played.campaign.embed("pixels")
@@ -443,6 +446,7 @@ def test_a_model_that_averages_draws_is_loaded_as_it_was(
         assert set(predicted) == {"no", "yes"}
 
 
+@pytest.mark.slow
 def test_the_data_sheet_tells_a_stranger_how_the_labels_came(images, tmp_path):
     played = images(40)
     played.campaign.embed("pixels")

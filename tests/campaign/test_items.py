@@ -337,6 +337,7 @@ def test_a_file_in_the_place_of_a_campaign_is_named(tmp_path):
     assert file.read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_broken_images_are_named_and_left_out(images):
     played = images(20)
     folder = played.campaign.path.parent / "photos"
