@@ -119,7 +119,7 @@ def remembered(make):
     For tests of who asks a model: whatever looks at the training itself must train.
     """
 
-    @wraps(make)
+    @wraps(make, updated=())
     def make_one(*args, **kwargs):
         return _that_remembers(make(*args, **kwargs))
 

@@ -83,7 +83,9 @@ class MixMatchClassifier(JointClassifier):
     training, with dropout. Published trainings have some hundred thousand steps. In
     one of a few hundred, the whole weight of the squared error makes guesses feed on
     themselves, and classes vanish from the predictions: leave ``n_ramp_steps`` as it is
-    there.
+    there, or lower ``unlabeled_weight`` with it. With 100 labels of Fashion-MNIST and
+    320 steps the defaults were one or two points below the supervised net, a ramp of
+    320 steps 18 points, and with a weight of 5 again one or two.
 
     References
     ----------

@@ -96,7 +96,8 @@ class RandomPass(TorchFunctionMode):
                 lambda *_, name=name: self._begin(name), prepend=True
             )
             part.register_forward_hook(lambda *_: self._end(), always_call=True)
-        self._states, self._kept = _generator_states(), _keeps_a_normal()
+        self._torchs_states, self._states = _torch_states(), _other_states()
+        self._kept = _keeps_a_normal()
         super().__enter__()
         return self
 
@@ -106,20 +107,28 @@ class RandomPass(TorchFunctionMode):
             self.moved.add(self._note("random numbers"))
 
     def _begin(self, name: str) -> None:
-        self._look("random numbers")
+        self._look_everywhere()
         self.ran.add(name)
         self._running.append(name)
 
     def _end(self) -> None:
-        self._look("random numbers")
+        self._look_everywhere()
         self._running.pop()
 
-    def _look(self, what: str) -> None:
-        """Note that something is random if a generator has moved."""
-        states = _generator_states()
+    def _look_everywhere(self) -> None:
+        """Note that something is random if a generator of torch or others has moved."""
+        self._look("random numbers")
+        states = _other_states()
         if states != self._states:
-            self.moved.add(self._note(what))
+            self.moved.add(self._note("random numbers"))
             self._states = states
+
+    def _look(self, what: str) -> None:
+        """Note that something is random if a generator of torch has moved."""
+        states = _torch_states()
+        if states != self._torchs_states:
+            self.moved.add(self._note(what))
+            self._torchs_states = states
 
     def _note(self, what: str, of_attention: bool = False) -> RandomSite:
         site = RandomSite(self._running[-1], what, of_attention)
@@ -224,15 +233,20 @@ def _is_attention(x: Tensor) -> bool:
     )
 
 
-def _generator_states() -> tuple[Any, ...]:
-    """Return where the global generators stand."""
+def _torch_states() -> tuple[Any, ...]:
+    """Return where the global generators of torch stand."""
     with torch._C.DisableTorchFunction():
         own = bytes(torch.default_generator.get_state().numpy())
         used = torch.cuda.is_available() and torch.cuda.is_initialized()
         cards = (
             [bytes(s.numpy()) for s in torch.cuda.get_rng_state_all()] if used else []
         )
-    return own, cards, _numpy_words(), random.getstate()
+    return own, cards
+
+
+def _other_states() -> tuple[Any, ...]:
+    """Return where those of NumPy and Python stand, which torch does not move."""
+    return _numpy_words(), random.getstate()
 
 
 def _numpy_words() -> Any:

@@ -38,15 +38,18 @@ def put_back(restore: Callable[[], None]) -> Iterator[None]:
     Parameters
     ----------
     restore : callable
-        Runs twice: what the first run did not reach the second one does.
+        Runs again where its first run is left: what that did not reach the second does.
     """
+    is_done = False
     try:
         try:
             yield
         finally:
             restore()
+            is_done = True
     finally:
-        restore()
+        if not is_done:
+            restore()
 
 
 @contextmanager

@@ -45,6 +45,8 @@ class ThinnedDraws:
     module : nn.Module
         A module in eval mode. From its first dropout on it is a chain of linear and
         convolutional layers, pooling, usual activations and dropout by unit or channel.
+    shared : SharedPrefix, optional
+        That of the module, where it is known.
 
     Raises
     ------
@@ -52,9 +54,10 @@ class ThinnedDraws:
         If the module is something else.
     """
 
-    def __init__(self, module: nn.Module):
+    def __init__(self, module: nn.Module, shared: SharedPrefix | None = None):
         name = type(module).__name__
-        self._shared = SharedPrefix(module)  # for inputs whose axes are not as thought
+        # for inputs whose axes are not as thought
+        self._shared = SharedPrefix(module) if shared is None else shared
         nodes = self._shared.trace.nodes
         first, steps = steps_from_dropout(module, nodes)
         if steps[-1].kind not in WEIGHTED:
@@ -225,10 +228,11 @@ def draw_passes(module: nn.Module) -> ThinnedDraws | SharedPrefix:
     ValueError
         If the module cannot be traced. Run it as a whole then.
     """
+    shared = SharedPrefix(module)
     try:
-        return ThinnedDraws(module)
+        return ThinnedDraws(module, shared)
     except ValueError:
-        return SharedPrefix(module)
+        return shared
 
 
 def _folds(source: Tensor) -> bool:

@@ -131,3 +131,10 @@ def test_restoring_is_restored_when_it_is_interrupted():
     with pytest.raises(KeyboardInterrupt), put_back(restore):
         pass
     assert len(calls) == 2
+
+
+def test_what_is_restored_is_restored_once():
+    calls = []
+    with pytest.raises(ValueError, match="stop"), put_back(lambda: calls.append(1)):
+        raise ValueError("stop")
+    assert len(calls) == 1

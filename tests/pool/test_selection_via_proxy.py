@@ -7,6 +7,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
+from strategies import remembered
 from support import make_net
 
 from skal_deep.classifier import CapabilityError, DeepClassifier, MCDropoutClassifier
@@ -37,6 +38,7 @@ class Forbidden(LogisticRegression):
         raise AssertionError("asked")
 
 
+@remembered  # a proxy that is given other rows is fitted anew
 def proxy(**params):
     net = make_net(max_epochs=3)
     return MCDropoutClassifier(net, n_samples=5, random_state=0, **params)

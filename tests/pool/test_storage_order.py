@@ -8,6 +8,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from strategies import check_remembered, remembered
 from support import MAKERS, make_net
 
 from skal_deep.classifier import DeepClassifier, fit_on_labeled
@@ -24,20 +25,21 @@ ORDERS = [np.random.default_rng(seed).permutation(36) for seed in range(5)]
 NET = make_net(max_epochs=4, module__dropout=0.3)
 MODELS = {
     **{
-        name: make(NET, classes=[0, 1, 2], random_state=0)
+        name: remembered(make)(NET, classes=[0, 1, 2], random_state=0)
         for name, make in MAKERS.items()
     },
-    "without shuffling": DeepClassifier(
+    "without shuffling": remembered(DeepClassifier)(
         make_net(max_epochs=4, iterator_train__shuffle=False),
         classes=[0, 1, 2],
         random_state=0,
     ),
     "net": make_net(max_epochs=4, module__n_features=2, module__n_classes=3),
     "forest": RandomForestClassifier(5, random_state=0),
-    "pipeline": make_pipeline(PCA(2), DeepClassifier(NET, random_state=0)),
+    "pipeline": make_pipeline(PCA(2), remembered(DeepClassifier)(NET, random_state=0)),
 }
 
 
+# The nets are fitted once to the same rows in the same order; in another order, anew.
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_five_of_five_permutations_agree(name):
@@ -60,6 +62,7 @@ def test_five_of_five_permutations_agree(name):
                 batch_size=4,
             )
             np.testing.assert_array_equal(picks, order[its])
+    check_remembered()
 
 
 class Remember(FunctionTransformer):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
+from strategies import laplace
 from support import squared_gradient_norms
 
 from skal_deep import functional
@@ -46,10 +47,11 @@ def test_scores_of_the_prediction(case, strategy, score):
 
 
 @pytest.fixture(scope="module")
-def many_draws():
-    """So many draws that those of a strategy are all that is left to chance."""
-    case = Case(BALD())
-    return torch.as_tensor(case.fitted().sample_proba(case.X, 20_000, 1))
+def drawn():
+    """Who draws fastest, and many draws: those of a strategy are left to chance."""
+    case = Case(BALD(), make_classifier=laplace)
+    clf = case.fitted()
+    return clf, torch.as_tensor(clf.sample_proba(case.X, 20_000, 1))
 
 
 @pytest.mark.slow
@@ -68,8 +70,8 @@ def many_draws():
         (ConsensusKL(n_samples=2_000), functional.consensus_kl),
     ],
 )
-def test_scores_of_the_draws(case, many_draws, strategy, score):
-    clf = case.fitted()
+def test_scores_of_the_draws(case, drawn, strategy, score):
+    clf, many_draws = drawn
     _, utilities = case.query(strategy, clf=clf, fit_clf=False, return_utilities=True)
     expected = score(many_draws).numpy()
     left = case.y == -1

@@ -11,7 +11,7 @@ from skorch import NeuralNet
 from skorch.dataset import unpack_data
 from skorch.utils import to_tensor
 from torch import Tensor
-from torch.utils._pytree import tree_map_only
+from torch.utils._pytree import tree_map, tree_map_only
 
 from skal_deep.classifier.net._answers import (
     evaluation_step,
@@ -82,11 +82,18 @@ def attention_parts(net: NeuralNet, data: list[Any]) -> list[str]:
     return list(dict.fromkeys(s.part for s in seen.sites if s.of_attention))
 
 
+def _copied(batch: Any) -> Any:
+    """Return a mini-batch of its own; a forward may change its input in place."""
+    return tree_map(
+        lambda part: part.clone() if isinstance(part, Tensor) else copy.deepcopy(part),
+        batch,
+    )
+
+
 def run_whole(net: NeuralNet, data: list[Any]) -> Tensor:
     """Return what the module returns for mini-batches, which are not changed."""
     step = evaluation_step(net)
-    # a forward that changes its input in place must not change the next one's
-    return torch.cat([first_output(step(copy.deepcopy(batch))) for batch in data])
+    return torch.cat([first_output(step(_copied(batch))) for batch in data])
 
 
 def whole_draws(
@@ -148,7 +155,7 @@ def _draws_of_batch(
     def whole(batch: Any, n_draws: int = n_samples) -> Iterator[Any]:
         for draw in range(n_draws):
             masks.use(draw)
-            yield step(copy.deepcopy(batch))
+            yield step(_copied(batch))
 
     if is_hidden or not predicts_by_skorch(net):
         return whole

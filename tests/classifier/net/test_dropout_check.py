@@ -1,5 +1,6 @@
 """Rows are looked at one by one unless a chain of layers shows that they are apart."""
 
+import numpy as np
 import pytest
 import torch
 from support import make_net
@@ -9,6 +10,7 @@ from zoo import ZOO, Base, images, vectors
 from skal_deep.classifier import CapabilityError
 from skal_deep.classifier.net import _dropout_check
 from skal_deep.classifier.net._dropout_check import check_dropout
+from skal_deep.classifier.net._dropout_draws import run_whole
 from skal_deep.modules import MLP, ConvNet, isolated_rng
 
 # The layers of these from the first dropout on are a chain.
@@ -129,3 +131,19 @@ def test_mini_batches_are_looked_at(looks):
     net.iterator_valid__batch_size = 4
     check_dropout(net, vectors(16))
     assert looks
+
+
+def test_a_forward_changes_no_batch_but_its_own():
+    class Writes(nn.Linear):
+        def forward(self, x, names):
+            x *= 2
+            names[:] = names + 1
+            return x + torch.as_tensor(names)
+
+    x, names = torch.ones(2, 3), np.arange(3.0)
+    net = make_net(Writes(1, 1)).initialize()
+    data = [[{"x": x, "names": names}, None]]
+    first, again = run_whole(net, data), run_whole(net, data)
+    assert torch.equal(first, again)
+    assert torch.equal(x, torch.ones(2, 3))
+    np.testing.assert_array_equal(names, np.arange(3.0))
