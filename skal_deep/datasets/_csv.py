@@ -70,6 +70,7 @@ def from_csv(
         )
         features = features[1:]
     costs = None
+    y, names = read(np.array([line[at] for _, line in lines]), str(path))
     check_columns(header[at], cost, [text, *categories])
     if cost is not None:
         at_cost = _label_column(path, header, cost)
@@ -91,7 +92,6 @@ def from_csv(
         )
     else:
         X = _numbers(path, header, lines, features, header[at])
-    y, names = read(np.array([line[at] for _, line in lines]), str(path))
     return Data(path.stem, X, y, class_names=names, cost=costs)
 
 

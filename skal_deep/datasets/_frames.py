@@ -82,15 +82,15 @@ def from_parquet(
     for name in (label, text, cost, *categories):
         if name is not None and name not in names:
             raise ValueError(f"{path} has no column {name!r}; it has {names}.")
+    words = frame[label].to_numpy()
+    if words.dtype == object:
+        words = np.array(_words(words, f"The column {label!r} of {path}"))
+    y, class_names = read(words, str(path))
     check_columns(label, cost, [text, *categories])
     costs, others = None, frame.drop(columns=[label])
     if cost is not None:
         costs = as_costs(frame[cost], str(path))
         others = others.drop(columns=[cost])
-    words = frame[label].to_numpy()
-    if words.dtype == object:
-        words = np.array(_words(words, f"The column {label!r} of {path}"))
-    y, class_names = read(words, str(path))
     if text is not None:
         texts = others[text]
         X: Any = np.array(_words(texts, f"The column {text!r} of {path}"), object)
