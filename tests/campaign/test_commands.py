@@ -337,8 +337,9 @@ def test_referees_from_the_command_line(tmp_path, run):
 
 
 @pytest.mark.slow
-def test_what_is_next_when_the_budget_is_spent(digits, run):
-    played = digits(budget=10)
+@pytest.mark.parametrize(("n_items", "budget"), [(60, 10), (10, 20)])
+def test_what_is_next_when_budget_or_items_are_spent(digits, run, n_items, budget):
+    played = digits(n_items, budget=budget)
     played.play(1, batch_size=10)
     for command in ("status", "estimate"):
         _, out, _ = run(command, played.campaign.path)

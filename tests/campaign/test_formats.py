@@ -83,27 +83,29 @@ def test_a_quotation_mark_that_is_not_closed_swallows_no_answers(asked, tmp_path
 
 
 def test_cells_that_spreadsheets_would_run_come_back(tmp_path):
-    names = ["=1+1.png", "+x", "@y", "-z", "'q"]
-    np.save(tmp_path / "X.npy", np.random.default_rng(0).normal(size=(5, 2)))
+    names = ["=1+1.png", "+x", "@y", "-z", "'q", "'=1+1.png", "''@y", "\tx"]
+    n = len(names)
+    np.save(tmp_path / "X.npy", np.random.default_rng(0).normal(size=(n, 2)))
     (tmp_path / "names.txt").write_text("\n".join(names) + "\n")
     campaign = Campaign.create(
         tmp_path / "c",
         embeddings=tmp_path / "X.npy",
         ids=tmp_path / "names.txt",
         classes=["+1", "-1"],
-        budget=5,
+        budget=n,
         control_share=0,
     )
-    path = campaign.next(batch_size=5).to_csv()
+    path = campaign.next(batch_size=n).to_csv()
     with path.open(newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["id", "label"]
-    assert {row[0] for row in rows[1:]} == {"'=1+1.png", "'+x", "'@y", "'-z", "'q"}
+    marked = ["=1+1.png", "+x", "@y", "-z", "'=1+1.png", "''@y", "\tx"]
+    assert {row[0] for row in rows[1:]} == {"'q", *(f"'{name}" for name in marked)}
     assert (campaign.path / "batch.classes.txt").read_text() == "+1\n-1\n"
     filled = [rows[0], *([name, "+1"] for name, _ in rows[1:])]
     with path.open("w", newline="") as file:
         csv.writer(file).writerows(filled)
-    assert campaign.add(path).added == 5
+    assert campaign.add(path).added == n
     assert campaign.labels() == dict.fromkeys(names, "+1")
 
 

@@ -22,6 +22,7 @@ from skal_deep.classifier import (
     fit_on_labeled,
 )
 from skal_deep.classifier._linear_posterior import LinearPosterior
+from skal_deep.classifier._posterior import mean_of_draws
 from skal_deep.functional.laplace import Curvature
 from skal_deep.pool import BALD, AlfaMix, BatchBALD, CoreSet
 from skal_deep.testing import check_classifier, check_posterior
@@ -129,6 +130,38 @@ def test_noise_gets_a_stronger_prior_than_clusters():
         assert strong > make(prior_precision=rule).fit(X, Y_TRUE).prior_precision_
 
 
+@pytest.mark.parametrize(
+    ("shape", "n_labels", "std", "rule"),
+    [
+        ((60, 40, 3), 12, 4.0, "cv"),  # fewer labels than features
+        ((300, 20, 2), 250, 1.0, "evidence"),  # classes that are separated
+        ((300, 20, 2), 250, 1.0, 1e-3),  # and a weak prior
+        ((200, 64, 10), 100, 2.0, 1.0),
+    ],
+)
+@pytest.mark.parametrize("structure", ["full", "kron"])
+def test_the_last_digits_of_copied_features_move_nothing(
+    shape, n_labels, std, rule, structure
+):
+    """Copies leave directions whose basis is arbitrary."""
+    n, d, n_classes = shape
+    rows, y = make_blobs(n, d, centers=n_classes, cluster_std=std, random_state=0)
+    y[n_labels:] = -1
+    rows = np.column_stack([rows, rows[:, :3]])
+    moved = rows.copy()
+    moved[:, -3:] += 1e-14 * np.random.default_rng(0).normal(size=(n, 3))
+    given, near = (
+        BayesianLinearClassifier(
+            prior_precision=rule, structure=structure, random_state=0
+        ).fit(X, y)
+        for X in (rows, moved)
+    )
+    assert near.prior_precision_ == pytest.approx(given.prior_precision_)
+    np.testing.assert_allclose(
+        near.sample_proba(moved, 10, 0), given.sample_proba(rows, 10, 0), atol=1e-7
+    )
+
+
 @pytest.mark.slow
 def test_few_labels():
     for y in (NOTHING, np.where(np.arange(90) == 4, Y_TRUE, -1)):
@@ -221,6 +254,22 @@ def test_draws_of_many_rows_are_the_softmax_of_their_logits(n_logits):
     zero_SNR = torch.zeros(20, len(rows_ND), n_classes - n_logits).double()
     expected_SNC = torch.cat([zero_SNR, logit_SNR], -1).softmax(-1)
     torch.testing.assert_close(proba_SNC, expected_SNC)
+
+
+@pytest.mark.parametrize("n_logits", [1, 3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_mean_is_that_of_the_draws_to_the_last_bit(n_logits, dtype):
+    """Draws are averaged part by part, and never exist all at once."""
+    rows_ND = torch.randn(30_000, 2, generator=torch.Generator().manual_seed(0))
+    rows_ND = rows_ND.to(dtype)
+    curvature = Curvature(torch.ones(n_logits, 3).double(), ())
+    weights_RD = torch.arange(3 * n_logits).view(-1, 3).double()
+    posterior = LinearPosterior(weights_RD, curvature, torch.ones(3), max(2, n_logits))
+    mean_NC = posterior.mean_proba(rows_ND, 20, 0)
+    draws_SNC = posterior.sample_proba(rows_ND, 20, 0)
+    assert draws_SNC.numel() > 2**20  # several parts
+    assert mean_NC.dtype == dtype
+    assert torch.equal(mean_NC, mean_of_draws(draws_SNC))
 
 
 def hessian_at_the_door(clf, rows, precision):
