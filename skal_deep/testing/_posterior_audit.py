@@ -146,6 +146,12 @@ def _probabilities(audit: Audit) -> str | None:
 
 def _draws_differ(audit: Audit) -> str | None:
     n_draws, n_distinct = len(audit.draws_SNC), audit.n_distinct
+    if n_distinct == 1 and audit.may_agree_by_chance():
+        return (
+            f"All {n_draws} draws are equal on these rows, so that every disagreement "
+            "is 0. If the members were trained on them, pass rows that they have not "
+            "seen."
+        )
     if n_distinct == 1:
         return (
             f"All {n_draws} draws are equal, so that every disagreement is 0. Is "
