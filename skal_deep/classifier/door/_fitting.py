@@ -115,12 +115,17 @@ def fit_on_labeled(
     X = rows_for(clf, as_data(X))
     has_label = labeled_rows(y, missing_label)
     weight = row_weights(sample_weight, len(y))
-    labeled = _rows_to_fit(clf, X, y, has_label, weight)
-    clf = clone(clf)
+    labeled = training_order(X, np.flatnonzero(has_label), y, weight)
+    is_net, clf = isinstance(clf, NetClassifier), clone(clf)
     if not (is_regressor(last) or hasattr(last, "fit_from")):
         warn_of_classes(y, missing_label, getattr(last, "classes", None))
     if isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
         check_equal_missing_label(last.missing_label, missing_label)
+        others = np.flatnonzero(~has_label)
+        # others than nets may learn from rows without a label, too
+        if not is_net or last._learns_from_unlabeled:
+            others = canonical_order(X, others, None, weight)
+        labeled = np.concatenate([labeled, others])
     elif isinstance(last, NeuralNet) and not len(labeled):
         if isinstance(clf, Pipeline):
             raise ValueError("A Pipeline with a plain skorch net needs a first label.")
@@ -148,25 +153,6 @@ def fit_on_labeled(
         fitted = _fit_weighted(clf, take(X, labeled), y_fit, weight)
     rows = take(X, labeled), y[labeled]
     return knowing_its_rows(fitted, *rows, missing_label, weight, is_certain=True)
-
-
-def _rows_to_fit(
-    clf: Any,
-    X: Any,
-    y: NDArray[Any],
-    has_label: NDArray[np.bool_],
-    weight: NDArray[Any] | None,
-) -> NDArray[np.intp]:
-    """Return the rows that a model is fitted to, in an order that contents decide."""
-    last = last_step(clf)
-    labeled = training_order(X, np.flatnonzero(has_label), y, weight)
-    if not isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
-        return labeled
-    others = np.flatnonzero(~has_label)
-    # others than nets may learn from rows without a label, too
-    if not isinstance(clf, NetClassifier) or last._learns_from_unlabeled:
-        others = canonical_order(X, others, None, weight)
-    return np.concatenate([labeled, others])
 
 
 def knowing_its_rows(
@@ -282,16 +268,17 @@ def _fit_steps(
 ) -> Inputs | None:
     """Return the fitted steps of a Pipeline before its last, which is not needed.
 
-    They are fitted to what :func:`fit_on_labeled` fits them to, in the same order;
-    before the first label to all rows.
+    They are fitted to what :func:`fit_on_labeled` fits them to; before the first label
+    to all rows. Rows stay in the order in which they are stored, so that the inputs are
+    to the last digit what the same steps make of them outside of a query.
     """
     last = last_step(pipeline)
+    labeled = np.flatnonzero(labeled_rows(y, missing_label))
     if isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
         check_equal_missing_label(last.missing_label, missing_label)
-    has_label = labeled_rows(y, missing_label)
+        labeled = np.arange(len(y))
+    rows = labeled if len(labeled) else np.arange(len(y))
     weight, weights = row_weights(sample_weight, len(y)), {}
-    labeled = _rows_to_fit(pipeline, X, y, has_label, weight)
-    rows = labeled if len(labeled) else training_order(X, np.arange(len(y)), y, weight)
     pipeline = clone(pipeline)
     earlier = pipeline[:-1]
     if weight is not None and get_config()["enable_metadata_routing"]:
