@@ -14,7 +14,15 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 import pytest
 from PIL import Image
-from test_pages import DOCS, ROOT, UNMEASURED, evidence, methods_page, script
+from test_pages import (
+    DOCS,
+    ROOT,
+    UNMEASURED,
+    api_page,
+    evidence,
+    methods_page,
+    script,
+)
 
 from skal_deep import classifier, pool
 
@@ -235,6 +243,84 @@ def test_links_of_notebooks_lead_somewhere():
                 if not target.startswith("http") and not file.exists():
                     missing.append(f"{path.name}: {target}")
     assert not missing
+
+
+def cited_papers():
+    """Return all papers that docstrings cite, each as it is written."""
+    return {
+        paper
+        for package in api_page.public_packages()
+        for name in package.__all__
+        for paper in strategy_pages.references_of(getattr(package, name))
+    }
+
+
+def test_a_paper_is_cited_in_one_way():
+    title = re.compile(r"(?<=[^\W\d_]{2})\. (.+?)\. ")  # after the last surname
+    titles = sorted(
+        re.sub(r"\W+", " ", title.search(f"{p} ")[1]) for p in cited_papers()
+    )
+    assert len(titles) > 100
+    twice = [pair for pair in pairwise(titles) if pair[1].startswith(pair[0])]
+    assert not twice
+
+
+def test_numbers_of_preprints_are_of_the_year_that_is_cited():
+    numbers = 0
+    for paper in cited_papers():
+        assert re.search(r", (19|20)\d\d\.$", paper), f"venue and year of {paper}"
+        if (found := re.search(r"arXiv:?(.*)", paper)) is not None:
+            number = re.fullmatch(
+                r"(\d\d)(0[1-9]|1[0-2])\.(\d{4,5}), 20(\d\d)\.", found[1]
+            )
+            assert number is not None, paper
+            year, _, digits, cited = number.groups()
+            assert year == cited, paper
+            assert len(digits) == (4 if int(year) < 15 else 5), paper
+            numbers += 1
+    assert numbers > 10
+
+
+LINK = re.compile(r"https?://[^\s()<>\"'`\\\]}{,]+")
+KINDS = ("*.md", "*.py", "*.ipynb", "*.toml", "*.csv", "*.cff")
+
+
+def links():
+    """Yield each external link of pages, notebooks and code, with its file."""
+    folders = [DOCS, ROOT / "skal_deep", ROOT / "notebooks", ROOT / "benchmarks"]
+    files = [
+        *ROOT.glob("*.*"),
+        *(f for d in folders for k in KINDS for f in d.rglob(k)),
+    ]
+    for path in files:
+        if "_build" in path.parts or not path.is_file():
+            continue
+        if path.suffix in {kind[1:] for kind in KINDS}:
+            for link in LINK.findall(path.read_text()):
+                yield path, link.rstrip(".;:")
+
+
+# Addresses of this machine, of examples, and names that no browser asks for.
+LOCAL = ("127.0.0.1", "localhost", "example.org", "www.w3.org")
+
+
+def test_external_links_are_well_formed_and_ours_lead_to_files():
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+    home, ours = urls["Source"], 0
+    for path, link in links():
+        parts = urlsplit(link)
+        if parts.hostname in LOCAL or not parts.hostname:
+            continue
+        assert parts.scheme == "https", f"{path.name}: {link}"
+        assert re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", parts.netloc), (
+            f"{path}: {link}"
+        )
+        if parts.netloc == "github.com" and "skal" in link:
+            assert link == home or link.startswith(f"{home}/"), f"{path.name}: {link}"
+            file = link.removeprefix(f"{home}/blob/main/")
+            assert file == link or (ROOT / file).exists(), f"{path.name}: {link}"
+            ours += 1
+    assert ours > 20
 
 
 class Links(HTMLParser):

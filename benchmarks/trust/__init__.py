@@ -112,7 +112,7 @@ def parts(data, tables):
         ),
         "reasons": (
             "Planted reasons, {0[0]} data sets each, margin sampling beside random, "
-            "{0[1]} repeats",
+            "{0[1]} repeats, or 20 where a set is large",
             ["planted, data", "named so", "of", "named else"],
             lambda *n: reasons.table(data, *n),
         ),
@@ -132,8 +132,13 @@ def parts(data, tables):
             lambda *n: search.table(data, *n),
         ),
         "families": (
-            "Band of a plan (nominal .90): the other families of data sets as its bank",
-            ["family", "repeats", "times the labels", "holds"],
+            "Band of a plan (nominal .90): the other families of data sets as its "
+            "bank, mean of the families",
+            [
+                "repeats", "times the labels", "families", "holds",
+                '"doubling gains less than 2 points" said', "wrong where said",
+                "families of which it holds less than .90",
+            ],
             plans.families,
         ),
         "plans": (

@@ -1,60 +1,22 @@
 """How often a plan's band holds the curves of data sets that are not in its bank."""
 
-from pathlib import Path
-
 import numpy as np
-import pandas as pd
-from sklearn.preprocessing import StandardScaler, normalize
 
-from benchmarks.bank import curve
+from benchmarks.bank import curve, tables
 from skal_deep.evaluation import plan_labels
 from skal_deep.evaluation.planning._bank import builtin_bank
 from skal_deep.evaluation.planning._calibration import _calibrate
 from skal_deep.evaluation.planning._forecast import isotonic
 
 BATCH = 10
+SMALL_GAIN = 0.02
 STAGES = {10: 4.0, 16: 2.5}  # seen, and up to how many times as many are asked of
-LARGEST = 6_000  # rows of a table that are used
-
-
-def read_keel(path):
-    """Return inputs and classes of a table in the format of KEEL."""
-    lines = Path(path).read_text("latin-1").splitlines()
-    attributes = [line for line in lines if line.lower().startswith("@attribute")]
-    start = next(i for i, line in enumerate(lines) if line.strip().lower() == "@data")
-    named = [line.split(None, 1)[1].replace("{", " {") for line in attributes]
-    names = [each.split()[0] for each in named]
-    rows = [
-        [cell.strip() for cell in line.split(",")]
-        for line in lines[start + 1 :]
-        if line.strip()
-    ]
-    table = pd.DataFrame(rows, columns=names)
-    words = [name for name, each in zip(names, named, strict=True) if "{" in each]
-    target = table.pop(names[-1])
-    columns = pd.get_dummies(table, columns=[n for n in words if n != names[-1]])
-    X = columns.apply(pd.to_numeric, errors="coerce").fillna(0).to_numpy(float)
-    return normalize(StandardScaler().fit_transform(X)), target.to_numpy()
-
-
-def tasks(folder, names, n_tasks):
-    """Yield the data set, inputs and classes: random features and rows of each."""
-    for number, name in enumerate(names):
-        X, y = read_keel(Path(folder) / name / f"{name}.dat")
-        for task in range(n_tasks):
-            rng = np.random.default_rng((number, task))
-            rows = rng.permutation(len(y))[:LARGEST]
-            kept = rng.random(X.shape[1]) < (1.0 if task == 0 else 0.6)
-            classes, counts = np.unique(y[rows], return_counts=True)
-            rows = rows[np.isin(y[rows], classes[counts >= 3])]  # to be split
-            codes = np.unique(y[rows], return_inverse=True)[1]
-            yield name, normalize(X[rows][:, kept] + 1e-9), codes
 
 
 def outside(folder, names, n_tasks, n_seeds):
     """Return lines: data set, repeats, stages seen, curves, how many the band held."""
     held = {}
-    for number, (name, X, y) in enumerate(tasks(folder, names, n_tasks)):
+    for number, (name, X, y) in enumerate(tables(folder, names, n_tasks)):
         for strategy in ("random", "herding"):
             seeds = [1_000 * number + seed for seed in range(n_seeds)]
             curves = np.array([curve(X, y, strategy, BATCH, seed) for seed in seeds])
@@ -84,23 +46,50 @@ def _is_held(curves_RT, n_seen, longest, n_test):
 
 
 def families():
-    """Return lines: how often bands of the other families hold those of one."""
-    bank = builtin_bank()
-    family = dict(zip(bank.task, bank.family, strict=True))
+    """Return lines: how often a plan by the other families holds for one.
+
+    A family counts once, as in the promise, however many curves it has.
+    """
     lines = []
     for n_repeats in (1, 8):
         for longest in (4.0, 2.5):
-            known = _calibrate(bank, longest, n_repeats)
-            kinds = np.array([family[task] for task in known.tasks])
-            each = np.zeros(len(kinds), bool)
-            for kind in np.unique(kinds):
-                is_asked = kinds == kind
-                up, down = known.without(is_asked).quantiles(0.9)
-                held = (known.above <= up) & (known.below <= down)
-                each[is_asked] = held[is_asked]
-                held_share = float(held[is_asked].mean())
-                lines.append([kind, n_repeats, f"{longest:g}", held_share])
-            # A task counts once, as in the promise.
-            share = float(each @ known.weights / known.weights.sum())
-            lines.append(["all", n_repeats, f"{longest:g}", share])
+            known = _calibrate(builtin_bank(), longest, n_repeats)
+            found = {}
+            for family in np.unique(known.families):
+                is_asked = known.families == family
+                found[family] = _judged(known, is_asked)
+            held, said, wrong = np.mean(list(found.values()), axis=0)
+            missed = [
+                f"{k} {each[0]:.2f}" for k, each in found.items() if each[0] < 0.9
+            ]
+            share = float(wrong / said) if said else "-"
+            lines.append(
+                [
+                    n_repeats,
+                    f"{longest:g}",
+                    len(found),
+                    float(held),
+                    float(said),
+                    share,
+                    ", ".join(missed),
+                ]
+            )
     return lines
+
+
+def _judged(known, is_asked):
+    """Return shares of curves, judged by the others.
+
+    Those that the band holds, of which it is said that doubling will not pay, and of
+    which that is wrong.
+    """
+    others = known.without(is_asked)
+    up, down = others.quantiles(0.9)
+    is_held = (known.above <= up) & (known.below <= down)
+    is_said = known.most_at_double <= others.largest_that_will_not_pay(SMALL_GAIN)
+    is_wrong = is_said & (known.gain_at_double >= SMALL_GAIN)
+    tasks = known.tasks[is_asked]
+    return [
+        np.mean([each[is_asked][tasks == task].mean() for task in np.unique(tasks)])
+        for each in (is_held, is_said, is_wrong)
+    ]

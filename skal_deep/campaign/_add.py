@@ -51,7 +51,13 @@ class Added:
     warning: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as plain numbers and words."""
+        """Return all of it as plain numbers and words.
+
+        Returns
+        -------
+        dict
+            The fields by their names.
+        """
         return asdict(self)
 
     def __str__(self) -> str:

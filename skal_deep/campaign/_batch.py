@@ -82,7 +82,13 @@ class Batch:
         return [self.campaign.text(name) for name in self.ids]
 
     def to_html(self) -> Path:
-        """Write the round as a page that needs no server, and return its path."""
+        """Write the round as a page that needs no server, and return its path.
+
+        Returns
+        -------
+        Path
+            The page, in the campaign's folder.
+        """
         path = self.campaign.path / HTML
         replace(
             path,
@@ -96,6 +102,11 @@ class Batch:
         """Write ids with empty labels, to be filled in, and return the path.
 
         The classes stand in a file beside it.
+
+        Returns
+        -------
+        Path
+            The file, in the campaign's folder.
         """
         text = io.StringIO(newline="")
         writer = csv.writer(

@@ -209,7 +209,13 @@ class Campaign(CampaignAnswers, CampaignFindings):
         return Batch(self, one.number, list(one.ids))
 
     def open_round(self) -> Batch | None:
-        """Return the round that is not finished, if there is one."""
+        """Return the round that is not finished, if there is one.
+
+        Returns
+        -------
+        Batch or None
+            The round, with what is left to label of it.
+        """
         one = self.state().open_round
         return None if one is None else self._batch(one)
 
@@ -283,8 +289,12 @@ class Campaign(CampaignAnswers, CampaignFindings):
         ----------
         y : array-like of shape (n_items,)
             The label of each item, in the order of :meth:`data`.
-        strategy, estimator, batch_size
-            As in :meth:`next`.
+        strategy : QueryStrategy, default=None
+            What chooses, as in :meth:`next`.
+        estimator : object, default=None
+            What is trained on the labels, as in :meth:`next`.
+        batch_size : int, default=20
+            How many items a round has, as in :meth:`next`.
         salt : str, default=None
             Decides the control items; ``None`` is the campaign's, and another one gives
             another campaign on the same items.

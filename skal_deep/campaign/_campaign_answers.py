@@ -132,7 +132,13 @@ class CampaignAnswers(CampaignFiles):
         return added
 
     def events(self) -> list[Event]:
-        """Return all that was said, each event once."""
+        """Return all that was said, each event once.
+
+        Returns
+        -------
+        list of Event
+            The events, as the files have them.
+        """
         return read_log(self.path).events
 
     def labels(self, annotator: str | None = None) -> dict[str, Any]:
@@ -143,6 +149,11 @@ class CampaignAnswers(CampaignFiles):
         annotator : str, default=None
             Whose labels; ``None`` are those of all together: of each item the label
             that most annotators gave, and none where they are divided.
+
+        Returns
+        -------
+        dict of str to label
+            Of each item that has one.
         """
         state = self.state()
         if annotator is None:
@@ -160,6 +171,11 @@ class CampaignAnswers(CampaignFiles):
         ----------
         annotator : str
             Who.
+
+        Returns
+        -------
+        dict of str to Event
+            The last word on each item that the annotator was asked about.
         """
         said = self.state().labels.answers
         return {n: by[annotator] for n, by in said.items() if annotator in by}

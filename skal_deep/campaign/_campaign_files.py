@@ -80,7 +80,13 @@ class CampaignFiles:
         return self._items[1]
 
     def state(self) -> State:
-        """Return all that the files say now."""
+        """Return all that the files say now.
+
+        Returns
+        -------
+        State
+            Items, rounds, and answers so far.
+        """
         return State(
             self.settings, self.items, read_rounds(self.path), read_log(self.path)
         )
@@ -92,6 +98,11 @@ class CampaignFiles:
         ----------
         number : int
             Of the round.
+
+        Returns
+        -------
+        list of str
+            Their ids.
         """
         state = self.state()
         return state.left(state.rounds[number - 1])
@@ -103,6 +114,11 @@ class CampaignFiles:
         ----------
         id : str
             The item.
+
+        Returns
+        -------
+        str
+            The path below the folder, or the number of the row.
         """
         items, source = self.items, self.source
         if id not in items.row_of:
@@ -139,6 +155,11 @@ class CampaignFiles:
         ----------
         id : str
             The item.
+
+        Returns
+        -------
+        bytes
+            The content.
         """
         return self.source.read(self.place(id))
 
@@ -149,6 +170,11 @@ class CampaignFiles:
         ----------
         id : str
             The item.
+
+        Returns
+        -------
+        str
+            The words.
         """
         source, place = self.source, self.place(id)
         if isinstance(source, Rows):
@@ -200,7 +226,13 @@ class CampaignFiles:
             self.settings.changed(budget=check_budget(budget)).write(self.path)
 
     def unreadable(self) -> list[str]:
-        """Return what the source holds and nobody can read, by path or line."""
+        """Return what the source holds and nobody can read, by path or line.
+
+        Returns
+        -------
+        list of str
+            The paths or lines.
+        """
         self.source.look()
         return list(self.source.unreadable)
 
@@ -226,6 +258,11 @@ class CampaignFiles:
         """Look at the source again: new items are added, missing ones marked gone.
 
         A file that was moved and whose content is known keeps its id.
+
+        Returns
+        -------
+        Items
+            The items of the source as it is now.
         """
         with lock(self.path):
             return self._rescan()
@@ -252,7 +289,13 @@ class CampaignFiles:
     # What strategies and models see
 
     def default_features(self) -> str:
-        """Return the features to compute where nothing is said: those of before."""
+        """Return the features to compute where nothing is said: those of before.
+
+        Returns
+        -------
+        str
+            Their name.
+        """
         known = self.settings.features
         about = None if known is None else FeatureFile(self.path, known).about()
         if about is not None:

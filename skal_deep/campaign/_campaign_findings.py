@@ -188,7 +188,13 @@ class CampaignFindings(CampaignFeatures):
         return chance_curve(state, situation, has, estimator)
 
     def status(self) -> Status:
-        """Return where the campaign stands: labels, errors over rounds, advice."""
+        """Return where the campaign stands: labels, errors over rounds, advice.
+
+        Returns
+        -------
+        Status
+            The numbers; print it.
+        """
         try:
             has_features = features_of(self, self.items)[1]
         except NoFeaturesError:

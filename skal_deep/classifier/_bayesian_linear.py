@@ -193,11 +193,16 @@ class BayesianLinearClassifier(MeanOfDraws, ArrayClassifier):
         """Describe what differs from draw to draw."""
         return ["weights of the linear functions"]
 
+    def _predictive(self, X):
+        """Return the mean of the draws that predictions average, (N, C)."""
+        rows_ND, seed = flat_rows(X), self._draw_seed()
+        return self.posterior_.mean_proba(rows_ND, self.n_samples, seed)
+
     def _answers(self):
         """Return what strategies may ask, as tensors, by the protocols' names."""
         return {
-            "predict_proba": self._mean_proba,
-            "predict_and_embed": lambda X: (self._mean_proba(X), flat_rows(X)),
+            "predict_proba": self._predictive,
+            "predict_and_embed": lambda X: (self._predictive(X), flat_rows(X)),
             "sample_proba": self._draws,
             **linear_answers(flat_rows, self._head),
         }
@@ -225,7 +230,7 @@ class BayesianLinearClassifier(MeanOfDraws, ArrayClassifier):
             The inputs; only if ``return_embeddings``.
         """
         X = self._check_rows(X)
-        proba_NC = self._mean_proba(X).numpy()
+        proba_NC = self._predictive(X).numpy()
         return (
             (proba_NC, flat_rows(X).numpy().copy()) if return_embeddings else proba_NC
         )

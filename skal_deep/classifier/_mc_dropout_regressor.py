@@ -57,7 +57,8 @@ class MCDropoutRegressor(DrawingRegressor):
 
     References
     ----------
-    .. [1] Y. Gal, Z. Ghahramani. Dropout as a Bayesian Approximation. ICML, 2016.
+    .. [1] Y. Gal, Z. Ghahramani. Dropout as a Bayesian Approximation: Representing
+       Model Uncertainty in Deep Learning. ICML, 2016.
 
     Examples
     --------

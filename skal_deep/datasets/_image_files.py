@@ -98,7 +98,13 @@ class ImageFiles(Dataset[Any]):
             raise ValueError(f"X has {len(self.names)} files, but y {len(y)} labels.")
 
     def training(self) -> "ImageFiles":
-        """Return a data set of the same files, read as for training."""
+        """Return a data set of the same files, read as for training.
+
+        Returns
+        -------
+        ImageFiles
+            The data set.
+        """
         training = copy.copy(self)
         training._trains = True
         return training

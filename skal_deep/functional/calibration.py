@@ -35,8 +35,8 @@ def expected_calibration_error(
 
     References
     ----------
-    .. [1] C. Guo, G. Pleiss, Y. Sun, K. Weinberger. On Calibration of Modern Neural
-       Networks. ICML, 2017.
+    .. [1] C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger. On Calibration of Modern
+       Neural Networks. ICML, 2017.
 
     Examples
     --------

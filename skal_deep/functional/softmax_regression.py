@@ -55,6 +55,7 @@ class SoftmaxRegression:
         # Of D directions the rows span N at most; the others have no gradient.
         n_spanned = min(self._features_ND.shape)
         self._spanned = slice(len(values_D) - n_spanned, None)
+        self._turned_NR = self._features_ND @ basis_DD[:, self._spanned]
 
     def weights(
         self,
@@ -82,7 +83,7 @@ class SoftmaxRegression:
         curvature_R = values_D[self._spanned] / n_classes
         scale_R = (curvature_R + precision).rsqrt()
         to_weights_RD = scale_R[:, None] * basis_DD[:, self._spanned].T
-        rows_NR = self._features_ND @ to_weights_RD.T
+        rows_NR = self._turned_NR * scale_R
         start_CR = torch.zeros(n_classes, len(scale_R), dtype=torch.float64)
         if start_CD is not None:
             start_CR = start_CD @ basis_DD[:, self._spanned] / scale_R

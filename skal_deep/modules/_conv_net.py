@@ -60,6 +60,17 @@ class ConvNet(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return logits of shape (N, C)."""
+        """Return logits of shape (N, C).
+
+        Parameters
+        ----------
+        x : Tensor of shape (N, channels, height, width)
+            Images.
+
+        Returns
+        -------
+        Tensor of shape (N, C)
+            Logits.
+        """
         logits: Tensor = self.layers(x)
         return logits

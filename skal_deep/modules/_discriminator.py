@@ -42,6 +42,17 @@ class Discriminator(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Linear(n_hidden, 1))
 
     def forward(self, code: Tensor) -> Tensor:
-        """Return the logit of "labelled" for each code, of shape (N,)."""
+        """Return the logit of "labelled" for each code, of shape (N,).
+
+        Parameters
+        ----------
+        code : Tensor of shape (N, L)
+            Codes.
+
+        Returns
+        -------
+        Tensor of shape (N,)
+            Logits.
+        """
         logits: Tensor = self.layers(code)[:, 0]
         return logits

@@ -59,7 +59,18 @@ class DropConnectLinear(nn.Linear):
         self.drop = nn.Dropout(p)
 
     def forward(self, input: Tensor) -> Tensor:
-        """Return the output of shape (..., out_features)."""
+        """Return the output of shape (..., out_features).
+
+        Parameters
+        ----------
+        input : Tensor of shape (..., in_features)
+            Rows.
+
+        Returns
+        -------
+        Tensor of shape (..., out_features)
+            The output.
+        """
         # a leading axis in the place of rows: masks of dropout layers are alike on it
         weight = self.drop(self.weight[None])[0]
         return F.linear(input, weight, self.bias)

@@ -113,7 +113,20 @@ class EvidentialLoss(nn.Module):
         self.divergence_weight = 0.0
 
     def forward(self, logits_NC: Tensor, y_N: Tensor) -> Tensor:
-        """Return the loss, or the losses of the rows."""
+        """Return the loss, or the losses of the rows.
+
+        Parameters
+        ----------
+        logits_NC : Tensor of shape (N, C)
+            Output of the net.
+        y_N : Tensor of shape (N,)
+            Classes, as whole numbers.
+
+        Returns
+        -------
+        Tensor
+            The mean, or of shape (N,), as ``reduction`` says.
+        """
         if logits_NC.dtype in (torch.float16, torch.bfloat16):
             logits_NC = logits_NC.float()  # torch has no digamma of half precision
         evidence_NC = evidence_of(logits_NC)

@@ -57,6 +57,17 @@ class MLP(nn.Module):
         self.layers = nn.Sequential(*layers, head)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return logits of shape (N, C)."""
+        """Return logits of shape (N, C).
+
+        Parameters
+        ----------
+        x : Tensor of shape (N, ...)
+            Rows.
+
+        Returns
+        -------
+        Tensor of shape (N, C)
+            Logits.
+        """
         logits: Tensor = self.layers(x)
         return logits

@@ -61,7 +61,18 @@ class Standardizer:
         return torch.from_numpy(((X - self.mean) / self.std).astype(np.float32))
 
     def once(self, X: NDArray[Any]) -> Tensor | None:
-        """Return all rows standardised, ``None`` if they are too many to keep."""
+        """Return all rows standardised, ``None`` if they are too many to keep.
+
+        Parameters
+        ----------
+        X : ndarray of shape (N, ...)
+            Rows.
+
+        Returns
+        -------
+        Tensor or None
+            The rows.
+        """
         if X.size > _KEPT_NUMBERS:
             return None
         return torch.cat([self(chunk) for chunk in row_chunks(X)])

@@ -99,7 +99,18 @@ class VAE(nn.Module):
             )
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return means and log-variances of the codes, each of shape (N, L)."""
+        """Return means and log-variances of the codes, each of shape (N, L).
+
+        Parameters
+        ----------
+        x : Tensor of shape (N, ...)
+            Rows.
+
+        Returns
+        -------
+        tuple of Tensor
+            Means and log-variances.
+        """
         mu, logvar = self.encoder(x).chunk(2, dim=1)
         return mu, logvar
 
@@ -113,6 +124,20 @@ class VAE(nn.Module):
 
         The noise is drawn on the CPU, so that a seed means the same on any device.
         The decoder is given the code with what is appended to it, (N, K).
+
+        Parameters
+        ----------
+        x : Tensor of shape (N, ...)
+            Rows.
+        generator : torch.Generator
+            Of the noise, on the CPU.
+        appended : Tensor of shape (N, K), default=None
+            What the decoder is given beside the code.
+
+        Returns
+        -------
+        tuple of Tensor
+            The reconstruction, and mu and logvar of shape (N, L).
         """
         mu, logvar = self.encode(x)
         noise = torch.randn(mu.shape, generator=generator).to(mu)

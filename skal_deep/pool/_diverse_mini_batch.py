@@ -44,7 +44,8 @@ class DiverseMiniBatch(DeepQueryStrategy):
 
     References
     ----------
-    .. [1] F. Zhdanov. Diverse Mini-Batch Active Learning. 2019.
+    .. [1] F. Zhdanov. Diverse Mini-Batch Active Learning. arXiv:1901.05954,
+       2019.
 
     Examples
     --------

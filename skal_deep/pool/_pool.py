@@ -116,14 +116,33 @@ class Pool(Rows):
             unlabeled._answers = self._answers
 
     def embed_data(self) -> Tensor:
-        """Return embeddings of all rows of the data, the labelled ones first."""
+        """Return embeddings of all rows of the data, the labelled ones first.
+
+        Returns
+        -------
+        Tensor of shape (M, D)
+            The embeddings.
+        """
         parts = (self.labeled, self.unlabeled)
         return torch.cat([rows.embed() for rows in parts if len(rows)])
 
     def features_beside_labeled(
         self, weights: str, n_features: int
     ) -> tuple[Tensor, Tensor]:
-        """Return the gradient features of candidates and of labelled rows."""
+        """Return the gradient features of candidates and of labelled rows.
+
+        Parameters
+        ----------
+        weights : {"last", "all"}
+            Whose gradient: of the last layer, or of all linear ones.
+        n_features : int
+            Longest features that are wanted.
+
+        Returns
+        -------
+        tuple of Tensor
+            Features of candidates and of labelled rows.
+        """
         features_NP = self.gradient_features(weights, n_features)
         if not len(self.labeled):
             return features_NP, features_NP[:0]
@@ -169,6 +188,11 @@ class Pool(Rows):
         ----------
         missing_label : scalar, str, nan or None
             Marks a row without a label.
+
+        Returns
+        -------
+        dict
+            Arguments of :meth:`DeepQueryStrategy.query`.
         """
         data = self.labeled._data
         y = np.full(n_rows(data), missing_label, self.y_labeled.dtype)
@@ -190,7 +214,18 @@ class Pool(Rows):
         return costs
 
     def at_rows(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Return the positions among the candidates of some rows of the data."""
+        """Return the positions among the candidates of some rows of the data.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n,)
+            Rows of the data, all of them candidates.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Their positions.
+        """
         order = np.argsort(self._positions)
         return order[np.searchsorted(self._positions, rows, sorter=order)]
 
@@ -201,6 +236,11 @@ class Pool(Rows):
         ----------
         some : Tensor of shape (n,)
             Positions among the candidates.
+
+        Returns
+        -------
+        Pool
+            The smaller pool.
         """
         part, chosen = copy(self), some.numpy(force=True)
         part._positions, part._answers = self._positions[chosen], {}
@@ -215,6 +255,11 @@ class Pool(Rows):
         a pool may be scored in parts. They come in the order that a query has them in
         whose candidates they are. Draws from the generator of the one are those from
         that of the other.
+
+        Returns
+        -------
+        Pool
+            The pool of all unlabelled rows.
         """
         if self.unlabeled_beside is None:
             return self
@@ -232,6 +277,11 @@ class Pool(Rows):
         """Return which rows of :meth:`embed_data` the candidates are.
 
         Candidates that are given as inputs stand for the nearest row.
+
+        Returns
+        -------
+        Tensor of shape (N,)
+            Positions among the rows of the data.
         """
         if self.is_foreign:
             return nearest_neighbors(self.embed(), self.embed_data(), 1)[1][:, 0]

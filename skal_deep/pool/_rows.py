@@ -100,7 +100,18 @@ class Rows:
         return take(self._data, self._positions)
 
     def numbers(self, who: str) -> NDArray[Any]:
-        """Return the inputs as an array of numbers, (N, ...), for who names itself."""
+        """Return the inputs as an array of numbers, (N, ...), for who names itself.
+
+        Parameters
+        ----------
+        who : str
+            Named in the error where the inputs are no numbers.
+
+        Returns
+        -------
+        ndarray of shape (N, ...)
+            The numbers.
+        """
         X = numbers(self.X, who=who)
         check_finite(X, "X", who)
         return X
@@ -109,6 +120,11 @@ class Rows:
         """Return the inputs as the classifier, or a Pipeline's last step, sees them.
 
         Rows keep their shape as long as the earlier steps keep the number of features.
+
+        Returns
+        -------
+        ndarray of shape (N, ...)
+            The inputs.
         """
         seen_ND = self._answer("inputs").numpy(force=True)
         shape = self._data.shape[1:]
@@ -117,31 +133,85 @@ class Rows:
         return seen_ND
 
     def seen_by(self, model: Model, some: NDArray[np.intp]) -> "Rows":
-        """Return some of these rows, seen through another model."""
+        """Return some of these rows, seen through another model.
+
+        Parameters
+        ----------
+        model : Model
+            The other model.
+        some : ndarray of shape (n,)
+            Positions among these rows.
+
+        Returns
+        -------
+        Rows
+            The rows.
+        """
         return Rows(self._data, self._positions[some], model, self._seed)
 
     def at(self, some: Tensor) -> "Rows":
-        """Return some of these rows, whose answers are computed anew."""
+        """Return some of these rows, whose answers are computed anew.
+
+        Parameters
+        ----------
+        some : Tensor of shape (n,)
+            Positions among these rows.
+
+        Returns
+        -------
+        Rows
+            The rows.
+        """
         return self.seen_by(self._model, some.numpy(force=True))
 
     def predict_proba(self) -> Tensor:
-        """Return class probabilities of shape (N, C)."""
+        """Return class probabilities of shape (N, C).
+
+        Returns
+        -------
+        Tensor of shape (N, C)
+            The probabilities.
+        """
         return self._answer("predict_proba")
 
     def predict_evidence(self) -> Tensor:
-        """Return evidence for each class, of shape (N, C)."""
+        """Return evidence for each class, of shape (N, C).
+
+        Returns
+        -------
+        Tensor of shape (N, C)
+            The evidence.
+        """
         return self._answer("predict_evidence")
 
     def predict_novelty(self) -> Tensor:
-        """Return how unlike the labelled rows each row is, (N,)."""
+        """Return how unlike the labelled rows each row is, (N,).
+
+        Returns
+        -------
+        Tensor of shape (N,)
+            High = unlike them.
+        """
         return self._answer("predict_novelty")
 
     def predict_votes(self) -> Tensor:
-        """Return the classes predicted at stages of the training, (N, T)."""
+        """Return the classes predicted at stages of the training, (N, T).
+
+        Returns
+        -------
+        Tensor of shape (N, T)
+            Positions of classes.
+        """
         return self._answer("predict_votes")
 
     def predict_loss(self) -> Tensor:
-        """Return predicted losses of shape (N,), of any scale."""
+        """Return predicted losses of shape (N,), of any scale.
+
+        Returns
+        -------
+        Tensor of shape (N,)
+            The losses.
+        """
         if not isinstance(self._model, PredictsLoss):
             raise CapabilityError(
                 "Predicted losses are asked for, and the classifier has no "
@@ -150,30 +220,60 @@ class Rows:
         return self._answer("predict_loss")
 
     def embed(self) -> Tensor:
-        """Return embeddings of shape (N, D), the inputs where the model has none."""
+        """Return embeddings of shape (N, D), the inputs where the model has none.
+
+        Returns
+        -------
+        Tensor of shape (N, D)
+            The embeddings.
+        """
         if not isinstance(self._model, Embeds):
             return self._answer("inputs")
         return self._answer("embed")
 
     def features_with_bias(self) -> Tensor:
-        """Return ``[h, 1]``, (N, D + 1): embeddings, and a one for the bias."""
+        """Return ``[h, 1]``, (N, D + 1): embeddings, and a one for the bias.
+
+        Returns
+        -------
+        Tensor of shape (N, D + 1)
+            The features.
+        """
         return pad(self.embed(), (0, 1), value=1.0)
 
     def linear_head(self) -> tuple[Tensor, Tensor]:
-        """Return the weights (C, D) and biases (C,) that make logits of embeddings."""
+        """Return the weights (C, D) and biases (C,) that make logits of embeddings.
+
+        Returns
+        -------
+        tuple of Tensor
+            Weights and biases.
+        """
         rows = take(self._data, self._positions[:_N_SHOWN])
         head: tuple[Tensor, Tensor] = self._model.linear_head(rows)  # type: ignore[attr-defined]
         weight_CD, bias_C = (part.to(self.embed()) for part in head)
         return weight_CD, bias_C
 
     def head_has_bias(self) -> bool:
-        """Return whether the layer after the embedding has a bias, as most have."""
+        """Return whether the layer after the embedding has a bias, as most have.
+
+        Returns
+        -------
+        bool
+            Whether it has one.
+        """
         if not hasattr(self._model, "head_has_bias"):
             return True
         return self._model.head_has_bias(take(self._data, self._positions[:1]))
 
     def predict_and_embed(self) -> tuple[Tensor, Tensor]:
-        """Return probabilities (N, C) and embeddings (N, D), in one pass."""
+        """Return probabilities (N, C) and embeddings (N, D), in one pass.
+
+        Returns
+        -------
+        tuple of Tensor
+            Probabilities and embeddings.
+        """
         if hasattr(self._model, "predict_and_embed") and not self._answers:
             both = self._by_chunk("predict_and_embed")
             for name, chunks in zip(
@@ -194,6 +294,11 @@ class Rows:
             Whose gradient: of the last layer, or of all linear ones.
         n_features : int
             Longest features that are wanted.
+
+        Returns
+        -------
+        Tensor of shape (N, n_features or less)
+            The features.
         """
         seed = derived_seed(self._seed, 2)
         if weights == "all" and isinstance(self._model, HasWeightGradients):
@@ -204,11 +309,33 @@ class Rows:
         return last_layer_features(None, self.embed(), n_features, sketch)
 
     def jacobian(self, n_features: int) -> Tensor:
-        """Return slopes of the net of shape (N, n_features or less), sketched alike."""
+        """Return slopes of the net of shape (N, n_features or less), sketched alike.
+
+        Parameters
+        ----------
+        n_features : int
+            Longest sketch that is wanted.
+
+        Returns
+        -------
+        Tensor of shape (N, n_features or less)
+            The slopes.
+        """
         return self._answer("jacobian", n_features, derived_seed(self._seed, 2))
 
     def sample_proba(self, n_samples: int | None) -> Tensor:
-        """Return coupled posterior draws of shape (S, N, C)."""
+        """Return coupled posterior draws of shape (S, N, C).
+
+        Parameters
+        ----------
+        n_samples : int or None
+            Number of draws; ``None`` is the model's own.
+
+        Returns
+        -------
+        Tensor of shape (S, N, C)
+            The draws.
+        """
         return self._answer("sample_proba", n_samples, self._seed, dim=1)
 
     @property
@@ -222,29 +349,79 @@ class Rows:
         return isinstance(self._model, PredictsProba)
 
     def predict_variance(self) -> tuple[Tensor, Tensor]:
-        """Return epistemic variances and noise of a regressor, of shape (N, T)."""
+        """Return epistemic variances and noise of a regressor, of shape (N, T).
+
+        Returns
+        -------
+        tuple of Tensor
+            Epistemic variances and noise.
+        """
         epistemic_NT, noise_NT = self._answer("predict_variance", dim=1)
         return epistemic_NT, noise_NT
 
     def sample_predictions(self, n_samples: int | None) -> Tensor:
-        """Return coupled draws of a regressor, of shape (S, N, T)."""
+        """Return coupled draws of a regressor, of shape (S, N, T).
+
+        Parameters
+        ----------
+        n_samples : int or None
+            Number of draws; ``None`` is the model's own.
+
+        Returns
+        -------
+        Tensor of shape (S, N, T)
+            The draws.
+        """
         return self._answer("sample_predictions", n_samples, self._seed, dim=1)
 
     def covariances(self, others: "Rows") -> Tensor | None:
-        """Return covariances (N, M, T) of a regressor, if it knows them exactly."""
+        """Return covariances (N, M, T) of a regressor, if it knows them exactly.
+
+        Parameters
+        ----------
+        others : Rows
+            M rows.
+
+        Returns
+        -------
+        Tensor of shape (N, M, T) or None
+            The covariances.
+        """
         if not isinstance(self._model, GivesCovariance):
             return None
         told = self._by_chunk("joint_covariance", X_other=others.X)
         return torch.cat(list(told))
 
     def gradient_lengths(self, words: bool | str) -> Tensor:
-        """Return lengths (N, W, C) of the gradients that each label would cause."""
+        """Return lengths (N, W, C) of the gradients that each label would cause.
+
+        Parameters
+        ----------
+        words : bool or str
+            Whether to look at vectors of words, or the name of their layer.
+
+        Returns
+        -------
+        Tensor of shape (N, W, C)
+            The lengths.
+        """
         return self._answer("gradient_lengths", words)
 
     def score_logits(
         self, kernel: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]
     ) -> Tensor:
-        """Return scores (N,) of a kernel that takes logits as a function, and rows."""
+        """Return scores (N,) of a kernel that takes logits as a function, and rows.
+
+        Parameters
+        ----------
+        kernel : callable
+            Takes a function from inputs to logits, and inputs; returns scores.
+
+        Returns
+        -------
+        Tensor of shape (N,)
+            The scores.
+        """
         chunks = self._by_chunk("differentiable_logits")
         return torch.cat([kernel(logits, x) for x, logits in chunks])
 
@@ -261,6 +438,11 @@ class Rows:
             Takes draws of some rows, (S, n, C), and scores each row by itself, (n,).
         n_samples : int or None
             Number of draws; ``None`` is the model's own.
+
+        Returns
+        -------
+        Tensor of shape (N,)
+            The scores.
         """
         asked = "sample_proba", n_samples, self._seed
         if asked not in self._answers and len(self) > _KEPT_ROWS:
@@ -271,12 +453,36 @@ class Rows:
         return kernel(self.sample_proba(n_samples))
 
     def draw(self, n_rows: int, generator: torch.Generator) -> "Rows":
-        """Return that many of the rows at random, all of them if there are fewer."""
+        """Return that many of the rows at random, all of them if there are fewer.
+
+        Parameters
+        ----------
+        n_rows : int
+            How many.
+        generator : torch.Generator
+            Of the draw.
+
+        Returns
+        -------
+        Rows
+            The rows.
+        """
         drawn = torch.randperm(len(self), generator=generator)[:n_rows].numpy()
         return Rows(self._data, self._positions[drawn], self._model, self._seed)
 
     def others(self, X: ArrayLike) -> "Rows":
-        """Return other inputs, seen through the same model with the same draws."""
+        """Return other inputs, seen through the same model with the same draws.
+
+        Parameters
+        ----------
+        X : array-like of shape (M, ...)
+            Inputs, as the query was given its own.
+
+        Returns
+        -------
+        Rows
+            The rows.
+        """
         data = as_data(X, "X_target")
         if is_numbers(self._data) and n_columns(data) is not None:
             data = numbers(data, "X_target", "X, an array of numbers,")

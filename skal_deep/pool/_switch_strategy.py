@@ -48,7 +48,8 @@ class SwitchStrategy(DeepQueryStrategy):
     References
     ----------
     .. [1] P. Doucet, B. Estermann, T. Aczel, R. Wattenhofer. Bridging Diversity and
-       Uncertainty in Active Learning with Self-Supervised Pre-Training. 2024.
+       Uncertainty in Active Learning with Self-Supervised Pre-Training.
+       arXiv:2403.03728, 2024.
 
     Examples
     --------

@@ -132,6 +132,16 @@ def test_held_out_predictions_are_means_over_draws(regression, weights):
     torch.testing.assert_close(ours, expected, atol=0.02, rtol=0)
 
 
+def test_held_out_rows_that_are_all_but_impossible_keep_a_probability():
+    """float32 would round it to 0, and the log-likelihood to minus infinity."""
+    f = torch.tensor([[1.0, 300.0], [1.0, -300.0]]).double()
+    regression = SoftmaxRegression(f, torch.tensor([0, 1]), torch.ones(2), 2)
+    weights = torch.tensor([[0.0, 1.0], [0.0, 0.0]]).double()
+    noise = torch.zeros(2, 2, 2)
+    proba_MC = regression.predictive(weights, 1.0, f, noise)
+    assert float(proba_MC[0, 1]) == pytest.approx(np.exp(-300.0))
+
+
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 def test_precisions_follow_the_scale_of_features(scale):
     for ours, plain in zip(

@@ -142,7 +142,13 @@ class Estimate:
     details: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as plain numbers and words."""
+        """Return all of it as plain numbers and words.
+
+        Returns
+        -------
+        dict
+            The fields by their names.
+        """
         content = asdict(self)
         return {**content.pop("details"), **content}
 

@@ -55,7 +55,13 @@ class Status:
     lines: list[str]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all that is known as plain numbers and words."""
+        """Return all that is known as plain numbers and words.
+
+        Returns
+        -------
+        dict
+            The fields by their names.
+        """
         return dict(self.content)
 
     def __str__(self) -> str:

@@ -88,7 +88,13 @@ class Event:
     withdraws: str = ""
 
     def line(self) -> bytes:
-        """Return the event as a line of a file."""
+        """Return the event as a line of a file.
+
+        Returns
+        -------
+        bytes
+            JSON, with the end of the line.
+        """
         entry = {k: v for k, v in asdict(self).items() if v is not None and v != ""}
         return json.dumps(entry).encode() + b"\n"
 

@@ -77,11 +77,33 @@ class Model:
         vars(self).update(methods)
 
     def inputs(self, X: NDArray[Any]) -> Tensor:
-        """Return rows as vectors, as the classifier sees them."""
+        """Return rows as vectors, as the classifier sees them.
+
+        Parameters
+        ----------
+        X : ndarray of shape (N, ...)
+            Rows as the caller has them.
+
+        Returns
+        -------
+        Tensor of shape (N, D)
+            The rows, flattened.
+        """
         return flat_rows(X)
 
     def after(self, transform: Callable[[Any], Any]) -> "Model":
-        """Return the model that sees transformed rows."""
+        """Return the model that sees transformed rows.
+
+        Parameters
+        ----------
+        transform : callable
+            Takes rows, returns the rows that the classifier is to see.
+
+        Returns
+        -------
+        Model
+            It transforms rows before it answers.
+        """
         methods = {"inputs": self.inputs, **vars(self)}
         return Model(
             **{

@@ -27,7 +27,13 @@ class PredictsProba(Protocol):
     """
 
     def predict_proba(self, X: ArrayLike) -> Tensor:
-        """Return probabilities of shape (N, C)."""
+        """Return probabilities of shape (N, C).
+
+        Parameters
+        ----------
+        X : array-like of shape (N, ...)
+            Rows.
+        """
 
 
 @runtime_checkable
@@ -59,7 +65,17 @@ class SamplesProba(Protocol):
     def sample_proba(
         self, X: ArrayLike, n_samples: int | None = None, random_state: int = 0
     ) -> Tensor:
-        """Return draws of shape (S, N, C); a draw is one model for all rows."""
+        """Return draws of shape (S, N, C); a draw is one model for all rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, ...)
+            Rows.
+        n_samples : int, default=None
+            Number of draws; ``None`` is the model's own.
+        random_state : int, default=0
+            Seed of the draws: equal seeds are equal draws, whatever the rows.
+        """
 
 
 @runtime_checkable
@@ -82,7 +98,13 @@ class PredictsEvidence(Protocol):
     """
 
     def predict_evidence(self, X: ArrayLike) -> Tensor:
-        """Return evidence >= 0 of shape (N, C); 0 is none."""
+        """Return evidence >= 0 of shape (N, C); 0 is none.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, ...)
+            Rows.
+        """
 
 
 @runtime_checkable
@@ -105,7 +127,13 @@ class PredictsLoss(Protocol):
     """
 
     def predict_loss(self, X: ArrayLike) -> Tensor:
-        """Return predicted losses of shape (N,), of any scale."""
+        """Return predicted losses of shape (N,), of any scale.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, ...)
+            Rows.
+        """
 
 
 @runtime_checkable
@@ -128,7 +156,13 @@ class PredictsNovelty(Protocol):
     """
 
     def predict_novelty(self, X: ArrayLike) -> Tensor:
-        """Return novelty of shape (N,), high = unlike the labelled rows."""
+        """Return novelty of shape (N,), high = unlike the labelled rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, ...)
+            Rows.
+        """
 
 
 @runtime_checkable
@@ -152,7 +186,13 @@ class PredictsVotes(Protocol):
     """
 
     def predict_votes(self, X: ArrayLike) -> Tensor:
-        """Return the positions of predicted classes, of shape (N, T), in order."""
+        """Return the positions of predicted classes, of shape (N, T), in order.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, ...)
+            Rows.
+        """
 
 
 @runtime_checkable
@@ -178,7 +218,13 @@ class Embeds(Protocol):
     """
 
     def embed(self, X: ArrayLike) -> Tensor:
-        """Return the input of the last linear layer, of shape (N, D)."""
+        """Return the input of the last linear layer, of shape (N, D).
+
+        Parameters
+        ----------
+        X : array-like of shape (N, ...)
+            Rows.
+        """
 
 
 @runtime_checkable
@@ -202,7 +248,13 @@ class HasLinearHead(Protocol):
     """
 
     def linear_head(self, X: ArrayLike) -> tuple[Tensor, Tensor]:
-        """Return weights (C, D) and biases (C,) that make logits of embeddings of X."""
+        """Return weights (C, D) and biases (C,) that make logits of embeddings of X.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, ...)
+            Rows, as the other methods take them.
+        """
 
 
 @runtime_checkable
@@ -227,7 +279,17 @@ class HasSlopes(Protocol):
     """
 
     def jacobian(self, X: ArrayLike, n_features: int, seed: int) -> Tensor:
-        """Return derivatives, or sketches of them, of shape (N, n_features or less)."""
+        """Return derivatives, or sketches of them, of shape (N, n_features or less).
+
+        Parameters
+        ----------
+        X : array-like of shape (N, ...)
+            Rows.
+        n_features : int
+            Longest sketch that is wanted.
+        seed : int
+            Of the sketch: equal seeds sketch alike.
+        """
 
 
 @runtime_checkable
@@ -257,6 +319,15 @@ class HasWeightGradients(Protocol):
 
         Those of a classifier's cross-entropy of the most probable label, or of a
         regressor's outputs.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, ...)
+            Rows.
+        n_features : int
+            Longest sketch that is wanted.
+        seed : int
+            Of the sketch: equal seeds sketch alike.
         """
 
 
@@ -287,6 +358,11 @@ class PredictsLogits(Protocol):
         """Return rows as the net sees them, (N, ...), and a function of such rows.
 
         The function returns logits (N, C), up to a constant for each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, ...)
+            Rows.
         """
 
 
@@ -316,6 +392,13 @@ class MeasuresGradients(Protocol):
         """Return lengths of shape (N, W, C), of all weights or of W words.
 
         ``words`` is the name of the layer of word vectors, or whether to look at them.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, ...)
+            Rows.
+        words : bool or str, default=False
+            Whether to look at vectors of words, or the name of their layer.
         """
 
 
@@ -345,7 +428,17 @@ class SamplesPredictions(Protocol):
     def sample_predictions(
         self, X: ArrayLike, n_samples: int | None = None, random_state: int = 0
     ) -> Tensor:
-        """Return draws of shape (S, N), or (S, N, T) of T targets."""
+        """Return draws of shape (S, N), or (S, N, T) of T targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, ...)
+            Rows.
+        n_samples : int, default=None
+            Number of draws; ``None`` is the model's own.
+        random_state : int, default=0
+            Seed of the draws: equal seeds are equal draws, whatever the rows.
+        """
 
 
 @runtime_checkable
@@ -369,7 +462,13 @@ class PredictsVariance(Protocol):
     """
 
     def predict_variance(self, X: ArrayLike) -> tuple[Tensor, Tensor]:
-        """Return the epistemic variance and the noise, of shape (N,) or (N, T) each."""
+        """Return the epistemic variance and the noise, of shape (N,) or (N, T) each.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, ...)
+            Rows.
+        """
 
 
 @runtime_checkable
@@ -394,7 +493,15 @@ class GivesCovariance(Protocol):
     """
 
     def joint_covariance(self, X: ArrayLike, X_other: ArrayLike) -> Tensor:
-        """Return covariances of shape (N, M), or (T, N, M) of T targets."""
+        """Return covariances of shape (N, M), or (T, N, M) of T targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, ...)
+            Rows.
+        X_other : array-like of shape (M, ...)
+            Other rows.
+        """
 
 
 _POSTERIOR_OF_NUMBERS = (

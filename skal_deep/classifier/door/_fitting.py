@@ -15,7 +15,6 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from skorch import NeuralNet
 
-from skal_deep.classifier._base import NetClassifier
 from skal_deep.classifier.door._as_model import Inputs, as_model
 from skal_deep.classifier.door._inside import (
     innermost,
@@ -31,6 +30,7 @@ from skal_deep.classifier.door._kinds_of_rows import (
 from skal_deep.classifier.door._logistic import with_training_rows
 from skal_deep.classifier.door._model_checks import check_fitted
 from skal_deep.classifier.net._bare_nets import fit_bare_net, fit_wrapped_net
+from skal_deep.classifier.net._batches import N_SHOWN_ROWS
 from skal_deep.classifier.net._interrupts import leaves_on_interrupt
 from skal_deep.classifier.net._reading import N_READ_ROWS, check_reading
 from skal_deep.rows._as_data import as_data
@@ -71,10 +71,11 @@ def fit_on_labeled(
 ) -> Any:
     """Return a fitted clone of a classifier or regressor of any kind.
 
-    scikit-activeml's models, our classifiers among them, are given all rows and leave
-    out the unlabelled ones themselves; all others are given the labelled rows. The
-    earlier steps of a Pipeline see what its last step sees. skorch's regressors are
-    given targets in the shape that their module returns. Ctrl-C leaves the call,
+    scikit-activeml's models are given all rows and leave out the unlabelled ones
+    themselves; our own, which would only copy them, get a few that show what rows are
+    like, and all others are given the labelled rows. The earlier steps of a Pipeline
+    see what its last step sees. skorch's regressors are given targets in the shape that
+    their module returns. Ctrl-C leaves the call,
     whatever the model does with it.
 
     Rows come in an order that their contents decide, so that the fit does not depend
@@ -115,17 +116,12 @@ def fit_on_labeled(
     X = rows_for(clf, as_data(X))
     has_label = labeled_rows(y, missing_label)
     weight = row_weights(sample_weight, len(y))
-    labeled = training_order(X, np.flatnonzero(has_label), y, weight)
-    is_net, clf = isinstance(clf, NetClassifier), clone(clf)
+    labeled = _rows_to_fit(clf, X, y, has_label, weight)
+    clf = clone(clf)
     if not (is_regressor(last) or hasattr(last, "fit_from")):
         warn_of_classes(y, missing_label, getattr(last, "classes", None))
     if isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
         check_equal_missing_label(last.missing_label, missing_label)
-        others = np.flatnonzero(~has_label)
-        # others than nets may learn from rows without a label, too
-        if not is_net or last._learns_from_unlabeled:
-            others = canonical_order(X, others, None, weight)
-        labeled = np.concatenate([labeled, others])
     elif isinstance(last, NeuralNet) and not len(labeled):
         if isinstance(clf, Pipeline):
             raise ValueError("A Pipeline with a plain skorch net needs a first label.")
@@ -153,6 +149,35 @@ def fit_on_labeled(
         fitted = _fit_weighted(clf, take(X, labeled), y_fit, weight)
     rows = take(X, labeled), y[labeled]
     return knowing_its_rows(fitted, *rows, missing_label, weight, is_certain=True)
+
+
+def _rows_to_fit(
+    clf: Any,
+    X: Any,
+    y: NDArray[Any],
+    has_label: NDArray[np.bool_],
+    weight: NDArray[Any] | None,
+) -> NDArray[np.intp]:
+    """Return the rows that a model is fitted to, in an order that contents decide."""
+    labeled = training_order(X, np.flatnonzero(has_label), y, weight)
+    if not isinstance(last_step(clf), SkactivemlClassifier | SkactivemlRegressor):
+        return labeled
+    others = np.flatnonzero(~has_label)
+    if len(labeled) > 1 and _learns_labeled_alone(clf):
+        others = others[:N_SHOWN_ROWS]
+    else:
+        others = canonical_order(X, others, None, weight)
+    return np.concatenate([labeled, others])
+
+
+def _learns_labeled_alone(clf: Any) -> bool:
+    """Return whether rows without a label change nothing of what a model learns.
+
+    It is so of our own with more than one label, which alone may take the scale of its
+    prior from all rows; a ``fit`` that a user has written may read anything.
+    """
+    is_own = type(clf).fit.__module__.startswith("skal_deep.classifier.")
+    return is_own and getattr(clf, "_learns_from_unlabeled", True) is False
 
 
 def knowing_its_rows(

@@ -109,19 +109,37 @@ class Answer:
         )
 
     def final_difference(self) -> PairedDifference:
-        """Return what the best strategy gains at the last stage, not over all."""
+        """Return what the best strategy gains at the last stage, not over all.
+
+        Returns
+        -------
+        PairedDifference
+            The gain, paired by repeat.
+        """
         final, random = (
             self.comparison.curve(name)[:, -1] for name in (self.best, BASELINE)
         )
         return paired_difference(final, random, self.comparison.overlap)
 
     def final_interval(self) -> tuple[float, float]:
-        """Return the interval of that gain, which allows for several strategies."""
+        """Return the interval of that gain, which allows for several strategies.
+
+        Returns
+        -------
+        tuple of float
+            Low and high.
+        """
         n_tests = len(self.comparison.verdicts())
         return self.final_difference().interval(LEVEL / n_tests)
 
     def findings(self) -> list[str]:
-        """Return one sentence on each strategy."""
+        """Return one sentence on each strategy.
+
+        Returns
+        -------
+        list of str
+            The sentences.
+        """
         savings = {row["strategy"]: row for row in self.comparison.label_savings().rows}
         return [
             f"{name}: {sentence(verdict)}{describe_savings(verdict, savings[name])}"
@@ -129,7 +147,13 @@ class Answer:
         ]
 
     def effects(self) -> list[tuple[str, PairedDifference]]:
-        """Return the gains at the end of the budget: of the strategy, of tuning."""
+        """Return the gains at the end of the budget: of the strategy, of tuning.
+
+        Returns
+        -------
+        list of (str, PairedDifference)
+            What it is the gain of, and the gain.
+        """
         found = [(f"strategy ({self.best})", self.final_difference())]
         if self.tuning is not None:
             found.append(
@@ -138,7 +162,13 @@ class Answer:
         return found
 
     def shown_effects(self) -> list[tuple[str, str]]:
-        """Return the same in words, with intervals."""
+        """Return the same in words, with intervals.
+
+        Returns
+        -------
+        list of (str, str)
+            What it is the gain of, and the gain in words.
+        """
         intervals = [self.final_interval(), None]
         return [
             (name, format_difference(difference, self._is_share, interval))
@@ -148,7 +178,13 @@ class Answer:
         ]
 
     def advice(self) -> list[str]:
-        """Return what follows from the numbers."""
+        """Return what follows from the numbers.
+
+        Returns
+        -------
+        list of str
+            Sentences.
+        """
         said = [
             self._on_reasons(),
             self._on_strategy(),
@@ -163,6 +199,11 @@ class Answer:
         Seven reasons in order, each with what was measured: the first that holds is the
         one to name, and none may hold. An empty list if a strategy is better, by a gain
         that matters and up to the end.
+
+        Returns
+        -------
+        list of Reason
+            The reasons in order.
         """
         if self.found is None:
             raise ValueError("Reasons are looked for by does_al_help(explain=True).")

@@ -86,7 +86,13 @@ class AcrossDataSets:
         )
 
     def ranking(self) -> Ranking:
-        """Return mean ranks, Friedman's test and Nemenyi's critical difference."""
+        """Return mean ranks, Friedman's test and Nemenyi's critical difference.
+
+        Returns
+        -------
+        Ranking
+            Print it, or plot it.
+        """
         self._check_areas()
         return friedman(self.areas)
 
@@ -112,6 +118,11 @@ class AcrossDataSets:
         which it is ahead of random sampling, and the p-value of Wilcoxon's test for
         that, corrected by Holm for the number of strategies. With five data sets or
         fewer that test cannot be significant.
+
+        Returns
+        -------
+        Table
+            The table.
         """
         self._check_areas()
         gains = (self.areas - self.areas[:, :1])[:, 1:]
@@ -145,6 +156,11 @@ class AcrossDataSets:
 
         Entry (i, j) is the number of data sets, in shares of their stages, on which the
         i-th strategy significantly beats the j-th.
+
+        Returns
+        -------
+        ndarray of shape (n_strategies, n_strategies)
+            The sum.
         """
         matrices = [c.penalty_matrix() for c in self.comparisons.values()]
         return np.sum(matrices, axis=0)
@@ -162,6 +178,11 @@ class AcrossDataSets:
             Differences in area up to this do not matter.
         random_state : int, default=0
             Seed of the draws from the posterior.
+
+        Returns
+        -------
+        SignedRankPosterior
+            The probabilities.
         """
         self._check_areas()
         areas = self.areas[:, self.strategies.index(strategy)]

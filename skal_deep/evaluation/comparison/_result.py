@@ -103,6 +103,11 @@ class Comparison:
         ----------
         metric : str
             The metric that is compared.
+
+        Returns
+        -------
+        Comparison
+            With that metric first.
         """
         if metric not in self.metrics:
             raise ValueError(f"There is no {metric!r}, but {', '.join(self.metrics)}.")
@@ -116,6 +121,11 @@ class Comparison:
         its stages, so that tables and figures compare what money buys. Where they say
         "labels" they count costs. Needs ``compare_strategies(cost=...)``; picks and
         reference lines are left out.
+
+        Returns
+        -------
+        Comparison
+            The comparison, with costs as its labels.
         """
         settings = {**self.settings, "axis": "cost"}
         rows = curves_over_cost(self)
@@ -131,6 +141,11 @@ class Comparison:
         column : str, default=None
             A metric, "n_labels", "seconds_fit", "seconds_query" or "peak_megabytes";
             ``None`` is the first metric.
+
+        Returns
+        -------
+        ndarray of shape (n_repeats, n_stages)
+            The column.
         """
         column = self.metrics[0] if column is None else column
         by_repeat: dict[int, list[float]] = {}
@@ -146,6 +161,11 @@ class Comparison:
         ----------
         strategy : str
             Name of the strategy. The list is empty if picks were not kept.
+
+        Returns
+        -------
+        list of list of ndarray
+            Rows of X.
         """
         by_repeat: dict[int, list[NDArray[np.intp]]] = {}
         for row in self.picks:
@@ -179,6 +199,11 @@ class Comparison:
             Name of the strategy.
         log : bool, default=False
             Whether the mean is over the logarithm of the labels.
+
+        Returns
+        -------
+        ndarray of shape (n_repeats,)
+            The areas.
         """
         labels = self.curve(strategy, "n_labels")
         return np.array(
@@ -210,6 +235,11 @@ class Comparison:
         ----------
         strategy : str
             Name of the strategy.
+
+        Returns
+        -------
+        SearchGap
+            The gap, with its interval.
         """
         if strategy not in self.strategies:
             raise ValueError(
@@ -236,6 +266,11 @@ class Comparison:
             Name of the strategy.
         log : bool, default=False
             See :meth:`areas`.
+
+        Returns
+        -------
+        PairedDifference
+            The difference, with its test.
         """
         check_comparable(self, strategy, BASELINE)
         return paired_difference(
@@ -247,6 +282,11 @@ class Comparison:
 
         The test is the paired t-test on areas, with the correction of Nadeau and Bengio
         for splits that overlap, and that of Holm for the number of strategies.
+
+        Returns
+        -------
+        dict of str to Verdict
+            By the name of the strategy.
         """
         others = {name: self.difference(name) for name in self.strategies[1:]}
         return verdicts(others, are_shares(row[self.metrics[0]] for row in self.curves))
@@ -269,6 +309,11 @@ class Comparison:
         memory of the process in any round, libraries and data included, to be read
         beside that of random sampling; elsewhere than on Linux, since it began. "search
         gap", where there was a search, is the area that it found beyond the strategy.
+
+        Returns
+        -------
+        Table
+            The table.
         """
         return summary_table(self)
 
@@ -282,6 +327,11 @@ class Comparison:
         strategies. "detects" is the true gain that four of five such studies would
         detect, by the spread seen. The last two columns are of the area over the
         logarithm of the labels: its difference and p-value.
+
+        Returns
+        -------
+        Table
+            The table.
         """
         return tests_table(self)
 
@@ -292,6 +342,11 @@ class Comparison:
         score of the strategy, "needs itself" those of the strategy for that of random
         sampling; "more" is more than were spent (infinite). Low and high bound 95 %
         intervals (bootstrap over repeats).
+
+        Returns
+        -------
+        Table
+            The table.
         """
         return savings_table(self)
 
@@ -301,6 +356,11 @@ class Comparison:
         Strategies are in the order of ``strategies``; entries are shares of stages. The
         tests are not corrected for their number: use the matrix to explore, and
         :meth:`verdicts` to conclude.
+
+        Returns
+        -------
+        ndarray of shape (n_strategies, n_strategies)
+            The shares.
         """
         check_stages(self)
         curves = [self.curve(name) for name in self.strategies]
@@ -326,7 +386,13 @@ class Comparison:
         return plot_curves(self, ax, metric)
 
     def figure(self) -> Any:
-        """Return a figure of the curves and of the paired differences to random."""
+        """Return a figure of the curves and of the paired differences to random.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The figure, which no window shows.
+        """
         from skal_deep.evaluation.report._figures import curves_figure
 
         return curves_figure(self)

@@ -23,7 +23,7 @@ class Bank:
 
     :func:`plan_labels` tries its forecast on each of them, cut where there are as many
     labels in proportion as in the question, and widens it by the errors that it sees.
-    A task counts once, however many curves it has.
+    A family of tasks counts once, however many tasks and curves it has.
 
     Use your own, if you have run many comparisons: curves like those of the question
     make a sharper band.
@@ -31,7 +31,7 @@ class Bank:
     Attributes
     ----------
     family, task, strategy : list of str
-        Of each curve: the kind of the data, the data set, what chose the labels.
+        Of each curve: the family of the data set, its name, what chose the labels.
     n_labels, scores : list of ndarray
         Of each curve: labels and scores of its stages.
 
@@ -86,7 +86,9 @@ class Bank:
         strategy : str, default=""
             What chose the labels: the curves of one strategy and task are repeats.
         family : str, default=""
-            The kind of the data.
+            What the data set has in common with others, such as their origin. Data sets
+            of one family are one witness, too; without a name, it is its own family.
+            Leave it out where your question is of the same family.
         """
         labels, values = check_labels(n_labels, scores), check_scores(scores)
         if values.ndim != 1 or labels[0] <= 0:
@@ -110,7 +112,7 @@ class Bank:
         task : str
             A name of its data set.
         family : str, default=""
-            The kind of the data.
+            What it has in common with other data sets, see :meth:`add_curve`.
         """
         for strategy in comparison.strategies:
             labels, scores = (
@@ -181,25 +183,34 @@ class Bank:
 
     def mean_curves(
         self, n_repeats: int
-    ) -> Iterator[tuple[NDArray[np.float64], list[str], NDArray[np.float64]]]:
-        """Yield labels, tasks and scores of curves of equal labels, averaged.
+    ) -> Iterator[
+        tuple[NDArray[np.float64], list[tuple[str, str]], NDArray[np.float64]]
+    ]:
+        """Yield labels, families and tasks, and scores of curves of equal labels.
 
-        Curves of one task and strategy are repeats. Where there are fewer than wanted,
-        their mean is noisier than the question's, which widens the band.
+        Curves of one task and strategy are repeats, and averaged. Where there are fewer
+        than wanted, their mean is noisier than the question's, which widens the band.
 
         Parameters
         ----------
         n_repeats : int
             How many repeats to average.
+
+        Yields
+        ------
+        tuple
+            Labels of shape (n_stages,), a family and a task of each curve, and scores
+            of shape (n_curves, n_stages).
         """
-        repeats: dict[tuple[str, str, bytes], list[Any]] = {}
+        repeats: dict[tuple[tuple[str, str], str, bytes], list[Any]] = {}
         grids: dict[bytes, NDArray[np.float64]] = {}
+        tasks_of = zip(self.family, self.task, strict=True)
         for task, strategy, labels, scores in zip(
-            self.task, self.strategy, self.n_labels, self.scores, strict=True
+            tasks_of, self.strategy, self.n_labels, self.scores, strict=True
         ):
             grids[labels.tobytes()] = labels
             repeats.setdefault((task, strategy, labels.tobytes()), []).append(scores)
-        found: dict[bytes, tuple[list[str], list[Any]]] = {}
+        found: dict[bytes, tuple[list[tuple[str, str]], list[Any]]] = {}
         for (task, _, grid), curves in repeats.items():
             size = min(n_repeats, len(curves))
             tasks, means = found.setdefault(grid, ([], []))

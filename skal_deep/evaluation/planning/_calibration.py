@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,10 @@ MIN_STAGES = 6  # that a forecast is made from
 _MANY_STAGES = 13  # of a question: then it is compared with curves cut later
 _HORIZONS = np.array([1.25, 1.5, 1.75, 2, 2.5, 3, 3.5, 4])
 DOUBLE = 2.0
-_ENOUGH = 0.5  # of the data sets: so many must have curves as long as is wanted
+_ENOUGH = 0.5  # of the families: so many must have curves as long as is wanted
 _SPREAD = 0.25  # of scores, to which curves that are no shares are brought
-_WRONG_ADVICE = 0.1  # share of the stored curves of which "will not pay" is wrong
+# Shares of the bank's tasks, and of its families, of which "will not pay" is wrong.
+_WRONG_ADVICE, _WRONG_ELSEWHERE = 0.1, 0.2
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,10 @@ class Calibration:
         Multiples of the labels seen at which forecasts were judged.
     above, below : ndarray of shape (n_curves,)
         By how many scales the truth was ever above the forecast, and below.
-    forecast_at_double, gain_at_double : ndarray of shape (n_curves,)
-        What was forecast for twice the labels, and what they brought.
-    tasks : ndarray of shape (n_curves,)
-        The task of each curve.
+    most_at_double, gain_at_double : ndarray of shape (n_curves,)
+        Of twice the labels: the forecast and two scales, and what they brought.
+    families, tasks : ndarray of shape (n_curves,)
+        The family and the task of each curve.
     spread : float
         Mean of the gains that were seen up to the cut: the unit of scores that are no
         shares.
@@ -47,24 +48,36 @@ class Calibration:
     horizons: NDArray[np.float64]
     above: NDArray[np.float64]
     below: NDArray[np.float64]
-    forecast_at_double: NDArray[np.float64]
+    most_at_double: NDArray[np.float64]
     gain_at_double: NDArray[np.float64]
+    families: NDArray[np.str_]
     tasks: NDArray[np.str_]
     spread: float
 
-    @property
-    def n_tasks(self) -> int:
-        """Number of tasks."""
-        return len(np.unique(self.tasks))
+    @cached_property
+    def n_families(self) -> int:
+        """Number of families."""
+        return len(np.unique(self.families))
 
-    @property
+    @cached_property
     def weights(self) -> NDArray[np.float64]:
-        """Mass of each curve: equal for all tasks and for one more, that asked for."""
-        _, members, counts = np.unique(
+        """Mass of each curve: equal for all families and one more, that asked for.
+
+        Tasks of a family share its mass, and curves of a task that of the task.
+        """
+        _, first = np.unique(self.tasks, return_index=True)
+        _, family, n_tasks = np.unique(
+            self.families[first], return_inverse=True, return_counts=True
+        )
+        return self._shared(1 / (n_tasks[family] * (len(n_tasks) + 1)))
+
+    def _shared(self, mass: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the mass of each curve, where those of a task share its mass."""
+        _, task, n_curves = np.unique(
             self.tasks, return_inverse=True, return_counts=True
         )
-        mass: NDArray[np.float64] = 1 / (counts[members] * (len(counts) + 1))
-        return mass
+        found: NDArray[np.float64] = (mass / n_curves)[task]
+        return found
 
     def without(self, is_out: NDArray[np.bool_]) -> "Calibration":
         """Return the same without some curves."""
@@ -73,8 +86,9 @@ class Calibration:
             for name in (
                 "above",
                 "below",
-                "forecast_at_double",
+                "most_at_double",
                 "gain_at_double",
+                "families",
                 "tasks",
             )
         }
@@ -83,7 +97,7 @@ class Calibration:
     def quantiles(self, level: float) -> tuple[float, float]:
         """Return how many scales to widen a forecast by, upwards and downwards.
 
-        Infinite where there are too few tasks for the level.
+        Infinite where there are too few families for the level.
         """
         share = (1 + level) / 2
         return (
@@ -92,23 +106,34 @@ class Calibration:
         )
 
     def largest_that_will_not_pay(self, smallest_gain: float) -> float:
-        """Return up to which forecast of doubling it may be said that it will not pay.
+        """Return up to which hope in doubling it may be said that it will not pay.
 
-        Of the stored curves with such a forecast, at most one in ten gained as much as
-        ``smallest_gain``, the curve of the question counted among these. That bounds
-        the share of wrong advice, which a band does not.
+        Of the stored curves with no more to hope for, at most one in ten gained as much
+        as ``smallest_gain``, where tasks count once, and one in five, where families
+        do; the curve of the question is counted among these. That bounds the share of
+        wrong advice, which a band does not.
         """
-        order = np.argsort(self.forecast_at_double)
-        weights = self.weights[order]
-        one = 1 / (self.n_tasks + 1)
+        n_tasks = len(np.unique(self.tasks))
+        of_tasks = self._shared(np.full(n_tasks, 1 / (n_tasks + 1)))
+        of_families, n_families = self.weights, self.n_families
+        return min(
+            self._largest(smallest_gain, of_tasks, n_tasks, _WRONG_ADVICE),
+            self._largest(smallest_gain, of_families, n_families, _WRONG_ELSEWHERE),
+        )
+
+    def _largest(
+        self, smallest_gain: float, mass: NDArray[np.float64], n: int, most_wrong: float
+    ) -> float:
+        order = np.argsort(self.most_at_double)
+        one = 1 / (n + 1)
         gains = self.gain_at_double[order] >= smallest_gain
-        wrong = (weights * gains).cumsum() + one
-        share = wrong / (weights.cumsum() + one)
-        # Equal forecasts stand or fall together.
-        forecasts = self.forecast_at_double[order]
-        is_last = np.append(forecasts[1:] > forecasts[:-1], True)
-        holds = np.flatnonzero((share <= _WRONG_ADVICE) & is_last)
-        return float(forecasts[holds[-1]]) if len(holds) else -np.inf
+        wrong = (mass[order] * gains).cumsum() + one
+        share = wrong / (mass[order].cumsum() + one)
+        # Equal hopes stand or fall together.
+        hopes = self.most_at_double[order]
+        is_last = np.append(hopes[1:] > hopes[:-1], True)
+        holds = np.flatnonzero((share <= most_wrong) & is_last)
+        return float(hopes[holds[-1]]) if len(holds) else -np.inf
 
 
 def calibrate(bank: Bank | None, n_stages: int, n_repeats: int) -> Calibration:
@@ -128,11 +153,11 @@ def calibrate(bank: Bank | None, n_stages: int, n_repeats: int) -> Calibration:
         return _of_builtin(longest, n_repeats)
     # Short curves of one's own tell of doubling only; a plan says so.
     far, near = (_calibrate(bank, end, n_repeats) for end in (longest, DOUBLE))
-    return far if far.n_tasks >= _ENOUGH * near.n_tasks else near
+    return far if far.n_families >= _ENOUGH * near.n_families else near
 
 
-def tasks_needed(level: float) -> int:
-    """Return how many tasks a bank needs for a band of finite width."""
+def families_needed(level: float) -> int:
+    """Return how many families a bank needs for a band of finite width."""
     return math.ceil(1 / ((1 - level) / 2 + ROUND_OFF)) - 1
 
 
@@ -153,6 +178,7 @@ def _of_builtin(longest: float, n_repeats: int) -> Calibration:
 def _calibrate(bank: Bank, longest: float, n_repeats: int) -> Calibration:
     horizons = _HORIZONS[longest >= _HORIZONS]
     double = list(horizons).index(DOUBLE)
+    families: list[str] = []
     tasks: list[str] = []
     columns = [np.empty((0, 5))]
     for labels, members, curves in bank.mean_curves(n_repeats):
@@ -168,12 +194,14 @@ def _calibrate(bank: Bank, longest: float, n_repeats: int) -> Calibration:
             np.interp(horizons * seen[-1], labels, curve) for curve in isotonic(curves)
         ]
         true_RJ = np.maximum(later_RJ - found.current[:, None], 0)
-        tasks += members
+        # A task without a family is one of its own.
+        families += [family or f"task {task!r}" for family, task in members]
+        tasks += [f"{task!r} of {family!r}" for family, task in members]
         columns.append(
             np.column_stack(
                 [
                     *errors_of_scale(true_RJ, found),
-                    found.gain[:, double],
+                    found.most[:, double],
                     true_RJ[:, double],
                     found.current - curves[:, 0],
                 ]
@@ -181,5 +209,13 @@ def _calibrate(bank: Bank, longest: float, n_repeats: int) -> Calibration:
         )
     above, below, at_double, gains, spreads = np.concatenate(columns).T
     spread = float(spreads.mean()) if tasks else 0.0
-    names = np.array(tasks, str)
-    return Calibration(horizons, above, below, at_double, gains, names, spread)
+    return Calibration(
+        horizons,
+        above,
+        below,
+        at_double,
+        gains,
+        np.array(families, str),
+        np.array(tasks, str),
+        spread,
+    )

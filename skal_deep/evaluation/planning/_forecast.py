@@ -32,6 +32,11 @@ class Forecast:
     gain: NDArray[np.float64]
     scale: NDArray[np.float64]
 
+    @property
+    def most(self) -> NDArray[np.float64]:
+        """Gains that are large where they are forecast, or where little is known."""
+        return self.gain + 2 * self.scale
+
 
 def forecast(
     n_labels: NDArray[np.float64],
@@ -44,8 +49,9 @@ def forecast(
 
     The mean of a power law ``a - b * n ** -c``, fitted to all stages, and of a
     logarithm ``a + b * log(n)``, fitted to the last two thirds: curves flatten earlier
-    than the second says and later than the first. How far the two differ is the larger
-    part of the scale.
+    than the second says and later than the first. The scale is large where the two
+    differ, and where the scores scatter around the power law: of noise, or as it is
+    none.
 
     Parameters
     ----------
@@ -62,8 +68,11 @@ def forecast(
     """
     last = n_labels[-1]
     current_R1 = isotonic(curves)[:, -1:]
-    law = power_law(n_labels, curves, np.append(horizons * last, last), highest)
-    by_law_RJ = np.maximum(law[:, :-1] - law[:, -1:], 0)
+    n_ahead = len(horizons)
+    at = np.concatenate([horizons * last, n_labels])
+    law = power_law(n_labels, curves, at, highest)
+    by_law_RJ = np.maximum(law[:, :n_ahead] - law[:, -1:], 0)
+    scatter_R1 = (curves - law[:, n_ahead:]).std(axis=1, keepdims=True)
     late = len(n_labels) // 3
     x_T = np.log(n_labels[late:])
     x_T = x_T - x_T.mean()
@@ -72,7 +81,7 @@ def forecast(
     left_R1 = np.maximum(highest - current_R1, 0)
     gain_RJ = np.minimum((by_law_RJ + by_log_RJ) / 2, left_R1)
     apart_RJ = np.abs(by_law_RJ - by_log_RJ)
-    scale_RJ = _SMALLEST_SCALE + noise + apart_RJ / 2 + gain_RJ / 4
+    scale_RJ = _SMALLEST_SCALE + noise + scatter_R1 + apart_RJ / 2 + gain_RJ / 4
     return Forecast(current_R1[:, 0], gain_RJ, scale_RJ)
 
 

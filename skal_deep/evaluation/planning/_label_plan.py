@@ -38,9 +38,9 @@ class LabelPlan:
     smallest_gain : float
         The gain for which labels are worth having.
     level : float
-        Share of the tasks of the bank whose curves the band held.
-    n_tasks : int
-        Tasks of the bank with curves long enough to judge by.
+        Share of the families of the bank whose curves the band held.
+    n_families : int
+        Families of data sets of the bank with curves long enough to judge by.
     is_open : str
         Why the band has no bounds but those of the score; empty where it has.
     is_share : bool
@@ -71,7 +71,7 @@ class LabelPlan:
     will_not_pay: bool
     smallest_gain: float
     level: float
-    n_tasks: int
+    n_families: int
     is_open: str
     is_share: bool
 
@@ -131,13 +131,13 @@ class LabelPlan:
             share = f"{100 * self.level:g}%"
             lines.append(
                 f"Twice as many labels ({2 * self.n_labels}) would bring {low} to "
-                f"{high} (held for {share} of {self.n_tasks} data sets of the bank)."
+                f"{high} (held for {share} of {self.n_families} families of data sets)."
             )
         if self.will_not_pay:
             least = format_size(self.smallest_gain, self.is_share)
             lines.append(
-                f"Doubling gains less than {least}: wrong for one in ten such curves "
-                "of the bank at most, and for up to one in five of data unlike it."
+                f"Doubling gains less than {least}: wrong for one in ten such data "
+                "sets of the bank at most, and for one in five families of them."
             )
         if self.is_open:
             lines.append(f"The band is open: {self.is_open}.")

@@ -12,7 +12,7 @@ from skal_deep.evaluation.planning._calibration import (
     MIN_STAGES,
     Calibration,
     calibrate,
-    tasks_needed,
+    families_needed,
 )
 from skal_deep.evaluation.planning._forecast import forecast
 from skal_deep.evaluation.planning._label_plan import LabelPlan
@@ -43,9 +43,14 @@ def plan_labels(
     The curve is continued by the mean of a power law and a logarithm. How far such
     forecasts err is not told by the noise of the curve but by other curves: each curve
     of a bank is cut where it has as large a share of its labels, forecast, and compared
-    with what came. The band is widened by what held for ``level`` of the data sets
-    (split conformal prediction in which a data set counts once), at all numbers of
-    labels together. Inverted, it bounds the labels that a score takes.
+    with what came. The band is widened by what held for ``level`` of the families of
+    data sets, at all numbers of labels together. Inverted, it bounds the labels that a
+    score takes.
+
+    A family, such as all subsets of one data set, counts once, however many curves it
+    has (split conformal prediction in two layers). So the band is one for data of a
+    family that it does not know, as yours mostly are, and a bank of fewer families than
+    ``level`` needs gives no bounds: 19 for .9.
 
     Use it before you order labels. The scores must come from rows that were drawn at
     random, such as a test set or the control arm of a campaign: of labels that a
@@ -65,10 +70,10 @@ def plan_labels(
         Rows that the scores are measured on, if these are shares and the rows fewer
         than about 500: their noise widens the band.
     bank : Bank or "builtin", default="builtin"
-        Curves of other data sets. That of the package has 104 of images, tables and
-        synthetic data with a linear model.
+        Curves of other data sets. That of the package has 164, of 35 families: images,
+        tables and synthetic data, with a linear model.
     level : float, default=0.9
-        Share of the data sets for which the band should hold.
+        Share of the families of data sets for which the band should hold.
     smallest_gain : float, default=0.01
         The gain for which doubling the labels is worth it.
     highest : float, default=None
@@ -89,11 +94,16 @@ def plan_labels(
     Notes
     -----
     With the forecast gains :math:`G_j` at numbers of labels :math:`n_j` and the scale
-    :math:`S_j = .005 + |G^{law}_j - G^{log}_j| / 2 + G_j / 4`, a curve of the bank has
+    :math:`S_j = .005 + s + |G^{law}_j - G^{log}_j| / 2 + G_j / 4`, where :math:`s` is
+    the standard deviation of the scores around the power law, a curve of the bank has
     the errors :math:`\max_j (T_j - G_j) / S_j` and :math:`\max_j (G_j - T_j) / S_j`;
     their weighted quantiles times :math:`S_j` are the widths. Where finite bounds of a
     number of labels are given they held less often than ``level``, as open ones always
     hold. A curve with a jump at its end fits no form: its band is open.
+
+    "Doubling will not pay" is said where :math:`G_j + 2 S_j` is so small that at most
+    one in ten data sets of the bank with as little gained more than ``smallest_gain``
+    after all, and at most one in five families.
 
     References
     ----------
@@ -109,7 +119,7 @@ def plan_labels(
     >>> labels = [10, 20, 30, 40, 50, 60, 70, 80]
     >>> scores = [0.55, 0.7, 0.76, 0.79, 0.81, 0.825, 0.835, 0.84]
     >>> plan_labels(labels, scores, target=0.99).word
-    'more than 131 labels; how many cannot be told'
+    'more than 158 labels; how many cannot be told'
     """
     labels, score_RT = _check(n_labels, scores)
     _check_options(target, gain, n_test, level, smallest_gain)
@@ -145,7 +155,7 @@ def plan_labels(
     wanted = target if gain is None else current + gain
     double = list(known.horizons).index(DOUBLE)
     threshold = known.largest_that_will_not_pay(smallest_gain / unit) * unit
-    is_small = forecast_J[double] <= threshold or left < smallest_gain
+    is_small = found.most[0, double] * unit <= threshold or left < smallest_gain
     return LabelPlan(
         int(labels[-1]),
         current,
@@ -158,7 +168,7 @@ def plan_labels(
         will_not_pay=bool(not is_open and is_small),
         smallest_gain=smallest_gain,
         level=level,
-        n_tasks=known.n_tasks,
+        n_families=known.n_families,
         is_open=is_open,
         is_share=is_share,
     )
@@ -211,10 +221,10 @@ def _why_open(
     level: float,
 ) -> str:
     """Return why no bounds can be given, or nothing."""
-    if known.n_tasks < (n_needed := tasks_needed(level)):
+    if known.n_families < (n_needed := families_needed(level)):
         return (
-            f"the bank has {known.n_tasks} data sets with stages enough, and a band of "
-            f"{100 * level:g}% needs {n_needed}"
+            f"the bank has {known.n_families} families of data sets with stages "
+            f"enough, and a band of {100 * level:g}% needs {n_needed}"
         )
     before = labels[:-1]
     fit = power_law(before, mean[None, :-1], labels, highest)[0]

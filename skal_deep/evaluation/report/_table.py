@@ -50,7 +50,13 @@ class Table:
         return list(self.rows[0]) if self.rows else []
 
     def shown(self) -> list[dict[str, str]]:
-        """Return the rows as they are shown."""
+        """Return the rows as they are shown.
+
+        Returns
+        -------
+        list of dict
+            By the names of the columns.
+        """
         return [
             {column: self._shown(column, row[column]) for column in self.columns}
             for row in self.rows
@@ -66,7 +72,18 @@ class Table:
         return str(value)
 
     def is_text(self, column: str) -> bool:
-        """Return whether a column holds words, which are aligned to the left."""
+        """Return whether a column holds words, which are aligned to the left.
+
+        Parameters
+        ----------
+        column : str
+            Its name.
+
+        Returns
+        -------
+        bool
+            Whether it does.
+        """
         return any(isinstance(row[column], str) for row in self.rows)
 
     def __repr__(self) -> str:

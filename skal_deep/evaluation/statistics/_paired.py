@@ -85,6 +85,11 @@ class PairedDifference:
         ----------
         p_value : float
             The p-value to judge by.
+
+        Returns
+        -------
+        str
+            The word.
         """
         if self.n_missing:
             many = f"{self.n_missing} repeat{'s' if self.n_missing > 1 else ''}"
@@ -107,6 +112,11 @@ class PairedDifference:
         ----------
         level : float, default=0.05
             One less the share of the cases in which the interval holds the truth.
+
+        Returns
+        -------
+        tuple of float
+            Low and high.
         """
         check_level(level)
         if not self.has_statement:

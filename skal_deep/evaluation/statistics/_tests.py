@@ -65,6 +65,11 @@ class Ranking:
 
         Each is a tuple of positions, best first. A single strategy makes no set. Where
         the test of all finds no difference, they are one set.
+
+        Returns
+        -------
+        list of tuple of int
+            The sets.
         """
         order = np.argsort(self.mean_ranks, kind="stable")
         if self.p_value >= LEVEL:

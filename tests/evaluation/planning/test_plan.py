@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import isotonic_regression
 
 from skal_deep.evaluation import Bank, plan_labels, stopping_advice
-from skal_deep.evaluation.planning._calibration import calibrate, tasks_needed
+from skal_deep.evaluation.planning._calibration import calibrate, families_needed
 from skal_deep.evaluation.planning._forecast import forecast, weighted_quantile
 from skal_deep.evaluation.statistics._power_law import power_law
 
@@ -73,6 +73,24 @@ def test_law_part_of_the_forecast():
     np.testing.assert_allclose(found.scale[0], scale, atol=1e-6)
 
 
+def test_scatter_around_the_law_is_part_of_the_scale():
+    zigzag = 0.02 * (-1.0) ** np.arange(SEEN)
+    horizons = np.array([1.5, 2, 4])
+    smooth, rough = (
+        forecast(LABELS[:SEEN] * 1.0, (law(LABELS[:SEEN]) + noise)[None], horizons, 1.0)
+        for noise in (0.0, zigzag)
+    )
+    fit = power_law(
+        LABELS[:SEEN], (law(LABELS[:SEEN]) + zigzag)[None], LABELS[:SEEN], 1
+    )
+    scatter = (law(LABELS[:SEEN]) + zigzag - fit[0]).std()
+    assert scatter == pytest.approx(0.02, rel=0.1)
+    apart = rough.scale - 0.005 - rough.gain / 4 - scatter
+    assert (apart >= 0).all()  # what the two forms differ by
+    assert (rough.scale > smooth.scale + 0.015).all()
+    assert (rough.most == rough.gain + 2 * rough.scale).all()
+
+
 def test_forecast_is_cut_at_the_highest_score():
     rising = np.linspace(0.5, 0.98, SEEN)
     found = forecast(LABELS[:SEEN] * 1.0, rising[None], np.array([2.0, 4.0]), 1.0)
@@ -86,7 +104,7 @@ def test_few_tasks_give_no_bounds(n_tasks):
     assert np.isfinite(plan.high - 1).all()  # a share ends at one
     assert (plan.high < 1).any() == (n_tasks >= 19)
     if n_tasks < 19:
-        assert "has 18 data sets" in repr(plan)
+        assert "has 18 families of data sets" in repr(plan)
         assert "needs 19" in repr(plan)
 
 
@@ -99,6 +117,76 @@ def test_a_task_counts_once():
     ]
     np.testing.assert_allclose(plans[0].high, plans[1].high)
     np.testing.assert_allclose(plans[0].low, plans[1].low)
+
+
+def test_a_family_counts_once():
+    """Ten data sets of one origin are one witness, as is a data set without a name."""
+    one, many, alone = Bank(), Bank(), make_bank(30)
+    for bank, n in ((one, 1), (many, 10)):
+        for task in range(30):
+            for copy in range(n if task == 0 else 1):
+                bank.add_curve(
+                    LABELS, alone.scores[task], task=f"{task} {copy}", family=str(task)
+                )
+    plans = [
+        plan_labels(LABELS[:SEEN], law(LABELS[:SEEN]), bank=b)
+        for b in (one, many, alone)
+    ]
+    for plan in plans:
+        assert plan.n_families == 30
+        np.testing.assert_allclose(plan.high, plans[0].high)
+        np.testing.assert_allclose(plan.low, plans[0].low)
+
+
+def test_weights_by_hand():
+    bank = make_bank(1)  # a data set without a family
+    for task, n_strategies in (("a", 1), ("b", 3)):
+        for strategy in range(n_strategies):
+            bank.add_curve(
+                LABELS, law(LABELS), task=task, strategy=str(strategy), family="f"
+            )
+    # A name of a task says nothing of another family's.
+    bank.add_curve(LABELS, law(LABELS), task="a", family="g")
+    np.testing.assert_allclose(
+        calibrate(bank, SEEN, 1).weights, [1 / 4, 1 / 8, *[1 / 24] * 3, 1 / 4]
+    )
+
+
+def test_one_family_of_many_data_sets_gives_no_bounds():
+    bank = Bank()
+    for task, scores in enumerate(make_bank(40).scores):
+        bank.add_curve(LABELS, scores, task=str(task), family=str(task % 18))
+    plan = plan_labels(LABELS[:SEEN], law(LABELS[:SEEN]), bank=bank)
+    assert "has 18 families" in plan.is_open
+
+
+@pytest.mark.slow
+def test_band_covers_new_families():
+    """Where those of many data sets are the easy ones, too, which promise too much."""
+
+    def curves(family):
+        rng = np.random.default_rng([3, family])
+        top, slope = rng.uniform(0.7, 1), rng.uniform(0, 0.1)
+        for task in range(60 if slope < 0.03 else 1):
+            late = slope * np.log(np.maximum(LABELS / 100, 1)) / math.log(4)
+            noise = 0.003 * np.random.default_rng([4, family, task]).normal(size=40)
+            yield np.clip(law(LABELS, top) - 0.1 + late + noise, 0, 1)
+
+    bank, nameless = Bank(), Bank()
+    for family in range(40):
+        for task, curve in enumerate(curves(family)):
+            name = f"{family} {task}"
+            bank.add_curve(LABELS, curve, task=name, family=str(family))
+            nameless.add_curve(LABELS, curve, task=name)
+    asked = Bank()
+    for family in range(100, 250):
+        asked.add_curve(LABELS, next(curves(family)), task=str(family))
+    found, shares = calibrate(asked, SEEN, 1), []
+    for each in (bank, nameless):
+        up, down = calibrate(each, SEEN, 1).quantiles(0.9)
+        shares.append(((found.above <= up) & (found.below <= down)).mean())
+    assert shares[0] > 0.9 - 3 * math.sqrt(0.9 * 0.1 / 150)
+    assert shares[1] < 0.8
 
 
 def test_repeats_of_a_task_in_any_order():
@@ -201,6 +289,20 @@ class TestWillNotPay:
         assert plan.word == "doubling will not pay"
         assert "one in ten" in repr(plan)
 
+    @pytest.mark.parametrize("family", ["one", ""])
+    def test_a_large_family_does_not_outvote_others(self, family):
+        """Of 25 families 8 gain much after all: a third is no rare exception."""
+        bank = Bank()
+        flat = 0.9 - 0.3 * np.exp(-LABELS / 15)
+        for task in range(200):
+            bank.add_curve(LABELS, flat, task=f"flat {task}", family=family)
+        for task in range(25):
+            late = flat + (task < 8) * 0.05 * (LABELS > 10 * SEEN)
+            bank.add_curve(LABELS, late, task=f"other {task}")
+        flatter = 0.9 - 0.3 * np.exp(-LABELS[:SEEN] / 14)
+        plan = plan_labels(LABELS[:SEEN], flatter, bank=bank)
+        assert plan.will_not_pay == (family == "")
+
     @pytest.mark.slow
     def test_share_of_wrong_advice(self):
         """Of those it is said of, at most one in ten gain as much, about."""
@@ -219,7 +321,7 @@ class TestWillNotPay:
     def test_threshold_by_hand(self):
         known = calibrate(make_bank(80), SEEN, 1)
         threshold = known.largest_that_will_not_pay(0.03)
-        below = known.forecast_at_double <= threshold
+        below = known.most_at_double <= threshold
         wrong = (known.weights * (known.gain_at_double >= 0.03))[below].sum() + 1 / 81
         assert wrong / (known.weights[below].sum() + 1 / 81) <= 0.1
         assert known.largest_that_will_not_pay(0.0) == -np.inf
@@ -277,8 +379,10 @@ class TestBank:
         plan = plan_labels(LABELS[:SEEN], law(LABELS[:SEEN]))
         assert not plan.is_open
         known = calibrate(None, SEEN, 1)
-        assert known.n_tasks >= 100
-        assert known.weights.sum() == pytest.approx(known.n_tasks / (known.n_tasks + 1))
+        assert len(np.unique(known.tasks)) >= 100
+        n = known.n_families
+        assert n >= 30
+        assert known.weights.sum() == pytest.approx(n / (n + 1))
 
     @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no zip", b"\x80\x04N."])
     def test_foreign_files(self, tmp_path, content):
@@ -355,8 +459,8 @@ def test_data_sets_that_are_too_short_are_told():
     for task in range(7):
         bank.add_curve(LABELS[:8], law(LABELS[:8]), task=f"short {task}")
     plan = plan_labels(LABELS[:SEEN], law(LABELS[:SEEN]), bank=bank)
-    assert plan.n_tasks == 20
-    assert "90% of 20 data sets of the bank" in repr(plan)
+    assert plan.n_families == 20
+    assert "90% of 20 families of data sets" in repr(plan)
 
 
 def test_horizons_end_with_the_curves_exactly():
@@ -370,8 +474,8 @@ def test_horizons_end_with_the_curves_exactly():
 
 
 @pytest.mark.parametrize("level", [0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.9991])
-def test_tasks_needed_is_where_the_quantile_becomes_finite(level):
-    n = tasks_needed(level)
+def test_families_needed_is_where_the_quantile_becomes_finite(level):
+    n = families_needed(level)
     for n_tasks, is_finite in ((n, True), (n - 1, False)):
         weights = np.full(n_tasks, 1 / (n_tasks + 1))
         values = np.arange(n_tasks, dtype=float)
