@@ -293,17 +293,16 @@ def _fit_steps(
 ) -> Inputs | None:
     """Return the fitted steps of a Pipeline before its last, which is not needed.
 
-    They are fitted to what :func:`fit_on_labeled` fits them to; before the first label
-    to all rows. Rows stay in the order in which they are stored, so that the inputs are
-    to the last digit what the same steps make of them outside of a query.
+    They are fitted to what :func:`fit_on_labeled` fits them to, in the same order;
+    before the first label to all rows.
     """
     last = last_step(pipeline)
-    labeled = np.flatnonzero(labeled_rows(y, missing_label))
     if isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
         check_equal_missing_label(last.missing_label, missing_label)
-        labeled = np.arange(len(y))
-    rows = labeled if len(labeled) else np.arange(len(y))
+    has_label = labeled_rows(y, missing_label)
     weight, weights = row_weights(sample_weight, len(y)), {}
+    labeled = _rows_to_fit(pipeline, X, y, has_label, weight)
+    rows = labeled if len(labeled) else training_order(X, np.arange(len(y)), y, weight)
     pipeline = clone(pipeline)
     earlier = pipeline[:-1]
     if weight is not None and get_config()["enable_metadata_routing"]:
