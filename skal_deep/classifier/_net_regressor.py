@@ -17,6 +17,7 @@ from skal_deep.classifier._posterior_regressor import PosteriorRegressor
 from skal_deep.classifier.net._answers import module_output, with_embeddings
 from skal_deep.classifier.net._bare_nets import fit_bare_net
 from skal_deep.classifier.net._compiled import with_attributes
+from skal_deep.classifier.net._rows import net_rows
 from skal_deep.modules import isolated_rng
 
 # With more rows three folds do; each is a whole training.
@@ -36,6 +37,10 @@ class NetRegressor(PosteriorRegressor, ABC):
         "net": [NeuralNet],
         "noise": [Interval(Real, 0, None, closed="neither"), StrOptions({"cv"})],
     }
+
+    def _as_rows(self, X: Any) -> Any:
+        """Return rows in a form that the net takes."""
+        return net_rows(self.net, X)
 
     def _fit_targets(self, X, labeled, target, weight):
         self._known = X[labeled], target, weight

@@ -21,7 +21,12 @@ from torch.distributions import Normal
 from skal_deep.classifier._base import as_seed, check_number_of_draws, derived_seed
 from skal_deep.classifier.net._interrupts import restore_unless_done
 from skal_deep.exceptions import CapabilityError
+from skal_deep.rows._as_data import as_data
+from skal_deep.rows._data import is_numbers, n_columns, row_shape
+from skal_deep.rows._label_array import label_array
+from skal_deep.rows._numbers import numbers
 from skal_deep.rows._row_weights import of_mean_one, row_weights
+from skal_deep.rows._shape import check_is_rows
 
 
 class PosteriorRegressor(ProbabilisticRegressor, ABC):
@@ -63,13 +68,23 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
                 type(self).__name__,
             )
             weight = row_weights(sample_weight, len(y))
+            check_is_rows(X)
             _check_feature_names(self, X, reset=True)
+            X = self._as_rows(X)
             rows = {"ensure_min_samples": 0, "allow_nd": True}
-            X, y, _ = self._validate_data(X, y, check_X_dict=rows, y_ensure_1d=False)
+            # scikit-activeml knows arrays of numbers; zeros stand in for other rows
+            checked, y, _ = self._validate_data(
+                X if is_numbers(X) else np.zeros((len(X), 1)),
+                label_array(y, self.missing_label),
+                check_X_dict=rows,
+                y_ensure_1d=False,
+            )
+            X = checked if is_numbers(X) else X
+            self.n_features_in_ = n_columns(X)
             y = np.asarray(y, dtype=float)
             if y.ndim == 2 and y.shape[1] == 1:
                 y = y[:, 0]
-            self.row_shape_ = X.shape[1:]
+            self.row_shape_ = row_shape(X)
             self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
             self._is_vector = y.ndim == 2
             y = y.reshape(len(y), self.n_outputs_)
@@ -90,6 +105,10 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
             weight = None if weight is None else weight[labeled]
             self._fit_labeled(X, labeled, y[labeled], weight)
         return self
+
+    def _as_rows(self, X: Any) -> Any:
+        """Return rows in a form in which they are learned, or say what to pass."""
+        return numbers(as_data(X), who=type(self).__name__)
 
     def _fit_labeled(self, X, labeled, y, weight):
         """Standardise the targets of the labelled rows, and learn them."""
@@ -152,14 +171,17 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
         noise_T = (self._noise() * self._scale.square()).numpy()
         return noise_T if self._is_vector else float(noise_T[0])
 
-    def _check_rows(self, X: Any) -> NDArray[Any]:
+    def _check_rows(self, X: Any) -> Any:
         """Return inputs that look like those of fit."""
         check_is_fitted(self)
+        check_is_rows(X)
         _check_feature_names(self, X, reset=False)
-        X = check_array(X, allow_nd=True)
-        if X.shape[1:] != self.row_shape_:
+        X = self._as_rows(X)
+        if is_numbers(X):
+            X = check_array(X, allow_nd=True)
+        if row_shape(X) != self.row_shape_:
             raise ValueError(
-                f"The rows of X have shape {X.shape[1:]}, but {type(self).__name__} "
+                f"The rows of X have shape {row_shape(X)}, but {type(self).__name__} "
                 f"was fitted with rows of shape {self.row_shape_}."
             )
         return X

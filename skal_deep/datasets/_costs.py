@@ -29,24 +29,27 @@ def as_costs(entries: Iterable[Any], source: str) -> NDArray[np.float64]:
     return costs
 
 
-def check_own_column(cost: str, label: str, others: Iterable[str | None]) -> None:
-    """Raise if the column of costs is to hold something else, too.
+def check_columns(label: str, cost: str | None, inputs: Iterable[str | None]) -> None:
+    """Raise if a column is to hold two things: labels would be seen as inputs.
 
     Parameters
     ----------
-    cost : str
-        Column of what labels cost.
     label : str
-        Column of the labels.
-    others : iterable of str or None
+        Column of the labels, or targets.
+    cost : str or None
+        Column of what labels cost.
+    inputs : iterable of str or None
         Columns of texts and categories.
     """
-    if cost == label:
-        raise ValueError(
-            f"The column {cost!r} cannot hold both the labels and what they cost: say "
-            "which column holds the labels (label=..., --label, or target)."
-        )
-    if cost in others:
+    inputs = [*inputs]
+    held = [(cost, "what they cost"), *((column, "inputs") for column in inputs)]
+    for column, what in held:
+        if column == label:
+            raise ValueError(
+                f"The column {label!r} cannot hold both the labels and {what}: say "
+                "which column holds the labels (label=..., --label, or target)."
+            )
+    if cost is not None and cost in inputs:
         raise ValueError(
             f"The column {cost!r} holds what labels cost, which a model does not see: "
             "leave it out of texts and categories."

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.datasets._costs import as_costs, check_own_column
+from skal_deep.datasets._costs import as_costs, check_columns
 from skal_deep.datasets._data import Data
 from skal_deep.datasets._frames import SAY_WHICH, as_frame, warn_of_gaps
 from skal_deep.datasets._labels import Reader, as_labels, is_no_value
@@ -70,8 +70,8 @@ def from_csv(
         )
         features = features[1:]
     costs = None
+    check_columns(header[at], cost, [text, *categories])
     if cost is not None:
-        check_own_column(cost, header[at], [text, *categories])
         at_cost = _label_column(path, header, cost)
         costs = as_costs([line[at_cost] for _, line in lines], str(path))
         features = [column for column in features if column != at_cost]

@@ -1,7 +1,8 @@
 """Tables with columns of words: made of a text file, or read from Parquet."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skal_deep.datasets._costs import as_costs, check_own_column
+from skal_deep.datasets._costs import as_costs, check_columns
 from skal_deep.datasets._data import Data
 from skal_deep.datasets._labels import Reader, as_labels
 
@@ -81,20 +82,18 @@ def from_parquet(
     for name in (label, text, cost, *categories):
         if name is not None and name not in names:
             raise ValueError(f"{path} has no column {name!r}; it has {names}.")
+    check_columns(label, cost, [text, *categories])
     costs, others = None, frame.drop(columns=[label])
     if cost is not None:
-        check_own_column(cost, label, [text, *categories])
         costs = as_costs(frame[cost], str(path))
         others = others.drop(columns=[cost])
     words = frame[label].to_numpy()
     if words.dtype == object:
-        words = np.array(["" if _is_gap(word) else str(word) for word in words])
+        words = np.array(_words(words, f"The column {label!r} of {path}"))
     y, class_names = read(words, str(path))
     if text is not None:
         texts = others[text]
-        X: Any = np.array(
-            ["" if _is_gap(each) else str(each) for each in texts], dtype=object
-        )
+        X: Any = np.array(_words(texts, f"The column {text!r} of {path}"), object)
         return Data(path.stem, X, y, class_names=class_names, cost=costs)
     of_numbers = [name for name in others.columns if name not in categories]
     X_numbers = np.empty((len(others), len(of_numbers)), np.float32)
@@ -103,7 +102,7 @@ def from_parquet(
     warn_of_gaps(X_numbers, str(path))
     if categories:
         words = {
-            name: ["" if _is_gap(each) else str(each) for each in others[name]]
+            name: _words(others[name], f"The column {name!r} of {path}")
             for name in categories
         }
         X = as_frame(words, of_numbers, X_numbers)[list(others.columns)]
@@ -115,6 +114,10 @@ def from_parquet(
 def _numbers(path: Path, name: str, column: Any) -> NDArray[np.float32]:
     """Return a column as numbers, NaN where there is none."""
     wanted = f"The column {name!r} of {path} must hold numbers below 3e38, unless "
+    if column.dtype == object:  # decimal numbers, or truth values with gaps
+        known = [each for each in column if not _is_gap(each)]
+        if all(isinstance(each, Decimal | bool) for each in known):
+            column = column.map(float, na_action="ignore").astype(np.float64)
     if column.dtype.kind not in "biuf":
         raise ValueError(f"{wanted}{SAY_WHICH}; it holds {column.dtype}.")
     with np.errstate(over="ignore"):  # what is too large is seen below
@@ -146,8 +149,25 @@ def warn_of_gaps(X: NDArray[np.float32], source: str) -> None:
         )
 
 
+def _words(entries: Iterable[Any], what: str) -> list[str]:
+    """Return entries as words, empty where there is none."""
+    return ["" if _is_gap(entry) else _word(entry, what) for entry in entries]
+
+
+def _word(entry: Any, what: str) -> str:
+    if isinstance(entry, list | dict | np.ndarray):
+        raise ValueError(f"{what} holds lists or records: words or numbers are needed.")
+    if not isinstance(entry, bytes):
+        return str(entry)
+    try:  # as programs write texts that mark them as nothing else
+        return entry.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{what} holds bytes that are no text in UTF-8.") from error
+
+
 def _is_gap(word: Any) -> bool:
-    return word is None or word != word
+    is_one = not isinstance(word, list | dict | np.ndarray)
+    return word is None or (is_one and bool(word != word))
 
 
 def _read(path: Path) -> Any:

@@ -14,7 +14,7 @@ from skactiveml.utils import is_unlabeled
 from sklearn.base import clone
 from torch import Tensor
 
-from skal_deep.rows._as_data import array_of_tensor, as_data, check_no_mask
+from skal_deep.rows._as_data import array_of_tensor, as_data
 from skal_deep.rows._data import (
     check_alike,
     is_finite,
@@ -25,6 +25,7 @@ from skal_deep.rows._data import (
 )
 from skal_deep.rows._label_array import label_array, vector
 from skal_deep.rows._numbers import numbers
+from skal_deep.rows._shape import check_no_mask
 
 # Two unrelated rows have a squared correlation of 1 / (S - 1) by S draws.
 _FEW_DRAWS = 50
@@ -181,6 +182,14 @@ def targets_and_marker(y: Any, missing_label: Any) -> tuple[NDArray[Any], Any]:
     """
     y = vector(y)
     targets = label_array(y, np.nan)
+    if targets.dtype.kind not in "biuf":
+        raise ValueError(
+            "A regressor learns numbers, and y holds others, of type "
+            f"{targets.dtype}: pass floats, with NaN where a target is unknown."
+        )
+    if np.isinf(targets).any():
+        row = int(np.argwhere(np.isinf(targets))[0, 0])
+        raise ValueError(f"Targets must be finite numbers, and row {row} of y is none.")
     is_number = isinstance(missing_label, Real) and missing_label == missing_label
     if targets.dtype.kind != "f" or not is_number or not np.isnan(targets).any():
         marked = label_array(y, missing_label)

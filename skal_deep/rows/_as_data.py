@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import issparse
+from torch.utils.data import DataLoader, Dataset
 
 from skal_deep.rows._data import NUMBERS, RowDict, is_table
 from skal_deep.rows._numbers import as_floats
-from skal_deep.rows._shape import check_is_rows
+from skal_deep.rows._shape import check_is_rows, check_no_mask
 
 _WIDEST = 8  # bytes of a number that torch knows; a long double has more
 
@@ -40,11 +41,10 @@ def as_data(X: Any, name: str = "X") -> Any:
         return _as_dict(X, name)
     if isinstance(X, torch.Tensor):
         return _as_array(array_of_tensor(X, name), name)
+    _check_taken_by_number(X, name)
     if is_table(X):
         return _as_table(X, name)
     is_array = hasattr(X, "__array__") and not isinstance(X, np.generic)
-    if hasattr(X, "collect") and hasattr(X, "lazy"):
-        raise TypeError(f"{name} is a lazy table without rows: pass {name}.collect().")
     if isinstance(X, str | bytes | type) or not (is_array or hasattr(X, "__iter__")):
         raise TypeError(f"{name} must be an array of rows, not {X!r:.80}.")
     if isinstance(X, Set | Iterator):
@@ -53,6 +53,25 @@ def as_data(X: Any, name: str = "X") -> Any:
             f"{type(X).__name__} cannot: pass list({name})."
         )
     return _as_array(_array_of(X, name), name)
+
+
+def _check_taken_by_number(X: Any, name: str) -> None:
+    """Raise if rows come one after another, or as dicts, or are not computed yet."""
+    if hasattr(X, "collect") and hasattr(X, "lazy") and not hasattr(X, "shape"):
+        raise TypeError(f"{name} is a lazy table without rows: pass {name}.collect().")
+    if hasattr(X, "__dask_graph__") and is_table(X):
+        raise TypeError(f"{name} is a table of dask: pass {name}.compute().")
+    if isinstance(X, Dataset | DataLoader):
+        raise TypeError(
+            f"{name} is a {type(X).__name__} of torch. Pass its rows as an array, or "
+            "their positions, np.arange(len(data))[:, None], to a net whose `dataset` "
+            "looks them up."
+        )
+    if hasattr(X, "column_names") and hasattr(X, "to_pandas") and not is_table(X):
+        raise TypeError(
+            f"{name} is a {type(X).__name__} whose rows are dicts: pass "
+            f"{name}.to_pandas(), or one column of it, such as the texts."
+        )
 
 
 def array_of_tensor(tensor: torch.Tensor, name: str) -> NDArray[Any]:
@@ -82,32 +101,21 @@ def _of_known_type(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.float() if tensor.is_floating_point() and not is_known else tensor
 
 
-def check_no_mask(X: Any, name: str) -> None:
-    """Raise if an array is masked: the numbers behind the mask would be taken.
-
-    Parameters
-    ----------
-    X : object
-        Anything.
-    name : str
-        Its name, for the message.
-    """
-    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
-        raise ValueError(
-            f"{name} is masked, and what is behind the mask would be taken for values: "
-            f"pass {name}.filled(np.nan) and a Pipeline that imputes, or fill the gaps."
-        )
-
-
 def _array_of(X: Any, name: str) -> NDArray[Any]:
     """Return what NumPy makes of a list, or an array of its entries."""
-    rows = X if hasattr(X, "dtype") or hasattr(X, "__array__") else list(X)
+    is_array = hasattr(X, "dtype") or hasattr(X, "__array__")
+    rows = X if is_array or isinstance(X, memoryview) else list(X)
     if rows is not X and any(isinstance(row, Mapping | PathLike) for row in rows[:1]):
         return _objects(rows)
     if rows is not X:
         rows = [array_of_tensor(r, name) if torch.is_tensor(r) else r for r in rows]
         for row in rows:
             check_no_mask(row, f"A row of {name}")
+            if getattr(row, "mode", None) in ("P", "PA") and hasattr(row, "getpalette"):
+                raise ValueError(
+                    f"{name} holds images whose pixels are numbers of a palette: pass "
+                    "[image.convert('RGB') for image in images]."
+                )
     try:
         array = np.asarray(rows)
     except ValueError:
@@ -141,6 +149,12 @@ def _as_array(X: NDArray[Any], name: str) -> NDArray[Any]:
         raise ValueError(
             f"Complex data not supported: {name} holds {X.dtype}. Pass its real and "
             "imaginary parts as numbers of their own."
+        )
+    if X.dtype.names:
+        raise ValueError(
+            f"{name} is a structured array, whose rows are records: pass "
+            f"pandas.DataFrame({name}), or, where all fields are numbers, "
+            f"numpy.lib.recfunctions.structured_to_unstructured({name})."
         )
     if X.dtype.kind not in "OUST":
         raise ValueError(

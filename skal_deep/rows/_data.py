@@ -55,9 +55,10 @@ def is_table(X: Any) -> bool:
     """Return whether inputs are a table, or a column of one, whatever its library."""
     if isinstance(X, type):
         return False
-    return hasattr(X, "iloc") or (
-        hasattr(X, "shape") and (hasattr(X, "columns") or hasattr(X, "to_pandas"))
-    )
+    if hasattr(X, "iloc") or not hasattr(X, "shape"):
+        return hasattr(X, "iloc")
+    is_column = hasattr(X, "to_pandas") and len(X.shape) == 1
+    return hasattr(X, "columns") or is_column  # arrays of xarray have no columns
 
 
 def plain_table(X: Any) -> bool:

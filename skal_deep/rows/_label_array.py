@@ -3,6 +3,8 @@
 import unicodedata
 import warnings
 from collections.abc import Iterable
+from decimal import Decimal
+from fractions import Fraction
 from numbers import Real
 from typing import Any
 
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from skactiveml.utils import is_labeled
 
 from skal_deep.rows._as_data import array_of_tensor
+from skal_deep.rows._data import is_table
 
 _NO_VALUE = ("NAType", "NaTType")  # pandas's, which need not be installed
 _EXACT = 2**53  # from here on float64 merges neighbours
@@ -46,10 +49,13 @@ def label_array(y: Any, missing_label: Any) -> NDArray[Any]:
         raise ValueError(
             f"Labels are whole numbers, truth values or words, not {array.dtype}."
         )
+    if array.dtype.kind == "T":  # of NumPy's strings of any length
+        array = array.astype(object)
+    if array.dtype.kind == "O" and array.ndim < 3:
+        shape = array.shape  # several targets have gaps, too
+        array = _without_gaps(array.ravel(), missing_label).reshape(shape)
     if array.ndim != 1:
         return array
-    if array.dtype.kind == "O":
-        array = _without_gaps(array, missing_label)
     if array.dtype.kind == "u":
         if len(array) and int(array.max()) > np.iinfo(np.int64).max:
             raise ValueError(
@@ -101,6 +107,8 @@ def _objects_or_plain(y: Any) -> NDArray[Any]:
         return y
     if isinstance(y, torch.Tensor):
         return array_of_tensor(y, "y")
+    if is_table(y) and len(y.shape) == 2:
+        return _of_table(y)
     if hasattr(y, "to_pylist"):  # of pyarrow, whose gaps would be the number NaN
         return np.array(y.to_pylist(), dtype=object)
     dtype = getattr(y, "dtype", None)
@@ -114,8 +122,20 @@ def _objects_or_plain(y: Any) -> NDArray[Any]:
     return array
 
 
+def _of_table(y: Any) -> NDArray[Any]:
+    """Return the columns of a table as objects, None or NaN where there is no value."""
+    if not hasattr(y, "column_names"):
+        return np.asarray(y, dtype=object)
+    array = np.empty(y.shape, dtype=object)  # of pyarrow
+    for at, column in enumerate(y.columns):
+        array[:, at] = column.to_pylist()
+    return array
+
+
 def _without_gaps(array: NDArray[Any], missing_label: Any) -> NDArray[Any]:
     """Return objects as an array of their own kind, gaps at ``missing_label``."""
+    array = array.copy()
+    array[:] = [_number(label) for label in array]
     gap = np.array([_is_gap(label) for label in array], dtype=bool)
     known = narrowed(array[~gap])
     if known.ndim > 1 or (known.dtype.kind == "O" and _lack_order(known)):
@@ -136,6 +156,8 @@ def _without_gaps(array: NDArray[Any], missing_label: Any) -> NDArray[Any]:
             return known if known.dtype.kind in "biuf" else array
         else:
             filled = np.full(len(array), missing_label, dtype=object)
+    elif not len(known):
+        filled = np.full(len(array), missing_label)
     elif known.dtype.kind == "U":
         raise TypeError(
             f"missing_label={missing_label!r} cannot stand among words: pass "
@@ -166,6 +188,14 @@ def narrowed(labels: NDArray[Any]) -> NDArray[Any]:
     if labels.dtype.kind != "O" or not len(labels) or len(_kinds(labels)) > 1:
         return labels
     return np.array(labels.tolist())
+
+
+def _number(label: Any) -> Any:
+    """Return a decimal number, or a fraction, as one that NumPy knows."""
+    if not isinstance(label, Decimal | Fraction):
+        return label
+    value = float(label)
+    return int(label) if value.is_integer() else value
 
 
 def _is_gap(label: Any) -> bool:

@@ -48,13 +48,12 @@ def numbers(X: Any, name: str = "X", who: str = "") -> NDArray[Any]:
     if len(X.shape) == 1:
         return _numbers_of_objects(np.asarray(X, dtype=object), name, who)
     try:
-        return np.asarray(
-            check_array(
-                X,
-                ensure_all_finite=False,
-                ensure_min_samples=0,
-                ensure_min_features=0,
-            )
+        checked = check_array(
+            X,
+            accept_sparse=True,  # of pandas, too
+            ensure_all_finite=False,
+            ensure_min_samples=0,
+            ensure_min_features=0,
         )
     except (TypeError, ValueError) as error:
         raise ValueError(
@@ -62,6 +61,7 @@ def numbers(X: Any, name: str = "X", who: str = "") -> NDArray[Any]:
             f"({error}). Pass a Pipeline that encodes them, for example by "
             "ColumnTransformer and OneHotEncoder."
         ) from error
+    return numbers(checked, name, who) if issparse(checked) else np.asarray(checked)
 
 
 def _numbers_of_objects(X: NDArray[Any], name: str, who: str) -> NDArray[Any]:

@@ -1,12 +1,14 @@
-"""What is wrong with inputs of one axis."""
+"""Arrays that look like rows and are none: of one axis, or masked."""
 
 from collections.abc import Mapping
 from numbers import Number
 from typing import Any
 
+import numpy as np
+
 
 def check_is_rows(X: Any, name: str = "X") -> None:
-    """Refuse inputs of one axis, and say how to pass what they may be.
+    """Refuse inputs of one axis or with a mask, and say how to pass what they may be.
 
     Parameters
     ----------
@@ -17,6 +19,7 @@ def check_is_rows(X: Any, name: str = "X") -> None:
     """
     if isinstance(X, Mapping):
         return
+    check_no_mask(X, name)
     shape = getattr(X, "shape", None)
     if shape is None:
         is_list = isinstance(X, list | tuple) and len(X) and isinstance(X[0], Number)
@@ -32,4 +35,21 @@ def check_is_rows(X: Any, name: str = "X") -> None:
             "values of one feature, "
             f"pass np.reshape({name}, (-1, 1)); if they are the features of one row, "
             f"np.reshape({name}, (1, -1))."
+        )
+
+
+def check_no_mask(X: Any, name: str) -> None:
+    """Raise if an array is masked: the numbers behind the mask would be taken.
+
+    Parameters
+    ----------
+    X : object
+        Anything.
+    name : str
+        Its name, for the message.
+    """
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        raise ValueError(
+            f"{name} is masked, and what is behind the mask would be taken for values: "
+            f"pass {name}.filled(np.nan) and a Pipeline that imputes, or fill the gaps."
         )

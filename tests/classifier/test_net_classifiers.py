@@ -20,7 +20,7 @@ from support import (
     make_net,
 )
 
-from skal_deep.classifier import DeepClassifier, as_model
+from skal_deep.classifier import BayesianLinearClassifier, DeepClassifier, as_model
 from skal_deep.modules import MLP
 
 
@@ -245,3 +245,16 @@ def test_what_a_head_is_changed_to_does_not_reach_the_net(partly):
     for tensor in as_model(clf).linear_head(X):
         tensor.zero_()
     np.testing.assert_array_equal(clf.predict_proba(X), before)
+
+
+@pytest.mark.parametrize(
+    "clf", [MAKERS["deep"](make_net()), BayesianLinearClassifier()]
+)
+def test_what_is_behind_a_mask_is_not_learned(clf):
+    X, y = np.ones((6, 2)) * np.arange(6)[:, None], np.arange(6) % 2
+    masked = np.ma.masked_greater(X, 4)
+    with pytest.raises(ValueError, match="X is masked"):
+        clf.fit(masked, y)
+    with pytest.raises(ValueError, match="X is masked"):
+        clf.fit(X, y).predict_proba(masked)
+    clf.predict_proba(np.ma.array(X))

@@ -6,6 +6,7 @@ import json
 import re
 import runpy
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -706,3 +707,29 @@ def test_costs_of_a_file_that_are_none(capsys, tmp_path, cost):
     with pytest.raises(SystemExit) as caught:
         cli.main(["does-al-help", "--data", str(data), "--cost", "minutes"])
     assert caught.value.code == 2
+
+
+@pytest.mark.slow
+def test_columns_of_arrow(tmp_path):
+    """Decimals, a dictionary and gaps of a Parquet file, as classes and as numbers."""
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    rng = np.random.default_rng(0)
+    size = rng.normal(size=60)
+    table = {
+        "size": pa.array([None if i == 7 else v for i, v in enumerate(size)]),
+        "rent": pa.array([Decimal(f"{v:.4f}") for v in 2 * size + rng.normal(size=60)]),
+        "town": pa.array([["a", "b", None][i % 3] for i in range(60)]),
+        "kind": pa.array(["flat" if v > 0 else "house" for v in size]),
+    }
+    table["town"] = table["town"].dictionary_encode()
+    parquet.write_table(pa.table(table), tmp_path / "flats.parquet")
+    args = ("--data", tmp_path / "flats.parquet", "--strategies", "core-set")
+    for wanted in (
+        ("--categories", "town"),
+        ("--target", "rent", "--categories", "town,kind"),
+    ):
+        with pytest.warns(UserWarning, match=r"1 of .* numbers .* are missing"):
+            assert run(*TINY, *args, *wanted, "--out", tmp_path / wanted[-1]) == 0
+        results = json.loads((tmp_path / wanted[-1] / "results.json").read_text())
+        assert not results["settings"]["failures"]

@@ -1,5 +1,7 @@
 """Data sets of words: columns of texts and categories, Parquet, folders of images."""
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
 
@@ -123,3 +125,59 @@ def test_parquet_of_many_types(tmp_path):
     frame.assign(seen=pd.Timestamp("2020-01-01"))[["seen", "bird"]].to_parquet(path)
     with pytest.raises(ValueError, match=r"column 'seen'.*datetime64"):
         load(path)
+
+
+@pytest.mark.parametrize("column", ["colour", "mood"])
+def test_labels_are_no_inputs(table, column):
+    """A model would be given what it is to find out."""
+    label = None if column == "mood" else column  # the last is the default
+    for option in ({"text": column}, {"categories": [column]}):
+        with pytest.raises(ValueError, match="both the labels and inputs"):
+            load(table, label=label, **option)
+
+
+def test_columns_of_arrow(tmp_path):
+    """What a database or another program has written: decimals, gaps, bytes."""
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    pytest.importorskip("pandas")
+    path = tmp_path / "flats.parquet"
+    columns = {
+        "price": pa.array([Decimal("1.5"), None, Decimal("2")]),
+        "new": pa.array([True, None, False]),
+        "floor": pa.array([1, None, 3], pa.int8()),
+        "half": pa.array(np.float16([1, 2, 3])),
+        "town": pa.array(["b", "a", None]).dictionary_encode(),
+        "note": pa.array([b"caf\xc3\xa9", None, b"bar"]),
+        "kind": pa.array([b"flat", b"house", b"flat"]),
+    }
+    parquet.write_table(pa.table(columns), path)
+    with pytest.warns(UserWarning, match="3 of 12 numbers"):
+        data = load(path, categories=["town", "note"])
+    numbers = data.X[["price", "new", "floor", "half"]].to_numpy()
+    np.testing.assert_array_equal(
+        numbers, [[1.5, 1, 1, 1], [np.nan, np.nan, np.nan, 2], [2, 0, 3, 3]]
+    )
+    assert numbers.dtype == np.float32
+    assert data.X["note"].tolist() == ["caf\xe9", None, "bar"]
+    assert data.X["town"].tolist() == ["b", "a", None]
+    assert data.class_names == ("flat", "house")
+    assert load(path, text="note").X.tolist() == ["caf\xe9", "", "bar"]
+    with pytest.warns(UserWarning, match="have no target"):
+        assert load(path, text="note", target="price").y[0] == 1.5
+    with pytest.raises(ValueError, match=r"'town' of .* must hold numbers"):
+        load(path)
+
+
+def test_lists_and_bytes_that_are_no_words(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    pytest.importorskip("pandas")
+    path = tmp_path / "rows.parquet"
+    for entries, words in (
+        ([[1.0], [2.0]], "holds lists or records"),
+        ([b"\xff", b"a"], "no text in UTF-8"),
+    ):
+        parquet.write_table(pa.table({"a": [1, 2], "label": entries}), path)
+        with pytest.raises(ValueError, match=words):
+            load(path)

@@ -9,6 +9,7 @@ from sklearn.utils import get_tags
 from skorch import NeuralNet
 
 from skal_deep.classifier._base import NetClassifier
+from skal_deep.classifier._net_regressor import NetRegressor
 from skal_deep.classifier.door._inside import (
     hides_features,
     innermost,
@@ -59,8 +60,10 @@ def rows_for(clf: Any, X: Any) -> Any:
         if _needs_columns(clf, model) and len(X.shape) < 2:
             numbers(X, who=name)  # which says what to pass
         return X
-    if isinstance(model, NetClassifier | NeuralNet):
+    if isinstance(model, NetClassifier | NetRegressor | NeuralNet):
         return net_rows(getattr(model, "net", model), X)
+    if type(last_step(clf)).__module__.startswith("skal_deep."):
+        return numbers(X, who=name)
     try:
         return numbers(X, who=f"{name} of scikit-activeml")
     except ValueError as error:
