@@ -138,6 +138,14 @@ def test_a_family_counts_once():
         np.testing.assert_allclose(plan.low, plans[0].low)
 
 
+@pytest.mark.parametrize("nameless", ["", None])
+def test_without_a_name_a_data_set_is_its_own_family(nameless):
+    bank = Bank()
+    for task, scores in enumerate(make_bank(19).scores):
+        bank.add_curve(LABELS, scores, task=str(task), family=nameless)
+    assert calibrate(bank, SEEN, 1).n_families == 19
+
+
 def test_weights_by_hand():
     bank = make_bank(1)  # a data set without a family
     for task, n_strategies in (("a", 1), ("b", 3)):
