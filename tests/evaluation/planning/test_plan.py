@@ -106,6 +106,7 @@ def test_few_tasks_give_no_bounds(n_tasks):
     if n_tasks < 19:
         assert "has 18 families of data sets" in repr(plan)
         assert "needs 19" in repr(plan)
+        assert "leave the name" not in repr(plan)
 
 
 def test_a_task_counts_once():
@@ -166,6 +167,13 @@ def test_one_family_of_many_data_sets_gives_no_bounds():
         bank.add_curve(LABELS, scores, task=str(task), family=str(task % 18))
     plan = plan_labels(LABELS[:SEEN], law(LABELS[:SEEN]), bank=bank)
     assert "has 18 families" in plan.is_open
+    assert "leave the name of a family out" in plan.is_open
+
+
+@pytest.mark.parametrize(("level", "is_open"), [(0.94, False), (0.95, True)])
+def test_levels_that_the_bank_of_the_package_serves(level, is_open):
+    plan = plan_labels(LABELS[:SEEN], law(LABELS[:SEEN]), level=level)
+    assert bool(plan.is_open) == is_open
 
 
 @pytest.mark.slow
