@@ -104,6 +104,7 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", default="fashion-mnist", metavar="SOURCE")
+    parser.add_argument("--only", choices=["images", "questions"])
     parser.add_argument("--items", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--batch-size", type=int, default=40)
@@ -116,6 +117,8 @@ def main() -> None:
         (images, args.image_features),
         (questions, args.text_features),
     ):
+        if args.only not in (None, make.__name__):
+            continue
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             try:

@@ -9,8 +9,9 @@ what not to do: cross-validation on the labels that a strategy chose. With ``--m
 the models that can be had by name are compared instead, over so many campaigns. With
 ``--referees`` so many campaigns are played by their files, with ``referee_share``: does
 the interval cover beside referees, and how often do these call an arm better where both
-arms are random? With ``--items`` a campaign of so many items is made and asked once,
-and timed.
+arms are random? ``--data`` and ``--choices`` take a part of it; ``random`` ones are
+those in which chance picks every item. With ``--items`` a campaign of so many
+items is made and asked once, and timed.
 """
 
 import argparse
@@ -38,6 +39,7 @@ from skal_deep.pool import MarginSampling
 
 _FEW_DRAWS = {"bayesianlinearclassifier__n_samples": 20}
 SETS = {"digits": load_digits, "breast cancer": load_breast_cancer}
+CHOICES = ["auto", "random"]
 
 
 def main() -> None:
@@ -50,6 +52,8 @@ def main() -> None:
     parser.add_argument("--models", type=int, default=0)
     parser.add_argument("--referees", type=int, default=0)
     parser.add_argument("--referee-share", type=float, default=0.2)
+    parser.add_argument("--data", nargs="+", choices=list(SETS), default=list(SETS))
+    parser.add_argument("--choices", nargs="+", choices=CHOICES, default=CHOICES)
     args = parser.parse_args()
     if args.items:
         print(timed(args.items))
@@ -61,8 +65,8 @@ def main() -> None:
         refereed(args)
         return
     rows, stops = [], []
-    for name, load in SETS.items():
-        X, y = load(return_X_y=True)
+    for name in args.data:
+        X, y = SETS[name](return_X_y=True)
         looks = [campaign(X, y, number, args) for number in range(args.campaigns)]
         rows += summaries(name, looks)
         stops += stopping(name, looks)
@@ -108,8 +112,8 @@ def models(args: argparse.Namespace) -> list[dict]:
         "bayes, 100 draws": lambda: bayesian_probe(False),
     }
     rows = []
-    for name, load in SETS.items():
-        X, y = load(return_X_y=True)
+    for name in args.data:
+        X, y = SETS[name](return_X_y=True)
         classes = [str(label) for label in np.unique(y)]
         for model, make in makers.items():
             started, played = time.perf_counter(), []
@@ -144,9 +148,9 @@ def models(args: argparse.Namespace) -> list[dict]:
 
 def refereed(args: argparse.Namespace) -> None:
     """Print coverage, stopping and verdicts of campaigns with referees."""
-    for choice in ("auto", "random"):
-        for name, load in SETS.items():
-            X, y = load(return_X_y=True)
+    for choice in args.choices:
+        for name in args.data:
+            X, y = SETS[name](return_X_y=True)
             X = StandardScaler().fit_transform(X).astype(np.float32)
             played = [files(X, y, n, choice, args) for n in range(args.referees)]
             looks, words = zip(*played, strict=True)

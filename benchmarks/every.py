@@ -2,13 +2,15 @@
 
     python -m benchmarks every digits --run-dir DIR --out benchmarks/RESULTS.md
     python -m benchmarks every fashion --fashion-mnist DIR --run-dir DIR --out ...
+    python -m benchmarks every fashion --slow --repeats 10 --fashion-mnist DIR --out ...
 
 The same features for all, a linear classifier with a posterior, and few labels: a first
 look, in minutes, at what each strategy does with its defaults. A strategy that asks for
 a classifier of its own, such as ``DEAL``, is compared with random sampling under that
 classifier, over a small net. All rows are written, in the order of the alphabet, and
 their verdicts allow for their number. Strategies that take seconds a query have half
-the repeats.
+the repeats; with ``--fast`` they are left out, with ``--slow`` they are played alone,
+into a section of their own.
 """
 
 import argparse
@@ -228,7 +230,9 @@ def main():
     parser.add_argument("what", choices=list(STUDIES))
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--only", nargs="+", help="names of strategies")
-    parser.add_argument("--fast", action="store_true", help="leave out slow strategies")
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument("--fast", action="store_true", help="leave out slow strategies")
+    part.add_argument("--slow", action="store_true", help="only slow strategies")
     parser.add_argument("--fashion-mnist", default="fashion-mnist")
     parser.add_argument("--run-dir", type=Path, help="to go on after an interruption")
     parser.add_argument("--out", type=Path, help="Markdown file for the table")
@@ -236,8 +240,8 @@ def main():
     torch.set_num_threads(1)
     play, title, what = STUDIES[args.what]
     chosen = strategies()
-    if args.fast:
-        chosen = {name: chosen[name] for name in chosen if name not in SLOW}
+    if args.fast or args.slow:
+        chosen = {n: one for n, one in chosen.items() if (n in SLOW) == args.slow}
     if args.only:
         chosen = {name: chosen[name] for name in args.only}
     found = {}
@@ -251,15 +255,16 @@ def main():
     print(text)
     if args.out:
         command = f"python -m benchmarks every {args.what} --repeats {args.repeats}"
-        command += " --fast" * args.fast
+        command += " --fast" * args.fast + " --slow" * args.slow
         write_section(
             args.out,
-            title,
+            title + ", those that take seconds a query" * args.slow,
             f"{provenance(command)}. {what}; rows of unit length; a linear classifier "
             f"with a Laplace posterior, or a small net, {EPOCHS} epochs, under the "
             f"classifier that is named; {N_INITIAL} first labels, {N_CYCLES} batches "
             f"of {BATCH}. Paired repeats, half as many for what takes seconds a query"
-            f"{', which is left out here' * args.fast}; "
+            f"{', which is left out here' * args.fast}"
+            f"{': there is nothing else here' * args.slow}; "
             "defaults of all but for what names say. Accuracy is that with all labels, "
             "the area that over all numbers of labels. Intervals and p allow "
             f"for the number of strategies.\n\n{text}",

@@ -30,14 +30,17 @@ def results() -> Iterator[tuple[str, list[str], list[list[str]]]]:
 
 
 def every_strategy() -> dict[str, dict[str, list[str]]]:
-    """Return by data set and strategy the cells from the difference to the verdict."""
-    return {
-        title.removeprefix(EVERY): {
-            row[0]: row[3:] for row in rows if row[0] != "random"
-        }
-        for title, _, rows in results()
-        if title.startswith(EVERY)
-    }
+    """Return by data set and strategy the cells from the difference to the verdict.
+
+    A data set may have several sections, which differ behind a comma.
+    """
+    found: dict[str, dict[str, list[str]]] = {}
+    for title, _, rows in results():
+        if title.startswith(EVERY):
+            name = title.removeprefix(EVERY).partition(",")[0]
+            cells = {row[0]: row[3:] for row in rows if row[0] != "random"}
+            found.setdefault(name, {}).update(cells)
+    return found
 
 
 def table() -> str:

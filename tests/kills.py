@@ -1,10 +1,6 @@
 """Small comparisons to be killed and interrupted, and what must hold after it."""
 
 import os
-import signal
-import sys
-import time
-import traceback
 import warnings
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -80,61 +76,3 @@ def check(folder, whole):
     for job, rows in stored(folder).items():
         if rows != whole[job][: len(rows)]:
             raise AssertionError(f"{job}: {rows} is no part of {whole[job]}")
-
-
-class Child:
-    """A process that plays, and starts at once, as it need not import anything."""
-
-    def __init__(self, play, folder, n_jobs):
-        sys.stdout.flush()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # other threads idle
-            self.pid = os.fork()
-        if not self.pid:
-            os._exit(self._live(play, folder, n_jobs))
-
-    def _live(self, play, folder, n_jobs):
-        os.setpgid(0, 0)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        try:
-            play(folder, n_jobs)
-        except KeyboardInterrupt:
-            return 130
-        except SystemExit as exit:
-            return exit.code
-        except BaseException:
-            traceback.print_exc()
-            return 1
-        return 0
-
-    def end(self, number, is_group):
-        """Send a signal, wait, and return the exit code."""
-        try:
-            (os.killpg if is_group else os.kill)(self.pid, number)
-        except ProcessLookupError:  # it has not yet got a group of its own
-            os.kill(self.pid, number)
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-
-    def left(self, seconds=120.0):
-        """Return the processes it started that are still there after a while.
-
-        Workers that were importing end when they have done so, which takes a while on a
-        busy machine.
-        """
-        end = time.monotonic() + seconds
-        while (alive := _of_group(self.pid)) and time.monotonic() < end:
-            time.sleep(0.1)
-        return alive
-
-
-def _of_group(group):
-    """Return the processes of a group that run, on Linux."""
-    alive = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-        except OSError:  # it has just ended
-            continue
-        if int(fields[2]) == group and fields[0] != "Z":
-            alive.append(int(path.parent.name))
-    return alive

@@ -1,6 +1,12 @@
-"""Every strategy, small enough to be checked many times."""
+"""Every strategy, small enough to be checked many times, and who answers it."""
 
-from functools import partial
+import copy
+import hashlib
+import pickle
+import warnings
+from functools import cache, partial, wraps
+
+from sklearn.pipeline import Pipeline
 
 from skal_deep import pool
 from skal_deep.classifier import (
@@ -16,6 +22,7 @@ from skal_deep.classifier import (
     SamplesProba,
     WassersteinClassifier,
 )
+from skal_deep.classifier._base import NetClassifier
 from skal_deep.pool import (
     BALD,
     DAAL,
@@ -28,6 +35,7 @@ from skal_deep.pool import (
     SRAAL,
     TAVAAL,
     VAAL,
+    AdversarialBIM,
     AnchorAL,
     Badge,
     ClusterRounds,
@@ -66,8 +74,108 @@ def laplace(is_image, missing_label=-1, classes=(0, 1, 2)):
     return _small(LaplaceClassifier, is_image, missing_label, classes, n_samples=8)
 
 
+class _Remembers:
+    """Mixed into a classifier: what was fitted to the same is not fitted again.
+
+    Those who are fitted alike share their nets, which :func:`check_remembered` looks
+    at. That equal seeds, rows and labels give equal fits is tested elsewhere.
+    """
+
+    def fit(self, X, y, sample_weight=None):
+        params = self.get_params(deep=False)
+        given = pickle.dumps((type(self), params, X, y, sample_weight))
+        key = hashlib.sha256(given).digest()
+        if key not in _FITS:
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always")
+                super().fit(X, y, sample_weight)
+            learned = {k: v for k, v in vars(self).items() if k not in params}
+            _FITS[key] = learned, told, _state_of(learned)
+        learned, told, _ = _FITS[key]
+        for warning in told:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
+        _SERVED.add(key)
+        vars(self).clear()
+        vars(self).update(params | {k: copy.copy(v) for k, v in learned.items()})
+        return self
+
+
+_FITS, _SERVED = {}, set()
+
+
+@cache
+def _remembering(cls):
+    """Return the class of a classifier that remembers, which pickle finds here."""
+    name = f"Remembering{cls.__name__}"
+    globals()[name] = type(name, (_Remembers, cls), {"__module__": __name__})
+    return globals()[name]
+
+
+def remembered(make):
+    """Let a maker make classifiers that remember what their nets were fitted to.
+
+    For tests of who asks a model: whatever looks at the training itself must train.
+    """
+
+    @wraps(make)
+    def make_one(*args, **kwargs):
+        return _that_remembers(make(*args, **kwargs))
+
+    return make_one
+
+
+def _that_remembers(clf):
+    if isinstance(clf, Pipeline):
+        name, last = clf.steps[-1]
+        return Pipeline([*clf.steps[:-1], (name, _that_remembers(last))])
+    if isinstance(clf, NetClassifier):
+        return _remembering(type(clf))(**clf.get_params(deep=False))
+    return clf
+
+
+# Promises that look at the training itself: what happens in it, and what it moves.
+_OF_TRAINING = {
+    "fitting_first",
+    "generators",
+    "inputs_untouched",
+    "interrupts",
+    "threads",
+}
+
+
+def asked_for(check, make):
+    """Return who makes the classifier of a check: one that trains, or remembers."""
+    return make if check in _OF_TRAINING else remembered(make)
+
+
+def check_remembered():
+    """Raise if a fitted net that others share was changed since it was last served."""
+    changed = [key for key in _SERVED if _state_of(_FITS[key][0]) != _FITS[key][2]]
+    _SERVED.clear()
+    for key in changed:
+        del _FITS[key]
+    assert not changed, "a fitted net was changed by who asked it"
+
+
+def _state_of(learned):
+    """Return weights, modes and hooks of fitted nets, and who is set by hand."""
+    parts = [part for net in learned["nets_"] for part in net.module_.modules()]
+    weights = [w for net in learned["nets_"] for w in net.module_.state_dict().values()]
+    return (
+        [w.detach().numpy().tobytes() for w in weights],
+        [(part.training, sorted(vars(part))) for part in parts],
+        [len(part._forward_hooks) + len(part._forward_pre_hooks) for part in parts],
+        [sorted(vars(net)) for net in learned["nets_"]],
+    )
+
+
 # Strategies whose defaults are too slow to be queried hundreds of times.
-_SMALL = {"VAAL": VAAL(n_iterations=3, train_batch_size=8, latent_dim=4)}
+_SMALL = {
+    "AdversarialBIM": AdversarialBIM(step_size=0.25, n_steps=20),
+    "VAAL": VAAL(n_iterations=3, train_batch_size=8, latent_dim=4),
+}
 _SMALL |= {
     cls.__name__: cls(n_iterations=3, train_batch_size=8)
     for cls in (DAAL, DAL, MAL, SRAAL, TAVAAL, JointSampling)

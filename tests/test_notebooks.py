@@ -20,6 +20,18 @@ _NEAR = 0.03
 
 # Its nets take a minute at the smallest of sizes.
 _LONG = "10_grid_search_over_strategies"
+# A full run checks strategies on images, too, and plays in other processes.
+_SHORTER = """\
+import gc
+from functools import partial
+import joblib
+from skal_deep import evaluation
+
+check = partial(evaluation.check_query_strategy, data=("vectors",))
+evaluation.check_query_strategy = check
+joblib.parallel_config("threading")
+gc.freeze()"""
+_FORGET = "%reset -f\nfrom matplotlib.pyplot import close\nclose('all')\ndel close"
 
 
 @pytest.fixture(scope="module")
@@ -33,16 +45,19 @@ def kernels():
 
 @pytest.fixture
 def kernel(kernels, monkeypatch):
-    """Return the kernel of the notebook before, or one that is started now.
+    """Return the kernel of the notebook before, or one that is started now, and a cell.
+
+    The cell makes the kernel ready for the next notebook.
 
     To start a process and import torch takes longer than most notebooks at this size.
     Each has a kernel of its own where the stored texts are looked at, nightly.
     """
     monkeypatch.setenv("SKAL_DEEP_SMOKE", "1")
-    if not kernels:
-        kernels.append(KernelManager(kernel_name="python3"))
-        kernels[0].start_kernel()
-    return kernels[0]
+    if kernels:
+        return kernels[0], _FORGET
+    kernels.append(KernelManager(kernel_name="python3"))
+    kernels[0].start_kernel()
+    return kernels[0], f"{_SHORTER}\n{_FORGET}"
 
 
 @pytest.mark.slow
@@ -63,9 +78,9 @@ def test_notebook(path, kernel, kernels):
         if cell.cell_type == "code"
     )
     notebook = run_notebooks.with_solutions(notebook)
-    forget = "%reset -f\nfrom matplotlib.pyplot import close\nclose('all')\ndel close"
-    notebook.cells.insert(0, nbformat.v4.new_code_cell(forget))
-    client = NotebookClient(notebook, timeout=120, km=kernel)
+    manager, beginning = kernel
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(beginning))
+    client = NotebookClient(notebook, timeout=120, km=manager)
     try:
         client.execute()
     except BaseException:

@@ -3,9 +3,12 @@
 import re
 import sys
 import types
+from functools import partial
 from pathlib import Path
 
 import pytest
+
+from skal_deep.evaluation import check_query_strategy
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -33,6 +36,9 @@ def anchors(page):
 @pytest.mark.slow
 @pytest.mark.parametrize("page", EXAMPLES, ids=lambda page: page.stem)
 def test_examples_run(page, tmp_path, monkeypatch, capsys):
+    # All of its checks, on images as well, are run in tests/testing.
+    short = partial(check_query_strategy, data=("vectors",))
+    monkeypatch.setattr("skal_deep.evaluation.check_query_strategy", short)
     monkeypatch.chdir(tmp_path)
     module = types.ModuleType(page.stem)  # a home for classes, to be pickled from
     monkeypatch.setitem(sys.modules, page.stem, module)

@@ -140,6 +140,7 @@ def test_curves_of_a_table_that_is_not_in_the_bank(trust, tmp_path):
     assert all(0 <= line[-1] <= 1 for line in lines)
 
 
+@pytest.mark.slow
 def test_bands_hold_curves_of_other_families(trust):
     """The promise itself: a family that the band is not made from, left out in turn."""
     for _, _, n_families, held, said, wrong, _ in trust.plans.families():

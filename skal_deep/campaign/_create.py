@@ -128,7 +128,13 @@ def create_campaign(
 def _made(folder: Path) -> Iterator[None]:
     """Make a folder; take it away if no campaign comes of it."""
     is_new = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise NotADirectoryError(
+            f"A campaign is a folder, and in the place of {folder} or of a folder "
+            "above it is a file: give it another name."
+        ) from error
     try:
         yield
     except BaseException:

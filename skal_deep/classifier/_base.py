@@ -96,8 +96,6 @@ class NetClassifier(RowClassifier, ABC):
         "embedding_layer": [str, None],
         "random_state": ["random_state"],
     }
-    # Whether `_fit_nets` takes the rows without a label, too, as `unlabeled`.
-    _learns_from_unlabeled = False
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

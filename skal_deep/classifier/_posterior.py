@@ -85,10 +85,10 @@ class MeanOfDraws(ABC):
 
     def _mean_proba(self, X: NDArray[Any]) -> Tensor:
         """Return the mean of the draws that predictions average, (N, C)."""
-        size = max(1, _NUMBERS_OF_A_DRAW // len(self.classes_))
+        size, seed = max(1, _NUMBERS_OF_A_DRAW // len(self.classes_)), self._draw_seed()
         return torch.cat(
             [
-                _mean(self._draw(X[start : start + size], None, self._draw_seed()))
+                mean_of_draws(self._draw(X[start : start + size], None, seed))
                 for start in range(0, len(X), size)
             ]
         )
@@ -127,7 +127,7 @@ class PosteriorClassifier(MeanOfDraws, NetClassifier, ABC):
             )
 
 
-def _mean(proba_SNC: Tensor) -> Tensor:
+def mean_of_draws(proba_SNC: Tensor) -> Tensor:
     """Return the mean of the draws (N, C), the same whatever rows stand beside a row.
 
     In float32 the order of a sum, and so its last digit, hangs on the number of rows.
@@ -186,7 +186,7 @@ class EnsembleClassifier(PosteriorClassifier, ABC):
     def _answer(self, X, embeddings=False):
         """Return probabilities (N, C) and, if asked, embeddings (N, D) as tensors."""
         if not embeddings:
-            return _mean(self._draw(X)), None
+            return mean_of_draws(self._draw(X)), None
         answers = [
             with_embeddings(
                 partial(net_proba, net, X), net.module_, self.embedding_layer
@@ -194,4 +194,4 @@ class EnsembleClassifier(PosteriorClassifier, ABC):
             for net in self.nets_
         ]
         proba_SNC = torch.stack([proba_NC for proba_NC, _ in answers])
-        return _mean(proba_SNC), torch.cat([e_ND for _, e_ND in answers], dim=1)
+        return mean_of_draws(proba_SNC), torch.cat([e_ND for _, e_ND in answers], dim=1)

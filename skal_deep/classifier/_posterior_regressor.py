@@ -32,6 +32,8 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
 
     # Whether labels are distributed as a mixture over a few draws, not as a Gaussian.
     _is_mixture: ClassVar[bool] = False
+    # Whether it learns from the rows without a target, too.
+    _learns_from_unlabeled: ClassVar[bool] = False
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "random_state": ["random_state"]

@@ -28,6 +28,10 @@ class RowClassifier(ScoresLabeledRows, SkactivemlClassifier, ABC):
     A subclass says in which form it takes rows.
     """
 
+    # Whether it learns from the rows without a label, too: `_fit_nets` of a classifier
+    # over nets then takes them as `unlabeled`.
+    _learns_from_unlabeled = False
+
     @abstractmethod
     def _as_rows(self, X: Any) -> Any:
         """Return rows in the form in which they are learned, or say what to pass."""

@@ -37,6 +37,7 @@ _ELSEWHERE = {
     "target",
     "text",
     "categories",
+    "cost",
     "pixels",
     "backbone",
     "download",
@@ -87,7 +88,7 @@ def answer(args: argparse.Namespace) -> tuple[Answer, Data]:
         y=data.y,
         strategies=args.strategies,
         references={"full data": None} if args.full_data else None,
-        explain=not args.no_reasons,
+        explain=not args.no_reasons and args.budget is None,
         **options,
     )
     _name_data(found.comparison, data)
@@ -119,6 +120,14 @@ def _study(args: argparse.Namespace) -> tuple[Data, dict[str, Any]]:
         raise ValueError("--backbone resizes images itself: leave --pixels out.")
     if args.backbone and is_table and not args.text:
         raise ValueError("--backbone of a table needs --text, the column of its texts.")
+    if args.budget is not None:
+        if args.cost is None:
+            raise ValueError("--budget needs --cost, which says what each label costs.")
+        if args.full_data or getattr(args, "search", False):
+            raise ValueError(
+                "With --budget strategies are compared over costs, where --full-data "
+                "and --search have no place: leave these out, or --budget."
+            )
     data = load(
         args.data,
         args.label,
@@ -127,11 +136,13 @@ def _study(args: argparse.Namespace) -> tuple[Data, dict[str, Any]]:
         args.pixels,
         args.target,
         files=args.backbone is not None and not args.text,
+        cost=args.cost,
     )
     if args.backbone:
         data = replace(data, X=_embedded(args, data.X))
     rng = np.random.default_rng(args.seed)
-    X, y = some_rows(data.X, data.y, args.pool_size, rng)
+    X, rows = some_rows(data.X, np.arange(len(data.y)), args.pool_size, rng)
+    y, cost = data.y[rows], None if data.cost is None else data.cost[rows]
     X_test, y_test = data.X_test, data.y_test
     if X_test is not None and y_test is not None:
         n_test = args.test_size or MAX_TEST_ROWS
@@ -159,12 +170,14 @@ def _study(args: argparse.Namespace) -> tuple[Data, dict[str, Any]]:
         "label_noise": args.label_noise,
         "n_copies": args.copies,
         "copy_noise": args.copy_noise,
+        "cost": cost,
+        "budget": args.budget,
         "run_dir": args.out / "runs" / _run_name(args, data),
         "n_jobs": args.jobs,
         "progress": not args.quiet,
         "random_state": args.seed,
     }
-    return replace(data, X=X, y=y), options
+    return replace(data, X=X, y=y, cost=cost), options
 
 
 def _embedded(args: argparse.Namespace, X: NDArray[Any]) -> NDArray[np.float32]:
@@ -177,7 +190,7 @@ def _run_name(args: argparse.Namespace, data: Data) -> str:
     """Return a name for what decides the rounds that are played."""
     others = _FREE | _ELSEWHERE
     decides = {k: v for k, v in vars(args).items() if k not in others}
-    arrays = data.X, data.y, data.X_test, data.y_test
+    arrays = data.X, data.y, data.X_test, data.y_test, data.cost
     held = [None if array is None else fingerprint(array) for array in arrays]
     return digest({**decides, "data": held})
 

@@ -39,6 +39,9 @@ examples:
     python -m skal_deep compare --data films.csv --text review --label mood
   a folder of images, embedded by a frozen net:
     python -m skal_deep compare --data photos/ --backbone timm:resnet18 --download
+  labels that cost as the column "minutes" says, an hour of them a query:
+    python -m skal_deep compare --data birds.csv --label species --cost minutes \\
+        --budget 60 --batch-size 100
   every row three times, one label in ten wrong, calibration reported as well:
     python -m skal_deep compare --copies 3 --label-noise 0.1 \\
         --metrics accuracy,neg_log_loss,neg_ece
@@ -103,7 +106,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     usual = " (default: one for uncertainty and one for diversity)"
     _add_study(asks, usual, Path("answer"))
-    what = "do not look for a reason where nothing helps, which takes six fits a repeat"
+    what = (
+        "do not look for a reason where nothing helps, which takes six fits a repeat; "
+        "with --budget none is looked for"
+    )
     asks.add_argument("--no-reasons", action="store_true", help=what)
     add_campaign_commands(commands, _HelpFormatter)
     return parser
@@ -132,6 +138,11 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
     _add(group, "--text", str, None, "NAME", what)
     what = "columns of a table that hold words, separated by commas"
     _add(group, "--categories", types.names, (), "NAMES", what)
+    what = (
+        "column of a table, or array of an .npz file, with what each label costs; "
+        "curves.csv then says what was spent"
+    )
+    _add(group, "--cost", str, None, "NAME", what)
     what = "resize images of a folder to N x N pixels"
     _add(group, "--pixels", types.count, None, "N", what)
     what = (
@@ -163,6 +174,11 @@ def _add_learning(group: argparse._ArgumentGroup, usual: str) -> None:
     _choose(group, "--initial", ("stratified", "random"), DEFAULTS["initial"], what)
     _add(group, "--batch-size", types.count, 10, "N", "labels a query asks for")
     _add(group, "--cycles", types.count, 8, "N", "queries")
+    what = (
+        "what the labels of a query may cost together, by --cost; strategies are then "
+        "compared over costs, and a query ends at --batch-size labels at most"
+    )
+    _add(group, "--budget", types.positive, None, "COST", what)
     what = (
         "metrics of the curves, the first of which is compared: accuracy, "
         "balanced_accuracy, neg_log_loss, neg_ece (calibration), recall_by_class (a "

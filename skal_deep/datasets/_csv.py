@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skal_deep.datasets._costs import as_costs, check_own_column
 from skal_deep.datasets._data import Data
 from skal_deep.datasets._frames import SAY_WHICH, as_frame, warn_of_gaps
 from skal_deep.datasets._labels import Reader, as_labels, is_no_value
@@ -25,6 +26,7 @@ def from_csv(
     text: str | None = None,
     categories: Sequence[str] = (),
     read: Reader = as_labels,
+    cost: str | None = None,
 ) -> Data:
     """Return the rows of a table.
 
@@ -41,6 +43,8 @@ def from_csv(
         Columns of words, beside those of numbers.
     read : callable, default=as_labels
         Makes labels, or targets, of words.
+    cost : str, optional
+        Column of what labels cost.
     """
     (_, header), *lines = _lines(path)
     at = _label_column(path, header, label)
@@ -65,6 +69,12 @@ def from_csv(
             stacklevel=3,
         )
         features = features[1:]
+    costs = None
+    if cost is not None:
+        check_own_column(cost, header[at], [text, *categories])
+        at_cost = _label_column(path, header, cost)
+        costs = as_costs([line[at_cost] for _, line in lines], str(path))
+        features = [column for column in features if column != at_cost]
     if not features:
         raise ValueError(f"{path} has no column beside the labels, {header[at]!r}.")
     X: Any
@@ -77,12 +87,12 @@ def from_csv(
         X = as_frame(
             {header[c]: [line[c] for _, line in lines] for c in at_words},
             [header[column] for column in of_numbers],
-            _numbers(path, header, lines, of_numbers),
+            _numbers(path, header, lines, of_numbers, header[at]),
         )
     else:
-        X = _numbers(path, header, lines, features)
+        X = _numbers(path, header, lines, features, header[at])
     y, names = read(np.array([line[at] for _, line in lines]), str(path))
-    return Data(path.stem, X, y, class_names=names)
+    return Data(path.stem, X, y, class_names=names, cost=costs)
 
 
 def _lines(path: Path) -> list[Line]:
@@ -159,7 +169,7 @@ def _counts_up(entries: list[str]) -> bool:
 
 
 def _numbers(
-    path: Path, header: list[str], lines: list[Line], columns: list[int]
+    path: Path, header: list[str], lines: list[Line], columns: list[int], label: str
 ) -> NDArray[np.float32]:
     """Return the columns of numbers, NaN where there is none; say what is no number."""
     X = np.empty((len(lines), len(columns)), np.float32)
@@ -174,8 +184,8 @@ def _numbers(
             raise ValueError(
                 f"{path}, line {number}, column {header[columns[wrong]]!r}: "
                 f"{_cut(entries[wrong])!r} is no number. There must be numbers in "
-                f"every column but {_the_other(header, columns)!r}, with a decimal "
-                f"point, unless {SAY_WHICH}."
+                f"every column but {label!r}, with a decimal point, unless "
+                f"{SAY_WHICH}."
             )
     warn_of_gaps(X, str(path))
     return X
@@ -184,11 +194,6 @@ def _numbers(
 def _number(entry: str) -> float:
     entry = entry.strip()
     return float(entry) if _NUMBER.fullmatch(entry) else float("nan")
-
-
-def _the_other(header: list[str], columns: list[int]) -> str:
-    """Return the name of the column of the labels: the last that is no feature."""
-    return header[max(set(range(len(header))) - set(columns))]
 
 
 def _cut(text: Any, width: int = 200) -> str:

@@ -34,6 +34,8 @@ class Data:
         What the labels stand for, where they were words.
     image_shape : tuple of int or None
         Shape of an image, where rows of X are images written as vectors.
+    cost : ndarray of shape (n,) or None
+        What the label of each row of X costs, where that is asked for.
 
     See Also
     --------
@@ -55,6 +57,7 @@ class Data:
     y_test: NDArray[Any] | None = None
     class_names: tuple[str, ...] | None = None
     image_shape: tuple[int, ...] | None = None
+    cost: NDArray[np.float64] | None = None
 
     @property
     def is_regression(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skal_deep.datasets._costs import as_costs
 from skal_deep.datasets._data import Data, as_inputs
 from skal_deep.datasets._idx import read_idx
 from skal_deep.datasets._labels import Reader, as_labels
@@ -47,7 +48,7 @@ def from_idx(name: str, folder: Path) -> Data:
     )
 
 
-def from_npz(path: Path, read: Reader = as_labels) -> Data:
+def from_npz(path: Path, read: Reader = as_labels, cost: str | None = None) -> Data:
     """Return the arrays of an .npz file.
 
     Parameters
@@ -56,6 +57,8 @@ def from_npz(path: Path, read: Reader = as_labels) -> Data:
         The file.
     read : callable, default=as_labels
         Makes labels, or targets, of y.
+    cost : str, optional
+        Array of what the labels of X cost.
     """
     arrays = _arrays(path)
     X, y = (arrays.get(n, arrays.get(f"{n}_train")) for n in ("x", "y"))
@@ -66,9 +69,10 @@ def from_npz(path: Path, read: Reader = as_labels) -> Data:
         )
     X_test, y_test = arrays.get("x_test"), arrays.get("y_test")
     _check_lengths(path, X, y, read)
+    costs = None if cost is None else _costs(path, arrays, cost, len(X))
     if X_test is None and y_test is None:
         labels, names = read(y, str(path))
-        return Data(path.stem, as_inputs(X), labels, class_names=names)
+        return Data(path.stem, as_inputs(X), labels, class_names=names, cost=costs)
     if X_test is None or y_test is None:
         raise ValueError(f"{path} must hold both X_test and y_test, or neither.")
     _check_lengths(path, X_test, y_test, read)
@@ -98,7 +102,22 @@ def from_npz(path: Path, read: Reader = as_labels) -> Data:
         as_inputs(X_test),
         labels[len(X) :],
         names,
+        cost=costs,
     )
+
+
+def _costs(
+    path: Path, arrays: dict[str, NDArray[Any]], name: str, n_rows: int
+) -> NDArray[np.float64]:
+    """Return what the labels cost, by the name of its array."""
+    costs = arrays.get(name.lower())
+    if costs is None or costs.shape != (n_rows,):
+        found = "none" if costs is None else f"one of shape {costs.shape}"
+        raise ValueError(
+            f"{path} must hold an array {name!r} with a cost for each of its {n_rows} "
+            f"rows; it holds {found}."
+        )
+    return as_costs(costs, str(path))
 
 
 def _joined(y: NDArray[Any], y_test: NDArray[Any]) -> NDArray[Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skal_deep.datasets._costs import as_costs, check_own_column
 from skal_deep.datasets._data import Data
 from skal_deep.datasets._labels import Reader, as_labels
 
@@ -55,6 +56,7 @@ def from_parquet(
     text: str | None,
     categories: Sequence[str],
     read: Reader = as_labels,
+    cost: str | None = None,
 ) -> Data:
     """Return the rows of a Parquet file.
 
@@ -70,24 +72,30 @@ def from_parquet(
         Columns of words, beside those of numbers.
     read : callable, default=as_labels
         Makes labels, or targets, of a column.
+    cost : str, optional
+        Column of what labels cost.
     """
     frame = _read(path)
     names = [str(name) for name in frame.columns]
     label = names[-1] if label is None else label
-    for name in (label, *([] if text is None else [text]), *categories):
-        if name not in names:
+    for name in (label, text, cost, *categories):
+        if name is not None and name not in names:
             raise ValueError(f"{path} has no column {name!r}; it has {names}.")
+    costs, others = None, frame.drop(columns=[label])
+    if cost is not None:
+        check_own_column(cost, label, [text, *categories])
+        costs = as_costs(frame[cost], str(path))
+        others = others.drop(columns=[cost])
     words = frame[label].to_numpy()
     if words.dtype == object:
         words = np.array(["" if _is_gap(word) else str(word) for word in words])
     y, class_names = read(words, str(path))
-    others = frame.drop(columns=[label])
     if text is not None:
         texts = others[text]
         X: Any = np.array(
             ["" if _is_gap(each) else str(each) for each in texts], dtype=object
         )
-        return Data(path.stem, X, y, class_names=class_names)
+        return Data(path.stem, X, y, class_names=class_names, cost=costs)
     of_numbers = [name for name in others.columns if name not in categories]
     X_numbers = np.empty((len(others), len(of_numbers)), np.float32)
     for at, name in enumerate(of_numbers):
@@ -101,7 +109,7 @@ def from_parquet(
         X = as_frame(words, of_numbers, X_numbers)[list(others.columns)]
     else:
         X = X_numbers
-    return Data(path.stem, X, y, class_names=class_names)
+    return Data(path.stem, X, y, class_names=class_names, cost=costs)
 
 
 def _numbers(path: Path, name: str, column: Any) -> NDArray[np.float32]:

@@ -17,6 +17,7 @@ from skal_deep.datasets._targets import as_targets
 
 # Where Debian's package dataset-fashion-mnist puts its files.
 _DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
+_WITH_COSTS = (".csv", ".tsv", ".parquet", ".npz")
 NAMES = ("digits", "fashion-mnist", "diabetes")
 
 
@@ -28,6 +29,7 @@ def load(
     pixels: int | None = None,
     target: str | None = None,
     files: bool = False,
+    cost: str | None = None,
 ) -> Data:
     """Return a data set by name or from a file or folder.
 
@@ -61,6 +63,9 @@ def load(
         Whether the inputs of a folder of images are the names of the files, for
         :class:`ImageFiles` or an :class:`~skal_deep.embedding.ImageEmbedder`, so that
         it may be larger than memory.
+    cost : str, default=None
+        Column of a table, or array of an .npz file, that says what each label costs,
+        and is no input.
 
     Returns
     -------
@@ -85,6 +90,11 @@ def load(
         raise ValueError(
             "files=True is for a folder that has a folder of images for each class; "
             f"{str(source)!r} is none."
+        )
+    if cost is not None and Path(str(source)).suffix.lower() not in _WITH_COSTS:
+        raise ValueError(
+            f"Costs are a column of a .csv or .parquet file, or an array of an .npz "
+            f"file; {str(source)!r} is none of these."
         )
     if str(source) == "digits":
         X, y = load_digits(return_X_y=True)
@@ -114,11 +124,11 @@ def load(
     if path.is_file() and path.suffix.lower() == ".npz":
         if target not in (None, "y"):
             raise ValueError(f"The target of an .npz file is 'y', not {target!r}.")
-        return from_npz(path, read)
+        return from_npz(path, read, cost)
     if path.is_file() and path.suffix.lower() in (".csv", ".tsv"):
-        return from_csv(path, label, text, categories, read)
+        return from_csv(path, label, text, categories, read, cost)
     if path.is_file() and path.suffix.lower() == ".parquet":
-        return from_parquet(path, label, text, categories, read)
+        return from_parquet(path, label, text, categories, read, cost)
     raise ValueError(
         f"No data set {str(source)!r}. Give one of {', '.join(NAMES)}, or the path of "
         "an .npz file, a .csv file, a .parquet file, a folder with IDX files, or a "

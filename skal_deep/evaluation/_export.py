@@ -111,9 +111,25 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(_FORMULA):
+    """Return a cell with a mark that keeps spreadsheets from running it.
+
+    What begins with such a mark has another one, so that :func:`without_mark` knows.
+    """
+    if isinstance(value, str) and value.lstrip("'").startswith(_FORMULA):
         return f"'{value}"
     return value
+
+
+def without_mark(cell: str) -> str:
+    """Return the text of a cell that may have a mark, as a table of ours has it.
+
+    Parameters
+    ----------
+    cell : str
+        What a table holds.
+    """
+    is_marked = cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA)
+    return cell[1:] if is_marked else cell
 
 
 def json_text(content: Any) -> str:

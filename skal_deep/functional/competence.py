@@ -6,8 +6,13 @@ import torch
 from torch import Tensor
 
 from skal_deep.functional._chunks import block_shape, chunks, slices
+from skal_deep.functional._distances import TOLERANCE
 from skal_deep.functional._picks import Picks
 from skal_deep.functional.neighbors import squared_distances
+
+# Radii are distances of rows: a row on the border must not be in or out by round-off,
+# which may change either by that share.
+_BORDER = 1 - 2 * TOLERANCE
 
 
 def competence(coverage: float, midpoint: float = 0.8, slope: float = 50.0) -> float:
@@ -56,7 +61,7 @@ def pure_radii(
     Returns
     -------
     radii : Tensor of shape (L,)
-        Rows closer than that are in the ball.
+        Rows closer than that, by more than round-off, are in the ball.
     """
     radius_L = data.new_full((n_centers,), largest)
     count_M = torch.arange(1, len(data) + 1, device=data.device)
@@ -72,7 +77,7 @@ def pure_radii(
 
 
 def covered_rows(data: Tensor, centers: Tensor, radii: Tensor) -> Tensor:
-    """Return which rows are closer to some centre than its radius.
+    """Return which rows are closer to some centre than its radius, beyond round-off.
 
     Parameters
     ----------
@@ -92,7 +97,7 @@ def covered_rows(data: Tensor, centers: Tensor, radii: Tensor) -> Tensor:
     for part in slices(len(data), height):
         for columns in slices(len(centers), width):
             squared = squared_distances(data[part], centers[columns])
-            is_covered_M[part] |= (squared < radii[columns].square()).any(1)
+            is_covered_M[part] |= (squared < _BORDER * radii[columns].square()).any(1)
     return is_covered_M
 
 
@@ -149,7 +154,7 @@ def uncertain_cover(
             + (1 - trust) * _scaled(degree_N.to(uncertainty), degree_U.to(uncertainty))
         )
         squared = squared_distances(embeddings[pick : pick + 1], uncovered)[0]
-        is_new = squared < radius**2
+        is_new = squared < _BORDER * radius**2
         degree_N = degree_N - _numbers_within(embeddings, uncovered[is_new], radius)
         degree_U = degree_U - _numbers_within(everyone_UD, uncovered[is_new], radius)
         uncovered = uncovered[~is_new]
@@ -164,7 +169,7 @@ def _numbers_within(embeddings: Tensor, rows: Tensor, radius: float) -> Tensor:
         for part in slices(len(embeddings), height):
             for columns in slices(len(rows), width):
                 squared = squared_distances(embeddings[part], rows[columns])
-                count_N[part] += (squared < radius**2).sum(1)
+                count_N[part] += (squared < _BORDER * radius**2).sum(1)
     return count_N
 
 

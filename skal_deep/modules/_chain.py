@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
+from skal_deep.modules._dropout import dropout_layers
+
 # f(a x) = a f(x) for a >= 0, channel by channel: dropout may as well come after.
 HOMOGENEOUS = (
     nn.Identity,
@@ -94,6 +96,46 @@ class Step:
         return dict(zip((name,), self._node.args[1:], strict=False)).get(
             name, self._node.kwargs.get(name)
         )
+
+
+def steps_from_dropout(
+    module: nn.Module, nodes: list[fx.Node]
+) -> tuple[int, list[Step]]:
+    """Return the operations of a module from its first dropout on, which are a chain.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The module.
+    nodes : list of fx.Node
+        Its trace.
+
+    Returns
+    -------
+    first : int
+        Position of the first dropout in the trace.
+    steps : list of Step
+        It and what comes after. Each takes what the one before returns, and nothing
+        else, row by row.
+
+    Raises
+    ------
+    ValueError
+        If they are no chain, or one of other operations.
+    """
+    name, layers = type(module).__name__, set(dropout_layers(module))
+    ours = [at for at, node in enumerate(nodes) if node.target in layers]
+    if {nodes[at].target for at in ours} != layers or not layers:
+        raise ValueError(f"{name} has dropout inside of layers.")
+    chain = nodes[ours[0] : -1]
+    source = chain[0].all_input_nodes[0]
+    for node, before in zip([*chain, nodes[-1]], [source, *chain], strict=True):
+        if node.all_input_nodes != [before] or node.args[:1] != (before,):
+            raise ValueError(f"{name} is no chain after its first dropout.")
+    steps = [Step(node, module) for node in chain]
+    if not all(step.is_known for step in steps):
+        raise ValueError(f"{name} has other layers after its first dropout.")
+    return ours[0], steps
 
 
 def late_dropout(steps: list[Step]) -> list[Step]:

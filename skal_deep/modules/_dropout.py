@@ -297,22 +297,35 @@ def eval_mode(module: nn.Module) -> Iterator[None]:
     True
     """
     with one_thread_at_a_time():
-        flags = [(part, part.training) for part in module.modules()]
+        parts = list(module.modules())
+        flags = [part.training for part in parts]
         nesting = [
             part
-            for part in module.modules()
+            for part in parts
             if isinstance(part, nn.TransformerEncoder)
             and getattr(part, "use_nested_tensor", False)  # old ones lack it
         ]
 
         def restore() -> None:
-            for part, training in flags:
-                part.training = training
+            for part, training in zip(parts, flags, strict=True):
+                if part.training is not training:  # to set it takes much longer
+                    part.training = training
             for encoder in nesting:
                 encoder.use_nested_tensor = True
 
         with put_back(restore):
             for encoder in nesting:
                 encoder.use_nested_tensor = False
-            module.eval()
+            # predictions come in hundreds, and most find the module in eval mode
+            if any(flags) or not all(map(_only_sets_flags, parts)):
+                module.eval()
             yield
+
+
+def _only_sets_flags(part: nn.Module) -> bool:
+    """Return whether the mode of a part is its flag, and nothing beside."""
+    methods = (
+        getattr(part.train, "__func__", None),
+        getattr(part.eval, "__func__", None),
+    )
+    return methods == (nn.Module.train, nn.Module.eval)

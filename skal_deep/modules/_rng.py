@@ -129,7 +129,16 @@ def seed_all(seed: int) -> None:
     """
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002
-    torch.manual_seed(seed)
+    if _has_accelerator():
+        torch.manual_seed(seed)
+    else:  # for each kind of device that is not there it would print a call stack
+        torch.default_generator.manual_seed(seed)
+
+
+def _has_accelerator() -> bool:
+    """Return whether another device than the processor may have a generator."""
+    accelerator = getattr(torch, "accelerator", None)  # torch before 2.6 has none
+    return accelerator is None or accelerator.is_available()
 
 
 def _cuda_is_used() -> bool:

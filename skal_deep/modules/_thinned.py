@@ -10,8 +10,14 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from skal_deep.functional._chunks import memory_budget, slices
-from skal_deep.modules._chain import FLATTEN, WEIGHTED, Step, late_dropout
-from skal_deep.modules._dropout import CoupledDropout, dropout_layers
+from skal_deep.modules._chain import (
+    FLATTEN,
+    WEIGHTED,
+    Step,
+    late_dropout,
+    steps_from_dropout,
+)
+from skal_deep.modules._dropout import CoupledDropout
 from skal_deep.modules._layout import ChannelsLast, channels_last
 from skal_deep.modules._prefix import SharedPrefix
 
@@ -50,17 +56,9 @@ class ThinnedDraws:
         name = type(module).__name__
         self._shared = SharedPrefix(module)  # for inputs whose axes are not as thought
         nodes = self._shared.trace.nodes
-        layers = set(dropout_layers(module))
-        ours = [at for at, node in enumerate(nodes) if node.target in layers]
-        if {nodes[at].target for at in ours} != layers or not layers:
-            raise ValueError(f"{name} has dropout inside of layers.")
-        source, chain = nodes[ours[0]].all_input_nodes[0], nodes[ours[0] : -1]
-        for node, before in zip([*chain, nodes[-1]], [source, *chain], strict=True):
-            if node.all_input_nodes != [before] or node.args[:1] != (before,):
-                raise ValueError(f"{name} is no chain after its first dropout.")
-        steps = [Step(node, module) for node in chain]
-        if not all(step.is_known for step in steps) or steps[-1].kind not in WEIGHTED:
-            raise ValueError(f"{name} has other layers after its first dropout.")
+        first, steps = steps_from_dropout(module, nodes)
+        if steps[-1].kind not in WEIGHTED:
+            raise ValueError(f"{name} ends in no layer with weights.")
         weights = (s.layer.weight.numel() for s in steps if s.kind in WEIGHTED)
         if sum(weights) < _MIN_WEIGHTS:
             raise ValueError(f"{name} is too small to be worth it.")
@@ -68,7 +66,7 @@ class ThinnedDraws:
         at = next(at for at, step in enumerate(self._steps) if step.drops)
         self._once, self._steps = self._steps[:at], self._steps[at:]
         # all before the first dropout, read or not: it may change what is read
-        self._before, self._source = nodes[: ours[0]], source
+        self._before, self._source = nodes[:first], nodes[first].all_input_nodes[0]
         self._prefix = ChannelsLast(self._run_before)
 
     def draws(self, x: Tensor, masks: CoupledDropout, n_draws: int) -> Iterator[Any]:

@@ -239,9 +239,10 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
                 return_utilities,
                 is_direct,
             )
-            if self.random_state is None:  # upstream would draw from numpy's global
+            if self.random_state is None:  # upstream would draw from numpy's generator
                 self.random_state_ = np.random.RandomState(fresh_seed)
             seed = int(self.random_state_.randint(2**31 - 1))
+            missing_label = self.missing_label_
         sample_weight = row_weights(sample_weight, n_rows(X))
         if cost is not None:
             cost = as_cost(cost, n_rows(candidates if is_foreign else X))
@@ -251,12 +252,12 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
                     "budget needs candidates by their positions in X, not as inputs."
                 )
             if candidates is None:
-                candidates = np.flatnonzero(~is_labeled(y, self.missing_label_))
+                candidates = np.flatnonzero(~is_labeled(y, missing_label))
             costs = None if cost is None else cost[candidates]
             candidates = candidates[affordable(costs, budget)]
             batch_size = min(batch_size, len(candidates))
-        clf = knowing_its_rows(clf, X, y, self.missing_label_, sample_weight)
-        asked = self._asked(bool(is_labeled(y, self.missing_label_).any()))
+        clf = knowing_its_rows(clf, X, y, missing_label, sample_weight)
+        asked = self._asked(bool(is_labeled(y, missing_label).any()))
         needs = (reg is not None and asked._needs_of_regressor) or asked._needs
         clf = check_needs(name, clf, needs, asked._works_on_inputs)
         if clf is None and asked._needs and not is_direct:
@@ -265,10 +266,8 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         with isolated_rng(seed):
             if clf is not None:
                 known = y if targets is None else targets
-                clf = model_to_ask(
-                    clf, fit_clf, X, known, self.missing_label_, sample_weight
-                )
-                is_untrained = not is_labeled(y, self.missing_label_).any() and (
+                clf = model_to_ask(clf, fit_clf, X, known, missing_label, sample_weight)
+                is_untrained = not is_labeled(y, missing_label).any() and (
                     fit_clf or not was_trained(clf)
                 )
                 clf, X, candidates = seen_inputs(name, clf, X, candidates, is_foreign)
@@ -284,7 +283,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
                 # what a Pipeline makes equal, such as texts, need not be equal
                 given=(X, candidates) if is_numbers(given[0]) else given,
                 is_foreign=is_foreign,
-                missing_label=self.missing_label_,
+                missing_label=missing_label,
                 sample_weight=sample_weight,
                 with_utilities=return_utilities,
                 cost=cost,

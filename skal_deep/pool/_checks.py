@@ -183,7 +183,10 @@ def targets_and_marker(y: Any, missing_label: Any) -> tuple[NDArray[Any], Any]:
     targets = label_array(y, np.nan)
     is_number = isinstance(missing_label, Real) and missing_label == missing_label
     if targets.dtype.kind != "f" or not is_number or not np.isnan(targets).any():
-        return label_array(y, missing_label), missing_label
+        marked = label_array(y, missing_label)
+        if is_number and marked.dtype.kind in "iuf":
+            _warn_of_marker_among_targets(marked, missing_label)
+        return marked, missing_label
     if (targets == missing_label).any():
         raise ValueError(
             f"y has NaN and {missing_label!r}, which marks rows without a target. If "
@@ -191,6 +194,18 @@ def targets_and_marker(y: Any, missing_label: Any) -> tuple[NDArray[Any], Any]:
             "NaN in its place."
         )
     return targets, np.nan
+
+
+def _warn_of_marker_among_targets(targets: NDArray[Any], marker: float) -> None:
+    """Warn if what marks rows without a target may be the target of some."""
+    known, is_marked = targets[targets != marker], targets == marker
+    if is_marked.any() and len(known) and known.min() < marker < known.max():
+        warnings.warn(
+            f"{is_marked.sum()} targets are missing_label={marker!r} and count as "
+            "unknown, though it lies among the targets. Write NaN for those that are "
+            "unknown, and pass missing_label=np.nan.",
+            stacklevel=4,
+        )
 
 
 def warn_of_few_draws(name: str, n_draws: int, stacklevel: int) -> None:

@@ -161,8 +161,8 @@ def check_interrupts(case: Case) -> None:
             else:
                 expect(False, "an interrupt inside a module is lost")
             expect(_everything(case, clf) == before, "an interrupt leaves traces")
-            again = case.query(clf=clf, fit_clf=fit_clf, batch_size=3).tolist()
-            expect(again == expected, "after an interrupt other rows are picked")
+        again = case.query(clf=clf, fit_clf=fit_clf, batch_size=3).tolist()
+        expect(again == expected, "after interrupts other rows are picked")
 
 
 @contextmanager

@@ -1,9 +1,9 @@
 """The commands: what they print, their exit codes, what scripts read."""
 
+import io
 import json
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -336,8 +336,10 @@ def test_referees_from_the_command_line(tmp_path, run):
     assert json.loads(out)["choice"]["word"] == "no difference shown"
 
 
-def test_what_is_next_when_the_budget_is_spent(digits, run):
-    played = digits(budget=10)
+@pytest.mark.slow
+@pytest.mark.parametrize(("n_items", "budget"), [(60, 10), (10, 20)])
+def test_what_is_next_when_budget_or_items_are_spent(digits, run, n_items, budget):
+    played = digits(n_items, budget=budget)
     played.play(1, batch_size=10)
     for command in ("status", "estimate"):
         _, out, _ = run(command, played.campaign.path)
@@ -354,17 +356,12 @@ def test_a_target_is_one_of_the_error(digits, run):
     assert "target is an error rate" in err
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="names of files are bytes on POSIX")
-def test_names_that_no_screen_can_show(images):
+def test_names_that_no_screen_can_show(images, monkeypatch):
     played = images(5)
     folder = played.campaign.path.parent / "photos"
     (folder / os.fsdecode(b"no \xff.png")).write_text("no image")
-    done = subprocess.run(
-        [sys.executable, "-m", "skal_deep", "init", played.campaign.path],
-        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert b"1 cannot be read: no \\udcff.png" in done.stdout
+    screen = io.TextIOWrapper(io.BytesIO(), "utf-8", "strict", write_through=True)
+    monkeypatch.setattr(sys, "stdout", screen)
+    assert cli.main(["init", str(played.campaign.path)]) == 0
+    assert b"1 cannot be read: no \\udcff.png" in screen.buffer.getvalue()

@@ -86,6 +86,7 @@ def test_missing_items_are_named(digits):
         Campaign(campaign.path).status()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "values",
     [
@@ -108,6 +109,7 @@ def test_a_damaged_round_is_named_with_its_number(digits, values):
         played.campaign.status()
 
 
+@pytest.mark.slow
 def test_a_round_that_is_cut_off_is_named_with_its_number(digits):
     played = digits()
     played.play(2, batch_size=10)
@@ -116,6 +118,7 @@ def test_a_round_that_is_cut_off_is_named_with_its_number(digits):
         played.campaign.status()
 
 
+@pytest.mark.slow
 def test_a_round_of_another_campaign_is_named(digits):
     played = digits()
     played.play(2, batch_size=10)
@@ -126,6 +129,7 @@ def test_a_round_of_another_campaign_is_named(digits):
             call()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line",
     [

@@ -194,6 +194,7 @@ def said_to_be_saved(read):
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes of POSIX")
 
 
+@pytest.mark.slow
 @forks
 def test_two_processes_lose_nothing(tmp_path):
     told = set()

@@ -2,7 +2,9 @@
 
 import io
 import json
+import struct
 import sys
+import zlib
 from types import SimpleNamespace
 
 import numpy as np
@@ -64,6 +66,14 @@ def test_shades_of_16_bits_do_not_all_become_white():
     assert np.asarray(image).tolist() == [[0, 0, 255]]
     flat = Image.fromarray(np.full((2, 2), 7.0, np.float32))
     assert not np.asarray(open_image(content_of(flat, "TIFF"))).any()
+
+
+def test_an_image_of_one_endless_row_is_broken_and_not_the_end():
+    small = content_of(Image.new("RGB", (1, 1)))
+    header = small[12:16] + struct.pack(">II", 90_000_000, 1) + small[24:29]
+    check = struct.pack(">I", zlib.crc32(header))
+    with pytest.raises(ValueError, match="90000000 x 1 pixels cannot be decoded"):
+        open_image(small[:12] + header + check + small[33:])
 
 
 def test_what_is_transparent_is_white():
@@ -184,8 +194,46 @@ def test_only_what_knows_the_classes_is_taken_off(
     rows_ND = extractor("torchvision:net")([noise(5, 6), noise(7, 8)])
     assert rows_ND.shape == (2, n_features)
     (tmp_path / "checkpoints" / "net.pth").unlink()
-    with pytest.raises(FileNotFoundError, match="add --download"):
+    with pytest.raises(
+        FileNotFoundError, match=r"add --download.*fetch https://example.org/net.pth"
+    ):
         extractor("torchvision:net")
+    models.get_model = lambda name, weights: torch.load(tmp_path / "a", mmap=False)
+    for content in (b"", b"junk", b"PK\x03\x04 junk"):
+        (tmp_path / "a").write_bytes(content)
+        (tmp_path / "checkpoints" / "net.pth").touch()
+        with pytest.raises(ValueError, match=r"net\.pth does not hold the weights"):
+            extractor("torchvision:net")
+
+
+def test_a_torchvision_of_another_torch_is_named(monkeypatch, tmp_path):
+    (tmp_path / "torchvision.py").write_text(
+        "raise RuntimeError('operator torchvision::nms does not exist')"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "torchvision", raising=False)
+    with pytest.raises(ImportError, match=r"fits torch 2.*nms does not exist"):
+        extractor("torchvision:resnet18")
+
+
+def test_a_file_of_weights_of_torchvision(images, monkeypatch, tmp_path):
+    try:
+        from torchvision import models
+    except (ImportError, RuntimeError) as error:
+        pytest.skip(f"torchvision cannot be loaded: {error}")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    file = tmp_path / "hub" / "checkpoints" / "resnet18-f37072fd.pth"
+    file.parent.mkdir(parents=True)
+    net = models.resnet18()
+    torch.save(net.state_dict(), file)
+    campaign = images(6).campaign
+    campaign.embed("torchvision:resnet18")
+    rows_ND = campaign.data()[0]
+    assert rows_ND.shape == (6, 512)
+    assert np.ptp(rows_ND, axis=0).max() > 0
+    torch.save({"fc.bias": torch.zeros(1)}, file)
+    with pytest.raises(ValueError, match="does not hold the weights"):
+        extractor("torchvision:resnet18")
 
 
 class Maps(nn.Module):

@@ -83,27 +83,29 @@ def test_a_quotation_mark_that_is_not_closed_swallows_no_answers(asked, tmp_path
 
 
 def test_cells_that_spreadsheets_would_run_come_back(tmp_path):
-    names = ["=1+1.png", "+x", "@y", "-z", "'q"]
-    np.save(tmp_path / "X.npy", np.random.default_rng(0).normal(size=(5, 2)))
+    names = ["=1+1.png", "+x", "@y", "-z", "'q", "'=1+1.png", "''@y", "\tx"]
+    n = len(names)
+    np.save(tmp_path / "X.npy", np.random.default_rng(0).normal(size=(n, 2)))
     (tmp_path / "names.txt").write_text("\n".join(names) + "\n")
     campaign = Campaign.create(
         tmp_path / "c",
         embeddings=tmp_path / "X.npy",
         ids=tmp_path / "names.txt",
         classes=["+1", "-1"],
-        budget=5,
+        budget=n,
         control_share=0,
     )
-    path = campaign.next(batch_size=5).to_csv()
+    path = campaign.next(batch_size=n).to_csv()
     with path.open(newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["id", "label"]
-    assert {row[0] for row in rows[1:]} == {"'=1+1.png", "'+x", "'@y", "'-z", "'q"}
+    marked = ["=1+1.png", "+x", "@y", "-z", "'=1+1.png", "''@y", "\tx"]
+    assert {row[0] for row in rows[1:]} == {"'q", *(f"'{name}" for name in marked)}
     assert (campaign.path / "batch.classes.txt").read_text() == "+1\n-1\n"
     filled = [rows[0], *([name, "+1"] for name, _ in rows[1:])]
     with path.open("w", newline="") as file:
         csv.writer(file).writerows(filled)
-    assert campaign.add(path).added == 5
+    assert campaign.add(path).added == n
     assert campaign.labels() == dict.fromkeys(names, "+1")
 
 
@@ -371,6 +373,7 @@ def test_an_exported_model_predicts_what_the_model_does(digits, n_classes, tmp_p
     assert "model.npz" in about["load"]
 
 
+@pytest.mark.slow
 def test_a_model_of_another_kind_is_pickled_only_if_wanted(digits, tmp_path):
     from sklearn.tree import DecisionTreeClassifier
 
@@ -383,6 +386,7 @@ def test_a_model_of_another_kind_is_pickled_only_if_wanted(digits, tmp_path):
     assert (tmp_path / "out" / "model" / "model.pickle").exists()
 
 
+@pytest.mark.slow
 def test_refitting_on_all_labels(digits):
     played = digits()
     played.play(2)
@@ -392,6 +396,7 @@ def test_refitting_on_all_labels(digits):
     assert everything[0].n_samples_seen_ == 40
 
 
+@pytest.mark.slow
 def test_contact_sheet_and_report_need_no_other_file(images):
     played = images(30)
     played.campaign.embed("pixels")
@@ -441,6 +446,7 @@ def test_a_model_that_averages_draws_is_loaded_as_it_was(
         assert set(predicted) == {"no", "yes"}
 
 
+@pytest.mark.slow
 def test_the_data_sheet_tells_a_stranger_how_the_labels_came(images, tmp_path):
     played = images(40)
     played.campaign.embed("pixels")

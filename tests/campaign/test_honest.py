@@ -190,6 +190,7 @@ def test_without_labels_nothing_is_said(digits):
     assert isinstance(estimate, Estimate)
 
 
+@pytest.mark.slow
 def test_the_curve_scores_each_round_on_all_control_labels(digits):
     played = digits(budget=100)
     played.play(4, batch_size=20)
@@ -202,6 +203,7 @@ def test_the_curve_scores_each_round_on_all_control_labels(digits):
         assert (row["low"], row["high"]) == (low, high)
 
 
+@pytest.mark.slow
 def test_an_own_model_is_judged_as_it_was(digits):
     played = digits(budget=100)
     played.play(3, batch_size=20, estimator=LogisticRegression())
@@ -235,13 +237,14 @@ def test_advice_goes_no_further_than_a_curve_can_be_continued(digits):
     assert "projected gain" in str(played.campaign.status())
 
 
+@pytest.mark.slow
 def test_intervals_cover_in_simulated_campaigns():
     X, y = load_digits(return_X_y=True)
     covered = []
-    for number in range(200):
+    for number in range(120):
         # The rows come writer by writer: mixed, new ones are like those of the pool.
         order = np.random.default_rng(number).permutation(len(X))
-        pool, new = order[:400], order[400:]
+        pool, new = order[:400], order[400:900]
         played = play_campaign(
             X[pool],
             y[pool],

@@ -323,6 +323,21 @@ def test_a_campaign_that_is_not_begun_leaves_nothing(tmp_path):
     assert (tmp_path / "c" / "mine").exists()
 
 
+def test_a_file_in_the_place_of_a_campaign_is_named(tmp_path):
+    np.save(tmp_path / "X.npy", np.eye(6))
+    file = tmp_path / "notes.txt"
+    file.write_text("mine")
+    for place in (file, file / "c", file / "c" / "d"):
+        with pytest.raises(NotADirectoryError, match=r"notes\.txt.*another name"):
+            Campaign.create(
+                place, embeddings=tmp_path / "X.npy", classes=["a", "b"], budget=3
+            )
+        with pytest.raises(FileNotFoundError, match="There is no campaign in"):
+            Campaign(place)
+    assert file.read_text() == "mine"
+
+
+@pytest.mark.slow
 def test_broken_images_are_named_and_left_out(images):
     played = images(20)
     folder = played.campaign.path.parent / "photos"
@@ -395,6 +410,16 @@ def test_features_of_texts_and_of_a_function(tmp_path, table, monkeypatch):
         campaign.embed("own_features:wrong", batch_size=10)
     with pytest.raises(ValueError, match="cannot be imported"):
         campaign.embed("nothing:here")
+
+
+@pytest.mark.parametrize("texts", [["the same words"] * 5, ["one"] * 3, ["a b", "no"]])
+def test_words_that_are_the_same_in_all_texts_are_features_too(tmp_path, table, texts):
+    path = table(tmp_path / "t.csv", ["text"], [(text,) for text in texts])
+    campaign = Campaign.create(
+        tmp_path / "c", texts=path, column="text", classes=["b", "r"], budget=2
+    )
+    assert campaign.embed("tfidf").done == len(texts)
+    assert np.isfinite(campaign.data()[0]).all()
 
 
 @pytest.mark.parametrize("spec", ["torchvision:resnet18", "timm:resnet18"])

@@ -382,6 +382,71 @@ def test_it_fits_phones_and_large_letters(browser, tmp_path, table, width):
         assert ground == "rgb(22, 24, 29)"
 
 
+BIRDS = ["robin", "European greenfinch", "sparrow", "owl", "crow", "tit", "jay", "rook"]
+SCREENS = [(844, 390), (667, 375), (667, 320), (390, 844), (360, 640), (1280, 700)]
+
+
+@pytest.mark.parametrize("kind", ["image", "text", "table", "many classes"])
+def test_all_answers_are_in_sight_beside_the_item(browser, tmp_path, table, kind):
+    """On phones, also on their side and with the browser's own bars, nobody scrolls."""
+    options = {"classes": [*BIRDS, "swan"], "budget": 9}
+    if kind in ("image", "many classes"):
+        image = pytest.importorskip("PIL.Image")
+        (tmp_path / "p").mkdir()
+        for n in range(8):
+            image.new("RGB", (900, 1200), (n, 0, 0)).save(tmp_path / "p" / f"{n}.png")
+        options["images"] = tmp_path / "p"
+        if kind == "many classes":
+            options["classes"] = [f"class number {n}" for n in range(30)]
+    else:
+        rows = [[f"t{n}", f"{n} of many words, " * 90, *"abcdefgh"] for n in range(9)]
+        names = ["id", "text", *(f"column {letter}" for letter in "abcdefgh")]
+        path = table(tmp_path / "t.csv", names, rows)
+        options |= {"id": "id"} | (
+            {"texts": path, "column": "text"} if kind == "text" else {"table": path}
+        )
+    campaign = Campaign.create(tmp_path / "c", **options)
+    if kind != "table":
+        campaign.embed("tfidf" if kind == "text" else "pixels")
+    campaign.next(batch_size=4)
+    with opened(browser, campaign, has_touch=True) as page:
+        for width, height in SCREENS:
+            page.page.set_viewport_size({"width": width, "height": height})
+            check_in_sight(page.page, kind, width, height)
+
+
+# [top, bottom, left, right, whether the text overflows] of all that is shown.
+BOXES = """(all) => all.filter((one) => one.offsetParent).map((one) => {
+  const { top, bottom, left, right } = one.getBoundingClientRect();
+  return [top, bottom, left, right, one.scrollHeight > one.clientHeight + 1];
+})"""
+
+
+def check_in_sight(page, kind, width, height):
+    html = page.locator("html")
+    assert html.evaluate("e => [e.scrollWidth, e.scrollHeight]") == [width, height]
+    boxes = {
+        name: page.eval_on_selector_all(name, BOXES)
+        for name in ("button.class", "button.other", ".field", ".item", ".picture")
+    }
+    named = boxes["button.class"]
+    assert named
+    for top, bottom, _, _, is_cut in named:
+        assert bottom - top >= 44  # a finger
+        assert not is_cut
+    if kind == "many classes":  # these scroll by themselves, below the field
+        named = boxes[".field"]
+    for top, bottom, left, right, _ in [*named, *boxes["button.other"]]:
+        assert 0 <= top <= bottom <= height
+        assert 0 <= left <= right <= width
+    [(item_top, item_bottom, *_)] = boxes[".item"]
+    assert item_bottom - item_top >= 140
+    if kind == "image":
+        [(top, bottom, *_)] = boxes[".picture"]
+        assert bottom - top >= 96
+        assert item_top <= top <= bottom <= item_bottom
+
+
 def test_a_picture_leaves_room_for_the_keys_and_is_seen_in_the_dark(browser, tmp_path):
     image = pytest.importorskip("PIL.Image")
     (tmp_path / "p").mkdir()

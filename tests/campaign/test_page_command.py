@@ -73,6 +73,7 @@ def test_the_command_prints_the_address_once_and_what_was_saved(
     assert campaign.labels() == {name: "a"}
 
 
+@pytest.mark.slow
 def test_it_ends_when_the_page_is_closed_and_leaves_no_token(
     campaign, monkeypatch, capsys
 ):

@@ -186,6 +186,7 @@ def test_no_other_site_is_ever_allowed(client):
         assert not [name for name in headers if "access-control" in name.lower()]
 
 
+@pytest.mark.slow
 def test_answers_are_small_json_objects(campaign, client):
     name = first(campaign)
     said = {"id": name, "status": "ok", "label": "zero"}
@@ -340,6 +341,7 @@ def test_labels_that_are_none_are_refused(campaign, client):
     assert log_of(campaign) == b""
 
 
+@pytest.mark.slow
 def test_numbers_must_be_finite(tmp_path, table):
     rows = [[f"r{row}", str(row)] for row in range(60)]
     path = table(tmp_path / "t.csv", ["id", "x"], rows)
@@ -394,6 +396,7 @@ def test_an_event_holds_the_digest_of_what_was_shown(campaign, client, tmp_path)
     assert campaign.events()[0].digest not in ("", items.digests[items.row_of[name]])
 
 
+@pytest.mark.slow
 def test_undo_takes_back_what_was_said_last_before_a_restart_too(campaign):
     one, two = campaign.open_round().ids[:2]
     with serve(Sitting(campaign, "anna")) as client:

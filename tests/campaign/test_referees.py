@@ -22,6 +22,7 @@ def compared(digits):
     return played
 
 
+@pytest.mark.slow
 def test_without_it_nothing_is_kept_back(digits):
     played = digits()
     assert not played.campaign.state().is_fresh.any()
@@ -79,6 +80,7 @@ def test_the_verdict_is_that_of_the_files(compared):
     json.dumps(said)
 
 
+@pytest.mark.slow
 def test_control_items_are_the_same_with_and_without_referees(digits, tmp_path):
     played = digits(400, budget=100, referee_share=0.2)
     settings = played.campaign.settings
@@ -90,6 +92,7 @@ def test_control_items_are_the_same_with_and_without_referees(digits, tmp_path):
     assert settings.reserve + settings.fresh < 1
 
 
+@pytest.mark.slow
 def test_a_referee_that_nobody_can_label_or_agree_on_counts_nowhere(compared):
     batch = compared.campaign.next(batch_size=20)
     state = compared.campaign.state()
@@ -135,6 +138,7 @@ class Choosy(LogisticRegression):
         return super().fit(X, y, sample_weight)
 
 
+@pytest.mark.slow
 def test_a_model_that_few_labels_cannot_train_has_no_referees_yet(digits):
     played = digits(900, budget=200, referee_share=0.2)
     played.play(1, batch_size=20)
@@ -146,6 +150,7 @@ def test_a_model_that_few_labels_cannot_train_has_no_referees_yet(digits):
     assert REFEREE in {played.campaign.state().arms[n] for n in batch.ids}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -198,6 +203,7 @@ def test_numbers_have_no_referees(tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_a_small_pool_has_few_referees_or_none(digits):
     played = digits(30, budget=30, referee_share=0.3)
     played.play(3, batch_size=10)
@@ -220,6 +226,7 @@ def test_an_export_tells_who_was_a_referee(compared, tmp_path):
     assert "chosen and random labels disagree" in page
 
 
+@pytest.mark.slow
 def test_a_page_does_not_tell_referees_from_others(compared):
     batch = compared.campaign.next(batch_size=20)
     page = batch.to_html().read_text() + batch.to_csv().read_text()

@@ -70,6 +70,7 @@ def test_a_campaign_picks_what_a_simulation_picks(digits, strategy, tmp_path):
         assert played.chosen(number) == [ids[row] for row in rows]
 
 
+@pytest.mark.slow
 def test_a_simulated_campaign_picks_what_a_campaign_picks(digits):
     played = digits(200, budget=45)
     salt = played.campaign.settings.salt
@@ -98,6 +99,7 @@ def test_a_simulated_campaign_picks_what_a_campaign_picks(digits):
     assert (estimate.value, estimate.low) == (last["error"], last["low"])
 
 
+@pytest.mark.slow
 def test_next_gives_the_open_round_until_it_is_done(digits):
     played = digits()
     batch = played.campaign.next(batch_size=10)
@@ -167,6 +169,7 @@ def test_no_strategy_sees_a_reserved_item(digits):
     assert distance > 0
 
 
+@pytest.mark.slow
 def test_who_asks_a_model_of_one_class_is_told_that_chance_picks(digits):
     played = digits(60, budget=60)
     batch = played.campaign.next(batch_size=10)
@@ -206,6 +209,7 @@ def test_a_strategy_that_asks_a_model_begins_without_one(digits):
     assert content["strategy"]["class"].endswith("TypiClust")
 
 
+@pytest.mark.slow
 def test_margins_take_over_from_typical_items(digits):
     played = digits(budget=80)
     played.play(5, batch_size=10)
@@ -216,6 +220,7 @@ def test_margins_take_over_from_typical_items(digits):
     assert used == ["TypiClust", "TypiClust", *["MarginSampling"] * 3]
 
 
+@pytest.mark.slow
 def test_draw_probabilities_are_kept_where_a_strategy_draws(digits):
     played = digits()
     played.play(1, batch_size=20)
@@ -228,6 +233,7 @@ def test_draw_probabilities_are_kept_where_a_strategy_draws(digits):
     assert {"name", "set", "hash"} == second.content["model"].keys()
 
 
+@pytest.mark.slow
 def test_a_class_can_be_added_and_none_with_labels_taken_away(digits):
     played = digits()
     played.play(2, batch_size=20)
@@ -241,6 +247,7 @@ def test_a_class_can_be_added_and_none_with_labels_taken_away(digits):
     assert played.campaign.estimate().n_control == 12
 
 
+@pytest.mark.slow
 def test_all_skipped(digits):
     played = digits(60, budget=40)
     for _ in range(2):
@@ -256,6 +263,7 @@ def test_all_skipped(digits):
     assert played.campaign.estimate().value is None
 
 
+@pytest.mark.slow
 def test_the_budget_ends_and_can_be_raised(digits):
     played = digits(budget=25)
     played.play(1, batch_size=20)
@@ -281,6 +289,7 @@ def test_a_batch_larger_than_the_pool_is_all_of_it(digits):
     assert estimate.to_dict()["items"]["low"] <= estimate.value
 
 
+@pytest.mark.slow
 def test_who_was_unsure_is_asked_again_but_not_at_once(digits):
     played = digits(60, budget=60, control_share=0)
     batch = played.campaign.next(batch_size=10)
@@ -294,6 +303,7 @@ def test_who_was_unsure_is_asked_again_but_not_at_once(digits):
     assert doubt in played.campaign.next(batch_size=11).ids
 
 
+@pytest.mark.slow
 def test_disputed_items_are_asked_again_once_and_train_nobody(digits):
     played = digits(control_share=0)
     batch = played.campaign.next(batch_size=10)
@@ -311,6 +321,7 @@ def test_disputed_items_are_asked_again_once_and_train_nobody(digits):
     assert played.campaign.status().to_dict()["disputed"] == [item]
 
 
+@pytest.mark.slow
 def test_labels_given_before_train_and_are_never_control(digits):
     played = digits(100, budget=20)
     state = played.campaign.state()
@@ -326,6 +337,7 @@ def test_labels_given_before_train_and_are_never_control(digits):
     assert len(played.campaign.state().rounds[0].content["items"]) == 20
 
 
+@pytest.mark.slow
 def test_what_is_derived_can_be_deleted(images):
     played = images()
     played.campaign.embed("pixels")
@@ -389,6 +401,7 @@ def test_a_situation_knows_what_trains():
     assert situation.trained_on.tolist() == [1]
 
 
+@pytest.mark.slow
 def test_a_round_that_was_damaged_is_named(digits):
     played = digits()
     played.play(2)

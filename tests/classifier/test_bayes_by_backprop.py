@@ -60,6 +60,7 @@ def test_gradients_are_those_of_autograd():
         assert torch.equal(weight, leaves[name])
 
 
+@pytest.mark.slow
 def test_without_spread_and_divergence_it_is_the_net_by_itself(partly):
     X, y = partly
     plain = DeepClassifier(make_net(**WHOLE), **PARAMS).fit(X, y)
@@ -86,6 +87,7 @@ def test_before_the_first_label_weights_have_the_spread_of_the_prior(partly):
     torch.testing.assert_close(scales(clf), torch.full_like(scales(clf), 0.7))
 
 
+@pytest.mark.slow
 def test_draws_leave_the_means_as_they_are(partly):
     X, _ = partly
     clf = fit(partly)

@@ -22,6 +22,7 @@ from skal_deep.classifier import (
     fit_on_labeled,
 )
 from skal_deep.classifier._linear_posterior import LinearPosterior
+from skal_deep.classifier._posterior import mean_of_draws
 from skal_deep.functional.laplace import Curvature
 from skal_deep.pool import BALD, AlfaMix, BatchBALD, CoreSet
 from skal_deep.testing import check_classifier, check_posterior
@@ -81,6 +82,7 @@ def test_many_draws_average_to_the_prediction_and_to_the_weights(structure):
     np.testing.assert_allclose(samples.mean(0), clf.predict_proba(X), atol=0.03)
 
 
+@pytest.mark.slow
 def test_with_many_labels_the_posterior_narrows():
     X, y = make_blobs(20_000, 4, centers=3, cluster_std=4.0, random_state=0)
     clf = make(prior_precision=1.0).fit(X, y)
@@ -111,6 +113,7 @@ def test_two_classes_are_one_difference():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["cv", "evidence"])
 def test_the_prior_does_not_hang_on_the_unit_of_features(rule):
     wide = make(prior_precision=rule).fit(1e3 * X, Y)
@@ -119,6 +122,7 @@ def test_the_prior_does_not_hang_on_the_unit_of_features(rule):
     assert 0.3e6 < wide.prior_precision_ / near.prior_precision_ < 3.2e6
 
 
+@pytest.mark.slow
 def test_noise_gets_a_stronger_prior_than_clusters():
     noise = np.random.default_rng(0).permutation(Y_TRUE)
     for rule in ("cv", "evidence"):
@@ -126,6 +130,39 @@ def test_noise_gets_a_stronger_prior_than_clusters():
         assert strong > make(prior_precision=rule).fit(X, Y_TRUE).prior_precision_
 
 
+@pytest.mark.parametrize(
+    ("shape", "n_labels", "std", "rule"),
+    [
+        ((60, 40, 3), 12, 4.0, "cv"),  # fewer labels than features
+        ((300, 20, 2), 250, 1.0, "evidence"),  # classes that are separated
+        ((300, 20, 2), 250, 1.0, 1e-3),  # and a weak prior
+        ((200, 64, 10), 100, 2.0, 1.0),
+    ],
+)
+@pytest.mark.parametrize("structure", ["full", "kron"])
+def test_the_last_digits_of_copied_features_move_nothing(
+    shape, n_labels, std, rule, structure
+):
+    """Copies leave directions whose basis is arbitrary."""
+    n, d, n_classes = shape
+    rows, y = make_blobs(n, d, centers=n_classes, cluster_std=std, random_state=0)
+    y[n_labels:] = -1
+    rows = np.column_stack([rows, rows[:, :3]])
+    moved = rows.copy()
+    moved[:, -3:] += 1e-14 * np.random.default_rng(0).normal(size=(n, 3))
+    given, near = (
+        BayesianLinearClassifier(
+            prior_precision=rule, structure=structure, random_state=0
+        ).fit(X, y)
+        for X in (rows, moved)
+    )
+    assert near.prior_precision_ == pytest.approx(given.prior_precision_)
+    np.testing.assert_allclose(
+        near.sample_proba(moved, 10, 0), given.sample_proba(rows, 10, 0), atol=1e-7
+    )
+
+
+@pytest.mark.slow
 def test_few_labels():
     for y in (NOTHING, np.where(np.arange(90) == 4, Y_TRUE, -1)):
         clf = make().fit(X, y)
@@ -171,6 +208,7 @@ def test_rows_of_half_precision_may_have_large_logits():
     assert clf.predict_proba(half).dtype == np.float32
 
 
+@pytest.mark.slow
 def test_costs_decide():
     costs = np.array([[0, 1, 1], [1, 0, 1], [99, 99, 0]])
     clf = make(cost_matrix=costs).fit(X, Y)
@@ -178,6 +216,7 @@ def test_costs_decide():
     np.testing.assert_array_equal(clf.predict(X), expected)
 
 
+@pytest.mark.slow
 def test_sparse_rows_are_refused_with_advice():
     for call in (make().fit, make().fit(X, Y).predict_proba):
         arguments = (sparse.csr_array(X), Y)[: 2 if call.__name__ == "fit" else 1]
@@ -185,6 +224,7 @@ def test_sparse_rows_are_refused_with_advice():
             call(*arguments)
 
 
+@pytest.mark.slow
 def test_chunks_of_a_pool_have_the_same_draws():
     clf = make().fit(X, Y)
     whole = clf.sample_proba(X, 6, 3)
@@ -196,6 +236,7 @@ def test_chunks_of_a_pool_have_the_same_draws():
 # scikit-learn's, at the door
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_logits", [1, 3])
 def test_draws_of_many_rows_are_the_softmax_of_their_logits(n_logits):
     """Rows are multiplied part by part; scikit-learn's two classes are one logit."""
@@ -213,6 +254,22 @@ def test_draws_of_many_rows_are_the_softmax_of_their_logits(n_logits):
     zero_SNR = torch.zeros(20, len(rows_ND), n_classes - n_logits).double()
     expected_SNC = torch.cat([zero_SNR, logit_SNR], -1).softmax(-1)
     torch.testing.assert_close(proba_SNC, expected_SNC)
+
+
+@pytest.mark.parametrize("n_logits", [1, 3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_mean_is_that_of_the_draws_to_the_last_bit(n_logits, dtype):
+    """Draws are averaged part by part, and never exist all at once."""
+    rows_ND = torch.randn(30_000, 2, generator=torch.Generator().manual_seed(0))
+    rows_ND = rows_ND.to(dtype)
+    curvature = Curvature(torch.ones(n_logits, 3).double(), ())
+    weights_RD = torch.arange(3 * n_logits).view(-1, 3).double()
+    posterior = LinearPosterior(weights_RD, curvature, torch.ones(3), max(2, n_logits))
+    mean_NC = posterior.mean_proba(rows_ND, 20, 0)
+    draws_SNC = posterior.sample_proba(rows_ND, 20, 0)
+    assert draws_SNC.numel() > 2**20  # several parts
+    assert mean_NC.dtype == dtype
+    assert torch.equal(mean_NC, mean_of_draws(draws_SNC))
 
 
 def hessian_at_the_door(clf, rows, precision):
@@ -237,6 +294,7 @@ def test_scikit_learns_has_the_posterior_of_its_penalty(penalty):
     np.testing.assert_allclose(np.cov(white.T), np.eye(5), atol=0.05)
 
 
+@pytest.mark.slow
 def test_the_last_step_of_a_pipeline_has_it():
     piped = fit_on_labeled(make_pipeline(StandardScaler(), LogisticRegression()), X, Y)
     rows = piped[0].transform(X)
@@ -249,6 +307,7 @@ def test_the_last_step_of_a_pipeline_has_it():
     )
 
 
+@pytest.mark.slow
 def test_a_fitted_one_gets_it_from_the_rows_of_the_query():
     clf = LogisticRegression().fit(X[:30], Y[:30])
     before = set(vars(clf))
@@ -261,6 +320,7 @@ def test_a_fitted_one_gets_it_from_the_rows_of_the_query():
     assert set(vars(clf)) == before
 
 
+@pytest.mark.slow
 def test_others_have_no_gaussian_posterior():
     for clf in (
         LogisticRegression(l1_ratio=1, solver="saga"),
@@ -273,6 +333,7 @@ def test_others_have_no_gaussian_posterior():
         AlfaMix().query(X, Y, SGDClassifier(loss="log_loss", random_state=0))
 
 
+@pytest.mark.slow
 def test_one_whose_penalty_was_searched_has_it():
     clf = LogisticRegressionCV(
         Cs=[0.1, 1.0], l1_ratios=(0,), use_legacy_attributes=False, scoring="accuracy"
@@ -328,6 +389,7 @@ def test_liblinear_penalises_the_intercept_too():
     np.testing.assert_allclose(np.cov(white.T), np.eye(5), atol=0.05)
 
 
+@pytest.mark.slow
 def test_one_that_was_fitted_to_other_rows_is_noticed():
     clf = LogisticRegression(max_iter=2_000).fit(X, Y_TRUE)
     few = np.where(np.arange(90) < 3, Y_TRUE, -1)

@@ -32,7 +32,7 @@ class DoubleMLP(MLP):
     """Computes in float64: the checks compare to 1e-7."""
 
     def __init__(self, n_features, n_classes, dropout):
-        super().__init__(n_features, n_classes, n_hidden=16, dropout=dropout)
+        super().__init__(n_features, n_classes, n_hidden=8, dropout=dropout)
         self.double()
 
 
@@ -47,7 +47,7 @@ class DoubleMLP(MLP):
     ],
 )
 def test_check_estimator(kind):
-    net = make_net(DoubleMLP, lr=0.02, max_epochs=40, batch_size=-1)
+    net = make_net(DoubleMLP, lr=0.2, max_epochs=6, batch_size=-1)
     net.set_params(
         iterator_train__shuffle=False,
         module__dropout=0.5 if kind == "dropout" else 0.0,

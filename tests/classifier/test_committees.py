@@ -44,6 +44,7 @@ def test_utilities_vary(ensemble, committee, fit_ensemble, hard):
     assert np.nanmax(utilities) - np.nanmin(utilities) > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighted", [False, True])
 def test_members_are_the_draws(ensemble, hard, weighted):
     X, y = hard

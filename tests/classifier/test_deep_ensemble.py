@@ -17,6 +17,7 @@ def fit(net, X, y, **params):
     ).fit(X, y)
 
 
+@pytest.mark.slow
 def test_members_are_the_draws(partly):
     X, y = partly
     clf = fit(make_net(), X, y)
@@ -26,6 +27,7 @@ def test_members_are_the_draws(partly):
     assert all(np.ptp(samples[[0, s]], axis=0).max() > 1e-3 for s in (1, 2))
 
 
+@pytest.mark.slow
 def test_embeddings_stand_side_by_side(partly):
     X, y = partly
     clf = fit(make_net(), X, y)
@@ -38,6 +40,7 @@ def test_members_that_do_not_differ_are_refused(partly):
         fit(make_net(MLP(2, 3)), X, np.full(60, -1))
 
 
+@pytest.mark.slow
 def test_members_may_start_from_a_common_net(partly):
     """With one epoch of their own left, they are a small step from one another."""
     X, y = partly
@@ -52,6 +55,7 @@ def test_members_may_start_from_a_common_net(partly):
     assert [len(net.history) for net in shared.nets_] == [1, 1, 1]
 
 
+@pytest.mark.slow
 def test_members_that_cannot_part_are_refused(partly):
     net = make_net(module__dropout=0.0, batch_size=-1, iterator_train__shuffle=False)
     with pytest.raises(CapabilityError, match="part by dropout"):
@@ -98,6 +102,7 @@ def test_one_draw_without_dropout_is_the_plain_ensemble(partly):
     np.testing.assert_allclose(clf.sample_proba(X), plain, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_stochastic_ensemble_without_dropout_is_refused(partly):
     with pytest.raises(CapabilityError, match="no dropout layer"):
         fit(make_net(module__dropout=0.0), *partly, n_dropout_draws=4)

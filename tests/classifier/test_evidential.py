@@ -34,6 +34,7 @@ def test_probabilities_are_the_mean_of_the_dirichlet(partly):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["log", "digamma", "mse"])
 def test_evidence_is_where_labels_are(blobs, loss):
     X, y = blobs

@@ -28,6 +28,7 @@ def frame():
     return pd.DataFrame(X, columns=list("wxyz")), (X[:, 0] > 0).astype(int)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MAKERS)
 @pytest.mark.parametrize("other", OTHER)
 def test_names_are_checked(kind, other, frame):
@@ -49,6 +50,7 @@ def test_names_are_checked(kind, other, frame):
         clf.predict(X.to_numpy())
 
 
+@pytest.mark.slow
 def test_names_of_an_earlier_fit_are_forgotten(frame):
     X, y = frame
     clf = DeepClassifier(make_net(), random_state=0).fit(X, y).fit(X.to_numpy(), y)
@@ -64,6 +66,7 @@ FITTED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FITTED)
 @pytest.mark.parametrize("strategy", [MarginSampling(), CoreSet()])
 def test_a_query_checks_names(kind, strategy, frame):

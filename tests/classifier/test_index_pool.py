@@ -66,6 +66,7 @@ def test_strategies_take_positions():
         assert (Y[picks] == -1).all()
 
 
+@pytest.mark.slow
 def test_mini_batches_stay_as_large_as_the_user_said():
     clf = MCDropoutClassifier(net(Counting), n_samples=2, classes=[0, 1]).fit(X, Y)
     BATCHES.clear()

@@ -52,6 +52,7 @@ def test_without_its_term_it_is_the_net_by_itself(cls, partly):
     np.testing.assert_array_equal(plain, same)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", JOINT)
 def test_without_unlabelled_rows_it_is_the_net_by_itself(cls, blobs):
     X, y = blobs
@@ -103,6 +104,7 @@ def test_the_critic_finds_what_was_not_labelled(blobs):
     np.testing.assert_allclose(losses[0][::-1], losses[2], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_no_critic_where_there_was_nothing_to_tell_apart(blobs):
     X, y = blobs
     for labels in (y, np.full(60, -1)):
@@ -111,6 +113,7 @@ def test_no_critic_where_there_was_nothing_to_tell_apart(blobs):
         assert not clf.predict_novelty(X).any()
 
 
+@pytest.mark.slow
 def test_certain_rows_get_the_label_that_is_predicted(partly):
     X, y = partly
     plain = DeepClassifier(make_net(), **PARAMS).fit(X, y)
@@ -145,6 +148,7 @@ def test_the_threshold_falls_by_the_same_in_each_round(partly, monkeypatch):
     np.testing.assert_allclose(seen, [0.8, 0.7, 0.6, 0.5])
 
 
+@pytest.mark.slow
 def test_labels_spread_to_clusters():
     rng = np.random.default_rng(0)
     truth = np.arange(90) % 3
@@ -181,6 +185,7 @@ def test_changed_rows_are_seen_in_training_alone(partly):
     assert len(seen) == 2
 
 
+@pytest.mark.slow
 def test_a_threshold_that_nothing_passes_is_the_net_by_itself(partly):
     X, y = partly
     net = make_net(module__dropout=0.0)

@@ -118,6 +118,7 @@ def test_the_critic_finds_a_larger_distance():
     assert gaps[1] > gaps[0]
 
 
+@pytest.mark.slow
 def test_slopes_of_the_critic_come_closer_to_1():
     start, end = (
         fitted(WassersteinClassifier, n, critic_weight=0.0, penalty_weight=100.0)
@@ -173,6 +174,7 @@ def test_pseudo_labels_weigh_as_much_as_labels_on_average(monkeypatch):
     assert len(second["sample_weight"]) > 4
 
 
+@pytest.mark.slow
 def test_propagated_labels_have_weights_by_class(monkeypatch):
     net, _ = first_net()
     clf = LabelPropagationClassifier(net, n_neighbors=3, random_state=0)
@@ -187,6 +189,7 @@ def test_propagated_labels_have_weights_by_class(monkeypatch):
     assert len(np.unique(raw)) > 2
 
 
+@pytest.mark.slow
 def test_rows_whose_signals_are_nearly_equal_get_no_label(monkeypatch):
     signals = torch.eye(3, dtype=torch.float64)[torch.arange(12) % 3] + 0.01
     signals[-2:] = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)

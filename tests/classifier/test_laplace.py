@@ -144,6 +144,7 @@ def test_same_covariance_as_laplace_torch(partly, structure):
     torch.testing.assert_close(covariance(clf), cov, atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("structure", ["full", "diag", "kron"])
 def test_rows_of_weight_0_are_no_data(partly, structure):
     X, y = partly
@@ -222,6 +223,7 @@ def test_criteria_of_another_curvature_are_refused(partly, criterion):
         fit(partly, net)
 
 
+@pytest.mark.slow
 def test_a_hook_of_the_caller_counts(partly):
     """Draws are then whole passes, each with its own weights of the last layer."""
     X, _ = partly

@@ -81,6 +81,7 @@ def test_the_variance_of_a_label_is_that_of_a_mixture(fitted):
     )
 
 
+@pytest.mark.slow
 def test_it_finds_where_the_noise_is(fitted):
     noise = fitted.predict_variance(X)[1]
     quiet, loud = noise[X[:, 0] < -0.2], noise[X[:, 0] > 0.2]
@@ -130,6 +131,7 @@ def test_several_targets_and_weights():
     np.testing.assert_allclose(zero, short, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_targets_in_another_unit():
     reg = ensemble(max_epochs=5).fit(X, Y)
     other = ensemble(max_epochs=5).fit(X, 1e6 * Y + 1e8)

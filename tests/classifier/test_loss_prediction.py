@@ -45,6 +45,7 @@ def test_noise_that_can_be_seen_is_predicted(is_visible):
         assert np.mean(aucs) == pytest.approx(0.5, abs=0.1)
 
 
+@pytest.mark.slow
 def test_a_loss_that_does_not_reach_the_net_leaves_it_as_it_is(partly):
     params = {"classes": [0, 1, 2], "random_state": 0}
     plain = DeepClassifier(make_net(), **params).fit(*partly)

@@ -26,6 +26,7 @@ def net():
     return make_net(module__n_features=N_CLASSES, module__n_classes=N_CLASSES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["deep", "dropout", "ensemble", "heads"])
 def test_known_classes_are_not_guessed_to_be_targets(kind):
     """Warnings are errors in these tests."""
@@ -73,6 +74,7 @@ def test_other_warnings_are_still_heard():
     assert warnings.filters == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", [int, np.int64, np.int32, np.uint8, np.float64, np.str_]
 )

@@ -105,6 +105,7 @@ def test_dead_posteriors_are_refused(partly, net, cause):
         fit(net, *partly)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("attention", "others"), [(0.0, 0.5), (0.5, 0.0), (0.5, 0.5)])
 def test_transformers_are_sampled(partly, attention, others):
     X, _ = partly

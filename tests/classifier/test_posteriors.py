@@ -9,7 +9,7 @@ from sklearn.base import clone
 from support import MAKERS, POSTERIOR_MAKERS, POSTERIORS, Normed, make_net
 
 from skal_deep.classifier import PredictsEvidence, SamplesProba, as_model
-from skal_deep.classifier._posterior import _mean
+from skal_deep.classifier._posterior import mean_of_draws
 from skal_deep.modules import MLP
 from skal_deep.pool import BALD, BatchBALD
 
@@ -143,7 +143,7 @@ def test_a_mean_leaves_the_draws_as_they_are(dtype):
     """A posterior may keep them; in float64 the sum began in the first draw's place."""
     draws = torch.rand(5, 7, 3, generator=torch.Generator().manual_seed(0)).to(dtype)
     before = draws.clone()
-    mean = _mean(draws)
+    mean = mean_of_draws(draws)
     assert torch.equal(draws, before)
     assert mean.dtype == dtype
     torch.testing.assert_close(mean, draws.double().mean(0).to(dtype))

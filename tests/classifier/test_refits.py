@@ -29,6 +29,7 @@ def breaking():
     Breaks.breaks = False
 
 
+@pytest.mark.slow
 def test_a_failed_fit_leaves_what_there_was(make, blobs, breaking):
     X, y = blobs
     clf = make(make_net(Breaks), classes=None).fit(X[y < 2], y[y < 2])

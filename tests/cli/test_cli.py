@@ -4,7 +4,7 @@ import csv
 import inspect
 import json
 import re
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -507,12 +507,12 @@ def test_the_net_follows_the_shape_of_the_data():
     assert cli.estimator(args, np.zeros((2, 1, 8, 8))).net.module is MLP
 
 
-@pytest.mark.slow
-def test_python_m(tmp_path):
-    command = [sys.executable, "-m", "skal_deep"]
-    result = subprocess.run([*command, "--help"], capture_output=True, text=True)
-    assert result.returncode == 0
-    assert "compare" in result.stdout
+def test_python_m(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["skal_deep", "--help"])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module("skal_deep", run_name="__main__", alter_sys=True)
+    assert caught.value.code == 0
+    assert "compare" in capsys.readouterr().out
 
 
 def pets(tmp_path, n_each=20):
@@ -599,3 +599,82 @@ def test_a_table_with_gaps_and_large_units(tmp_path):
         run(*TINY, *args, "--out", tmp_path / "out")
     settings = json.loads((tmp_path / "out/results.json").read_text())["settings"]
     assert not settings["failures"]
+
+
+def priced_table(tmp_path, *costs):
+    rng = np.random.default_rng(0)
+    rows = [
+        f"{i % 2 + rng.random()},{costs[i % len(costs)]},{'owl' if i % 2 else 'jay'}"
+        for i in range(60)
+    ]
+    path = tmp_path / "birds.csv"
+    path.write_text("\n".join(["wing,minutes,species", *rows]))
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("budget", [None, 5.0])
+def test_labels_that_cost(tmp_path, budget):
+    """The costs are those of the rows that are drawn, and are no input."""
+    data = priced_table(tmp_path, 1, 2, 4)
+    args = ["--data", data, "--cost", "minutes", "--pool-size", 50, "--batch-size", 4]
+    args += [] if budget is None else ["--budget", budget]
+    args += ["--strategies", "margin-sampling"]
+    assert run(*TINY, *args, "--out", tmp_path / "out") == 0
+    results = json.loads((tmp_path / "out/results.json").read_text())
+    assert results["settings"].get("axis") == (budget and "cost")
+    assert results["settings"].get("budget") == budget
+    [at_once] = (tmp_path / "out/runs").iterdir()
+    rounds = [
+        json.loads(line)
+        for path in at_once.rglob("*.jsonl")
+        for line in path.read_text().splitlines()
+    ]
+    played = [each for each in rounds if "indices" in each]
+    assert played
+    with data.open() as file:
+        table = list(csv.DictReader(file))
+    rows = np.random.default_rng(0).permutation(60)[:50]
+    cost = [float(table[row]["minutes"]) for row in rows]
+    spent = {}
+    for each in played:
+        key = each["strategy"], each["repeat"]
+        spent[key] = spent.get(key, 0) + sum(cost[row] for row in each["indices"])
+        assert each["cost"] == spent[key]
+
+
+@pytest.mark.slow
+def test_does_al_help_within_a_budget(tmp_path, capsys):
+    data = priced_table(tmp_path, 1, 2, 4)
+    args = ["--data", data, "--cost", "minutes", "--budget", 6, "--out", tmp_path / "o"]
+    assert cli.main(["does-al-help", *map(str, (*TINY, *args))]) == 0
+    assert "a cost of" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("--budget", 5), "--budget needs --cost"),
+        (("--cost", "hours"), "no column 'hours'"),
+        (("--cost", "species"), "both the labels and what they cost"),
+        (("--cost", "minutes", "--budget", 3), "the dearest costs 4"),
+        (("--cost", "minutes", "--budget", 0), "a number above 0"),
+        (("--cost", "minutes", "--budget", 9, "--full-data"), "leave these out"),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else None,
+)
+def test_costs_that_cannot_be(capsys, tmp_path, args, message):
+    data = priced_table(tmp_path, 1, 2, 4)
+    assert message in refused(
+        capsys, *TINY, "--data", data, *args, "--out", tmp_path / "out"
+    )
+
+
+@pytest.mark.parametrize("cost", ["", "nan", -1, 0])
+def test_costs_of_a_file_that_are_none(capsys, tmp_path, cost):
+    data = priced_table(tmp_path, 1, cost)
+    said = refused(capsys, "--data", data, "--cost", "minutes", "--out", tmp_path / "o")
+    assert "must be positive numbers" in said
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["does-al-help", "--data", str(data), "--cost", "minutes"])
+    assert caught.value.code == 2

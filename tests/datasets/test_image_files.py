@@ -222,6 +222,7 @@ def test_a_broken_file_is_named(data, tmp_path):
         DeepClassifier(net()).fit(X, np.append(data.y, 0))
 
 
+@pytest.mark.slow
 def test_images_of_several_sizes_need_one(data, tmp_path):
     Image.new("RGB", (9, 7)).save(tmp_path / "small.png")
     X = np.append(data.X, str(tmp_path / "small.png"))

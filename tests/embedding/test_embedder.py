@@ -2,18 +2,21 @@
 
 import os
 import pickle
+import runpy
 import signal
-import subprocess
 import sys
 import textwrap
 import threading
 import time
+from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 import torch
+from forked import Forked
 from PIL import Image
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -593,7 +596,6 @@ SCRIPT = textwrap.dedent(
     torch.set_num_threads(1)
     X = np.random.default_rng(0).normal(size=(3000, 4)).astype(np.float32)
     net = Slow()
-    print("begins", flush=True)
     found = Embedder(net, cache_dir=sys.argv[1], batch_size=8).transform(X)
     np.save(sys.argv[2], found)
     print(net.n_rows, flush=True)
@@ -601,14 +603,20 @@ SCRIPT = textwrap.dedent(
 )
 
 
-def _start(tmp_path, result):
+@pytest.fixture
+def arguments(tmp_path):
+    """Return what makes the arguments of Python, for a file of results."""
     (tmp_path / "embed.py").write_text(SCRIPT)
-    return subprocess.Popen(
-        [sys.executable, str(tmp_path / "embed.py"), str(tmp_path / "c"), str(result)],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
+    return lambda name: [
+        str(tmp_path / part) for part in ("embed.py", "c", f"{name}.npy")
+    ]
+
+
+def _run(arguments):
+    """Run the script in a child, and write what it prints beside its results."""
+    sys.argv = arguments
+    with open(f"{arguments[-1]}.txt", "w") as file, redirect_stdout(file):
+        runpy.run_path(arguments[0], run_name="__main__")
 
 
 def _expected():
@@ -620,31 +628,32 @@ def _expected():
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize(
     "name", ["SIGKILL", pytest.param("SIGTERM", marks=pytest.mark.nightly)]
 )
-def test_a_killed_process_loses_little_and_leaves_nothing_wrong(tmp_path, name):
-    process = _start(tmp_path, tmp_path / "never.npy")
-    assert process.stdout.readline() == "begins\n"
-    while process.poll() is None and not [*(tmp_path / "c").rglob("*.keys.npy")]:
-        time.sleep(0.01)
-    process.send_signal(getattr(signal, name))
-    process.wait()
-    process.stdout.close()
+def test_a_killed_process_loses_little_and_leaves_nothing_wrong(
+    tmp_path, arguments, name
+):
+    child = Forked(partial(_run, arguments("never")))
+    child.wait_until(lambda: [*(tmp_path / "c").rglob("*.keys.npy")])
+    assert child.end(number := getattr(signal, name)) == -number
     for claim in (tmp_path / "c").rglob("*.claim"):
         os.utime(claim, (0, 0))  # as old as if a minute had passed
-    process = _start(tmp_path, tmp_path / "resumed.npy")
-    lines = process.communicate()[0].split()
-    assert 0 < int(lines[1]) < 3000
+    assert Forked(partial(_run, arguments("resumed"))).wait() == 0
+    assert 0 < int((tmp_path / "resumed.npy.txt").read_text()) < 3000
     np.testing.assert_allclose(  # what is stored has half precision
         np.load(tmp_path / "resumed.npy"), _expected(), rtol=1e-3, atol=1e-6
     )
 
 
 @pytest.mark.slow
-def test_two_processes_share_the_work(tmp_path):
-    both = [_start(tmp_path, tmp_path / f"{number}.npy") for number in range(2)]
-    counts = [int(process.communicate()[0].split()[1]) for process in both]
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_two_processes_share_the_work(tmp_path, arguments):
+    both = [Forked(partial(_run, arguments(number))) for number in range(2)]
+    assert [child.wait() for child in both] == [0, 0]
+    counts = [int((tmp_path / f"{n}.npy.txt").read_text()) for n in range(2)]
+    assert min(counts) > 0
     assert sum(counts) <= 3000 + 300, "almost nothing is computed twice"
     np.testing.assert_array_equal(
         np.load(tmp_path / "0.npy"), np.load(tmp_path / "1.npy")

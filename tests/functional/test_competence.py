@@ -70,6 +70,26 @@ def test_no_trust_is_prob_cover_and_full_trust_uncertainty():
     assert torch.equal(scores, utilities[torch.arange(5), uncertain])
 
 
+def test_round_off_does_not_move_rows_across_a_radius():
+    """Radii are distances of rows, so that many rows lie on the border of a ball."""
+    grid = torch.cartesian_prod(torch.arange(5.0), torch.arange(4.0))
+    noise = 1e-7 * torch.randn(20, 2, generator=torch.Generator().manual_seed(0))
+    uncertainty = torch.rand(20, generator=torch.Generator().manual_seed(1))
+    covered, (picks, utilities) = [], (None, None)
+    for rows in (grid, grid + noise, grid - noise):
+        radii = torch.tensor([1.0, 2.0])
+        covered.append(covered_rows(rows, rows[[3, 12]], radii))
+        its, scores = uncertain_cover(rows, uncertainty, rows, 4, radius=1.0, trust=0.5)
+        if picks is None:
+            picks, utilities = its, scores
+        assert torch.equal(its, picks)
+        torch.testing.assert_close(scores, utilities)
+    assert torch.equal(covered[0], covered[1])
+    assert torch.equal(covered[0], covered[2])
+    # the first centre alone, the second with all that are one step or a diagonal away
+    assert covered[0].sum() == 1 + 6
+
+
 def test_equal_rows_are_picked_once():
     same = torch.zeros(4, 2)
     picks, _ = uncertain_cover(same, torch.ones(4), same, 4, radius=1.0, trust=0.5)

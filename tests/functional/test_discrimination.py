@@ -32,14 +32,16 @@ def test_the_golden_cases(n_parts):
     assert torch.equal(scores, utilities[torch.arange(6), picks])
 
 
-@pytest.mark.parametrize(("size", "n_parts", "n_trainings"), [(7, 3, 3), (2, 10, 2)])
-def test_fewer_picks_than_parts_end(size, n_parts, n_trainings):
+@pytest.mark.parametrize(
+    ("size", "n_parts", "known"),
+    [(7, 3, [0, 3, 5]), (7, 2, [0, 4]), (2, 10, [0, 1]), (6, 6, [0, 1, 2, 3, 4, 5])],
+)
+def test_each_part_is_told_of_all_picks_before_it(size, n_parts, known):
     seen = []
 
-    def counted(picks):
-        seen.append(len(picks))
+    def noted(picks):
+        seen.append(picks.tolist())
         return discriminate(picks)
 
-    discriminative_batches(counted, size, n_sub_batches=n_parts)
-    assert len(seen) == n_trainings
-    assert seen[0] == 0
+    picks, _ = discriminative_batches(noted, size, n_sub_batches=n_parts)
+    assert seen == [picks[:n].tolist() for n in known]

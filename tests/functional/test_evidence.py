@@ -47,6 +47,7 @@ def test_information_is_bald_over_draws_of_the_dirichlet():
     )
 
 
+@pytest.mark.slow
 @given(
     arrays(
         np.float64,

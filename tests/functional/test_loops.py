@@ -1,7 +1,7 @@
 """The compiled loop against the definition, and against torch."""
 
+import importlib
 import math
-import subprocess
 import sys
 
 import numpy as np
@@ -9,11 +9,15 @@ import pytest
 import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
+from numba.core import caching, config
 
+from skal_deep import functional
+from skal_deep._compiled import compile_loop
 from skal_deep.functional import _loops, bald
 from skal_deep.functional.information import divergence
 
 
+@pytest.mark.slow
 @example(1.0)
 @example(float(np.nextafter(np.float32(1), np.float32(0))))
 @example(1e-30)
@@ -82,23 +86,30 @@ def test_round_off_does_not_grow_with_the_number_of_distributions(n_rows):
     torch.testing.assert_close(found.double(), exact, atol=1e-6, rtol=0)
 
 
+@pytest.fixture
+def not_imported(monkeypatch):
+    """Make the loops those of a process that has not imported them."""
+    monkeypatch.delitem(sys.modules, _loops.__name__)
+    monkeypatch.delattr(functional, "_loops")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "before",
-    [
-        "from numba.core import caching; caching.CacheImpl._locator_classes = []",
-        "import os; os.environ['NUMBA_DISABLE_JIT'] = '1'",
-    ],
-    ids=["no folder can be written", "loops are not compiled"],
-)
-def test_where_numba_is_limited(before):
-    """As in a container of a user without a home, or while debugging."""
-    code = (
-        f"{before}\n"
-        "import torch; from skal_deep.functional import bald\n"
-        "print(float(bald(torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]]))))\n"
-    )
-    found = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert float(found.stdout) == pytest.approx(math.log(2))
+def test_loops_are_compiled_where_no_folder_can_be_written(monkeypatch, not_imported):
+    """As in a container of a user without a home."""
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
+    importlib.import_module(_loops.__name__)
+
+    @compile_loop()
+    def double(x_N):
+        for i in range(len(x_N)):
+            x_N[i] *= 2
+
+    double(x := np.arange(3.0))
+    assert x.tolist() == [0, 2, 4]
+
+
+def test_without_compiled_loops_the_result_is_the_same(monkeypatch, not_imported):
+    """As while debugging."""
+    monkeypatch.setattr(config, "DISABLE_JIT", 1)
+    found = bald(torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]]))
+    assert float(found) == pytest.approx(math.log(2))

@@ -53,6 +53,7 @@ def two_draws(draw):
     return both
 
 
+@pytest.mark.slow
 @given(two_draws())
 def test_it_is_the_divergence_of_joint_and_product(draws):
     pool, target = draws

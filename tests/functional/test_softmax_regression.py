@@ -6,7 +6,7 @@ import torch
 from scipy.optimize import approx_fprime
 from sklearn.linear_model import LogisticRegression
 
-from skal_deep.functional.laplace import laplace_weights
+from skal_deep.functional.laplace import hessian, laplace_weights
 from skal_deep.functional.softmax_regression import (
     SoftmaxRegression,
     default_precision,
@@ -42,7 +42,7 @@ def gradient(flat):
 
 
 def test_the_gradient_is_zero_at_the_weights(weights):
-    assert np.abs(gradient(weights.numpy().ravel())).max() < 1e-3
+    assert np.abs(gradient(weights.numpy().ravel())).max() < 1e-8
 
 
 def test_same_weights_as_scikit_learn(weights):
@@ -54,7 +54,26 @@ def test_same_weights_as_scikit_learn(weights):
 def test_a_start_does_not_change_the_weights(regression, weights):
     start = torch.full((3, 3), 2.0).double()
     again = regression.weights(PRECISION, start)
-    torch.testing.assert_close(again, weights, atol=1e-3, rtol=0)
+    torch.testing.assert_close(again, weights, atol=1e-8, rtol=0)
+
+
+def test_the_quick_search_comes_near(regression, weights):
+    near = regression.weights(PRECISION, is_exact=False)
+    torch.testing.assert_close(near, weights, atol=1e-2, rtol=0)
+
+
+@pytest.mark.parametrize("precision", [1e-1, 1e-4])
+def test_weights_are_exact_where_labels_are_separated(precision):
+    """Then the curvature is slight, and a slight gradient is far from the maximum."""
+    f, y = F.clone(), F.argmax(1)
+    f[torch.arange(30), y] += 1
+    weights_CD = SoftmaxRegression(f, y, torch.ones(30), 3).weights(precision)
+    proba_NC = (f @ weights_CD.T).softmax(-1)
+    error_NC = proba_NC - torch.nn.functional.one_hot(y, 3)
+    slope_CD = error_NC.T @ f + precision * weights_CD
+    full = hessian(f, proba_NC, torch.ones(30)) + precision * torch.eye(9).double()
+    step = torch.linalg.solve(full, slope_CD.flatten())
+    assert float(step @ full @ step) ** 0.5 < 1e-8  # standard deviations
 
 
 def test_the_curvature_is_the_hessian(regression, weights):
@@ -103,12 +122,24 @@ def test_the_evidence_is_that_of_an_integral():
 
 
 def test_held_out_predictions_are_means_over_draws(regression, weights):
-    noise = torch.randn(5_000, 3, 3, generator=torch.Generator().manual_seed(0))
-    ours = regression.predictive(weights, PRECISION, F[:4], noise)
+    generator = torch.Generator().manual_seed(0)
+    of_logits = torch.randn(5_000, 4, 3, generator=generator)
+    ours = regression.predictive(weights, PRECISION, F[:4], of_logits)
+    noise = torch.randn(5_000, 3, 3, generator=generator)
     kron = regression.curvature(weights, "kron")
     draws = laplace_weights(weights, kron, PRECISION, noise)
     expected = (F[:4] @ draws.mT).softmax(-1).mean(0)
     torch.testing.assert_close(ours, expected, atol=0.02, rtol=0)
+
+
+def test_held_out_rows_that_are_all_but_impossible_keep_a_probability():
+    """float32 would round it to 0, and the log-likelihood to minus infinity."""
+    f = torch.tensor([[1.0, 300.0], [1.0, -300.0]]).double()
+    regression = SoftmaxRegression(f, torch.tensor([0, 1]), torch.ones(2), 2)
+    weights = torch.tensor([[0.0, 1.0], [0.0, 0.0]]).double()
+    noise = torch.zeros(2, 2, 2)
+    proba_MC = regression.predictive(weights, 1.0, f, noise)
+    assert float(proba_MC[0, 1]) == pytest.approx(np.exp(-300.0))
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])

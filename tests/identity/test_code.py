@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.preprocessing import StandardScaler
+from support import MAKERS, make_net
 from torch import nn
 
 from skal_deep.identity._code import code_of
@@ -284,23 +285,50 @@ def test_running_it_changes_nothing(write):
     assert told(nets) == before
 
 
+def told_of_a_run(nets):
+    """All of that, an estimator for programs and for people, keys of embeddings."""
+    from skal_deep.embedding._identity import model_key, row_key
+    from skal_deep.evaluation.comparison._configuration import configuration_of
+    from skal_deep.evaluation.comparison._estimator_text import format_estimator
+    from skal_deep.identity._values import digest
+
+    net = make_net(callbacks=[("a", object())], module__n_hidden=set("abcdefgh"))
+    clf = MAKERS["dropout"](net)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = nets.Net()
+    return {
+        **told(nets),
+        "model": model_key(model, ""),
+        "row": row_key({"b": "a text", "a": np.arange(3.0)}).hex(),
+        "configuration": digest(configuration_of(clf)),
+        "text": format_estimator(clf),
+    }
+
+
 @pytest.mark.slow
 def test_another_process_tells_the_same(write, tmp_path):
-    here = told(write())
+    """Where sets have another order, and objects stand elsewhere in memory."""
+    here = told_of_a_run(write())
     code = (
         "import json, test_code, users_nets;"
-        "print(json.dumps(test_code.told(users_nets)))"
+        "print(json.dumps(test_code.told_of_a_run(users_nets)))"
     )
     folders = [str(tmp_path), os.path.dirname(__file__), *sys.path]
-    for seed in ("1", "2"):
-        printed = subprocess.run(
-            [sys.executable, "-c", code],
-            env={**os.environ, "PYTHONPATH": ":".join(folders), "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        assert json.loads(printed) == here
+    other_order = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
+    printed = subprocess.run(
+        [sys.executable, "-c", code],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(folders),
+            "PYTHONHASHSEED": other_order,
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert json.loads(printed) == here
+    assert "module__n_hidden={'a', 'b', 'c'" in here["text"]
 
 
 def test_names_of_pythons_own_modules_are_the_users_to_take(tmp_path, monkeypatch):

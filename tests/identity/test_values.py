@@ -1,7 +1,5 @@
 """Fingerprints of data: equal for equal data, different for all others."""
 
-import subprocess
-import sys
 from itertools import combinations
 
 import numpy as np
@@ -165,24 +163,3 @@ class TestText:
         assert text.endswith(f"[{kind.__name__}])")
         assert plain(kind).endswith(f".{kind.__name__}")
         assert fingerprint(kind) != fingerprint(np.float32)
-
-    @pytest.mark.slow
-    def test_it_is_the_same_in_every_process(self):
-        code = (
-            "from support import *;"
-            "from skal_deep.evaluation.comparison._estimator_text import *;"
-            "net = make_net(callbacks=[('a', object())], module__n_hidden={'b', 'a'});"
-            "print(format_estimator(MAKERS['dropout'](net)))"
-        )
-        texts = {
-            subprocess.run(
-                [sys.executable, "-c", code],
-                env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout
-            for seed in ("1", "2")
-        }
-        assert len(texts) == 1
-        assert "module__n_hidden={'a', 'b'}" in texts.pop()

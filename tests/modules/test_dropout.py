@@ -155,6 +155,43 @@ def test_unreachable_dropout_is_named():
     assert not unreachable_dropout(mlp())
 
 
+class Counts(nn.Linear):
+    """Does more than to set its flag where its mode is set."""
+
+    def __init__(self):
+        super().__init__(1, 1)
+        self.modes = []
+
+    def train(self, mode=True):
+        self.modes.append(mode)
+        return super().train(mode)
+
+
+def test_a_mode_that_is_more_than_a_flag_is_set():
+    part = Counts().eval()
+    part.modes.clear()
+    with eval_mode(nn.Sequential(part).eval()):
+        part.modes.clear()
+        with eval_mode(part):
+            assert part.modes == [False]
+    plain, modes = nn.Linear(1, 1).eval(), []
+    plain.eval = lambda: modes.append(False)
+    with eval_mode(plain):
+        assert modes == [False]
+
+
+def test_flags_that_are_set_inside_are_put_back():
+    module = nn.Sequential(nn.Dropout(), nn.Sequential(nn.Dropout()))
+    for on in ({}, {module}, {module[0]}, {module[1], module[1][0]}):
+        flags = [part in on for part in module.modules()]
+        for part, is_on in zip(module.modules(), flags, strict=True):
+            part.training = is_on
+        with eval_mode(module):
+            assert not any(part.training for part in module.modules())
+            module[1].train()
+        assert [part.training for part in module.modules()] == flags
+
+
 def test_encoders_nest_no_rows_for_a_while():
     layer = nn.TransformerEncoderLayer(4, 2, 8, batch_first=True)
     encoder = nn.TransformerEncoder(layer, 1)

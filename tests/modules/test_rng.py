@@ -53,6 +53,25 @@ def test_seeds_decide_what_is_drawn_inside():
     assert results[0] == results[1] != results[2]
 
 
+@pytest.mark.parametrize("seed", [0, 7, 2**31 - 1, 2**40])
+def test_a_seed_is_that_of_each_generator(seed):
+    with isolated_rng():
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        torch.manual_seed(seed)
+        expected = draw()
+    with isolated_rng(seed):
+        assert draw() == expected
+
+
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="its generator is seeded")
+def test_no_device_that_is_not_there_is_seeded(monkeypatch):
+    """Each would keep the call stack, whose files are looked at for changes."""
+    monkeypatch.setattr("traceback.format_stack", None)
+    with isolated_rng(0):
+        draw()
+
+
 def test_threads_wait_for_one_another():
     results, expected = {}, {}
     states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()

@@ -12,7 +12,7 @@ from sklearn.cluster import KMeans
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
-from strategies import STRATEGIES, VARIANTS, maker
+from strategies import STRATEGIES, VARIANTS, maker, remembered
 
 from skal_deep.classifier import DeepClassifier, MCDropoutClassifier
 from skal_deep.evaluation import (
@@ -33,7 +33,7 @@ N = len(CASE.X)
 
 
 def case_of(name):
-    return Case(ALL[name], False, maker(ALL[name]))
+    return Case(ALL[name], False, remembered(maker(ALL[name])))
 
 
 @pytest.mark.parametrize("fit_clf", [True, False])

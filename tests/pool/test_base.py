@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
-from strategies import STRATEGIES, VARIANTS, maker
+from strategies import STRATEGIES, VARIANTS, maker, remembered
 
 from skal_deep import pool as package
 from skal_deep.classifier import CapabilityError, Embeds, PredictsProba
@@ -29,7 +29,7 @@ def test_there_is_one_query():
 @pytest.mark.parametrize("name", STRATEGIES | VARIANTS)
 def test_utilities_are_kept_only_where_they_are_asked_for(name, monkeypatch):
     strategy = (STRATEGIES | VARIANTS)[name]
-    case, shapes = Case(strategy, False, maker(strategy)), []
+    case, shapes = Case(strategy, False, remembered(maker(strategy))), []
     select = type(strategy)._select
 
     def recorded(self, pool, batch_size):

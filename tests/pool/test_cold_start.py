@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from strategies import STRATEGIES, maker
+from strategies import STRATEGIES, maker, remembered
 
 from skal_deep.classifier import fit_on_labeled
 from skal_deep.pool import BALD, Badge, CoreSet, TypiClust
@@ -37,7 +37,7 @@ def warned(case, strategy=None, **change):
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_each_strategy_says_what_its_picks_rest_on(name):
-    case = Case(STRATEGIES[name], False, maker(STRATEGIES[name]))
+    case = Case(STRATEGIES[name], False, remembered(maker(STRATEGIES[name])))
     messages = warned(case)
     if name in OTHERWISE:
         assert any(OTHERWISE[name] in message for message in messages)

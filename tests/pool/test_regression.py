@@ -151,7 +151,11 @@ def test_an_unfitted_regressor_is_refused():
 
 
 def test_missing_labels_must_agree():
-    with pytest.raises(ValueError, match="missing_label"):
+    """Minus one lies among the targets, which is said first."""
+    with (
+        pytest.warns(UserWarning, match="among the targets"),
+        pytest.raises(ValueError, match="missing_label"),
+    ):
         CoreSet().query(X, np.where(np.isnan(Y), -1, Y), reg=wrapped())
 
 

@@ -213,3 +213,59 @@ def test_picks_of_a_sub_batch_count_as_labelled_in_the_next(monkeypatch):
     picked = {row.tobytes() for row in X[picks[:2]]}
     assert [labeled for labeled, _ in seen] == [known, known | picked]
     assert all(not labeled & unlabeled for labeled, unlabeled in seen)
+
+
+def told(strategy, X, y, **params):
+    """Return what each training of a query is given: labelled and unlabelled rows."""
+    seen = []
+
+    def train(labeled, unlabeled, **_):
+        seen.append((labeled, unlabeled))
+        return lambda rows: torch.as_tensor(rows[:, 0])
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(_dal, "train_unlabeled_detector", train)
+        picks = strategy.query(X, y, **params)
+    return seen, picks
+
+
+def test_ten_unlabelled_rows_for_each_labelled_one_are_drawn_anew_for_each_part():
+    """The mark of a row is its number, which the picks of parts follow."""
+    n = 200
+    rows = np.arange(n, dtype=np.float32)[:, None]
+    y = np.where(np.arange(n) < 3, 0, -1)
+    strategy = DAL(n_sub_batches=3, random_state=0)
+    seen, picks = told(strategy, rows, y, batch_size=6)
+    assert sorted(picks) == list(range(n - 6, n))
+    assert [len(labeled) for labeled, _ in seen] == [3, 5, 7]
+    drawn = [set(unlabeled[:, 0]) for _, unlabeled in seen]
+    assert [len(part) for part in drawn] == [30, 50, 70]
+    for (labeled, _), part in zip(seen, drawn, strict=True):
+        assert not part & set(labeled[:, 0])
+    # Of two draws from some 190 rows, a quarter of the first is in the second.
+    assert len(drawn[0] & drawn[1]) < 20
+    # A draw is of all rows, not of the first ones in the pool's order.
+    assert min(max(part) for part in drawn) > 100 > max(min(part) for part in drawn)
+
+
+def test_the_last_part_of_a_whole_pool_has_nothing_to_tell_apart():
+    X, y = np.arange(8, dtype=np.float32)[:, None], np.array([0, 1] + [-1] * 6)
+    seen, picks = told(DAL(n_sub_batches=6, random_state=0), X, y, batch_size=6)
+    assert sorted(picks) == list(range(2, 8))
+    assert [len(unlabeled) for _, unlabeled in seen] == [6, 5, 4, 3, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("others", "left"),
+    [
+        ([2, 3, 4, 5, 6, 7], [6, 4, 2]),  # the unlabelled rows, given as inputs
+        ([0.4, 0.3, 0.2, 0.1, 0, -0.1], [6, 6, 6]),  # like a labelled row
+    ],
+)
+def test_candidates_that_are_inputs_stand_for_the_nearest_rows(others, left):
+    X, y = np.arange(8, dtype=np.float32)[:, None], np.array([0, 1] + [-1] * 6)
+    others = np.array(others, dtype=np.float32)[:, None]
+    strategy = DAL(n_sub_batches=3, random_state=0)
+    seen, _ = told(strategy, X, y, candidates=others, batch_size=6)
+    assert [len(labeled) for labeled, _ in seen] == [2, 4, 6]
+    assert [len(unlabeled) for _, unlabeled in seen] == left

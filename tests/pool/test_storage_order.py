@@ -2,12 +2,17 @@
 
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from support import MAKERS, make_net
 
 from skal_deep.classifier import DeepClassifier, fit_on_labeled
+from skal_deep.classifier.door._as_model import Inputs
+from skal_deep.classifier.door._fitting import model_to_ask
 from skal_deep.modules import MLP
 from skal_deep.pool import Badge, CoreSet, MarginSampling
 from skal_deep.rows._order import canonical_order, random_order, training_order
@@ -55,6 +60,43 @@ def test_five_of_five_permutations_agree(name):
                 batch_size=4,
             )
             np.testing.assert_array_equal(picks, order[its])
+
+
+class Remember(FunctionTransformer):
+    """Keeps what it is fitted to."""
+
+    def fit(self, X, y=None, sample_weight=None):
+        self.seen_ = np.column_stack([X, np.zeros(len(X)) if y is None else y])
+        self.weight_ = sample_weight
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize("n_labels", [0, 22])
+def test_steps_whose_last_is_not_needed_are_fitted_in_the_order_of_the_contents(
+    n_labels,
+):
+    """A mean hangs on the order of its rows by a last digit, and clusters on that."""
+    y = np.where(np.arange(36) < n_labels, Y, -1)
+    fitted = []
+    for order in [np.arange(36), *ORDERS]:
+        pipeline = make_pipeline(Remember(), LogisticRegression())
+        asked = model_to_ask(Inputs(pipeline), True, X[order], y[order], -1, None)
+        fitted.append(asked.model[0].seen_)
+        np.testing.assert_array_equal(fitted[-1], fitted[0])
+    if n_labels:
+        whole = fit_on_labeled(pipeline, X, y)
+        np.testing.assert_array_equal(fitted[0], whole[0].seen_)
+
+
+def test_such_steps_are_given_the_weights_that_they_ask_for():
+    weight = np.linspace(0.5, 2, 36)
+    with config_context(enable_metadata_routing=True):
+        step = Remember().set_fit_request(sample_weight=True)
+        pipeline = make_pipeline(StandardScaler(), step, LogisticRegression())
+        asked = model_to_ask(Inputs(pipeline), True, X, Y_KNOWN, -1, weight)
+        whole = fit_on_labeled(pipeline, X, Y_KNOWN, -1, weight)
+    np.testing.assert_array_equal(asked.model[1].weight_, whole[1].weight_)
+    np.testing.assert_array_equal(asked.model[0].mean_, whole[0].mean_)
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from skactiveml.regressor import SkorchRegressor
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import r2_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -137,3 +137,14 @@ def test_bare_classifiers_take_rows_in_double_precision():
     clf = net(shape=(2,), kind=NeuralNetClassifier, criterion=nn.CrossEntropyLoss)
     picks = MarginSampling(random_state=0).query(X.astype(np.float64), y, clf)
     assert not KNOWN[picks].any()
+
+
+@pytest.mark.parametrize("n_targets", [1, 2])
+def test_a_marker_that_may_be_a_target_is_said(n_targets):
+    y = np.linspace(-3, 3, 13)  # one of them is -1
+    y = y if n_targets == 1 else np.column_stack([y, y])
+    X = np.arange(13.0)[:, None]
+    with pytest.warns(UserWarning, match=r"missing_label=-1 .*lies among the targets"):
+        LCMD(random_state=0).query(X, y, reg=Ridge())
+    above = np.where(y == -1, -1, 4 + y)  # no target is below the marker
+    LCMD(random_state=0).query(X, above, reg=Ridge())

@@ -19,7 +19,7 @@ from skactiveml.visualization import (
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.ensemble import RandomForestClassifier
-from strategies import STRATEGIES, maker, one_of_each
+from strategies import STRATEGIES, check_remembered, maker, one_of_each, remembered
 from support import MAKERS, WITHOUT_POSTERIOR, make_net
 
 from skal_deep.pool import BALD, BatchBALD, Power, Softmax, SoftRank
@@ -34,14 +34,15 @@ def partly(n_labels=6):
 
 
 def classifier(strategy):
-    return maker(strategy)(False, np.nan)
+    return remembered(maker(strategy))(False, np.nan)
 
 
 @pytest.fixture(params=STRATEGIES)
 def strategy(request):
-    return clone(STRATEGIES[request.param]).set_params(
+    yield clone(STRATEGIES[request.param]).set_params(
         missing_label=np.nan, random_state=0
     )
+    check_remembered()
 
 
 def test_one_call_for_all_strategies(strategy):
@@ -86,21 +87,17 @@ def test_subsampling(strategy, exclude):
         y[picks] = Y[picks]
 
 
-def check_parallel_parts(strategy, backend):
-    _, whole = strategy.query(
-        X=X, y=partly(), clf=classifier(strategy), return_utilities=True
-    )
+def check_parallel_parts(strategy, clf, backend):
+    _, whole = strategy.query(X=X, y=partly(), clf=clf, return_utilities=True)
     wrapper = ParallelUtilityEstimationWrapper(
         strategy, n_jobs=2, parallel_dict={"backend": backend}
     )
-    _, parts = wrapper.query(
-        X=X, y=partly(), clf=classifier(strategy), return_utilities=True
-    )
+    _, parts = wrapper.query(X=X, y=partly(), clf=clf, return_utilities=True)
     np.testing.assert_allclose(parts, whole, rtol=1e-5)
 
 
 def test_utilities_in_parallel_parts(strategy):
-    check_parallel_parts(strategy, "threading")
+    check_parallel_parts(strategy, classifier(strategy), "threading")
 
 
 # To start processes takes longer than all strategies in threads. What a process of its
@@ -110,7 +107,7 @@ def test_utilities_in_parallel_processes():
     for name in sorted(one_of_each()):
         strategy = clone(STRATEGIES[name])
         strategy.set_params(missing_label=np.nan, random_state=0)
-        check_parallel_parts(strategy, "loky")
+        check_parallel_parts(strategy, maker(strategy)(False, np.nan), "loky")
 
 
 @pytest.mark.parametrize("rule", [Power(), Softmax(), SoftRank(), Power(epsilon=0.1)])

@@ -111,6 +111,7 @@ def test_the_compiled_loop_gives_the_hashes_of_plain_numpy(dtype, monkeypatch):
     np.testing.assert_array_equal(hashes, row_hashes(rows))
 
 
+@pytest.mark.slow
 def test_equal_numbers_have_equal_hashes_whatever_their_type(tmp_path):
     whole = RNG.integers(0, 100, size=(50, 6))
     hashes = row_hashes(whole)

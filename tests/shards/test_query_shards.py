@@ -238,6 +238,7 @@ def test_scores_that_look_beside_the_rows_are_refused(strategy):
         query_shards(strategy, cut(3), 2, clf=FOREST)
 
 
+@pytest.mark.slow
 def test_epig_with_targets_is_exact():
     strategy = EPIG(X_target=X[:20], random_state=0)
     picks = [

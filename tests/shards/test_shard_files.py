@@ -29,6 +29,7 @@ def shards(tmp_path):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part_bytes", [1, 100, 2**27])
 def test_files_and_arrays_give_the_same_picks(shards, part_bytes):
     options = {"labeled": [3, 80], "part_bytes": part_bytes}

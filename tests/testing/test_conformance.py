@@ -1,11 +1,25 @@
 """The promises of a query, for every strategy on vectors and images."""
 
+import pickle
+
+import numpy as np
 import pytest
 from skactiveml.classifier import SklearnClassifier
+from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from strategies import STRATEGIES, VARIANTS, laplace, maker, one_of_each
+from strategies import (
+    STRATEGIES,
+    VARIANTS,
+    asked_for,
+    check_remembered,
+    deep,
+    laplace,
+    maker,
+    one_of_each,
+    remembered,
+)
 
 from skal_deep.classifier import DeepEnsembleClassifier, SamplesProba, as_model
 from skal_deep.testing._conformance import CHECKS
@@ -100,7 +114,61 @@ def test_every_need_is_asked_for():
 
 @pytest.mark.parametrize(("name", "is_image", "check"), list(promises()))
 def test_promise(name, is_image, check):
-    BY_NAME[check](Case(ALL[name], is_image, asked(name)))
+    keep(check, ALL[name], asked(name), is_image)
+
+
+def keep(check, strategy, make, is_image=False):
+    """Check a promise, with a classifier that trains only where that matters."""
+    BY_NAME[check](Case(strategy, is_image, asked_for(check, make)))
+    check_remembered()
+
+
+def test_what_is_remembered_is_what_is_fitted():
+    case = Case(ALL["BALD"])
+    for make in (deep, laplace, small_classifier, ensemble):
+        plain, memory = make(False), remembered(make)(False)
+        assert isinstance(memory, type(plain))
+        for y in (case.y, case.y, np.full_like(case.y, -1)):
+            proba = plain.fit(case.X, y).predict_proba(case.X)
+            found = clone(memory).fit(case.X, y).predict_proba(case.X)
+            np.testing.assert_array_equal(found, proba)
+        other = clone(memory).set_params(random_state=1).fit(case.X, case.y)
+        assert (other.predict_proba(case.X) != proba).any()
+        same = pickle.loads(pickle.dumps(memory.fit(case.X, case.y)))
+        np.testing.assert_array_equal(
+            same.predict_proba(case.X), plain.fit(case.X, case.y).predict_proba(case.X)
+        )
+    check_remembered()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda net: net.module_.layers[1].weight.data.add_(1),
+        lambda net: net.module_.train(not net.module_.training),
+        lambda net: net.module_.register_forward_hook(print),
+        lambda net: vars(net).update(infer=net.module_),
+    ],
+    ids=["weights", "mode", "hooks", "methods"],
+)
+def test_who_changes_what_others_share_is_found(change):
+    case = Case(ALL["BALD"], make_classifier=remembered(deep))
+    first, second = case.fitted(), case.fitted()
+    assert first.nets_[0] is second.nets_[0]
+    proba = first.predict_proba(case.X)
+    check_remembered()
+    change(case.fitted().nets_[0])
+    with pytest.raises(AssertionError, match="a fitted net was changed"):
+        check_remembered()
+    np.testing.assert_array_equal(case.fitted().predict_proba(case.X), proba)
+    check_remembered()
+
+
+def test_what_a_fit_warns_of_is_told_each_time():
+    clf = remembered(deep)(False)
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="All labels are"):
+            clone(clf).set_params(classes=None).fit([[0.0], [1.0]], [1, -1])
 
 
 def ensemble(is_image, missing_label=-1, classes=(0, 1, 2)):
@@ -178,4 +246,4 @@ def test_core_promises_with_other_classifiers(name, make, checks):
     ):
         pytest.skip("it lacks a capability")
     for check in checks:
-        BY_NAME[check](Case(strategy, False, make))
+        keep(check, strategy, make)

@@ -93,6 +93,7 @@ def test_picks_are_numbered_where_they_lie():
     assert numbers(plot_picks(X, [])) == {}
 
 
+@pytest.mark.slow
 def test_the_query_is_that_of_the_strategy_and_has_its_colour():
     strategy = MarginSampling(random_state=0)
     ax = plot_query(strategy, X, y, LogisticRegression(), batch_size=4)

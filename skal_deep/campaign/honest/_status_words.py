@@ -162,6 +162,7 @@ def next_command(path: Path, state: State, has_features: bool) -> str:
         return f"python -m skal_deep label {path}   {left}"
     if not has_features:
         return f"python -m skal_deep embed {path}"
-    if not state.n_left:
+    is_all = bool(state.is_answered.all()) and not state.to_ask_again
+    if is_all or not state.n_left:
         return f"python -m skal_deep export {path} --out result/"
     return f"python -m skal_deep next {path}"

@@ -101,7 +101,8 @@ class Words(Extractor):
         if n_directions < 1:
             return np.asarray(weights.toarray())
         directions = TruncatedSVD(n_directions, random_state=0)
-        return np.asarray(directions.fit_transform(weights))
+        with np.errstate(invalid="ignore"):  # shares of a variance that may be 0
+            return np.asarray(directions.fit_transform(weights))
 
 
 class Net(Extractor):
@@ -294,6 +295,12 @@ def _torchvision(name: str, download: bool) -> tuple[Any, Callable[[list[Any]], 
             f"torchvision:{name} needs torchvision: pip install torchvision (the "
             "version that fits your torch)."
         ) from error
+    except RuntimeError as error:  # its operators are of another version's
+        raise ImportError(
+            f"torchvision:{name} needs a torchvision that fits torch "
+            f"{torch.__version__}, and the one that is installed does not ({error}): "
+            "install both together, as pytorch.org says."
+        ) from error
     try:
         weights = models.get_model_weights(name).DEFAULT
     except ValueError as error:
@@ -304,8 +311,20 @@ def _torchvision(name: str, download: bool) -> tuple[Any, Callable[[list[Any]], 
         torch.hub.get_dir(), "checkpoints", os.path.basename(weights.url)
     )
     if not download and not os.path.exists(file):
-        raise FileNotFoundError(_missing(f"torchvision:{name}", file))
-    net = models.get_model(name, weights=weights)
+        raise FileNotFoundError(
+            f"{_missing(f'torchvision:{name}', file)} Or fetch {weights.url} "
+            "elsewhere, and put it there."
+        )
+    try:
+        net = models.get_model(name, weights=weights)
+    except OSError:  # of the internet
+        raise
+    except Exception as error:  # torch has many for a file that is none of its own
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"{file} does not hold the weights of torchvision's {name} ({reason}): "
+            f"fetch {weights.url} anew."
+        ) from error
     about = weights.transforms()
     preprocess = _scaling(about.crop_size * 2, about.mean, about.std)
     for layer in ("fc", "classifier", "head", "heads"):

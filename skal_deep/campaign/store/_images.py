@@ -40,6 +40,8 @@ def open_image(content: bytes, max_pixels: float = MAX_PIXELS) -> Any:
             upright = ImageOps.exif_transpose(image)
     except UnidentifiedImageError as error:
         raise ValueError("it is no image that can be read") from error
+    except MemoryError as error:  # so says PIL of a side of 90 million pixels
+        raise ValueError(f"{width} x {height} pixels cannot be decoded") from error
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"it is broken ({error})") from error
     return _of_8_bits(upright)

@@ -16,6 +16,7 @@ from skal_deep.campaign.store._events import (
 )
 from skal_deep.campaign.store._settings import now
 from skal_deep.campaign.store._tables import read_table
+from skal_deep.evaluation._export import without_mark
 
 UNREADABLE = "unreadable"  # instead of how an answer came
 _UNSURE_CELL, _SKIP_CELL = "?", "-"
@@ -137,7 +138,7 @@ def _from_csv(path: Path, known: Mapping[str, Any]) -> tuple[list[Answer], str]:
     who = table.column("annotator") if "annotator" in table.header else [""] * len(ids)
     answers = []
     for line, name, label, annotator in zip(table.lines, ids, labels, who, strict=True):
-        label, name = _plain(label.strip()), _known_id(name, known)
+        label, name = without_mark(label.strip()), _known_id(name, known)
         if label:
             answers.append(_answer(f"line {line}", name, label, annotator.strip()))
     return answers, ""
@@ -148,17 +149,12 @@ def _answer(where: str, name: str, label: str, annotator: str) -> Answer:
     return Answer(where, name, status, label if status == OK else None, annotator)
 
 
-def _plain(cell: str) -> str:
-    """Return a cell without the mark that keeps spreadsheets from running it."""
-    return cell[1:] if cell[:1] == "'" and cell[1:2] in ("=", "+", "-", "@") else cell
-
-
 def _known_id(name: str, known: Mapping[str, Any]) -> str:
-    if name in known:
-        return name
-    for other in (_plain(name), name.strip(), _plain(name.strip())):
-        if other in known:
-            return other
+    bare = name.strip()
+    # First as our tables have it, then as somebody may have typed it.
+    for one in (without_mark(name), name, without_mark(bare), bare):
+        if one in known:
+            return one
     return name
 
 

@@ -51,7 +51,7 @@ class Settings:
         path = folder / NAME
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise FileNotFoundError(
                 f"There is no campaign in {folder}: {path} is missing. Make one with "
                 f"`python -m skal_deep init {folder} --images FOLDER --classes a,b "

@@ -15,7 +15,6 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from skorch import NeuralNet
 
-from skal_deep.classifier._base import NetClassifier
 from skal_deep.classifier.door._as_model import Inputs, as_model
 from skal_deep.classifier.door._inside import (
     innermost,
@@ -30,6 +29,7 @@ from skal_deep.classifier.door._kinds_of_rows import (
 from skal_deep.classifier.door._logistic import with_training_rows
 from skal_deep.classifier.door._model_checks import check_fitted
 from skal_deep.classifier.net._bare_nets import fit_bare_net, fit_wrapped_net
+from skal_deep.classifier.net._batches import N_SHOWN_ROWS
 from skal_deep.classifier.net._interrupts import leaves_on_interrupt
 from skal_deep.classifier.net._reading import N_READ_ROWS, check_reading
 from skal_deep.rows._as_data import as_data
@@ -70,10 +70,11 @@ def fit_on_labeled(
 ) -> Any:
     """Return a fitted clone of a classifier or regressor of any kind.
 
-    scikit-activeml's models, our classifiers among them, are given all rows and leave
-    out the unlabelled ones themselves; all others are given the labelled rows. The
-    earlier steps of a Pipeline see what its last step sees. skorch's regressors are
-    given targets in the shape that their module returns. Ctrl-C leaves the call,
+    scikit-activeml's models are given all rows and leave out the unlabelled ones
+    themselves; our own, which would only copy them, get a few that show what rows are
+    like, and all others are given the labelled rows. The earlier steps of a Pipeline
+    see what its last step sees. skorch's regressors are given targets in the shape that
+    their module returns. Ctrl-C leaves the call,
     whatever the model does with it.
 
     Rows come in an order that their contents decide, so that the fit does not depend
@@ -112,18 +113,14 @@ def fit_on_labeled(
     """
     last = last_step(clf)
     X = rows_for(clf, as_data(X))
-    is_net, has_label = isinstance(clf, NetClassifier), labeled_rows(y, missing_label)
-    clf, weight = clone(clf), row_weights(sample_weight, len(y))
-    labeled = training_order(X, np.flatnonzero(has_label), y, weight)
+    has_label = labeled_rows(y, missing_label)
+    weight = row_weights(sample_weight, len(y))
+    labeled = _rows_to_fit(clf, X, y, has_label, weight)
+    clf = clone(clf)
     if not (is_regressor(last) or hasattr(last, "fit_from")):
         warn_of_classes(y, missing_label, getattr(last, "classes", None))
     if isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
         check_equal_missing_label(last.missing_label, missing_label)
-        others = np.flatnonzero(~has_label)
-        # others than nets may learn from rows without a label, too
-        if not is_net or last._learns_from_unlabeled:
-            others = canonical_order(X, others, None, weight)
-        labeled = np.concatenate([labeled, others])
     elif isinstance(last, NeuralNet) and not len(labeled):
         if isinstance(clf, Pipeline):
             raise ValueError("A Pipeline with a plain skorch net needs a first label.")
@@ -151,6 +148,35 @@ def fit_on_labeled(
         fitted = _fit_weighted(clf, take(X, labeled), y_fit, weight)
     rows = take(X, labeled), y[labeled]
     return knowing_its_rows(fitted, *rows, missing_label, weight, is_certain=True)
+
+
+def _rows_to_fit(
+    clf: Any,
+    X: Any,
+    y: NDArray[Any],
+    has_label: NDArray[np.bool_],
+    weight: NDArray[Any] | None,
+) -> NDArray[np.intp]:
+    """Return the rows that a model is fitted to, in an order that contents decide."""
+    labeled = training_order(X, np.flatnonzero(has_label), y, weight)
+    if not isinstance(last_step(clf), SkactivemlClassifier | SkactivemlRegressor):
+        return labeled
+    others = np.flatnonzero(~has_label)
+    if len(labeled) > 1 and _learns_labeled_alone(clf):
+        others = others[:N_SHOWN_ROWS]
+    else:
+        others = canonical_order(X, others, None, weight)
+    return np.concatenate([labeled, others])
+
+
+def _learns_labeled_alone(clf: Any) -> bool:
+    """Return whether rows without a label change nothing of what a model learns.
+
+    It is so of our own with more than one label, which alone may take the scale of its
+    prior from all rows; a ``fit`` that a user has written may read anything.
+    """
+    is_own = type(clf).fit.__module__.startswith("skal_deep.classifier.")
+    return is_own and getattr(clf, "_learns_from_unlabeled", True) is False
 
 
 def knowing_its_rows(
@@ -233,7 +259,7 @@ def model_to_ask(
     if isinstance(clf, Inputs):
         last = last_step(clf.model)
         if fit and wrapped_estimator(last) is None:
-            return _fit_steps(clf.model, X, y, missing_label)
+            return _fit_steps(clf.model, X, y, missing_label, sample_weight)
         takes_gaps = isinstance(last, SkactivemlClassifier | SkactivemlRegressor)
         if fit and not takes_gaps and not is_labeled(y, missing_label).any():
             warnings.warn(
@@ -258,23 +284,35 @@ def model_to_ask(
 
 
 def _fit_steps(
-    pipeline: Pipeline, X: Any, y: NDArray[Any], missing_label: Any
+    pipeline: Pipeline,
+    X: Any,
+    y: NDArray[Any],
+    missing_label: Any,
+    sample_weight: NDArray[Any] | None,
 ) -> Inputs | None:
     """Return the fitted steps of a Pipeline before its last, which is not needed.
 
-    They are fitted to what :func:`fit_on_labeled` fits them to; before the first label
-    to all rows.
+    They are fitted to what :func:`fit_on_labeled` fits them to, in the same order;
+    before the first label to all rows.
     """
-    earlier, last = clone(pipeline[:-1]), pipeline[-1]
-    labeled = labeled_rows(y, missing_label)
+    last = last_step(pipeline)
     if isinstance(last, SkactivemlClassifier | SkactivemlRegressor):
         check_equal_missing_label(last.missing_label, missing_label)
-        labeled = np.ones_like(labeled)
-    if labeled.any():
-        earlier.fit(take(X, labeled), y[labeled])
+    has_label = labeled_rows(y, missing_label)
+    weight, weights = row_weights(sample_weight, len(y)), {}
+    labeled = _rows_to_fit(pipeline, X, y, has_label, weight)
+    rows = labeled if len(labeled) else training_order(X, np.arange(len(y)), y, weight)
+    pipeline = clone(pipeline)
+    earlier = pipeline[:-1]
+    if weight is not None and get_config()["enable_metadata_routing"]:
+        _route_weight_to_last(pipeline)
+        if earlier.get_metadata_routing().consumes("fit", ["sample_weight"]):
+            weights = {"sample_weight": weight[rows]}
+    if len(labeled):
+        earlier.fit(take(X, rows), y[rows], **weights)
     else:
         try:
-            earlier.fit(X)
+            earlier.fit(take(X, rows), **weights)
         except (TypeError, ValueError) as error:
             warnings.warn(
                 "The earlier steps of the Pipeline cannot be fitted without labels, so "

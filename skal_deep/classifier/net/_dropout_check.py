@@ -12,6 +12,7 @@ from skorch.utils import multi_indexing
 from torch import Tensor
 from torch.nn.modules.dropout import _DropoutNd
 
+from skal_deep.classifier.net._answers import predicts_by_skorch
 from skal_deep.classifier.net._batches import N_SHOWN_ROWS, batches
 from skal_deep.classifier.net._compiled import eager_net
 from skal_deep.classifier.net._dropout_draws import (
@@ -24,6 +25,7 @@ from skal_deep.classifier.net._dropout_draws import (
 )
 from skal_deep.exceptions import CapabilityError
 from skal_deep.modules import eval_mode, isolated_rng
+from skal_deep.modules._chain import steps_from_dropout
 from skal_deep.modules._dropout import (
     dropout_layers,
     dropout_sites,
@@ -31,6 +33,7 @@ from skal_deep.modules._dropout import (
 )
 from skal_deep.modules._hidden import RandomSite, parts_that_may_hide, random_pass
 from skal_deep.modules._hooks import as_before
+from skal_deep.modules._prefix import SharedPrefix
 
 # The largest number of draws that are looked at before a posterior is called dead:
 # with p = 0.01 and ten units, 64 draws are all alike once in 600.
@@ -90,7 +93,7 @@ def check_dropout(net: NeuralNet, X: Any) -> None:
                 "one network for all rows. Keep the rows on the first axis "
                 "(batch_first=True)."
             )
-        _require_rows(net, X, data)
+        is_once = _require_rows(net, X, data)
         together, used = whole_draws(net, data, attention)
         if idle := ran_in_training & dropout_layers(module).keys() - used:
             raise CapabilityError(
@@ -98,7 +101,8 @@ def check_dropout(net: NeuralNet, X: Any) -> None:
                 f"sampled: {', '.join(map(repr, sorted(idle)))}. Call them always: "
                 "dropout layers are off in predictions by themselves."
             )
-        _check_rows_apart(net, X, data, attention, together)
+        if attention or not (is_once and _drops_in_a_chain(net)):
+            _check_rows_apart(net, X, data, attention, together)
 
 
 def live_dropout(net: NeuralNet, X: Any) -> tuple[list[str], list[str]]:
@@ -261,12 +265,18 @@ def _reaches_dropout(net: NeuralNet, data: list[Any]) -> bool:
     return any(got) or not got
 
 
-def _require_rows(net: NeuralNet, X: Any, data: list[Any]) -> None:
-    """Refuse dropout of what has no rows: its first axis would share a mask."""
+def _require_rows(net: NeuralNet, X: Any, data: list[Any]) -> bool:
+    """Refuse dropout of what has no rows: its first axis would share a mask.
+
+    Returns
+    -------
+    is_once : bool
+        Whether each dropout layer got all rows, and got one row that was alone, once.
+    """
     together = _rows_at_dropout(net, data)
     alone = _rows_at_dropout(net, list(batches(net, multi_indexing(X, slice(1)))))
     for layer, counts in together.items():
-        if get_len(X) > 1 and counts == alone.get(layer) != {1}:
+        if get_len(X) > 1 and set(counts) == set(alone.get(layer, ())) != {1}:
             raise CapabilityError(
                 f"The dropout layer {layer!r} of {type(net.module_).__name__} drops "
                 f"what has no rows: its first axis has length {min(counts)} for 1 row "
@@ -274,14 +284,34 @@ def _require_rows(net: NeuralNet, X: Any, data: list[Any]) -> None:
                 "that axis be of length 1 (x[None]); for weights use "
                 "skal_deep.modules.DropConnectLinear."
             )
+    names = dropout_layers(net.module_)
+    return together == {name: [get_len(X)] for name in names} and alone == {
+        name: [1] for name in names
+    }
 
 
-def _rows_at_dropout(net: NeuralNet, data: list[Any]) -> dict[str, set[int]]:
-    """Return how long the first axes are of what each dropout layer gets."""
-    counts: dict[str, set[int]] = {}
+def _drops_in_a_chain(net: NeuralNet) -> bool:
+    """Return whether all from the first dropout on is a chain of layers, row by row.
+
+    If each dropout layer runs once, too, a row has the same masks with all others.
+    """
+    module = net.module_
+    if not predicts_by_skorch(net):
+        return False
+    with eval_mode(module):
+        try:
+            steps_from_dropout(module, SharedPrefix(module).trace.nodes)
+        except ValueError:
+            return False
+    return True
+
+
+def _rows_at_dropout(net: NeuralNet, data: list[Any]) -> dict[str, list[int]]:
+    """Return how long the first axes are of what each dropout layer gets, each time."""
+    counts: dict[str, list[int]] = {}
 
     def look(name: str, x: Tensor) -> None:
-        counts.setdefault(name, set()).add(len(x) if x.ndim else 1)
+        counts.setdefault(name, []).append(len(x) if x.ndim else 1)
 
     _look_at_dropout(net, data, look)
     return counts

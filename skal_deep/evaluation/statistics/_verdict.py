@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from skal_deep.evaluation.statistics._power import (
 )
 from skal_deep.evaluation.statistics._sizes import format_size
 from skal_deep.evaluation.statistics._tests import holm
+
+# Found by a search; strategies of a comparison have it in common.
+_detectable = lru_cache(detectable_effect)
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,7 @@ def verdicts(
         name: Verdict(
             difference,
             float(p_value),
-            difference.sd * detectable_effect(difference.n, level, difference.overlap),
+            difference.sd * _detectable(difference.n, level, difference.overlap),
             is_share,
             len(differences),
         )

@@ -103,6 +103,7 @@ def test_wrapped_forests_start_cold(labels, strategy, blobs):
     torch.testing.assert_close(draws, torch.full((5, 60, 3), 1 / 3).double())
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*could not be fitted")
 @pytest.mark.filterwarnings("ignore:.* asks a model that has seen no label")
 @pytest.mark.filterwarnings("ignore:AlfaMix mixes in the means")
@@ -212,6 +213,7 @@ def test_heads_are_those_of_the_prediction(clf, n_classes, blobs):
     np.testing.assert_allclose(proba, clf.predict_proba(X), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_calibrated_head_is_none(blobs):
     clf = CalibratedClassifierCV(LogisticRegression(), cv=2, ensemble=False)
     assert not hasattr(as_model(clf.fit(*blobs)), "linear_head")

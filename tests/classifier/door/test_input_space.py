@@ -18,7 +18,7 @@ from skorch import NeuralNetRegressor
 from strategies import STRATEGIES
 from torch import nn
 
-from skal_deep.classifier import Embeds, as_model
+from skal_deep.classifier import Embeds, as_model, fit_on_labeled
 from skal_deep.pool import ClusterMargin, CoreSet, UncertaintyHerding
 
 # Strategies that take the inputs where a model has no features of its own.
@@ -57,7 +57,8 @@ WRAPPERS = {
 
 
 def transformed(X, y):
-    return StandardScaler().fit(X[y != -1]).transform(X)
+    """Return what the last step sees: sums of the first hang on the order of rows."""
+    return fit_on_labeled(pipeline(), X, y)[:-1].transform(X)
 
 
 def picks(strategy, X, y, clf=None, **options):

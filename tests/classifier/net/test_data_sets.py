@@ -136,6 +136,7 @@ class Pair(MLP):
         return super().forward(x)
 
 
+@pytest.mark.slow
 def test_what_is_no_augmentation_passes():
     clf = DeepClassifier(net(HasNaN, Pair, module__n_features=4), classes=[0, 1])
     assert clf.fit(POSITIONS, LABELS).predict_proba(POSITIONS).shape == (60, 2)

@@ -135,6 +135,7 @@ def test_golden_of_all_weights():
     np.testing.assert_allclose(scores, GOLDEN["I_egl_mlp_full"], atol=1e-9)
 
 
+@pytest.mark.slow
 def test_several_nets_count_as_one():
     clf = MAKERS["ensemble"](make_net(), classes=[0, 1, 2], random_state=0).fit(X, Y)
     each = torch.stack([gradient_lengths([net], X) for net in clf.nets_])

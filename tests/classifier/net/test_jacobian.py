@@ -70,6 +70,7 @@ def test_rows_of_one_region_have_equal_slopes():
     assert torch.equal(region[:, None] == region, slope[:, None] == slope)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MAKERS)
 def test_slopes_of_our_classifiers(kind, blobs):
     X, y = blobs

@@ -95,6 +95,7 @@ def test_scores_of_epochs(make, blobs, on_train, use_caching, weight):
     assert clf.nets_[0].history[-1, "f1"] > 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weight", [None, WEIGHT[:40]])
 def test_a_validation_set_of_the_users(make, blobs, weight):
     X, y = blobs
@@ -309,6 +310,7 @@ def test_predictions_in_between_change_no_weights(blobs, make):
     assert_trained_alike(*(make(net).fit(X, y, WEIGHT) for net in nets))
 
 
+@pytest.mark.slow
 def test_loading_in_other_processes(blobs):
     X, y = blobs
     nets = (plain(iterator_train__num_workers=n, max_epochs=2) for n in (0, 2))
@@ -354,6 +356,7 @@ def test_the_mode_of_a_data_set_is_seen(make, blobs):
     make(net).fit(*blobs, WEIGHT)
 
 
+@pytest.mark.slow
 def test_weights_count_for_bare_nets(blobs):
     X, y = blobs
     sizes = {"module__n_features": 2, "module__n_classes": 3}

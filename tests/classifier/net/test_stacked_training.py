@@ -82,6 +82,7 @@ def one_pass(monkeypatch):
     return fit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_members_are_those_trained_one_after_another(kind, weighted, partly, one_pass):
@@ -115,6 +116,7 @@ def test_images(one_pass):
     assert_equal_members(together, ensemble(net, False).fit(X, y), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_modules_that_end_in_a_softmax(partly, one_pass):
     class Probabilities(DoubleMLP):
         def forward(self, x):
@@ -125,12 +127,14 @@ def test_modules_that_end_in_a_softmax(partly, one_pass):
     assert_equal_members(together, ensemble(net, False).fit(*partly), atol=1e-10)
 
 
+@pytest.mark.slow
 def test_whole_batches_in_order_of_the_rows(partly, one_pass):
     net = plain_net(DoubleMLP, batch_size=-1, iterator_train__shuffle=False)
     together = one_pass(ensemble(net), *partly)
     assert_equal_members(together, ensemble(net, False).fit(*partly), atol=1e-10)
 
 
+@pytest.mark.slow
 def test_members_from_a_common_net(partly):
     net = plain_net(DoubleMLP)
     together, apart = (
@@ -175,6 +179,7 @@ def test_clones_keep_it(partly):
     assert clone(ensemble(plain_net())).batched
 
 
+@pytest.mark.slow
 def test_generators_are_not_moved(partly):
     before = np.random.get_state()[1].copy(), torch.get_rng_state()
     ensemble(plain_net()).fit(*partly)
@@ -293,6 +298,7 @@ OBSTACLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", OBSTACLES)
 def test_what_stands_in_the_way_is_said(words, partly):
     """Once a fit; members are then those of ``batched=False`` to the last bit."""

@@ -85,6 +85,7 @@ def test_weights_act_as_repetition(make, blobs):
     assert tilted[:, 0].mean() > plain[:, 0].mean()
 
 
+@pytest.mark.slow
 def test_weights_of_one_and_no_weights_are_the_same(make, partly):
     X, y = partly
     np.testing.assert_allclose(
@@ -124,6 +125,7 @@ class Probabilities(MLP):
         return super().forward(x).softmax(-1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "criterion"),
     [(MLP, nn.NLLLoss), (Probabilities, nn.NLLLoss), (MLP, nn.CrossEntropyLoss)],

@@ -48,6 +48,7 @@ def losses(net, X):
         yield cross_entropy(logit_C[None], logit_C.argmax()[None])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MAKERS)
 def test_our_classifiers(kind, blobs):
     X, y = blobs

@@ -361,6 +361,7 @@ def test_saturation_of_numbers_by_hand(explained, simple, names):
     assert not any(reason.holds for reason in found)
 
 
+@pytest.mark.slow
 def test_an_easy_task_of_numbers():
     y = PLANE @ [1, 2] + 0.1 * RNG.normal(size=300)
     options = OPTIONS | {"strategies": [LCMD()], "n_initial": 60, "n_cycles": 4}
@@ -370,6 +371,7 @@ def test_an_easy_task_of_numbers():
     assert "ridge regression" in answer.reasons()[0].text
 
 
+@pytest.mark.slow
 def test_picks_that_are_noise():
     """A forest is unsure where labels are loud, and buys there what none can learn."""
     loud = PLANE[:, 0] > 1

@@ -4,12 +4,14 @@ import os
 import signal
 import threading
 import time
+from functools import partial
 from itertools import cycle
 
 import kills
 import numpy as np
 import pytest
 import torch
+from forked import Forked, of_group
 from skactiveml.pool import UncertaintySampling
 from sklearn.neural_network import MLPClassifier
 from torch import nn
@@ -47,7 +49,7 @@ def kill(tmp_path, wholes, name, n_jobs, n_kills, rng, signals):
         n_folders += 1
         while done < n_kills and kills.stored(folder) != whole:
             number, is_group = next(signals)
-            child = kills.Child(kills.PLAYS[name], folder, n_jobs)
+            child = Forked(partial(kills.PLAYS[name], folder, n_jobs))
             # workers have to import before they begin
             time.sleep(rng.uniform(0, seconds + (10 if n_jobs > 1 else 0)))
             code = child.end(number, is_group)
@@ -76,12 +78,12 @@ def test_a_few_kills(tmp_path, wholes):
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="looks at processes by /proc")
 def test_workers_end_with_the_process_that_waits_for_them(tmp_path, wholes):
     whole, _ = wholes["api"]
-    child = kills.Child(kills.api, tmp_path, 2)
+    child = Forked(partial(kills.api, tmp_path, 2))
     end = time.monotonic() + 120
     while not kills.stored(tmp_path) and time.monotonic() < end:
         time.sleep(0.05)
-    assert len(kills._of_group(child.pid)) >= 3
-    assert child.end(signal.SIGKILL, False) == -signal.SIGKILL
+    assert len(of_group(child.pid)) >= 3
+    assert child.end() == -signal.SIGKILL
     assert not child.left()
     kills.check(tmp_path, whole)
     kills.api(tmp_path)

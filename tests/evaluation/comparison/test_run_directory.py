@@ -3,17 +3,16 @@
 import json
 import os
 import re
+import shutil
 import signal
-import subprocess
-import sys
 import time
-import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import joblib
 import numpy as np
 import pytest
+from forked import Forked
 from skactiveml.classifier import ParzenWindowClassifier
 from skactiveml.pool import UncertaintySampling
 from sklearn.datasets import load_iris
@@ -24,9 +23,8 @@ from torch import nn
 
 from skal_deep.evaluation import compare_strategies, replay
 from skal_deep.evaluation._metrics import MEASURED
-from skal_deep.evaluation.comparison._configuration import configuration_of
 from skal_deep.evaluation.comparison._run_directory import RunDirectory
-from skal_deep.identity._values import digest, fingerprint, plain
+from skal_deep.identity._values import fingerprint, plain
 from skal_deep.pool import BALD, CoreSet
 
 X, y = load_iris(return_X_y=True)
@@ -75,6 +73,13 @@ def whole(tmp_path_factory):
     """An uninterrupted run."""
     run_dir = tmp_path_factory.mktemp("whole")
     return compare(run_dir), run_dir
+
+
+@pytest.fixture(scope="module", params=["scratch", "warm"])
+def repeat_of(request, tmp_path_factory):
+    """An uninterrupted run of one repeat, and how its nets are trained."""
+    run_dir = tmp_path_factory.mktemp(request.param)
+    return compare(run_dir, n_repeats=1, retrain=request.param), run_dir, request.param
 
 
 class TestRows:
@@ -146,11 +151,10 @@ class TestResume:
             assert results(again) == results(expected)
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("retrain", ["scratch", "warm"])
     @pytest.mark.parametrize("cut", [0, 1, 2, 3])
-    def test_goes_on_after_any_round(self, tmp_path, cut, retrain):
-        expected = compare(n_repeats=1, retrain=retrain)
-        compare(tmp_path, n_repeats=1, retrain=retrain)
+    def test_goes_on_after_any_round(self, tmp_path, repeat_of, cut):
+        expected, run_dir, retrain = repeat_of
+        shutil.copytree(run_dir, tmp_path, dirs_exist_ok=True)
         for file in tmp_path.glob("*/*.jsonl"):
             whole_lines = file.read_bytes().splitlines(keepends=True)
             file.write_bytes(b"".join(whole_lines[:cut]) + whole_lines[cut][:25])
@@ -167,9 +171,9 @@ class TestResume:
         assert Watched.n_fits == 3
 
     @pytest.mark.slow
-    def test_more_strategies_repeats_and_cycles(self, tmp_path):
+    def test_more_strategies_repeats_and_cycles(self, tmp_path, whole):
         compare(tmp_path, {"bald": BALD()}, n_repeats=1, n_cycles=1)
-        assert results(compare(tmp_path)) == results(compare())
+        assert results(compare(tmp_path)) == results(whole[0])
         small = compare(tmp_path, {"bald": BALD()}, n_repeats=1, n_cycles=1)
         assert len(small.curves) == 4
 
@@ -180,6 +184,7 @@ class TestResume:
             assert {row["repeat"] for row in part.curves} == {repeat}
         assert results(compare(tmp_path)) == results(whole[0])
 
+    @pytest.mark.slow
     def test_no_seed_takes_that_of_the_run(self, tmp_path):
         params = {"estimator": ParzenWindowClassifier(), "random_state": None}
         first = compare(tmp_path, n_repeats=1, **params)
@@ -187,7 +192,7 @@ class TestResume:
 
     @pytest.mark.slow
     def test_two_writers_leave_each_round_once(self, tmp_path, whole):
-        compare(tmp_path)
+        shutil.copytree(whole[1], tmp_path, dirs_exist_ok=True)
         for file in tmp_path.glob("*/*.jsonl"):
             file.write_bytes(file.read_bytes() * 2)
         assert results(compare(tmp_path)) == results(whole[0])
@@ -205,6 +210,8 @@ class TestResume:
         for backend in ("threading", "loky", "multiprocessing"):
             with joblib.parallel_config(backend=backend, n_jobs=2):
                 assert results(compare(tmp_path / backend)) == results(whole[0])
+        with joblib.parallel_config(backend="loky", n_jobs=2):
+            assert results(compare()) == results(whole[0])
 
 
 class TestRefusal:
@@ -238,29 +245,11 @@ class TestRefusal:
                 {}, ParzenWindowClassifier(), X, 2 - y, run_dir=whole[1], progress=False
             )
 
-    @pytest.mark.slow
     def test_before_the_first_round_it_may_change(self, tmp_path):
+        params = {"strategies": {}, "estimator": ParzenWindowClassifier()}
         with pytest.raises(ValueError, match="n_initial"):
-            compare(tmp_path, n_initial=0)
-        assert compare(tmp_path).curves
-
-    @pytest.mark.slow
-    def test_descriptions_are_the_same_in_every_process(self):
-        code = (
-            "from support import *;"
-            "from skal_deep.evaluation.comparison._configuration import *;"
-            "from skal_deep.identity._values import digest;"
-            "print(digest(configuration_of(MAKERS['dropout'](make_net()))))"
-        )
-        printed = subprocess.run(
-            [sys.executable, "-c", code],
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        here = digest(configuration_of(MAKERS["dropout"](make_net())))
-        assert printed.strip() == here
+            compare(tmp_path, n_initial=0, **params)
+        assert compare(tmp_path, **params).curves
 
     def test_values_decide_a_description(self):
         layer = nn.Linear(2, 2)
@@ -280,72 +269,20 @@ class TestRefusal:
         assert fingerprint(words) != fingerprint(words[::-1])
 
 
-def kill_and_go_on(tmp_path, start, n_kills, rng):
-    """Start a comparison again and again and kill it after its next round or so."""
-    for _ in range(n_kills):
-        n_lines, process = lines(tmp_path), start()
-        while lines(tmp_path) == n_lines and process.poll() is None:
-            time.sleep(0.01)
-        time.sleep(rng.uniform(0, 0.3))
-        os.killpg(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-        assert lines(tmp_path) > n_lines
-
-
-class Forked:
-    """A child that starts at once, as it need not import anything."""
-
-    def __init__(self, call):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # other threads idle
-            self.pid = os.fork()
-        if not self.pid:
-            os.setpgid(0, 0)
-            call()
-            os._exit(0)
-        self.code = None
-
-    def poll(self):
-        pid, status = os.waitpid(self.pid, os.WNOHANG)
-        self.code = os.waitstatus_to_exitcode(status) if pid else None
-        return self.code
-
-    def wait(self):
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("retrain", ["scratch", "warm"])
 def test_killed_at_random_moments_and_run_again(tmp_path, retrain):
-    params = {"n_cycles": 12, "retrain": retrain}
+    params = {"n_cycles": 8, "n_repeats": 1, "retrain": retrain}
     rng = np.random.default_rng(0)
-    kill_and_go_on(
-        tmp_path, lambda: Forked(lambda: compare(tmp_path, **params)), 6, rng
-    )
+    for _ in range(3):  # each after its next round or so
+        n_lines = lines(tmp_path)
+        child = Forked(lambda: compare(tmp_path, **params))
+        child.wait_until(lambda n_lines=n_lines: lines(tmp_path) > n_lines)
+        time.sleep(rng.uniform(0, 0.1))
+        assert child.end() == -signal.SIGKILL
     assert results(compare(tmp_path, **params)) == results(compare(**params))
-    assert lines(tmp_path) == 6 * 13
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs process groups")
-def test_killed_with_its_workers_and_run_again(tmp_path):
-    code = (
-        "import sys, torch; torch.set_num_threads(1);"
-        "from test_run_directory import compare;"
-        "compare(sys.argv[1], n_cycles=12, n_jobs=2)"
-    )
-    here = os.path.dirname(__file__)
-
-    def start():
-        return subprocess.Popen(
-            [sys.executable, "-c", code, str(tmp_path)],
-            env=os.environ | {"PYTHONPATH": os.pathsep.join([here, *sys.path])},
-            start_new_session=True,
-        )
-
-    kill_and_go_on(tmp_path, start, 1, np.random.default_rng(0))
-    assert results(compare(tmp_path, n_cycles=12)) == results(compare(n_cycles=12))
+    assert lines(tmp_path) == 3 * 9
 
 
 class TestReplay:

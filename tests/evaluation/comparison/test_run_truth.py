@@ -325,6 +325,7 @@ class TestBeginning:
             compare(tmp_path, estimator=Meddler(), n_repeats=1)
         assert not list(tmp_path.glob("*/*.jsonl"))
 
+    @pytest.mark.slow
     def test_nothing_played_leaves_nothing(self, tmp_path):
         class Broken(ParzenWindowClassifier):
             def fit(self, X, y, sample_weight=None):
@@ -387,6 +388,7 @@ def row_file(tmp_path):
 
 
 class TestRowFile:
+    @pytest.mark.slow
     @pytest.mark.skipif(sys.platform == "win32", reason="has no flock")
     @pytest.mark.parametrize("call", ["append", "resume"])
     def test_it_waits_for_the_lock_of_another_process(self, row_file, call):

@@ -139,6 +139,7 @@ def test_copies_of_rows_of_other_kinds_have_no_noise():
     assert max(map(max, learner.query_indices_)) < 2 * N
 
 
+@pytest.mark.slow
 def test_test_rows_are_of_the_same_kind():
     learner = SimulatedActiveLearner(model("frame"), n_initial=6, n_cycles=1)
     with pytest.raises(ValueError, match="X_test must be rows like those of X"):
@@ -146,6 +147,7 @@ def test_test_rows_are_of_the_same_kind():
     learner.fit(FRAME, Y, X_test=take(FRAME, np.arange(9)), y_test=Y[:9])
 
 
+@pytest.mark.slow
 def test_a_column_of_texts_with_its_own_methods():
     def lower(column):
         return column.str.lower()

@@ -327,6 +327,7 @@ class TestReferences:
             last = compare(n_cycles=100).curve("random")[repeat, -1]
             assert row["accuracy"] == last
 
+    @pytest.mark.slow
     def test_fitted_to_the_labels_of_random_sampling(self, result):
         picks = [p["indices"] for p in result.picks if p["strategy"] == "random"][:4]
         seen = learner(n_cycles=0, random_state=derived_seed(0, 0)).fit(X, y)

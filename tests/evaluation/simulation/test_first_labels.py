@@ -21,6 +21,7 @@ RARE = (np.arange(400) % 34 == 0).astype(int)  # 3 %
 TINY = {"n_repeats": 2, "batch_size": 2, "progress": False, "random_state": 0}
 
 
+@pytest.mark.slow
 def test_a_stratified_start_beyond_chance_is_said():
     params = {**TINY, "n_initial": 20, "n_cycles": 1}
     with pytest.warns(UserWarning, match=r"takes 10 of the 20 .* class 1, .* 3\.0%"):

@@ -86,6 +86,7 @@ def test_classifiers_and_strategies_take_columns_too():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [bool, object])
 def test_truth_values_without_a_mark(dtype):
     learner = simulated(IS_HIGH.astype(dtype), None)

@@ -49,6 +49,7 @@ def tried():
     return compared, rounds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "strategy", [MarginSampling(), CoreSet()], ids=["margin", "core"]
 )

@@ -169,6 +169,7 @@ class TestPool:
         assert set(fitted.predict(X)) <= set(labels)
         assert fitted.score(X, labels) > 0.6
 
+    @pytest.mark.slow
     def test_stratified_and_random_starts(self):
         rows = learner(n_initial=9, n_cycles=0).fit(X, y).query_indices_[0]
         np.testing.assert_array_equal(np.bincount(y[rows]), [3, 3, 3])

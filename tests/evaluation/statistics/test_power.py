@@ -39,6 +39,7 @@ def test_power_agrees_with_statsmodels():
     assert paired_power(0.7, 12) == pytest.approx(theirs)
 
 
+@pytest.mark.slow
 @given(st.integers(2, 60), st.sampled_from([0.05, 0.01, 0.05 / 9]), st.floats(0, 1))
 def test_the_detectable_effect_is_detected_in_four_of_five(n, level, overlap):
     effect = detectable_effect(n, level, overlap)

@@ -48,6 +48,7 @@ class TestFriedman:
         for level in np.unique(p_values):
             assert (p_values <= level + 1e-12).mean() == pytest.approx(level)
 
+    @pytest.mark.slow
     def test_counted_ties_are_those_of_all_orders(self):
         scores = np.array([[1, 1, 0], [2, 1, 1], [3, 2, 1]])
         ways = itertools.product(*(itertools.permutations(row) for row in scores))
@@ -56,6 +57,7 @@ class TestFriedman:
         expected = (statistics >= found.statistic - 1e-9).mean()
         assert found.p_value == pytest.approx(expected)
 
+    @pytest.mark.slow
     def test_many_data_sets_are_near_chi_squared(self):
         gain = np.array([0, 0, 0.2])
         scores = np.random.default_rng(1).normal(size=(100, 3)) + gain
@@ -167,6 +169,7 @@ class TestAcross:
         assert rows["bad"]["set 2"] == pytest.approx(area)
         assert "mean rank" in repr(across.summary())
 
+    @pytest.mark.slow
     def test_the_rest(self, across):
         assert across.ranking().p_value < 0.01
         assert across.signed_rank("good").better > 0.95

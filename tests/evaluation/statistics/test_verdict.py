@@ -282,7 +282,7 @@ def test_whole_studies_under_the_null(test_is_given):
             n_repeats=6,
             n_initial=6,
             batch_size=5,
-            n_cycles=2,
+            n_cycles=1,
             progress=False,
             random_state=study,
         )

@@ -1,0 +1,64 @@
+"""The net that tells unlabelled rows from labelled ones: weights, stop, fresh start."""
+
+import numpy as np
+import pytest
+import torch
+
+from skal_deep.modules._unlabeled_detector import train_unlabeled_detector
+
+ROWS = np.eye(2, dtype=np.float32)
+
+
+def mixture(*counts):
+    """Return so many copies of each of two rows."""
+    return ROWS[np.repeat([0, 1], counts)]
+
+
+def detector(labeled, unlabeled, seed=0, n_iterations=200, **params):
+    return train_unlabeled_detector(
+        labeled,
+        unlabeled,
+        n_hidden=16,
+        n_iterations=n_iterations,
+        batch_size=32,
+        lr=1e-2,
+        generator=torch.Generator().manual_seed(seed),
+        name="test",
+        **params,
+    )
+
+
+def test_both_pools_count_equally_whatever_their_sizes():
+    """The logit is that of shares, log p(x | unlabelled) / p(x | labelled)."""
+    shares = np.log([0.25 / 0.5, 0.75 / 0.5])
+    for counts in ((50, 150), (1, 3)):
+        scores = detector(mixture(10, 10), mixture(*counts), n_iterations=400)(ROWS)
+        np.testing.assert_allclose(scores, shares, atol=0.3)
+
+
+@pytest.mark.parametrize(
+    ("labeled", "unlabeled", "is_met"),
+    [
+        # Told are all labelled rows and half of the others: 0.75 for each pool alone.
+        (mixture(2, 0), mixture(50, 50), True),
+        # Told are half of the labelled rows and all others: of all rows 0.99.
+        (mixture(1, 1), mixture(98, 0), True),
+        (mixture(2, 2), mixture(50, 50), False),
+    ],
+)
+def test_a_training_ends_by_the_mean_of_both_pools_shares(labeled, unlabeled, is_met):
+    whole = detector(labeled, unlabeled, n_iterations=100)(ROWS)
+    for accuracy, ends in ((0.7, is_met), (0.75, False), (0.8, False)):
+        found = detector(labeled, unlabeled, n_iterations=100, stop_accuracy=accuracy)(
+            ROWS
+        )
+        assert torch.equal(found, whole) != ends
+
+
+def test_each_training_begins_anew_from_its_seed():
+    labeled, unlabeled = mixture(4, 0), mixture(0, 4)  # every mini-batch is the same
+    first, other, again = (
+        detector(labeled, unlabeled, seed, n_iterations=1)(ROWS) for seed in (0, 1, 0)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
