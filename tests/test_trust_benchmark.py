@@ -137,11 +137,10 @@ def test_curves_of_a_table_that_is_not_in_the_bank(trust, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("line", range(4))
-def test_bands_hold_curves_of_other_families(trust, line):
+def test_bands_hold_curves_of_other_families(trust):
     """The promise itself: a family that the band is not made from, left out in turn."""
-    _, _, n_families, held, said, wrong, _ = trust.plans.families()[line]
-    assert n_families >= 30
-    assert held >= 0.9
-    assert said > 0.1
-    assert wrong <= 0.2
+    for _, _, n_families, held, said, wrong, _ in trust.plans.families():
+        assert n_families >= 30
+        assert held >= 0.9
+        assert said > 0.1
+        assert wrong <= 0.2
