@@ -6,6 +6,7 @@ import inspect
 import pkgutil
 import re
 from dataclasses import is_dataclass
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -40,13 +41,16 @@ def public_names():
 
 
 def public_methods():
-    """Yield the methods of public classes that are ours, inherited ones once."""
+    """Yield methods and properties of public classes, ours, inherited ones once."""
     seen = set()
     for name in public_names():
         module, _, attribute = name.rpartition(".")
         value = getattr(importlib.import_module(module), attribute)
         for method in dir(value) if inspect.isclass(value) else ():
-            function = inspect.unwrap(getattr(value, method))
+            function = getattr(value, method)
+            if isinstance(function, property | cached_property):
+                function = getattr(function, "fget", None) or function.func
+            function = inspect.unwrap(function)
             function = getattr(function, "__func__", function)
             is_ours = getattr(function, "__module__", None) or ""
             if (

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from skal_deep.classifier import MCDropoutClassifier, as_model
 from skal_deep.classifier._posterior import MeanOfDraws
+from skal_deep.classifier.door._inside import through_steps
 from skal_deep.classifier.net._dropout_check import live_dropout
 from skal_deep.classifier.net._output import NoProbabilitiesError
 from skal_deep.modules._dropout import dropout_sites
@@ -39,7 +40,7 @@ class Audit:
         self.model: Any = as_model(clf)
         self.X, self.seed = X, seed
         steps = clf[:-1] if isinstance(clf, Pipeline) and len(clf) > 1 else None
-        self.seen = X if steps is None else steps.transform(lent(X))
+        self.seen = X if steps is None else through_steps(steps, lent(X))
         self._n_samples = n_samples
         self.modules = list(_modules(self.last, 3))
         self.states = [copy.deepcopy(m.state_dict()) for m in self.modules]
@@ -146,6 +147,12 @@ def _probabilities(audit: Audit) -> str | None:
 
 def _draws_differ(audit: Audit) -> str | None:
     n_draws, n_distinct = len(audit.draws_SNC), audit.n_distinct
+    if n_distinct == 1 and audit.may_agree_by_chance():
+        return (
+            f"All {n_draws} draws are equal on these rows, so that every disagreement "
+            "is 0. If the members were trained on them, pass rows that they have not "
+            "seen."
+        )
     if n_distinct == 1:
         return (
             f"All {n_draws} draws are equal, so that every disagreement is 0. Is "

@@ -152,6 +152,13 @@ def test_a_damaged_event_is_counted_and_stops_nothing(digits, line, tmp_path):
     played.campaign.export(tmp_path / "out")
 
 
+def test_a_folder_among_the_files_of_labels_is_named(digits):
+    played = digits()
+    (played.campaign.path / "labels" / "ben.jsonl").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError, match=r"ben\.jsonl should be a file"):
+        played.campaign.status()
+
+
 @pytest.mark.parametrize(
     "values",
     [

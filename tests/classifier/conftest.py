@@ -5,8 +5,16 @@ import pytest
 from sklearn.datasets import make_blobs
 from support import MAKERS, make_net
 
+# They differ from the others in the source of their draws alone.
+_SLOW = ("snapshots", "heads", "swag")
 
-@pytest.fixture(params=MAKERS)
+
+@pytest.fixture(
+    params=[
+        pytest.param(kind, marks=pytest.mark.slow if kind in _SLOW else ())
+        for kind in MAKERS
+    ]
+)
 def make(request):
     """Make each of the classifiers over a small net."""
 

@@ -9,7 +9,11 @@ ALL = MAKERS | JOINT_MAKERS | POSTERIOR_MAKERS
 
 
 @pytest.mark.parametrize("make", ALL.values(), ids=ALL)
-@pytest.mark.parametrize("missing_label", [np.nan, 1, 77], ids=str)
+@pytest.mark.parametrize(
+    "missing_label",
+    [np.nan, 1, pytest.param(77, marks=pytest.mark.slow)],
+    ids=str,
+)
 def test_nets_are_the_same_whatever_marks_a_row_without_label(
     make, partly, missing_label
 ):

@@ -153,6 +153,7 @@ def test_unpickle_in_a_fresh_process(partly, tmp_path):
         np.testing.assert_array_equal(proba, clf.predict_proba(X), err_msg=kind)
 
 
+@pytest.mark.slow
 def test_fitted_classifiers_travel_to_workers(make, partly):
     X, y = partly
     clf = make().fit(X, y)

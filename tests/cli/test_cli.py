@@ -12,13 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from skorch import NeuralNetClassifier
 
 from skal_deep import cli, pool
 from skal_deep.campaign.models import _extractors
 from skal_deep.classifier import CapabilityError, as_model
 from skal_deep.cli import _job
-from skal_deep.evaluation import SimulatedActiveLearner, compare_strategies
+from skal_deep.evaluation import (
+    Comparison,
+    SimulatedActiveLearner,
+    compare_strategies,
+)
 from skal_deep.modules import MLP, ConvNet
 
 TINY = [
@@ -41,6 +46,17 @@ def images(tmp_path):
     X, y = rng.integers(0, 256, (60, 10, 10), dtype=np.uint8), np.arange(60) % 3
     np.savez(tmp_path / "images.npz", X=X[:40], y=y[:40], X_test=X[40:], y_test=y[40:])
     return tmp_path / "images.npz"
+
+
+@pytest.fixture
+def no_report(monkeypatch):
+    """Leave the report and its picture empty: they take longer than a tiny study."""
+
+    def empty(self, path, *args, **kwargs):
+        Path(path).write_text("")
+
+    monkeypatch.setattr(Comparison, "to_html", empty)
+    monkeypatch.setattr(Figure, "savefig", empty)
 
 
 def run(*args):
@@ -77,6 +93,7 @@ def test_end_to_end(tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_report")
 def test_equal_seeds_give_equal_curves(tmp_path, images):
     def curves(name, seed):
         out = tmp_path / name
@@ -98,6 +115,7 @@ def test_equal_seeds_give_equal_curves(tmp_path, images):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_report")
 def test_a_table_of_the_user(tmp_path):
     rng = np.random.default_rng(0)
     rows = [
@@ -119,6 +137,7 @@ def small_table(tmp_path, labels, name="birds.csv"):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("option", ["text", "categories"])
+@pytest.mark.usefixtures("no_report")
 def test_a_table_of_words(option, tmp_path):
     moods = ["bad", "good"] * 30
     rows = [f"a {mood} film {i},{i / 60},{mood}" for i, mood in enumerate(moods)]
@@ -168,6 +187,7 @@ def numbers_table(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_report")
 def test_numbers_are_predicted(tmp_path, capsys):
     data = numbers_table(tmp_path)
     args = ("--data", data, "--target", "price", "--categories", "colour")
@@ -230,6 +250,7 @@ def test_targets_and_single_classes_are_refused(tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_report")
 def test_runs_go_by_what_files_hold_not_by_how_their_path_is_spelt(
     tmp_path, monkeypatch
 ):
@@ -271,6 +292,7 @@ def test_a_folder_in_the_place_of_a_file_is_an_error(tmp_path, images, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_report")
 def test_small_images_are_vectors_to_an_mlp(tmp_path, capsys):
     pixels = np.random.default_rng(0).integers(0, 256, (40, 3, 3), dtype=np.uint8)
     np.savez(tmp_path / "small.npz", X=pixels, y=np.arange(40) % 2)
@@ -280,6 +302,7 @@ def test_small_images_are_vectors_to_an_mlp(tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_report")
 def test_test_data_are_used_and_can_be_limited(tmp_path, images):
     for limit, n_test in (((), 20), (("--test-size", 5), 5), (("--test-size", 0.3), 6)):
         args = ("--data", images, "--strategies", "random", *limit)
@@ -290,6 +313,7 @@ def test_test_data_are_used_and_can_be_limited(tmp_path, images):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_report")
 def test_the_same_command_goes_on_and_another_starts_anew(tmp_path, images):
     args = (*TINY, "--data", images, "--out", tmp_path)
     run(*args, "--strategies", "random")
@@ -304,6 +328,7 @@ def test_the_same_command_goes_on_and_another_starts_anew(tmp_path, images):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_report")
 def test_a_path_may_be_spelled_in_many_ways(tmp_path, images, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "linked.npz").symlink_to(images)
@@ -350,21 +375,20 @@ def test_defaults_are_those_of_the_function(tmp_path, images, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("is_asked", [True, False])
-def test_does_al_help(tmp_path, images, capsys, is_asked):
+def test_does_al_help(tmp_path, images, capsys):
     """The answer in words, its reasons unless they are not wanted, and the report."""
     arguments = [*TINY, "--data", str(images), "--out", str(tmp_path / "answer")]
-    arguments += [] if is_asked else ["--no-reasons"]
-    assert cli.main(["does-al-help", *arguments]) == 0
-    printed = capsys.readouterr().out
-    assert printed.startswith("Does active learning help? ")
-    assert ("Why it did not help" in printed) == is_asked
-    assert {path.name for path in (tmp_path / "answer").iterdir()} == FILES
-    report = (tmp_path / "answer/report.html").read_text("utf-8")
-    assert "Badge" in report  # strategies by default: one of each kind
-    assert printed.splitlines()[0].partition("? ")[2] in report
-    comparison = json.loads((tmp_path / "answer/results.json").read_text())
-    assert comparison["settings"]["data"] == "images"
+    for option in ([], ["--no-reasons"]):  # the second goes on where the first ended
+        assert cli.main(["does-al-help", *arguments, *option]) == 0
+        printed = capsys.readouterr().out
+        assert printed.startswith("Does active learning help? ")
+        assert ("Why it did not help" in printed) == (not option)
+        assert {path.name for path in (tmp_path / "answer").iterdir()} == FILES
+        report = (tmp_path / "answer/report.html").read_text("utf-8")
+        assert "Badge" in report  # strategies by default: one of each kind
+        assert printed.splitlines()[0].partition("? ")[2] in report
+        comparison = json.loads((tmp_path / "answer/results.json").read_text())
+        assert comparison["settings"]["data"] == "images"
 
 
 def test_does_al_help_names_what_is_wrong(capsys):
@@ -534,6 +558,7 @@ def colours_of_files(paths):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backbone", ["pixels", "test_cli:colours_of_files"])
+@pytest.mark.usefixtures("no_report")
 def test_a_folder_embedded_first(backbone, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     args = ("--data", pets(tmp_path), "--backbone", backbone, "--strategies", "bald")
@@ -544,6 +569,7 @@ def test_a_folder_embedded_first(backbone, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_report")
 def test_a_backbone_computes_once(tmp_path, monkeypatch):
     rows, own = [], _extractors.loaded
 
@@ -583,6 +609,7 @@ def test_backbones_that_do_not_fit(args, message, tmp_path, monkeypatch, capsys)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_report")
 def test_texts_embedded_first(tmp_path):
     lines = [f"a {m} film {i},{m}" for i, m in enumerate(["bad", "good"] * 30)]
     (tmp_path / "films.csv").write_text("\n".join(["review,mood", *lines]))
@@ -592,6 +619,7 @@ def test_texts_embedded_first(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_report")
 def test_a_table_with_gaps_and_large_units(tmp_path):
     lines = [f"{'' if i % 5 == 0 else 1e6 * (i % 2)},{i % 2}" for i in range(60)]
     (tmp_path / "prices.csv").write_text("\n".join(["price,sold", *lines]))

@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 import torch
 from scipy.sparse import coo_array, csr_matrix
+from skactiveml import pool as upstream
 from skactiveml.classifier import SklearnClassifier
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import make_column_transformer
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import (
@@ -20,7 +22,11 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    StandardScaler,
+)
 from support import make_net
 from torch import nn
 
@@ -34,9 +40,14 @@ from skal_deep.classifier import (
     MultiHeadClassifier,
     SnapshotEnsembleClassifier,
     SWAGClassifier,
+    fit_on_labeled,
 )
 from skal_deep.embedding import Embedder
-from skal_deep.evaluation import SimulatedActiveLearner, compare_strategies
+from skal_deep.evaluation import (
+    SimulatedActiveLearner,
+    check_posterior,
+    compare_strategies,
+)
 from skal_deep.pool import (
     BALD,
     DFAL,
@@ -551,3 +562,52 @@ def test_studies_take_the_gaps_of_pandas_as_simulations_do():
     assert played.settings["n_labeled"] == 60 - 7
     for rows in (*learner.query_indices_, *played.picked("MarginSampling")[0]):
         assert (np.asarray(rows) % 9 != 0).all()
+
+
+class LogScale(TransformerMixin, BaseEstimator):
+    """A step of one's own that learns nothing, and so keeps nothing."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return np.sign(X) * np.log1p(np.abs(X))
+
+
+# scikit-learn's Pipeline of the steps before the last takes such a one to be unfitted.
+@pytest.mark.parametrize(
+    ("strategy", "last"),
+    [
+        (CoreSet(), LogisticRegression()),
+        (MarginSampling(), LogisticRegression()),
+        (BALD(), LogisticRegression()),
+        (BALD(), RandomForestClassifier(5, random_state=0)),
+        (Badge(), DeepClassifier(make_net(max_epochs=2), random_state=0)),
+        (MarginSampling(), make_net(module__n_features=2, module__n_classes=2)),
+    ],
+    ids=lambda part: type(part).__name__,
+)
+def test_a_step_that_learns_nothing_is_fitted(strategy, last):
+    X = np.random.default_rng(0).normal(size=(30, 2)).astype(np.float32)
+    y = np.where(np.arange(30) < 12, X[:, 0] > 0, -1)
+    strategy.set_params(random_state=0)
+    own, its = (
+        make_pipeline(step, last)
+        for step in (LogScale(), FunctionTransformer(LogScale().transform))
+    )
+    picks = strategy.query(X, y, own, batch_size=3)
+    np.testing.assert_array_equal(picks, strategy.query(X, y, its, batch_size=3))
+    fitted = fit_on_labeled(own, X, y)
+    assert len(strategy.query(X, y, fitted, fit_clf=False, batch_size=3)) == 3
+
+
+def test_studies_take_steps_that_learn_nothing():
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    pipeline = make_pipeline(LogScale(), RandomForestClassifier(5, random_state=0))
+    assert check_posterior(pipeline.fit(X, X[:, 0] > 0), X).verdict == "sound"
+    strategies = [CoreSet(), upstream.TypiClust(missing_label=-1)]
+    played = compare_strategies(
+        strategies, pipeline, X, (X[:, 0] > 0).astype(int), n_repeats=1, n_cycles=1,
+        n_initial=6, batch_size=4, progress=False, random_state=0,
+    )  # fmt: skip
+    assert all(len(rows) == 4 for rows in played.picked("CoreSet")[0][1:])

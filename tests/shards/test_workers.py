@@ -8,6 +8,7 @@ import time
 import joblib
 import numpy as np
 import pytest
+from clusters import two_workers
 from joblib.externals.loky.process_executor import BrokenProcessPool
 from shard_tasks import die_always, die_once, peak_of_query, slow_sum
 from sklearn.linear_model import LogisticRegression
@@ -49,14 +50,7 @@ def picks(shards, n_jobs=None):
 def test_processes_and_dask_find_the_same(shards):
     expected = picks(shards)
     assert picks(shards, n_jobs=2) == expected
-    distributed = pytest.importorskip("distributed")
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster),
-        joblib.parallel_config(backend="dask"),
-    ):
+    with two_workers(), joblib.parallel_config(backend="dask"):
         assert picks(shards) == expected
 
 
@@ -78,14 +72,8 @@ def test_what_dies_again_and_again_is_an_error(shards):
 
 @pytest.mark.nightly
 def test_a_killed_dask_worker_loses_nothing(shards, tmp_path):
-    distributed = pytest.importorskip("distributed")
     parts = Shards(shards).parts(300)
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
+    with two_workers() as client:
         pids = list(client.run(os.getpid).values())
 
         def kill_one():
@@ -102,11 +90,11 @@ def test_a_killed_dask_worker_loses_nothing(shards, tmp_path):
 
 
 def test_a_process_holds_little_more_than_its_part(tmp_path):
-    """Of 160 MB no more than a few parts of 4 MB each are held at once."""
+    """Of 120 MB no more than a few parts of 4 MB each are held at once."""
     files = [tmp_path / f"{number}.npy" for number in range(4)]
     for number, file in enumerate(files):
-        rows = np.random.default_rng(number).normal(size=(160_000, 64))
-        np.save(file, rows.astype(np.float32))
+        rows = np.random.default_rng(number).random((120_000, 64), dtype=np.float32)
+        np.save(file, rows)
     task = joblib.delayed(peak_of_query)(CoreSet(), files, 2**22)
     (grown,) = joblib.Parallel(n_jobs=2)([task])
-    assert grown < 64 * 2**20
+    assert grown < 48 * 2**20

@@ -8,7 +8,11 @@ import torch
 from skactiveml.classifier import SklearnClassifier, SkorchClassifier
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_iris, make_blobs
-from sklearn.ensemble import BaggingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    BaggingClassifier,
+    ExtraTreesClassifier,
+    RandomForestClassifier,
+)
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -315,3 +319,13 @@ def test_columns_in_another_order_are_refused(kind):
     assert check_posterior(clf, frame).verdict == "sound"
     with pytest.raises(ValueError, match="feature names"):
         check_posterior(clf, frame[["b", "a"]])
+
+
+def test_trees_that_agree_on_their_training_rows_are_asked_about_others():
+    """Extra trees fit the rows that they were trained on, all of them exactly."""
+    rows, y = load_iris(return_X_y=True)
+    trees = ExtraTreesClassifier(10, random_state=0).fit(rows[::2], y[::2])
+    report = check_posterior(trees, rows[::2])
+    assert report.verdict == "no posterior"
+    assert "pass rows that they have not seen" in str(report)
+    assert check_posterior(trees, rows[1::2]).verdict == "sound"

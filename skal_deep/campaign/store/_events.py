@@ -171,6 +171,8 @@ def read_log(folder: Path) -> Log:
     files: dict[str, set[str]] = {}
     unreadable = []
     for path in sorted((folder / FOLDER).glob("*.jsonl")):
+        if path.is_dir():
+            raise IsADirectoryError(f"{path} should be a file of labels: move it away.")
         lines = path.read_bytes().split(b"\n")
         for number, line in enumerate(lines, 1):
             if not line:

@@ -27,6 +27,7 @@ from skal_deep.classifier.door._inside import (
     hides_features,
     innermost,
     is_regressor,
+    through_steps,
     wrapped_estimator,
 )
 from skal_deep.classifier.door._logistic import answers_of_linear
@@ -221,7 +222,7 @@ def _through(pipeline: Pipeline, X: NDArray[Any]) -> Any:
     """Apply the steps of a pipeline before the last."""
     if len(pipeline) == 1:
         return X
-    return pipeline[:-1].transform(with_names(pipeline, lent(X)))
+    return through_steps(pipeline[:-1], with_names(pipeline, lent(X)))
 
 
 def _written_anew(clf: Any, known: Answers, home: str) -> Answers:

@@ -20,6 +20,7 @@ from skal_deep.classifier.door._inside import (
     innermost,
     is_regressor,
     last_step,
+    through_steps,
     wrapped_estimator,
 )
 from skal_deep.classifier.door._kinds_of_rows import (
@@ -278,7 +279,7 @@ def model_to_ask(
     if isinstance(last, NeuralNet):  # our own classifiers have looked in fit
         shown = take(X, slice(N_READ_ROWS))
         if isinstance(clf, Pipeline) and len(clf) > 1:
-            shown = clf[:-1].transform(shown)
+            shown = through_steps(clf[:-1], shown)
         check_reading(last, shown)
     return clf
 

@@ -80,6 +80,28 @@ def last_step(model: Any) -> Any:
     return model[-1] if isinstance(model, Pipeline) else model
 
 
+def through_steps(steps: Any, X: Any) -> Any:
+    """Return rows as they leave a fitted transformer, all steps of one if it has such.
+
+    ``Pipeline.transform`` asks whether its last step is fitted, and takes one that
+    learns nothing, and so has nothing to show for it, to be not. At the end of a whole
+    Pipeline scikit-learn asks the model instead.
+
+    Parameters
+    ----------
+    steps : object
+        A fitted transformer, or a Pipeline of such.
+    X : object
+        Rows.
+    """
+    if not isinstance(steps, Pipeline):
+        return steps.transform(X)
+    for _, step in steps.steps:
+        if step is not None and step != "passthrough":
+            X = through_steps(step, X)
+    return X
+
+
 def innermost(model: Any) -> Any:
     """Return what learns inside Pipelines and wrappers."""
     while True:

@@ -25,6 +25,7 @@ from skal_deep.classifier._linear_posterior import (
 from skal_deep.classifier.door._foreign import DEFAULT_N_SAMPLES, with_names
 from skal_deep.classifier.door._inside import (
     changes_proba,
+    through_steps,
     wrapped_attribute,
     wrapped_estimator,
 )
@@ -158,7 +159,7 @@ def _posterior(clf: LogisticRegression) -> LinearPosterior:
     rows = clf._training_rows
     X, y = rows.X, rows.y
     for step in rows.steps:
-        X = step.transform(with_names(step, lent(X)))
+        X = through_steps(step, with_names(step, lent(X)))
     if X.shape[1] > _MOST_FEATURES:
         kind = "sparse" if issparse(X) else "dense"
         raise CapabilityError(

@@ -10,7 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from skal_deep.evaluation.planning._calibration import MIN_STAGES
 from skal_deep.evaluation.planning._projection import Projection, project
 from skal_deep.evaluation.statistics._curves import check_labels
-from skal_deep.evaluation.statistics._numbers import check_scores, real_number
+from skal_deep.evaluation.statistics._numbers import (
+    check_scores,
+    real_number,
+    real_numbers,
+)
 from skal_deep.evaluation.statistics._sizes import format_size
 
 _STABLE = 0.99  # kappa, as Bloodgood and Vijay-Shanker recommend
@@ -184,7 +188,7 @@ def stopping_advice(
     if n_more is not None and not isinstance(n_more, Integral):
         raise TypeError(f"n_more must be a whole number, not {n_more!r}.")
     smallest_gain = real_number(smallest_gain, "smallest_gain")
-    n_labels = np.asarray(n_labels, float)
+    n_labels = real_numbers(n_labels, "n_labels")
     labels = check_labels(n_labels, n_labels if scores is None else scores)
     if scores is not None:
         check_scores(scores)

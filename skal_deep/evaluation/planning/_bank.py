@@ -71,7 +71,7 @@ class Bank:
         *,
         task: str,
         strategy: str = "",
-        family: str = "",
+        family: str | None = "",
     ) -> None:
         """Add one curve.
 
@@ -85,7 +85,7 @@ class Bank:
             The data set. Curves of one task are one witness, not several.
         strategy : str, default=""
             What chose the labels: the curves of one strategy and task are repeats.
-        family : str, default=""
+        family : str or None, default=""
             What the data set has in common with others, such as their origin. Data sets
             of one family are one witness, too; without a name, it is its own family.
             Leave it out where your question is of the same family.
@@ -96,13 +96,13 @@ class Bank:
                 "One curve is wanted: a score a stage, and labels at the first stage; "
                 f"scores have the shape {values.shape}, labels begin at {labels[0]:g}."
             )
-        self.family.append(str(family))
+        self.family.append("" if family is None else str(family))
         self.task.append(str(task))
         self.strategy.append(str(strategy))
         self.n_labels.append(labels)
         self.scores.append(values)
 
-    def add(self, comparison: HasCurves, task: str, family: str = "") -> None:
+    def add(self, comparison: HasCurves, task: str, family: str | None = "") -> None:
         """Add all curves of a comparison, as those of one task.
 
         Parameters
@@ -111,7 +111,7 @@ class Bank:
             From :func:`compare_strategies`.
         task : str
             A name of its data set.
-        family : str, default=""
+        family : str or None, default=""
             What it has in common with other data sets, see :meth:`add_curve`.
         """
         for strategy in comparison.strategies:

@@ -60,6 +60,11 @@ class Calibration:
         return len(np.unique(self.families))
 
     @cached_property
+    def n_tasks(self) -> int:
+        """Number of tasks."""
+        return len(np.unique(self.tasks))
+
+    @cached_property
     def weights(self) -> NDArray[np.float64]:
         """Mass of each curve: equal for all families and one more, that asked for.
 
@@ -113,7 +118,7 @@ class Calibration:
         do; the curve of the question is counted among these. That bounds the share of
         wrong advice, which a band does not.
         """
-        n_tasks = len(np.unique(self.tasks))
+        n_tasks = self.n_tasks
         of_tasks = self._shared(np.full(n_tasks, 1 / (n_tasks + 1)))
         of_families, n_families = self.weights, self.n_families
         return min(

@@ -15,7 +15,7 @@ from sklearn.semi_supervised import (
 )
 
 from skal_deep.classifier.door._fitting import fit_on_labeled, labeled_rows
-from skal_deep.classifier.door._inside import is_regressor, last_step
+from skal_deep.classifier.door._inside import is_regressor, last_step, through_steps
 from skal_deep.classifier.net._interrupts import leaves_on_interrupt
 from skal_deep.classifier.net._shrink import shrink_weights
 from skal_deep.evaluation.simulation._one_class import is_stand_in
@@ -205,7 +205,7 @@ def _for_scikit_activeml(strategy: Any, estimator: Any, X: Any) -> tuple[Any, An
     is_random = isinstance(strategy, RandomSampling)
     if isinstance(estimator, Pipeline):
         if len(estimator) > 1 and not is_random:
-            X = as_data(estimator[:-1].transform(X))
+            X = as_data(through_steps(estimator[:-1], X))
         estimator = estimator[-1]
     if is_random:  # it looks at no row
         return estimator, X if is_finite(X) else np.zeros((n_rows(X), 1))

@@ -339,6 +339,11 @@ def effect_size(
     10.0
     """
     check_level(level)
+    if not isinstance(difference, PairedDifference):
+        raise TypeError(
+            "difference must be what paired_difference returns, not a "
+            f"{type(difference).__name__}: pass paired_difference(first, second)."
+        )
     if not difference.has_statement or difference.sd == 0:
         return np.nan, np.nan, np.nan
     effect = difference.mean / difference.sd

@@ -300,7 +300,7 @@ def sign_flip_test(difference: ArrayLike, rng: np.random.Generator) -> float:
     0.0625
     """
     difference = check_scores(difference, "difference")
-    n = len(difference)
+    n = difference.size
     if difference.ndim != 1 or not n:
         raise ValueError(
             f"difference must hold one number a pair, not the shape {difference.shape}."

@@ -23,6 +23,7 @@ from skal_deep.classifier import CapabilityError, DeepClassifier, as_model
 from skal_deep.classifier.door._model_checks import class_positions
 from skal_deep.pool import BALD, AlfaMix, BatchBALD, DropQuery, VoteEntropy
 
+SLOW = pytest.mark.slow
 LABELS = {
     "from 0": [0, 1, 2],
     "from 1": [1, 2, 3],
@@ -63,7 +64,13 @@ AROUND = {
 }
 
 
-@pytest.mark.parametrize("labels", LABELS)
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pytest.param(name, marks=() if name in ("from 0", "strings") else SLOW)
+        for name in LABELS
+    ],
+)
 @pytest.mark.parametrize("committee", COMMITTEES)
 @pytest.mark.parametrize("around", AROUND)
 def test_members_answer_by_label(labels, committee, around, blobs):

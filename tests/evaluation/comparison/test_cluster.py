@@ -8,14 +8,13 @@ import time
 import joblib
 import numpy as np
 import pytest
+from clusters import two_workers
 from sklearn.datasets import load_iris
 from support import MAKERS, make_net
 
 from skal_deep.evaluation import compare_strategies
 from skal_deep.evaluation._metrics import MEASURED
 from skal_deep.pool import BALD, CoreSet
-
-distributed = pytest.importorskip("distributed")
 
 X, y = load_iris(return_X_y=True)
 X = X.astype(np.float32)
@@ -48,12 +47,7 @@ def results(comparison):
 @pytest.fixture(scope="module")
 def client():
     """Two workers, each a process of its own."""
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
+    with two_workers() as client:
         yield client
 
 

@@ -117,7 +117,7 @@ def test_a_reference_line():
     assert np.isfinite(got.curve("sound")).all()
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("is_kind", [True, False])
 def test_all_of_them(is_kind, n_jobs):
     class UnkindError(Exception):

@@ -106,6 +106,7 @@ def test_few_tasks_give_no_bounds(n_tasks):
     if n_tasks < 19:
         assert "has 18 families of data sets" in repr(plan)
         assert "needs 19" in repr(plan)
+        assert "leave the name" not in repr(plan)
 
 
 def test_a_task_counts_once():
@@ -138,6 +139,14 @@ def test_a_family_counts_once():
         np.testing.assert_allclose(plan.low, plans[0].low)
 
 
+@pytest.mark.parametrize("nameless", ["", None])
+def test_without_a_name_a_data_set_is_its_own_family(nameless):
+    bank = Bank()
+    for task, scores in enumerate(make_bank(19).scores):
+        bank.add_curve(LABELS, scores, task=str(task), family=nameless)
+    assert calibrate(bank, SEEN, 1).n_families == 19
+
+
 def test_weights_by_hand():
     bank = make_bank(1)  # a data set without a family
     for task, n_strategies in (("a", 1), ("b", 3)):
@@ -158,6 +167,13 @@ def test_one_family_of_many_data_sets_gives_no_bounds():
         bank.add_curve(LABELS, scores, task=str(task), family=str(task % 18))
     plan = plan_labels(LABELS[:SEEN], law(LABELS[:SEEN]), bank=bank)
     assert "has 18 families" in plan.is_open
+    assert "leave the name of a family out" in plan.is_open
+
+
+@pytest.mark.parametrize(("level", "is_open"), [(0.94, False), (0.95, True)])
+def test_levels_that_the_bank_of_the_package_serves(level, is_open):
+    plan = plan_labels(LABELS[:SEEN], law(LABELS[:SEEN]), level=level)
+    assert bool(plan.is_open) == is_open
 
 
 @pytest.mark.slow

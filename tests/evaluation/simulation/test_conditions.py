@@ -78,7 +78,7 @@ class TestStreams:
 
         net = MAKERS["dropout"](make_net(max_epochs=2))
         plain, greedy = (
-            compare({"it": strategy()}, net)
+            compare({"it": strategy()}, net, n_repeats=1)
             for strategy in (UncertaintySampling, Greedy)
         )
         np.testing.assert_array_equal(plain.curve("it"), greedy.curve("it"))
@@ -196,9 +196,9 @@ class TestRetrain:
     def test_it_is_reproducible_and_another_thing(self):
         net = MAKERS["dropout"](make_net(max_epochs=3))
         curves = [
-            compare([BALD()], net, retrain=retrain, scoring="neg_log_loss").curve(
-                "BALD"
-            )
+            compare(
+                [BALD()], net, retrain=retrain, scoring="neg_log_loss", n_repeats=1
+            ).curve("BALD")
             for retrain in ("shrink_perturb", "shrink_perturb", "warm", "scratch")
         ]
         np.testing.assert_array_equal(curves[0], curves[1])

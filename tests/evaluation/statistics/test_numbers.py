@@ -8,6 +8,7 @@ from skal_deep.evaluation import (
     Bank,
     current_error,
     detectable_effect,
+    effect_size,
     labels_to_reach,
     log_e_value,
     paired_difference,
@@ -16,6 +17,7 @@ from skal_deep.evaluation import (
     plan_labels,
     repeats_needed,
     share_interval,
+    sign_flip_test,
     signed_rank,
     split_overlap,
     stopping_advice,
@@ -113,3 +115,20 @@ def test_what_else_is_taken_for_something_else():
         split_overlap(3, 10)
     with pytest.raises(ValueError, match=r"targets must be a list .* shape \(\)"):
         labels_to_reach(LABELS, SCORES, 0.6)
+
+
+@pytest.mark.parametrize("value", [FIRST, 0.5, None, "words"])
+def test_an_effect_is_that_of_a_paired_difference(value):
+    with pytest.raises(TypeError, match=r"what paired_difference returns, not a "):
+        effect_size(value)
+
+
+def test_one_number_is_no_list_of_pairs():
+    with pytest.raises(ValueError, match="one number a pair"):
+        sign_flip_test(0.5, RNG)
+
+
+@pytest.mark.parametrize("value", ["words", ["a", "b"], {}, [1j, 2j]])
+def test_numbers_of_labels_are_numbers(value):
+    with pytest.raises(TypeError, match="n_labels must be numbers"):
+        stopping_advice(value, SCORES)

@@ -1,0 +1,27 @@
+"""A cluster of dask on this computer."""
+
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+
+@contextmanager
+def two_workers():
+    """Yield a client of two workers, each a process of its own.
+
+    Where a process may fork, workers need not import torch, which takes longer than
+    what they are asked for.
+    """
+    distributed = pytest.importorskip("distributed")
+    from dask import config
+
+    method = "fork" if sys.platform == "linux" else "spawn"
+    with (
+        config.set({"distributed.worker.multiprocessing-method": method}),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
