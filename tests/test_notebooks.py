@@ -167,6 +167,7 @@ def without_machine(lines):
         if lines[rule - 1][slice(*span)].strip() not in _OF_THE_MACHINE
     ]
     end = next((i for i in range(rule, len(lines)) if not lines[i].strip()), len(lines))
+    end = min([end, *(i - 1 for i in rules[1:])])  # or the names of the next table
     table = [
         "  ".join(line[slice(*span)].strip() for span in kept)
         for line in lines[rule - 1 : end]
@@ -224,6 +225,24 @@ def test_a_second_table_has_no_columns_of_the_machine_either():
     other = [TABLE[2].replace("9.0", "900.0")]
     twice = [*TABLE, *TABLE], [*TABLE, *TABLE[:2], *other, *TABLE[3:]]
     assert not [*differences(*map(without_machine, twice))]
+
+
+def test_tables_may_follow_one_another_without_a_break():
+    wide = [
+        "strategy  final accuracy   area  verdict                 s queries",
+        "--------  --------------  -----  ----------------------  ---------",
+        "bald               0.826  0.797  no difference detected       12.1",
+    ]
+    stored, slower, worse = (
+        without_machine([*wide, *TABLE[:3], row])
+        for row in (
+            TABLE[3],
+            TABLE[3].replace("12.1", " 2.4"),
+            TABLE[3].replace("0.797", "0.697"),
+        )
+    )
+    assert not [*differences(stored, slower)]
+    assert [*differences(stored, worse)]
 
 
 def test_another_number_of_lines_is_stale():
