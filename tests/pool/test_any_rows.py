@@ -21,7 +21,7 @@ from sklearn.ensemble import (
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
     OneHotEncoder,
@@ -599,6 +599,52 @@ def test_a_step_that_learns_nothing_is_fitted(strategy, last):
     np.testing.assert_array_equal(picks, strategy.query(X, y, its, batch_size=3))
     fitted = fit_on_labeled(own, X, y)
     assert len(strategy.query(X, y, fitted, fit_clf=False, batch_size=3)) == 3
+
+
+class Resampler(BaseEstimator):
+    """A step that changes the rows of a fit alone, as imbalanced-learn's do."""
+
+    def fit_resample(self, X, y):
+        return X[::2], y[::2]
+
+
+class ResamplingPipeline(Pipeline):
+    """A Pipeline that may have such steps."""
+
+    def _validate_steps(self):
+        pass
+
+    def _without(self, steps, X):
+        for _, step in steps:
+            if step != "passthrough" and not hasattr(step, "fit_resample"):
+                X = step.transform(X)
+        return X
+
+    def fit(self, X, y=None):
+        for _, step in self.steps[:-1]:
+            if hasattr(step, "fit_resample"):
+                X, y = step.fit_resample(X, y)
+            else:
+                X = step.fit(X, y).transform(X)
+        if hasattr(self.steps[-1][1], "fit"):
+            self.steps[-1][1].fit(X, y)
+        return self
+
+    def transform(self, X):
+        return self._without(self.steps, X)
+
+    def predict_proba(self, X):
+        return self.steps[-1][1].predict_proba(self._without(self.steps[:-1], X))
+
+
+@pytest.mark.parametrize("strategy", [CoreSet(), MarginSampling(), BALD(), Badge()])
+def test_a_pipeline_of_another_class_says_how_it_transforms(strategy):
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    y = np.where(np.arange(30) < 12, X[:, 0] > 0, -1)
+    steps = [StandardScaler(), Resampler(), LogisticRegression()]
+    pipeline = ResamplingPipeline([(str(at), step) for at, step in enumerate(steps)])
+    strategy.set_params(random_state=0)
+    assert len(set(strategy.query(X, y, pipeline, batch_size=3))) == 3
 
 
 def test_studies_take_steps_that_learn_nothing():

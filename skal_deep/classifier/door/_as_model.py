@@ -38,6 +38,7 @@ from skal_deep.classifier.door._net_answers import (
 )
 from skal_deep.classifier.door._regressors import posterior_of_regressor
 from skal_deep.classifier.door._wrapped import wrapped_answers
+from skal_deep.classifier.net._origin import is_written_in
 from skal_deep.classifier.net._rows import net_rows
 from skal_deep.rows._lent import lent
 
@@ -230,8 +231,8 @@ def _written_anew(clf: Any, known: Answers, home: str) -> Answers:
     rewritten = {
         name: by_method(clf, name)
         for name in CAPABILITIES
-        if callable(method := getattr(type(clf), name, None))
-        and not (getattr(method, "__module__", None) or "").startswith(home)
+        if callable(getattr(type(clf), name, None))
+        and not is_written_in(home, type(clf), name)
     }
     if rewritten.keys() & {"predict_proba", "embed"}:
         known = {name: f for name, f in known.items() if name != "predict_and_embed"}

@@ -32,6 +32,7 @@ from skal_deep.classifier.door._model_checks import check_fitted
 from skal_deep.classifier.net._bare_nets import fit_bare_net, fit_wrapped_net
 from skal_deep.classifier.net._batches import N_SHOWN_ROWS
 from skal_deep.classifier.net._interrupts import leaves_on_interrupt
+from skal_deep.classifier.net._origin import is_written_in
 from skal_deep.classifier.net._reading import N_READ_ROWS, check_reading
 from skal_deep.rows._as_data import as_data
 from skal_deep.rows._data import take
@@ -163,7 +164,8 @@ def _rows_to_fit(
     if not isinstance(last_step(clf), SkactivemlClassifier | SkactivemlRegressor):
         return labeled
     others = np.flatnonzero(~has_label)
-    if len(labeled) > 1 and _learns_labeled_alone(clf):
+    n_learned = len(labeled) if weight is None else np.count_nonzero(weight[labeled])
+    if n_learned > 1 and _learns_labeled_alone(clf):
         others = others[:N_SHOWN_ROWS]
     else:
         others = canonical_order(X, others, None, weight)
@@ -173,10 +175,11 @@ def _rows_to_fit(
 def _learns_labeled_alone(clf: Any) -> bool:
     """Return whether rows without a label change nothing of what a model learns.
 
-    It is so of our own with more than one label, which alone may take the scale of its
-    prior from all rows; a ``fit`` that a user has written may read anything.
+    It is so of our own with more than one label that has a weight: one alone may take
+    the scale of its prior from all rows. A ``fit`` that a user has written may read
+    anything.
     """
-    is_own = type(clf).fit.__module__.startswith("skal_deep.classifier.")
+    is_own = is_written_in("skal_deep.classifier.", type(clf), "fit")
     return is_own and getattr(clf, "_learns_from_unlabeled", True) is False
 
 
@@ -321,7 +324,7 @@ def _fit_steps(
                 stacklevel=4,
             )
             return None
-    return Inputs(Pipeline([*earlier.steps, ("last", "passthrough")]))
+    return Inputs(type(pipeline)([*earlier.steps, ("last", "passthrough")]))
 
 
 def seen_inputs(

@@ -85,7 +85,8 @@ def through_steps(steps: Any, X: Any) -> Any:
 
     ``Pipeline.transform`` asks whether its last step is fitted, and takes one that
     learns nothing, and so has nothing to show for it, to be not. At the end of a whole
-    Pipeline scikit-learn asks the model instead.
+    Pipeline scikit-learn asks the model instead. A subclass may have steps that it
+    skips, such as those that resample, and is asked itself.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ def through_steps(steps: Any, X: Any) -> Any:
     X : object
         Rows.
     """
-    if not isinstance(steps, Pipeline):
+    if type(steps) is not Pipeline:
         return steps.transform(X)
     for _, step in steps.steps:
         if step is not None and step != "passthrough":

@@ -17,6 +17,7 @@ from skal_deep.classifier.net._answers import module_output
 from skal_deep.classifier.net._batches import as_input
 from skal_deep.classifier.net._fit import rows_that_count, train_on
 from skal_deep.classifier.net._interrupts import replace_methods, run_training
+from skal_deep.classifier.net._origin import is_written_in
 from skal_deep.classifier.net._reading import check_reading
 from skal_deep.classifier.net._row_weights import weighted_rows
 from skal_deep.classifier.net._rows import net_rows
@@ -36,7 +37,7 @@ def fit_bare_net(
     """
     X = net_rows(net, X)
     check_reading(net, X)
-    is_own_fit = not type(net).fit.__module__.startswith("skorch.")
+    is_own_fit = not is_written_in("skorch.", type(net), "fit")
     if is_own_fit:  # it initialises the net itself
         with isolated_rng():
             initialised = clone(net).initialize()

@@ -27,6 +27,7 @@ from torch.optim import optimizer as optimizers
 
 from skal_deep.classifier.net._array_loader import ArrayLoader, quick_iterator
 from skal_deep.classifier.net._interrupts import replace_methods
+from skal_deep.classifier.net._origin import is_written_in
 from skal_deep.classifier.net._weight_vector import WeightVector, weight_vectors
 
 # What makes a step of skorch the ordinary one.
@@ -103,7 +104,7 @@ def in_memory(net: NeuralNet) -> Iterator[None]:
 def _are_skorchs(net: NeuralNet, *names: str) -> bool:
     """Return whether methods of a net are those that skorch has written."""
     return not any(name in vars(net) for name in names) and all(
-        getattr(type(net), name).__module__.startswith("skorch.") for name in names
+        is_written_in("skorch.", type(net), name) for name in names
     )
 
 

@@ -1,5 +1,7 @@
 """Strategies see classifiers of any kind through one door."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -255,3 +257,22 @@ def test_missing_labels_must_agree(partly):
     clf = ours(DeepClassifier, missing_label=-2)
     with pytest.raises(ValueError, match="missing_label"):
         model_to_ask(clf, True, *partly, -1, None)
+
+
+@pytest.mark.parametrize("kind", [BayesianLinearClassifier, DeepClassifier])
+def test_a_method_that_a_user_writes_with_wraps_is_asked(kind):
+    class Tempered(kind):
+        @functools.wraps(kind.predict_proba)
+        def predict_proba(self, X, **params):
+            return np.full((len(X), 2), 0.5)
+
+    X = np.random.default_rng(0).normal(size=(20, 2)).astype(np.float32)
+    params = {"classes": [0, 1], "random_state": 0}
+    net = make_net(max_epochs=1, module__n_features=2, module__n_classes=2)
+    clf = (
+        Tempered(**params)
+        if kind is BayesianLinearClassifier
+        else Tempered(net, **params)
+    )
+    model = as_model(clf.fit(X, X[:, 0] > 0))
+    assert (model.predict_proba(X) == 0.5).all()

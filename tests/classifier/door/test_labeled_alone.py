@@ -1,5 +1,7 @@
 """Our models are given the labelled rows of a pool, and learn as from all rows."""
 
+import functools
+
 import numpy as np
 import pytest
 from skorch import NeuralNetRegressor
@@ -44,12 +46,12 @@ def regressor(kind):
     return maker(net, random_state=0)
 
 
-def both_ways(monkeypatch, model, y, missing_label):
+def both_ways(monkeypatch, model, y, missing_label, weight=None):
     """Return what a model predicts that was given few rows, and all of them."""
-    ours = fit_on_labeled(model, X, y, missing_label)
+    ours = fit_on_labeled(model, X, y, missing_label, weight)
     with monkeypatch.context() as patch:
         patch.setattr(_fitting, "_learns_labeled_alone", lambda clf: False)
-        plain = fit_on_labeled(model, X, y, missing_label)
+        plain = fit_on_labeled(model, X, y, missing_label, weight)
     method = "predict_proba" if hasattr(model, "predict_proba") else "predict_variance"
     return (np.asarray(getattr(each, method)(X)) for each in (ours, plain))
 
@@ -71,6 +73,20 @@ def test_a_regressor_learns_the_same(kind, n_labels, monkeypatch):
     is_first = np.cumsum(~np.isnan(TARGETS)) <= n_labels
     targets = np.where(is_first, TARGETS, np.nan)
     ours, plain = both_ways(monkeypatch, regressor(kind), targets, np.nan)
+    np.testing.assert_array_equal(ours, plain)
+
+
+@pytest.mark.parametrize("n_weights", [1, 2, 25])
+@pytest.mark.parametrize(
+    "model",
+    [*map(regressor, ("linear", "dropout")), *map(classifier, ("linear", "deep"))],
+    ids=lambda model: type(model).__name__,
+)
+def test_labels_without_weight_are_none(model, n_weights, monkeypatch):
+    has_label = Y >= 0
+    weight = (~has_label | (np.cumsum(has_label) <= n_weights)).astype(float)
+    y, mark = (Y, -1) if hasattr(model, "predict_proba") else (TARGETS, np.nan)
+    ours, plain = both_ways(monkeypatch, model, y, mark, weight)
     np.testing.assert_array_equal(ours, plain)
 
 
@@ -99,8 +115,12 @@ def test_who_learns_from_all_rows_gets_them(kind, monkeypatch):
     assert given_rows(monkeypatch, classifier(kind)) == [200]
 
 
-def test_a_fit_of_the_user_gets_all_rows():
+@pytest.mark.parametrize(
+    "mark", [lambda fit: fit, functools.wraps(BayesianLinearClassifier.fit)]
+)
+def test_a_fit_of_the_user_gets_all_rows(mark):
     class Pretrained(BayesianLinearClassifier):
+        @mark
         def fit(self, X, y, sample_weight=None):
             self.n_seen_ = len(X)
             return super().fit(X, y, sample_weight)

@@ -1,6 +1,7 @@
 """Training on rows in memory, against skorch's own training."""
 
 import copy
+import functools
 import pickle
 from contextlib import nullcontext
 
@@ -140,6 +141,16 @@ class OwnStep(NeuralNetClassifier):
         return step
 
 
+class OwnStepByWraps(NeuralNetClassifier):
+    """Its step calls itself skorch's."""
+
+    @functools.wraps(NeuralNetClassifier.train_step_single)
+    def train_step_single(self, batch, **fit_params):
+        step = super().train_step_single(batch, **fit_params)
+        self.module_.last.weight.grad.mul_(0.5)
+        return step
+
+
 class OwnLoss(NeuralNetClassifier):
     def get_loss(self, y_pred, y_true, X=None, training=False):
         loss = super().get_loss(y_pred, y_true, X, training)
@@ -244,6 +255,7 @@ KINDS = {
     "frozen by a callback": {"callbacks": [Freezer("layers.1.*")]},
     "no callbacks": {"callbacks": "disable"},
     "an own step": {"class": OwnStep, "module": Net},
+    "an own step that wraps skorch's": {"class": OwnStepByWraps, "module": Net},
     "an own loss": {"class": OwnLoss, "module": Net},
     "an own epoch": {"class": OwnEpoch},
     "an own event": {"class": OwnEvent},
