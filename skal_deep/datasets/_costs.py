@@ -58,6 +58,8 @@ def check_columns(label: str, cost: str | None, inputs: Iterable[str | None]) ->
 
 def _number(entry: Any) -> float:
     """Return a number, NaN for what is none."""
+    if "_" in str(entry):  # of Python's own numbers; no column of numbers has it
+        return float("nan")
     try:
         return float(entry)
     except (TypeError, ValueError, OverflowError):

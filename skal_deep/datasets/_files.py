@@ -110,6 +110,11 @@ def _costs(
     path: Path, arrays: dict[str, NDArray[Any]], name: str, n_rows: int
 ) -> NDArray[np.float64]:
     """Return what the labels cost, by the name of its array."""
+    if name.lower() in ("y", "y_train", "y_test"):
+        raise ValueError(
+            f"The array {name!r} of {path} holds labels, not what they cost: say which "
+            "array does (cost=..., --cost)."
+        )
     costs = arrays.get(name.lower())
     if costs is None or costs.shape != (n_rows,):
         found = "none" if costs is None else f"one of shape {costs.shape}"

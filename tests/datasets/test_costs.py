@@ -29,7 +29,7 @@ def test_costs_beside_texts_and_targets(tmp_path):
     assert data.is_regression
 
 
-@pytest.mark.parametrize("cost", ["", "nan", "0", "-1", "inf", "two", "<NA>"])
+@pytest.mark.parametrize("cost", ["", "nan", "0", "-1", "inf", "two", "<NA>", "1_0"])
 def test_costs_are_positive_numbers(tmp_path, cost):
     with pytest.raises(ValueError, match=r"positive numbers.* row 1 \(from 0\) has"):
         load(table(tmp_path, "1", cost, "3"), cost="minutes")
@@ -85,3 +85,6 @@ def test_an_array_of_costs(tmp_path):
     np.savez(path, X=X, y=y, price=np.ones((4, 1)))
     with pytest.raises(ValueError, match=r"one of shape \(4, 1\)"):
         load(path, cost="price")
+    for name in ("y", "Y", "y_test"):
+        with pytest.raises(ValueError, match=f"array '{name}' .* holds labels"):
+            load(path, cost=name)

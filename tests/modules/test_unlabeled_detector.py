@@ -62,3 +62,24 @@ def test_each_training_begins_anew_from_its_seed():
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+def test_rows_of_both_pools_set_the_scale():
+    labeled, unlabeled = mixture(3, 1) + 5, 100 * mixture(1, 7)
+    scale = detector(labeled, unlabeled, n_iterations=1).args[1]
+    rows = np.concatenate([labeled, unlabeled])
+    np.testing.assert_allclose(scale.mean, rows.mean(axis=0))
+    np.testing.assert_allclose(scale.std, rows.std(axis=0))
+
+
+def test_the_first_look_at_the_accuracy_is_after_twenty_steps():
+    rows = mixture(2, 2), mixture(3, 1)
+    stopped = detector(*rows, stop_accuracy=1e-9)(ROWS)
+    assert torch.equal(stopped, detector(*rows, n_iterations=20)(ROWS))
+
+
+@pytest.mark.parametrize("n_layers", [1, 3])
+def test_the_net_has_the_layers_asked_for(n_layers):
+    net = detector(mixture(2, 2), mixture(3, 1), n_iterations=1, n_layers=n_layers)
+    sizes = [layer.out_features for layer in net.args[0].layers[::2]]
+    assert sizes == [16] * n_layers + [1]

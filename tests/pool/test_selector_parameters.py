@@ -1,5 +1,7 @@
 """What a learned strategy is told reaches its training, and has its effect."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -216,7 +218,10 @@ def test_picks_of_a_sub_batch_count_as_labelled_in_the_next(monkeypatch):
 
 
 def told(strategy, X, y, **params):
-    """Return what each training of a query is given: labelled and unlabelled rows."""
+    """Return what each training of a query is given: labelled and unlabelled rows.
+
+    Its net finds large rows unlike the labelled ones.
+    """
     seen = []
 
     def train(labeled, unlabeled, **_):
@@ -269,3 +274,99 @@ def test_candidates_that_are_inputs_stand_for_the_nearest_rows(others, left):
     seen, _ = told(strategy, X, y, candidates=others, batch_size=6)
     assert [len(labeled) for labeled, _ in seen] == [2, 4, 6]
     assert [len(unlabeled) for _, unlabeled in seen] == left
+
+
+def test_nothing_is_told_apart_once_no_unlabelled_row_is_left_beside_the_picks():
+    X, y = np.arange(4, dtype=np.float32)[:, None], np.array([0, 1, -1, -1])
+    twice = np.array([2, 3, 2.1, 3.1], dtype=np.float32)[:, None]
+    strategy = DAL(n_sub_batches=4, random_state=0)
+    seen, (picks, utilities) = told(
+        strategy, X, y, candidates=twice, batch_size=4, return_utilities=True
+    )
+    assert picks.tolist() == [3, 1, 2, 0]
+    assert [len(unlabeled) for _, unlabeled in seen] == [2, 1, 1]
+    assert utilities[3, 0] == 0
+
+
+@pytest.mark.parametrize(
+    ("n_labeled", "candidates"), [(1, None), (8, np.ones((6, 1), dtype=np.float32))]
+)
+def test_too_few_rows_of_either_kind_are_drawn_from_at_random(n_labeled, candidates):
+    X = np.arange(8, dtype=np.float32)[:, None]
+    y = np.where(np.arange(8) < n_labeled, 0, -1)
+    with pytest.warns(UserWarning, match="DAL tells .* draws at random") as caught:
+        seen, (picks, utilities) = told(
+            DAL(random_state=0), X, y,
+            candidates=candidates, batch_size=5, return_utilities=True,
+        )  # fmt: skip
+    assert not seen
+    assert len(set(picks)) == 5
+    assert (utilities[~np.isnan(utilities)] == 1).all()
+    [warning] = [each for each in caught if "DAL" in str(each.message)]
+    assert warning.filename == __file__
+
+
+def test_two_labelled_rows_are_enough_to_tell_apart():
+    X, y = np.arange(8, dtype=np.float32)[:, None], np.array([0, 1] + [-1] * 6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        seen, _ = told(DAL(random_state=0), X, y)
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("wants_utilities", [True, False])
+def test_the_net_of_the_paper_is_trained_as_told(monkeypatch, wants_utilities):
+    """Three hidden layers of 256 units; scores of all rows are kept if asked for."""
+    nets, settings, kept = [], [], []
+    train, pick = _dal.train_unlabeled_detector, _dal.discriminative_batches
+
+    def noted(*rows, **params):
+        settings.append(params)
+        score = train(*rows, **params)
+        nets.append(score.args[0])
+        return score
+
+    def noted_pick(*args, **params):
+        kept.append(params["with_utilities"])
+        return pick(*args, **params)
+
+    monkeypatch.setattr(_dal, "train_unlabeled_detector", noted)
+    monkeypatch.setattr(_dal, "discriminative_batches", noted_pick)
+    strategy = DAL(stop_accuracy=0.7, verbose=True, random_state=0, **TRAINING)
+    strategy.query(X, Y, return_utilities=wants_utilities)
+    sizes = [tuple(layer.weight.shape) for layer in nets[0].layers[::2]]
+    assert sizes == [(256, 3), (256, 256), (256, 256), (1, 256)]
+    assert not nets[0].training
+    told_of = {name: settings[0][name] for name in ("stop_accuracy", "name", "verbose")}
+    assert told_of == {"stop_accuracy": 0.7, "name": "DAL", "verbose": True}
+    assert kept == [wants_utilities]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"stop_accuracy": 0.0},
+        {"n_sub_batches": 0},
+        {"n_iterations": 0},
+        {"train_batch_size": 0},
+        {"lr": 0.0},
+    ],
+    ids=str,
+)
+def test_what_dal_cannot_be_told(params):
+    with pytest.raises(ValueError, match=f"'{next(iter(params))}' parameter"):
+        DAL(**params).query(X, Y)
+
+
+def test_an_accuracy_of_one_never_ends_a_training_early():
+    """Rows that are told apart at once are trained on to the end."""
+    X, y = np.arange(8.0)[:, None], np.array([0, 0] + [-1] * 6)
+    X[2:] += 100
+    params = {"lr": 1e-2, "train_batch_size": 8, "random_state": 0}
+
+    def utilities(n_iterations, stop_accuracy):
+        strategy = DAL(n_iterations=n_iterations, stop_accuracy=stop_accuracy, **params)
+        return strategy.query(X, y, return_utilities=True)[1]
+
+    np.testing.assert_array_equal(utilities(40, 0.98), utilities(20, 1.0))
+    assert not np.array_equal(utilities(40, 1.0), utilities(20, 1.0), equal_nan=True)
