@@ -132,7 +132,9 @@ class LaplaceRegressor(LinearHeadRegressor, NetRegressor):
             noise_T = self.noise / self._scale.square()
         n_outputs = target.shape[1]
         if not len(X):  # of no rows it takes the shape: the prior, of unit variance
-            one = np.zeros((1, *self.row_shape_), dtype=np.float32)
+            one = self._shown[:1]
+            if not len(one):
+                one = np.zeros((1, *self.row_shape_), dtype=np.float32)
             shape = net_embedding(self.nets_[0], one).shape[1] + 1
             unit_T = torch.ones(n_outputs, dtype=torch.float64)
             features_ND, target_NT = torch.zeros(0, shape), torch.zeros(0, n_outputs)

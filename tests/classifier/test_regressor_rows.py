@@ -104,6 +104,23 @@ def test_names_of_files(kind, tmp_path):
     assert (picks % 2 == 0).all()
 
 
+@pytest.mark.parametrize("kind", MAKERS)
+@pytest.mark.parametrize("rows", ["dicts", "files"])
+def test_before_the_first_label(kind, rows, tmp_path):
+    if rows == "dicts":
+        given, data = net(Joined), {"left": X[:6, :3], "right": X[:6, 3:]}
+    else:
+        image = pytest.importorskip("PIL.Image")
+        image.new("RGB", (4, 4), (90, 0, 0)).save(tmp_path / "a.png")
+        data = np.array([str(tmp_path / "a.png")] * 6, object)
+        given = net(Shade, dataset=ImageFiles)
+    reg = MAKERS[kind](given, random_state=0, noise=0.1)
+    with pytest.warns(UserWarning, match="has no label"):
+        reg.fit(data, np.full(6, np.nan))
+    _, std = reg.predict(data, return_std=True)
+    assert (std > 0).all()
+
+
 @pytest.mark.parametrize("kind", [*MAKERS, "linear", "pbp"])
 def test_sparse_rows_and_tables_are_those_of_the_array(kind):
     pd = pytest.importorskip("pandas")
