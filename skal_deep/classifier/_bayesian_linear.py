@@ -154,6 +154,11 @@ class BayesianLinearClassifier(MeanOfDraws, ArrayClassifier):
 
     def _fit_rows(self, X, labeled, y, sample_weight):
         features_ND = _with_ones(X[labeled])
+        if not features_ND.square().sum().isfinite():
+            raise ValueError(
+                f"The squares of features up to {float(features_ND.abs().max()):.3g} "
+                "are infinite. Scale X, for example by a StandardScaler."
+            )
         weight = np.ones(len(y)) if sample_weight is None else sample_weight
         weight_N = torch.as_tensor(of_mean_one(weight) if len(y) else weight)
         y_N, n_classes = torch.as_tensor(y), len(self.classes_)

@@ -418,3 +418,9 @@ def test_a_second_fit_leaves_no_posterior_of_the_first():
         for fit in (False, True)
     )
     np.testing.assert_allclose(given, fresh, rtol=1e-2)
+
+
+def test_features_whose_squares_are_infinite_are_refused():
+    X = 1e160 * np.random.default_rng(0).normal(size=(9, 2))
+    with pytest.raises(ValueError, match=r"features up to .*e\+160 are infinite"):
+        BayesianLinearClassifier(classes=[0, 1]).fit(X, np.arange(9) % 2)
