@@ -110,7 +110,7 @@ class DAL(DeepQueryStrategy):
         self.verbose = verbose
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
-        if lacks_a_pool(pool, "DAL"):
+        if lacks_a_pool(pool, "DAL", stacklevel=4):
             return torch.arange(batch_size), torch.ones(len(pool))
         return discriminative_batches(
             partial(self._novelty, pool),

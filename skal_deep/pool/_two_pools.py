@@ -35,14 +35,14 @@ def settings_of(strategy: DeepQueryStrategy, pool: Pool) -> dict[str, Any]:
     }
 
 
-def lacks_a_pool(pool: Pool, name: str) -> bool:
+def lacks_a_pool(pool: Pool, name: str, stacklevel: int) -> bool:
     """Return whether there are too few rows of either kind; warn if so."""
     if len(pool.labeled) >= 2 and len(pool.unlabeled):
         return False
     warnings.warn(
         f"{name} tells labelled from unlabelled rows; with fewer than two labelled or "
         "no unlabelled ones it draws at random.",
-        stacklevel=5,
+        stacklevel=stacklevel,
     )
     return True
 
@@ -87,7 +87,7 @@ class TwoPoolStrategy(ScoreQueryStrategy, ABC):
     }
 
     def _score(self, pool: Pool) -> Tensor:
-        if lacks_a_pool(pool, type(self).__name__):
+        if lacks_a_pool(pool, type(self).__name__, stacklevel=5):
             return torch.ones(len(pool))
         return self._compare(pool)
 

@@ -14,13 +14,13 @@ def mixture(*counts):
     return ROWS[np.repeat([0, 1], counts)]
 
 
-def detector(labeled, unlabeled, seed=0, n_iterations=200, **params):
+def detector(labeled, unlabeled, seed=0, n_iterations=200, batch_size=32, **params):
     return train_unlabeled_detector(
         labeled,
         unlabeled,
         n_hidden=16,
         n_iterations=n_iterations,
-        batch_size=32,
+        batch_size=batch_size,
         lr=1e-2,
         generator=torch.Generator().manual_seed(seed),
         name="test",
@@ -83,3 +83,15 @@ def test_the_net_has_the_layers_asked_for(n_layers):
     net = detector(mixture(2, 2), mixture(3, 1), n_iterations=1, n_layers=n_layers)
     sizes = [layer.out_features for layer in net.args[0].layers[::2]]
     assert sizes == [16] * n_layers + [1]
+
+
+def test_mini_batches_have_the_rows_asked_for():
+    rows = mixture(2, 2), mixture(3, 1)
+    few, many = (detector(*rows, n_iterations=1, batch_size=n)(ROWS) for n in (2, 64))
+    assert not torch.equal(few, many)
+
+
+@pytest.mark.parametrize("verbose", [True, False])
+def test_progress_is_shown_if_asked_for(capsys, verbose):
+    detector(mixture(2, 2), mixture(3, 1), n_iterations=1, verbose=verbose)
+    assert ("test:" in capsys.readouterr().err) == verbose

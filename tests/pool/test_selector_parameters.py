@@ -1,5 +1,6 @@
 """What a learned strategy is told reaches its training, and has its effect."""
 
+import linecache
 import warnings
 
 import numpy as np
@@ -303,7 +304,16 @@ def test_too_few_rows_of_either_kind_are_drawn_from_at_random(n_labeled, candida
     assert len(set(picks)) == 5
     assert (utilities[~np.isnan(utilities)] == 1).all()
     [warning] = [each for each in caught if "DAL" in str(each.message)]
-    assert warning.filename == __file__
+    assert "strategy.query" in linecache.getline(warning.filename, warning.lineno)
+
+
+def test_who_asks_is_warned_of_too_few_rows():
+    X, y = np.arange(8, dtype=np.float32)[:, None], np.array([0] + [-1] * 7)
+    for strategy in (DAL(), VAAL(), JointSampling()):
+        with pytest.warns(UserWarning, match="draws at random") as caught:
+            strategy.query(X, y)
+        [line] = {linecache.getline(each.filename, each.lineno) for each in caught}
+        assert "strategy.query(X, y)" in line
 
 
 def test_two_labelled_rows_are_enough_to_tell_apart():
