@@ -337,7 +337,7 @@ def test_the_net_of_the_paper_is_trained_as_told(monkeypatch, wants_utilities):
         return score
 
     def noted_pick(*args, **params):
-        kept.append(params["with_utilities"])
+        kept.append((params["with_utilities"], args[0].args[0].generator))
         return pick(*args, **params)
 
     monkeypatch.setattr(_dal, "train_unlabeled_detector", noted)
@@ -347,9 +347,9 @@ def test_the_net_of_the_paper_is_trained_as_told(monkeypatch, wants_utilities):
     sizes = [tuple(layer.weight.shape) for layer in nets[0].layers[::2]]
     assert sizes == [(256, 3), (256, 256), (256, 256), (1, 256)]
     assert not nets[0].training
-    told_of = {name: settings[0][name] for name in ("stop_accuracy", "name", "verbose")}
-    assert told_of == {"stop_accuracy": 0.7, "name": "DAL", "verbose": True}
-    assert kept == [wants_utilities]
+    given = {"stop_accuracy": 0.7, "name": "DAL", "verbose": True, "batch_size": 6}
+    assert {name: settings[0][name] for name in given} == given
+    assert kept == [(wants_utilities, settings[0]["generator"])]
 
 
 @pytest.mark.parametrize(
