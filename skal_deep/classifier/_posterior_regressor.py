@@ -190,6 +190,16 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
         """Return an array without the axis of outputs where there is one target."""
         return values.numpy() if self._is_vector else values.squeeze(axis).numpy()
 
+    def _in_unit(self, values: Tensor) -> Tensor:
+        """Return standardised targets in the unit of y."""
+        if not torch.isfinite(values).all():
+            raise ValueError(
+                f"{type(self).__name__} predicts NaN or infinite values. If it has a "
+                "net, its training has diverged: lower `net__lr`, scale the inputs, "
+                "and look for NaN among them."
+            )
+        return self._center + self._scale * values
+
     def _moments(self, X: Any) -> tuple[Tensor, Tensor, Tensor]:
         """Return means, epistemic variances and noise, of shape (N, T) each."""
         X = self._check_rows(X)
@@ -198,7 +208,7 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
         # of a mixture the variance is that of the means, and the mean of the variances
         noise = noise.mean(0) if noise.ndim == 3 else noise
         noise_NT = (noise * square_T).expand_as(mean_NT).clone()
-        return self._center + self._scale * mean_NT, square_T * epistemic_NT, noise_NT
+        return self._in_unit(mean_NT), square_T * epistemic_NT, noise_NT
 
     def predict(self, X, return_std=False, return_entropy=False):
         """Return the mean of the predictive distribution.
@@ -223,7 +233,7 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
         """
         if not (return_std or return_entropy):  # the noise may be dear
             mean_NT = self._mean_and_variance(self._check_rows(X))[0]
-            return self._shaped(self._center + self._scale * mean_NT)
+            return self._shaped(self._in_unit(mean_NT))
         mean_NT, epistemic_NT, noise_NT = self._moments(X)
         std_NT = (epistemic_NT + noise_NT).sqrt()
         found = [self._shaped(mean_NT)]
@@ -272,7 +282,7 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
         check_number_of_draws(n_samples)
         X = self._check_rows(X)
         samples_SNT = self._draws(X, n_samples, self._seed(random_state))
-        return self._shaped(self._center + self._scale * samples_SNT)
+        return self._shaped(self._in_unit(samples_SNT))
 
     def _seed(self, random_state: Any) -> int:
         """Return the seed of draws."""
@@ -371,7 +381,7 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
             std_NT = (epistemic_NT + noise_NT).sqrt()
             return Normal(mean_NT, std_NT).log_prob(y_NT).sum(1).numpy()
         samples_SNT = self._draws(X, None, self._seed(None))
-        draws_SNT = self._center + self._scale * samples_SNT
+        draws_SNT = self._in_unit(samples_SNT)
         noise = self._noise_of_draws(X) * self._scale.square()
         density_SN = Normal(draws_SNT, noise.sqrt()).log_prob(y_NT).sum(-1)
         return (density_SN.logsumexp(0) - math.log(len(density_SN))).numpy()

@@ -243,3 +243,24 @@ def test_few_labels_are_warned_of_and_learned(n_labels):
         with pytest.warns(ConvergenceWarning, match=f"has {n_labels} labels"):
             reg = PBPRegressor(random_state=seed).fit(X, 3 * X[:, 0] + 5)
         assert np.isfinite(reg.predict(X)).all()
+
+
+@pytest.mark.filterwarnings("ignore:.*divide|invalid|overflow")
+def test_a_net_that_has_diverged_is_no_prediction():
+    """Rows of a dict are the net's own matter: NaN among them reaches the weights."""
+
+    class Named(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = torch.nn.Sequential(
+                torch.nn.Linear(2, 4), torch.nn.Dropout(0.5), torch.nn.Linear(4, 1)
+            )
+
+        def forward(self, a):
+            return self.layers(a)
+
+    bare = NeuralNetRegressor(Named, max_epochs=1, train_split=None, verbose=0)
+    rows = {"a": np.where(np.arange(60)[:, None] == 3, np.nan, X).astype(np.float32)}
+    reg = MCDropoutRegressor(bare, noise=1.0, random_state=0)
+    with pytest.raises(ValueError, match="predicts NaN"):
+        reg.fit(rows, Y).predict({"a": X})

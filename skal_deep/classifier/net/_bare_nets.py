@@ -20,6 +20,7 @@ from skal_deep.classifier.net._interrupts import replace_methods, run_training
 from skal_deep.classifier.net._reading import check_reading
 from skal_deep.classifier.net._row_weights import weighted_rows
 from skal_deep.classifier.net._rows import net_rows
+from skal_deep.classifier.net._splits import warn_of_batch_statistics
 from skal_deep.modules import isolated_rng
 from skal_deep.rows._as_data import as_data
 from skal_deep.rows._numbers import numbers
@@ -79,6 +80,7 @@ def fit_wrapped_net(
 def _train_wrapped(
     net: NeuralNet, weight: NDArray[Any] | None, X: NDArray[Any], y: NDArray[Any]
 ) -> None:
+    warn_of_batch_statistics(net)
     if y.dtype.kind == "f":  # classes are integers
         y = as_targets(net, X, y)
     X, y, weight = _rows_that_count(X, y, weight)

@@ -27,7 +27,11 @@ from skal_deep.classifier.net._interrupts import replace_methods, run_training
 from skal_deep.classifier.net._output import SOFTMAX, let_skorch_read
 from skal_deep.classifier.net._reading import first_input, training_reads
 from skal_deep.classifier.net._row_weights import weighted_rows
-from skal_deep.classifier.net._splits import make_trainable, normalises_batches
+from skal_deep.classifier.net._splits import (
+    make_trainable,
+    normalises_batches,
+    warn_of_batch_statistics,
+)
 from skal_deep.modules import isolated_rng
 from skal_deep.modules._images import axes_hint, has_channels_last
 
@@ -191,6 +195,7 @@ def train_on(
     net: NeuralNet, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None = None
 ) -> None:
     """Train an initialised net on rows and targets of the number type it asks for."""
+    warn_of_batch_statistics(net)
     if len(y) == 1 and normalises_batches(net):  # one row has no batch statistics
         X, y = X[[0, 0]], np.repeat(y, 2, axis=0)
         weight = None if weight is None else np.repeat(weight, 2, axis=0)

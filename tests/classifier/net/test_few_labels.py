@@ -6,6 +6,8 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from skactiveml.classifier import SkorchClassifier
+from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 from skorch.callbacks import (
     Callback,
@@ -56,6 +58,30 @@ def test_batch_normalisation_with_the_defaults_of_skorch(many):
     )
     deep(net).fit(X, y)
     fit_on_labeled(net.set_params(**SIZES), X, y)
+
+
+def test_batch_normalisation_without_statistics_of_its_own_is_told(many):
+    """A row's prediction would be that of its mini-batch."""
+
+    class Mixed(Normed):
+        def __init__(self, n_features, n_classes):
+            super().__init__(n_features, n_classes)
+            for part in self.modules():
+                if isinstance(part, torch.nn.BatchNorm1d):
+                    part.running_mean = part.running_var = None
+
+    X, y = (part[:60] for part in many)
+    net = make_net(Mixed, max_epochs=1)
+    wrapped = SkorchClassifier(
+        Mixed,
+        neural_net_param_dict={**SIZES, "max_epochs": 1, "verbose": 0},
+        classes=[0, 1, 2],
+        missing_label=-1,
+    )
+    bare = clone(net).set_params(**SIZES)
+    for clf in (deep(net), bare, wrapped):
+        with pytest.warns(UserWarning, match="without running statistics"):
+            fit_on_labeled(clf, X, y)
 
 
 @pytest.mark.slow
