@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+from joblib import parallel_config
+from joblib.parallel import get_active_backend
 
 # The global generators belong to all threads, and so do a module's hooks and flags.
 # Who changes them for a while holds this lock; the same thread may take it again.
@@ -60,7 +62,9 @@ def isolated_rng(seed: int | None = None) -> Iterator[None]:
     ``DataLoader`` seeds its workers from it), weights are initialised from it, and
     scikit-learn falls back on numpy's. All of them are put back at the end, also
     when an exception passes. Threads wait for one another: two blocks at a time would
-    draw from each other's seeds and put back each other's states.
+    draw from each other's seeds and put back each other's states. So joblib, where it
+    is told to use threads, runs one job after another inside: the block waits for the
+    jobs, and jobs that train a net would wait for its end.
 
     An exception finds torch's modes as they were, too: Ctrl-C may hit a
     ``torch.no_grad`` inside where it begins or ends, and leave it on.
@@ -105,7 +109,7 @@ def isolated_rng(seed: int | None = None) -> Iterator[None]:
         with put_back(restore):
             if seed is not None:
                 seed_all(seed)
-            with _same_modes():
+            with _same_modes(), _no_threads_of_joblib():
                 yield
 
 
@@ -120,6 +124,17 @@ def _same_modes() -> Iterator[None]:
             torch._C._pop_torch_function_stack()
         torch.set_grad_enabled(gradients)
         raise
+
+
+@contextmanager
+def _no_threads_of_joblib() -> Iterator[None]:
+    """Let jobs of joblib that would be threads run in this one, which has the lock."""
+    backend, _ = get_active_backend()
+    if not getattr(backend, "uses_threads", False):  # not every backend says it
+        yield
+        return
+    with parallel_config("sequential"):
+        yield
 
 
 def seed_all(seed: int) -> None:

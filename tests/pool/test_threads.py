@@ -9,6 +9,8 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from joblib import parallel_config
+from sklearn.ensemble import BaggingClassifier, VotingClassifier
 from support import make_net
 
 from skal_deep.classifier import DeepEnsembleClassifier, MCDropoutClassifier
@@ -99,3 +101,39 @@ def test_threads_may_share_a_strategy():
     expected = [picks(n) for n in range(3)]
     with ThreadPoolExecutor(3) as threads:
         assert list(threads.map(picks, range(3))) == expected
+
+
+def voting(n_jobs):
+    members = [("a", dropout(0)), ("b", dropout(1))]
+    return VotingClassifier(members, voting="soft", n_jobs=n_jobs)
+
+
+def bagging(n_jobs):
+    return BaggingClassifier(dropout(0), n_estimators=2, n_jobs=n_jobs, random_state=0)
+
+
+@pytest.mark.parametrize("is_fitted", [True, False])
+@pytest.mark.parametrize("committee", [voting, bagging])
+def test_members_that_are_asked_in_threads_do_not_wait_for_the_query(
+    committee, is_fitted
+):
+    def query(n_jobs):
+        clf = committee(n_jobs)
+        if is_fitted:
+            clf.fit(X[:9], Y[:9])
+        return LeastConfidence(random_state=0).query(
+            X, Y, clf, fit_clf=not is_fitted, batch_size=3
+        )
+
+    expected, found = query(n_jobs=None), []
+
+    def in_threads():
+        with parallel_config("threading"):
+            found.append(query(n_jobs=2))
+
+    # A thread that hangs does not keep the tests from going on.
+    thread = threading.Thread(target=in_threads, daemon=True)
+    thread.start()
+    thread.join(30)
+    assert found, "the query and its threads wait for each other"
+    np.testing.assert_array_equal(found[0], expected)

@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from skal_deep.classifier._base import derived_seed
 from skal_deep.evaluation._metrics import named_scorers, scores_of
 from skal_deep.evaluation.simulation._rounds import Round, peak_megabytes, reset_peak
 from skal_deep.evaluation.simulation._rules import HasRules
 from skal_deep.evaluation.simulation._start import Start
 from skal_deep.evaluation.simulation._steps import ask, learn
+from skal_deep.evaluation.simulation._streams import Purpose
+from skal_deep.modules import isolated_rng
 from skal_deep.rows._costs import n_within
 
 
@@ -94,9 +97,14 @@ def play(
             if start.cost is not None:
                 measured["cost"] = spent
             started = time.perf_counter()
-            measured |= scores_of(
-                metrics, estimator, start.X_test, start.y_test, learner.missing_label
-            )
+            with isolated_rng(derived_seed(seed, Purpose.SCORE, cycle)):
+                measured |= scores_of(
+                    metrics,
+                    estimator,
+                    start.X_test,
+                    start.y_test,
+                    learner.missing_label,
+                )
             measured |= {
                 "seconds_fit": seconds_fit,
                 "seconds_query": seconds_query,

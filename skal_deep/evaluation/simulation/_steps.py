@@ -23,6 +23,7 @@ from skal_deep.evaluation.simulation._cycle import (
 from skal_deep.evaluation.simulation._first_rows import Rows
 from skal_deep.evaluation.simulation._one_class import is_stand_in, stand_in
 from skal_deep.evaluation.simulation._streams import Purpose, prepare
+from skal_deep.modules import isolated_rng
 from skal_deep.pool import DeepQueryStrategy
 from skal_deep.rows._labels import known_classes
 
@@ -81,6 +82,9 @@ def learn(
 ) -> Any:
     """Return the model of one cycle.
 
+    What knows no ``random_state``, such as a net of skorch, draws from the global
+    generators: they are seeded meanwhile, and put back.
+
     Parameters
     ----------
     rules : SimulatedActiveLearner or Rules of a campaign
@@ -107,8 +111,10 @@ def learn(
         )
     if single := stand_in(rules.estimator, classes, y, missing_label):
         return fit_on_labeled(single, X, y, missing_label)
-    estimator = prepare(rules.estimator, missing_label, seed, Purpose.MODEL, cycle)
-    with known_classes():  # also for a classifier that cannot be told
+    key = seed, Purpose.MODEL, cycle
+    estimator = prepare(rules.estimator, missing_label, *key)
+    # also for a classifier that cannot be told
+    with known_classes(), isolated_rng(derived_seed(*key)):
         return fit_clone(
             tell_classes(estimator, classes), previous, X, y, missing_label
         )
@@ -156,9 +162,10 @@ def ask(
         name = type(strategy).__name__
         check_needs(name, rules.estimator, needs, works_on_inputs)
     is_all = len(pool) == len(y) - labeled_rows(y, rules.missing_label).sum()
-    return Asked(
-        *ask_strategy(
-            prepare(strategy, rules.missing_label, seed, Purpose.STRATEGY, cycle),
+    key = seed, Purpose.STRATEGY, cycle
+    with isolated_rng(derived_seed(*key)):
+        asked = ask_strategy(
+            prepare(strategy, rules.missing_label, *key),
             estimator,
             X,
             y,
@@ -168,4 +175,4 @@ def ask(
             with_utilities,
             cost,
         )
-    )
+    return Asked(*asked)

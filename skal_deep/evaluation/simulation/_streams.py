@@ -23,6 +23,7 @@ class Purpose(IntEnum):
     COPIES = 5
     PERTURB = 6
     ORDER = 7
+    SCORE = 8
 
 
 def prepare(estimator: Any, missing_label: Any, *key: int) -> Any:

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
-from skactiveml.classifier import ParzenWindowClassifier
+import torch
+from skactiveml.classifier import ParzenWindowClassifier, SklearnClassifier
 from skactiveml.pool import (
     SubSamplingWrapper,
     UncertaintySampling,
 )
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris, make_blobs
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
@@ -17,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from support import MAKERS, make_net
 
 from skal_deep.evaluation import SimulatedActiveLearner, area_under_curve
-from skal_deep.pool import BALD, Badge, CoreSet
+from skal_deep.pool import BALD, Badge, CoreSet, MarginSampling
 
 X, y = load_iris(return_X_y=True)
 X = X.astype(np.float32)
@@ -205,6 +207,29 @@ class TestPool:
 
 
 class TestSeeds:
+    @pytest.mark.parametrize(
+        "wrap",
+        [
+            lambda net: net,
+            lambda net: make_pipeline(StandardScaler(), net),
+            lambda net: SklearnClassifier(net, classes=[0, 1, 2]),
+            lambda net: CalibratedClassifierCV(net, cv=2),
+        ],
+        ids=["net", "pipeline", "wrapper", "calibrated"],
+    )
+    def test_a_net_without_a_seed_is_seeded_and_moves_no_generator(self, wrap):
+        net = make_net(max_epochs=1, module__n_features=4, module__n_classes=3)
+        model = wrap(net)
+        torch.manual_seed(0)
+        state = torch.get_rng_state()
+        first = learner(model, MarginSampling(), n_initial=12).fit(X, y)
+        assert torch.equal(torch.get_rng_state(), state)
+        torch.manual_seed(1)
+        second = learner(model, MarginSampling(), n_initial=12).fit(X, y)
+        np.testing.assert_array_equal(first.predict_proba(X), second.predict_proba(X))
+        for a, b in zip(first.query_indices_, second.query_indices_, strict=True):
+            np.testing.assert_array_equal(a, b)
+
     @pytest.mark.slow
     @pytest.mark.parametrize("strategy", [None, BALD(), Badge()], ids=str)
     def test_equal_seeds_give_equal_runs(self, strategy):
