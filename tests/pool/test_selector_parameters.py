@@ -1,6 +1,8 @@
 """What a learned strategy is told reaches its training, and has its effect."""
 
+import ast
 import linecache
+import re
 import warnings
 
 import numpy as np
@@ -380,3 +382,17 @@ def test_an_accuracy_of_one_never_ends_a_training_early():
 
     np.testing.assert_array_equal(utilities(40, 0.98), utilities(20, 1.0))
     assert not np.array_equal(utilities(40, 1.0), utilities(20, 1.0), equal_nan=True)
+
+
+def test_dal_trains_as_its_docstring_says():
+    said = dict(re.findall(r"^    (\w+) : .*default=(\S+)$", DAL.__doc__, re.MULTILINE))
+    assert {name: ast.literal_eval(value) for name, value in said.items()} == {
+        "n_sub_batches": 10,
+        "stop_accuracy": 0.98,
+        "n_iterations": 300,
+        "train_batch_size": 64,
+        "lr": 1e-3,
+        "verbose": False,
+        "missing_label": -1,
+        "random_state": None,
+    } == DAL().get_params()  # fmt: skip
