@@ -14,6 +14,8 @@ from joblib.parallel import get_active_backend
 # The global generators belong to all threads, and so do a module's hooks and flags.
 # Who changes them for a while holds this lock; the same thread may take it again.
 _lock = threading.RLock()
+# The blocks that have not put the generators back, the outermost first.
+_open_blocks: list[object] = []
 
 
 def _new_lock() -> None:
@@ -100,12 +102,19 @@ def isolated_rng(seed: int | None = None) -> Iterator[None]:
         cuda_states = torch.cuda.get_rng_state_all() if _cuda_is_used() else []
 
         def restore() -> None:
+            # Ctrl-C before the end of a block may leave that to the collector, who
+            # comes after the end of those around it.
+            if block not in _open_blocks:
+                return
             random.setstate(python_state)
             np.random.set_state(numpy_state)  # noqa: NPY002
             torch.set_rng_state(torch_state)
             if cuda_states:
                 torch.cuda.set_rng_state_all(cuda_states)
+            del _open_blocks[_open_blocks.index(block) :]
 
+        block = object()
+        _open_blocks.append(block)
         with put_back(restore):
             if seed is not None:
                 seed_all(seed)
