@@ -151,7 +151,8 @@ class RunDirectory:
         )
         if lines:
             raise ValueError(
-                f"The run in {self.path} was made otherwise:\n  "
+                f"The run in {self.path} was made otherwise, says "
+                f"{path.relative_to(self.path)}:\n  "
                 + "\n  ".join(lines)
                 + "\nGo on as it was made, use another run_dir, or `replay` the run "
                 "to score its selections with another metric or model." + unplayed

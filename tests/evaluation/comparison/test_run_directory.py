@@ -221,7 +221,10 @@ class TestRefusal:
         [
             ({"n_initial": 9}, "n_initial: 10 in the run, 9 now"),
             ({"random_state": 1}, "random_state: 0 in the run, 1 now"),
-            ({"strategies": {"bald": BALD(n_samples=7)}}, "n_samples: null .*, 7 now"),
+            (
+                {"strategies": {"bald": BALD(n_samples=7)}},
+                "says bald.strategy.json:\n.*n_samples: null .*, 7 now",
+            ),
             ({"strategies": {"bald": CoreSet()}}, "class: .*BALD.*CoreSet"),
             (
                 {"estimator": MAKERS["dropout"](make_net(max_epochs=3))},
