@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from joblib import parallel_config
-from joblib.parallel import get_active_backend
+from joblib.parallel import SequentialBackend, get_active_backend
 
 # The global generators belong to all threads, and so do a module's hooks and flags.
 # Who changes them for a while holds this lock; the same thread may take it again.
@@ -139,7 +139,8 @@ def _same_modes() -> Iterator[None]:
 def _no_threads_of_joblib() -> Iterator[None]:
     """Let jobs of joblib that would be threads run in this one, which has the lock."""
     backend, _ = get_active_backend()
-    if not getattr(backend, "uses_threads", False):  # not every backend says it
+    has_none = isinstance(backend, SequentialBackend)
+    if has_none or not getattr(backend, "uses_threads", False):  # not each one says it
         yield
         return
     with parallel_config("sequential"):

@@ -9,6 +9,8 @@ import time
 import numpy as np
 import pytest
 import torch
+from joblib import parallel_config
+from joblib.parallel import ThreadingBackend, get_active_backend
 from torch.overrides import TorchFunctionMode
 
 from skal_deep.modules import isolated_rng
@@ -155,3 +157,12 @@ def test_a_block_that_ends_late_moves_nothing():
     with isolated_rng(0):
         assert draw() == first
     np.testing.assert_array_equal(np.random.get_state()[1], before[1])
+
+
+def test_a_block_that_ends_late_leaves_joblib_its_threads():
+    with parallel_config("threading"):
+        with isolated_rng(0):
+            late = isolated_rng(1)
+            late.__enter__()
+        late.gen.close()
+        assert type(get_active_backend()[0]) is ThreadingBackend
