@@ -17,8 +17,8 @@ import skal_deep.pool
 
 # An extended summary is welcome, not required, and text may begin beside the quotes.
 OPTIONAL = {"ES01", "GL01", "GL02"}
-# A method is shown by the example of its class, and a return value may have a name.
-OPTIONAL_IN_METHODS = OPTIONAL | {"EX01", "SA01", "RT02"}
+# A method is shown by the example of its class.
+OPTIONAL_IN_METHODS = OPTIONAL | {"EX01", "SA01"}
 
 # Words of an author who has not looked it up. What we define ourselves says so.
 UNCHECKED = re.compile(

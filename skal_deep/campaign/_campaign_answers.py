@@ -54,7 +54,7 @@ class CampaignAnswers(CampaignFiles):
 
         Returns
         -------
-        events : list of Event
+        list of Event
             What was written.
         """
         state = self.state()
@@ -78,7 +78,7 @@ class CampaignAnswers(CampaignFiles):
 
         Returns
         -------
-        event : Event
+        Event
             The withdrawal.
         """
         last = standing(self.events()).get(id, {}).get(annotator)
@@ -115,7 +115,7 @@ class CampaignAnswers(CampaignFiles):
 
         Returns
         -------
-        added : Added
+        Added
             What came of it. If anything is refused, nothing is added, unless
             ``partial``.
         """

@@ -57,7 +57,7 @@ class CampaignFeatures(CampaignFiles):
 
         Returns
         -------
-        embedded : Embedded
+        Embedded
             What was done.
         """
         if self.kind in ("table", "embeddings") and ":" not in features:

@@ -76,7 +76,7 @@ class CampaignFindings(CampaignFeatures):
 
         Returns
         -------
-        model : object
+        object
             The fitted model. Classes are their places in ``classes``.
         """
         if refit not in ("chosen", "all"):
@@ -139,7 +139,7 @@ class CampaignFindings(CampaignFeatures):
 
         Returns
         -------
-        estimate : Estimate
+        Estimate
             Print it.
         """
         state = self.state()
@@ -175,7 +175,7 @@ class CampaignFindings(CampaignFeatures):
 
         Returns
         -------
-        table : Table
+        Table
             For some numbers of labels, the error of a model of the first ones that a
             strategy chose, and that of models of control labels, each judged on others
             than it was trained on. The 95 % intervals are exact for chosen labels; for

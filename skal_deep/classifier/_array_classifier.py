@@ -41,7 +41,7 @@ class ArrayClassifier(RowClassifier, ABC):
 
         Returns
         -------
-        self : object
+        object
             The fitted classifier.
         """
         with restore_unless_done(self):

@@ -119,7 +119,7 @@ class NetClassifier(RowClassifier, ABC):
 
         Returns
         -------
-        self : object
+        object
             The fitted classifier.
         """
         return self._fit(X, y, sample_weight, start_from=None)
@@ -140,7 +140,7 @@ class NetClassifier(RowClassifier, ABC):
 
         Returns
         -------
-        self : object
+        object
             The fitted classifier.
         """
         if type(previous) is not type(self):
@@ -322,7 +322,7 @@ class NetClassifier(RowClassifier, ABC):
 
         Returns
         -------
-        embeddings : ndarray of shape (n_samples, n_dims)
+        ndarray of shape (n_samples, n_dims)
             Embeddings, of all nets side by side where there are several.
         """
         return self.predict_proba(X, return_embeddings=True)[1]

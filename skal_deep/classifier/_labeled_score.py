@@ -33,7 +33,7 @@ class ScoresLabeledRows:
 
         Returns
         -------
-        score : float
+        float
             Accuracy; NaN if no row has a label.
         """
         y = column_or_1d(label_array(y, self.missing_label))

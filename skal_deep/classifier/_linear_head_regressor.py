@@ -49,7 +49,7 @@ class LinearHeadRegressor(PosteriorRegressor, ABC):
 
         Returns
         -------
-        covariance : ndarray of shape (n_samples, n_others) or (n_targets, ...)
+        ndarray of shape (n_samples, n_others) or (n_targets, ...)
             Epistemic covariances, in the square of the unit of y.
         """
         left_ND = self._features(self._check_rows(X)) @ self._posterior.root_DD

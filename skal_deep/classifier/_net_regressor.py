@@ -96,7 +96,7 @@ class NetRegressor(PosteriorRegressor, ABC):
 
         Returns
         -------
-        embeddings : ndarray of shape (n_samples, n_dims)
+        ndarray of shape (n_samples, n_dims)
             Embeddings, of all nets side by side where there are several.
         """
         X = self._check_rows(X)

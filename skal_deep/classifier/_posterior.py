@@ -71,7 +71,7 @@ class MeanOfDraws(ABC):
 
         Returns
         -------
-        samples : ndarray of shape (n_draws, n_samples, n_classes)
+        ndarray of shape (n_draws, n_samples, n_classes)
             Probabilities.
         """
         check_number_of_draws(n_samples)

@@ -58,7 +58,7 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
 
         Returns
         -------
-        self : object
+        object
             The fitted regressor.
         """
         with restore_unless_done(self):
@@ -276,7 +276,7 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
 
         Returns
         -------
-        samples : ndarray of shape (n_draws, n_samples) or (..., n_targets)
+        ndarray of shape (n_draws, n_samples) or (..., n_targets)
             Predictions, in the unit of y.
         """
         check_number_of_draws(n_samples)
@@ -302,7 +302,7 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
 
         Returns
         -------
-        samples : ndarray of shape (n_samples, n_draws)
+        ndarray of shape (n_samples, n_draws)
             Predictions of one target.
         """
         self._check_one_output("sample_members")
@@ -322,7 +322,7 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
 
         Returns
         -------
-        y : ndarray of shape (n_samples, n_draws) or (n_samples, n_targets, n_draws)
+        ndarray of shape (n_samples, n_draws) or (n_samples, n_targets, n_draws)
             Labels.
         """
         draws = self.sample_predictions(X, n_samples, random_state)
@@ -342,7 +342,7 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
 
         Returns
         -------
-        distribution : scipy.stats.rv_frozen
+        scipy.stats.rv_frozen
             Normal.
         """
         self._check_one_output("predict_target_distribution")
@@ -364,7 +364,7 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
 
         Returns
         -------
-        density : ndarray of shape (n_samples,)
+        ndarray of shape (n_samples,)
             Log densities, summed over outputs.
         """
         X = self._check_rows(X)
@@ -400,7 +400,7 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
 
         Returns
         -------
-        score : float
+        float
             The r2; NaN if no row has a label.
         """
         y = np.asarray(y, dtype=float)

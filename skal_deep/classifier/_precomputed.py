@@ -232,7 +232,7 @@ class PrecomputedClassifier(ArrayClassifier):
 
         Returns
         -------
-        proba : ndarray of shape (n_samples, n_classes)
+        ndarray of shape (n_samples, n_classes)
             Probabilities, columns as in ``classes_``.
         """
         return self._proba(self._check_rows(X)).numpy()
@@ -250,7 +250,7 @@ class PrecomputedClassifier(ArrayClassifier):
 
         Returns
         -------
-        samples : ndarray of shape (n_draws, n_samples, n_classes)
+        ndarray of shape (n_draws, n_samples, n_classes)
             Probabilities.
         """
         return self._draws(self._check_rows(X)).numpy()
@@ -266,7 +266,7 @@ class PrecomputedClassifier(ArrayClassifier):
 
         Returns
         -------
-        embeddings : ndarray of shape (n_samples, n_dims)
+        ndarray of shape (n_samples, n_dims)
             Embeddings.
         """
         return self._embed(self._check_rows(X)).numpy()

@@ -75,7 +75,7 @@ class BaseEmbedder(
 
         Returns
         -------
-        self : object
+        object
             The transformer.
         """
         self._validate_params()
@@ -99,7 +99,7 @@ class BaseEmbedder(
 
         Returns
         -------
-        embeddings : ndarray of shape (n_samples, n_features_out_)
+        ndarray of shape (n_samples, n_features_out_)
             Embeddings, in float32.
         """
         self._validate_params()
