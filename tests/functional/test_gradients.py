@@ -118,7 +118,7 @@ def test_rows_are_the_kmeans_plus_plus_probabilities(seed):
 
 @pytest.mark.slow
 def test_law_of_the_second_pick():
-    n_trials, source = 1_500, generator()
+    n_trials, source = 4_000, generator()
     counts = torch.zeros(54)
     for _ in range(n_trials):
         picks, utilities = badge(P[UNLABELED], H[UNLABELED], 2, generator=source)
@@ -144,7 +144,7 @@ def test_law_of_ordered_picks_does_not_depend_on_the_block(monkeypatch, ahead):
         nearest = torch.minimum(squared[first], squared[second])
         for third in set(range(6)) - {first, second}:
             expected[second, third] = float(p_second * nearest[third] / nearest.sum())
-    n_trials, source = 2_000, generator()
+    n_trials, source = 5_000, generator()
     counts = dict.fromkeys(expected, 0)
     for _ in range(n_trials):
         picks, _ = badge(proba, embedding, 3, generator=source, with_utilities=False)

@@ -45,7 +45,7 @@ def test_golden_picks_for_given_noise(monkeypatch, name, coldness):
 @pytest.mark.slow
 def test_golden_inclusion_probabilities():
     counts = np.zeros(5)
-    n_trials, source = 5_000, generator()
+    n_trials, source = 20_000, generator()
     for _ in range(n_trials):
         counts[power_sample(SCORES, 2, coldness=1.0, generator=source)[0]] += 1
     expected = GOLDEN["C_inclusion_power_beta1_b2"]
@@ -57,7 +57,7 @@ def test_golden_inclusion_probabilities():
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_law_of_ordered_batches(name):
     """Batches follow the product of the probabilities that utilities report."""
-    n_trials, counts = 2_000, dict.fromkeys(permutations(range(4), 2), 0)
+    n_trials, counts = 6_000, dict.fromkeys(permutations(range(4), 2), 0)
     probability = dict.fromkeys(counts, 0.0)
     scores, source = torch.tensor([0.1, 0.5, 0.2, 0.9]).double(), generator()
     for _ in range(n_trials):
@@ -155,7 +155,7 @@ def test_no_generator_means_a_fresh_one(sample):
 def test_mixture_with_uniform_draws(name):
     """Rows are the mixture given the picks before, and batches follow their law."""
     scores, epsilon = torch.tensor([0.0, 0.5, 0.2, 0.9]).double(), 0.3
-    n_trials, source = 1_500, generator()
+    n_trials, source = 4_000, generator()
     counts = dict.fromkeys(permutations(range(4), 2), 0)
     probability = dict.fromkeys(counts, 0.0)
     for _ in range(n_trials):
