@@ -46,6 +46,9 @@ def test_scores_of_the_prediction(case, strategy, score):
     np.testing.assert_allclose(utilities[0, left], expected[left], atol=1e-5)
 
 
+MANY = 10_000  # votes of 2,000 are off by a third of the spread of rows now and then
+
+
 @pytest.fixture(scope="module")
 def drawn():
     """Who draws fastest, and many draws: those of a strategy are left to chance."""
@@ -58,25 +61,27 @@ def drawn():
 @pytest.mark.parametrize(
     ("strategy", "score"),
     [
-        (BALD(n_samples=2_000), functional.bald),
-        (MeanStd(n_samples=2_000), functional.mean_std),
+        (BALD(n_samples=MANY), functional.bald),
+        (MeanStd(n_samples=MANY), functional.mean_std),
         (
-            VariationRatio(n_samples=2_000),
+            VariationRatio(n_samples=MANY),
             lambda s: functional.variation_ratio(s, "votes"),
         ),
-        (VariationRatio(n_samples=2_000, kind="proba"), functional.least_confidence),
-        (BatchBALD(n_samples=2_000), functional.bald),
-        (VoteEntropy(n_samples=2_000), functional.vote_entropy),
-        (ConsensusKL(n_samples=2_000), functional.consensus_kl),
+        (VariationRatio(n_samples=MANY, kind="proba"), functional.least_confidence),
+        (BatchBALD(n_samples=MANY), functional.bald),
+        (VoteEntropy(n_samples=MANY), functional.vote_entropy),
+        (ConsensusKL(n_samples=MANY), functional.consensus_kl),
     ],
 )
 def test_scores_of_the_draws(case, drawn, strategy, score):
     clf, many_draws = drawn
+    strategy.set_params(random_state=0)
     _, utilities = case.query(strategy, clf=clf, fit_clf=False, return_utilities=True)
     expected = score(many_draws).numpy()
     left = case.y == -1
-    np.testing.assert_allclose(utilities[0, left], expected[left], atol=0.05)
-    assert utilities[0, left].std() > 0
+    spread = expected[left].std()
+    np.testing.assert_allclose(utilities[0, left], expected[left], atol=0.2 * spread)
+    assert spread > 0.005
 
 
 @pytest.mark.slow
