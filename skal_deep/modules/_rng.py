@@ -1,6 +1,5 @@
 """Randomness that stays inside a block, and blocks that wait for one another."""
 
-import os
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -11,27 +10,20 @@ import torch
 from joblib import parallel_config
 from joblib.parallel import SequentialBackend, get_active_backend
 
+from skal_deep.modules._turns import Turns
+
 # The global generators belong to all threads, and so do a module's hooks and flags.
 # Who changes them for a while holds this lock; the same thread may take it again.
-_lock = threading.RLock()
+_turns = Turns()
 # The blocks that have not put the generators back, the outermost first.
 _open_blocks: list[object] = []
-
-
-def _new_lock() -> None:
-    """Replace the lock in a forked process, where no other thread can release it."""
-    global _lock
-    _lock = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_new_lock)
 
 
 @contextmanager
 def one_thread_at_a_time() -> Iterator[None]:
     """Let no other thread into any such block meanwhile."""
-    with _lock:
+    with _turns.turn():
+        _turns.inside = threading.get_ident()
         yield
 
 
@@ -66,7 +58,8 @@ def isolated_rng(seed: int | None = None) -> Iterator[None]:
     when an exception passes. Threads wait for one another: two blocks at a time would
     draw from each other's seeds and put back each other's states. So joblib, where it
     is told to use threads, runs one job after another inside: the block waits for the
-    jobs, and jobs that train a net would wait for its end.
+    jobs, and jobs that train a net would wait for its end. Threads of an estimator's
+    own raise ``RuntimeError`` where the block waits for them.
 
     An exception finds torch's modes as they were, too: Ctrl-C may hit a
     ``torch.no_grad`` inside where it begins or ends, and leave it on.
@@ -95,7 +88,8 @@ def isolated_rng(seed: int | None = None) -> Iterator[None]:
     ...     torch.equal(first, torch.rand(2))
     True
     """
-    with _lock:
+    with _turns.turn():
+        _turns.inside = threading.get_ident()
         python_state = random.getstate()
         numpy_state = np.random.get_state()  # noqa: NPY002
         torch_state = torch.get_rng_state()
