@@ -4,6 +4,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,8 +16,16 @@ from skal_deep.modules._turns import Turns
 # The global generators belong to all threads, and so do a module's hooks and flags.
 # Who changes them for a while holds this lock; the same thread may take it again.
 _turns = Turns()
-# The blocks that have not put the generators back, the outermost first.
-_open_blocks: list[object] = []
+
+
+class _Open(threading.local):
+    """What the blocks of a thread have not put back, the outermost first."""
+
+    def __init__(self) -> None:
+        self.restores: list[Callable[[], None]] = []
+
+
+_open = _Open()
 
 
 @contextmanager
@@ -31,21 +40,28 @@ def one_thread_at_a_time() -> Iterator[None]:
 def put_back(restore: Callable[[], None]) -> Iterator[None]:
     """Restore something at the end, even when Ctrl-C hits the restoring itself.
 
+    Ctrl-C just before the end of a block may leave its end to the collector, who comes
+    late. So a block ends those inside it that have not ended, and the end of one that
+    an outer one has ended does nothing.
+
     Parameters
     ----------
     restore : callable
         Runs again where its first run is left: what that did not reach the second does.
     """
-    is_done = False
+    still_open = _open.restores
+    own = partial(restore)  # an object of its own, which no other block has
     try:
         try:
+            still_open.append(own)
             yield
         finally:
-            restore()
-            is_done = True
+            while own in still_open:
+                still_open[-1]()
+                still_open.pop()
     finally:
-        if not is_done:
-            restore()
+        while own in still_open:
+            still_open.pop()()  # it is not asked a third time, even if it raises
 
 
 @contextmanager
@@ -96,19 +112,12 @@ def isolated_rng(seed: int | None = None) -> Iterator[None]:
         cuda_states = torch.cuda.get_rng_state_all() if _cuda_is_used() else []
 
         def restore() -> None:
-            # Ctrl-C before the end of a block may leave that to the collector, who
-            # comes after the end of those around it.
-            if block not in _open_blocks:
-                return
             random.setstate(python_state)
             np.random.set_state(numpy_state)  # noqa: NPY002
             torch.set_rng_state(torch_state)
             if cuda_states:
                 torch.cuda.set_rng_state_all(cuda_states)
-            del _open_blocks[_open_blocks.index(block) :]
 
-        block = object()
-        _open_blocks.append(block)
         with put_back(restore):
             if seed is not None:
                 seed_all(seed)

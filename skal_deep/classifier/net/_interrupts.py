@@ -214,6 +214,10 @@ def restore_unless_done(estimator: Any) -> Iterator[None]:
     before = dict(vars(estimator))
     try:
         yield
+    except GeneratorExit:
+        # Ctrl-C came when all was done, and the collector when it may have been done
+        # once more.
+        raise
     except BaseException:
         vars(estimator).clear()
         vars(estimator).update(before)
@@ -242,11 +246,13 @@ def replace_methods(owner: Any, **functions: Callable[..., Any]) -> Iterator[Non
     """
     attributes = vars(owner)
     before = {name: attributes[name] for name in functions if name in attributes}
-    try:
-        for name, function in functions.items():
-            attributes[name] = _Instead(owner, name, function)
-        yield
-    finally:
+
+    def restore() -> None:
         for name in functions:
             attributes.pop(name, None)
         attributes.update(before)
+
+    with put_back(restore):
+        for name, function in functions.items():
+            attributes[name] = _Instead(owner, name, function)
+        yield

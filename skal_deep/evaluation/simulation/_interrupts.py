@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from skal_deep.modules._rng import put_back
+
 
 @contextmanager
 def interrupts_leave() -> Iterator[Callable[[], None]]:
@@ -32,8 +34,6 @@ def interrupts_leave() -> Iterator[Callable[[], None]]:
         before(number, frame)
 
     # Only the main thread may set handlers, and only it is interrupted.
-    signal.signal(signal.SIGINT, note)
-    try:
+    with put_back(lambda: signal.signal(signal.SIGINT, before)):
+        signal.signal(signal.SIGINT, note)
         yield check
-    finally:
-        signal.signal(signal.SIGINT, before)

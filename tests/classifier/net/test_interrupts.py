@@ -41,7 +41,10 @@ from skal_deep.classifier import (
     fit_on_labeled,
 )
 from skal_deep.classifier.net import _interrupts
-from skal_deep.classifier.net._interrupts import leaves_on_interrupt
+from skal_deep.classifier.net._interrupts import (
+    leaves_on_interrupt,
+    restore_unless_done,
+)
 from skal_deep.evaluation.simulation._cycle import fit_clone
 from skal_deep.pool import VAAL, MarginSampling
 
@@ -448,3 +451,17 @@ def test_ctrl_c_while_the_handler_is_put_back(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         leaves_on_interrupt(lambda: None)()
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_fit_that_was_done_stays_when_its_block_ends_late():
+    """Ctrl-C after its last line leaves the end of the block to the collector."""
+
+    class Fitted:
+        """Has attributes."""
+
+    estimator = Fitted()
+    block = restore_unless_done(estimator)
+    block.__enter__()
+    estimator.value_ = 1
+    block.gen.close()
+    assert estimator.value_ == 1
