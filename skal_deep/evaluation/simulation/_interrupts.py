@@ -33,7 +33,10 @@ def interrupts_leave() -> Iterator[Callable[[], None]]:
         seen.append(number)
         before(number, frame)
 
+    def restore() -> None:
+        signal.signal(signal.SIGINT, before)
+
     # Only the main thread may set handlers, and only it is interrupted.
-    with put_back(lambda: signal.signal(signal.SIGINT, before)):
+    with put_back(restore):
         signal.signal(signal.SIGINT, note)
         yield check
