@@ -1,5 +1,6 @@
 """One thread at a time, without threads that wait for one another in a circle."""
 
+import gc
 import os
 import sys
 import threading
@@ -31,14 +32,14 @@ class Turns:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._renew()
         self.inside: int | None = None  # the thread that has the lock, or had it last
         if hasattr(os, "register_at_fork"):
             # In a forked process no other thread can release it.
             os.register_at_fork(after_in_child=self._renew)
 
     def _renew(self) -> None:
-        self._lock = threading.RLock()
+        self._lock, self._look = threading.RLock(), threading.Lock()
 
     def turn(self) -> AbstractContextManager[Any]:
         """Return what to enter for a turn."""
@@ -47,6 +48,19 @@ class Turns:
         if threading.current_thread() is threading.main_thread():
             return self._lock
         return _Patient(self, self._lock)
+
+    def frames(self) -> dict[int, FrameType]:
+        """Return what each thread runs, by its number."""
+        # Garbage that is collected meanwhile may let another thread go on, and Python
+        # 3.11 then hangs if that one asks, too.
+        with self._look:
+            collects = gc.isenabled()
+            gc.disable()
+            try:
+                return sys._current_frames()
+            finally:
+                if collects:
+                    gc.enable()
 
 
 class _Patient:
@@ -58,12 +72,15 @@ class _Patient:
     def __enter__(self) -> None:
         n_in_circle, still, last = 0, 0, None
         while not self._lock.acquire(timeout=_BETWEEN_LOOKS):
-            inside = self._turns.inside
+            inside, frames = self._turns.inside, self._turns.frames()
             # Twice: a lock may change hands between the look at it and that at threads.
-            n_in_circle = n_in_circle + 1 if _waits_for_this_thread(inside) else 0
-            spot = _standing_still(inside)
+            n_in_circle = (
+                n_in_circle + 1 if _waits_for_this_thread(inside, frames) else 0
+            )
+            spot = _standing_still(inside, frames)
             still = still + 1 if spot is not None and spot == last else 0
             last = spot
+            del frames
             if n_in_circle > 1 or still * _BETWEEN_LOOKS > _PATIENCE:
                 names = {thread.ident: thread.name for thread in threading.enumerate()}
                 own = threading.current_thread().name
@@ -75,9 +92,8 @@ class _Patient:
         self._lock.release()
 
 
-def _waits_for_this_thread(thread: int | None) -> bool:
+def _waits_for_this_thread(thread: int | None, frames: dict[int, FrameType]) -> bool:
     """Return whether a thread waits for this one, or for one that does."""
-    frames = sys._current_frames()
     threads = {each.ident: each for each in threading.enumerate()}
     works = {
         ident: {id(threads.get(ident)), *_tasks(frame)}
@@ -124,9 +140,11 @@ def _parts(value: Any) -> Iterable[Any]:
     return list(value) if isinstance(value, list) else ()
 
 
-def _standing_still(thread: int | None) -> tuple[FrameType, int] | None:
+def _standing_still(
+    thread: int | None, frames: dict[int, FrameType]
+) -> tuple[FrameType, int] | None:
     """Return where a thread waits for something that only other threads can do."""
-    frame = sys._current_frames().get(thread) if thread is not None else None
+    frame = None if thread is None else frames.get(thread)
     if frame is None or _module(frame) not in ("threading", "queue"):
         return None
     # Futures and pools may be of processes, which take the time that they take.

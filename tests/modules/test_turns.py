@@ -1,5 +1,6 @@
 """Threads that wait for one another in a circle are told so; others wait."""
 
+import gc
 import queue
 import threading
 import time
@@ -186,6 +187,26 @@ def test_bystanders_wait_as_long_as_it_takes(at_once):
     for thread in others:
         thread.join()
     assert results == [member()] * 3
+
+
+def test_threads_may_look_while_garbage_is_collected(monkeypatch):
+    """Python 3.11 hangs where two threads ask what all run, and one collects."""
+    monkeypatch.setattr(_turns, "_BETWEEN_LOOKS", 0.0)
+    asked = []
+
+    def frames():
+        asked.append(gc.isenabled())
+        return {}
+
+    monkeypatch.setattr(_turns.sys, "_current_frames", frames)
+    with one_thread_at_a_time():
+        thread = threading.Thread(target=member)
+        thread.start()
+        time.sleep(0.05)
+    thread.join()
+    assert asked
+    assert not any(asked)
+    assert gc.isenabled()
 
 
 def test_a_thread_that_nobody_knows_to_be_waited_for_gives_up_in_the_end(monkeypatch):
