@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from skal_deep.functional._checks import check_counts
+
 Logits = Callable[[Tensor], Tensor]
 
 # Elements of the gradients that exist at once: 64 MiB in float32.
@@ -73,8 +75,9 @@ def deepfool(
     >>> distances
     tensor([1.0200])
     """
+    check_counts(n_steps=n_steps, n_classes=n_classes)
     parts = []
-    for start_N in x.split(max(1, _MEMORY_BUDGET // (n_classes * x[:1].numel()))):
+    for start_N in x.split(max(1, _MEMORY_BUDGET // (int(n_classes) * x[:1].numel()))):
         with torch.no_grad():
             logit_NC = logits(start_N)
             class_NK = logit_NC.topk(min(n_classes, logit_NC.shape[1])).indices
@@ -135,6 +138,7 @@ def iterated_sign_attack(
     >>> distances
     tensor([0.1500])
     """
+    check_counts(n_steps=n_steps)
     parts = []
     for start_N in x.split(max(1, _MEMORY_BUDGET // x[:1].numel())):
         with torch.no_grad():

@@ -5,7 +5,12 @@ import math
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_bandwidth, check_finite, check_rows
+from skal_deep.functional._checks import (
+    check_bandwidth,
+    check_finite,
+    check_no_gradient,
+    check_rows,
+)
 from skal_deep.functional._distances import Between, Points, amid
 from skal_deep.functional._picks import Picks
 from skal_deep.functional.neighbors import nearest_centers
@@ -42,6 +47,7 @@ def density(embeddings: Tensor, data: Tensor, bandwidth: float | None = None) ->
     >>> density(embeddings, embeddings, bandwidth=1.0)
     tensor([0.4560, 0.4560, 0.3333])
     """
+    check_no_gradient(embeddings=embeddings, data=data)
     check_rows(embeddings=embeddings, data=data)
     origin_D = data.mean(0)
     points, others = Points(embeddings, origin_D), Points(data, origin_D)

@@ -5,7 +5,12 @@ import math
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_finite, check_rows, own_generator
+from skal_deep.functional._checks import (
+    check_finite,
+    check_no_gradient,
+    check_rows,
+    own_generator,
+)
 from skal_deep.functional._chunks import chunks, memory_budget
 from skal_deep.functional._distances import least_sure
 from skal_deep.functional._picks import Picks
@@ -107,9 +112,15 @@ def badge(
     tensor([1])
     """
     n = len(probas)
+    others = population or (probas, embeddings)
+    check_no_gradient(
+        probas=probas,
+        embeddings=embeddings,
+        population_probas=others[0],
+        population_embeddings=others[1],
+    )
     check_finite(probas=probas)
     check_rows(embeddings=embeddings)
-    others = population or (probas, embeddings)
     check_finite(population_probas=others[0], population_embeddings=others[1])
     generator = own_generator(generator)
     error_NC, error_UC = _to_one(*map(errors_of_likeliest, (probas, others[0])))

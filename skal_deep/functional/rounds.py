@@ -6,7 +6,11 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from torch import Tensor
 
-from skal_deep.functional._checks import check_batch_size, check_finite
+from skal_deep.functional._checks import (
+    check_batch_size,
+    check_counts,
+    check_finite,
+)
 from skal_deep.functional._picks import without_earlier
 from skal_deep.functional.selection import top_k
 
@@ -41,10 +45,11 @@ def average_linkage(embeddings: Tensor, n_clusters: int) -> Tensor:
     >>> average_linkage(embeddings, 2)
     tensor([1, 1, 0, 0])
     """
+    check_counts(n_clusters=n_clusters)
     labels: NDArray[np.int64] = np.zeros(len(embeddings), dtype=np.int64)
     if len(embeddings) > 1:
         tree = linkage(embeddings.double().numpy(force=True), method="average")
-        labels = fcluster(tree, n_clusters, criterion="maxclust") - 1
+        labels = fcluster(tree, min(n_clusters, len(labels)), criterion="maxclust") - 1
     return torch.as_tensor(labels, dtype=torch.long, device=embeddings.device)
 
 
@@ -144,6 +149,7 @@ def cluster_rounds(
     tensor([2, 0])
     """
     check_batch_size(batch_size, len(scores))
+    check_counts(n_considered=n_considered)
     check_finite(scores=scores)
     n_considered = min(max(n_considered, batch_size), len(scores))
     considered, _ = top_k(scores, n_considered, with_utilities=False)
