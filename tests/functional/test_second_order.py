@@ -80,6 +80,16 @@ def test_batch_epig_of_the_best_rows(kind, n_draws, n_classes):
     assert (found.amax(1) == found[torch.arange(3), rows]).all()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_estimate_is_above_a_pick(kind):
+    samples = kinds(20, 150, 4)[kind]
+    for rows, utilities in (
+        batch_bald(samples, 3, n_exact=1),
+        batch_epig(samples, samples[:, :20], 3, n_exact=1),
+    ):
+        assert (utilities.amax(1) == utilities[torch.arange(3), rows]).all()
+
+
 @pytest.mark.parametrize("kernel", ["bald", "epig"])
 def test_with_and_without_utilities(kernel):
     samples = in_few_directions(20, 200, 5, 4.0)
