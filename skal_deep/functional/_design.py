@@ -17,6 +17,21 @@ from skal_deep.functional._chunks import chunks
 _MAX_N_WEIGHTS = 10_000
 
 
+def is_too_large(n_weights: int) -> bool:
+    """Return whether the information matrix of so many weights does not fit."""
+    return n_weights > _MAX_N_WEIGHTS
+
+
+def check_n_weights(n_weights: int) -> None:
+    """Raise if the information matrix of so many weights does not fit into memory."""
+    if is_too_large(n_weights):
+        raise ValueError(
+            f"The last layer has {n_weights} free weights; their information matrix of "
+            f"{n_weights} x {n_weights} numbers is too large (limit: "
+            f"{_MAX_N_WEIGHTS}). Use the binary form, or reduce the embeddings."
+        )
+
+
 class Factored:
     """Rows with Fisher information ``S' S (x) h h'``, kept as the factors.
 
@@ -49,7 +64,10 @@ class Factored:
         if not len(self):
             return 0.0
         factor_N = self.factor_NRK.double().square().sum((1, 2))
-        return float((factor_N * self.embedding_ND.double().square().sum(1)).max())
+        length_N = torch.linalg.vector_norm(
+            self.embedding_ND, dim=1, dtype=torch.float64
+        )
+        return float((factor_N * length_N.square()).max())
 
     def gradients(self) -> Tensor:
         """Return ``V = S (x) h'`` of each row, of shape (N, R, K D)."""
@@ -91,6 +109,31 @@ class Factored:
             form_NRR[part] = factor_BRK @ form_BKK @ factor_BRK.mT
         return form_NRR
 
+    def seen_through_both(
+        self, covariance: Tensor, information: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return ``V C V'`` and ``V C F C V'`` for each row, (N, R, R) each.
+
+        Of a single factor, one product with what makes both matrices diagonal does:
+        with ``C = T T'`` and ``T' F T`` diagonal they are weighted squares of ``h' T``.
+        """
+        if self.factor_NRK.shape[1:] != (1, 1):
+            outer = covariance @ information @ covariance
+            return self.seen_through(covariance), self.seen_through(outer)
+        root = torch.linalg.cholesky(covariance)
+        value_D, turn_DD = torch.linalg.eigh(root.T @ information @ root)
+        weight_D2 = torch.stack([torch.ones_like(value_D), value_D.clamp_min(0)], 1)
+        root_DD, weight_D2 = (
+            part.to(self.embedding_ND) for part in (root @ turn_DD, weight_D2)
+        )
+        square_N2 = covariance.new_empty(len(self), 2)
+        for part in chunks(len(self), len(root_DD), covariance.device):
+            turned_BD = self.embedding_ND[part] @ root_DD
+            square_N2[part] = (turned_BD.square_() @ weight_D2).to(square_N2)
+        square_N2 *= self.factor_NRK[:, 0].double().square()
+        inner_N, outer_N = square_N2.unbind(1)
+        return inner_N[:, None, None].clone(), outer_N[:, None, None].clone()
+
 
 def design_matrices(
     labeled: Factored, everything: Factored, regularization: float, of_labeled: float
@@ -103,12 +146,7 @@ def design_matrices(
         If they do not fit into memory.
     """
     n_weights = everything.factor_NRK.shape[2] * everything.embedding_ND.shape[1]
-    if n_weights > _MAX_N_WEIGHTS:
-        raise ValueError(
-            f"The last layer has {n_weights} free weights; their information matrix of "
-            f"{n_weights} x {n_weights} numbers is too large (limit: "
-            f"{_MAX_N_WEIGHTS}). Use the binary form, or reduce the embeddings."
-        )
+    check_n_weights(n_weights)
     information = everything.information()
     precision = regularization * torch.eye(n_weights).to(information)
     if len(labeled):
@@ -150,9 +188,8 @@ class Design:
             labeled, everything, regularization, of_labeled
         )
         self._covariance = torch.cholesky_inverse(torch.linalg.cholesky(precision))
-        self._inner_NRR = rows.seen_through(self._covariance)
-        self._outer_NRR = rows.seen_through(
-            self._covariance @ self._mean_information @ self._covariance
+        self._inner_NRR, self._outer_NRR = rows.seen_through_both(
+            self._covariance, self._mean_information
         )
         side = max(rows.factor_NRK.shape[1:])
         #: Whether a row is added by loops on a card, which need not be waited for.

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from skal_deep.functional._checks import check_batch_size, check_finite, check_rows
-from skal_deep.functional._design import Design, Factored
+from skal_deep.functional._design import Design, Factored, check_n_weights
 from skal_deep.functional._distances import round_off
 from skal_deep.functional._picks import UnreadPicks
 from skal_deep.functional._repeated import Repeated
@@ -169,6 +169,8 @@ def bait(
     tensor([1, 2])
     """
     check_finite(probas=probas, labeled_probas=labeled_probas)
+    if not binary:  # before the factors are made, which may not fit, either
+        check_n_weights((probas.shape[1] - 1) * embeddings.shape[1])
 
     def factor(probas: Tensor, embeddings: Tensor) -> Factored:
         if binary:
@@ -295,7 +297,9 @@ def _forward_backward(
         "consistent": (n_labeled / total, 1 / total),
     }[weighting]
     parts = (candidates, labeled, everything)
-    of_parts = [part.largest() for part in parts]
+    of_parts = [candidates.largest(), labeled.largest()]
+    is_same = everything is candidates
+    of_parts.append(of_parts[0] if is_same else everything.largest())
     condition = max(of_parts) * max(of_labeled, of_new) / regularization
     embeddings = candidates.embedding_ND
     # what the best row takes off the trace, about, where little is known
@@ -309,7 +313,8 @@ def _forward_backward(
             "instance by a StandardScaler, or lower the regularization."
         )
     if round_off(embeddings) * condition > _MOST_ROUND_OFF:
-        parts = (candidates.double(), labeled.double(), everything.double())
+        rows = candidates.double()
+        parts = (rows, labeled.double(), rows if is_same else everything.double())
     if round_off(parts[0].embedding_ND) * condition > _MOST_ROUND_OFF:
         raise ValueError(
             f"A row tells {condition:.0e} times as much as the regularization="

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skal_deep.functional import bait, bait_regression
-from skal_deep.functional._design import Design, Factored
+from skal_deep.functional._design import Design, Factored, design_matrices
 from skal_deep.functional.fisher import _binary_factors, _helmert, softmax_factors
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "bait.npz")
@@ -335,6 +335,23 @@ def test_bad_input(monkeypatch):
     with pytest.raises(ValueError, match="binary form"):
         bait(*rows, 2)
     bait(*rows, 2, binary=True)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0])
+def test_one_product_for_both_forms_of_a_single_factor(scale):
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(50, 6, generator=generator)
+    rows[:, 5] = rows[:, 4] + 1e-3 * rows[:, 5]  # directions hardly apart
+    factored = Factored(
+        torch.rand(50, 1, 1, generator=generator), scale * rows
+    ).double()
+    labeled = Factored(factored.factor_NRK[:4], factored.embedding_ND[:4])
+    information, precision = design_matrices(labeled, factored, 1.0, 0.5)
+    covariance = precision.inverse()
+    inner, outer = factored.seen_through_both(covariance, information)
+    torch.testing.assert_close(inner, factored.seen_through(covariance))
+    expected = factored.seen_through(covariance @ information @ covariance)
+    torch.testing.assert_close(outer, expected)
 
 
 def exact_picks(proba, embedding, n_labeled, b, lam=1):
