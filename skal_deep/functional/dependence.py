@@ -105,15 +105,15 @@ def ical(
         condense, probes = [], []
         for step in range(steps.start, steps.stop):
             condense.append(_mean_kernel(others(n_condense)))
-            has_probes = n_probes is not None and step > 0
-            probes.append(others(n_probes) if has_probes else None)
+            if n_probes is not None and step > 0:
+                probes.append(others(n_probes))
         own_KN = dependence(samples, torch.stack(condense))
         for step in range(steps.start, steps.stop):
             at = step - steps.start
             together = (picked_SS * condense[at]).sum() * step
             score_N = (together + own_KN[at]) / (step + 1)
-            if probes[at] is not None:
-                score_N = score_N * _relevance(samples, picked_SS, step, probes[at])
+            if n_probes is not None and step > 0:
+                score_N = score_N * _relevance(samples, picked_SS, step, probes.pop(0))
             own_SS = _mean_kernel(samples[:, picks.take(score_N), None])
             picked_SS = (step * picked_SS + own_SS) / (step + 1)
     return picks.answer()
@@ -153,10 +153,10 @@ def dependence(samples: Tensor, kernels: Tensor) -> Tensor:
     widest = max(n_draws, n_classes)
     size = max(1, chunk_elements(samples.device) // (n_draws * widest))
     for part in slices(n, size):
-        centred_SnC = _center(samples[:, part]).unflatten(1, (-1, n_classes))
-        centred_nSC = centred_SnC.transpose(0, 1).contiguous()
-        row_nP = (centred_nSC @ centred_nSC.mT).flatten(1)
-        hsic_KN[:, part] = kernel_KP @ row_nP.T
+        some_SnC = _center(samples[:, part]).unflatten(1, (-1, n_classes))
+        some_BSC = some_SnC.transpose(0, 1).contiguous()
+        kernel_BP = (some_BSC @ some_BSC.mT).flatten(1)
+        hsic_KN[:, part] = kernel_KP @ kernel_BP.T
     return hsic_KN.clamp_min_(0)
 
 

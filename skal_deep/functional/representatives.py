@@ -103,10 +103,8 @@ def nearest_distinct(
     return picks.answer()
 
 
-def _utility(
-    embeddings: Tensor, center_D: Tensor, handicap_N: Tensor | None
-) -> Tensor:
-    utility_N = -torch.linalg.vector_norm(embeddings - center_D, dim=-1)
+def _utility(embeddings: Tensor, center_D: Tensor, handicap_N: Tensor | None) -> Tensor:
+    utility_N: Tensor = -torch.linalg.vector_norm(embeddings - center_D, dim=-1)
     return utility_N if handicap_N is None else utility_N - handicap_N
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.cluster import KMeans
+from scipy.spatial.distance import cdist
+from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.datasets import make_blobs
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -19,6 +20,7 @@ from skal_deep.pool import (
     DensityWeightedDiversity,
     Falcun,
     MarginSampling,
+    _features,
 )
 from skal_deep.pool._features import k_means
 
@@ -59,6 +61,48 @@ def test_k_means_is_scikit_learns():
     spread = functional.nearest_centers(many, centroids)[0].mean()
     best = KMeans(60, n_init=3, random_state=0).fit(many).inertia_ / 400
     assert spread < 1.3 * best
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("has_weights", [False, True])
+def test_seeds_of_k_means_are_those_of_scikit_learns_draws(dtype, has_weights):
+    rng = np.random.default_rng(0)
+    for seed in range(20):
+        n, n_dims = rng.integers(20, 300), rng.integers(1, 9)
+        rows = rng.normal(size=(n, n_dims)).astype(dtype)
+        weights = rng.random(n).astype(dtype) if has_weights else None
+        state = np.random.RandomState(seed)
+        draws = [
+            kmeans_plusplus(
+                rows, 7, sample_weight=weights, random_state=state, n_local_trials=1
+            )[0]
+            for _ in range(4)
+        ]
+        squared = [cdist(rows, seeds).min(1) ** 2 for seeds in draws]
+        best = np.argmin([np.average(each, weights=weights) for each in squared])
+        seeds = _features._best_seeds(rows, 7, weights, seed)
+        np.testing.assert_array_equal(seeds, draws[best])
+
+
+@pytest.mark.parametrize("has_weights", [False, True])
+def test_k_means_of_many_rows_searches_among_some(has_weights, monkeypatch):
+    """The groups of heavy rows are found, though these are one row in a hundred."""
+    generator = torch.Generator().manual_seed(0)
+    centers = torch.tensor([[0.0, 0.0], [0.0, 60.0], [60.0, 0.0]])
+    cluster = torch.arange(6_000) % 100 % 3
+    points = centers[cluster] + torch.randn(6_000, 2, generator=generator)
+    weights = None
+    if has_weights:
+        is_heavy = torch.arange(6_000) < 60
+        points[is_heavy] += torch.tensor([500.0, 500.0])
+        weights = torch.where(is_heavy, 1.0, 0.0)
+        points, weights = points.double(), weights.double()
+    full = k_means(points, 3, torch.Generator().manual_seed(1), weights)
+    monkeypatch.setattr(_features, "_FEW_ROWS", 100)
+    some = k_means(points, 3, torch.Generator().manual_seed(1), weights)
+    assert some.dtype == points.dtype
+    # one iteration on all rows brings far clusters to their very means
+    torch.testing.assert_close(some.sort(0).values, full.sort(0).values)
 
 
 def test_cluster_margin_is_margin_sampling_with_rounds():
