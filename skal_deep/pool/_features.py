@@ -21,7 +21,7 @@ from skal_deep.functional import (
 )
 from skal_deep.functional._distances import Points, least_sure
 from skal_deep.functional.neighbors import group_means
-from skal_deep.functional.rounds import halve
+from skal_deep.functional.rounds import halve, linkage_of_part
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._rows import Rows
 
@@ -40,7 +40,7 @@ _MOST_UNSURE = 0.01
 # Rows of which all distances are held at once: 100 MiB.
 _MOST_LINKED = 5_000
 # More rows are linked in parts of at most this many.
-_MOST_IN_PART = 2_000
+_MOST_IN_PART = 1_000
 
 
 def features(pool: Pool, normalize: bool) -> tuple[Tensor, Tensor]:
@@ -195,13 +195,13 @@ def _best_seeds(
     return best
 
 
-def linkage_clusters(pool: Pool, cluster_size: int) -> Tensor:
+def linkage_clusters(pool: Pool, cluster_size: int, wanted_M: Tensor) -> Tensor:
     """Return the cluster of each row of the data, by average linkage.
 
     They are in the order of :meth:`Pool.embed_data`.
 
     Large data are halved until the parts are small enough, and each is linked by
-    itself.
+    itself. A part without a row that is asked about is one cluster.
 
     Parameters
     ----------
@@ -209,13 +209,20 @@ def linkage_clusters(pool: Pool, cluster_size: int) -> Tensor:
         What the query may look at.
     cluster_size : int
         Mean number of rows of a cluster.
+    wanted_M : Tensor of shape (M,)
+        Which rows of the data are asked about.
     """
     data_MD = pool.embed_data()
-    most = len(data_MD) if len(data_MD) <= _MOST_LINKED else _MOST_IN_PART
+    is_small = len(data_MD) <= _MOST_LINKED
+    most, link = len(data_MD), average_linkage
+    if not is_small:
+        most, link = _MOST_IN_PART, linkage_of_part
     cluster_M, n_clusters = torch.zeros(len(data_MD), dtype=torch.long), 0
-    for part in halve(data_MD, most):
+    for part in halve(data_MD, most, None if is_small else wanted_M):
+        cluster_P = torch.zeros(len(part), dtype=torch.long)
         n_wanted = max(1, len(part) // cluster_size)
-        cluster_P = average_linkage(data_MD[part], n_wanted).cpu()
+        if is_small or (wanted_M[part].any() and len(part) > 1):
+            cluster_P = link(data_MD[part], n_wanted).cpu()
         cluster_M[part.cpu()] = cluster_P + n_clusters
         n_clusters += int(cluster_P.max()) + 1
     return cluster_M.to(data_MD.device)

@@ -159,6 +159,29 @@ def test_large_data_are_linked_by_a_sample(monkeypatch):
     assert len(set(picks)) == 5
 
 
+@pytest.mark.parametrize("candidates", [None, "some", "inputs"])
+@pytest.mark.parametrize("clf", [CLF, RandomForestClassifier(3, random_state=0)])
+def test_parts_that_nobody_asks_about_need_no_clusters(clf, candidates, monkeypatch):
+    """Picks and utilities are those where all parts are linked; scores may tie."""
+    clf.fit(X[:20], Y[:20])
+    given = {None: None, "some": np.arange(30, 90, 2), "inputs": X[30:90:2] + 0.1}
+    monkeypatch.setattr(_features, "_MOST_LINKED", 30)
+    monkeypatch.setattr(_features, "_MOST_IN_PART", 10)
+    strategy = ClusterMargin(oversampling=2, cluster_size=3)
+    some = query(strategy, clf=clf, candidates=given[candidates])
+    asked, link = [], _features.linkage_clusters
+
+    def link_all(pool, cluster_size, wanted_M):
+        asked.append(wanted_M)
+        return link(pool, cluster_size, torch.ones_like(wanted_M))
+
+    monkeypatch.setattr("skal_deep.pool._cluster_rounds.linkage_clusters", link_all)
+    all_linked = query(strategy, clf=clf, candidates=given[candidates])
+    np.testing.assert_array_equal(some[0], all_linked[0])
+    np.testing.assert_array_equal(some[1], all_linked[1])
+    assert 0 < asked[0].sum() < 150
+
+
 def test_contrastive_al_compares_with_labelled_neighbours():
     _, utilities = query(ContrastiveAL(n_neighbors=3))
     rows = functional.unit_rows(torch.as_tensor(X))
@@ -216,7 +239,8 @@ def test_cluster_size_is_honoured_in_large_pools(n, monkeypatch):
     y = np.where(np.arange(n) < 20, np.arange(n) % 2, -1)
     clf = LogisticRegression().fit(rows[:20], y[:20])
     for size in (10, 50):
-        ClusterMargin(cluster_size=size, random_state=0).query(
+        # all rows are considered: parts without any that is are not clustered
+        ClusterMargin(oversampling=n, cluster_size=size, random_state=0).query(
             rows, y, clf, fit_clf=False, batch_size=5
         )
         _, count = seen[-1].unique(return_counts=True)
