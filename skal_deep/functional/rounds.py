@@ -8,7 +8,6 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from torch import Tensor
 
 from skal_deep.functional._checks import check_batch_size, check_finite
-from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import (
     Points,
     all_differences,
@@ -138,18 +137,14 @@ def halve(embeddings: Tensor, most: int, wanted: Tensor | None = None) -> list[T
 
 
 def _in_few_directions(embeddings: Tensor) -> Tensor:
-    """Return rows from a place amid them, with 64 numbers each at most."""
+    """Return rows with 64 numbers each at most."""
     if not _LEAST < embeddings.abs().max() < 1 / _LEAST:
         embeddings = embeddings.double()  # squares of float32 would be no numbers
-    origin_D, n_dims = amid(embeddings), embeddings.shape[1]
-    if n_dims <= _N_DIRECTIONS:
-        return embeddings - origin_D
-    noise = torch.Generator().manual_seed(0)
-    direction_DP = torch.randn(n_dims, _N_DIRECTIONS, generator=noise).to(embeddings)
-    sketch_NP = embeddings.new_empty(len(embeddings), _N_DIRECTIONS)
-    for part in chunks(len(embeddings), n_dims, embeddings.device):
-        sketch_NP[part] = (embeddings[part] - origin_D) @ direction_DP
-    return sketch_NP
+    if embeddings.shape[1] <= _N_DIRECTIONS:
+        return embeddings
+    shape = embeddings.shape[1], _N_DIRECTIONS
+    direction_DP = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    return embeddings @ direction_DP.to(embeddings)
 
 
 def cluster_rounds(

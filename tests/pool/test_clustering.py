@@ -159,16 +159,26 @@ def test_large_data_are_linked_by_a_sample(monkeypatch):
     assert len(set(picks)) == 5
 
 
-@pytest.mark.parametrize("candidates", [None, "some", "inputs"])
+@pytest.mark.parametrize(
+    ("candidates", "oversampling"),
+    [(None, 2), ("some", 2), ("inputs", 2), ("inputs", 5)],
+)
 @pytest.mark.parametrize("clf", [CLF, RandomForestClassifier(3, random_state=0)])
-def test_parts_that_nobody_asks_about_need_no_clusters(clf, candidates, monkeypatch):
+def test_parts_that_nobody_asks_about_need_no_clusters(
+    clf, candidates, oversampling, monkeypatch
+):
     """Picks and utilities are those where all parts are linked; scores may tie."""
     clf.fit(X[:20], Y[:20])
-    given = {None: None, "some": np.arange(30, 90, 2), "inputs": X[30:90:2] + 0.1}
     monkeypatch.setattr(_features, "_MOST_LINKED", 30)
     monkeypatch.setattr(_features, "_MOST_IN_PART", 10)
-    strategy = ClusterMargin(oversampling=2, cluster_size=3)
-    some = query(strategy, clf=clf, candidates=given[candidates])
+    strategy = ClusterMargin(oversampling=oversampling, cluster_size=3)
+    starts = range(20, 150, 10)
+    given = {
+        None: [None],
+        "some": [np.arange(start, start + 50, 2) for start in starts],
+        "inputs": [X[start : start + 8] + 0.1 for start in starts],
+    }[candidates]
+    some = [query(strategy, clf=clf, candidates=each) for each in given]
     asked, link = [], _features.linkage_clusters
 
     def link_all(pool, cluster_size, wanted_M):
@@ -176,10 +186,11 @@ def test_parts_that_nobody_asks_about_need_no_clusters(clf, candidates, monkeypa
         return link(pool, cluster_size, torch.ones_like(wanted_M))
 
     monkeypatch.setattr("skal_deep.pool._cluster_rounds.linkage_clusters", link_all)
-    all_linked = query(strategy, clf=clf, candidates=given[candidates])
-    np.testing.assert_array_equal(some[0], all_linked[0])
-    np.testing.assert_array_equal(some[1], all_linked[1])
-    assert 0 < asked[0].sum() < 150
+    for each, (picks, utilities) in zip(given, some, strict=True):
+        expected = query(strategy, clf=clf, candidates=each)
+        np.testing.assert_array_equal(picks, expected[0])
+        np.testing.assert_array_equal(utilities, expected[1])
+        assert 0 < asked[-1].sum() < 150
 
 
 def test_contrastive_al_compares_with_labelled_neighbours():
