@@ -208,7 +208,7 @@ def cluster_rounds(
     tensor([2, 0])
     """
     check_batch_size(batch_size, len(scores))
-    check_counts(n_considered=n_considered)
+    check_counts(least=0, n_considered=n_considered)
     check_finite(scores=scores)
     n_considered = min(max(n_considered, batch_size), len(scores))
     considered, _ = top_k(scores, n_considered, with_utilities=False)

@@ -60,8 +60,7 @@ def typicality(
     >>> typicality(embeddings, embeddings, 1)
     tensor([1.0000, 1.0000, 0.2500])
     """
-    check_counts(n_neighbors=n_neighbors)
-    check_counts(least=0, max_exact=max_exact)
+    check_counts(least=0, n_neighbors=n_neighbors, max_exact=max_exact)
     n_nearest = min(n_neighbors + 1, len(data))
     if n_nearest == 1:
         return embeddings.new_ones(len(embeddings))

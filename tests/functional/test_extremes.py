@@ -485,7 +485,7 @@ SIGNS = (
     .double()
     .index_put((torch.arange(2), LABELS[:2]), ROWS.new_ones(2))
 )
-FROM_ZERO = ("max_exact", "n_outliers", "n_labeled")
+FROM_ZERO = ("max_exact", "n_outliers", "n_labeled", "n_considered")
 OR_NONE = [("bait", "n_top"), ("ical", "n_probes"), ("diffusion_scores", "n_steps")]
 BATCHES = {
     "badge": lambda b: functional.badge(PROBA, ROWS, b),
@@ -511,7 +511,11 @@ def LOGITS(x):  # noqa: N802 - a constant of these tests
 @pytest.mark.parametrize("count", ABSURD, ids=repr)
 def test_counts_that_are_none_are_refused_by_name(name, count):
     kernel, _, argument = name.partition(", ")
-    is_zero = argument in FROM_ZERO and count == 0 and count is not False
+    is_zero = (
+        (argument in FROM_ZERO or kernel == "typicality")
+        and count == 0
+        and count is not False
+    )
     is_left_out = count is None and (kernel, argument) in OR_NONE
     if is_zero or is_left_out:
         COUNTS[name](count)
