@@ -8,7 +8,8 @@ from torch import Tensor
 from skal_deep.functional._checks import check_batch_size, check_finite, check_rows
 from skal_deep.functional._design import Design, Factored, check_n_weights
 from skal_deep.functional._distances import round_off
-from skal_deep.functional._picks import Picks
+from skal_deep.functional._picks import UnreadPicks
+from skal_deep.functional._repeated import Repeated
 from skal_deep.functional._stiff_design import StiffDesign
 
 # Share of the information that round-off may be.
@@ -324,18 +325,27 @@ def _forward_backward(
     kind = StiffDesign if is_stiff else Design
     design = kind(*parts, regularization, of_labeled, of_new)
     n_added = min(2 * batch_size, len(candidates))
-    added = Picks(embeddings, n_added, with_utilities)
-    for _ in range(n_added - 1):
+    added = UnreadPicks(embeddings, n_added, with_utilities)
+
+    def add_one() -> None:
         design.add(added.take(design.gains()))
+
+    if isinstance(design, Design) and design.has_loop:
+        Repeated(add_one, embeddings.device)(n_added - 1)
+    else:
+        for _ in range(n_added - 1):
+            add_one()
     added.take(design.gains())
     indices, utilities = added.answer()
     if isinstance(design, StiffDesign):
         stays = design.kept(indices, batch_size)
         return indices[stays], utilities[stays]
     design = design.among(indices)  # the others are not looked at again
-    design.add(n_added - 1)
+    places = torch.arange(n_added, device=indices.device)
+    design.add(places[-1:])
     stays = list(range(n_added))
     while len(stays) > batch_size:
         loss_K = design.losses(stays).flip(0)  # of equal ones, the last is removed
-        design.remove(stays.pop(len(stays) - 1 - int(loss_K.argmin())))
+        removed = stays.pop(len(stays) - 1 - int(loss_K.argmin()))
+        design.remove(places[removed : removed + 1])
     return indices[stays], utilities[stays]

@@ -1,7 +1,7 @@
 """BatchBALD: the information that the labels of a batch carry jointly."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 
 import torch
@@ -28,6 +28,8 @@ _ROUND_OFF = 1e-5
 # Candidates that are evaluated at once, at least; with few configurations a quarter of
 # a chunk, as a call costs more than they do.
 _N_TRIED = 8
+# Parts that threads share, where each then has enough candidates to be worth its start.
+_N_SHARED, _N_WORTH_A_THREAD = 32, 128
 # Candidates for which bounds by groups of configurations cost more than they save.
 _FEW = 16
 
@@ -213,35 +215,76 @@ class _Gains:
         """
         information_N = self._information(known)
         gain_N = torch.full_like(information_N, -math.inf)
-        in_chunk = _n_in_a_chunk(known.weight_MS, self._samples_SNC)
-        n_together = max(_N_TRIED, in_chunk // 4)
+        n_tried = max(_N_TRIED, _n_in_a_chunk(known.weight_MS, self._samples_SNC) // 4)
 
         def gains(rows: Tensor, pi_M: Tensor, weight_MS: Tensor) -> Tensor:
             told_R = _told(self._samples_SNC, rows, pi_M, weight_MS)
             return (information_N[rows] - told_R).clamp_min_(0)
-
-        def evaluate(rows: Tensor) -> None:
-            rows = rows[gain_N[rows] == -math.inf]
-            gain_N[rows] = gains(rows, known.pi_M, known.weight_MS)
 
         rows = left_N.nonzero()[:, 0]
         bound_R = (self._bound_N if known.is_exact else information_N)[rows]
         groups = group_configurations(known.pi_M, known.weight_MS, self._direction_SK)
         for pi_G, weight_GS in () if known.is_exact else groups:
             bound_R = gains(rows, pi_G, weight_GS)
-            evaluate(rows[bound_R.topk(min(n_together, len(rows))).indices])
+            tried = rows[bound_R.topk(min(n_tried, len(rows))).indices]
+            tried = tried[gain_N[tried] == -math.inf]
+            gain_N[tried] = gains(tried, known.pi_M, known.weight_MS)
             is_left_R = bound_R >= gain_N.max() - _ROUND_OFF
             rows, bound_R = rows[is_left_R], bound_R[is_left_R]
             if len(rows) <= _FEW:
                 break
-        bound_R, order_R = bound_R.sort(descending=True)
-        start = 0
-        while start < len(rows) and bound_R[start] >= gain_N.max() - _ROUND_OFF:
-            evaluate(rows[order_R[start : start + n_together]])
-            start += n_together
-            n_together += n_together // 4  # the longer it takes, the less bounds tell
+        is_new_R = gain_N[rows] == -math.inf
+        bound_R, order_R = bound_R[is_new_R].sort(descending=True)
+        rows = rows[is_new_R][order_R]
+        best = float(gain_N.max())
+        found_R = self._of_the_first(known, rows, information_N[rows], bound_R, best)
+        gain_N[rows[: len(found_R)]] = found_R
         self._bound_N = torch.where(gain_N > -math.inf, gain_N, self._bound_N)
         return gain_N
+
+    def _of_the_first(
+        self,
+        known: Configurations,
+        rows: Tensor,
+        information_R: Tensor,
+        bound_R: Tensor,
+        best_before: float,
+    ) -> Tensor:
+        """Return the gains of rows with falling bounds, until no bound reaches a gain.
+
+        Threads begin with rows before the gains of all rows above these are known.
+        What one thread would not have come to is left out, so that gains do not hang
+        on the number of threads.
+        """
+        in_chunk = _n_in_a_chunk(known.weight_MS, self._samples_SNC)
+        parts = _growing_parts(len(rows), max(1, in_chunk))
+        bounds = bound_R[[part.start for part in parts]].tolist()
+        gain_R, best = torch.empty_like(bound_R), best_before
+        best_of: dict[int, float] = {}
+        size = max((part.stop - part.start for part in parts), default=0)
+
+        def begin() -> Callable[[slice], None]:
+            tell = _teller(self._samples_SNC, rows, known.pi_M, known.weight_MS, size)
+
+            def work_on(part: slice) -> None:
+                nonlocal best
+                gain_R[part] = (information_R[part] - tell(part)).clamp_min_(0)
+                best_of[part.start] = float(gain_R[part].max())
+                best = max(best, best_of[part.start])
+
+            return work_on
+
+        def open_parts() -> Iterator[slice]:
+            for part, bound in zip(parts, bounds, strict=True):
+                if bound < best - _ROUND_OFF:
+                    return
+                yield part
+
+        for_each_part(open_parts(), begin, rows.device)
+        best, n_known = best_before, 0
+        for part in open_parts():
+            best, n_known = max(best, best_of[part.start]), part.stop
+        return gain_R[:n_known]
 
     def _information(self, known: Configurations) -> Tensor:
         """Return ``I(y; w)`` under the mean weights of the configurations."""
@@ -286,31 +329,62 @@ def _told(
 
     A chunk of candidates at a time, whose mean predictions a processor's cache holds.
     """
-    n, n_classes = samples_SNC.shape[1:]
+    n = samples_SNC.shape[1]
     if rows is not None and 2 * len(rows) > n:
         return _told(samples_SNC, None, pi_M, weight_MS)[rows]
     n = n if rows is None else len(rows)
-    n_parts = -(-n // max(1, min(n, _n_in_a_chunk(weight_MS, samples_SNC))))
+    in_chunk = max(1, min(n, _n_in_a_chunk(weight_MS, samples_SNC)))
+    if samples_SNC.is_cpu:
+        in_chunk = min(in_chunk, max(_N_WORTH_A_THREAD, -(-n // _N_SHARED)))
+    n_parts = -(-n // in_chunk)
     size = max(1, -(-n // max(1, n_parts)))  # all parts alike, for threads to share
     told_N = samples_SNC.new_empty(n)
 
     def begin() -> Callable[[slice], None]:
-        scratch = samples_SNC.new_empty(len(weight_MS) * size * n_classes)
+        tell = _teller(samples_SNC, rows, pi_M, weight_MS, size)
 
         def work_on(part: slice) -> None:
-            if rows is None:
-                chunk_SnC = samples_SNC[:, part]
-            else:
-                chunk_SnC = samples_SNC.index_select(1, rows[part])
-            shape = len(weight_MS), *chunk_SnC.shape[1:]
-            mean_MnC = scratch[: math.prod(shape)].view(shape)
-            torch.mm(weight_MS, chunk_SnC.flatten(1), out=mean_MnC.flatten(1))
-            told_N[part] = _divergence(pi_M, mean_MnC)
+            told_N[part] = tell(part)
 
         return work_on
 
     for_each_part(slices(n, size), begin, samples_SNC.device)
     return told_N
+
+
+def _teller(
+    samples_SNC: Tensor,
+    rows: Tensor | None,
+    pi_M: Tensor,
+    weight_MS: Tensor,
+    size: int,
+) -> Callable[[slice], Tensor]:
+    """Return what tells ``I(y; Y)`` for a slice of the rows, of that size at most."""
+    scratch = samples_SNC.new_empty(len(weight_MS) * size * samples_SNC.shape[2])
+
+    def tell(part: slice) -> Tensor:
+        if rows is None:
+            chunk_SnC = samples_SNC[:, part]
+        else:
+            chunk_SnC = samples_SNC.index_select(1, rows[part])
+        shape = len(weight_MS), *chunk_SnC.shape[1:]
+        mean_MnC = scratch[: math.prod(shape)].view(shape)
+        torch.mm(weight_MS, chunk_SnC.flatten(1), out=mean_MnC.flatten(1))
+        return _divergence(pi_M, mean_MnC)
+
+    return tell
+
+
+def _growing_parts(n: int, largest: int) -> list[slice]:
+    """Return parts of rows by falling bounds: each a quarter larger than the last one.
+
+    The longer it takes to find the best, the less bounds tell.
+    """
+    parts, start, size = [], 0, min(largest, max(_N_TRIED, largest // 4))
+    while start < n:
+        parts.append(slice(start, min(start + size, n)))
+        start, size = start + size, min(largest, size + size // 4)
+    return parts
 
 
 def _divergence(weight_R: Tensor, proba_RNC: Tensor) -> Tensor:

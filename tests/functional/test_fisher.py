@@ -63,11 +63,11 @@ def traces_of(design, rows, kept):
     """Return the traces of our own updates."""
     traces = [design.trace]
     for row in rows:
-        design.add(row)
+        design.add(torch.tensor([row]))
         traces.append(design.trace)
     removed = [row for row in rows if row not in kept]
     for row in reversed(removed):
-        design.remove(row)
+        design.remove(torch.tensor([row]))
         traces.append(design.trace)
     return traces
 
@@ -177,12 +177,12 @@ def test_updates_equal_a_fresh_inverse(seed):
     rows = []
     for row in (3, 9, 3, 14, 0):
         before, gain = design.trace, float(design.gains()[row])
-        design.add(row)
+        design.add(torch.tensor([row]))
         rows.append(row + 5)
         assert before - design.trace == pytest.approx(gain, abs=1e-12)
     loss = float(design.losses([0, 9])[1])
     before = design.trace
-    design.remove(9)
+    design.remove(torch.tensor([9]))
     rows.remove(14)
     assert design.trace - before == pytest.approx(loss, abs=1e-12)
     precision = 0.5 * torch.eye(12).double() + all_information[:5].mean(0)
