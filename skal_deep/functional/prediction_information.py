@@ -85,8 +85,9 @@ def information_about(
     if weight_S is not None:
         # ratios to the mean of a draw without weight may be infinite
         counts_S = weight_S * len(weight_S) > torch.finfo(samples.dtype).eps
-        samples, target_samples = samples[counts_S], target_samples[counts_S]
-        weight_S = weight_S[counts_S]
+        if not counts_S.all():
+            samples, target_samples = samples[counts_S], target_samples[counts_S]
+            weight_S = weight_S[counts_S]
     n_draws, n, n_classes = samples.shape
     ratio_SG, target_G = _ratios(target_samples, weight_S)
     if weight_S is None:
