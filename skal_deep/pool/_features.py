@@ -296,7 +296,7 @@ def most_uncertain(
     """
     score_U = score(pool.population)
     bound = score_U.topk(min(n_rows, len(score_U))).values[-1]
-    score_N = score_U if pool.population is pool else score(pool)
+    score_N = score_U if pool.is_population else score(pool)
     return score_N >= bound, (score_U >= bound, score_U)
 
 
