@@ -71,6 +71,15 @@ def test_picks_follow_the_shares_over_batches_of_any_size(seed, sizes):
         assert len(arms) == size
         torch.testing.assert_close(owed, expected - counts)
         assert (owed.abs() < n_arms - 1).all()
+        assert owed[0] < 1
+
+
+def test_the_first_arm_waits_for_no_more_than_one_pick():
+    owed = torch.tensor([0.0, 4.0, 4.0, 4.0], dtype=torch.float64)
+    shares = torch.tensor([0.5, 0.2, 0.2, 0.1], dtype=torch.float64)
+    for _ in range(20):
+        _, owed = deal_out(shares, owed, 1)
+        assert owed[0] < 1
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -18,6 +18,7 @@ from skal_deep.evaluation import (
     compare_strategies,
 )
 from skal_deep.evaluation._metrics import MEASURED
+from skal_deep.functional.bandit import exp3_shares
 from skal_deep.pool import (
     BALD,
     AdaptiveStrategy,
@@ -127,6 +128,10 @@ def test_a_replay_of_the_first_rounds_is_the_beginning_of_that_of_all(learning_r
     whole = strategy.replay(X, y, GaussianNB(), rounds)
     assert whole["shares"].shape == (7, 3)
     assert whole["gains"].shape == (5, 3)
+    for n in range(6):
+        gain_K = torch.as_tensor(whole["gains"][:n].sum(0))
+        shares = exp3_shares(gain_K, n, 0.2, learning_rate)
+        np.testing.assert_allclose(whole["shares"][n + 1], shares, rtol=1e-12)
     known = FIRST.copy()
     for n in range(6):
         other = clone(strategy).set_params(random_state=n)  # no seed of its own
@@ -174,6 +179,9 @@ def test_gains_are_those_of_models_that_learned_as_many_rows():
         a, r = loss(rows[:n]), loss(by_chance[:n])
         assert found["gains"][0, arm] == pytest.approx((r - a) / (r + a))
     assert found["gains"][0, 0] == 0
+    weight = np.where(np.arange(400) < 6, 5.0, 1.0)
+    weighted = strategy.replay(X, y, GaussianNB(), rounds, sample_weight=weight)
+    assert (weighted["gains"][0, 1:] != found["gains"][0, 1:]).all()
 
 
 def fake_losses(monkeypatch, worth):
@@ -218,10 +226,12 @@ def test_an_arm_that_is_seldom_asked_has_its_gains_scaled_up(monkeypatch):
     n_asked = np.array([(arms == 2).sum() for arms in found["arms"][:-1]])
     is_rare = (5 * share < 0.5) & (n_asked == 1)
     assert is_rare.any()
-    # one row of kind 3 against one random row, whose kind may be any
-    possible = np.tanh((-0.4 - np.array([0.0, 0.4, -0.4])) / 2)
-    for gain in gains[is_rare] * 5 * share[is_rare]:
-        assert np.isclose(gain, possible).any()
+    # one row of kind 3 against the first random row, whose kind may be any
+    for at in np.flatnonzero(is_rare):
+        [kind, *_] = X[rounds[at][found["arms"][at] == 0], 0]
+        gain = np.tanh((-0.4 - {2: 0.4, 3: -0.4}.get(kind, 0.0)) / 2)
+        assert gains[at] == pytest.approx(gain / (5 * share[at]))
+    assert gains[is_rare].any()
     assert not gains[n_asked == 0].any()
 
 
@@ -278,7 +288,8 @@ def test_rows_that_nobody_labelled_are_left_out_and_nothing_moves():
 @pytest.mark.filterwarnings("ignore:All labels are 1")
 def test_until_labels_show_two_classes_all_picks_are_random():
     strategy = AdaptiveStrategy([Kind(2)], random_state=0)
-    one_class = np.where(np.arange(len(X)) < 1, TRUTH, -1)
+    one_class = np.where((np.arange(len(X)) < 12) & (TRUTH == 1), TRUTH, -1)
+    assert (one_class == 1).sum() > 2
     for y in (np.full(len(X), -1), one_class):
         with pytest.warns(UserWarning, match="draws at random until"):
             batch = strategy.query(X, y, GaussianNB(), batch_size=9, rounds=[])
