@@ -218,9 +218,9 @@ def test_arms_that_are_worth_the_same_keep_equal_shares(monkeypatch):
 
 
 def test_an_arm_that_is_seldom_asked_has_its_gains_scaled_up(monkeypatch):
-    strategy = AdaptiveStrategy([Kind(2), Kind(3)], learning_rate=2.0, random_state=0)
+    strategy = AdaptiveStrategy([Kind(2), Kind(3)], learning_rate=2.0, random_state=1)
     fake_losses(monkeypatch, {2: 0.4, 3: -0.4})
-    y, rounds = played(strategy, 14, batch_size=5)
+    y, rounds = played(strategy, 16, batch_size=5)
     found = strategy.replay(X, y, GaussianNB(), rounds)
     share, gains = found["shares"][:-2, 2], found["gains"][:, 2]
     n_asked = np.array([(arms == 2).sum() for arms in found["arms"][:-1]])
