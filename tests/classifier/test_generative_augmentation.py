@@ -112,7 +112,7 @@ def test_the_loss_of_generated_rows_has_the_weights_of_their_sources(partly):
 def test_the_generator_knows_rows_and_classes(blobs):
     X, y = blobs
     X = np.concatenate([X, X[:, ::-1] * 0.5], axis=1).astype(np.float32)
-    net = make_net(max_epochs=150)
+    net = make_net(max_epochs=250)
     clf = fitted(X, y, net, generator_lr=3e-3)
     made = clf.generate(X, y)
     # more is known of a row than its class: the autoencoder has not collapsed
