@@ -82,8 +82,8 @@ SLOW = {
     "TAVAAL",
     "VAAL",
 }
-# Labels cost the same here.
-LEFT_OUT = {"PerCost", "TopK"}
+# Labels cost the same here, and two batches teach a bandit nothing.
+LEFT_OUT = {"AdaptiveStrategy", "PerCost", "TopK"}
 
 
 def strategies():

@@ -15,7 +15,7 @@ from skal_deep.classifier import (
     MCDropoutClassifier,
 )
 from skal_deep.functional import bald
-from skal_deep.modules import MLP, ConvNet
+from skal_deep.modules import MLP, ConvNet, _labeled_generator
 from skal_deep.modules._labeled_generator import GeneratorTraining, LabeledGenerator
 from skal_deep.pool import BALD
 
@@ -43,16 +43,18 @@ class Recording(NeuralNetClassifier):
 
 
 def recorded(X, y, n_generated=1, sample_weight=None, **params):
-    """Return what a training asked the loss for, grouped by its steps."""
+    """Return what a training asked the loss for, by its steps, and the losses."""
     Recording.seen.clear()
     net = make_net().set_params(max_epochs=4, iterator_train__shuffle=False)
     net = Recording(**net.get_params(deep=False) | params)
-    fitted(X, y, net, sample_weight, n_generated=n_generated)
+    clf = fitted(X, y, net, sample_weight, n_generated=n_generated)
     size = 2 + 2 * n_generated
     assert len(Recording.seen) % size == 0
-    return [
+    steps = [
         Recording.seen[at : at + size] for at in range(0, len(Recording.seen), size)
     ]
+    batches = clf.nets_[0].history[:, "batches", :, "train_loss"]
+    return steps, [loss for epoch in batches for loss in epoch]
 
 
 @pytest.mark.parametrize("is_image", [False, True])
@@ -80,15 +82,32 @@ def test_the_net_learns_generated_rows_with_the_labels_of_their_sources(
 ):
     X, y = partly
     known = torch.as_tensor(X[y != -1])
-    steps = recorded(X, y, n_generated)
+    steps, losses = recorded(X, y, n_generated)
     assert len(steps) >= 4
-    for step in steps:
+    for step, loss in zip(steps, losses, strict=True):
         (real, labels, *_), *others = step
         assert (torch.cdist(real, known).amin(1) == 0).all()
         for rows, its, *_ in others:
             assert its.tolist() == labels.tolist()
             assert rows.shape == real.shape
             assert (rows != real).any(1).all()
+        values = [value for *_, value, _ in step]
+        mean = values[0] + sum(values[2:]) / n_generated
+        assert loss == pytest.approx(mean, rel=1e-5)
+
+
+def test_what_is_made_for_a_class_is_learned_as_that_class(partly, monkeypatch):
+    def marked(x, y):
+        return x + 1000 * (y[:, None] + 1)
+
+    def invented(_, y, codes):
+        return (5000.0 + y)[:, None].expand(-1, 2)
+
+    monkeypatch.setattr(LabeledGenerator, "near", lambda _, x, y, codes: marked(x, y))
+    monkeypatch.setattr(LabeledGenerator, "invented", invented)
+    for (real, labels, *_), _, near, free in recorded(*partly)[0]:
+        assert torch.equal(near[0], marked(real, labels))
+        assert torch.equal(free[0][:, 0], 5000.0 + labels)
 
 
 def test_the_loss_of_generated_rows_has_the_weights_of_their_sources(partly):
@@ -96,7 +115,7 @@ def test_the_loss_of_generated_rows_has_the_weights_of_their_sources(partly):
     known = y != -1
     weight = np.where(known, np.arange(len(y)) % 3 + 1.0, 1.0)
     params = {"batch_size": -1}
-    for step in recorded(X, y, sample_weight=weight, **params):
+    for step in recorded(X, y, sample_weight=weight, **params)[0]:
         (real, *_), *_ = step
         at = torch.cdist(real, torch.as_tensor(X)).argmin(1)
         its = torch.as_tensor(weight)[at] / weight[known].mean()
@@ -175,6 +194,7 @@ def test_one_class_alone():
     clf = fitted(X, np.zeros(20, int), classes=[0])
     assert (clf.predict_proba(X) == 1).all()
     assert clf.generate(X, np.zeros(20, int)).shape == X.shape
+    assert not clf.generator_.training
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 5, 7), (2, 3)])
@@ -306,3 +326,40 @@ def test_a_step_moves_the_generator_and_leaves_the_classifier_alone():
     rows = net.invented(y.repeat(20), codes)
     said = classifier(rows).argmax(1)
     assert (said == y.repeat(20)).float().mean() > 0.9
+
+
+def test_the_losses_of_a_step_are_those_of_the_paper(monkeypatch):
+    found = []
+    monkeypatch.setattr(
+        _labeled_generator, "descend", lambda *given: found.append(given[2].item())
+    )
+    torch.manual_seed(0)
+    mean, std = torch.tensor([1.0, 0.0, 2.0]), torch.tensor([0.5, 1.0, 3.0])
+    net = LabeledGenerator((3,), 2, mean, std, 2)
+    training = GeneratorTraining(net, 1e-3)
+    x, y = torch.randn(8, 3), torch.arange(8) % 2
+    with torch.no_grad():
+        training.step(
+            x, y, lambda rows: rows.square().sum(), torch.Generator().manual_seed(3)
+        )
+        codes = torch.Generator().manual_seed(3)
+        real, told = (x - mean) / std, torch.eye(2)[y]
+        mu, logvar = net.vae.encoder(real).chunk(2, 1)
+        code = mu + torch.randn(8, 2, generator=codes) * logvar.exp().sqrt()
+        made = net.vae.decoder(torch.cat([code, told], 1))
+        free = torch.randn(8, 2, generator=codes)
+        invented = net.vae.decoder(torch.cat([free, told], 1))
+        divergence = 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(1).mean()
+        elbo = ((real - made) ** 2).sum(1).mean() + divergence
+        truth, first, second = (
+            training.discriminator(rows)[:, 0].sigmoid()
+            for rows in (real, made, invented)
+        )
+        deceit = -first.log().mean() - second.log().mean()
+        of_class = (invented * std + mean).square().sum()
+        fakes = torch.cat([first, second])
+        expected = [
+            elbo + deceit + of_class,
+            -truth.log().mean() - (1 - fakes).log().mean(),
+        ]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
