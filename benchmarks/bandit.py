@@ -114,7 +114,7 @@ def main():
             "paired repeats, 10 first labels and 20 batches of 10. Areas under the "
             "accuracy curve, differences with 95 % intervals, of one difference each. "
             "A gain is (r - a) / (r + a), of the log losses after an arm's picks and "
-            "after as many random ones, on the two to four random picks of the next batch."
+            "after as many random ones, on the random picks of the next batch."
         )
         write_section(arguments.out, TITLE, f"{text}\n\n{tables}")
 

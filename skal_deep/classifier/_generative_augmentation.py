@@ -179,7 +179,7 @@ class GenerativeAugmentationClassifier(DropoutPosterior):
         at = [torch.as_tensor(n, dtype=torch.float32) for n in (scale.mean, scale.std)]
         with isolated_rng(seed):
             made = LabeledGenerator(
-                X.shape[1:], len(self.classes_), *at, self.latent_dim
+                X.shape[1:], len(self.classes_), at[0], at[1], self.latent_dim
             ).to(net.device)
             training = GeneratorTraining(made, self.generator_lr)
         codes = torch.Generator().manual_seed(seed)
