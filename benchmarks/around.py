@@ -5,7 +5,7 @@
 Each line is a ratio of two times taken in turns in one process, the smallest of several
 runs each. A query is measured against its kernel on the same rows, a training against
 skorch's own loop by the same seed (and whether weights and losses are equal), one of
-convolutions against the same net in ``channels_last``, two threads against one (and
+convolutions against the same net in ``channels_last``, several threads against one (and
 whether scores are equal), core-set among few rows against a numpy loop, and a study of
 fits and margin queries against the same by skorch and numpy.
 Processor time, but for threads.
@@ -28,6 +28,7 @@ from torch import nn
 from benchmarks._measure import provenance
 from benchmarks._net import make_net
 from benchmarks._report import write_section
+from skal_deep._threads import for_each_part
 from skal_deep.classifier import DeepClassifier
 from skal_deep.classifier.net._fit import fit_net
 from skal_deep.evaluation import SimulatedActiveLearner
@@ -135,49 +136,117 @@ def layout():
 
 
 def threads(counts=(1, 2)):
-    """Return lines on kernels by one thread and by more, on the clock."""
-    yield "| kernel | ms, 1 thread | threads | ms | ratio | equal bits |"
-    yield "|---|---|---|---|---|---|"
+    """Return lines on kernels by one thread and by more, on the clock.
+
+    What one thread of BatchBALD does between the parts that threads share is the serial
+    share s: with T threads it can be at most ``1 / (s + (1 - s) / T)`` times as fast.
+    What BALD does outside of parts is done by torch, with its threads.
+    """
+    yield (
+        "| kernel | ms, 1 thread | threads | ms | ratio | goal | serial | at most | "
+        "processor time | equal bits |"
+    )
+    yield "|---|---|---|---|---|---|---|---|---|---|"
     generator = torch.Generator().manual_seed(0)
     calls = {}
     for n_draws, n, n_classes in BALDS:
         logits = torch.randn(n_draws, n, n_classes, generator=generator)
         name = f"BALD {n_draws} x {n:,} x {n_classes}"
         calls[name] = partial(bald, logits.softmax(-1))
-    logits = 2 * torch.randn(100, 1000, 10, generator=generator)
-    for with_utilities in (False, True):
+    for kind, n, n_picks, n_configurations, with_utilities in BATCHES:
         text = "with utilities" if with_utilities else "picks alone"
-        calls[f"BatchBALD 100 x 1,000 x 10, b=4, {text}"] = partial(
-            draw_batch, logits.softmax(-1), with_utilities
+        calls[f"BatchBALD, {kind}, 100 x {n:,} x 10, b={n_picks}, {text}"] = partial(
+            draw_batch,
+            DRAWS[kind](n, generator),
+            n_picks,
+            n_configurations,
+            with_utilities,
         )
     for name, call in calls.items():
+        torch.set_num_threads(1)
+        share = serial_share(call) if name.startswith("BatchBALD") else 0
         for n_threads in counts[1:]:
-            one, more = (partial(with_threads, n, call) for n in (1, n_threads))
+            used = [[], []]
+            one, more = (
+                partial(with_threads, n, call, seconds)
+                for n, seconds in zip((1, n_threads), used, strict=True)
+            )
             (alone, both), answers = in_turns(one, more, 5, time.perf_counter)
             pairs = [each if isinstance(each, tuple) else (each,) for each in answers]
             is_equal = all(torch.equal(a, b) for a, b in zip(*pairs, strict=True))
+            goal = 0.6 * n_threads if alone > 50 else 1
+            most = 1 / (share + (1 - share) / n_threads)
             yield (
                 f"| {name} | {alone:.1f} | {n_threads} | {both:.1f} | "
-                f"{alone / both:.2f} | {is_equal} |"
+                f"{alone / both:.2f} | {goal:.1f} | {share:.0%} | {most:.1f} | "
+                f"{min(used[1]) / min(used[0]):.2f} x | {is_equal} |"
             )
     torch.set_num_threads(1)
 
 
-def draw_batch(samples, with_utilities):
+def independent_draws(n, generator):
+    """Return draws whose rows have nothing in common, which bounds hardly help with."""
+    return (2 * torch.randn(100, n, 10, generator=generator)).softmax(-1)
+
+
+def linear_draws(n, generator):
+    """Return draws of a linear classifier of 32 features."""
+    rows = torch.randn(n, 32, generator=generator)
+    weights = torch.randn(32, 10, generator=generator)
+    weights = weights + 0.5 * torch.randn(100, 32, 10, generator=generator)
+    return (0.5 * rows @ weights).softmax(-1)
+
+
+DRAWS = {"independent": independent_draws, "linear": linear_draws}
+BATCHES = [
+    ("independent", 1_000, 4, 8_000, False),
+    ("independent", 1_000, 4, 8_000, True),
+    ("independent", 1_000, 10, 10_000, False),
+    ("linear", 10_000, 10, 10_000, False),
+    ("linear", 10_000, 4, 8_000, True),
+]
+
+
+def draw_batch(samples, n_picks, n_configurations, with_utilities):
     """Return a batch of BatchBALD, by one seed."""
     return batch_bald(
         samples,
-        4,
-        n_configurations=8000,
+        n_picks,
+        n_configurations=n_configurations,
         generator=torch.Generator().manual_seed(0),
         with_utilities=with_utilities,
     )
 
 
-def with_threads(n_threads, call):
-    """Return what a call returns with so many threads."""
+def serial_share(call):
+    """Return the share of a call's time that is not spent on parts for threads."""
+    inside, is_nested = [], []
+
+    def timed(*args):
+        started, is_outer = time.process_time(), not is_nested
+        is_nested.append(True)
+        for_each_part(*args)
+        if is_outer:
+            inside.append(time.process_time() - started)
+            is_nested.clear()
+
+    call()  # warm
+    started = time.process_time()
+    with (
+        patch("skal_deep.functional.information.for_each_part", timed),
+        patch("skal_deep.functional.joint_entropy.for_each_part", timed),
+    ):
+        call()
+    return 1 - sum(inside) / (time.process_time() - started)
+
+
+def with_threads(n_threads, call, seconds):
+    """Return what a call returns with so many threads; keep its processor seconds."""
     torch.set_num_threads(n_threads)
-    return call()
+    started = time.process_time()
+    answer = call()
+    seconds.append(time.process_time() - started)
+    return answer
 
 
 def few():

@@ -1,10 +1,11 @@
 """What a pair of rows costs with few and with many columns, and the near-linear forms.
 
-    python -m benchmarks large [--shards ROWS] [--out FILE]
+    python -m benchmarks large [--shards ROWS | --strategies ROWS ...] [--out FILE]
 
 Distance kernels should cost the same a pair whatever the number of rows. Neighbours by
 groups, coverage of a sample and EPIG to second order are beside the exact forms. With
 ``--shards`` that many rows of 64 numbers are written to files first and queried there.
+With ``--strategies`` whole queries of pools of these sizes are measured.
 One thread; ratios are of processor seconds in one run.
 """
 
@@ -17,9 +18,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks._measure import cost, provenance
+from benchmarks._measure import cost, in_fresh_process, provenance
 from benchmarks._report import write_section
-from skal_deep import functional
+from skal_deep import functional, pool
 from skal_deep.pool import CoreSet, MarginSampling, MaxHerding
 from skal_deep.shards import query_shards
 
@@ -159,10 +160,55 @@ def by_shards(n_rows, folder):
     return lines
 
 
+STRATEGIES = (
+    "JointLabelPropagation",
+    "DiffusionAL",
+    "TypiClust",
+    "ProbCover",
+    "MaxHerding",
+    "DensityWeightedDiversity",
+)
+
+
+def whole_queries(sizes, limit):
+    """Return lines on whole queries of strategies that once grew like N^2.
+
+    Each in a process of its own; what took too long is not asked of larger pools.
+    """
+    lines = []
+    for name in STRATEGIES:
+        for n in sizes:
+            answer = in_fresh_process(
+                one_query, name, n, cpu_seconds=limit, max_bytes=8 * 2**30
+            )
+            if isinstance(answer, str):
+                told = f"not within {limit} | {answer}"
+            else:
+                told = f"{answer[0]:.1f} | {answer[1]:.0f}"
+            lines.append(f"| {name} | {n:,} x {D} | {told} |")
+            print(lines[-1], flush=True)
+            if isinstance(answer, str):
+                break
+    return lines
+
+
+def one_query(name, n):
+    """Return processor seconds of a query of 10, and MiB beside its data."""
+    source = torch.Generator().manual_seed(0)
+    X = clusters(n, source).numpy()
+    y = np.where(np.arange(n) < 100, np.arange(n) % 10, -1)
+    settings = {"n_classes": 10} if name == "ProbCover" else {}
+    strategy = getattr(pool, name)(random_state=0, **settings)
+    strategy.query(X[:1000], y[:1000], batch_size=10)  # loads loops
+    return cost(partial(strategy.query, X, y, batch_size=10))
+
+
 def main():
     """Print the tables, or write them into a file."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--shards", type=int, help="rows to write and query; none else")
+    parser.add_argument("--strategies", type=int, nargs="+", help="sizes; none else")
+    parser.add_argument("--limit", type=int, default=300, help="seconds of a query")
     parser.add_argument("--out", type=Path, help="file to write the section into")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -175,6 +221,15 @@ def main():
         )
         head = ["| query of 100 | rows | processor s | peak GiB | certificate |"]
         parts = [*head, "|---|---|---|---|---|", *lines]
+    elif options.strategies:
+        sizes = " ".join(map(str, options.strategies))
+        title, command = (
+            "Whole queries of large pools",
+            f"python -m benchmarks large --strategies {sizes}",
+        )
+        head = ["| query of 10, without a model | rows | processor s | MiB |"]
+        lines = whole_queries(options.strategies, options.limit)
+        parts = [*head, "|---|---|---|---|", *lines]
     else:
         title, command = "Large pools", "python -m benchmarks large"
         parts = [

@@ -6,10 +6,10 @@ each other at each one, and longest where the machine has other work to do.
 """
 
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager, nullcontext
+from itertools import chain, islice
 
 import torch
 
@@ -22,6 +22,7 @@ def threads_over_parts(device: torch.device) -> Iterator[None]:
 
     Use it around code whose operations are small, but for those on parts: where the
     machine is busy, threads inside small operations cost several times what they save.
+    Threads that are started inside are kept until its end.
 
     Parameters
     ----------
@@ -33,11 +34,12 @@ def threads_over_parts(device: torch.device) -> Iterator[None]:
         yield
         return
     try:
-        _own.n_threads = n_torch
-        torch.set_num_threads(1)
-        yield
+        with ThreadPoolExecutor(n_torch) as threads:
+            _own.kept = threads, n_torch
+            torch.set_num_threads(1)
+            yield
     finally:
-        del _own.n_threads
+        _own.kept = None
         torch.set_num_threads(n_torch)
 
 
@@ -54,45 +56,51 @@ def for_each_part(
     Parameters
     ----------
     parts : iterable of slice
-        Parts that may be worked on in any order, and at the same time.
+        Parts that may be worked on at the same time. The next one is asked for when a
+        thread is free, so that what was found so far may end them.
     begin : callable
         Called once by each thread, for scratch memory of its own; returns what works on
         a part. It must be code that leaves Python's lock, or threads gain nothing.
     device : torch.device
         Where the work is done.
     """
-    todo, n_torch = deque(parts), torch.get_num_threads()
-    n_threads = min(getattr(_own, "n_threads", n_torch), len(todo))
+    n_torch = torch.get_num_threads()
+    threads, n_threads = getattr(_own, "kept", None) or (None, n_torch)
+    todo = iter(parts)
+    first = list(islice(todo, n_threads if device.type == "cpu" else 1))
+    todo, lock = chain(first, todo), threading.Lock()
 
     def work() -> None:
+        nonlocal todo
         try:
             work_on = begin()
-            while todo:
-                try:
-                    part = todo.popleft()
-                except IndexError:  # another thread was quicker
-                    return
+            while (part := next_part()) is not None:
                 work_on(part)
         except BaseException:
-            todo.clear()
+            todo = iter(())
             raise
+
+    def next_part() -> slice | None:
+        with lock:
+            return next(todo, None)
 
     @torch.no_grad()  # which a thread does not take over from the one that starts it
     def work_alone() -> None:
         torch.set_num_threads(1)
         work()
 
-    if n_threads < 2 or device.type != "cpu":
+    if len(first) < 2:
         work()
         return
     try:
-        with ThreadPoolExecutor(n_threads) as threads:
-            done = [threads.submit(work_alone) for _ in range(n_threads)]
+        with nullcontext(threads) if threads else ThreadPoolExecutor(n_threads) as some:
+            done = [some.submit(work_alone) for _ in first]
             try:
                 for each in done:
                     each.result()
             finally:  # also where Ctrl-C comes while this thread waits
-                todo.clear()
+                todo = iter(())
+                wait(done)
     finally:
         # A thread sets its own number, and that of threads that are started later.
         torch.set_num_threads(n_torch)

@@ -9,10 +9,14 @@ not, then from differences of the rows as they were given.
 import math
 from collections.abc import Callable, Iterator
 from copy import copy
+from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from skal_deep._compiled import are_compiled
+from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional._chunks import block_shape, chunks, slices
 
 # Round-off of a product of D numbers is at most about this many units in the last
@@ -69,18 +73,31 @@ class Points:
 
     def __init__(self, rows_ND: Tensor, origin_D: Tensor):
         self.rows_ND, self.origin_D = rows_ND, origin_D
-        self.moved_ND = rows_ND - origin_D
-        self.norm_N: Tensor = torch.linalg.vector_norm(self.moved_ND, dim=-1).square_()
+        self.norm_N: Tensor = rows_ND.new_empty(len(rows_ND))
+        for part in chunks(len(rows_ND), rows_ND.shape[1], rows_ND.device):
+            norm_n = torch.linalg.vector_norm(rows_ND[part] - origin_D, dim=-1)
+            self.norm_N[part] = norm_n.square_()
 
     def __len__(self) -> int:
         return len(self.rows_ND)
+
+    @cached_property
+    def moved_ND(self) -> Tensor:
+        """The rows, moved: kept once somebody asks for those of all points."""
+        return self.rows_ND - self.origin_D
 
     def at(self, rows: Tensor | slice | list[int]) -> "Points":
         """Return some of the points."""
         part = object.__new__(Points)
         part.rows_ND, part.origin_D = self.rows_ND[rows], self.origin_D
-        part.moved_ND, part.norm_N = self.moved_ND[rows], self.norm_N[rows]
+        part.norm_N = self.norm_N[rows]
+        if "moved_ND" in vars(self):
+            part.moved_ND = self.moved_ND[rows]
         return part
+
+    def keep_moved(self) -> None:
+        """Move all rows once, for who is about to look at each several times."""
+        self.moved_ND  # noqa: B018
 
     def double(self) -> "Points":
         """Return the points in float64, which float32 is a part of."""
@@ -185,6 +202,8 @@ def nearest_k(
     position_Nk = squared_Nk.new_empty(len(points), k, dtype=torch.long)
     unsure = []
     height, width = block_shape(len(points), len(data), points.norm_N.device)
+    if height < len(points):
+        data.keep_moved()
     for part in slices(len(points), height):
         some, rows = points.at(part), _numbers(points, part)
         kept = _Smallest(some, n_kept)
@@ -297,6 +316,8 @@ class _Smallest:
 def _blocks(points: Points, data: Points) -> Iterator[tuple[slice, slice]]:
     """Yield points and data in blocks of both, all data for some points first."""
     height, width = block_shape(len(points), len(data), points.norm_N.device)
+    if height < len(points):
+        data.keep_moved()
     for part in slices(len(points), height):
         for columns in slices(len(data), width):
             yield part, columns
@@ -311,6 +332,52 @@ def all_differences(left: Tensor, right: Tensor) -> Tensor:
 def _numbers(points: Points, part: slice) -> Tensor:
     """Return the numbers of points as a tensor."""
     return torch.arange(part.start, part.stop, device=points.rows_ND.device)
+
+
+def clamped_sums(
+    values_nm: Tensor, low_m: Tensor, high_m: Tensor, weight_m: Tensor
+) -> Tensor:
+    """Return ``sum_m w_m (min(max(v_nm, low_m), high_m) - low_m)``, (n,).
+
+    The values are changed.
+    """
+    return values_nm.clamp_(low_m, high_m).sub_(low_m) @ weight_m.to(values_nm.dtype)
+
+
+def sums_over_blocks(
+    n: int,
+    m: int,
+    device: torch.device,
+    of_columns: Callable[[slice], Callable[[slice], Tensor]],
+) -> Tensor:
+    """Return sums over m columns for n rows, (n,), in blocks of both sides.
+
+    Parameters
+    ----------
+    n, m : int
+        Numbers of rows and columns.
+    device : torch.device
+        Where the work is done: on a processor, all threads take blocks.
+    of_columns : callable
+        Returns, for a slice of columns, what returns their sums for a slice of rows.
+    """
+    # sums of few numbers lose no digits, sums of these many would
+    total_N = torch.zeros(n, dtype=torch.float64, device=device)
+    height, width = block_shape(n, m, device)
+    with threads_over_parts(device):
+        for columns in slices(m, width):
+            sums = of_columns(columns)
+
+            def begin(
+                sums: Callable[[slice], Tensor] = sums,
+            ) -> Callable[[slice], None]:
+                def work_on(part: slice) -> None:
+                    total_N[part] += sums(part)
+
+                return work_on
+
+            for_each_part(slices(n, height), begin, device)
+    return total_N
 
 
 class Between:
@@ -354,9 +421,7 @@ class Between:
 
         Round-off of squares that are almost 0 may take it above 1.
         """
-        # the square of a width may be no number, the ratio is one
-        is_number = _SMALL_SQUARE < width * width < 1 / _SMALL_SQUARE
-        if not (self._by_products and is_number):
+        if not self._by_gaussian_products(width):
             return self(left, right).div_(width).div_(-width).exp_()
         some, others = self._left.at(left), self._right.at(right)
         inverse = 1 / (width * width)
@@ -368,10 +433,46 @@ class Between:
         )
         return exponent_nm.sub_(some.norm_N.mul(inverse)[:, None]).exp_()
 
-    def among(self, right: Tensor) -> "Between":
+    def gaussian_sums(
+        self, left: slice, width: float, low_M: Tensor, high_M: Tensor, weight_M: Tensor
+    ) -> Tensor:
+        """Return :func:`clamped_sums` (n,) of :meth:`gaussian`, to all on the right.
+
+        In single precision on a processor by one reading of the products.
+        """
+        norm_M = self._right.norm_N
+        is_plain = norm_M.is_cpu and norm_M.dtype == weight_M.dtype == torch.float32
+        if not (is_plain and self._by_gaussian_products(width) and are_compiled()):
+            kernel = self.gaussian(left, slice(None), width)
+            return clamped_sums(kernel, low_M, high_M, weight_M)
+        from skal_deep.functional import _loops
+
+        some = self._left.at(left)
+        product = some.moved_ND @ self._right.moved_ND.T
+        total_n = product.new_empty(len(some), dtype=torch.float64)
+        _loops.clamped_powers(
+            product.numpy(),
+            some.norm_N.numpy(),
+            norm_M.numpy(),
+            np.float32(math.log2(math.e) / (width * width)),
+            low_M.numpy(),
+            high_M.numpy(),
+            weight_M.numpy(),
+            total_n.numpy(),
+        )
+        return total_n
+
+    def _by_gaussian_products(self, width: float) -> bool:
+        """Return whether similarities are found by products and numbers."""
+        # the square of a width may be no number, the ratio is one
+        is_number = _SMALL_SQUARE < width * width < 1 / _SMALL_SQUARE
+        return self._by_products and is_number
+
+    def among(self, right: Tensor | slice) -> "Between":
         """Return the distances to some points of the right side."""
         some = copy(self)
         some._right = self._right.at(right)
+        some._right.keep_moved()
         return some
 
     def blocks(self) -> Iterator[tuple[slice, slice]]:

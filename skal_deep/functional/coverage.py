@@ -6,12 +6,24 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from skal_deep._threads import threads_over_parts
+from skal_deep.functional import _card
 from skal_deep.functional._checks import check_bandwidth, check_finite, check_rows
-from skal_deep.functional._chunks import block_shape, slices
-from skal_deep.functional._distances import Between, Points, amid, nearest
-from skal_deep.functional._picks import Picks
+from skal_deep.functional._chunks import memory_budget
+from skal_deep.functional._distances import (
+    Between,
+    Points,
+    amid,
+    clamped_sums,
+    nearest,
+    sums_over_blocks,
+)
+from skal_deep.functional._picks import Picks, UnreadPicks
+from skal_deep.functional._repeated import Repeated
 
 Similarity = Callable[[Between, slice, slice], Tensor]
+# Sums over all columns of similarities between two values for each column.
+Sums = Callable[[Between, slice, Tensor, Tensor, Tensor], Tensor]
 
 
 def max_herding(
@@ -89,17 +101,22 @@ def max_herding(
     def gaussian(between: Between, left: slice, right: slice) -> Tensor:
         return between.gaussian(left, right, bandwidth)
 
+    def sums(between: Between, part: slice, *given: Tensor) -> Tensor:
+        return between.gaussian_sums(part, bandwidth, *given)
+
     weights = data.new_ones(len(data)) if weights is None else weights
-    indices, gains = _greedy_coverage(
-        embeddings,
-        data,
-        centers,
-        batch_size,
-        gaussian,
-        bandwidth * bandwidth,
-        weights,
-        with_utilities,
-    )
+    with threads_over_parts(data.device):
+        indices, gains = _greedy_coverage(
+            embeddings,
+            data,
+            centers,
+            batch_size,
+            gaussian,
+            sums,
+            bandwidth * bandwidth,
+            weights,
+            with_utilities,
+        )
     return indices, gains / len(data)
 
 
@@ -170,17 +187,22 @@ def prob_cover(
     def ball(between: Between, left: slice, right: slice) -> Tensor:
         return between(left, right).lt_(radius**2 - between.error)
 
+    def sums(between: Between, part: slice, *given: Tensor) -> Tensor:
+        return clamped_sums(ball(between, part, slice(None)), *given)
+
     weights = data.new_ones(len(data))
-    return _greedy_coverage(
-        embeddings,
-        data,
-        centers,
-        batch_size,
-        ball,
-        radius**2,
-        weights,
-        with_utilities,
-    )
+    with threads_over_parts(data.device):
+        return _greedy_coverage(
+            embeddings,
+            data,
+            centers,
+            batch_size,
+            ball,
+            sums,
+            radius**2,
+            weights,
+            with_utilities,
+        )
 
 
 def purity_radius(
@@ -244,6 +266,7 @@ def _greedy_coverage(
     centers: Tensor,
     batch_size: int,
     similarity: Similarity,
+    sums: Sums,
     scale: float,
     weights: Tensor,
     with_utilities: bool,
@@ -264,6 +287,17 @@ def _greedy_coverage(
     for part, columns in to_centers.blocks():
         nearest_m = similarity(to_centers, part, columns).amax(-1)
         covered_M[part] = torch.maximum(covered_M[part], nearest_m.to(covered_M))
+    device = data.device
+    if _card.has_loops(data) and len(points) * len(rows) <= memory_budget(device):
+        everyone = slice(None)
+        return _greedy_by_stored(
+            embeddings,
+            similarity(Between(rows, points, scale), everyone, everyone),
+            covered_M,
+            batch_size,
+            weights,
+            with_utilities,
+        )
 
     def contributions(rows_M: Tensor, low_M: Tensor, high_M: Tensor) -> Tensor:
         """Return, for each candidate, the sum of ``w (min(max(k, low), high) - low)``.
@@ -271,17 +305,13 @@ def _greedy_coverage(
         That is what it gains where rows are covered by ``low``, less what it gains
         where they are covered by ``high``.
         """
-        total_N = torch.zeros_like(points.norm_N, dtype=torch.float64)
-        height, width = block_shape(len(points), len(rows_M), rows_M.device)
-        for columns in slices(len(rows_M), width):
+
+        def of_columns(columns: slice) -> Callable[[slice], Tensor]:
             some_m = rows_M[columns]
-            some = between.among(some_m)
-            low_m, high_m = low_M[some_m], high_M[some_m]
-            for part in slices(len(points), height):
-                kernel_nm = similarity(some, part, slice(None))
-                kernel_nm.clamp_(low_m, high_m).sub_(low_m)
-                total_N[part] += kernel_nm @ weights[some_m].to(kernel_nm.dtype)
-        return total_N
+            some, given = between.among(some_m), (low_M[some_m], high_M[some_m])
+            return lambda part: sums(some, part, *given, weights[some_m])
+
+        return sums_over_blocks(len(points), len(rows_M), rows_M.device, of_columns)
 
     rows_M = torch.arange(len(data), device=data.device)
     gain_N = contributions(rows_M, covered_M, torch.ones_like(covered_M))
@@ -293,4 +323,32 @@ def _greedy_coverage(
             changed = (new_M > covered_M).nonzero()[:, 0]
             gain_N -= contributions(changed, covered_M, new_M)
             covered_M = new_M
+    return picks.answer()
+
+
+def _greedy_by_stored(
+    embeddings: Tensor,
+    kernel_MN: Tensor,
+    covered_M: Tensor,
+    batch_size: int,
+    weights_M: Tensor,
+    with_utilities: bool,
+) -> tuple[Tensor, Tensor]:
+    """Choose what :func:`_greedy_coverage` does, where a card holds all similarities.
+
+    A pick then reads those of the rows that it changes; none is computed again.
+    """
+    picks = UnreadPicks(embeddings, batch_size, with_utilities)
+    gain_N = _card.clamped_sums(
+        kernel_MN, covered_M, torch.ones_like(covered_M), weights_M
+    )
+
+    def take_one() -> None:
+        at_1 = picks.take(gain_N.clamp_min(0))  # rounding can go below
+        by_pick_M = kernel_MN.index_select(1, at_1)[:, 0]
+        new_M = torch.maximum(covered_M, by_pick_M.to(covered_M))
+        gain_N.sub_(_card.clamped_sums(kernel_MN, covered_M, new_M, weights_M))
+        covered_M.copy_(new_M)
+
+    Repeated(take_one, kernel_MN.device)(batch_size)
     return picks.answer()

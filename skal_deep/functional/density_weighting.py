@@ -1,12 +1,19 @@
 """Density times distance: diverse rows of crowded regions."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from skal_deep._threads import threads_over_parts
 from skal_deep.functional._checks import check_bandwidth, check_finite, check_rows
-from skal_deep.functional._distances import Between, Points, amid
+from skal_deep.functional._distances import (
+    Between,
+    Points,
+    amid,
+    sums_over_blocks,
+)
 from skal_deep.functional._picks import Picks
 from skal_deep.functional.neighbors import nearest_centers
 
@@ -42,6 +49,12 @@ def density(embeddings: Tensor, data: Tensor, bandwidth: float | None = None) ->
     >>> density(embeddings, embeddings, bandwidth=1.0)
     tensor([0.4560, 0.4560, 0.3333])
     """
+    with threads_over_parts(embeddings.device):
+        return _density(embeddings, data, bandwidth)
+
+
+def _density(embeddings: Tensor, data: Tensor, bandwidth: float | None) -> Tensor:
+    """Return what :func:`density` does."""
     check_rows(embeddings=embeddings, data=data)
     origin_D = data.mean(0)
     points, others = Points(embeddings, origin_D), Points(data, origin_D)
@@ -53,10 +66,14 @@ def density(embeddings: Tensor, data: Tensor, bandwidth: float | None = None) ->
     if width == 0:  # all data coincide
         return embeddings.new_ones(len(embeddings))
     between = Between(points, others, width * width)
-    # sums of few numbers lose no digits, sums of these many would
-    total_N = torch.zeros_like(points.norm_N, dtype=torch.float64)
-    for part, columns in between.blocks():
-        total_N[part] += between.gaussian(part, columns, width).sum(-1)
+    zero_M, one_M = torch.zeros_like(others.norm_N), torch.ones_like(others.norm_N)
+
+    def of_columns(columns: slice) -> Callable[[slice], Tensor]:
+        some = between.among(columns)
+        given = zero_M[columns], one_M[columns], one_M[columns]
+        return lambda part: some.gaussian_sums(part, width, *given)
+
+    total_N = sums_over_blocks(len(points), len(others), embeddings.device, of_columns)
     return total_N.div_(len(others)).clamp_max_(1).to(embeddings)
 
 

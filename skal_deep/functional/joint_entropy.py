@@ -1,7 +1,7 @@
 """BatchBALD: the information that the labels of a batch carry jointly."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 
 import torch
@@ -16,7 +16,9 @@ from skal_deep.functional._configurations import (
     principal_directions,
 )
 from skal_deep.functional._picks import Picks
+from skal_deep.functional._second_order import SecondOrder
 from skal_deep.functional.information import bald, chunk_elements, divergence
+from skal_deep.functional.prediction_information import with_exact
 
 # Share of log S at which S draws are used up: a published run with S = 100 gets there
 # with its eighth pick, and chooses by round-off from then on.
@@ -26,6 +28,8 @@ _ROUND_OFF = 1e-5
 # Candidates that are evaluated at once, at least; with few configurations a quarter of
 # a chunk, as a call costs more than they do.
 _N_TRIED = 8
+# Parts that threads share, where each then has enough candidates to be worth its start.
+_N_SHARED, _N_WORTH_A_THREAD = 32, 128
 # Candidates for which bounds by groups of configurations cost more than they save.
 _FEW = 16
 
@@ -35,6 +39,7 @@ def batch_bald(
     batch_size: int,
     *,
     n_configurations: int = 2000,
+    n_exact: int | None = None,
     generator: torch.Generator | None = None,
     with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
@@ -57,7 +62,9 @@ def batch_bald(
     in proportion to BALD.
 
     Without utilities, upper bounds leave few candidates whose gain is computed with all
-    configurations; the picks are the same.
+    configurations; the picks are the same. With ``n_exact`` gains are first estimated,
+    by BALD and to second order in how much the draws differ, and those of the best rows
+    alone are computed.
 
     Parameters
     ----------
@@ -67,6 +74,10 @@ def batch_bald(
         Number of picks b.
     n_configurations : int, default=2000
         Largest number of label configurations.
+    n_exact : int, optional
+        Number of candidates whose gains are computed at each pick but the first. The
+        utilities of the others are then estimates, never above the computed ones.
+        ``None`` are all.
     generator : torch.Generator, optional
         Source of sampled labels; ``None`` is a fresh one.
     with_utilities : bool, default=True
@@ -113,6 +124,7 @@ def batch_bald(
             samples,
             batch_size,
             n_configurations,
+            n_exact,
             own_generator(generator),
             with_utilities,
         )
@@ -122,11 +134,16 @@ def _greedy(
     samples: Tensor,
     batch_size: int,
     n_configurations: int,
+    n_exact: int | None,
     generator: torch.Generator,
     with_utilities: bool,
 ) -> tuple[Tensor, Tensor]:
     """Return the batch and its utilities, of checked samples."""
-    gains = _Gains(samples)
+    gains: _Gains | _GainsOfBest
+    if n_exact is None or n_exact >= samples.shape[1]:
+        gains = _Gains(samples)
+    else:
+        gains = _GainsOfBest(samples, n_exact)
     picks = Picks(gains.bald_N, batch_size, with_utilities)
     known = Configurations(samples, n_configurations)
     ceiling, reached = math.log(len(samples)), 0.0
@@ -137,7 +154,7 @@ def _greedy(
             share = (ceiling - reached) / ceiling if ceiling else 1.0
         elif step > 0:
             known.learn(samples[:, picks.rows[-1]], generator)
-            if with_utilities:
+            if with_utilities and isinstance(gains, _Gains):
                 gain_N = gains.of_all(known)
             else:
                 gain_N = gains.largest(known, picks.left_N)
@@ -198,41 +215,111 @@ class _Gains:
         """
         information_N = self._information(known)
         gain_N = torch.full_like(information_N, -math.inf)
-        in_chunk = _n_in_a_chunk(known.weight_MS, self._samples_SNC)
-        n_together = max(_N_TRIED, in_chunk // 4)
+        n_tried = max(_N_TRIED, _n_in_a_chunk(known.weight_MS, self._samples_SNC) // 4)
 
         def gains(rows: Tensor, pi_M: Tensor, weight_MS: Tensor) -> Tensor:
             told_R = _told(self._samples_SNC, rows, pi_M, weight_MS)
             return (information_N[rows] - told_R).clamp_min_(0)
-
-        def evaluate(rows: Tensor) -> None:
-            rows = rows[gain_N[rows] == -math.inf]
-            gain_N[rows] = gains(rows, known.pi_M, known.weight_MS)
 
         rows = left_N.nonzero()[:, 0]
         bound_R = (self._bound_N if known.is_exact else information_N)[rows]
         groups = group_configurations(known.pi_M, known.weight_MS, self._direction_SK)
         for pi_G, weight_GS in () if known.is_exact else groups:
             bound_R = gains(rows, pi_G, weight_GS)
-            evaluate(rows[bound_R.topk(min(n_together, len(rows))).indices])
+            tried = rows[bound_R.topk(min(n_tried, len(rows))).indices]
+            tried = tried[gain_N[tried] == -math.inf]
+            gain_N[tried] = gains(tried, known.pi_M, known.weight_MS)
             is_left_R = bound_R >= gain_N.max() - _ROUND_OFF
             rows, bound_R = rows[is_left_R], bound_R[is_left_R]
             if len(rows) <= _FEW:
                 break
-        bound_R, order_R = bound_R.sort(descending=True)
-        start = 0
-        while start < len(rows) and bound_R[start] >= gain_N.max() - _ROUND_OFF:
-            evaluate(rows[order_R[start : start + n_together]])
-            start += n_together
-            n_together += n_together // 4  # the longer it takes, the less bounds tell
+        is_new_R = gain_N[rows] == -math.inf
+        bound_R, order_R = bound_R[is_new_R].sort(descending=True)
+        rows = rows[is_new_R][order_R]
+        best = float(gain_N.max())
+        found_R = self._of_the_first(known, rows, information_N[rows], bound_R, best)
+        gain_N[rows[: len(found_R)]] = found_R
         self._bound_N = torch.where(gain_N > -math.inf, gain_N, self._bound_N)
         return gain_N
+
+    def _of_the_first(
+        self,
+        known: Configurations,
+        rows: Tensor,
+        information_R: Tensor,
+        bound_R: Tensor,
+        best_before: float,
+    ) -> Tensor:
+        """Return the gains of rows with falling bounds, until no bound reaches a gain.
+
+        Threads begin with rows before the gains of all rows above these are known.
+        What one thread would not have come to is left out, so that gains do not hang
+        on the number of threads.
+        """
+        in_chunk = _n_in_a_chunk(known.weight_MS, self._samples_SNC)
+        parts = _growing_parts(len(rows), max(1, in_chunk))
+        bounds = bound_R[[part.start for part in parts]].tolist()
+        gain_R, best = torch.empty_like(bound_R), best_before
+        best_of: dict[int, float] = {}
+        size = max((part.stop - part.start for part in parts), default=0)
+
+        def begin() -> Callable[[slice], None]:
+            tell = _teller(self._samples_SNC, rows, known.pi_M, known.weight_MS, size)
+
+            def work_on(part: slice) -> None:
+                nonlocal best
+                gain_R[part] = (information_R[part] - tell(part)).clamp_min_(0)
+                best_of[part.start] = float(gain_R[part].max())
+                best = max(best, best_of[part.start])
+
+            return work_on
+
+        def open_parts() -> Iterator[slice]:
+            for part, bound in zip(parts, bounds, strict=True):
+                if bound < best - _ROUND_OFF:
+                    return
+                yield part
+
+        for_each_part(open_parts(), begin, rows.device)
+        best, n_known = best_before, 0
+        for part in open_parts():
+            best, n_known = max(best, best_of[part.start]), part.stop
+        return gain_R[:n_known]
 
     def _information(self, known: Configurations) -> Tensor:
         """Return ``I(y; w)`` under the mean weights of the configurations."""
         if known.is_exact:  # it is the prior 1/S
             return self.bald_N
         return _divergence(known.pi_M @ known.weight_MS, self._samples_SNC)
+
+
+class _GainsOfBest:
+    """Gains of the candidates with the best estimates, and estimates of the others.
+
+    To second order the gain of a row is ``<K, diag(W) - sum_m pi_m W_m W_m'> / 2`` with
+    the mean W of the weights W_m that configurations give. What is missing of the gain
+    is about the same share as of BALD, its value under equal weights.
+    """
+
+    def __init__(self, samples_SNC: Tensor, n_exact: int):
+        self._samples_SNC, self._n_exact = samples_SNC, n_exact
+        self.bald_N = bald(samples_SNC)
+        self._second_order = SecondOrder(samples_SNC)
+        equal_S = samples_SNC.new_full((len(samples_SNC),), 1 / len(samples_SNC))
+        tiny = torch.finfo(samples_SNC.dtype).tiny
+        bald_to_second_order_N = self._second_order.form(equal_S.diag()) / 2
+        self._scale_N = self.bald_N / bald_to_second_order_N.clamp_min(tiny)
+
+    def largest(self, known: Configurations, left_N: Tensor) -> Tensor:
+        """Return the gains of those left with the best estimates, else no more."""
+        weight_MS = known.weight_MS
+        weighted_MS = known.pi_M[:, None] * weight_MS
+        form_SS = (weighted_MS.sum(0).diag() - weight_MS.T @ weighted_MS) / 2
+        estimate_N = self._second_order.form(form_SS).clamp_min_(0) * self._scale_N
+        n_exact = min(self._n_exact, int(left_N.sum()))
+        rows = torch.where(left_N, estimate_N, -math.inf).topk(n_exact).indices
+        gain_b = _Gains(self._samples_SNC[:, rows]).of_all(known)
+        return with_exact(estimate_N, rows, gain_b)
 
 
 def _told(
@@ -242,31 +329,62 @@ def _told(
 
     A chunk of candidates at a time, whose mean predictions a processor's cache holds.
     """
-    n, n_classes = samples_SNC.shape[1:]
+    n = samples_SNC.shape[1]
     if rows is not None and 2 * len(rows) > n:
         return _told(samples_SNC, None, pi_M, weight_MS)[rows]
     n = n if rows is None else len(rows)
-    n_parts = -(-n // max(1, min(n, _n_in_a_chunk(weight_MS, samples_SNC))))
+    in_chunk = max(1, min(n, _n_in_a_chunk(weight_MS, samples_SNC)))
+    if samples_SNC.is_cpu:
+        in_chunk = min(in_chunk, max(_N_WORTH_A_THREAD, -(-n // _N_SHARED)))
+    n_parts = -(-n // in_chunk)
     size = max(1, -(-n // max(1, n_parts)))  # all parts alike, for threads to share
     told_N = samples_SNC.new_empty(n)
 
     def begin() -> Callable[[slice], None]:
-        scratch = samples_SNC.new_empty(len(weight_MS) * size * n_classes)
+        tell = _teller(samples_SNC, rows, pi_M, weight_MS, size)
 
         def work_on(part: slice) -> None:
-            if rows is None:
-                chunk_SnC = samples_SNC[:, part]
-            else:
-                chunk_SnC = samples_SNC.index_select(1, rows[part])
-            shape = len(weight_MS), *chunk_SnC.shape[1:]
-            mean_MnC = scratch[: math.prod(shape)].view(shape)
-            torch.mm(weight_MS, chunk_SnC.flatten(1), out=mean_MnC.flatten(1))
-            told_N[part] = _divergence(pi_M, mean_MnC)
+            told_N[part] = tell(part)
 
         return work_on
 
     for_each_part(slices(n, size), begin, samples_SNC.device)
     return told_N
+
+
+def _teller(
+    samples_SNC: Tensor,
+    rows: Tensor | None,
+    pi_M: Tensor,
+    weight_MS: Tensor,
+    size: int,
+) -> Callable[[slice], Tensor]:
+    """Return what tells ``I(y; Y)`` for a slice of the rows, of that size at most."""
+    scratch = samples_SNC.new_empty(len(weight_MS) * size * samples_SNC.shape[2])
+
+    def tell(part: slice) -> Tensor:
+        if rows is None:
+            chunk_SnC = samples_SNC[:, part]
+        else:
+            chunk_SnC = samples_SNC.index_select(1, rows[part])
+        shape = len(weight_MS), *chunk_SnC.shape[1:]
+        mean_MnC = scratch[: math.prod(shape)].view(shape)
+        torch.mm(weight_MS, chunk_SnC.flatten(1), out=mean_MnC.flatten(1))
+        return _divergence(pi_M, mean_MnC)
+
+    return tell
+
+
+def _growing_parts(n: int, largest: int) -> list[slice]:
+    """Return parts of rows by falling bounds: each a quarter larger than the last one.
+
+    The longer it takes to find the best, the less bounds tell.
+    """
+    parts, start, size = [], 0, min(largest, max(_N_TRIED, largest // 4))
+    while start < n:
+        parts.append(slice(start, min(start + size, n)))
+        start, size = start + size, min(largest, size + size // 4)
+    return parts
 
 
 def _divergence(weight_R: Tensor, proba_RNC: Tensor) -> Tensor:

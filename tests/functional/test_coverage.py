@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skal_deep.functional import (
+    density,
     margin,
     max_herding,
     prob_cover,
@@ -112,6 +113,72 @@ def test_chunks_and_number_type_do_not_matter(monkeypatch):
     )
     assert low.dtype == torch.float32
     assert picks.tolist() == expected[0].tolist() == single.tolist()
+
+
+def single(seed, n, n_dims, scale=1.0, offset=0.0):
+    return (offset + scale * normal(n, n_dims, seed=seed)).float()
+
+
+def by_torch(call):
+    """Return what is returned where no loop is compiled."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("skal_deep.functional._distances.are_compiled", lambda: False)
+        return call()
+
+
+HARD = {
+    "unit rows": (unit_rows(single(0, 700, 20)), 1.0),
+    "more columns than are summed at once": (single(1, 1300, 3), 0.3),
+    "far from the origin": (single(2, 300, 8, offset=3.0), 2.0),
+    "hardly similar": (single(3, 300, 8), 0.05),
+    "all alike": (single(4, 300, 8), 1e4),
+    "copies": (single(5, 20, 8).repeat(15, 1), 1.0),
+    "one row": (single(6, 1, 8), 1.0),
+}
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_one_reading_is_what_torch_computes(name):
+    rows, bandwidth = HARD[name]
+    weights = torch.rand(len(rows), generator=torch.Generator().manual_seed(0))
+    n_picks = min(5, len(rows))
+
+    def call():
+        given = rows, rows, rows[1:4], n_picks
+        return max_herding(*given, weights=weights, bandwidth=bandwidth)
+
+    (picks, gains), (expected, others) = call(), by_torch(call)
+    exact = by_torch(lambda: density(rows.double(), rows.double(), bandwidth))
+    found = density(rows, rows, bandwidth)
+    torch.testing.assert_close(found.double(), exact, atol=2e-6, rtol=2e-5)
+    torch.testing.assert_close(gains, others, atol=2e-6, rtol=2e-5)
+    if name not in ("copies", "all alike"):  # whose gains differ by round-off alone
+        assert picks.tolist() == expected.tolist()
+
+
+def test_rows_beyond_all_similarity_gain_nothing():
+    rows = torch.tensor([[0.0], [30.0], [60.0]])
+    assert density(rows, rows[:1], 1.0).tolist() == [1, 0, 0]
+    # the square of this width, or one over it, is no number
+    assert density(1e-18 * rows, 1e-18 * rows[:1], 1e-21).tolist() == [1, 0, 0]
+
+
+@pytest.mark.parametrize("n_threads", [2, 5])
+def test_sums_are_those_of_one_thread_to_the_last_bit(n_threads):
+    rows, before = single(0, 1500, 6), torch.get_num_threads()
+
+    def call(n):
+        torch.set_num_threads(n)
+        try:
+            herded = max_herding(rows, rows, rows[:2], 4)
+            balls = prob_cover(rows, rows, rows[:2], 4, radius=1.0)
+            return [density(rows, rows), *herded, *balls]
+        finally:
+            assert torch.get_num_threads() == n
+            torch.set_num_threads(before)
+
+    for one, several in zip(call(1), call(n_threads), strict=True):
+        assert torch.equal(one, several)
 
 
 @pytest.mark.parametrize("seed", range(5))

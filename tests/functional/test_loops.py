@@ -34,6 +34,25 @@ def test_p_log_p_is_exact_at_zero():
 
 
 @pytest.mark.slow
+@example(0.5)
+@example(-0.5)
+@example(-126.0)
+@example(float(np.nextafter(np.float32(-0.5), np.float32(0))))
+@given(st.floats(-126, 126, width=32))
+def test_powers_of_two_are_right_to_the_last_bits(x):
+    assert abs(float(_loops._exp2(np.float32(x))) * 2.0**-x - 1) <= 3e-7
+
+
+def test_powers_of_two_are_exact_at_whole_numbers_and_end_at_zero():
+    whole = np.arange(-126, 127, dtype=np.float32)
+    found = np.array([_loops._exp2(x) for x in whole])
+    assert (found == np.exp2(whole.astype(np.float64))).all()
+    beyond = np.float32([-126.01, -1e4, -3e38, -np.inf])
+    assert [float(_loops._exp2(x)) for x in beyond] == [0, 0, 0, 0]
+    assert np.isnan(_loops._exp2(np.float32(np.nan)))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @example(0, (6, 3000, 11))  # more columns than are summed at once
 @example(0, (5, 2, 33_000))  # also in one row

@@ -9,7 +9,9 @@ from joblib import Parallel, delayed
 from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional import bald, batch_bald
 from skal_deep.functional._chunks import slices
+from skal_deep.functional._configurations import Configurations
 from skal_deep.functional.information import divergence
+from skal_deep.functional.joint_entropy import _Gains
 
 CPU = torch.device("cpu")
 
@@ -70,6 +72,25 @@ def test_batch_bald_is_that_of_one_thread_to_the_last_bit(with_utilities, dtype)
     assert all(torch.equal(a, b) for a, b in zip(one, several, strict=True))
 
 
+def test_gains_that_threads_find_ahead_are_left_out():
+    source = torch.Generator().manual_seed(0)
+    hidden = torch.randn(2000, 8, generator=source)
+    weights = torch.randn(8, 10, generator=source)
+    weights = weights + 0.5 * torch.randn(50, 8, 10, generator=source)
+    given = (hidden @ weights).softmax(-1)
+    known = Configurations(given, 2000)
+    for row in range(3):
+        known.learn(given[:, row], source)
+
+    def call():
+        with threads_over_parts(CPU):
+            return _Gains(given).largest(known, torch.ones(2000, dtype=torch.bool))
+
+    one, several = in_threads(1, call), in_threads(7, call)
+    assert torch.equal(one, several)
+    assert 10 < (one > -torch.inf).sum() < 100  # of hundreds that seven begin with
+
+
 def seen_by_parts(n_parts=40):
     """Return who has worked on which part, with how many threads of torch's."""
     seen, begun = {}, []
@@ -110,6 +131,41 @@ def test_threads_are_kept_for_parts():
 
     assert len(in_threads(3, call)) == 3
     assert len(in_threads(1, call)) == 1
+
+
+def test_threads_that_are_kept_are_used_again_and_end():
+    def call():
+        names = set()
+
+        def begin():
+            names.add(threading.current_thread())
+            together.wait()  # else one of them may be so quick that it does all
+            return lambda part: None
+
+        together = threading.Barrier(3, timeout=60)
+        with threads_over_parts(CPU):
+            for _ in range(3):
+                for_each_part(slices(40, 1), begin, CPU)
+        return names
+
+    seen = in_threads(3, call)
+    assert len(seen) == 3
+    assert not any(thread.is_alive() for thread in seen)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_what_is_found_may_end_the_parts(n_threads):
+    done = []
+
+    def parts():
+        for part in slices(10_000, 1):
+            if len(done) >= 20:
+                return
+            yield part
+
+    in_threads(n_threads, lambda: for_each_part(parts(), lambda: done.append, CPU))
+    assert sorted(done, key=lambda part: part.start) == list(slices(len(done), 1))
+    assert 20 <= len(done) < 20 + n_threads
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
