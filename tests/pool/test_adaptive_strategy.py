@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from strategies import deep
 
+from skal_deep.campaign import Campaign
 from skal_deep.classifier import CapabilityError, PredictsProba
 from skal_deep.evaluation import (
     ControlArm,
@@ -472,3 +473,12 @@ def test_a_comparison_goes_on_as_it_would_have(tmp_path):
             again = compare(tmp_path)
             assert again.picks == whole.picks
             assert curves(again) == curves(whole)
+
+
+def test_a_campaign_keeps_no_list_of_batches_and_refuses_it(tmp_path):
+    np.save(tmp_path / "X.npy", X)
+    campaign = Campaign.create(
+        tmp_path / "c", embeddings=tmp_path / "X.npy", classes=["0", "1"], budget=60
+    )
+    with pytest.raises(CapabilityError, match="nothing is kept here"):
+        campaign.next(AdaptiveStrategy(ARMS), batch_size=5)

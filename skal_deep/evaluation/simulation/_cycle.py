@@ -133,6 +133,16 @@ def query_rows(*args: Any) -> NDArray[np.intp]:
     return ask_strategy(*args)[0]
 
 
+def refuse_without_rounds(strategy: Any) -> None:
+    """Raise if a strategy reads the batches of its earlier queries."""
+    if getattr(strategy, "_reads_rounds", False):
+        raise CapabilityError(
+            f"{type(strategy).__name__} learns from the batches of its earlier "
+            "queries, of which nothing is kept here. It works in SimulatedActiveLearner"
+            " and compare_strategies, and in a loop of your own that passes rounds=."
+        )
+
+
 def ask_strategy(
     strategy: Any,
     estimator: Any,
@@ -173,12 +183,8 @@ def ask_strategy(
     rounds : sequence of ndarray of shape (n_picks,), default=None
         The batches of the queries before, in order, where somebody keeps them.
     """
-    if rounds is None and getattr(strategy, "_reads_rounds", False):
-        raise CapabilityError(
-            f"{type(strategy).__name__} learns from the batches of its earlier "
-            "queries, of which nothing is kept here. It works in SimulatedActiveLearner"
-            " and compare_strategies, and in a loop of your own that passes rounds=."
-        )
+    if rounds is None:
+        refuse_without_rounds(strategy)
     can_pick = (
         np.isin(np.arange(n_rows(X)), candidates)
         if candidates is not None
