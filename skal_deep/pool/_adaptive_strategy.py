@@ -81,6 +81,8 @@ class AdaptiveStrategy(DeepQueryStrategy):
     batch of n, its gains are divided by ``n p``, as Exp3 does. Before labels show two
     classes, all picks are random.
 
+    Random sampling draws first, then the arms choose in their order among what is left,
+    so that each looks at the pool by itself: predictions are computed once an arm.
     Picks are dealt out without a draw, so that who asked for which row can be found
     out. Each query replays the rounds before: the judge is fitted two times for each
     arm and round, so that the cost of a study grows with the square of its rounds. Pass
