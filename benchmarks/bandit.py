@@ -3,8 +3,8 @@
     python -m benchmarks bandit [--repeats 10] [--out benchmarks/RESULTS.md]
 
 The digits as vectors, logistic regression, ten first labels and twenty batches of ten;
-each repeat has a test part of its own. The arms are margin sampling and a strategy that
-is known to be bad here; random sampling is always one. The bandit is played at Exp3's
+each repeat has a test part of its own. The arms are margin sampling and core-set
+selection; random sampling is always one. The bandit is played at Exp3's
 own rate and at one of 10. The second table has the gains that its replays found.
 """
 

@@ -39,9 +39,10 @@ class AdaptiveStrategy(DeepQueryStrategy):
 
     Use it where nobody can say beforehand which of two strategies suits the data, with
     batches of ten rows or more and budgets of many of them. It insures against a bad
-    arm; it is no way to beat the best one. A few random rows a batch tell differences
-    of the size of those between strategies from noise only after tens of rounds, as
-    the page on choosing a strategy shows.
+    arm; it is no way to beat the best one. A few random rows a batch judge the picks,
+    so that gains are noise: on the digits their standard deviation was more than ten
+    times their mean, and hundreds of batches would be needed to tell two strategies
+    apart.
 
     It keeps no state. ``query`` is given the batches that it returned before, in order,
     as ``rounds``, and finds out by the labels who earned what; a study that was
@@ -161,7 +162,8 @@ class AdaptiveStrategy(DeepQueryStrategy):
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         history = cast(History, pool.history)  # a query has one
-        if history.rounds is None and len(pool.labeled):
+        # candidates that are inputs, such as a grid to draw, become no batch of X
+        if history.rounds is None and len(pool.labeled) and not pool.is_foreign:
             warnings.warn(
                 "AdaptiveStrategy is not told its earlier batches, so that all arms "
                 "have equal shares. Pass them in order, rounds=[first, second, ...], "

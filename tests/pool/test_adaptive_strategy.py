@@ -391,6 +391,8 @@ def test_who_is_not_told_of_earlier_batches_is_warned():
         X, FIRST, GaussianNB(), batch_size=9, rounds=[]
     )
     np.testing.assert_array_equal(picks, told)
+    # what is asked of a grid cannot be told later, and nobody is blamed
+    AdaptiveStrategy(ARMS).query(X, FIRST, GaussianNB(), candidates=X[50:80] + 0.1)
 
 
 def test_what_cannot_be_is_refused():
