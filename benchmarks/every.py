@@ -53,6 +53,9 @@ TRAINED_BY = {
 }
 # Those that cannot be made without arguments, or take minutes a query by default.
 MADE = {
+    "AdaptiveStrategy([TypiClust(), MarginSampling()])": pool.AdaptiveStrategy(
+        [pool.TypiClust(), pool.MarginSampling()]
+    ),
     "AnchorAL(MarginSampling())": pool.AnchorAL(pool.MarginSampling()),
     "BatchEPIG(n_configurations=10, n_targets=10)": pool.BatchEPIG(
         n_configurations=10, n_targets=10
@@ -82,8 +85,8 @@ SLOW = {
     "TAVAAL",
     "VAAL",
 }
-# Labels cost the same here, and two batches teach a bandit nothing.
-LEFT_OUT = {"AdaptiveStrategy", "PerCost", "TopK"}
+# Labels cost the same here.
+LEFT_OUT = {"PerCost", "TopK"}
 
 
 def strategies():

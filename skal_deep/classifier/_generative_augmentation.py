@@ -32,9 +32,11 @@ class GenerativeAugmentationClassifier(DropoutPosterior):
     predictions are those of Monte Carlo dropout, as in the paper: with
     :class:`~skal_deep.pool.BALD` it is Bayesian generative active deep learning.
 
-    Use it for images or vectors with few labels where no change of a row is known to
-    keep its class; where one is, ``augment`` of :class:`MCDropoutClassifier` is
-    cheaper, and better where it was measured.
+    Use it for images or vectors, with time for a long training, where no change of a
+    row is known to keep its class; where one is, ``augment`` of
+    :class:`MCDropoutClassifier` costs less. In trainings of a few hundred steps on the
+    digits, generated rows lost three to five points of the area under the accuracy
+    curve, with random labels and with those of BALD.
 
     Parameters
     ----------
