@@ -68,7 +68,7 @@ def test_every_strategy_of_an_ordinary_classifier_takes_it(name, y):
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore" if y is NOTHING else "error")
-        picks = strategy.query(X, y, make(prior_precision=1.0), batch_size=3)
+        picks = strategy.query(X, y, make(prior_precision=1.0), batch_size=3, rounds=[])
     assert len(set(picks)) == 3
 
 
