@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from skal_deep._compiled import are_compiled
-from skal_deep.functional._checks import check_finite
+from skal_deep.functional._checks import check_finite, check_no_gradient
 from skal_deep.functional._chunks import block_shape, chunks, slices
 from skal_deep.functional.information import plogp
 
@@ -54,6 +54,7 @@ def epig(
     >>> epig(samples, samples)
     tensor([0.1109, 0.0000])
     """
+    check_no_gradient(samples=samples, target_samples=target_samples)
     weight_M = _checked(samples, target_samples, target_weights)
     return information_about(samples, target_samples, weight_M)
 
