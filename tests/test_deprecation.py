@@ -19,7 +19,7 @@ def no_entries(monkeypatch):
 
 def test_no_removal_is_overdue():
     for module in pkgutil.walk_packages(skal_deep.__path__, "skal_deep."):
-        if not module.name.endswith("__main__"):
+        if not module.name.endswith(("__main__", "_card_loops")):  # needs Triton
             importlib.import_module(module.name)
     assert overdue(skal_deep.__version__) == []
 

@@ -64,9 +64,9 @@ def public_methods():
 
 
 def module_names():
-    """Yield the modules of the package, but the one that runs when it is imported."""
+    """Yield the modules of the package, but for one that runs, and one for cards."""
     for found in pkgutil.walk_packages(skal_deep.__path__, "skal_deep."):
-        if not found.name.endswith("__main__"):
+        if not found.name.endswith(("__main__", "_card_loops")):
             yield found.name
 
 

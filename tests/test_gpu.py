@@ -9,6 +9,8 @@ import inspect
 import os
 import pickle
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -38,7 +40,8 @@ from skal_deep.classifier import (
     inference_precision,
 )
 from skal_deep.embedding import Embedder, ImageEmbedder
-from skal_deep.functional import _chunks
+from skal_deep.functional import _card, _chunks
+from skal_deep.functional._repeated import Repeated
 from skal_deep.modules import MLP, ConvNet
 from skal_deep.pool import BALD, EPIG, BatchBALD, CoreSet, MarginSampling
 from skal_deep.testing._strategy_case import Case
@@ -318,6 +321,155 @@ def assert_same(result, expected):
 @pytest.mark.parametrize("name", KERNELS)
 def test_kernels(name):
     assert_same(KERNELS[name](on(DEVICE)), KERNELS[name](on("cpu")))
+
+
+# Kernels that compiled loops, or recorded steps, do on a card.
+LOOPED = [
+    name
+    for name in KERNELS
+    if name.split(",")[0]
+    in {
+        "badge", "bait", "bait_regression", "bald", "batch_bald", "batch_epig",
+        "k_center_greedy", "lcmd", "max_det", "max_herding", "prob_cover",
+    }
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOOPED)
+def test_kernels_without_compiled_loops(name, monkeypatch):
+    """Triton may be missing, or find no compiler."""
+    monkeypatch.setattr(_card, "_compiles", lambda device: False)
+    assert_same(KERNELS[name](on(DEVICE)), KERNELS[name](on("cpu")))
+
+
+@pytest.mark.skipif(find_spec("triton") is None, reason="no Triton")
+@pytest.mark.skipif(DEVICE == "cpu", reason="a processor has none of these loops")
+def test_loops_are_compiled_there():
+    assert _card.has_loops(torch.ones(1, device=DEVICE))
+    assert not _card.has_loops(torch.ones(1, device=DEVICE).half())
+
+
+# Rows of several blocks, whose numbers do not lie side by side.
+MANY = normal(33, 2_500).double().T
+MANY_PROBA = (2 * normal(6, 2_500)).double().softmax(0).T
+MANY_DRAWS = normal(40, 6, 2_500).double().mul(2).softmax(1).transpose(1, 2)
+LARGE = {
+    "badge": lambda x, p, s, b: functional.badge(p, x, b, generator=source()),
+    "badge, picks alone": lambda x, p, s, b: functional.badge(
+        p, x, b, generator=source(), with_utilities=False
+    ),
+    "badge, copies": lambda x, p, s, b: functional.badge(
+        p[:9].repeat(9, 1), x[:9].repeat(9, 1), b, generator=source()
+    ),
+    "bait": lambda x, p, s, b: functional.bait(p, x[:, :5], p[:9], x[:9, :5], b),
+    "bait, one row in many": lambda x, p, s, b: functional.bait(
+        p, x[:, :5], p[:0], x[:0, :5], b, n_top=1
+    ),
+    "bald": lambda x, p, s, b: functional.bald(s),
+    "batch_bald": lambda x, p, s, b: functional.batch_bald(
+        s, 4, n_configurations=500, generator=source(), with_utilities=False
+    ),
+    "k_center_greedy": lambda x, p, s, b: functional.k_center_greedy(
+        x, x[:9], b, with_utilities=False
+    ),
+    "lcmd": lambda x, p, s, b: functional.lcmd(x, x[:9], b),
+    "lcmd, mass": lambda x, p, s, b: functional.lcmd(x[:900], x[:0], b, mass=x),
+    "lcmd, copies": lambda x, p, s, b: functional.lcmd(x[:9].repeat(9, 1), x[:2], b),
+    "max_det": lambda x, p, s, b: functional.max_det(x, x[:9], b, noise=1.0),
+    "max_herding": lambda x, p, s, b: functional.max_herding(
+        x[:900], x, x[:3], b, bandwidth=6.0
+    ),
+    "prob_cover": lambda x, p, s, b: functional.prob_cover(
+        x[:900], x, x[:3], b, radius=7.0, with_utilities=False
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_large_pools(name):
+    answers = [
+        LARGE[name](*(some.to(to) for some in (MANY, MANY_PROBA, MANY_DRAWS)), 30)
+        for to in (DEVICE, "cpu")
+    ]
+    assert_same(*answers)
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_large_pools_in_single_precision(name):
+    """Picks may differ where two are alike: what they were chosen for does not."""
+    answers = [
+        LARGE[name](
+            *(some.float().to(to) for some in (MANY, MANY_PROBA, MANY_DRAWS)), 30
+        )
+        for to in (DEVICE, "cpu")
+    ]
+    if name == "bald":
+        answers = [(None, answer) for answer in answers]
+    reached = [
+        utilities.cpu() if utilities.ndim == 1 else utilities.cpu().amax(-1)
+        for _, utilities in answers
+    ]
+    torch.testing.assert_close(*reached, rtol=1e-4, atol=1e-5)
+
+
+def test_numbers_that_are_none_are_found():
+    samples = MANY_DRAWS.float().to(DEVICE)
+    samples[7, 2_000, 3] = float("nan")
+    with pytest.raises(ValueError, match="samples holds NaN"):
+        functional.bald(samples)
+
+
+def test_a_step_is_repeated_as_often_as_asked():
+    number, length = torch.zeros(1, device=DEVICE), torch.zeros(40, device=DEVICE)
+
+    def step():
+        length.index_fill_(0, number.long(), 1.0)
+        number.add_(1)
+
+    repeated = Repeated(step, number.device)
+    for times in (7, 0, 2, 5):
+        repeated(times)
+    assert number.item() == length.sum() == 14
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_an_interrupt_in_a_step_leaves_the_card_usable(at):
+    calls, number = [], torch.zeros(1, device=DEVICE)
+
+    def step():
+        calls.append(1)
+        if len(calls) == at:
+            raise KeyboardInterrupt
+        number.add_(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        Repeated(step, number.device)(9)
+    test_a_step_is_repeated_as_often_as_asked()
+
+
+def test_threads_record_their_own_steps():
+    x = [MANY.float().to(DEVICE) + shift for shift in range(4)]
+    alone = [functional.lcmd(some, some[:9], 30)[0].tolist() for some in x]
+    with ThreadPoolExecutor(4) as threads:
+        together = threads.map(
+            lambda some: functional.lcmd(some, some[:9], 30)[0].tolist(), x * 3
+        )
+        assert list(together) == alone * 3
+
+
+@pytest.mark.skipif(DEVICE == "cpu", reason="of a card")
+def test_recorded_steps_leave_no_memory_behind():
+    x = MANY.float().to(DEVICE)
+
+    def held():
+        functional.max_det(x, x[:9], 30, noise=1.0)
+        return torch.cuda.memory_allocated(), torch.cuda.memory_reserved()
+
+    held()
+    first = held()
+    for _ in range(20):
+        last = held()
+    assert last == first
 
 
 @pytest.mark.parametrize("name", KERNELS)

@@ -5,10 +5,31 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from skal_deep.functional._card import (
+    LARGEST_SIDE,
+    design_step,
+    has_loops,
+    inverse_root,
+)
 from skal_deep.functional._chunks import chunks
 
 # Largest side of an information matrix: 800 MB in float64, of which a few are held.
 _MAX_N_WEIGHTS = 10_000
+
+
+def is_too_large(n_weights: int) -> bool:
+    """Return whether the information matrix of so many weights does not fit."""
+    return n_weights > _MAX_N_WEIGHTS
+
+
+def check_n_weights(n_weights: int) -> None:
+    """Raise if the information matrix of so many weights does not fit into memory."""
+    if is_too_large(n_weights):
+        raise ValueError(
+            f"The last layer has {n_weights} free weights; their information matrix of "
+            f"{n_weights} x {n_weights} numbers is too large (limit: "
+            f"{_MAX_N_WEIGHTS}). Use the binary form, or reduce the embeddings."
+        )
 
 
 class Factored:
@@ -43,7 +64,10 @@ class Factored:
         if not len(self):
             return 0.0
         factor_N = self.factor_NRK.double().square().sum((1, 2))
-        return float((factor_N * self.embedding_ND.double().square().sum(1)).max())
+        length_N = torch.linalg.vector_norm(
+            self.embedding_ND, dim=1, dtype=torch.float64
+        )
+        return float((factor_N * length_N.square()).max())
 
     def gradients(self) -> Tensor:
         """Return ``V = S (x) h'`` of each row, of shape (N, R, K D)."""
@@ -85,6 +109,31 @@ class Factored:
             form_NRR[part] = factor_BRK @ form_BKK @ factor_BRK.mT
         return form_NRR
 
+    def seen_through_both(
+        self, covariance: Tensor, information: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return ``V C V'`` and ``V C F C V'`` for each row, (N, R, R) each.
+
+        Of a single factor, one product with what makes both matrices diagonal does:
+        with ``C = T T'`` and ``T' F T`` diagonal they are weighted squares of ``h' T``.
+        """
+        if self.factor_NRK.shape[1:] != (1, 1):
+            outer = covariance @ information @ covariance
+            return self.seen_through(covariance), self.seen_through(outer)
+        root = torch.linalg.cholesky(covariance)
+        value_D, turn_DD = torch.linalg.eigh(root.T @ information @ root)
+        weight_D2 = torch.stack([torch.ones_like(value_D), value_D.clamp_min(0)], 1)
+        root_DD, weight_D2 = (
+            part.to(self.embedding_ND) for part in (root @ turn_DD, weight_D2)
+        )
+        square_N2 = covariance.new_empty(len(self), 2)
+        for part in chunks(len(self), len(root_DD), covariance.device):
+            turned_BD = self.embedding_ND[part] @ root_DD
+            square_N2[part] = (turned_BD.square_() @ weight_D2).to(square_N2)
+        square_N2 *= self.factor_NRK[:, 0].double().square()
+        inner_N, outer_N = square_N2.unbind(1)
+        return inner_N[:, None, None].clone(), outer_N[:, None, None].clone()
+
 
 def design_matrices(
     labeled: Factored, everything: Factored, regularization: float, of_labeled: float
@@ -97,12 +146,7 @@ def design_matrices(
         If they do not fit into memory.
     """
     n_weights = everything.factor_NRK.shape[2] * everything.embedding_ND.shape[1]
-    if n_weights > _MAX_N_WEIGHTS:
-        raise ValueError(
-            f"The last layer has {n_weights} free weights; their information matrix of "
-            f"{n_weights} x {n_weights} numbers is too large (limit: "
-            f"{_MAX_N_WEIGHTS}). Use the binary form, or reduce the embeddings."
-        )
+    check_n_weights(n_weights)
     information = everything.information()
     precision = regularization * torch.eye(n_weights).to(information)
     if len(labeled):
@@ -144,10 +188,15 @@ class Design:
             labeled, everything, regularization, of_labeled
         )
         self._covariance = torch.cholesky_inverse(torch.linalg.cholesky(precision))
-        self._inner_NRR = rows.seen_through(self._covariance)
-        self._outer_NRR = rows.seen_through(
-            self._covariance @ self._mean_information @ self._covariance
+        self._inner_NRR, self._outer_NRR = rows.seen_through_both(
+            self._covariance, self._mean_information
         )
+        side = max(rows.factor_NRK.shape[1:])
+        #: Whether a row is added by loops on a card, which need not be waited for.
+        self.has_loop = has_loops(rows.embedding_ND) and side <= LARGEST_SIDE
+        self._diagonal_1 = self._inner_NRR.new_full((1,), 1 / of_new)
+        # what rows would change at their addition, 1, or removal, -1; 0: not known
+        self._sign, self._change_N = 0, self._inner_NRR.new_empty(len(rows))
 
     @property
     def trace(self) -> float:
@@ -160,6 +209,7 @@ class Design:
         part.__dict__.update(self.__dict__)
         part._rows = self._rows.at(rows)
         part._inner_NRR, part._outer_NRR = self._inner_NRR[rows], self._outer_NRR[rows]
+        part._sign, part._change_N = 0, self._change_N[rows]
         return part
 
     def among(self, rows: Tensor) -> "Design":
@@ -171,8 +221,9 @@ class Design:
         part._rows = Factored(
             part._rows.factor_NRK.double(), part._rows.embedding_ND.double()
         )
-        for row in range(len(part._rows)):
-            gradient_RW, image_RW = part._gradient(row)
+        places = torch.arange(len(part._rows), device=rows.device)
+        for row, at_1 in enumerate(places.split(1)):
+            gradient_RW, image_RW = part._gradient(at_1)
             part._inner_NRR[row] = image_RW @ gradient_RW.T
             part._outer_NRR[row] = image_RW @ self._mean_information @ image_RW.T
         return part
@@ -183,19 +234,25 @@ class Design:
 
     def losses(self, rows: list[int]) -> Tensor:
         """Return by how much the trace would grow without each of some added rows."""
+        if self.has_loop:  # a look at all takes no longer
+            return self._changes(-1)[torch.tensor(rows).to(self._inner_NRR.device)]
         return self.at(rows)._changes(-1)
 
-    def add(self, row: int) -> None:
+    def add(self, at_1: Tensor) -> None:
         """Add a row to the design."""
-        self._update(row, 1)
+        self._update(at_1, 1)
 
-    def remove(self, row: int) -> None:
+    def remove(self, at_1: Tensor) -> None:
         """Remove a row from the design."""
-        self._update(row, -1)
+        self._update(at_1, -1)
 
     def _changes(self, sign: int) -> Tensor:
         """Return ``tr[(1 / of_new + sign inner)^-1 outer]``, of shape (N,)."""
-        change_N = self._inner_NRR.new_empty(len(self._rows))
+        change_N = self._change_N
+        if self.has_loop:
+            if self._sign != sign:
+                self._look(slice(None), None, sign)
+            return change_N
         for part in chunks(
             len(self._rows), 2 * self._inner_NRR[:1].numel(), change_N.device
         ):
@@ -210,26 +267,43 @@ class Design:
         root: Tensor = torch.linalg.cholesky(eye_RR / self._of_new + sign * inner)
         return root
 
-    def _gradient(self, row: int) -> tuple[Tensor, Tensor]:
+    def _look(self, part: slice, form_NQK: Tensor | None, sign: int) -> None:
+        """Bring some rows up to date, and write what they would change, in one loop."""
+        self._sign = sign
+        design_step(
+            self._rows.factor_NRK[part],
+            form_NQK,
+            self._inner_NRR[part],
+            self._outer_NRR[part],
+            self._change_N[part],
+            self._diagonal_1,
+            sign,
+        )
+
+    def _gradient(self, at_1: Tensor) -> tuple[Tensor, Tensor]:
         """Return V and ``V M^-1`` of a row, in float64."""
         gradient_RW = torch.einsum(
             "rk,d->rkd",
-            self._rows.factor_NRK[row].double(),
-            self._rows.embedding_ND[row].double(),
+            self._rows.factor_NRK.index_select(0, at_1)[0].double(),
+            self._rows.embedding_ND.index_select(0, at_1)[0].double(),
         ).flatten(1)
         return gradient_RW, gradient_RW @ self._covariance
 
-    def _update(self, row: int, sign: int) -> None:
+    def _update(self, at_1: Tensor, sign: int) -> None:
         """Change everything by one row."""
-        gradient_RW, image_RW = self._gradient(row)
-        root_RR = self._root(image_RW @ gradient_RW.T, sign)
-        change_RW = torch.linalg.solve_triangular(root_RR, image_RW, upper=False)
+        gradient_RW, image_RW = self._gradient(at_1)
+        inner_RR = image_RW @ gradient_RW.T
+        if self.has_loop:
+            square_RR = sign * inner_RR
+            square_RR.diagonal().add_(1 / self._of_new)
+            change_RW = inverse_root(square_RR) @ image_RW
+        else:
+            root_RR = self._root(inner_RR, sign)
+            change_RW = torch.linalg.solve_triangular(root_RR, image_RW, upper=False)
         seen_RW = change_RW @ self._mean_information
         image_RW = seen_RW @ self._covariance
         image_RW -= sign / 2 * (seen_RW @ change_RW.T) @ change_RW
-        self._covariance = torch.addmm(
-            self._covariance, change_RW.T, change_RW, alpha=-sign
-        )
+        self._covariance.addmm_(change_RW.T, change_RW, alpha=-sign)
         n_rows, n_factors = self._rows.factor_NRK.shape[1:]
         embedding_ND = self._rows.embedding_ND
         both = torch.cat([change_RW, image_RW]).to(embedding_ND.dtype)
@@ -237,6 +311,9 @@ class Design:
         for part in chunks(len(embedding_ND), len(both), both.device):
             forms = embedding_ND[part] @ both.T
             forms = forms.reshape(len(forms), 2 * n_rows, n_factors)
+            if self.has_loop:
+                self._look(part, forms, sign)
+                continue
             both_BRR = (self._rows.factor_NRK[part] @ forms.mT).double()
             a_BRR, b_BRR = both_BRR[..., :n_rows], both_BRR[..., n_rows:]
             self._inner_NRR[part].baddbmm_(a_BRR, a_BRR.mT, alpha=-sign)

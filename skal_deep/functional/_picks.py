@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from skal_deep.functional._card import has_loops, largest_left, take_largest
 from skal_deep.functional._checks import check_batch_size, check_finite
 
 
@@ -58,7 +59,8 @@ class Picks:
         """Pick some candidates, where the utilities of picks alone are kept."""
         at = len(self.rows)
         self._utilities[at : at + len(picks)] = utilities
-        self.left_N[picks] = False
+        pick_B = torch.tensor(picks).to(self.left_N.device, non_blocking=True)
+        self.left_N.index_fill_(0, pick_B, False)
         self.rows += picks
 
     def answer(self) -> tuple[Tensor, Tensor]:
@@ -70,6 +72,88 @@ class Picks:
         # NaN is the largest to argmax, too; asking at each pick would wait for a card
         check_finite(utilities=decisive)
         return indices, self._utilities
+
+
+class UnreadPicks:
+    """A batch that grows pick by pick, and is read at its end alone.
+
+    A card need not be waited for at each pick, and records how one is made.
+
+    Parameters
+    ----------
+    candidates : Tensor of shape (N, ...)
+        What is picked from. Utilities are kept in its type.
+    batch_size : int
+        Number of picks b.
+    with_utilities : bool
+        Whether to keep the utilities of all candidates, b N numbers, or those of the
+        picks alone.
+
+    Attributes
+    ----------
+    left_N : Tensor
+        Which candidates are left.
+    step_1 : Tensor
+        The number of picks so far.
+    pick_B : Tensor
+        The picks so far, and 0 after them.
+    """
+
+    def __init__(self, candidates: Tensor, batch_size: int, with_utilities: bool):
+        n = len(candidates)
+        check_batch_size(batch_size, n)
+        self.left_N = torch.ones(n, dtype=torch.bool, device=candidates.device)
+        self.step_1 = torch.zeros(1, dtype=torch.int64, device=candidates.device)
+        self.pick_B = self.step_1.new_zeros(batch_size)
+        self._with_utilities = with_utilities
+        shape = (batch_size, n) if with_utilities else (batch_size,)
+        self._utilities = candidates.new_empty(shape)
+
+    def take(self, utility_N: Tensor) -> Tensor:
+        """Pick the largest utility that is left; the lowest position wins a tie."""
+        if not has_loops(utility_N):
+            at_1 = largest_of(utility_N, self.left_N)
+            self.add(at_1, utility_N)
+            return at_1
+        if self._with_utilities:
+            self._keep(torch.where(self.left_N, utility_N, 0)[None])
+        utility_B = None if self._with_utilities else self._utilities
+        places = self.left_N, self.pick_B, self.step_1
+        return take_largest(utility_N, *places, utility_B)
+
+    def add(self, at_1: Tensor, utility_N: Tensor) -> None:
+        """Pick a candidate, and keep the utilities that decided it."""
+        if self._with_utilities:
+            utility = torch.where(self.left_N, utility_N, 0)[None]
+        else:
+            utility = utility_N.index_select(0, at_1)
+        self._keep(utility)
+        self.pick_B.index_copy_(0, self.step_1, at_1)
+        self.left_N.index_fill_(0, at_1, False)
+        self.step_1 += 1
+
+    def _keep(self, utility: Tensor) -> None:
+        """Write a row of utilities, or one of them, in the place of this step."""
+        self._utilities.index_copy_(0, self.step_1, utility.to(self._utilities.dtype))
+
+    @property
+    def utility_B(self) -> Tensor:
+        """The utilities of the picks."""
+        if self._with_utilities:
+            return self._utilities.gather(1, self.pick_B[:, None])[:, 0]
+        return self._utilities
+
+    def answer(self) -> tuple[Tensor, Tensor]:
+        """Return the picks (b,), and utilities (b, N), 0 at earlier picks, or (b,)."""
+        check_finite(utilities=self.utility_B)
+        return self.pick_B, self._utilities
+
+
+def largest_of(value_N: Tensor, left_N: Tensor) -> Tensor:
+    """Return the lowest place (1,) of the largest number of those that are left."""
+    if has_loops(value_N):
+        return largest_left(value_N, left_N)
+    return torch.where(left_N, value_N, -math.inf).argmax(0, keepdim=True)
 
 
 def without_earlier(utilities: Tensor, indices: Tensor) -> Tensor:

@@ -66,9 +66,9 @@ class StiffDesign:
             gain_N[part] = spread_WW.square().sum() - left_B
         return gain_N.clamp_min_(0)
 
-    def add(self, row: int) -> None:
+    def add(self, at_1: Tensor) -> None:
         """Add a row to the design."""
-        gradient_RW = self._rows.at([row]).gradients()[0]
+        gradient_RW = self._rows.at(at_1).gradients()[0]
         self._precision = self._precision + self._of_new * gradient_RW.T @ gradient_RW
 
     def kept(self, rows: Tensor, n_kept: int) -> list[int]:

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from skal_deep.functional._chunks import memory_budget
+
 Logits = Callable[[Tensor], Tensor]
 
 # Elements of the gradients that exist at once: 64 MiB in float32.
@@ -136,7 +138,8 @@ def iterated_sign_attack(
     tensor([0.1500])
     """
     parts = []
-    for start_N in x.split(max(1, _MEMORY_BUDGET // x[:1].numel())):
+    # a step is read and written several times: in a processor's cache, if it can be
+    for start_N in x.split(max(1, memory_budget(x.device) // x[:1].numel())):
         with torch.no_grad():
             label_N = logits(start_N).argmax(-1)
         search = _Search(logits, start_N, label_N, 1.0)
@@ -148,9 +151,11 @@ def iterated_sign_attack(
                 label_M = search.label_N[search.rows]
                 loss = cross_entropy(logits(point_M), label_M, reduction="sum")
                 [gradient_M] = torch.autograd.grad(loss, point_M)
-            sign_MD = gradient_M.flatten(1).sign()
-            is_flat_M1 = ~sign_MD.any(-1, keepdim=True)
-            search.move(step_size * torch.where(is_flat_M1, math.nan, sign_MD))
+            step_MD = gradient_M.flatten(1).sign().mul_(step_size)
+            is_flat_M = torch.linalg.vector_norm(step_MD, math.inf, dim=-1) == 0
+            if is_flat_M.any():
+                step_MD[is_flat_M] = math.nan
+            search.move(step_MD)
         parts.append(search.result(2.0))
     distances, twins = zip(*parts, strict=True)
     return torch.cat(distances), torch.cat(twins)
@@ -168,36 +173,51 @@ def nearness(distances: Tensor) -> Tensor:
 
 
 class _Search:
-    """Points on their way; ``rows`` are those that have not arrived."""
+    """Points on their way; ``rows`` are those that have not arrived.
+
+    What is known of these is kept together, so that a step does not gather it anew.
+    """
 
     def __init__(self, logits: Logits, x: Tensor, label_N: Tensor, scale: float):
         self.logits, self.label_N = logits, label_N
         self.rows = torch.arange(len(x), device=x.device)
         self._x, self._scale = x, scale
-        self._moved_ND = torch.zeros_like(x).flatten(1)
+        self._start_M = self._point_M = x
+        self._moved_MD = torch.zeros_like(x).flatten(1)
         self._arrived_N = torch.zeros(len(x), dtype=torch.bool, device=x.device)
+        self._moved_ND = torch.zeros_like(self._moved_MD)
 
     def points(self) -> Tensor:
         """Return where the points that have not arrived are."""
-        here_M = self._x[self.rows]
-        moved_MD = self._moved_ND[self.rows]
-        return here_M + self._scale * moved_MD.reshape(here_M.shape)
+        return self._point_M.detach()
 
     def move(self, step_MD: Tensor) -> None:
         """Take a step. No step at all is needed on a boundary; NaN is no way out."""
-        found_M = ~step_MD.isnan().any(-1)
-        self.rows, step_MD = self.rows[found_M], step_MD[found_M]
-        self._moved_ND[self.rows] += step_MD
+        length_M = torch.linalg.vector_norm(step_MD, math.inf, dim=-1)
+        found_M = ~length_M.isnan()
+        if not found_M.all():
+            self._go_on_with(found_M)
+            step_MD, length_M = step_MD[found_M], length_M[found_M]
+        self._moved_MD += step_MD
+        moved_MD = self._scale * self._moved_MD
+        self._point_M = self._start_M + moved_MD.reshape(self._start_M.shape)
         with torch.no_grad():
-            label_M = self.logits(self.points()).argmax(-1)
-        arrived_M = (label_M != self.label_N[self.rows]) | ~step_MD.any(-1)
-        self._arrived_N[self.rows[arrived_M]] = True
-        self.rows = self.rows[~arrived_M]
+            label_M = self.logits(self._point_M).argmax(-1)
+        arrived_M = (label_M != self.label_N[self.rows]) | (length_M == 0)
+        if arrived_M.any():
+            self._arrived_N[self.rows[arrived_M]] = True
+            self._moved_ND[self.rows[arrived_M]] = self._moved_MD[arrived_M]
+            self._go_on_with(~arrived_M)
+
+    def _go_on_with(self, some_M: Tensor) -> None:
+        """Leave the other points where they are."""
+        self.rows = self.rows[some_M]
+        self._start_M, self._point_M = self._start_M[some_M], self._point_M[some_M]
+        self._moved_MD = self._moved_MD[some_M]
 
     def result(self, norm: float) -> tuple[Tensor, Tensor]:
         """Return distances (N,) and twins (N, ...)."""
-        moved_ND = torch.where(self._arrived_N[:, None], self._moved_ND, 0)
-        moved_ND = self._scale * moved_ND
+        moved_ND = self._scale * self._moved_ND
         distance_N = torch.linalg.vector_norm(moved_ND, norm, dim=-1)
         distance_N = torch.where(self._arrived_N, distance_N, math.inf)
         return distance_N, self._x + moved_ND.reshape(self._x.shape)

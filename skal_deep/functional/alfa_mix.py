@@ -131,9 +131,17 @@ def disagreements(
     tensor([1])
     """
     check_finite(embeddings=embeddings, weight=weight, bias=bias)
-    predicted = (embeddings @ weight.T + bias).argmax(-1)
+    predicted = _likeliest(embeddings, weight, bias)
     counts = torch.zeros_like(predicted)
     for mask in kept:
-        dropped = embeddings * mask.to(embeddings.dtype) / (1 - rate)
-        counts += (dropped @ weight.T + bias).argmax(-1) != predicted
+        factor = mask.to(embeddings.dtype) / (1 - rate)
+        if len(factor) == 1:  # of all rows: weights are fewer numbers to multiply by it
+            counts += _likeliest(embeddings, weight * factor, bias) != predicted
+        else:
+            counts += _likeliest(embeddings * factor, weight, bias) != predicted
     return counts
+
+
+def _likeliest(embeddings: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return the class of the largest logit of each row, (N,)."""
+    return torch.addmm(bias, embeddings, weight.T).argmax(-1)

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from skal_deep._threads import threads_over_parts
+from skal_deep.functional import _card
 from skal_deep.functional._checks import check_bandwidth, check_finite, check_rows
+from skal_deep.functional._chunks import memory_budget
 from skal_deep.functional._distances import (
     Between,
     Points,
@@ -16,7 +18,8 @@ from skal_deep.functional._distances import (
     nearest,
     sums_over_blocks,
 )
-from skal_deep.functional._picks import Picks
+from skal_deep.functional._picks import Picks, UnreadPicks
+from skal_deep.functional._repeated import Repeated
 
 Similarity = Callable[[Between, slice, slice], Tensor]
 # Sums over all columns of similarities between two values for each column.
@@ -284,6 +287,17 @@ def _greedy_coverage(
     for part, columns in to_centers.blocks():
         nearest_m = similarity(to_centers, part, columns).amax(-1)
         covered_M[part] = torch.maximum(covered_M[part], nearest_m.to(covered_M))
+    device = data.device
+    if _card.has_loops(data) and len(points) * len(rows) <= memory_budget(device):
+        everyone = slice(None)
+        return _greedy_by_stored(
+            embeddings,
+            similarity(Between(rows, points, scale), everyone, everyone),
+            covered_M,
+            batch_size,
+            weights,
+            with_utilities,
+        )
 
     def contributions(rows_M: Tensor, low_M: Tensor, high_M: Tensor) -> Tensor:
         """Return, for each candidate, the sum of ``w (min(max(k, low), high) - low)``.
@@ -309,4 +323,32 @@ def _greedy_coverage(
             changed = (new_M > covered_M).nonzero()[:, 0]
             gain_N -= contributions(changed, covered_M, new_M)
             covered_M = new_M
+    return picks.answer()
+
+
+def _greedy_by_stored(
+    embeddings: Tensor,
+    kernel_MN: Tensor,
+    covered_M: Tensor,
+    batch_size: int,
+    weights_M: Tensor,
+    with_utilities: bool,
+) -> tuple[Tensor, Tensor]:
+    """Choose what :func:`_greedy_coverage` does, where a card holds all similarities.
+
+    A pick then reads those of the rows that it changes; none is computed again.
+    """
+    picks = UnreadPicks(embeddings, batch_size, with_utilities)
+    gain_N = _card.clamped_sums(
+        kernel_MN, covered_M, torch.ones_like(covered_M), weights_M
+    )
+
+    def take_one() -> None:
+        at_1 = picks.take(gain_N.clamp_min(0))  # rounding can go below
+        by_pick_M = kernel_MN.index_select(1, at_1)[:, 0]
+        new_M = torch.maximum(covered_M, by_pick_M.to(covered_M))
+        gain_N.sub_(_card.clamped_sums(kernel_MN, covered_M, new_M, weights_M))
+        covered_M.copy_(new_M)
+
+    Repeated(take_one, kernel_MN.device)(batch_size)
     return picks.answer()

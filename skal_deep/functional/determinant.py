@@ -8,7 +8,8 @@ from torch import Tensor
 from skal_deep.functional._checks import check_rows
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import round_off
-from skal_deep.functional._picks import Picks
+from skal_deep.functional._picks import UnreadPicks
+from skal_deep.functional._repeated import Repeated
 
 # Share of the largest variance, and of the noise, that round-off may be.
 _DOUBT = 1e-2
@@ -110,33 +111,33 @@ def max_det(
     >>> indices
     tensor([1])
     """
-    picks = Picks(features, batch_size, with_utilities)
+    picks = UnreadPicks(features, batch_size, with_utilities)
     check_rows(features=features, labeled_features=labeled_features)
     if not torch.finfo(torch.float64).tiny <= noise < math.inf:
         raise ValueError(f"noise={noise} must be above 0, and finite.")
     covariance_DD, variance_N = _given(labeled_features, features, noise)
     length_N = torch.linalg.vector_norm(features, dim=-1).double()
-    largest, told = [], []
-    for _ in range(batch_size):
-        pick = picks.take(variance_N)
-        feature_D = features[pick].double()
+    toward_BD = variance_N.new_empty(batch_size, features.shape[1])
+
+    def take_one() -> None:
+        step_1 = picks.step_1.clone()
+        at_1 = picks.take(variance_N)
+        feature_D = features.index_select(0, at_1)[0].double()
         toward_D = covariance_DD @ feature_D
+        toward_BD.index_copy_(0, step_1, toward_D[None])
         scale = 1 / (noise + feature_D @ toward_D)
         shared_N = (features @ toward_D.to(features.dtype)).double()
-        largest.append(variance_N[pick])
-        told.append(toward_D @ toward_D)
-        scaled_D = scale * toward_D
-        variance_N = torch.addcmul(variance_N, shared_N, -scale * shared_N)
-        variance_N.clamp_min_(0)
-        covariance_DD.addr_(toward_D, scaled_D, alpha=-1)
+        variance_N.addcmul_(shared_N, scale * shared_N, value=-1).clamp_min_(0)
+        covariance_DD.addr_(toward_D, scale * toward_D, alpha=-1)
+
+    Repeated(take_one, features.device)(batch_size)
+    told_B = toward_BD.square().sum(-1)
     # No row has a larger variance than the pick: scale * shared is at most 1, and
-    # round-off of shared counts twice. It is independent from pick to pick. A card that
-    # is asked at the end alone need not be waited for.
-    told_B = torch.stack(told)
+    # round-off of shared counts twice. It is independent from pick to pick.
     toward_B = (told_B.cumsum(0) - told_B).clamp_min(0)
-    longest_B = _longest_left(length_N, picks.rows)
+    longest_B = _longest_left(length_N, picks.pick_B.tolist())
     doubt_B = 2 * round_off(features) * longest_B * toward_B.sqrt()
-    if not (doubt_B > _DOUBT * torch.stack(largest)).any():
+    if not (doubt_B > _DOUBT * picks.utility_B).any():
         return picks.answer()
     if features.dtype == torch.float64:
         raise ValueError(_TOO_CERTAIN.format(noise=noise))

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from skal_deep.functional._checks import check_batch_size, check_finite, check_rows
-from skal_deep.functional._design import Design, Factored
+from skal_deep.functional._design import Design, Factored, check_n_weights
 from skal_deep.functional._distances import round_off
-from skal_deep.functional._picks import Picks
+from skal_deep.functional._picks import UnreadPicks
+from skal_deep.functional._repeated import Repeated
 from skal_deep.functional._stiff_design import StiffDesign
 
 # Share of the information that round-off may be.
@@ -168,6 +169,8 @@ def bait(
     tensor([1, 2])
     """
     check_finite(probas=probas, labeled_probas=labeled_probas)
+    if not binary:  # before the factors are made, which may not fit, either
+        check_n_weights((probas.shape[1] - 1) * embeddings.shape[1])
 
     def factor(probas: Tensor, embeddings: Tensor) -> Factored:
         if binary:
@@ -294,7 +297,9 @@ def _forward_backward(
         "consistent": (n_labeled / total, 1 / total),
     }[weighting]
     parts = (candidates, labeled, everything)
-    of_parts = [part.largest() for part in parts]
+    of_parts = [candidates.largest(), labeled.largest()]
+    is_same = everything is candidates
+    of_parts.append(of_parts[0] if is_same else everything.largest())
     condition = max(of_parts) * max(of_labeled, of_new) / regularization
     embeddings = candidates.embedding_ND
     # what the best row takes off the trace, about, where little is known
@@ -308,7 +313,8 @@ def _forward_backward(
             "instance by a StandardScaler, or lower the regularization."
         )
     if round_off(embeddings) * condition > _MOST_ROUND_OFF:
-        parts = (candidates.double(), labeled.double(), everything.double())
+        rows = candidates.double()
+        parts = (rows, labeled.double(), rows if is_same else everything.double())
     if round_off(parts[0].embedding_ND) * condition > _MOST_ROUND_OFF:
         raise ValueError(
             f"A row tells {condition:.0e} times as much as the regularization="
@@ -319,18 +325,27 @@ def _forward_backward(
     kind = StiffDesign if is_stiff else Design
     design = kind(*parts, regularization, of_labeled, of_new)
     n_added = min(2 * batch_size, len(candidates))
-    added = Picks(embeddings, n_added, with_utilities)
-    for _ in range(n_added - 1):
+    added = UnreadPicks(embeddings, n_added, with_utilities)
+
+    def add_one() -> None:
         design.add(added.take(design.gains()))
+
+    if isinstance(design, Design) and design.has_loop:
+        Repeated(add_one, embeddings.device)(n_added - 1)
+    else:
+        for _ in range(n_added - 1):
+            add_one()
     added.take(design.gains())
     indices, utilities = added.answer()
     if isinstance(design, StiffDesign):
         stays = design.kept(indices, batch_size)
         return indices[stays], utilities[stays]
     design = design.among(indices)  # the others are not looked at again
-    design.add(n_added - 1)
+    places = torch.arange(n_added, device=indices.device)
+    design.add(places[-1:])
     stays = list(range(n_added))
     while len(stays) > batch_size:
         loss_K = design.losses(stays).flip(0)  # of equal ones, the last is removed
-        design.remove(stays.pop(len(stays) - 1 - int(loss_K.argmin())))
+        removed = stays.pop(len(stays) - 1 - int(loss_K.argmin()))
+        design.remove(places[removed : removed + 1])
     return indices[stays], utilities[stays]

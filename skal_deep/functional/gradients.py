@@ -2,9 +2,11 @@
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from skal_deep.functional._card import gradient_distances, has_loops, running_minima
 from skal_deep.functional._checks import check_finite, check_rows, own_generator
 from skal_deep.functional._chunks import chunks, memory_budget
 from skal_deep.functional._distances import least_sure
@@ -109,16 +111,20 @@ def badge(
     n = len(probas)
     check_finite(probas=probas)
     check_rows(embeddings=embeddings)
-    others = population or (probas, embeddings)
-    check_finite(population_probas=others[0], population_embeddings=others[1])
+    others = None
+    if population:
+        check_finite(
+            population_probas=population[0], population_embeddings=population[1]
+        )
+        others = errors_of_likeliest(population[0])
     generator = own_generator(generator)
-    error_NC, error_UC = _to_one(*map(errors_of_likeliest, (probas, others[0])))
+    error_NC, error_UC = _to_one(errors_of_likeliest(probas), others)
     gradients = _Gradients(error_NC, embeddings)
     norm_N = gradients.norm_N
     picks = Picks(norm_N, batch_size, with_utilities)
     first_N = _shares(norm_N, picks.left_N)
-    if population:
-        first_N = _shares_among(norm_N, _Gradients(error_UC, others[1]).norm_N)
+    if population and error_UC is not None:
+        first_N = _shares_among(norm_N, _Gradients(error_UC, population[1]).norm_N)
     picks.add(int(norm_N.argmax()), first_N)
     nearest_N = gradients.distances(picks.rows)[0]
     budget = _MEMORY_BUDGET if norm_N.is_cpu else memory_budget(norm_N.device)
@@ -126,30 +132,40 @@ def badge(
         shares_N = _shares(nearest_N, picks.left_N)
         n_ahead = min(batch_size - len(picks.rows), max(1, budget // n))
         block = _draw_ahead(gradients, shares_N, nearest_N, n_ahead, generator)
-        after_KN, before_N = gradients.distances(block), nearest_N
-        for pick, after_N in zip(block, after_KN, strict=True):
-            if with_utilities:
+        after_KN = gradients.distances(block)
+        _add_up(nearest_N, after_KN)
+        if with_utilities:
+            for pick, before_N in zip(block, [nearest_N, *after_KN[:-1]], strict=True):
                 picks.add(pick, _shares(before_N, picks.left_N))
-            before_N = torch.minimum(before_N, after_N, out=after_N)
-        if not with_utilities:
+        else:
             n_left = n - len(picks.rows)
             picks.add_all(block, _shares_of(block, nearest_N, after_KN[:-1], n_left))
-        nearest_N = before_N.clone()  # what it is a row of is large
+        nearest_N = after_KN[-1].clone()  # what it is a row of is large
     return picks.answer()
 
 
-def _to_one(error_NC: Tensor, others_UC: Tensor) -> tuple[Tensor, Tensor]:
+def _add_up(nearest_N: Tensor, after_KN: Tensor) -> None:
+    """Write distances to the nearest pick over those to one after another."""
+    if has_loops(nearest_N):
+        running_minima(nearest_N, after_KN)
+        return
+    for after_N in after_KN:
+        nearest_N = torch.minimum(nearest_N, after_N, out=after_N)
+
+
+def _to_one(error_NC: Tensor, others_UC: Tensor | None) -> tuple[Tensor, Tensor | None]:
     """Return errors times one number that takes the largest of them to about 1.
 
     Squares of errors below 1e-19 would be 0 in float32, and shares do not depend on the
     scale. It is a power of 2, which leaves all digits as they are, so that copies stay
     copies.
     """
-    largest = max(float(some.abs().max()) for some in (error_NC, others_UC))
+    both = [error_NC] if others_UC is None else [error_NC, others_UC]
+    largest = max(float(some.abs().max()) for some in both)
     # the scale must not be infinite where the largest is smaller still
     tiny = torch.finfo(error_NC.dtype).tiny
     scale = 2.0 ** -math.frexp(max(largest, tiny))[1]
-    return error_NC * scale, others_UC * scale
+    return error_NC * scale, None if others_UC is None else others_UC * scale
 
 
 class _Gradients:
@@ -161,26 +177,64 @@ class _Gradients:
 
     def distances(self, rows: list[int], among: list[int] | None = None) -> Tensor:
         """Return squared distances of some rows to all, or to some others."""
-        error, embedding, norm = self._error_NC, self._embedding_ND, self.norm_N
-        at_K = torch.tensor(rows, device=norm.device)
-        own_K = torch.arange(len(rows), device=norm.device)
-        if among is not None:
-            among_M = torch.tensor(among, device=norm.device)
-            error, embedding, norm = error[among_M], embedding[among_M], norm[among_M]
-        squared = self._error_NC[at_K] @ error.T
-        squared *= self._embedding_ND[at_K] @ embedding.T
-        squared.mul_(-2).add_(norm).add_(self.norm_N[at_K, None])
-        if among is None:  # nothing to be sure of
-            squared[own_K, at_K] = math.inf
-        sure = least_sure(error) + least_sure(embedding)
-        is_close = squared < sure * norm
+        device = self.norm_N.device
+        at_K = torch.tensor(rows).to(device, non_blocking=True)
+        if among is None:
+            return self._to_all(at_K)
+        return self.between(at_K, torch.tensor(among).to(device, non_blocking=True))
+
+    def between(self, at_K: Tensor, among_M: Tensor) -> Tensor:
+        """Return squared distances of some rows to some others, (K, M)."""
+        if not at_K.is_cpu:  # which takes less than to ask which are not sure
+            left_KM, right_KM = torch.meshgrid(at_K, among_M, indexing="ij")
+            squared_L = self._by_differences(left_KM.flatten(), right_KM.flatten())
+            return squared_L.reshape(left_KM.shape).clamp_min_(0)
+        error, embedding = self._error_NC[among_M], self._embedding_ND[among_M]
+        norm = self.norm_N[among_M]
+        squared = self._products(at_K, error, embedding, norm)
+        is_close = squared < self._sure * norm
         if is_close.any():
             row_L, other_L = is_close.nonzero().T
-            far_L = other_L if among is None else among_M[other_L]
-            squared[row_L, other_L] = self._by_differences(at_K[row_L], far_L)
-        if among is None:
-            squared[own_K, at_K] = 0
+            squared[row_L, other_L] = self._by_differences(
+                at_K[row_L], among_M[other_L]
+            )
         return squared.clamp_min_(0)
+
+    def _to_all(self, at_K: Tensor) -> Tensor:
+        """Return squared distances of some rows to all, (K, N)."""
+        if has_loops(self.norm_N):
+            squared = self._error_NC[at_K] @ self._error_NC.T
+            inner = self._embedding_ND[at_K] @ self._embedding_ND.T
+            norm_K = self.norm_N[at_K]
+            is_any = gradient_distances(
+                squared, inner, norm_K, self.norm_N, at_K, self._sure
+            )
+            del inner
+        else:
+            squared = self._products(
+                at_K, self._error_NC, self._embedding_ND, self.norm_N
+            )
+            squared.scatter_(1, at_K[:, None], math.inf)  # nothing to be sure of
+            is_any = (squared < self._sure * self.norm_N).any()
+        if is_any:
+            squared.scatter_(1, at_K[:, None], math.inf)
+            row_L, other_L = (squared < self._sure * self.norm_N).nonzero().T
+            squared[row_L, other_L] = self._by_differences(at_K[row_L], other_L)
+        squared.scatter_(1, at_K[:, None], 0)
+        return squared if has_loops(self.norm_N) else squared.clamp_min_(0)
+
+    @property
+    def _sure(self) -> float:
+        """Share of a squared length below which distances by products are not sure."""
+        return least_sure(self._error_NC) + least_sure(self._embedding_ND)
+
+    def _products(
+        self, at_K: Tensor, error: Tensor, embedding: Tensor, norm: Tensor
+    ) -> Tensor:
+        """Return squared distances of some rows to others by products of factors."""
+        squared = self._error_NC[at_K] @ error.T
+        squared *= self._embedding_ND[at_K] @ embedding.T
+        return squared.mul_(-2).add_(norm).add_(self.norm_N[at_K, None])
 
     def _by_differences(self, left_L: Tensor, right_L: Tensor) -> Tensor:
         """Return squared distances of pairs of rows, from differences of factors.
@@ -216,7 +270,7 @@ def _shares_of(
 
     Weights are 0 at earlier picks. If they are all 0, the block is a single pick.
     """
-    pick_B = torch.tensor(block, device=first_N.device)
+    pick_B = torch.tensor(block).to(first_N.device, non_blocking=True)
     total_B = torch.cat([first_N.sum()[None], later_KN.sum(1)])
     later_K = later_KN.gather(1, pick_B[1:, None])[:, 0]
     weight_B = torch.cat([first_N[pick_B[:1]], later_K])
@@ -246,30 +300,33 @@ def _draw_ahead(
     row that is picked already has new distance 0.
     """
     n_ahead = 1 if n_picks == 1 else _DRAWS_AHEAD
-    drawn = _draw(shares_N, n_ahead, generator)
+    drawn_A = _draw(shares_N, n_ahead, generator)
     accept = torch.rand(n_ahead, dtype=torch.float64, generator=generator).tolist()
-    picks = drawn[:1]
-    stale_A = nearest_N[drawn].double().cpu()
-    if n_ahead == 1 or not float(stale_A[0]) > 0:  # nothing but copies left: uniform
+    if n_ahead == 1:
+        return drawn_A.tolist()
+    # read at once, as a card is waited for at each read
+    rows = drawn_A[None], nearest_N[drawn_A][None], gradients.between(drawn_A, drawn_A)
+    read = torch.cat([some.double() for some in rows]).numpy(force=True)
+    drawn, stale, between_AA = read[0].astype(int).tolist(), read[1].tolist(), read[2:]
+    picks: list[int] = drawn[:1]
+    if not stale[0] > 0:  # nothing but copies left: uniform
         return picks
-    between_AA = gradients.distances(drawn, among=drawn).double().cpu()
-    new_A = torch.minimum(stale_A, between_AA[0])
+    new_A = np.minimum(read[1], between_AA[0])
     for i in range(1, n_ahead):
         if len(picks) == n_picks:
             break
-        if drawn[i] not in picks and accept[i] * float(stale_A[i]) < float(new_A[i]):
+        if drawn[i] not in picks and accept[i] * stale[i] < new_A[i]:
             picks.append(drawn[i])
-            new_A = torch.minimum(new_A, between_AA[i])
+            np.minimum(new_A, between_AA[i], out=new_A)
     return picks
 
 
-def _draw(proba_N: Tensor, n_draws: int, generator: torch.Generator) -> list[int]:
+def _draw(proba_N: Tensor, n_draws: int, generator: torch.Generator) -> Tensor:
     """Draw positions, with replacement, by the inverse of the distribution function.
 
     ``torch.multinomial`` takes no more than 2^24 categories.
     """
     cdf_N = proba_N.double().cumsum(0)
     uniform = torch.rand(n_draws, dtype=torch.float64, generator=generator)
-    target = uniform.to(cdf_N.device) * cdf_N[-1]
-    found: list[int] = torch.searchsorted(cdf_N, target, right=True).tolist()
-    return [min(position, len(cdf_N) - 1) for position in found]
+    target = uniform.to(cdf_N.device, non_blocking=True) * cdf_N[-1]
+    return torch.searchsorted(cdf_N, target, right=True).clamp_max_(len(cdf_N) - 1)

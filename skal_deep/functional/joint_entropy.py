@@ -16,7 +16,9 @@ from skal_deep.functional._configurations import (
     principal_directions,
 )
 from skal_deep.functional._picks import Picks
+from skal_deep.functional._second_order import SecondOrder
 from skal_deep.functional.information import bald, chunk_elements, divergence
+from skal_deep.functional.prediction_information import with_exact
 
 # Share of log S at which S draws are used up: a published run with S = 100 gets there
 # with its eighth pick, and chooses by round-off from then on.
@@ -37,6 +39,7 @@ def batch_bald(
     batch_size: int,
     *,
     n_configurations: int = 2000,
+    n_exact: int | None = None,
     generator: torch.Generator | None = None,
     with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
@@ -59,7 +62,9 @@ def batch_bald(
     in proportion to BALD.
 
     Without utilities, upper bounds leave few candidates whose gain is computed with all
-    configurations; the picks are the same.
+    configurations; the picks are the same. With ``n_exact`` gains are first estimated,
+    by BALD and to second order in how much the draws differ, and those of the best rows
+    alone are computed.
 
     Parameters
     ----------
@@ -69,6 +74,10 @@ def batch_bald(
         Number of picks b.
     n_configurations : int, default=2000
         Largest number of label configurations.
+    n_exact : int, optional
+        Number of candidates whose gains are computed at each pick but the first. The
+        utilities of the others are then estimates, never above the computed ones.
+        ``None`` are all.
     generator : torch.Generator, optional
         Source of sampled labels; ``None`` is a fresh one.
     with_utilities : bool, default=True
@@ -115,6 +124,7 @@ def batch_bald(
             samples,
             batch_size,
             n_configurations,
+            n_exact,
             own_generator(generator),
             with_utilities,
         )
@@ -124,11 +134,16 @@ def _greedy(
     samples: Tensor,
     batch_size: int,
     n_configurations: int,
+    n_exact: int | None,
     generator: torch.Generator,
     with_utilities: bool,
 ) -> tuple[Tensor, Tensor]:
     """Return the batch and its utilities, of checked samples."""
-    gains = _Gains(samples)
+    gains: _Gains | _GainsOfBest
+    if n_exact is None or n_exact >= samples.shape[1]:
+        gains = _Gains(samples)
+    else:
+        gains = _GainsOfBest(samples, n_exact)
     picks = Picks(gains.bald_N, batch_size, with_utilities)
     known = Configurations(samples, n_configurations)
     ceiling, reached = math.log(len(samples)), 0.0
@@ -139,7 +154,7 @@ def _greedy(
             share = (ceiling - reached) / ceiling if ceiling else 1.0
         elif step > 0:
             known.learn(samples[:, picks.rows[-1]], generator)
-            if with_utilities:
+            if with_utilities and isinstance(gains, _Gains):
                 gain_N = gains.of_all(known)
             else:
                 gain_N = gains.largest(known, picks.left_N)
@@ -276,6 +291,35 @@ class _Gains:
         if known.is_exact:  # it is the prior 1/S
             return self.bald_N
         return _divergence(known.pi_M @ known.weight_MS, self._samples_SNC)
+
+
+class _GainsOfBest:
+    """Gains of the candidates with the best estimates, and estimates of the others.
+
+    To second order the gain of a row is ``<K, diag(W) - sum_m pi_m W_m W_m'> / 2`` with
+    the mean W of the weights W_m that configurations give. What is missing of the gain
+    is about the same share as of BALD, its value under equal weights.
+    """
+
+    def __init__(self, samples_SNC: Tensor, n_exact: int):
+        self._samples_SNC, self._n_exact = samples_SNC, n_exact
+        self.bald_N = bald(samples_SNC)
+        self._second_order = SecondOrder(samples_SNC)
+        equal_S = samples_SNC.new_full((len(samples_SNC),), 1 / len(samples_SNC))
+        tiny = torch.finfo(samples_SNC.dtype).tiny
+        bald_to_second_order_N = self._second_order.form(equal_S.diag()) / 2
+        self._scale_N = self.bald_N / bald_to_second_order_N.clamp_min(tiny)
+
+    def largest(self, known: Configurations, left_N: Tensor) -> Tensor:
+        """Return the gains of those left with the best estimates, else no more."""
+        weight_MS = known.weight_MS
+        weighted_MS = known.pi_M[:, None] * weight_MS
+        form_SS = (weighted_MS.sum(0).diag() - weight_MS.T @ weighted_MS) / 2
+        estimate_N = self._second_order.form(form_SS).clamp_min_(0) * self._scale_N
+        n_exact = min(self._n_exact, int(left_N.sum()))
+        rows = torch.where(left_N, estimate_N, -math.inf).topk(n_exact).indices
+        gain_b = _Gains(self._samples_SNC[:, rows]).of_all(known)
+        return with_exact(estimate_N, rows, gain_b)
 
 
 def _told(

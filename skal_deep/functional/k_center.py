@@ -10,10 +10,12 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from skal_deep._compiled import are_compiled
+from skal_deep.functional._card import has_loops, join_center, take_largest
 from skal_deep.functional._checks import check_batch_size, check_rows
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import Points, amid, nearest
 from skal_deep.functional._picks import without_earlier
+from skal_deep.functional._repeated import Repeated
 from skal_deep.functional.neighbors import nearest_centers
 
 # Centres that every point is compared with; most points are never farthest after that.
@@ -212,21 +214,27 @@ def _farthest_first(
     n_first = min(len(known), _N_FIRST_CENTERS)
     centers = _Centers(known, n_picks)
     bound_N = points.nearest(centers.at(slice(n_first)))
-    bound_N[picks] = -math.inf
+    if picks:
+        bound_N[picks] = -math.inf
     seen_N = torch.full_like(bound_N, n_first, dtype=torch.long)
     while len(picks) < n_picks:
         front_F, outside = _front(bound_N)
         front, n_centers = points.at(front_F), len(centers)
         distance_F, seen_F = bound_N[front_F], seen_N[front_F]
-        for n_seen in seen_F[seen_F < n_centers].unique().tolist():
+        for n_seen in seen_F.unique().tolist():
+            if n_seen == n_centers:
+                continue
             late_L = (seen_F == n_seen).nonzero()[:, 0]
             new_L = nearest(front.at(late_L), centers.at(slice(n_seen, n_centers)))
             distance_F[late_L] = torch.minimum(distance_F[late_L], new_L)
         n_left = n_picks - len(picks)
         pick_from = _picks_in_front if bound_N.is_cpu else _picks_in_front_unread
         new, squared = pick_from(front, front_F, distance_F, outside, n_left)
-        centers.add(front.at(new))
-        picks += front_F[new].tolist()
+        new_K = torch.tensor(new, dtype=torch.long).to(
+            front_F.device, non_blocking=True
+        )
+        centers.add(front.at(new_K))
+        picks += front_F[new_K].tolist()
         distances += map(math.sqrt, squared)
         bound_N[front_F], seen_N[front_F] = distance_F, len(centers)
     return _answer(points, picks, distances)
@@ -270,8 +278,9 @@ def _front(bound_N: Tensor) -> tuple[Tensor, tuple[float, int]]:
     largest_F = torch.topk(bound_N, size).indices
     front_F = torch.cat([largest_F, bound_N.argmax()[None]]).unique()
     rest_N = bound_N.index_fill(0, front_F, -math.inf)
-    at = int(rest_N.argmax())
-    return front_F, (float(rest_N[at]), at)
+    largest_1, at_1 = rest_N.max(0, keepdim=True)
+    largest, at = torch.cat([largest_1.double(), at_1.double()]).tolist()
+    return front_F, (largest, int(at))
 
 
 def _picks_in_front(
@@ -316,22 +325,35 @@ def _picks_in_front_unread(
     """
     picks: list[int] = []
     squared: list[float] = []
+    n_ahead = min(_PICKS_A_READ, n_picks)
+    step_1, at_A = front_F.new_zeros(1), front_F.new_zeros(n_ahead)
+    farthest_A = distance_F.new_zeros(n_ahead)
+    left_F = torch.ones_like(distance_F, dtype=torch.bool)
+
+    def take_one() -> None:
+        if has_loops(distance_F):
+            at_1 = take_largest(distance_F, left_F, at_A, step_1, farthest_A)
+        else:
+            farthest_1, at_1 = distance_F.max(0, keepdim=True)
+            farthest_A.index_copy_(0, step_1, farthest_1)
+            at_A.index_copy_(0, step_1, at_1)
+            step_1.add_(1)
+        _add_center(front, at_1, distance_F)
+
+    take_some = Repeated(take_one, front_F.device)
     while len(picks) < n_picks:
-        before_F, n_ahead = distance_F.clone(), min(_PICKS_A_READ, n_picks - len(picks))
-        at_A = front_F.new_empty(n_ahead)
-        farthest_A = distance_F.new_empty(n_ahead)
-        for step in range(n_ahead):
-            one = slice(step, step + 1)
-            torch.max(distance_F, 0, True, out=(farthest_A[one], at_A[one]))
-            _add_center(front, at_A[one], distance_F)
-        found = zip(
-            at_A.tolist(), farthest_A.tolist(), front_F[at_A].tolist(), strict=True
+        before_F, n_ahead = distance_F.clone(), min(n_ahead, n_picks - len(picks))
+        step_1.zero_()
+        take_some(n_ahead)
+        numbers = torch.stack(
+            [at_A.double(), farthest_A.double(), front_F[at_A].double()]
         )
+        found = zip(*numbers[:, :n_ahead].tolist(), strict=True)
         n_before = len(picks)
         for at, farthest, row in found:
             if (-farthest, row) > (-outside[0], outside[1]):
                 break
-            picks.append(at)
+            picks.append(int(at))
             squared.append(farthest)
         n_decided = len(picks) - n_before
         if n_decided < n_ahead:
@@ -344,11 +366,12 @@ def _picks_in_front_unread(
 
 def _add_center(front: Points, at_1: Tensor, distance_F: Tensor) -> None:
     """Bring squared distances to the nearest centre up to date with one more."""
-    center_KD = front.rows_ND.index_select(0, at_1)
-    squared_FD = mse_loss(
-        front.rows_ND, center_KD.expand_as(front.rows_ND), reduction="none"
-    )
-    torch.minimum(distance_F, squared_FD.sum(-1), out=distance_F)
+    rows_FD, center_KD = front.rows_ND, front.rows_ND.index_select(0, at_1)
+    if has_loops(rows_FD):
+        join_center(rows_FD, center_KD, distance_F)
+    else:
+        squared_FD = mse_loss(rows_FD, center_KD.expand_as(rows_FD), reduction="none")
+        torch.minimum(distance_F, squared_FD.sum(-1), out=distance_F)
     distance_F.index_fill_(0, at_1, -math.inf)
 
 

@@ -4,10 +4,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from skal_deep.functional._card import cluster_sizes, has_loops, join_center
 from skal_deep.functional._checks import check_rows
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import Points, amid, round_off
-from skal_deep.functional._picks import Picks
+from skal_deep.functional._picks import UnreadPicks, largest_of
+from skal_deep.functional._repeated import Repeated
 from skal_deep.functional.neighbors import nearest_centers
 
 
@@ -71,32 +73,39 @@ def lcmd(
     >>> indices
     tensor([2])
     """
-    picks = Picks(features, batch_size, with_utilities)
+    picks = UnreadPicks(features, batch_size, with_utilities)
     given = {} if mass is None else {"mass": mass}
     check_rows(features=features, centers=centers, **given)
     candidates = Clusters(features, centers)
     everything = candidates if mass is None else Clusters(mass, centers)
-    for step in range(batch_size):
-        n_clusters = len(centers) + step
-        if n_clusters == 0:
-            utility_N = features.square().sum(-1)
-            pick = int(utility_N.argmax())
-        else:
-            size_K = everything.sizes(n_clusters)
-            largest = size_K.argmax()
-            nearest_N = candidates.nearest_N
-            utility_N = torch.where(candidates.owner_N == largest, nearest_N, 0.0)
-            # sizes are never negative, so a cluster without candidates comes last
-            n_left_K = torch.zeros_like(size_K, dtype=torch.int64)
-            n_left_K.scatter_add_(0, candidates.owner_N, picks.left_N.to(torch.int64))
-            chosen = torch.where(n_left_K > 0, size_K, -1.0).argmax()
-            is_choice_N = picks.left_N & (candidates.owner_N == chosen)
-            pick = int(torch.where(is_choice_N, nearest_N, -1.0).argmax())
-        picks.add(pick, utility_N)
-        center_D = features[pick]
-        candidates.add(center_D, n_clusters)
+    n_known, all_N = len(centers), torch.ones_like(everything.owner_N, dtype=torch.bool)
+
+    def add(at_1: Tensor, utility_N: Tensor) -> None:
+        name_1 = picks.step_1 + n_known
+        picks.add(at_1, utility_N)
+        center_D = features.index_select(0, at_1)[0]
+        candidates.add(center_D, name_1)
         if mass is not None:
-            everything.add(center_D, n_clusters)
+            everything.add(center_D, name_1)
+
+    def take_one() -> None:
+        # clusters to come are empty: none of them is the largest
+        n_clusters = n_known + batch_size
+        size_K, n_left_K = candidates.sizes(n_clusters, picks.left_N)
+        if mass is not None:
+            size_K = everything.sizes(n_clusters, all_N)[0]
+        largest_1 = size_K.argmax(0, keepdim=True)
+        owner_N, nearest_N = candidates.owner_N, candidates.nearest_N
+        utility_N = torch.where(owner_N == largest_1, nearest_N, 0.0)
+        # sizes are never negative, so a cluster without candidates comes last
+        chosen_1 = torch.where(n_left_K > 0, size_K, -1.0).argmax(0, keepdim=True)
+        at_1 = largest_of(nearest_N, picks.left_N & (owner_N == chosen_1))
+        add(at_1, utility_N)
+
+    if not n_known:
+        norm_N = features.square().sum(-1)
+        add(norm_N.argmax(0, keepdim=True), norm_N)
+    Repeated(take_one, features.device)(batch_size - (not n_known))
     return picks.answer()
 
 
@@ -113,14 +122,14 @@ class Clusters:
             self.nearest_N = torch.full_like(self._low_N, torch.inf)
             self.owner_N = torch.zeros_like(self._low_N, dtype=torch.int64)
 
-    def add(self, center_D: Tensor, name: int) -> None:
+    def add(self, center_D: Tensor, name_1: Tensor) -> None:
         """Add a centre; points that are closer to it than to theirs change over.
 
         A product finds those that may be closer, round-off taken off; differences tell
         which are. On a card all are differences, which takes less than to wait for it.
         """
         if not self._low_N.is_cpu:
-            self._add_by_differences(center_D, name)
+            self._add_by_differences(center_D, name_1)
             return
         moved_D = center_D - self._points.origin_D
         low_N = torch.addmv(self._low_N, self._points.moved_ND, moved_D, alpha=-2)
@@ -129,23 +138,30 @@ class Clusters:
         distance_B = (self._points.rows_ND[near_B] - center_D).square_().sum(-1)
         is_closer_B = distance_B < self.nearest_N[near_B]
         closer_B = near_B[is_closer_B]
-        self.owner_N[closer_B] = name
+        self.owner_N[closer_B] = name_1
         self.nearest_N[closer_B] = distance_B[is_closer_B]
 
-    def _add_by_differences(self, center_D: Tensor, name: int) -> None:
+    def _add_by_differences(self, center_D: Tensor, name_1: Tensor) -> None:
         """Add a centre by the distances of all points."""
         rows_ND = self._points.rows_ND
+        if has_loops(rows_ND):
+            join_center(rows_ND, center_D, self.nearest_N, self.owner_N, name_1)
+            return
         for part in chunks(len(rows_ND), rows_ND.shape[1], rows_ND.device):
             some_BD, nearest_B = rows_ND[part], self.nearest_N[part]
             squared_BD = mse_loss(
                 some_BD, center_D.expand_as(some_BD), reduction="none"
             )
             distance_B = squared_BD.sum(-1)
-            self.owner_N[part].masked_fill_(distance_B < nearest_B, name)
+            self.owner_N[part].masked_fill_(distance_B < nearest_B, name_1[0])
             torch.minimum(nearest_B, distance_B, out=nearest_B)
 
-    def sizes(self, n_clusters: int) -> Tensor:
-        """Return the sum of squared distances in each cluster."""
-        distance_N = self.nearest_N.double()
-        size_K = distance_N.new_zeros(n_clusters)
-        return size_K.index_add_(0, self.owner_N, distance_N)
+    def sizes(self, n_clusters: int, left_N: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the sums of squared distances, and the numbers of points left."""
+        if has_loops(self.nearest_N):
+            return cluster_sizes(self.nearest_N, self.owner_N, left_N, n_clusters)
+        size_K = self.nearest_N.new_zeros(n_clusters, dtype=torch.float64)
+        size_K.index_add_(0, self.owner_N, self.nearest_N.double())
+        n_left_K = torch.zeros_like(size_K)
+        n_left_K.index_add_(0, self.owner_N, left_N.double())
+        return size_K, n_left_K

@@ -1,5 +1,7 @@
 """How predictions for other inputs are expected to change with labels of a batch."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -7,7 +9,12 @@ from skal_deep.functional._checks import check_finite, own_generator
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._configurations import Configurations
 from skal_deep.functional._picks import Picks
-from skal_deep.functional.information import entropy, plogp
+from skal_deep.functional._second_order import SecondOrder
+from skal_deep.functional.information import divergence, entropy
+from skal_deep.functional.prediction_information import information_about, with_exact
+
+# Share of the information of a batch that no label of it can add to.
+_NEGLIGIBLE = 1e-3
 
 
 def core_mse(samples: Tensor, target_samples: Tensor) -> Tensor:
@@ -80,6 +87,7 @@ def batch_epig(
     batch_size: int,
     *,
     n_configurations: int = 100,
+    n_exact: int | None = None,
     generator: torch.Generator | None = None,
     with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
@@ -92,6 +100,10 @@ def batch_epig(
     fitted again. Pick t costs ``min(C^t, n_configurations)`` times as much as
     :func:`epig`.
 
+    With ``n_exact``, what each candidate would add is estimated first, to second order
+    and from its score under equal weights, and computed for the best of them alone: a
+    row costs ``S^2 C`` operations, and ``S^2`` a pick.
+
     Parameters
     ----------
     samples : Tensor of shape (S, N, C)
@@ -103,6 +115,9 @@ def batch_epig(
     n_configurations : int, default=100
         Largest number of joint labels of the batch that are enumerated, and about how
         many are sampled.
+    n_exact : int, optional
+        Number of candidates that are scored exactly at each pick. The utilities of the
+        others are then estimates, never above the exact ones. ``None`` are all.
     generator : torch.Generator, optional
         Draws joint labels where they are too many; ``None`` is a fresh one.
     with_utilities : bool, default=True
@@ -139,17 +154,11 @@ def batch_epig(
     _check_draws(samples, target_samples)
     generator = own_generator(generator)
     picks = Picks(samples[0], batch_size, with_utilities)
-    known = Configurations(samples.double(), n_configurations)
-    target_SMC = target_samples.double()
+    known = Configurations(samples[:, :1].double(), n_configurations)
+    gains = _Gains(samples, target_samples, n_exact)
     total = 0.0
     for step in range(batch_size):
-        gain_N = torch.zeros(
-            samples.shape[1], dtype=torch.float64, device=samples.device
-        )
-        for pi, weight_S in zip(known.pi_M.tolist(), known.weight_MS, strict=True):
-            if pi > 0:
-                gain_N += pi * _information(samples, target_SMC, weight_S)
-        utility_N = gain_N.clamp_min(0) + total
+        utility_N = gains.after(known, picks.left_N, total).clamp_min(0) + total
         pick = picks.take(utility_N)
         total = float(utility_N[pick])
         if step + 1 < batch_size:
@@ -157,23 +166,80 @@ def batch_epig(
     return picks.answer()
 
 
-def _information(samples: Tensor, target_SMC: Tensor, weight_S: Tensor) -> Tensor:
-    """Return ``mean_* I(y; y_*)`` of shape (N,) under weights of the draws."""
-    n_draws, n, n_classes = samples.shape
-    n_targets = target_SMC.shape[1]
-    weighted_SG = (target_SMC * weight_S[:, None, None]).flatten(1)
-    proba_FS = samples.reshape(n_draws, -1).T
-    joint_F = target_SMC.new_empty(n * n_classes)
-    for part in chunks(len(joint_F), weighted_SG.shape[1], joint_F.device):
-        joint_BG = proba_FS[part].double() @ weighted_SG
-        joint_F[part] = plogp(joint_BG, torch.empty_like(joint_BG)).sum(-1)
-    minus_joint_N = joint_F.reshape(n, n_classes).sum(-1) / n_targets
-    mean_NC = (proba_FS.double() @ weight_S).reshape(n, n_classes)
-    apart_N = (
-        entropy(mean_NC)
-        + entropy(weighted_SG.sum(0).reshape(n_targets, n_classes)).mean()
-    )
-    return apart_N + minus_joint_N
+class _Gains:
+    """``E mean_* I(y; y_* | Y)`` of candidates, over the labels Y of picks before."""
+
+    def __init__(self, samples: Tensor, target_samples: Tensor, n_exact: int | None):
+        is_small = n_exact is None or n_exact >= samples.shape[1]
+        dtype = torch.promote_types(samples.dtype, torch.float32)
+        samples, target_samples = (
+            draws.to(torch.float64 if is_small else dtype)
+            for draws in (samples, target_samples)
+        )
+        n_targets = target_samples.shape[1]
+        self._weight_M = target_samples.new_full((n_targets,), 1 / n_targets).double()
+        self._samples_SNC, self._target_SMC = samples, target_samples
+        self._n_exact = n_exact or len(samples[0])
+        self._is_estimated = not is_small
+        if is_small:
+            return
+        self._second_order = SecondOrder(samples)
+        equal_S = samples.new_full((len(samples),), 1 / len(samples))
+        weights_alone_N = self._second_order.form(equal_S.diag()) / 2
+        # what is missing beyond the second order, about the same whatever is known
+        self._scale_N = divergence(None, samples) / weights_alone_N.clamp_min(
+            torch.finfo(samples.dtype).tiny
+        )
+
+    def after(self, known: Configurations, left_N: Tensor, total: float) -> Tensor:
+        """Return gains of shape (N,), estimates where they are not among the best.
+
+        Labels after which little is left to tell, less than a small share of what the
+        picks before tell in total, are looked at to second order alone.
+        """
+        if not self._is_estimated:
+            return self._exact(self._samples_SNC, known.pi_M, known.weight_MS)
+        # labels tell no more about targets than about the weights
+        bound_M, order_M = (known.pi_M * entropy(known.weight_MS)).sort()
+        n_small = int((bound_M.cumsum(0) <= _NEGLIGIBLE * total).sum())
+        small, large = (
+            (known.pi_M[part], known.weight_MS[part])
+            for part in (order_M[:n_small], order_M[n_small:])
+        )
+        rest_N = self._estimate(*small)
+        estimate_N = rest_N + self._estimate(*large)
+        n_exact = min(self._n_exact, int(left_N.sum()))
+        rows = torch.where(left_N, estimate_N, -math.inf).topk(n_exact).indices
+        exact_b = rest_N[rows] + self._exact(self._samples_SNC[:, rows], *large)
+        return with_exact(estimate_N, rows, exact_b)
+
+    def _exact(self, samples_SNC: Tensor, pi_M: Tensor, weight_MS: Tensor) -> Tensor:
+        gain_N = samples_SNC.new_zeros(samples_SNC.shape[1])
+        for pi, weight_S in zip(pi_M.tolist(), weight_MS, strict=True):
+            if pi > 0:
+                gain_N += pi * information_about(
+                    samples_SNC, self._target_SMC, self._weight_M, weight_S
+                )
+        return gain_N
+
+    def _estimate(self, pi_M: Tensor, weight_MS: Tensor) -> Tensor:
+        """Return gains to second order, scaled, (N,).
+
+        Under weights w of the draws the matrix of their form is ``w_s w_t K_st / 2``,
+        with the mean K_st of ``sum_c p_s p_t / p - 1`` for the draws of the targets.
+        """
+        target_SF = self._target_SMC.flatten(1)
+        form_SS = target_SF.new_zeros(len(target_SF), len(target_SF))
+        # products with weights that do not count would be slow, below the normal range
+        counts_MS = weight_MS > torch.finfo(target_SF.dtype).eps / len(target_SF)
+        weight_MS = torch.where(counts_MS, weight_MS, 0).to(target_SF)
+        for pi, weight_S in zip(pi_M, weight_MS, strict=True):
+            mean_F = weight_S @ target_SF
+            scaled_SF = weight_S[:, None] * target_SF
+            scaled_SF /= torch.where(mean_F > 0, mean_F, 1).sqrt()
+            ratio_SS = (scaled_SF @ scaled_SF.T) / len(self._weight_M)
+            form_SS += pi / 2 * (ratio_SS - torch.outer(weight_S, weight_S))
+        return self._second_order.form(form_SS).clamp_min_(0) * self._scale_N
 
 
 def _check_draws(samples: Tensor, target_samples: Tensor) -> None:

@@ -313,13 +313,44 @@ def _groups(data: Tensor) -> tuple[Tensor, Tensor]:
     centroids_GD = data[rows.round().long()]
     for _ in range(_N_LLOYD):
         group_M = nearest_centers(data, centroids_GD)[1]
-        total_GD = torch.zeros_like(centroids_GD, dtype=torch.float64)
-        total_GD.index_add_(0, group_M, data.double())
-        size_G = torch.bincount(group_M, minlength=len(centroids_GD))
-        centroids_GD = (total_GD / size_G[:, None])[size_G > 0].to(data)
+        mean_GD, size_G = group_means(data, group_M, len(centroids_GD))
+        centroids_GD = mean_GD[size_G > 0]
     group_M = nearest_centers(data, centroids_GD)[1]
     used, group_M = group_M.unique(return_inverse=True)
     return centroids_GD[used], group_M
+
+
+def group_means(
+    data: Tensor, group: Tensor, n_groups: int, weights: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return the means of groups of rows, and their weights.
+
+    Parameters
+    ----------
+    data : Tensor of shape (M, D)
+        Rows.
+    group : Tensor of shape (M,)
+        Group of each row, from 0.
+    n_groups : int
+        Number of groups G, some of which may be empty.
+    weights : Tensor of shape (M,), optional
+        Weights of the rows; ``None`` counts each as 1.
+
+    Returns
+    -------
+    means : Tensor of shape (G, D)
+        NaN where a group has no weight.
+    total : Tensor of shape (G,)
+        Sums of weights.
+    """
+    weight_M = data.new_ones(len(data)) if weights is None else weights
+    weight_M = weight_M.double()
+    sum_GD = data.new_zeros(n_groups, data.shape[1], dtype=torch.float64)
+    total_G = sum_GD.new_zeros(n_groups).index_add_(0, group, weight_M)
+    for part in chunks(len(data), data.shape[1], data.device):
+        weighted_BD = data[part].double().mul_(weight_M[part, None])
+        sum_GD.index_add_(0, group[part], weighted_BD)
+    return (sum_GD / total_G[:, None]).to(data), total_G
 
 
 def closest_pair(embeddings: Tensor) -> float:

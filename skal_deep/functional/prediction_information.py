@@ -55,17 +55,52 @@ def epig(
     tensor([0.1109, 0.0000])
     """
     weight_M = _checked(samples, target_samples, target_weights)
+    return information_about(samples, target_samples, weight_M)
+
+
+def information_about(
+    samples: Tensor,
+    target_samples: Tensor,
+    weight_M: Tensor,
+    weight_S: Tensor | None = None,
+) -> Tensor:
+    """Return :func:`epig` of checked draws, which may have weights.
+
+    Parameters
+    ----------
+    samples : Tensor of shape (S, N, C)
+        Posterior draws for the candidates.
+    target_samples : Tensor of shape (S, M, C)
+        The same draws for the targets.
+    weight_M : Tensor of shape (M,)
+        Weights of the targets, with sum 1.
+    weight_S : Tensor of shape (S,), optional
+        Weights of the draws, with sum 1; ``None`` are equal ones.
+
+    Returns
+    -------
+    Tensor of shape (N,)
+        Information in nats.
+    """
+    if weight_S is not None:
+        # ratios to the mean of a draw without weight may be infinite
+        counts_S = weight_S * len(weight_S) > torch.finfo(samples.dtype).eps
+        samples, target_samples = samples[counts_S], target_samples[counts_S]
+        weight_S = weight_S[counts_S]
     n_draws, n, n_classes = samples.shape
-    ratio_SG, target_G = _ratios(target_samples)
-    ratio_SG /= n_draws
+    ratio_SG, target_G = _ratios(target_samples, weight_S)
+    if weight_S is None:
+        ratio_SG /= n_draws
+    else:
+        ratio_SG *= weight_S.to(ratio_SG)[:, None]
     weight_G = weight_M.repeat_interleave(n_classes).mul_(target_G).to(ratio_SG)
     proba_SF = samples.reshape(n_draws, n * n_classes)
-    proba_F = proba_SF.mean(0, dtype=torch.float64)
+    proba_F = _mean(proba_SF, weight_S)
     information_F = torch.zeros_like(proba_F)
     height, width = block_shape(len(proba_F), len(weight_G), proba_F.device)
     joint_FG = ratio_SG.new_empty(height, width)
     for part in slices(len(proba_F), height):
-        ratio_FS = _ratios(proba_SF[:, part])[0].T
+        ratio_FS = _ratios(proba_SF[:, part], weight_S)[0].T
         for columns in slices(len(weight_G), width):
             shape = len(ratio_FS), columns.stop - columns.start
             joint_fg = joint_FG.flatten()[: shape[0] * shape[1]].view(shape)
@@ -196,18 +231,25 @@ def _checked(
     return weight_M / weight_M.sum()
 
 
-def _ratios(samples: Tensor) -> tuple[Tensor, Tensor]:
+def _ratios(samples: Tensor, weight_S: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Return draws over their mean, of shape (S, F), and the mean (F,) in float64.
 
     The ratios are in float32, or in float64 where the draws are. They are 0 where the
     mean is 0.
     """
     samples_SF = samples.flatten(1)
-    mean_F = samples_SF.mean(0, dtype=torch.float64)
+    mean_F = _mean(samples_SF, weight_S)
     # of the smallest numbers there are, the inverse may be none
     ratio_SF = samples_SF.double() / torch.where(mean_F > 0, mean_F, 1)
     dtype = torch.promote_types(samples.dtype, torch.float32)
     return ratio_SF.to(dtype), mean_F
+
+
+def _mean(proba_SF: Tensor, weight_S: Tensor | None) -> Tensor:
+    """Return the mean of draws, (F,) in float64."""
+    if weight_S is None:
+        return proba_SF.mean(0, dtype=torch.float64)
+    return weight_S.double() @ proba_SF.double()
 
 
 def class_weights(target_proba: Tensor, class_proba: Tensor) -> Tensor:

@@ -70,6 +70,17 @@ def suggestive_annotation(
     if handicaps is not None:
         check_finite(handicaps=handicaps)
     points_ND, data_MD = unit_rows(embeddings), unit_rows(data)
+    if handicaps is not None and not with_utilities:
+        worth = _may_win(handicaps, len(data), batch_size)
+        if len(worth) < len(points_ND):
+            rows, utilities = suggestive_annotation(
+                embeddings[worth],
+                data,
+                batch_size,
+                handicaps=handicaps[worth],
+                with_utilities=False,
+            )
+            return worth[rows], utilities
     similar_M = data_MD.new_zeros(len(data))
     height, width = block_shape(len(data_MD), len(points_ND), data.device)
     for step in range(batch_size):
@@ -85,3 +96,13 @@ def suggestive_annotation(
         if step + 1 < batch_size:
             similar_M = torch.maximum(similar_M, data_MD @ points_ND[pick])
     return picks.answer()
+
+
+def _may_win(handicaps: Tensor, n_data: int, batch_size: int) -> Tensor:
+    """Return the rows that may be picked, in order.
+
+    A gain lies between 0 and the number of rows of data, and of as many rows as there
+    are picks with the least handicaps, one is always left.
+    """
+    least_of_picks = handicaps.topk(batch_size, largest=False).values[-1]
+    return (handicaps < least_of_picks + n_data).nonzero()[:, 0]

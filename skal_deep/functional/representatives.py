@@ -1,9 +1,13 @@
 """One row for each centroid, rows that are set back last."""
 
+import math
+
 import torch
 from torch import Tensor
 
 from skal_deep.functional._checks import check_finite, check_rows
+from skal_deep.functional._chunks import chunks
+from skal_deep.functional._distances import TOLERANCE, Points, amid
 from skal_deep.functional._picks import Picks
 
 
@@ -36,6 +40,9 @@ def nearest_distinct(
     with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Choose the row nearest to each centroid, none of them twice.
+
+    Where utilities of the picks are enough, distances are found by products, and from
+    differences for the rows that may be nearest.
 
     Parameters
     ----------
@@ -76,8 +83,39 @@ def nearest_distinct(
     check_rows(embeddings=embeddings, centroids=centroids)
     if handicaps is not None:
         check_finite(handicaps=handicaps)
-    for step in range(batch_size):
-        offset_ND = embeddings - centroids[step % len(centroids)]
-        utility_N = -torch.linalg.vector_norm(offset_ND, dim=-1)
-        picks.take(utility_N if handicaps is None else utility_N - handicaps)
+    if with_utilities:
+        for step in range(batch_size):
+            center_D = centroids[step % len(centroids)]
+            picks.take(_utility(embeddings, center_D, handicaps))
+        return picks.answer()
+    origin_D = amid(embeddings)
+    points, centers = Points(embeddings, origin_D), Points(centroids, origin_D)
+    for steps in chunks(batch_size, len(embeddings), embeddings.device):
+        at = [step % len(centroids) for step in range(steps.start, steps.stop)]
+        squared_KN = embeddings.new_empty(len(at), len(embeddings))
+        points.to_each(centers.at(at), squared_KN)
+        for center_D, squared_N in zip(centroids[at], squared_KN, strict=True):
+            rows = _may_be_nearest(squared_N, handicaps, picks.left_N)
+            handicap_n = None if handicaps is None else handicaps[rows]
+            utility_N = torch.full_like(squared_N, -math.inf)
+            utility_N[rows] = _utility(embeddings[rows], center_D, handicap_n)
+            picks.take(utility_N)
     return picks.answer()
+
+
+def _utility(embeddings: Tensor, center_D: Tensor, handicap_N: Tensor | None) -> Tensor:
+    utility_N: Tensor = -torch.linalg.vector_norm(embeddings - center_D, dim=-1)
+    return utility_N if handicap_N is None else utility_N - handicap_N
+
+
+def _may_be_nearest(
+    squared_N: Tensor, handicap_N: Tensor | None, left_N: Tensor
+) -> Tensor:
+    """Return the rows that are nearest of those left, as far as products can tell."""
+    more_N = squared_N.new_zeros(()) if handicap_N is None else handicap_N
+    squared_N = squared_N.clamp_min(0)
+    most_N = (squared_N * (1 + 2 * TOLERANCE)).sqrt_() + more_N
+    least_N = (squared_N * (1 - 2 * TOLERANCE)).sqrt_() + more_N
+    bound = torch.where(left_N, most_N, math.inf).min()
+    is_open_N = left_N & ~(least_N > bound)  # squares that are too large are open
+    return is_open_N.nonzero()[:, 0]

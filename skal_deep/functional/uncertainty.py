@@ -1,9 +1,9 @@
 """Uncertainty scores other than entropy."""
 
-import torch
 from torch import Tensor
 
 from skal_deep.functional._checks import check_finite
+from skal_deep.functional._chunks import chunks
 
 
 def least_confidence(samples: Tensor) -> Tensor:
@@ -158,4 +158,11 @@ def mean_std(samples: Tensor) -> Tensor:
     tensor([0.4000, 0.0000])
     """
     check_finite(samples=samples)
-    return torch.std(samples, dim=0, correction=0).mean(-1)
+    n_draws, n, n_classes = samples.shape
+    score_N = samples.new_empty(n)
+    for part in chunks(n, n_draws * n_classes, samples.device):
+        # equal draws differ by 0, also where their mean is rounded
+        offset_SBC = samples[:, part] - samples[:1, part]
+        offset_SBC -= offset_SBC.mean(0)
+        score_N[part] = offset_SBC.square_().mean(0).sqrt_().mean(-1)
+    return score_N

@@ -1,37 +1,38 @@
 """Randomness that stays inside a block, and blocks that wait for one another."""
 
-import os
 import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
 from joblib import parallel_config
 from joblib.parallel import SequentialBackend, get_active_backend
 
+from skal_deep.modules._turns import Turns
+
 # The global generators belong to all threads, and so do a module's hooks and flags.
 # Who changes them for a while holds this lock; the same thread may take it again.
-_lock = threading.RLock()
-# The blocks that have not put the generators back, the outermost first.
-_open_blocks: list[object] = []
+_turns = Turns()
 
 
-def _new_lock() -> None:
-    """Replace the lock in a forked process, where no other thread can release it."""
-    global _lock
-    _lock = threading.RLock()
+class _Open(threading.local):
+    """What the blocks of a thread have not put back, the outermost first."""
+
+    def __init__(self) -> None:
+        self.restores: list[Callable[[], None]] = []
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_new_lock)
+_open = _Open()
 
 
 @contextmanager
 def one_thread_at_a_time() -> Iterator[None]:
     """Let no other thread into any such block meanwhile."""
-    with _lock:
+    with _turns.turn():
+        _turns.inside = threading.get_ident()
         yield
 
 
@@ -39,21 +40,28 @@ def one_thread_at_a_time() -> Iterator[None]:
 def put_back(restore: Callable[[], None]) -> Iterator[None]:
     """Restore something at the end, even when Ctrl-C hits the restoring itself.
 
+    Ctrl-C just before the end of a block may leave its end to the collector, who comes
+    late. So a block ends those inside it that have not ended, and the end of one that
+    an outer one has ended does nothing.
+
     Parameters
     ----------
     restore : callable
         Runs again where its first run is left: what that did not reach the second does.
     """
-    is_done = False
+    still_open = _open.restores
+    own = partial(restore)  # an object of its own, which no other block has
     try:
         try:
+            still_open.append(own)
             yield
         finally:
-            restore()
-            is_done = True
+            while own in still_open:
+                still_open[-1]()
+                still_open.pop()
     finally:
-        if not is_done:
-            restore()
+        while own in still_open:
+            still_open.pop()()  # it is not asked a third time, even if it raises
 
 
 @contextmanager
@@ -66,7 +74,8 @@ def isolated_rng(seed: int | None = None) -> Iterator[None]:
     when an exception passes. Threads wait for one another: two blocks at a time would
     draw from each other's seeds and put back each other's states. So joblib, where it
     is told to use threads, runs one job after another inside: the block waits for the
-    jobs, and jobs that train a net would wait for its end.
+    jobs, and jobs that train a net would wait for its end. Threads of an estimator's
+    own raise ``RuntimeError`` where the block waits for them.
 
     An exception finds torch's modes as they were, too: Ctrl-C may hit a
     ``torch.no_grad`` inside where it begins or ends, and leave it on.
@@ -95,26 +104,20 @@ def isolated_rng(seed: int | None = None) -> Iterator[None]:
     ...     torch.equal(first, torch.rand(2))
     True
     """
-    with _lock:
+    with _turns.turn():
+        _turns.inside = threading.get_ident()
         python_state = random.getstate()
         numpy_state = np.random.get_state()  # noqa: NPY002
         torch_state = torch.get_rng_state()
         cuda_states = torch.cuda.get_rng_state_all() if _cuda_is_used() else []
 
         def restore() -> None:
-            # Ctrl-C before the end of a block may leave that to the collector, who
-            # comes after the end of those around it.
-            if block not in _open_blocks:
-                return
             random.setstate(python_state)
             np.random.set_state(numpy_state)  # noqa: NPY002
             torch.set_rng_state(torch_state)
             if cuda_states:
                 torch.cuda.set_rng_state_all(cuda_states)
-            del _open_blocks[_open_blocks.index(block) :]
 
-        block = object()
-        _open_blocks.append(block)
         with put_back(restore):
             if seed is not None:
                 seed_all(seed)

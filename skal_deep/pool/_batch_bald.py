@@ -39,8 +39,15 @@ class BatchBALD(DeepQueryStrategy):
     information of the picks so far together with each candidate, with a regressor what
     each candidate adds. With utilities, a pick costs ``O(M S C N)`` for M
     configurations; without, upper bounds leave most candidates with a few groups of
-    configurations in place of M. Memory beside the draws is ``O(S N)``, with utilities
-    ``O((S + b) N)``.
+    configurations in place of M.
+
+    In pools of more than ``n_exact`` rows, only that many, which are best by BALD and
+    to second order, are scored with all configurations after the first pick: it takes
+    ``O(S^2 N)`` operations a pick to find them. The utilities of the others are
+    estimates then, never above the exact ones. In pools of 3,000 rows of eleven kinds
+    100 rows lost less than 0.1 % of the information, but 0.5 % where all rows are
+    copies of eight. Memory beside the draws is ``O(S min(S, C) N)``, with utilities b N
+    numbers more.
 
     Parameters
     ----------
@@ -51,6 +58,9 @@ class BatchBALD(DeepQueryStrategy):
         Largest number of label configurations of the batch; the paper uses 40,000.
         Here each stands for more, since it carries the whole posterior that it
         implies, so that fewer do.
+    n_exact : int, default=2000
+        Number of rows that are scored with all configurations at each pick; none with
+        a regressor.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
     random_state : int, RandomState or None, default=None
@@ -84,18 +94,21 @@ class BatchBALD(DeepQueryStrategy):
         **DeepQueryStrategy._parameter_constraints,
         "n_samples": [Interval(Integral, 2, None, closed="left"), None],
         "n_configurations": [Interval(Integral, 1, None, closed="left")],
+        "n_exact": [Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
         self,
         n_samples=None,
         n_configurations=2000,
+        n_exact=2000,
         missing_label=-1,
         random_state=None,
     ):
         super().__init__(missing_label=missing_label, random_state=random_state)
         self.n_samples = n_samples
         self.n_configurations = n_configurations
+        self.n_exact = n_exact
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         if pool.has_numbers:
@@ -105,6 +118,7 @@ class BatchBALD(DeepQueryStrategy):
             samples_SNC,
             batch_size,
             n_configurations=self.n_configurations,
+            n_exact=self.n_exact,
             generator=pool.generator,
             with_utilities=pool.with_utilities,
         )

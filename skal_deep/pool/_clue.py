@@ -30,7 +30,9 @@ class Clue(DeepQueryStrategy):
     picks. Rows that are no candidates count in the clusters. The utilities of row t are
     minus the distances to centre t. The centres depend on the batch size, so the first
     pick may depend on it, too. A query of b of N rows takes about ``N b D`` operations
-    an iteration, and memory ``O(N (C + D))``, with utilities ``O(N (C + D + b))``.
+    an iteration, and memory ``O(N (C + D))``, with utilities ``O(N (C + D + b))``. Of
+    more than 20,000 rows a sample of 10,000, drawn by their weights, is clustered, and
+    the centres then move to the means of all rows.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ class ClusterMargin(DeepQueryStrategy):
     The paper clusters once, by the embeddings of the first model, and takes a random
     row of a cluster. Here each query clusters by the present embeddings, since
     strategies keep no state, and takes the row with the smallest margin. More than
-    5,000 rows are split into halves until each part has at most L = 2,000, and each
+    5,000 rows are split into halves until each part has at most L = 1,000, and each
     part is clustered by itself: ``O(N L D)`` operations for N rows, and memory ``O(N (C
     + D))``, with utilities ``O(N (C + D + b))``.
 

@@ -3,7 +3,9 @@
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
+import torch
 from sklearn.utils._param_validation import Interval
+from torch import Tensor
 
 from skal_deep.functional import cluster_rounds
 from skal_deep.functional.rounds import first_turn
@@ -30,7 +32,7 @@ class ClusterRounds(SelectionRule):
 
     The clusters are those of average linkage on all data, cut so that they have
     ``cluster_size`` rows on average. More than 5,000 rows are split into halves until
-    each part has at most 2,000, and each part is clustered by itself. Candidates that
+    each part has at most 1,000, and each part is clustered by itself. Candidates that
     are given as inputs belong to the cluster of the nearest row of ``X``, and the first
     row of their utilities is that of the turn which the unlabelled rows of ``X`` begin
     with.
@@ -72,9 +74,18 @@ class ClusterRounds(SelectionRule):
         self.cluster_size = cluster_size
 
     def _select(self, scores, batch_size, pool):
-        cluster_M = linkage_clusters(pool, self.cluster_size)
-        cluster_N = cluster_M[pool.rows_of_data().to(cluster_M.device)]
         n_considered = round(self.oversampling * batch_size)
+        row_N = pool.rows_of_data().to(scores.device)
+        asked = [row_N[_highest(scores, max(n_considered, batch_size))]]
+        if pool.score_whole is not None:
+            score_U, row_U = pool.score_whole(), pool.whole().rows_of_data()
+            row_U = row_U.to(scores.device)
+            asked.append(row_U[_highest(score_U, max(n_considered, 1))])
+        n_rows = len(pool.labeled) + len(pool.unlabeled)
+        wanted_M = torch.zeros(n_rows, dtype=torch.bool, device=scores.device)
+        wanted_M[torch.cat(asked)] = True
+        cluster_M = linkage_clusters(pool, self.cluster_size, wanted_M)
+        cluster_N = cluster_M[row_N]
         picks, utilities = cluster_rounds(
             scores,
             cluster_N,
@@ -83,8 +94,12 @@ class ClusterRounds(SelectionRule):
             with_utilities=pool.with_utilities,
         )
         if pool.score_whole is not None:
-            cluster_U = cluster_M[pool.whole().rows_of_data().to(cluster_M.device)]
             utilities[0] = first_turn(
-                scores, cluster_N, pool.score_whole(), cluster_U, n_considered
+                scores, cluster_N, score_U, cluster_M[row_U], n_considered
             )
         return picks, utilities
+
+
+def _highest(scores: Tensor, n: int) -> Tensor:
+    """Return which scores are among the n highest, or tie with the last of them."""
+    return scores >= scores.topk(min(n, len(scores))).values[-1]

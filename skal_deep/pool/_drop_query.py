@@ -41,7 +41,8 @@ class DropQuery(DeepQueryStrategy):
     not change. The centres depend on the batch size, so the first pick may depend on
     it, too. Finding the rows takes ``O(M N C D)`` operations for M masks, grouping them
     ``O(N b D)`` an iteration; memory is ``O(N (C + D))``, with utilities ``O(N (C + D +
-    b))``.
+    b))``. If more than 20,000 rows change, a sample of 10,000 is grouped, and the
+    centres then move to the means of all of them.
 
     Parameters
     ----------
@@ -95,10 +96,10 @@ class DropQuery(DeepQueryStrategy):
         shape = (self.n_masks, 1, rows_ND.shape[1])
         kept_M1D = torch.rand(shape, generator=pool.generator) >= self.rate
         head = pool.linear_head()
-        changes_N, changes_U = (
-            disagreements(rows, *head, kept_M1D.to(rows.device), self.rate)
-            for rows in (rows_ND, rows_UD)
-        )
+        kept_M1D = kept_M1D.to(rows_ND.device)
+        changes_N = changes_U = disagreements(rows_ND, *head, kept_M1D, self.rate)
+        if rows_UD is not rows_ND:
+            changes_U = disagreements(rows_UD, *head, kept_M1D, self.rate)
         enough = self.n_masks // 2 + 1
         while enough > 1 and (changes_U >= enough).sum() < _ROWS_PER_PICK * batch_size:
             enough -= 1

@@ -19,6 +19,9 @@ from skal_deep.pool._rows import Rows
 
 # From that many classes on not all rows are scored exactly.
 _MANY_CLASSES = 200
+# Nor where there are more pairs of a row's and a target's label, of which an exact
+# score looks at each: so many take about five seconds.
+_MOST_PAIRS = 2**32
 
 
 class EPIG(ScoreQueryStrategy):
@@ -46,10 +49,11 @@ class EPIG(ScoreQueryStrategy):
     :class:`BatchEPIG`: the highest scores are often those of neighbours.
 
     Scoring N rows against M targets takes ``O(S N M C^2)`` operations. So from 200
-    classes on only the ``n_exact`` rows that are best to second order, which has a
-    closed form, are scored exactly. The utilities of the others are estimates then,
-    scaled to the exact ones and never above them. Memory is that of the targets'
-    draws, ``O(S M C)``, and ``O(N)``: the draws of a large pool never exist at once.
+    classes on, or where ``N M C^2`` is above 2^32, only the ``n_exact`` rows that are
+    best to second order, which has a closed form, are scored exactly. The utilities of
+    the others are estimates then, scaled to the exact ones and never above them. Memory
+    is that of the targets' draws, ``O(S M C)``, and ``O(N)``: the draws of a large pool
+    never exist at once.
 
     Parameters
     ----------
@@ -64,8 +68,9 @@ class EPIG(ScoreQueryStrategy):
         Probabilities of the classes among the inputs that matter, in the order of the
         classifier's classes; ``None`` weighs all targets equally.
     n_exact : int, default=30
-        Number of rows that are scored exactly where there are 200 classes or more. Take
-        three times the size of the batch; with the size of the pool all rows are.
+        Number of rows that are scored exactly where that takes long: from 200 classes
+        on, and in large pools. Take three times the size of the batch; with the size of
+        the pool all rows are.
     selection : SelectionRule, default=None
         How to form a batch from the scores; ``None`` is :class:`TopK`, and
         :class:`Power` gives its stochastic form.
@@ -143,7 +148,10 @@ class EPIG(ScoreQueryStrategy):
             partial(kernel, target_samples=target_SMC, target_weights=weight_M)
             for kernel in (epig, second_order_epig)
         )
-        if target_SMC.shape[-1] < _MANY_CLASSES or len(pool) <= self.n_exact:
+        _, n_targets, n_classes = target_SMC.shape
+        n_pairs = len(pool) * n_targets * n_classes**2
+        is_quick = n_classes < _MANY_CLASSES and n_pairs <= _MOST_PAIRS
+        if is_quick or len(pool) <= self.n_exact:
             return pool.score_samples(exact, self.n_samples)
         estimate_N = pool.score_samples(second_order, self.n_samples)
         best = estimate_N.topk(self.n_exact).indices

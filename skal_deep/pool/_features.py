@@ -1,5 +1,6 @@
 """Embeddings and their clusters, as several strategies use them."""
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans, MiniBatchKMeans, kmeans_plusplus
+from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
@@ -18,8 +19,9 @@ from skal_deep.functional import (
     purity_radius,
     unit_rows,
 )
-from skal_deep.functional._distances import least_sure
-from skal_deep.functional.rounds import halve
+from skal_deep.functional._distances import Points, least_sure
+from skal_deep.functional.neighbors import group_means
+from skal_deep.functional.rounds import halve, linkage_of_part
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._rows import Rows
 
@@ -30,12 +32,15 @@ _MINI_BATCH = 5_000
 # From one draw of seeds in five k-means splits a cluster and joins two others, even
 # where clusters are far apart; from the best of so many draws in none of a hundred.
 _N_SEEDINGS = 4
+# Clusters of more than twice as many rows are sought among that many of them, or among
+# so many for each cluster, and brought to the means of all rows.
+_FEW_ROWS, _FEW_OF_EACH = 10_000, 10
 # Share of the rows whose nearest centroid round-off may decide.
 _MOST_UNSURE = 0.01
 # Rows of which all distances are held at once: 100 MiB.
 _MOST_LINKED = 5_000
 # More rows are linked in parts of at most this many.
-_MOST_IN_PART = 2_000
+_MOST_IN_PART = 1_000
 
 
 def features(pool: Pool, normalize: bool) -> tuple[Tensor, Tensor]:
@@ -83,6 +88,11 @@ def k_means(
 ) -> Tensor:
     """Return centroids of shape (K, D), by k-means++ and Lloyd's iterations.
 
+    Of more than 20,000 rows, or 20 for each of more than 1,000 clusters, it searches
+    among half as many, drawn by their weights, and makes one more iteration on all.
+    Ten clusters among 40,000 rows of 768 numbers then left 0.07 % more inertia, and a
+    hundred 0.8 %, where other seeds of all rows differed by 0.02 and 1.2 %.
+
     Parameters
     ----------
     points_ND : Tensor of shape (N, D)
@@ -90,16 +100,35 @@ def k_means(
     n_clusters : int
         Number of clusters K.
     generator : torch.Generator
-        Source of the seed.
+        Source of the seed, and of the rows that are drawn.
     weights_N : Tensor of shape (N,), optional
         Weights of the rows.
     """
     n_clusters = min(n_clusters, len(points_ND))
+    n_drawn = max(_FEW_ROWS, _FEW_OF_EACH * n_clusters)
+    if len(points_ND) > 2 * n_drawn:
+        if weights_N is None:
+            weights_N = points_ND.new_ones(len(points_ND))
+        drawn = _draw_by_weight(weights_N, n_drawn, generator)
+        centroids_KD = k_means(points_ND[drawn], n_clusters, generator)
+        cluster_N = nearest_centers(points_ND, centroids_KD)[1]
+        mean_KD, total_K = group_means(points_ND, cluster_N, n_clusters, weights_N)
+        return torch.where(total_K[:, None] > 0, mean_KD, centroids_KD)
     seed = int(torch.randint(2**31 - 1, (), generator=generator))
     centroids_KD = _lloyd(points_ND, n_clusters, seed, weights_N)
     if points_ND.dtype != torch.float64 and _is_too_tight(points_ND, centroids_KD):
         centroids_KD = _lloyd(points_ND.double(), n_clusters, seed, weights_N)
     return centroids_KD.to(points_ND)
+
+
+def _draw_by_weight(
+    weight_N: Tensor, n_drawn: int, generator: torch.Generator
+) -> Tensor:
+    """Return rows (n,) in order, drawn with replacement."""
+    total_N = weight_N.cpu().double().cumsum(0)
+    place_n = torch.rand(n_drawn, dtype=torch.float64, generator=generator)
+    drawn = torch.searchsorted(total_N, place_n.mul_(total_N[-1]), right=True)
+    return drawn.clamp_max_(len(weight_N) - 1).sort().values.to(weight_N.device)
 
 
 def _is_too_tight(points_ND: Tensor, centroids_KD: Tensor) -> bool:
@@ -135,31 +164,44 @@ def _lloyd(
 def _best_seeds(
     rows_ND: NDArray[Any], n_clusters: int, weights: Any, seed: int
 ) -> NDArray[Any]:
-    """Return the seeds of k-means++ that are nearest to the rows, of some draws."""
-    points_ND, weight_N = torch.from_numpy(rows_ND), torch.ones(len(rows_ND))
-    if weights is not None:
-        weight_N = torch.from_numpy(weights)
+    """Return the seeds of k-means++ that are nearest to the rows, of some draws.
 
-    def total(seeds_KD: NDArray[Any]) -> float:
-        squared_N = nearest_centers(points_ND, torch.from_numpy(seeds_KD))[0]
-        return float(squared_N.double() @ weight_N.double())
+    One trial a centre: the best of several is often a tie that rounding breaks. The
+    draws are those of scikit-learn's ``kmeans_plusplus``, which computes distances of
+    float32 in float64, one centre at a time.
+    """
+    points = Points(torch.from_numpy(rows_ND), torch.zeros(()))
+    weight_N = np.ones(len(rows_ND)) if weights is None else weights
+    weight_N = weight_N.astype(rows_ND.dtype)
+    place_RK = np.random.RandomState(seed).random_sample((_N_SEEDINGS, n_clusters))
+    first_N = (weight_N / weight_N.sum()).astype(float).cumsum()
+    seed_RK = np.empty(place_RK.shape, dtype=np.intp)
+    seed_RK[:, 0] = (first_N / first_N[-1]).searchsorted(place_RK[:, 0], side="right")
+    nearest_RN = points.norm_N.new_full((_N_SEEDINGS, len(points)), math.inf)
+    squared_RN = torch.empty_like(nearest_RN)
+    for k in range(1, n_clusters):
+        points.to_each(points.at(torch.from_numpy(seed_RK[:, k - 1])), squared_RN)
+        torch.minimum(nearest_RN, squared_RN.clamp_min_(0), out=nearest_RN)
+        for draw, squared_N in enumerate(nearest_RN.numpy()):
+            place = place_RK[draw, k] * (squared_N @ weight_N)
+            seed_RK[draw, k] = (weight_N * squared_N).cumsum().searchsorted(place)
+        seed_RK[:, k].clip(None, len(rows_ND) - 1, out=seed_RK[:, k])
 
-    state = np.random.RandomState(seed)
-    # One trial a centre: the best of several is often a tie that rounding breaks.
-    options = {"sample_weight": weights, "random_state": state, "n_local_trials": 1}
-    draws = [
-        kmeans_plusplus(rows_ND, n_clusters, **options)[0] for _ in range(_N_SEEDINGS)
-    ]
-    return min(draws, key=total)
+    def total(seeds: NDArray[np.intp]) -> float:
+        squared_N = nearest_centers(points.rows_ND, points.rows_ND[seeds])[0]
+        return float(squared_N.double() @ torch.from_numpy(weight_N).double())
+
+    best: NDArray[Any] = rows_ND[min(seed_RK, key=total)]
+    return best
 
 
-def linkage_clusters(pool: Pool, cluster_size: int) -> Tensor:
+def linkage_clusters(pool: Pool, cluster_size: int, wanted_M: Tensor) -> Tensor:
     """Return the cluster of each row of the data, by average linkage.
 
     They are in the order of :meth:`Pool.embed_data`.
 
     Large data are halved until the parts are small enough, and each is linked by
-    itself.
+    itself. A part without a row that is asked about is one cluster.
 
     Parameters
     ----------
@@ -167,13 +209,20 @@ def linkage_clusters(pool: Pool, cluster_size: int) -> Tensor:
         What the query may look at.
     cluster_size : int
         Mean number of rows of a cluster.
+    wanted_M : Tensor of shape (M,)
+        Which rows of the data are asked about.
     """
     data_MD = pool.embed_data()
-    most = len(data_MD) if len(data_MD) <= _MOST_LINKED else _MOST_IN_PART
+    is_small = len(data_MD) <= _MOST_LINKED
+    most, link = len(data_MD), average_linkage
+    if not is_small:
+        most, link = _MOST_IN_PART, linkage_of_part
     cluster_M, n_clusters = torch.zeros(len(data_MD), dtype=torch.long), 0
-    for part in halve(data_MD, most):
+    for part in halve(data_MD, most, None if is_small else wanted_M):
+        cluster_P = torch.zeros(len(part), dtype=torch.long)
         n_wanted = max(1, len(part) // cluster_size)
-        cluster_P = average_linkage(data_MD[part], n_wanted).cpu()
+        if is_small or (wanted_M[part].any() and len(part) > 1):
+            cluster_P = link(data_MD[part], n_wanted).cpu()
         cluster_M[part.cpu()] = cluster_P + n_clusters
         n_clusters += int(cluster_P.max()) + 1
     return cluster_M.to(data_MD.device)
@@ -200,7 +249,10 @@ def representatives(
     batch_size : int
         Number of picks.
     """
-    rows_ND, rows_UD = unit_rows(pool.embed()), unit_rows(pool.population.embed())
+    rows_ND = unit_rows(pool.embed())
+    rows_UD = rows_ND
+    if pool.population.embed() is not pool.embed():
+        rows_UD = unit_rows(pool.population.embed())
     grouped = rows_UD[chosen_U] if chosen_U.any() else rows_UD
     centroids_KD = k_means(grouped, batch_size, pool.generator)
     handicap_N = torch.where(chosen_N, 0.0, 2.0).to(rows_ND)
@@ -238,7 +290,7 @@ def most_uncertain(
     """
     score_U = score(pool.population)
     bound = score_U.topk(min(n_rows, len(score_U))).values[-1]
-    score_N = score_U if pool.population is pool else score(pool)
+    score_N = score_U if pool.is_population else score(pool)
     return score_N >= bound, (score_U >= bound, score_U)
 
 

@@ -30,9 +30,9 @@ class ICAL(DeepQueryStrategy):
     which gives low scores to rows that do not raise the dependence of the batch on
     single random rows.
 
-    The utilities are dependences. A pick of N rows takes ``O(S^2 N C)`` operations with
-    S draws, with ``n_probes`` probes ``O(S N C^2 n_probes)`` more; memory is ``O(S N
-    C)``, with utilities ``O(N (S C + b))``.
+    The utilities are dependences. Sixteen picks of N rows take ``O(S^2 N C)``
+    operations with S draws, and a pick with ``n_probes`` probes ``O(S N C^2 n_probes)``
+    more; memory is ``O(S N C)``, with utilities ``O(N (S C + b))``.
 
     Parameters
     ----------

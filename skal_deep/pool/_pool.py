@@ -181,6 +181,11 @@ class Pool(Rows):
         """What candidates are taken from: the unlabelled rows, if there are any."""
         return self.unlabeled if len(self.unlabeled) else self
 
+    @property
+    def is_population(self) -> bool:
+        """Whether the candidates are the population, in the same order."""
+        return self.population._answers is self._answers
+
     def as_given(self, missing_label: Any) -> dict[str, Any]:
         """Return the data, labels, weights and candidates of the query, by their names.
 

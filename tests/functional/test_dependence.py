@@ -98,6 +98,26 @@ def test_unrelated_draws_are_independent():
     assert with_mixed.max() < 0.05 * with_itself.min()
 
 
+@pytest.mark.parametrize("n_probes", [None, 3])
+@pytest.mark.parametrize("shape", [(5, 40, 3), (3, 40, 6)])
+def test_picks_that_share_a_pass_are_those_of_a_pass_for_each(
+    shape, n_probes, monkeypatch
+):
+    samples = random_draws(shape=shape)
+    samples[:, 20:] = samples[:, :20]  # each row has a copy: scores tie
+
+    def query():
+        rng = np.random.default_rng(0)
+        others = [samples[:, rng.permutation(40)[:9]] for _ in range(60)]
+        return ical(samples, lambda n: others.pop(0)[:, :n], 20, n_probes=n_probes)
+
+    picks, utilities = query()
+    monkeypatch.setattr(module, "_N_AT_ONCE", 1)
+    same, expected = query()
+    assert picks.tolist() == same.tolist()
+    np.testing.assert_allclose(utilities, expected, rtol=1e-12, atol=1e-15)
+
+
 def test_with_one_condensing_set_the_batch_is_the_highest_scores():
     samples = random_draws()
     picks, utilities = ical(samples, lambda _: samples, 5)

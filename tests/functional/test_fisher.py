@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skal_deep.functional import bait, bait_regression
-from skal_deep.functional._design import Design, Factored
+from skal_deep.functional._design import Design, Factored, design_matrices
 from skal_deep.functional.fisher import _binary_factors, _helmert, softmax_factors
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "bait.npz")
@@ -63,11 +63,11 @@ def traces_of(design, rows, kept):
     """Return the traces of our own updates."""
     traces = [design.trace]
     for row in rows:
-        design.add(row)
+        design.add(torch.tensor([row]))
         traces.append(design.trace)
     removed = [row for row in rows if row not in kept]
     for row in reversed(removed):
-        design.remove(row)
+        design.remove(torch.tensor([row]))
         traces.append(design.trace)
     return traces
 
@@ -177,12 +177,12 @@ def test_updates_equal_a_fresh_inverse(seed):
     rows = []
     for row in (3, 9, 3, 14, 0):
         before, gain = design.trace, float(design.gains()[row])
-        design.add(row)
+        design.add(torch.tensor([row]))
         rows.append(row + 5)
         assert before - design.trace == pytest.approx(gain, abs=1e-12)
     loss = float(design.losses([0, 9])[1])
     before = design.trace
-    design.remove(9)
+    design.remove(torch.tensor([9]))
     rows.remove(14)
     assert design.trace - before == pytest.approx(loss, abs=1e-12)
     precision = 0.5 * torch.eye(12).double() + all_information[:5].mean(0)
@@ -335,6 +335,23 @@ def test_bad_input(monkeypatch):
     with pytest.raises(ValueError, match="binary form"):
         bait(*rows, 2)
     bait(*rows, 2, binary=True)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0])
+def test_one_product_for_both_forms_of_a_single_factor(scale):
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(50, 6, generator=generator)
+    rows[:, 5] = rows[:, 4] + 1e-3 * rows[:, 5]  # directions hardly apart
+    factored = Factored(
+        torch.rand(50, 1, 1, generator=generator), scale * rows
+    ).double()
+    labeled = Factored(factored.factor_NRK[:4], factored.embedding_ND[:4])
+    information, precision = design_matrices(labeled, factored, 1.0, 0.5)
+    covariance = precision.inverse()
+    inner, outer = factored.seen_through_both(covariance, information)
+    torch.testing.assert_close(inner, factored.seen_through(covariance))
+    expected = factored.seen_through(covariance @ information @ covariance)
+    torch.testing.assert_close(outer, expected)
 
 
 def exact_picks(proba, embedding, n_labeled, b, lam=1):

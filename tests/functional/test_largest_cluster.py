@@ -113,7 +113,7 @@ def test_a_card_finds_the_same_clusters(seed, n, is_far):
     points = torch.as_tensor(rng.standard_normal((n, 3)) + 1e3 * is_far).float()
     one, other = (Clusters(points, points[:0]) for _ in range(2))
     for name, at in enumerate(rng.choice(n, min(n, 5), replace=False)):
-        one.add(points[at], name)
-        other._add_by_differences(points[at], name)
+        one.add(points[at], torch.tensor([name]))
+        other._add_by_differences(points[at], torch.tensor([name]))
     assert torch.equal(one.owner_N, other.owner_N)
     torch.testing.assert_close(one.nearest_N, other.nearest_N)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from skal_deep.functional import suggestive_annotation, unit_rows
+from skal_deep.functional import representation, suggestive_annotation, unit_rows
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "learned.npz")
 
@@ -71,3 +71,23 @@ def test_handicaps_must_be_finite(value):
     handicaps = torch.tensor([0.0, value, 1.0])
     with pytest.raises(ValueError, match="handicaps holds NaN or infinite"):
         suggestive_annotation(torch.eye(3), torch.eye(3), 1, handicaps=handicaps)
+
+
+@pytest.mark.parametrize("n_uncertain", [4, 5, 30])
+def test_picks_alone_look_at_rows_that_may_win(n_uncertain, monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    points = torch.randn(60, 3, generator=generator)
+    handicaps = torch.full((60,), 60.0)
+    handicaps[torch.randperm(60, generator=generator)[:n_uncertain]] = 0.0
+    rows, utilities = suggestive_annotation(points, points, 5, handicaps=handicaps)
+    seen = []
+    look = representation.block_shape
+    monkeypatch.setattr(
+        representation, "block_shape", lambda *a: seen.append(a[1]) or look(*a)
+    )
+    same, values = suggestive_annotation(
+        points, points, 5, handicaps=handicaps, with_utilities=False
+    )
+    assert same.tolist() == rows.tolist()
+    torch.testing.assert_close(values, utilities[torch.arange(5), rows])
+    assert seen == [60 if n_uncertain < 5 else n_uncertain]

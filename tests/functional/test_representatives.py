@@ -32,6 +32,57 @@ def test_no_row_twice():
     assert picks.tolist() == [0, 1, 2]
 
 
+def spread(n, k, generator):
+    return torch.randn(n, 30, generator=generator), torch.randn(
+        k, 30, generator=generator
+    )
+
+
+def copies_at_centers(n, k, generator):
+    rows, _ = spread(n, k, generator)
+    rows[n // 2 :] = rows[: n - n // 2]
+    return rows, rows[:k].clone()
+
+
+def equally_far(n, k, generator):
+    rows, centers = spread(n, k, generator)
+    return rows / rows.norm(dim=1, keepdim=True), 0 * centers
+
+
+def far_from_the_origin(n, k, generator):
+    rows, centers = spread(n, k, generator)
+    return 1e-3 * rows + 100, 1e-3 * centers + 100
+
+
+def with_an_outlier(n, k, generator):
+    rows, centers = spread(n, k, generator)
+    rows[0] *= 1e12
+    return rows, centers
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("has_handicaps", [False, True])
+@pytest.mark.parametrize(
+    "make", [copies_at_centers, equally_far, far_from_the_origin, with_an_outlier]
+)
+def test_picks_alone_are_those_of_all_utilities_to_the_last_bit(
+    make, has_handicaps, dtype
+):
+    for seed, n in enumerate([2, 40, 200]):
+        generator = torch.Generator().manual_seed(seed)
+        rows, centers = (part.to(dtype) for part in make(n, 3, generator))
+        handicaps = rows.abs().amax(1) if has_handicaps else None
+        batch_size = min(n, 20)
+        picks, utilities = nearest_distinct(
+            rows, centers, batch_size, handicaps=handicaps
+        )
+        alone, theirs = nearest_distinct(
+            rows, centers, batch_size, handicaps=handicaps, with_utilities=False
+        )
+        assert alone.tolist() == picks.tolist()
+        assert torch.equal(theirs, utilities[range(batch_size), picks])
+
+
 @given(st.integers(0, 50), st.integers(1, 6), st.integers(1, 4))
 def test_no_distance_is_larger(seed, n, n_dims):
     rows = torch.randn(n, n_dims, generator=torch.Generator().manual_seed(seed))

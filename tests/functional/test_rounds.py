@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skal_deep.functional import average_linkage, cluster_rounds, margin, top_k
-from skal_deep.functional.rounds import halve
+from skal_deep.functional.rounds import halve, linkage_of_part
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "clustering.npz")
 H, P = torch.as_tensor(GOLDEN["H"]), torch.as_tensor(GOLDEN["P"])
@@ -76,6 +76,59 @@ def test_one_cluster_singletons_or_no_more_than_the_batch_are_the_top_scores():
 
 def test_linkage_of_one_row():
     assert average_linkage(H[:1], 3).tolist() == [0]
+
+
+def blobs(n, n_dims, generator):
+    centers = 9 * torch.randn(12, n_dims, generator=generator)
+    return centers[torch.arange(n) % 12] + torch.randn(n, n_dims, generator=generator)
+
+
+def copies(n, n_dims, generator):
+    return blobs(n, n_dims, generator)[torch.arange(n) % (n // 2)]
+
+
+def far_away(n, n_dims, generator):
+    return 1e-2 * blobs(n, n_dims, generator) + 100
+
+
+def within_groups(n, n_dims, generator):
+    near = 1e-4 * blobs(n, n_dims, generator)
+    return near + 100 * torch.randn(3, n_dims, generator=generator)[torch.arange(n) % 3]
+
+
+def all_alike(n, n_dims, generator):
+    return torch.ones(n, n_dims)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("make", [blobs, copies, far_away, within_groups, all_alike])
+def test_linkage_by_products_is_that_by_differences(make, dtype):
+    for seed in range(5):
+        rows = make(120, 40, torch.Generator().manual_seed(seed)).to(dtype)
+        for n_clusters in (2, 12, 60):
+            # beyond the blobs merges of distances that are almost equal decide
+            if make not in (copies, all_alike) and n_clusters == 60:
+                continue
+            ours, theirs = (
+                link(rows, n_clusters) for link in (linkage_of_part, average_linkage)
+            )
+            pairs = set(zip(ours.tolist(), theirs.tolist(), strict=True))
+            assert len(pairs) == len(theirs.unique()) == len(ours.unique())
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1, 1e30])
+def test_halves_of_long_rows_lie_together(scale):
+    rows = blobs(480, 300, torch.Generator().manual_seed(0))
+    is_wanted = torch.arange(480) % 12 < 3
+    parts = halve((1e-3 * rows + 1) * scale, 45)
+    assert sorted(torch.cat(parts).tolist()) == [*range(480)]
+    spread = sum(float(rows[p].var(0, correction=0).sum()) * len(p) for p in parts)
+    assert spread < 0.5 * 480 * float(rows.var(0, correction=0).sum())
+    some = halve((1e-3 * rows + 1) * scale, 45, is_wanted)
+    assert sorted(torch.cat(some).tolist()) == [*range(480)]
+    own = [part.tolist() for part in some if is_wanted[part].any()]
+    assert own == [part.tolist() for part in parts if is_wanted[part].any()]
+    assert len(some) < len(parts)
 
 
 def test_halves_lie_together():

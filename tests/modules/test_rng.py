@@ -5,6 +5,7 @@ import random
 import signal
 import threading
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -13,8 +14,12 @@ from joblib import parallel_config
 from joblib.parallel import ThreadingBackend, get_active_backend
 from torch.overrides import TorchFunctionMode
 
-from skal_deep.modules import isolated_rng
+from skal_deep.classifier.net._interrupts import replace_methods
+from skal_deep.modules import coupled_dropout, eval_mode, isolated_rng
 from skal_deep.modules._rng import put_back
+from skal_deep.modules._split_linear import heads_apart, split_linear
+from skal_deep.modules._taps import tapped_features
+from skal_deep.modules._weights import restored_state
 
 
 def draw():
@@ -157,6 +162,128 @@ def test_a_block_that_ends_late_moves_nothing():
     with isolated_rng(0):
         assert draw() == first
     np.testing.assert_array_equal(np.random.get_state()[1], before[1])
+
+
+def late_inside(outer, inner):
+    """Return an inner block that Ctrl-C has left to the collector."""
+    with outer:
+        inner.__enter__()
+    return inner.gen
+
+
+def all_of(module):
+    return {
+        "flags": [part.training for part in module.modules()],
+        "hooks": [list(part._forward_hooks) for part in module.modules()],
+        "values": [value.tolist() for value in module.state_dict().values()],
+        "outputs": module(torch.ones(2, 4)).tolist(),
+    }
+
+
+def make_module():
+    with isolated_rng(0):
+        net = torch.nn.Sequential(
+            torch.nn.Linear(4, 4), torch.nn.Dropout(0.0), torch.nn.BatchNorm1d(4)
+        )
+        return split_linear(net, "0", 2).eval()
+
+
+def changed(module, value):
+    """Hold a block in which a module has other weights."""
+
+    @contextmanager
+    def block():
+        with restored_state(module):
+            for weight in module.parameters():
+                weight.data.fill_(value)
+            yield
+
+    return block()
+
+
+KINDS = {
+    "flags": lambda module: eval_mode(module),
+    "weights": lambda module: changed(module, 3.0),
+    "hooks": lambda module: coupled_dropout(module, seed=0),
+    "taps": lambda module: tapped_features(module, None),
+    "heads": lambda module: heads_apart(module),
+    "methods": lambda module: replace_methods(module, forward=lambda x: x),
+}
+
+
+@pytest.mark.parametrize("inner", KINDS)
+@pytest.mark.parametrize("outer", [*KINDS, "generators", "part"])
+def test_an_outer_block_ends_those_inside_that_did_not_end(outer, inner):
+    module = make_module().train(inner == "flags")
+    before = all_of(module)
+    around = {
+        "generators": lambda _: isolated_rng(0),
+        "part": lambda m: eval_mode(m[0]),
+    }
+    late = late_inside((KINDS | around)[outer](module), KINDS[inner](module))
+    after = all_of(module)
+    if not before["flags"][0]:  # else batch normalisation has seen the rows
+        assert after == before
+    assert after["flags"] == before["flags"]
+    # what is changed in between is not changed back by the collector
+    module.train(False)
+    changed = all_of(module)
+    late.close()
+    assert all_of(module) == changed
+
+
+def test_blocks_end_from_the_inside_to_the_outside_also_where_one_is_interrupted():
+    ended = []
+
+    def end(name, interrupt=False):
+        def restore():
+            ended.append(name)
+            if interrupt and ended.count(name) == 1:
+                raise KeyboardInterrupt
+
+        return put_back(restore)
+
+    with pytest.raises(KeyboardInterrupt), end("outer"):
+        late = end("inner", interrupt=True), end("innermost")
+        for block in late:
+            block.__enter__()
+    for block in late:
+        block.gen.close()
+    assert ended == ["innermost", "inner", "inner", "outer"]
+
+
+def test_a_restoring_that_fails_twice_does_not_keep_the_outer_one_from_ending():
+    ended = []
+
+    def fail():
+        ended.append("inner")
+        raise ValueError("fails")
+
+    with (
+        pytest.raises(ValueError, match="fails"),
+        put_back(lambda: ended.append("outer")),
+        put_back(fail),
+    ):
+        pass
+    assert ended == ["inner", "inner", "outer"]
+
+
+def test_threads_end_their_own_blocks():
+    ended, inside, leave = [], threading.Event(), threading.Event()
+
+    def hold():
+        with put_back(lambda: ended.append("thread")):
+            inside.set()
+            leave.wait(60)
+
+    thread = threading.Thread(target=hold)
+    with put_back(lambda: ended.append("main")):
+        thread.start()
+        inside.wait(60)
+    assert ended == ["main"]
+    leave.set()
+    thread.join()
+    assert ended == ["main", "thread"]
 
 
 def test_a_block_that_ends_late_leaves_joblib_its_threads():

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.cluster import KMeans
+from scipy.spatial.distance import cdist
+from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.datasets import make_blobs
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -19,6 +20,7 @@ from skal_deep.pool import (
     DensityWeightedDiversity,
     Falcun,
     MarginSampling,
+    _features,
 )
 from skal_deep.pool._features import k_means
 
@@ -59,6 +61,48 @@ def test_k_means_is_scikit_learns():
     spread = functional.nearest_centers(many, centroids)[0].mean()
     best = KMeans(60, n_init=3, random_state=0).fit(many).inertia_ / 400
     assert spread < 1.3 * best
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("has_weights", [False, True])
+def test_seeds_of_k_means_are_those_of_scikit_learns_draws(dtype, has_weights):
+    rng = np.random.default_rng(0)
+    for seed in range(20):
+        n, n_dims = rng.integers(20, 300), rng.integers(1, 9)
+        rows = rng.normal(size=(n, n_dims)).astype(dtype)
+        weights = rng.random(n).astype(dtype) if has_weights else None
+        state = np.random.RandomState(seed)
+        draws = [
+            kmeans_plusplus(
+                rows, 7, sample_weight=weights, random_state=state, n_local_trials=1
+            )[0]
+            for _ in range(4)
+        ]
+        squared = [cdist(rows, seeds).min(1) ** 2 for seeds in draws]
+        best = np.argmin([np.average(each, weights=weights) for each in squared])
+        seeds = _features._best_seeds(rows, 7, weights, seed)
+        np.testing.assert_array_equal(seeds, draws[best])
+
+
+@pytest.mark.parametrize("has_weights", [False, True])
+def test_k_means_of_many_rows_searches_among_some(has_weights, monkeypatch):
+    """The groups of heavy rows are found, though these are one row in a hundred."""
+    generator = torch.Generator().manual_seed(0)
+    centers = torch.tensor([[0.0, 0.0], [0.0, 60.0], [60.0, 0.0]])
+    cluster = torch.arange(6_000) % 100 % 3
+    points = centers[cluster] + torch.randn(6_000, 2, generator=generator)
+    weights = None
+    if has_weights:
+        is_heavy = torch.arange(6_000) < 60
+        points[is_heavy] += torch.tensor([500.0, 500.0])
+        weights = torch.where(is_heavy, 1.0, 0.0)
+        points, weights = points.double(), weights.double()
+    full = k_means(points, 3, torch.Generator().manual_seed(1), weights)
+    monkeypatch.setattr(_features, "_FEW_ROWS", 100)
+    some = k_means(points, 3, torch.Generator().manual_seed(1), weights)
+    assert some.dtype == points.dtype
+    # one iteration on all rows brings far clusters to their very means
+    torch.testing.assert_close(some.sort(0).values, full.sort(0).values)
 
 
 def test_cluster_margin_is_margin_sampling_with_rounds():
@@ -113,6 +157,40 @@ def test_large_data_are_linked_by_a_sample(monkeypatch):
     monkeypatch.setattr("skal_deep.pool._features._MOST_LINKED", 30)
     picks, _ = query(ClusterMargin(oversampling=40, cluster_size=8))
     assert len(set(picks)) == 5
+
+
+@pytest.mark.parametrize(
+    ("candidates", "n_considered", "in_part"),
+    [(None, 10, 10), ("some", 10, 10), ("inputs", 10, 10), ("inputs", 40, 30)],
+)
+@pytest.mark.parametrize("clf", [CLF, RandomForestClassifier(3, random_state=0)])
+def test_parts_that_nobody_asks_about_need_no_clusters(
+    clf, candidates, n_considered, in_part, monkeypatch
+):
+    """Picks and utilities are those where all parts are linked; scores may tie."""
+    clf.fit(X[:20], Y[:20])
+    monkeypatch.setattr(_features, "_MOST_LINKED", 30)
+    monkeypatch.setattr(_features, "_MOST_IN_PART", in_part)
+    strategy = ClusterMargin(oversampling=n_considered / 5, cluster_size=in_part // 4)
+    starts = range(20, 150, 10)
+    given = {
+        None: [None],
+        "some": [np.arange(start, start + 50, 2) for start in starts],
+        "inputs": [X[start : start + 8] + 0.1 for start in starts],
+    }[candidates]
+    some = [query(strategy, clf=clf, candidates=each) for each in given]
+    asked, link = [], _features.linkage_clusters
+
+    def link_all(pool, cluster_size, wanted_M):
+        asked.append(wanted_M)
+        return link(pool, cluster_size, torch.ones_like(wanted_M))
+
+    monkeypatch.setattr("skal_deep.pool._cluster_rounds.linkage_clusters", link_all)
+    for each, (picks, utilities) in zip(given, some, strict=True):
+        expected = query(strategy, clf=clf, candidates=each)
+        np.testing.assert_array_equal(picks, expected[0])
+        np.testing.assert_array_equal(utilities, expected[1])
+        assert 0 < asked[-1].sum() < 180
 
 
 def test_contrastive_al_compares_with_labelled_neighbours():
@@ -172,7 +250,8 @@ def test_cluster_size_is_honoured_in_large_pools(n, monkeypatch):
     y = np.where(np.arange(n) < 20, np.arange(n) % 2, -1)
     clf = LogisticRegression().fit(rows[:20], y[:20])
     for size in (10, 50):
-        ClusterMargin(cluster_size=size, random_state=0).query(
+        # all rows are considered: parts without any that is are not clustered
+        ClusterMargin(oversampling=n, cluster_size=size, random_state=0).query(
             rows, y, clf, fit_clf=False, batch_size=5
         )
         _, count = seen[-1].unique(return_counts=True)

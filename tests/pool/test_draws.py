@@ -133,7 +133,13 @@ class ManyClasses(ClassifierMixin, BaseEstimator):
 
 
 @pytest.mark.slow
-def test_with_many_classes_the_best_rows_are_scored_exactly():
+@pytest.mark.parametrize("n_classes", [200, 3])
+def test_where_scores_take_long_the_best_rows_are_scored_exactly(
+    n_classes, monkeypatch
+):
+    n_pairs = 58 * 10 * n_classes**2
+    if n_classes == 3:  # a pool that is too large by one pair
+        monkeypatch.setattr("skal_deep.pool._epig._MOST_PAIRS", n_pairs - 1)
     rng = np.random.default_rng(1)
     X, targets = rng.normal(size=(60, 3)), rng.normal(size=(10, 3))
     y = np.full(60, -1)
@@ -142,7 +148,7 @@ def test_with_many_classes_the_best_rows_are_scored_exactly():
     def scores(n_exact):
         strategy = EPIG(X_target=targets, n_exact=n_exact, random_state=0)
         picks, utilities = strategy.query(
-            X, y, ManyClasses(), batch_size=5, return_utilities=True
+            X, y, ManyClasses(n_classes), batch_size=5, return_utilities=True
         )
         return picks, utilities[0, 2:]
 
@@ -154,3 +160,6 @@ def test_with_many_classes_the_best_rows_are_scored_exactly():
     is_exact = np.isclose(some, exact, rtol=1e-9, atol=0)
     assert is_exact.sum() == 15
     assert some[~is_exact].max() <= some[is_exact].min()
+    if n_classes == 3:  # and one that is not
+        monkeypatch.setattr("skal_deep.pool._epig._MOST_PAIRS", n_pairs)
+        np.testing.assert_array_equal(scores(15)[1], exact)

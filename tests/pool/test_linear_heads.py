@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skal_deep import functional
 from skal_deep.classifier import CapabilityError
-from skal_deep.pool import AlfaMix, DropQuery
+from skal_deep.pool import AlfaMix, Bait, DropQuery
 from skal_deep.testing._strategy_case import Case
 
 X, Y = make_blobs(400, n_features=8, centers=4, cluster_std=4.0, random_state=0)
@@ -83,3 +83,13 @@ def test_a_pipeline_ends_in_a_linear_classifier(strategy):
 def test_a_forest_has_no_linear_head(strategy):
     with pytest.raises(CapabilityError, match="linear_head"):
         query(strategy, clf=RandomForestClassifier(5))
+
+
+def test_bait_tells_one_class_from_the_rest_where_weights_are_many(monkeypatch):
+    full, binary = (query(Bait(binary=b))[1] for b in (False, True))
+    assert (np.nan_to_num(full) != np.nan_to_num(binary)).any()
+    for most, expected in ((24, full), (23, binary)):
+        monkeypatch.setattr("skal_deep.functional._design._MAX_N_WEIGHTS", most)
+        np.testing.assert_array_equal(query(Bait())[1], expected)
+    with pytest.raises(ValueError, match=r"24 free weights.*Use the binary form"):
+        query(Bait(binary=False))

@@ -34,6 +34,7 @@ from skal_deep.classifier.net._batches import N_SHOWN_ROWS
 from skal_deep.classifier.net._interrupts import leaves_on_interrupt
 from skal_deep.classifier.net._origin import is_written_in
 from skal_deep.classifier.net._reading import N_READ_ROWS, check_reading
+from skal_deep.classifier.net._rows_beside import warn_of_rows_beside
 from skal_deep.rows._as_data import as_data
 from skal_deep.rows._data import take
 from skal_deep.rows._label_array import narrowed, warn_of_classes
@@ -284,6 +285,7 @@ def model_to_ask(
         if isinstance(clf, Pipeline) and len(clf) > 1:
             shown = through_steps(clf[:-1], shown)
         check_reading(last, shown)
+        warn_of_rows_beside(last, shown)
     return clf
 
 

@@ -21,7 +21,7 @@ from skal_deep.classifier.net._origin import is_written_in
 from skal_deep.classifier.net._reading import check_reading
 from skal_deep.classifier.net._row_weights import weighted_rows
 from skal_deep.classifier.net._rows import net_rows
-from skal_deep.classifier.net._splits import warn_of_batch_statistics
+from skal_deep.classifier.net._rows_beside import warn_of_rows_beside
 from skal_deep.modules import isolated_rng
 from skal_deep.rows._as_data import as_data
 from skal_deep.rows._numbers import numbers
@@ -52,8 +52,10 @@ def fit_bare_net(
         y = y.astype(np.int64)
     if is_own_fit:
         with_weight = {} if weight is None else {"sample_weight": weight}
-        return net.fit(as_input(initialised, X), y, **with_weight)
-    train_on(net, *_rows_that_count(X, y, weight))
+        net.fit(as_input(initialised, X), y, **with_weight)
+    else:
+        train_on(net, *_rows_that_count(X, y, weight))
+    warn_of_rows_beside(net, X)
     return net
 
 
@@ -81,12 +83,12 @@ def fit_wrapped_net(
 def _train_wrapped(
     net: NeuralNet, weight: NDArray[Any] | None, X: NDArray[Any], y: NDArray[Any]
 ) -> None:
-    warn_of_batch_statistics(net)
     if y.dtype.kind == "f":  # classes are integers
         y = as_targets(net, X, y)
     X, y, weight = _rows_that_count(X, y, weight)
     with nullcontext() if weight is None else weighted_rows(net, X, weight):
         run_training(net, X, y)
+    warn_of_rows_beside(net, X)
 
 
 def _rows_that_count(

@@ -27,11 +27,8 @@ from skal_deep.classifier.net._interrupts import replace_methods, run_training
 from skal_deep.classifier.net._output import SOFTMAX, let_skorch_read
 from skal_deep.classifier.net._reading import first_input, training_reads
 from skal_deep.classifier.net._row_weights import weighted_rows
-from skal_deep.classifier.net._splits import (
-    make_trainable,
-    normalises_batches,
-    warn_of_batch_statistics,
-)
+from skal_deep.classifier.net._rows_beside import warn_of_rows_beside
+from skal_deep.classifier.net._splits import make_trainable, normalises_batches
 from skal_deep.modules import isolated_rng
 from skal_deep.modules._images import axes_hint, has_channels_last
 
@@ -81,6 +78,7 @@ def fit_net(
         Trains the initialised net; the default is :func:`train_net`.
     """
     net = clone(net)
+    rows = X if len(X) or shown is None else shown
     shown = (X if shown is None else shown)[:_N_PROBE_ROWS]
     net.set_params(**_sizes(net, shown, n_classes))
     is_compiled, options = net.compile, net.get_params_for("compile")
@@ -105,6 +103,7 @@ def fit_net(
             net.compile = is_compiled
             with compiled_training(net, options if is_compiled else None):
                 (train or train_net)(net, X, y, sample_weight)
+        warn_of_rows_beside(net, rows)
     return net
 
 
@@ -195,7 +194,6 @@ def train_on(
     net: NeuralNet, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None = None
 ) -> None:
     """Train an initialised net on rows and targets of the number type it asks for."""
-    warn_of_batch_statistics(net)
     if len(y) == 1 and normalises_batches(net):  # one row has no batch statistics
         X, y = X[[0, 0]], np.repeat(y, 2, axis=0)
         weight = None if weight is None else np.repeat(weight, 2, axis=0)

@@ -1,6 +1,7 @@
 """Interrupts end a training at once, where skorch would keep a half-trained net."""
 
 import functools
+import os
 import signal
 import threading
 import traceback
@@ -30,7 +31,7 @@ def run_training(net: NeuralNet, X: Any, y: Any) -> None:
     if type(net).partial_fit is not NeuralNet.partial_fit:  # what it does is unknown
         loop = net.fit_loop
         with replace_methods(net, fit_loop=functools.partial(_run_loop, loop)):
-            net.partial_fit(X, y)
+            leaves_on_interrupt(net.partial_fit)(X, y)
         return
     net.notify("on_train_begin", X=X, y=y)
     try:
@@ -48,7 +49,13 @@ def _run_loop(loop: Callable[..., Any], *args: Any, **params: Any) -> Any:
     except KeyboardInterrupt as interrupt:
         if _stops_training(interrupt):
             raise
-        raise _Interrupt from interrupt
+        thread = threading.current_thread()
+        guards = list(_watching.guards)
+        if any(guard.thread is thread for guard in guards):
+            raise _Interrupt from interrupt
+        for guard in guards:  # a pool of threads need not survive what we would raise
+            guard.came |= thread not in guard.strangers
+        raise
 
 
 def _stops_training(interrupt: KeyboardInterrupt) -> bool:
@@ -81,7 +88,7 @@ def leaves_on_interrupt(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        before = signal.getsignal(signal.SIGINT)
+        before, guard = signal.getsignal(signal.SIGINT), _Guard()
         # Python lets only the main thread set handlers, and delivers Ctrl-C to it
         # alone.
         on_main = threading.current_thread() is threading.main_thread()
@@ -100,6 +107,7 @@ def leaves_on_interrupt(function: Callable[P, R]) -> Callable[P, R]:
         watches = on_main and callable(before)
 
         def restore() -> None:
+            guard.end()
             # Code inside may have set a handler of its own, which is not ours to
             # remove.
             if watches and signal.getsignal(signal.SIGINT) is interrupt:
@@ -109,6 +117,7 @@ def leaves_on_interrupt(function: Callable[P, R]) -> Callable[P, R]:
             try:
                 if watches:
                     signal.signal(signal.SIGINT, interrupt)
+                guard.begin()
                 result = function(*args, **kwargs)
             except BaseException as error:
                 is_inside = False  # from here on Ctrl-C is Ctrl-C again
@@ -118,11 +127,81 @@ def leaves_on_interrupt(function: Callable[P, R]) -> Callable[P, R]:
                 raise
             finally:
                 is_inside = False
-        if came:  # and was swallowed all the same, in a finaliser for example
+        if came or guard.came:  # and was swallowed, in a finaliser for example
             raise KeyboardInterrupt
         return result
 
     return call
+
+
+class _Guard:
+    """Watches skorch's own training while code runs that may hold a net anywhere.
+
+    A ``KeyboardInterrupt`` that code raises, in a module for example, is no signal:
+    only skorch's loop sees it, and keeps a half-trained net. A net deep inside an
+    estimator of others may be one of many clones, so that its class is watched, not
+    it. Nothing changes for nets of threads that have no part in this.
+    """
+
+    def __init__(self) -> None:
+        self.came = False
+        self.thread = threading.current_thread()
+        # Threads that begin later may be of a member that is trained inside.
+        self.strangers = frozenset(threading.enumerate()) - {self.thread}
+
+    def begin(self) -> None:
+        """Watch from now on."""
+        with _watching.lock:
+            _watching.guards.append(self)
+            if _watching.watched is None:
+                _watching.original = NeuralNet.partial_fit
+                _watching.watched = _watched(_watching.original)
+                NeuralNet.partial_fit = _watching.watched
+
+    def end(self) -> None:
+        """Watch no longer, also where the beginning was cut short."""
+        with _watching.lock:
+            if self in _watching.guards:
+                _watching.guards.remove(self)
+            if not _watching.guards and _watching.watched is not None:
+                # Someone else may have put a method there, which is not ours to remove.
+                if NeuralNet.partial_fit is _watching.watched:
+                    NeuralNet.partial_fit = _watching.original
+                _watching.watched = None
+
+
+class _Watching:
+    """Who watches skorch's training, and the method that does it for all of them."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.guards: list[_Guard] = []
+        self.original: Any = None
+        self.watched: Any = None
+
+
+_watching = _Watching()
+
+
+def _new_lock() -> None:
+    """Replace the lock in a forked process, where no other thread can release it."""
+    _watching.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_lock)
+
+
+def _watched(partial_fit: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``partial_fit`` of a net such that it cannot swallow an interrupt."""
+
+    @functools.wraps(partial_fit)  # scikit-learn reads which parameters it has
+    def watched(net: NeuralNet, *args: Any, **params: Any) -> Any:
+        loop = functools.partial(_run_loop, net.fit_loop)
+        with replace_methods(net, fit_loop=loop):
+            return partial_fit(net, *args, **params)
+
+    return watched
 
 
 @contextmanager
@@ -135,6 +214,10 @@ def restore_unless_done(estimator: Any) -> Iterator[None]:
     before = dict(vars(estimator))
     try:
         yield
+    except GeneratorExit:
+        # Ctrl-C came when all was done, and the collector when it may have been done
+        # once more.
+        raise
     except BaseException:
         vars(estimator).clear()
         vars(estimator).update(before)
@@ -163,11 +246,13 @@ def replace_methods(owner: Any, **functions: Callable[..., Any]) -> Iterator[Non
     """
     attributes = vars(owner)
     before = {name: attributes[name] for name in functions if name in attributes}
-    try:
-        for name, function in functions.items():
-            attributes[name] = _Instead(owner, name, function)
-        yield
-    finally:
+
+    def restore() -> None:
         for name in functions:
             attributes.pop(name, None)
         attributes.update(before)
+
+    with put_back(restore):
+        for name, function in functions.items():
+            attributes[name] = _Instead(owner, name, function)
+        yield

@@ -18,29 +18,6 @@ def normalises_batches(net: NeuralNet) -> bool:
     return any(isinstance(part, _BatchNorm) for part in net.module_.modules())
 
 
-def warn_of_batch_statistics(net: NeuralNet) -> None:
-    """Warn of layers whose predictions of a row hang on the rows beside it.
-
-    Parameters
-    ----------
-    net : skorch.NeuralNet
-        An initialised net.
-    """
-    layers = [
-        name
-        for name, part in net.module_.named_modules()
-        if isinstance(part, _BatchNorm) and part.running_mean is None
-    ]
-    if layers:
-        warnings.warn(
-            f"Batch normalisation without running statistics ({', '.join(layers)}): "
-            "what the net predicts for a row hangs on the rows beside it in a "
-            "mini-batch, and so do picks on the order of the pool. Leave "
-            "track_running_stats=True.",
-            stacklevel=3,
-        )
-
-
 def make_trainable(net: NeuralNet, X: Any, y: Any) -> bool:
     """Fit the split and the mini-batches of an initialised net to its few rows.
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from skal_deep.modules._rng import put_back
+
 
 @contextmanager
 def interrupts_leave() -> Iterator[Callable[[], None]]:
@@ -31,9 +33,10 @@ def interrupts_leave() -> Iterator[Callable[[], None]]:
         seen.append(number)
         before(number, frame)
 
-    # Only the main thread may set handlers, and only it is interrupted.
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield check
-    finally:
+    def restore() -> None:
         signal.signal(signal.SIGINT, before)
+
+    # Only the main thread may set handlers, and only it is interrupted.
+    with put_back(restore):
+        signal.signal(signal.SIGINT, note)
+        yield check

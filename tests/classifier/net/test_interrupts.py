@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -15,23 +16,41 @@ from interrupts import (
 )
 from skactiveml.classifier import SklearnClassifier, SkorchClassifier
 from skactiveml.regressor import SkorchRegressor
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.ensemble import BaggingClassifier
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import (
+    BaggingClassifier,
+    BaggingRegressor,
+    StackingClassifier,
+    VotingClassifier,
+)
+from sklearn.model_selection import GridSearchCV
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from skorch import NeuralNetClassifier, NeuralNetRegressor
+from sklearn.semi_supervised import SelfTrainingClassifier
+from skorch import NeuralNet, NeuralNetClassifier, NeuralNetRegressor
 from skorch.callbacks import TrainEndCheckpoint
 from support import MAKERS, make_net
 from torch import nn
 
-from skal_deep.classifier import DeepEnsembleClassifier, fit_on_labeled
+from skal_deep.classifier import (
+    DeepEnsembleClassifier,
+    LaplaceRegressor,
+    fit_on_labeled,
+)
 from skal_deep.classifier.net import _interrupts
-from skal_deep.classifier.net._interrupts import leaves_on_interrupt
+from skal_deep.classifier.net._interrupts import (
+    leaves_on_interrupt,
+    restore_unless_done,
+)
+from skal_deep.evaluation.simulation._cycle import fit_clone
 from skal_deep.pool import VAAL, MarginSampling
 
 SIZES = {"module__n_features": 2, "module__n_classes": 3, "module__n_hidden": 16}
 HOWS = [press_ctrl_c, raise_in_place]
+SKORCHS = NeuralNet.partial_fit
 
 
 def net(**params):
@@ -121,6 +140,11 @@ class OwnLoop(NeuralNetClassifier):
         return super().partial_fit(X, y, **params)
 
 
+class OwnRegressor(NeuralNetRegressor):
+    def partial_fit(self, X, y=None, **params):
+        return super().partial_fit(X, y, **params)
+
+
 def own_loop():
     return OwnLoop(
         Interrupted,
@@ -177,12 +201,146 @@ def test_ctrl_c_leaves_the_training_of_regressors(partly, how):
             fit_on_labeled(reg, X, y, np.nan)
 
 
-def test_ctrl_c_leaves_nets_inside_estimators_of_others(partly):
-    """At once: the second member of the bagging is not trained."""
+AROUND = ["bagging", "piped", "voting", "stacking", "calibrated", "grid"]
+AROUND += ["one vs rest", "self training", "wrapped"]
+
+
+class Flat(Interrupted):
+    def forward(self, x):
+        return super().forward(x)[:, 0]
+
+
+def members(model):
+    return [("first", model), ("second", model)]
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("net", [bare(), own_loop()], ids=["bare", "own loop"])
+@pytest.mark.parametrize(
+    "around",
+    [
+        BaggingClassifier,
+        lambda net: BaggingClassifier(make_pipeline(StandardScaler(), net)),
+        lambda net: VotingClassifier(members(net)),
+        lambda net: StackingClassifier(members(net), cv=2),
+        lambda net: CalibratedClassifierCV(net, cv=2),
+        lambda net: GridSearchCV(net, {"lr": [0.1, 0.2]}, cv=2),
+        OneVsRestClassifier,
+        SelfTrainingClassifier,
+        lambda net: SklearnClassifier(
+            VotingClassifier(members(net)), classes=[0, 1, 2], missing_label=-1
+        ),
+    ],
+    ids=AROUND,
+)
+def test_ctrl_c_leaves_nets_inside_estimators_of_others(around, net, partly, how):
+    """At once: no other member is trained."""
     X, y = partly
-    with interrupted(3), pytest.raises(KeyboardInterrupt):
-        fit_on_labeled(BaggingClassifier(bare()), X, y)
+    with interrupted(3, how), pytest.raises(KeyboardInterrupt):
+        fit_clone(around(net), None, X, y, -1)
     assert Interrupted.n_batches == 3
+    assert NeuralNet.partial_fit is SKORCHS
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_ctrl_c_leaves_regressors_inside_estimators_of_others(partly, how):
+    X, _ = partly
+    y = np.where(np.arange(60) < 12, X[:, 0], np.nan).astype(float)
+    reg = NeuralNetRegressor(
+        Flat, **(SIZES | {"module__n_classes": 1}), train_split=None, verbose=0
+    )
+    with interrupted(3, how), pytest.raises(KeyboardInterrupt):
+        fit_on_labeled(BaggingRegressor(reg), X, y, np.nan)
+    assert Interrupted.n_batches == 3
+
+
+def test_callbacks_end_the_training_of_nets_inside_estimators_of_others(partly):
+    fitted = fit_on_labeled(
+        VotingClassifier(members(bare(callbacks=[Stops(2)]))), *partly
+    )
+    assert [len(member.history) for member in fitted.estimators_] == [2, 2]
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_ctrl_c_leaves_regressors_whose_net_has_a_loop_of_its_own(how, partly):
+    X, _ = partly
+    reg = LaplaceRegressor(
+        OwnRegressor(
+            Interrupted,
+            **(SIZES | {"module__n_classes": 1}),
+            train_split=None,
+            verbose=0,
+        )
+    )
+    with interrupted(2, how), pytest.raises(KeyboardInterrupt):
+        reg.fit(X, X[:, 0])
+
+
+def test_an_interrupt_in_a_thread_of_a_member_is_told_at_the_end(partly):
+    """The pool of threads survives it; the half-trained member is not kept."""
+    X, y = partly
+    with interrupted(3, raise_in_place), pytest.raises(KeyboardInterrupt):
+        fit_on_labeled(TrainsInThreads(bare()), X, y)
+
+
+BYSTANDERS = np.eye(2, dtype=np.float32), np.arange(2)
+
+
+def test_nets_of_bystanders_are_trained_as_ever(partly):
+    """skorch takes an interrupt that code raises for the wish to stop early."""
+    X, y = partly
+    begins, goes_on, kept = threading.Event(), threading.Event(), []
+
+    def train():
+        begins.wait()
+        kept.append(bare().fit(*BYSTANDERS))
+        goes_on.set()
+
+    class Waits(Swallows):
+        def fit(self, X, y):
+            begins.set()
+            goes_on.wait(10)
+            self.classes_ = np.unique(y)
+            return self
+
+    bystander = threading.Thread(target=train)
+    bystander.start()
+    with interrupted(3, raise_in_place):
+        fit_on_labeled(Waits(), X, y)
+        assert Interrupted.at == 0
+    bystander.join()
+    assert len(kept) == 1
+    assert NeuralNet.partial_fit is SKORCHS
+
+
+def test_a_method_that_code_inside_gives_skorch_stays(monkeypatch):
+    monkeypatch.setattr(NeuralNet, "partial_fit", SKORCHS)  # put back at the end
+
+    def own(net, X, y=None, **params):
+        return net
+
+    def inside():
+        assert NeuralNet.partial_fit is not SKORCHS
+        leaves_on_interrupt(lambda: None)()
+        assert NeuralNet.partial_fit is not SKORCHS  # the outer one still watches
+        assert NeuralNet.partial_fit.__name__ == "partial_fit"
+        NeuralNet.partial_fit = own
+
+    leaves_on_interrupt(inside)()
+    assert NeuralNet.partial_fit is own
+
+
+class TrainsInThreads(ClassifierMixin, BaseEstimator):
+    """Trains its members in threads of its own."""
+
+    def __init__(self, net):
+        self.net = net
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        with ThreadPoolExecutor(1) as threads:
+            self.net_ = threads.submit(clone(self.net).fit, X, y).result()
+        return self
 
 
 class Swallows(ClassifierMixin, BaseEstimator):
@@ -293,3 +451,17 @@ def test_ctrl_c_while_the_handler_is_put_back(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         leaves_on_interrupt(lambda: None)()
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_fit_that_was_done_stays_when_its_block_ends_late():
+    """Ctrl-C after its last line leaves the end of the block to the collector."""
+
+    class Fitted:
+        """Has attributes."""
+
+    estimator = Fitted()
+    block = restore_unless_done(estimator)
+    block.__enter__()
+    estimator.value_ = 1
+    block.gen.close()
+    assert estimator.value_ == 1

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from interrupts import Interrupted, interrupted, press_ctrl_c, raise_in_place
 from sklearn.datasets import make_blobs
+from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
 from support import make_net
 
@@ -27,10 +28,10 @@ def classifier():
     return DeepClassifier(make_net(Interrupted, max_epochs=3, module__n_hidden=16))
 
 
-def compare(run_dir):
+def compare(run_dir, estimator=None):
     return compare_strategies(
         {"margin": MarginSampling(), "least": LeastConfidence()},
-        classifier(),
+        estimator or classifier(),
         X,
         Y,
         n_initial=6,
@@ -65,6 +66,17 @@ def test_a_comparison_is_left_and_goes_on(tmp_path, how):
             compare(left)
         assert Interrupted.n_batches == at
         assert scores(compare(left)) == scores(whole)
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_nothing_is_kept_of_a_half_trained_net_inside_an_estimator(tmp_path, how):
+    sizes = {"module__n_features": 2, "module__n_classes": 3}
+    net = make_net(Interrupted, max_epochs=3, module__n_hidden=16, **sizes)
+    with interrupted(9, how), pytest.raises(KeyboardInterrupt):
+        compare(tmp_path, VotingClassifier([("net", net)], voting="soft"))
+    assert Interrupted.n_batches == 9
+    files = [file.read_text() for file in tmp_path.rglob("*.jsonl")]
+    assert sum(text.count("\n") for text in files) == 2  # three epochs a training
 
 
 @pytest.mark.slow

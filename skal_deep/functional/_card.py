@@ -1,0 +1,437 @@
+"""What a card does by one compiled loop.
+
+Triton, which torch for CUDA brings along, compiles the loops: about a second for each
+at its first call, kept on disk. Where it is missing, or finds no compiler, operations
+of torch do the same and read their inputs more often.
+"""
+
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# Factors of a row of a design for which its matrices are held by one program.
+LARGEST_SIDE = 32
+# Programs that keep a card busy, about.
+_N_PROGRAMS = 2048
+# Blocks of numbers whose largest is sought by one program.
+_MOST_BLOCKS = 1024
+
+
+def has_loops(values: Tensor) -> bool:
+    """Return whether the compiled loops work on a tensor where it is.
+
+    Parameters
+    ----------
+    values : Tensor
+        Numbers of float32 or float64 on a card; what else there is has none.
+    """
+    is_known = values.dtype in (torch.float32, torch.float64)
+    return is_known and not values.is_cpu and _compiles(values.device)
+
+
+@cache
+def _compiles(device: torch.device) -> bool:
+    """Return whether loops can be compiled for a device."""
+    if not is_cuda(device):
+        return False
+    try:
+        divergences(None, torch.ones(1, 1, device=device))
+    except Exception:  # whatever Triton lacks, operations of torch do without
+        return False
+    return True
+
+
+def is_cuda(device: torch.device) -> bool:
+    """Return whether a device is a card of CUDA's own."""
+    return device.type == "cuda" and not torch.version.hip
+
+
+def _run(loop: str, grid: tuple[int, ...], *args: Any, **options: Any) -> None:
+    """Run a loop by its name, on the card of the first of its tensors."""
+    from skal_deep.functional import _card_loops
+
+    with torch.cuda.device_of(args[0]):
+        getattr(_card_loops, loop)[grid](*args, **options)
+
+
+def _n_blocks(n: int, size: int) -> int:
+    """Return how many blocks of a size there are."""
+    return -(-n // size)
+
+
+def divergences(weight_R: Tensor | None, proba_RF: Tensor) -> Tensor:
+    """Return ``sum_r w_r p_rf log p_rf - m log m`` with ``m = sum_r w_r p_rf``, (F,).
+
+    Parameters
+    ----------
+    weight_R : Tensor of shape (R,) or None
+        Weights w; ``None`` are equal ones of sum 1.
+    proba_RF : Tensor of shape (R, F)
+        Numbers p, which are read once.
+    """
+    if proba_RF.stride(1) != 1:
+        proba_RF = proba_RF.contiguous()
+    n_rows, n_columns = proba_RF.shape
+    height, width = 4, 512
+    n_blocks = _n_blocks(n_columns, width)
+    n_parts = min(_n_blocks(n_rows, 8 * height), max(1, _N_PROGRAMS // n_blocks))
+    plogp_PF = proba_RF.new_empty(n_parts, n_columns)
+    mean_PF = plogp_PF if n_parts == 1 else torch.empty_like(plogp_PF)
+    _run(
+        "plogp_sums",
+        (n_blocks, n_parts),
+        proba_RF,
+        proba_RF if weight_R is None else weight_R.contiguous(),
+        mean_PF,
+        plogp_PF,
+        n_rows,
+        n_columns,
+        proba_RF.stride(0),
+        _n_blocks(n_rows, n_parts),
+        tiny=torch.finfo(proba_RF.dtype).tiny,
+        has_weights=weight_R is not None,
+        is_whole=n_parts == 1,
+        height=height,
+        width=width,
+    )
+    if n_parts == 1:
+        return plogp_PF[0]
+    return plogp_PF.sum(0).add_(torch.special.entr(mean_PF.sum(0).clamp_min_(0)))
+
+
+def join_center(
+    rows_ND: Tensor,
+    center_D: Tensor,
+    nearest_N: Tensor,
+    owner_N: Tensor | None = None,
+    name_1: Tensor | None = None,
+) -> None:
+    """Bring squared distances to the nearest centre up to date with one more.
+
+    Parameters
+    ----------
+    rows_ND : Tensor of shape (N, D)
+        Points.
+    center_D : Tensor of shape (D,)
+        The centre.
+    nearest_N : Tensor of shape (N,)
+        The squared distances, which are changed.
+    owner_N, name_1 : Tensor of shapes (N,) and (1,), optional
+        Which centre is the nearest, which is changed, and the name of this one.
+    """
+    rows_ND = rows_ND.contiguous()
+    n, n_dims = rows_ND.shape
+    height, width = 16, 128
+    _run(
+        "join_center",
+        (_n_blocks(n, height),),
+        rows_ND,
+        center_D.contiguous(),
+        nearest_N,
+        nearest_N if owner_N is None else owner_N,
+        nearest_N if name_1 is None else name_1,
+        n,
+        n_dims,
+        rows_ND.stride(0),
+        has_owners=owner_N is not None,
+        height=height,
+        width=width,
+    )
+
+
+def clamped_sums(
+    kernel_MN: Tensor, low_M: Tensor, high_M: Tensor, weight_M: Tensor
+) -> Tensor:
+    """Return ``sum_m w_m (min(max(k_mn, low_m), high_m) - low_m)``, (N,) in float64.
+
+    Parameters
+    ----------
+    kernel_MN : Tensor of shape (M, N)
+        Numbers k, of which those rows are read in which high is above low.
+    low_M, high_M, weight_M : Tensor of shape (M,)
+        Bounds and weights w.
+    """
+    kernel_MN = kernel_MN.contiguous()
+    n_rows, n_columns = kernel_MN.shape
+    height, width = 4, 1024
+    n_blocks = _n_blocks(n_columns, width)
+    n_parts = min(_n_blocks(n_rows, height), max(1, _N_PROGRAMS // n_blocks))
+    sums_PN = kernel_MN.new_empty(n_parts, n_columns)
+    _run(
+        "clamped_sums",
+        (n_blocks, n_parts),
+        kernel_MN,
+        low_M.contiguous(),
+        high_M.contiguous(),
+        weight_M.contiguous(),
+        sums_PN,
+        n_rows,
+        n_columns,
+        kernel_MN.stride(0),
+        _n_blocks(n_rows, n_parts),
+        height=height,
+        width=width,
+    )
+    return sums_PN.sum(0, dtype=torch.float64)
+
+
+def gradient_distances(
+    error_KN: Tensor,
+    embedding_KN: Tensor,
+    norm_K: Tensor,
+    norm_N: Tensor,
+    at_K: Tensor,
+    sure: float,
+) -> Tensor:
+    """Write ``|g_k|^2 + |g_n|^2 - 2 a b`` of products a and b over the former.
+
+    0 at a gradient's own place, and never below 0.
+
+    Parameters
+    ----------
+    error_KN, embedding_KN : Tensor of shape (K, N)
+        Products a and b of the factors of some gradients and all, side by side.
+    norm_K, norm_N : Tensor of shapes (K,) and (N,)
+        Squared lengths.
+    at_K : Tensor of shape (K,)
+        Which of all these some are.
+    sure : float
+        Share of a squared length below which a distance is not sure.
+
+    Returns
+    -------
+    is_close_1 : Tensor of shape (1,)
+        1 if a distance is not sure.
+    """
+    n_rows, n_columns = error_KN.shape
+    height, width = 4, 512
+    is_close_1 = at_K.new_zeros(1)
+    _run(
+        "gradient_distances",
+        (_n_blocks(n_columns, width), _n_blocks(n_rows, height)),
+        error_KN,
+        embedding_KN,
+        norm_K,
+        norm_N,
+        at_K,
+        is_close_1,
+        sure,
+        n_rows,
+        n_columns,
+        error_KN.stride(0),
+        height=height,
+        width=width,
+    )
+    return is_close_1
+
+
+def running_minima(nearest_N: Tensor, squared_KN: Tensor) -> None:
+    """Write, over each row, the smallest of it, those before it and ``nearest_N``.
+
+    Parameters
+    ----------
+    nearest_N : Tensor of shape (N,)
+        What the first row is compared with.
+    squared_KN : Tensor of shape (K, N)
+        The rows, side by side, which are changed.
+    """
+    n_rows, n_columns = squared_KN.shape
+    width = 256
+    _run(
+        "running_minima",
+        (_n_blocks(n_columns, width),),
+        nearest_N,
+        squared_KN,
+        n_rows,
+        n_columns,
+        squared_KN.stride(0),
+        width=width,
+    )
+
+
+def design_step(
+    factor_NRK: Tensor,
+    form_NQK: Tensor | None,
+    inner_NRR: Tensor,
+    outer_NRR: Tensor,
+    change_N: Tensor,
+    diagonal_1: Tensor,
+    sign: int,
+) -> None:
+    """Bring what rows tell of a design up to date, and write what each would change.
+
+    ``inner -= sign a a'`` and ``outer -= 2 sign a b'`` with ``a`` and ``b`` the
+    products of a row's factors and the two halves of its forms, and
+    ``change = tr[(diagonal_1 + sign inner)^-1 outer]``.
+
+    Parameters
+    ----------
+    factor_NRK : Tensor of shape (N, R, K)
+        Factors, R at most :data:`LARGEST_SIDE`, as K.
+    form_NQK : Tensor of shape (N, 2 R, K) or None
+        Forms; ``None`` leaves ``inner`` and ``outer`` as they are.
+    inner_NRR, outer_NRR : Tensor of shape (N, R, R)
+        In float64, one after another, which are changed.
+    change_N : Tensor of shape (N,)
+        Where the changes are written, in float64.
+    diagonal_1 : Tensor of shape (1,)
+        In float64.
+    sign : int
+        1 or -1.
+    """
+    factor_NRK = factor_NRK.contiguous()
+    n, n_own, n_factors = factor_NRK.shape
+    side = 16 if max(n_own, n_factors) <= 16 else LARGEST_SIDE
+    together = 4 if side == 16 else 1
+    _run(
+        "design_step",
+        (_n_blocks(n, together),),
+        factor_NRK,
+        factor_NRK if form_NQK is None else form_NQK.contiguous(),
+        inner_NRR,
+        outer_NRR,
+        change_N,
+        diagonal_1,
+        n,
+        sign,
+        has_forms=form_NQK is not None,
+        n_own=n_own,
+        n_factors=n_factors,
+        together=together,
+        side=side,
+        num_warps=2,
+    )
+
+
+def inverse_root(square_RR: Tensor) -> Tensor:
+    """Return the inverse of the lower triangular L of ``L L'``; nothing is checked.
+
+    Parameters
+    ----------
+    square_RR : Tensor of shape (R, R)
+        Positive definite, R at most :data:`LARGEST_SIDE`.
+    """
+    square_RR = square_RR.contiguous()
+    inverse_RR = torch.empty_like(square_RR)
+    _run(
+        "inverse_root",
+        (1,),
+        square_RR,
+        inverse_RR,
+        len(square_RR),
+        side=LARGEST_SIDE,
+    )
+    return inverse_RR
+
+
+def largest_left(value_N: Tensor, left_N: Tensor) -> Tensor:
+    """Return the lowest place of the largest number that is left, (1,).
+
+    Parameters
+    ----------
+    value_N : Tensor of shape (N,)
+        Numbers; NaN and infinity are the largest.
+    left_N : Tensor of shape (N,)
+        Which are left, one at least.
+    """
+    return _largest(value_N, left_N, None)
+
+
+def take_largest(
+    value_N: Tensor,
+    left_N: Tensor,
+    pick_B: Tensor,
+    step_1: Tensor,
+    utility_B: Tensor | None,
+) -> Tensor:
+    """Return the lowest place of the largest number that is left, (1,), and take it.
+
+    Parameters
+    ----------
+    value_N, left_N : Tensor of shape (N,)
+        As of :func:`largest_left`; the place is no longer left.
+    pick_B, step_1 : Tensor of shapes (b,) and (1,)
+        Where the place is written, and at which position, which grows by one.
+    utility_B : Tensor of shape (b,) or None
+        Where the number is written, if anywhere.
+    """
+    return _largest(value_N, left_N, (pick_B, step_1, utility_B))
+
+
+def _largest(
+    value_N: Tensor,
+    left_N: Tensor,
+    takes: tuple[Tensor, Tensor, Tensor | None] | None,
+) -> Tensor:
+    """Return the place of the largest number that is left, by two loops."""
+    n, width = len(value_N), 1024
+    while _n_blocks(n, width) > _MOST_BLOCKS:
+        width *= 2
+    n_blocks = _n_blocks(n, width)
+    value_P = value_N.new_empty(n_blocks)
+    place_P = left_N.new_empty(n_blocks + 1, dtype=torch.int64)
+    at_1 = place_P[n_blocks:]
+    _run(
+        "largest_of_blocks",
+        (n_blocks,),
+        value_N.contiguous(),
+        left_N,
+        value_P,
+        place_P,
+        n,
+        width=width,
+    )
+    pick_B, step_1, utility_B = takes or (at_1, at_1, None)
+    _run(
+        "largest_of_all",
+        (1,),
+        value_P,
+        place_P,
+        at_1,
+        left_N,
+        pick_B,
+        value_P if utility_B is None else utility_B,
+        step_1,
+        n_blocks,
+        takes=takes is not None,
+        keeps_utility=utility_B is not None,
+        width=_MOST_BLOCKS,
+    )
+    return at_1
+
+
+def cluster_sizes(
+    nearest_N: Tensor, owner_N: Tensor, left_N: Tensor, n_clusters: int
+) -> tuple[Tensor, Tensor]:
+    """Return the sum of squared distances of clusters, and how many rows are left.
+
+    Parameters
+    ----------
+    nearest_N, owner_N : Tensor of shape (N,)
+        Squared distances to the nearest centre, and which that is.
+    left_N : Tensor of shape (N,)
+        Which rows are left.
+    n_clusters : int
+        Number K of clusters.
+
+    Returns
+    -------
+    size_K, n_left_K : Tensor of shape (K,)
+        In float64.
+    """
+    n, width = len(nearest_N), 512
+    size_K, n_left_K = nearest_N.new_zeros(2, n_clusters, dtype=torch.float64)
+    _run(
+        "cluster_sizes",
+        (_n_blocks(n, width),),
+        nearest_N,
+        owner_N,
+        left_N,
+        size_K,
+        n_left_K,
+        n,
+        width=width,
+    )
+    return size_K, n_left_K

@@ -1,0 +1,360 @@
+"""Loops for a card, compiled by Triton, where a row of operations would read again.
+
+They take pointers, so that :mod:`skal_deep.functional._card` alone calls them.
+"""
+
+import triton
+from triton import language as tl
+
+
+@triton.jit(do_not_specialize=["n_rows", "n_columns", "rows_a_part"])
+def plogp_sums(
+    proba_RF,
+    weight_R,
+    mean_PF,
+    plogp_PF,
+    n_rows,
+    n_columns,
+    stride,
+    rows_a_part,
+    tiny: tl.constexpr,
+    has_weights: tl.constexpr,
+    is_whole: tl.constexpr,
+    height: tl.constexpr,
+    width: tl.constexpr,
+):
+    """Write ``m = sum_r w_r p_rf`` and ``sum_r w_r p_rf log p_rf`` of parts of rows.
+
+    Without weights they are ``1 / R``. Where there is one part, the latter less
+    ``m log m`` is written alone.
+    """
+    part = tl.program_id(1)
+    column_w = tl.program_id(0).to(tl.int64) * width + tl.arange(0, width)
+    is_column_w = column_w < n_columns
+    begin = part * rows_a_part
+    end = tl.minimum(begin + rows_a_part, n_rows)
+    dtype = mean_PF.dtype.element_ty
+    mean_w = tl.zeros([width], dtype=dtype)
+    plogp_w = tl.zeros([width], dtype=dtype)
+    for first in range(begin, end, height):
+        row_h = first + tl.arange(0, height)
+        is_row_h = row_h < end
+        at_hw = row_h.to(tl.int64)[:, None] * stride + column_w[None]
+        is_there_hw = is_row_h[:, None] & is_column_w[None]
+        p_hw = tl.load(proba_RF + at_hw, mask=is_there_hw, other=0)
+        # NaN and infinity stay what they are by the product
+        plogp_hw = p_hw * tl.log(tl.maximum(p_hw, tiny))
+        if has_weights:
+            weight_h = tl.load(weight_R + row_h, mask=is_row_h, other=0)
+            p_hw *= weight_h[:, None]
+            plogp_hw *= weight_h[:, None]
+        mean_w += tl.sum(p_hw, 0)
+        plogp_w += tl.sum(plogp_hw, 0)
+    if not has_weights:
+        n = tl.cast(n_rows, dtype)
+        mean_w /= n
+        plogp_w /= n
+    out_w = part.to(tl.int64) * n_columns + column_w
+    if is_whole:
+        mean_w = tl.where(mean_w < 0, 0, mean_w)  # by round-off
+        plogp_w -= mean_w * tl.log(tl.maximum(mean_w, tiny))
+    else:
+        tl.store(mean_PF + out_w, mean_w, mask=is_column_w)
+    tl.store(plogp_PF + out_w, plogp_w, mask=is_column_w)
+
+
+@triton.jit(do_not_specialize=["n_rows", "n_dims"])
+def join_center(
+    rows_ND,
+    center_D,
+    nearest_N,
+    owner_N,
+    name_1,
+    n_rows,
+    n_dims,
+    stride,
+    has_owners: tl.constexpr,
+    height: tl.constexpr,
+    width: tl.constexpr,
+):
+    """Take squared distances to a centre where they are below those to the nearest."""
+    row_h = tl.program_id(0).to(tl.int64) * height + tl.arange(0, height)
+    is_row_h = row_h < n_rows
+    squared_hw = tl.zeros([height, width], dtype=nearest_N.dtype.element_ty)
+    for first in range(0, n_dims, width):
+        dim_w = first + tl.arange(0, width)
+        is_dim_w = dim_w < n_dims
+        center_w = tl.load(center_D + dim_w, mask=is_dim_w, other=0)
+        row_hw = tl.load(
+            rows_ND + row_h[:, None] * stride + dim_w[None],
+            mask=is_row_h[:, None] & is_dim_w[None],
+            other=0,
+        )
+        difference_hw = row_hw - center_w[None]
+        squared_hw += difference_hw * difference_hw
+    squared_h = tl.sum(squared_hw, 1)
+    nearest_h = tl.load(nearest_N + row_h, mask=is_row_h, other=0)
+    is_closer_h = is_row_h & (squared_h < nearest_h)
+    tl.store(nearest_N + row_h, squared_h, mask=is_closer_h)
+    if has_owners:
+        name = tl.load(name_1)
+        owner_h = tl.zeros([height], dtype=tl.int64) + name
+        tl.store(owner_N + row_h, owner_h, mask=is_closer_h)
+
+
+@triton.jit(do_not_specialize=["n_rows", "n_columns", "rows_a_part"])
+def clamped_sums(
+    kernel_MN,
+    low_M,
+    high_M,
+    weight_M,
+    sums_PN,
+    n_rows,
+    n_columns,
+    stride,
+    rows_a_part,
+    height: tl.constexpr,
+    width: tl.constexpr,
+):
+    """Write ``sum_m w_m (min(max(k, low), high) - low)`` of parts of the rows m.
+
+    Rows in which ``high`` is not above ``low`` are not read.
+    """
+    part = tl.program_id(1)
+    column_w = tl.program_id(0).to(tl.int64) * width + tl.arange(0, width)
+    is_column_w = column_w < n_columns
+    begin = part * rows_a_part
+    end = tl.minimum(begin + rows_a_part, n_rows)
+    sum_w = tl.zeros([width], dtype=sums_PN.dtype.element_ty)
+    for first in range(begin, end, height):
+        row_h = first + tl.arange(0, height)
+        is_row_h = row_h < end
+        low_h = tl.load(low_M + row_h, mask=is_row_h, other=0)
+        high_h = tl.load(high_M + row_h, mask=is_row_h, other=0)
+        is_open_h = high_h > low_h
+        if tl.max(is_open_h.to(tl.int32), 0) > 0:
+            weight_h = tl.load(weight_M + row_h, mask=is_open_h, other=0)
+            at_hw = row_h.to(tl.int64)[:, None] * stride + column_w[None]
+            is_there_hw = is_open_h[:, None] & is_column_w[None]
+            kernel_hw = tl.load(kernel_MN + at_hw, mask=is_there_hw, other=0)
+            capped_hw = tl.minimum(
+                tl.maximum(kernel_hw, low_h[:, None]), high_h[:, None]
+            )
+            sum_w += tl.sum(weight_h[:, None] * (capped_hw - low_h[:, None]), 0)
+    tl.store(
+        sums_PN + part.to(tl.int64) * n_columns + column_w, sum_w, mask=is_column_w
+    )
+
+
+@triton.jit(do_not_specialize=["n_rows", "n_columns"])
+def gradient_distances(
+    error_KN,
+    embedding_KN,
+    norm_K,
+    norm_N,
+    at_K,
+    is_any_close,
+    sure,
+    n_rows,
+    n_columns,
+    stride,
+    height: tl.constexpr,
+    width: tl.constexpr,
+):
+    """Write ``|g_k|^2 + |g_n|^2 - 2 a b`` of products a and b, over the former.
+
+    0 where n is k, and not below 0. Others that are below ``sure`` times ``|g_n|^2``
+    are told of.
+    """
+    column_w = tl.program_id(0).to(tl.int64) * width + tl.arange(0, width)
+    row_h = tl.program_id(1) * height + tl.arange(0, height)
+    is_column_w, is_row_h = column_w < n_columns, row_h < n_rows
+    is_there_hw = is_row_h[:, None] & is_column_w[None]
+    at_hw = row_h.to(tl.int64)[:, None] * stride + column_w[None]
+    norm_w = tl.load(norm_N + column_w, mask=is_column_w, other=0)
+    norm_h = tl.load(norm_K + row_h, mask=is_row_h, other=0)
+    own_h = tl.load(at_K + row_h, mask=is_row_h, other=0)
+    error_hw = tl.load(error_KN + at_hw, mask=is_there_hw, other=0)
+    embedding_hw = tl.load(embedding_KN + at_hw, mask=is_there_hw, other=0)
+    squared_hw = norm_h[:, None] + (norm_w[None] - 2 * error_hw * embedding_hw)
+    is_own_hw = own_h[:, None] == column_w[None]
+    is_close_hw = is_there_hw & (squared_hw < sure * norm_w[None]) & (is_own_hw == 0)
+    if tl.max(tl.max(is_close_hw.to(tl.int32), 1), 0) > 0:
+        tl.store(is_any_close, 1)
+    kept_hw = tl.where(is_own_hw | (squared_hw < 0), 0, squared_hw)
+    tl.store(error_KN + at_hw, kept_hw, mask=is_there_hw)
+
+
+@triton.jit(do_not_specialize=["n_rows", "n_columns"])
+def running_minima(
+    nearest_N, squared_KN, n_rows, n_columns, stride, width: tl.constexpr
+):
+    """Write, over each row, the smallest of it, those before it and ``nearest_N``."""
+    column_w = tl.program_id(0).to(tl.int64) * width + tl.arange(0, width)
+    is_column_w = column_w < n_columns
+    smallest_w = tl.load(nearest_N + column_w, mask=is_column_w, other=0)
+    for row in range(n_rows):
+        at_w = squared_KN + tl.cast(row, tl.int64) * stride + column_w
+        squared_w = tl.load(at_w, mask=is_column_w, other=0)
+        smallest_w = tl.minimum(smallest_w, squared_w)
+        tl.store(at_w, smallest_w, mask=is_column_w)
+
+
+@triton.jit(do_not_specialize=["n_rows", "sign"])
+def design_step(
+    factor_NRK,
+    form_NQK,
+    inner_NRR,
+    outer_NRR,
+    change_N,
+    diagonal_1,
+    n_rows,
+    sign,
+    has_forms: tl.constexpr,
+    n_own: tl.constexpr,
+    n_factors: tl.constexpr,
+    together: tl.constexpr,
+    side: tl.constexpr,
+):
+    """Bring what rows tell up to date, and write what each would change.
+
+    With ``a_l`` and ``b_l`` the images of a row's factors S in the forms l and R + l,
+    ``inner -= sign sum_l a_l a_l'``, ``outer -= 2 sign sum_l a_l b_l'``, and the change
+    is ``tr[(diagonal_1 + sign inner)^-1 outer]``, by Gauss-Jordan steps.
+    """
+    row_b = tl.program_id(0).to(tl.int64) * together + tl.arange(0, together)
+    i_r = tl.arange(0, side)
+    is_row_b, is_own_r, is_factor_r = row_b < n_rows, i_r < n_own, i_r < n_factors
+    is_pair_rr = is_own_r[:, None] & is_own_r[None]
+    is_there_brr = is_row_b[:, None, None] & is_pair_rr[None]
+    at_brr = (
+        row_b[:, None, None] * (n_own * n_own)
+        + i_r[None, :, None] * n_own
+        + i_r[None, None, :]
+    )
+    inner_brr = tl.load(inner_NRR + at_brr, mask=is_there_brr, other=0)
+    outer_brr = tl.load(outer_NRR + at_brr, mask=is_there_brr, other=0)
+    if has_forms:
+        factor_brk = tl.load(
+            factor_NRK
+            + row_b[:, None, None] * (n_own * n_factors)
+            + i_r[None, :, None] * n_factors
+            + i_r[None, None, :],
+            mask=is_row_b[:, None, None]
+            & (is_own_r[:, None] & is_factor_r[None])[None],
+            other=0,
+        )
+        start_bk = form_NQK + row_b[:, None] * (2 * n_own * n_factors) + i_r[None, :]
+        is_form_bk = is_row_b[:, None] & is_factor_r[None]
+        for form in range(n_own):
+            first_bk = tl.load(start_bk + form * n_factors, mask=is_form_bk, other=0)
+            second_bk = tl.load(
+                start_bk + (n_own + form) * n_factors, mask=is_form_bk, other=0
+            )
+            a_br = tl.sum(factor_brk * first_bk[:, None], 2).to(inner_brr.dtype)
+            b_br = tl.sum(factor_brk * second_bk[:, None], 2).to(inner_brr.dtype)
+            inner_brr -= sign * a_br[:, :, None] * a_br[:, None]
+            outer_brr -= 2 * sign * a_br[:, :, None] * b_br[:, None]
+        tl.store(inner_NRR + at_brr, inner_brr, mask=is_there_brr)
+        tl.store(outer_NRR + at_brr, outer_brr, mask=is_there_brr)
+    is_diagonal_rr = i_r[:, None] == i_r[None]
+    diagonal = tl.load(diagonal_1)
+    left_brr = sign * inner_brr + tl.where(is_diagonal_rr, diagonal, 0)[None]
+    right_brr = outer_brr
+    for pivot in range(n_own):
+        is_pivot_r = i_r == pivot
+        row_br = tl.sum(tl.where(is_pivot_r[None, :, None], left_brr, 0), 1)
+        other_br = tl.sum(tl.where(is_pivot_r[None, :, None], right_brr, 0), 1)
+        column_br = tl.sum(tl.where(is_pivot_r[None, None, :], left_brr, 0), 2)
+        value_b = tl.sum(tl.where(is_pivot_r[None], row_br, 0), 1)
+        # the pivot's own row is divided by it, the others lose their share of it
+        share_br = tl.where(
+            is_pivot_r[None], 1 - 1 / value_b[:, None], column_br / value_b[:, None]
+        )
+        left_brr -= share_br[:, :, None] * row_br[:, None]
+        right_brr -= share_br[:, :, None] * other_br[:, None]
+    solved_brr = tl.where((is_diagonal_rr & is_pair_rr)[None], right_brr, 0)
+    tl.store(change_N + row_b, tl.sum(tl.sum(solved_brr, 2), 1), mask=is_row_b)
+
+
+@triton.jit(do_not_specialize=["n"])
+def largest_of_blocks(value_N, left_N, value_P, place_P, n, width: tl.constexpr):
+    """Write the largest number that is left in each block, and its lowest place."""
+    block = tl.program_id(0)
+    place_w = block.to(tl.int64) * width + tl.arange(0, width)
+    is_left_w = tl.load(left_N + place_w, mask=place_w < n, other=0) != 0
+    value_w = tl.load(value_N + place_w, mask=is_left_w, other=float("-inf"))
+    # NaN is the largest, so that it is found
+    value_w = tl.where(value_w == value_w, value_w, float("inf"))
+    largest = tl.max(value_w, 0)
+    is_largest_w = (value_w == largest) & is_left_w
+    tl.store(value_P + block, largest)
+    tl.store(place_P + block, tl.min(tl.where(is_largest_w, place_w, n), 0))
+
+
+@triton.jit(do_not_specialize=["n_blocks"])
+def largest_of_all(
+    value_P,
+    place_P,
+    at_1,
+    left_N,
+    pick_B,
+    utility_B,
+    step_1,
+    n_blocks,
+    takes: tl.constexpr,
+    keeps_utility: tl.constexpr,
+    width: tl.constexpr,
+):
+    """Write the lowest place of the largest number of all blocks, and take it."""
+    block_w = tl.arange(0, width)
+    is_block_w = block_w < n_blocks
+    value_w = tl.load(value_P + block_w, mask=is_block_w, other=float("-inf"))
+    place_w = tl.load(place_P + block_w, mask=is_block_w, other=2**62)
+    largest = tl.max(value_w, 0)
+    is_largest_w = is_block_w & (value_w == largest)
+    at = tl.min(tl.where(is_largest_w, place_w, 2**62), 0)
+    tl.store(at_1, at)
+    if takes:
+        step = tl.load(step_1)
+        tl.store(left_N + at, 0)
+        tl.store(pick_B + step, at)
+        tl.store(step_1, step + 1)
+        if keeps_utility:
+            tl.store(utility_B + step, largest.to(utility_B.dtype.element_ty))
+
+
+@triton.jit(do_not_specialize=["n"])
+def cluster_sizes(nearest_N, owner_N, left_N, size_K, n_left_K, n, width: tl.constexpr):
+    """Add up squared distances of each cluster, and how many rows of it are left."""
+    row_w = tl.program_id(0).to(tl.int64) * width + tl.arange(0, width)
+    is_row_w = row_w < n
+    owner_w = tl.load(owner_N + row_w, mask=is_row_w, other=0)
+    nearest_w = tl.load(nearest_N + row_w, mask=is_row_w, other=0)
+    left_w = tl.load(left_N + row_w, mask=is_row_w, other=0)
+    tl.atomic_add(size_K + owner_w, nearest_w.to(tl.float64), mask=is_row_w)
+    one_w = tl.where(left_w != 0, 1, 0).to(tl.float64)
+    tl.atomic_add(n_left_K + owner_w, one_w, mask=is_row_w)
+
+
+@triton.jit(do_not_specialize=["n"])
+def inverse_root(square_RR, inverse_RR, n, side: tl.constexpr):
+    """Write the inverse of L, for ``L L'`` that is given."""
+    i_r = tl.arange(0, side)
+    is_there_rr = (i_r < n)[:, None] & (i_r < n)[None]
+    at_rr = i_r[:, None] * n + i_r[None]
+    is_diagonal_rr = i_r[:, None] == i_r[None]
+    left_rr = tl.load(square_RR + at_rr, mask=is_there_rr, other=0)
+    right_rr = tl.where(is_diagonal_rr, 1, 0).to(left_rr.dtype)
+    for pivot in range(n):
+        is_pivot_r = i_r == pivot
+        row_r = tl.sum(tl.where(is_pivot_r[:, None], left_rr, 0), 0)
+        other_r = tl.sum(tl.where(is_pivot_r[:, None], right_rr, 0), 0)
+        column_r = tl.sum(tl.where(is_pivot_r[None], left_rr, 0), 1)
+        value = tl.sum(tl.where(is_pivot_r, row_r, 0), 0)
+        # rows below lose their share of the pivot's
+        share_r = tl.where(i_r > pivot, column_r / value, 0)
+        left_rr -= share_r[:, None] * row_r[None]
+        right_rr -= share_r[:, None] * other_r[None]
+    length_r = tl.sqrt(tl.sum(tl.where(is_diagonal_rr, left_rr, 0), 1))
+    tl.store(inverse_RR + at_rr, right_rr / length_r[:, None], mask=is_there_rr)
