@@ -63,10 +63,11 @@ def floors(rows, data):
                 out = block[:size].view(len(some), len(columns))
                 torch.mm(some, columns.T, out=out)
 
+    exponents = torch.linspace(-5, 0, height * width)
+
     def powers():
-        block.fill_(-1)
         for _ in range(-(-len(rows) * len(data) // len(block))):
-            torch.exp(block, out=block)
+            torch.exp(exponents, out=block)
 
     return {
         "products alone": products,
