@@ -76,6 +76,8 @@ def _density(embeddings: Tensor, data: Tensor, bandwidth: float | None) -> Tenso
 
     def of_columns(columns: slice) -> Callable[[slice], Tensor]:
         some = between.among(columns)
+        if not zero_M.is_cpu:  # where each operation is a way to memory
+            return lambda part: some.gaussian(part, slice(None), width).sum(-1)
         given = zero_M[columns], one_M[columns], one_M[columns]
         return lambda part: some.gaussian_sums(part, width, *given)
 
