@@ -60,6 +60,7 @@ class SharedPrefix:
         self._is_safe = True
         self._run = ChannelsLast(self._pass)
 
+    @torch.no_grad()  # on only while it runs: Ctrl-C may leave its end to the collector
     def draws(self, x: Tensor, masks: CoupledDropout, n_draws: int) -> Iterator[Any]:
         """Yield what the module returns for each draw.
 
@@ -74,15 +75,14 @@ class SharedPrefix:
         """
         kept: dict[fx.Node, Any] = {}
         owned = x.clone()
-        with torch.no_grad():
-            for draw in range(n_draws):
+        for draw in range(n_draws):
+            masks.use(draw)
+            if self._is_safe:
+                output, kept = self._run(owned, masks, kept)
+            if not self._is_safe:  # a draw may have changed what others share
                 masks.use(draw)
-                if self._is_safe:
-                    output, kept = self._run(owned, masks, kept)
-                if not self._is_safe:  # a draw may have changed what others share
-                    masks.use(draw)
-                    output = self._module(x.clone())
-                yield output
+                output = self._module(x.clone())
+            yield output
 
     def _pass(
         self, x: Tensor, masks: CoupledDropout, kept: dict[fx.Node, Any]

@@ -72,6 +72,7 @@ class ThinnedDraws:
         self._before, self._source = nodes[:first], nodes[first].all_input_nodes[0]
         self._prefix = ChannelsLast(self._run_before)
 
+    @torch.no_grad()  # on only while it runs: Ctrl-C may leave its end to the collector
     def draws(self, x: Tensor, masks: CoupledDropout, n_draws: int) -> Iterator[Any]:
         """Yield what the module returns for each draw.
 
@@ -84,23 +85,22 @@ class ThinnedDraws:
         n_draws : int
             Number of draws.
         """
-        with torch.no_grad():
-            source = channels_last(self._prefix(x.clone()))
-            if not self._fits(source.ndim):
-                yield from self._shared.draws(x, masks, n_draws)
-                return
-            for step in self._once:
-                source = step(source)
-            source = source.contiguous()  # draws select channels
-            if len(self._steps) == 2 and self._steps[1].kind is nn.Linear:
-                yield from self._heads(source, masks, n_draws)
-                return
-            if _folds(source):
-                yield from self._folded(source, masks, n_draws)
-                return
-            for draw in range(n_draws):
-                masks.use(draw)
-                yield self._thin_pass(source, masks)
+        source = channels_last(self._prefix(x.clone()))
+        if not self._fits(source.ndim):
+            yield from self._shared.draws(x, masks, n_draws)
+            return
+        for step in self._once:
+            source = step(source)
+        source = source.contiguous()  # draws select channels
+        if len(self._steps) == 2 and self._steps[1].kind is nn.Linear:
+            yield from self._heads(source, masks, n_draws)
+            return
+        if _folds(source):
+            yield from self._folded(source, masks, n_draws)
+            return
+        for draw in range(n_draws):
+            masks.use(draw)
+            yield self._thin_pass(source, masks)
 
     def _folded(
         self, source: Tensor, masks: CoupledDropout, n_draws: int

@@ -1,11 +1,13 @@
 """Ctrl-C leaves whatever trains a net; a callback that ends the training does not."""
 
+import gc
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 from interrupts import (
     Interrupted,
     Presses,
@@ -40,13 +42,14 @@ from skal_deep.classifier import (
     LaplaceRegressor,
     fit_on_labeled,
 )
-from skal_deep.classifier.net import _interrupts
+from skal_deep.classifier.net import _dropout_draws, _interrupts
 from skal_deep.classifier.net._interrupts import (
     leaves_on_interrupt,
     restore_unless_done,
 )
 from skal_deep.evaluation.simulation._cycle import fit_clone
-from skal_deep.pool import VAAL, MarginSampling
+from skal_deep.modules import MLP
+from skal_deep.pool import BALD, VAAL, MarginSampling
 
 SIZES = {"module__n_features": 2, "module__n_classes": 3, "module__n_hidden": 16}
 HOWS = [press_ctrl_c, raise_in_place]
@@ -465,3 +468,41 @@ def test_a_fit_that_was_done_stays_when_its_block_ends_late():
     estimator.value_ = 1
     block.gen.close()
     assert estimator.value_ == 1
+
+
+class Residual(MLP):
+    """Has draws that share all before the first dropout, by a trace."""
+
+    def forward(self, x):
+        return super().forward(x) + x.sum(1, keepdim=True)
+
+
+@pytest.mark.parametrize("module", [MLP, Residual])
+def test_gradients_are_on_after_an_interrupt_between_two_draws(
+    partly, monkeypatch, module
+):
+    """The traceback holds what makes the draws, and is collected late."""
+    X, y = partly
+    clf = MAKERS["dropout"](make_net(module, max_epochs=1), classes=[0, 1, 2]).fit(X, y)
+    first_output, seen, at = _dropout_draws.first_output, [], 0
+
+    def interrupted_output(output):
+        seen.append(1)
+        if len(seen) == at:
+            raise_in_place()
+        return first_output(output)
+
+    def query():
+        seen.clear()
+        return BALD(n_samples=3, random_state=0).query(X, y, clf, fit_clf=False)
+
+    monkeypatch.setattr(_dropout_draws, "first_output", interrupted_output)
+    query()
+    assert len(seen) > 4
+    for at in range(1, len(seen) + 1):  # noqa: B007 - read where it is raised
+        with pytest.raises(KeyboardInterrupt) as caught, torch.no_grad():
+            query()
+        assert torch.is_grad_enabled()
+        del caught
+        gc.collect()
+        assert torch.is_grad_enabled()
