@@ -477,6 +477,7 @@ class Residual(MLP):
         return super().forward(x) + x.sum(1, keepdim=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", [MLP, Residual])
 def test_gradients_are_on_after_an_interrupt_between_two_draws(
     partly, monkeypatch, module
