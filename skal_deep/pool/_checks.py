@@ -36,7 +36,8 @@ def as_batch_size(batch_size: Any) -> int:
     if isinstance(batch_size, bool | np.bool_):
         raise TypeError(f"batch_size must be an integer, not {batch_size!r}.")
     try:
-        return operator.index(batch_size)
+        # more is as good as all, and beyond it NumPy knows no numbers
+        return min(operator.index(batch_size), np.iinfo(np.int64).max)
     except TypeError:
         raise TypeError(f"batch_size must be an integer, not {batch_size!r}.") from None
 
