@@ -120,6 +120,22 @@ def test_utilities_are_those_of_the_arm_that_picks():
             assert utilities[at, pick] == pytest.approx(1 / n_left)
 
 
+def test_rows_that_another_arm_has_taken_are_not_above_those_that_are_left():
+    class Below(Kind):
+        def _select(self, pool, batch_size):
+            picks, utilities = super()._select(pool, batch_size)
+            return picks, utilities - 5
+
+    strategy = AdaptiveStrategy([Below(2)], random_state=0)
+    query = {"batch_size": 6, "rounds": [], "return_utilities": True}
+    picks, utilities = strategy.query(X, FIRST, GaussianNB(), **query)
+    arms = strategy.replay(X, FIRST, GaussianNB(), [picks])["arms"][0]
+    for at in np.flatnonzero(arms == 1):
+        assert utilities[at, picks[at]] == -4 == np.nanmax(utilities[at])
+        taken = [p for p, arm in zip(picks[at:], arms[at:], strict=True) if not arm]
+        assert (utilities[at, taken] == -5).all()
+
+
 @pytest.mark.parametrize("learning_rate", [None, 5.0])
 def test_a_replay_of_the_first_rounds_is_the_beginning_of_that_of_all(learning_rate):
     strategy = AdaptiveStrategy(
