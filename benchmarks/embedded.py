@@ -112,7 +112,8 @@ def measure_all(arguments):
         if arguments.only:
             command += " --only " + " ".join(f'"{name}"' for name in arguments.only)
         text = (
-            f"{provenance(command)}. {arguments.rows:,} rows of {N_FEATURES} numbers, {N_CLASSES} classes, {N_LABELED:,} labels, "
+            f"{provenance(command)}. {arguments.rows:,} rows of {N_FEATURES} numbers, "
+            f"{N_CLASSES} classes, {N_LABELED:,} labels, "
             f"batches of {BATCH}, BayesianLinearClassifier, defaults of all but for "
             "what names say. Processor seconds of one thread, for the fit and one "
             "query; MiB beside X."
