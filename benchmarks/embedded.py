@@ -32,6 +32,8 @@ from skal_deep.pool import (
     CoreSet,
     MarginSampling,
     PredictiveEntropy,
+    SwitchStrategy,
+    TypiClust,
 )
 
 N_FEATURES, N_CLASSES, N_LABELED, BATCH = 768, 100, 1_000, 10
@@ -62,8 +64,11 @@ def timed(call):
 
 def strategies():
     """Return all strategies by name, with their defaults."""
-    found = {n: one for n, one in every.strategies().items() if "BatchEPIG" not in n}
+    changed = "BatchEPIG", "SwitchStrategy"
+    found = {n: s for n, s in every.strategies().items() if not n.startswith(changed)}
     found["BatchEPIG"] = BatchEPIG()
+    switched = SwitchStrategy(TypiClust(), MarginSampling())
+    found["SwitchStrategy(TypiClust(), MarginSampling())"] = switched
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
