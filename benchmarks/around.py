@@ -33,6 +33,7 @@ from skal_deep.classifier import DeepClassifier
 from skal_deep.classifier.net._fit import fit_net
 from skal_deep.evaluation import SimulatedActiveLearner
 from skal_deep.functional import bald, batch_bald, k_center_greedy
+from skal_deep.functional._checks import check_rows
 from skal_deep.modules import MLP, ConvNet
 from skal_deep.pool import CoreSet, MarginSampling
 
@@ -251,8 +252,11 @@ def with_threads(n_threads, call, seconds):
 
 def few():
     """Return lines on core-set among few rows, and by numpy."""
-    yield "| rows of 64, 10 labels, b=10 | ms by numpy | ms ours | ours / numpy |"
-    yield "|---|---|---|---|"
+    yield (
+        "| rows of 64, 10 labels, b=10 | ms by numpy | ms ours | ours / numpy | "
+        "checks of rows alone |"
+    )
+    yield "|---|---|---|---|---|"
     for n in FEW:
         rows = np.random.default_rng(0).standard_normal((n + 10, 64), dtype=np.float32)
         tensor = torch.from_numpy(rows)
@@ -262,9 +266,13 @@ def few():
         (theirs, own), picks = in_turns(
             partial(by_numpy, rows[10:], rows[:10], 10), ours, 100
         )
+        check = partial(check_rows, embeddings=tensor[10:], centers=tensor[:10])
+        checks = in_turns(check, check, 100)[0][0]
         if picks[0] != picks[1][0].tolist():
             raise RuntimeError(f"The picks among {n} rows differ.")
-        yield f"| {n:,} | {theirs:.3f} | {own:.3f} | {own / theirs:.2f} |"
+        yield (
+            f"| {n:,} | {theirs:.3f} | {own:.3f} | {own / theirs:.2f} | {checks:.3f} |"
+        )
 
 
 def by_numpy(rows, centers, n_picks):

@@ -458,7 +458,7 @@ ROWS = {
 
 
 def measure(call, args, device):
-    """Return milliseconds and MiB of a call; the first one, which compiles, is apart."""
+    """Return milliseconds and MiB of a call, after a first one, which compiles."""
     is_card = device.type == "cuda"
 
     def wait():

@@ -75,8 +75,11 @@ class Points:
         self.rows_ND, self.origin_D = rows_ND, origin_D
         self.norm_N: Tensor = rows_ND.new_empty(len(rows_ND))
         for part in chunks(len(rows_ND), rows_ND.shape[1], rows_ND.device):
-            norm_n = torch.linalg.vector_norm(rows_ND[part] - origin_D, dim=-1)
-            self.norm_N[part] = norm_n.square_()
+            moved = rows_ND[part] - origin_D
+            norm = torch.linalg.vector_norm(moved, dim=-1)
+            torch.square(norm, out=self.norm_N[part])
+            if len(moved) == len(rows_ND):  # there are few
+                self.moved_ND = moved
 
     def __len__(self) -> int:
         return len(self.rows_ND)

@@ -171,9 +171,22 @@ def clamped_powers(
         total_N[i] = total
 
 
+@njit(inline="always", fastmath=_FAST | {"reassoc"})
+def _join(rows_ND: Any, center_D: Any, squared_N: Any) -> None:
+    """Bring squared distances to the nearest centre up to date with one more."""
+    n, n_dims = rows_ND.shape
+    for i in range(n):
+        total = rows_ND.dtype.type(0)
+        for d in range(n_dims):
+            difference = rows_ND[i, d] - center_D[d]
+            total += difference * difference
+        squared_N[i] = min(squared_N[i], total)
+
+
 @compile_loop(fastmath=_FAST | {"reassoc"})
 def farthest_first(
     rows_ND: NDArray[Any],
+    centers_MD: NDArray[Any],
     squared_N: NDArray[Any],
     pick_B: NDArray[np.int64],
     squared_B: NDArray[Any],
@@ -184,26 +197,24 @@ def farthest_first(
     ----------
     rows_ND : ndarray of shape (N, D)
         Points.
+    centers_MD : ndarray of shape (M, D)
+        Centres whose distances are not known yet.
     squared_N : ndarray of shape (N,)
-        Squared distances to the nearest centre, -inf at points that are not to be
-        picked. Brought up to date with the picks.
+        Squared distances to the nearest of all other centres, -inf at points that are
+        not to be picked. Brought up to date with these centres and the picks.
     pick_B, squared_B : ndarray of shape (B,)
         The picks, of which the first wins a tie, and their squared distances.
     """
-    n, n_dims = rows_ND.shape
+    for m in range(len(centers_MD)):
+        _join(rows_ND, centers_MD[m], squared_N)
     for step in range(len(pick_B)):
         at = 0
-        for i in range(1, n):
+        for i in range(1, len(rows_ND)):
             if squared_N[i] > squared_N[at]:
                 at = i
         pick_B[step], squared_B[step] = at, squared_N[at]
         squared_N[at] = -np.inf
-        for i in range(n):
-            total = rows_ND.dtype.type(0)
-            for d in range(n_dims):
-                difference = rows_ND[i, d] - rows_ND[at, d]
-                total += difference * difference
-            squared_N[i] = min(squared_N[i], total)
+        _join(rows_ND, rows_ND[at], squared_N)
 
 
 @njit(nogil=True, fastmath=_FAST, error_model="numpy")

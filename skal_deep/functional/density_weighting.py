@@ -7,7 +7,12 @@ import torch
 from torch import Tensor
 
 from skal_deep._threads import threads_over_parts
-from skal_deep.functional._checks import check_bandwidth, check_finite, check_rows
+from skal_deep.functional._checks import (
+    check_bandwidth,
+    check_finite,
+    check_no_gradient,
+    check_rows,
+)
 from skal_deep.functional._distances import (
     Between,
     Points,
@@ -49,6 +54,7 @@ def density(embeddings: Tensor, data: Tensor, bandwidth: float | None = None) ->
     >>> density(embeddings, embeddings, bandwidth=1.0)
     tensor([0.4560, 0.4560, 0.3333])
     """
+    check_no_gradient(embeddings=embeddings, data=data)
     with threads_over_parts(embeddings.device):
         return _density(embeddings, data, bandwidth)
 

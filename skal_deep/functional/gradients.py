@@ -7,7 +7,12 @@ import torch
 from torch import Tensor
 
 from skal_deep.functional._card import gradient_distances, has_loops, running_minima
-from skal_deep.functional._checks import check_finite, check_rows, own_generator
+from skal_deep.functional._checks import (
+    check_finite,
+    check_no_gradient,
+    check_rows,
+    own_generator,
+)
 from skal_deep.functional._chunks import chunks, memory_budget
 from skal_deep.functional._distances import least_sure
 from skal_deep.functional._picks import Picks
@@ -109,13 +114,17 @@ def badge(
     tensor([1])
     """
     n = len(probas)
+    check_no_gradient(probas=probas, embeddings=embeddings)
     check_finite(probas=probas)
     check_rows(embeddings=embeddings)
     others = None
     if population:
-        check_finite(
-            population_probas=population[0], population_embeddings=population[1]
-        )
+        of_others = {
+            "population_probas": population[0],
+            "population_embeddings": population[1],
+        }
+        check_no_gradient(**of_others)
+        check_finite(**of_others)
         others = errors_of_likeliest(population[0])
     generator = own_generator(generator)
     error_NC, error_UC = _to_one(errors_of_likeliest(probas), others)

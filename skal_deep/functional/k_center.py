@@ -11,7 +11,11 @@ from torch.nn.functional import mse_loss
 
 from skal_deep._compiled import are_compiled
 from skal_deep.functional._card import has_loops, join_center, take_largest
-from skal_deep.functional._checks import check_batch_size, check_rows
+from skal_deep.functional._checks import (
+    check_batch_size,
+    check_no_gradient,
+    check_rows,
+)
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import Points, amid, nearest
 from skal_deep.functional._picks import without_earlier
@@ -22,6 +26,8 @@ from skal_deep.functional.neighbors import nearest_centers
 _N_FIRST_CENTERS = 192
 # Numbers of so few points that all their distances are computed: 2,048 rows of 64.
 _FEW_NUMBERS = 2**17
+# So few centres are compared one after another; a product takes more to start.
+_FEW_CENTERS = 32
 # Points among which picks are made before others are looked at: on a processor, and
 # elsewhere, where a look at many takes no longer than one at few.
 _FRONT_SIZE, _LARGE_FRONT_SIZE = 512, 8192
@@ -93,6 +99,7 @@ def k_center_greedy(
             [0., 1., 0.]])
     """
     check_batch_size(batch_size, len(embeddings))
+    check_no_gradient(embeddings=embeddings, centers=centers)
     check_rows(embeddings=embeddings, centers=centers)
     # Distances stay the same and lose fewer digits near the origin: one amid the
     # candidates, as a labelled outlier is far from all of them.
@@ -257,12 +264,16 @@ def _in_one_loop(
     """
     from skal_deep.functional import _loops
 
-    squared_N = points.nearest(known)
-    squared_N[picked] = -math.inf
-    pick_B = np.empty(n_picks, dtype=np.int64)
-    squared_B = np.empty(n_picks, dtype=squared_N.numpy().dtype)
     rows_ND = points.rows_ND.contiguous().numpy()
-    _loops.farthest_first(rows_ND, squared_N.numpy(), pick_B, squared_B)
+    if len(known) <= _FEW_CENTERS:
+        centers_MD = known.rows_ND.contiguous().numpy()
+        squared_N = np.full(len(points), np.inf, rows_ND.dtype)
+    else:
+        centers_MD, squared_N = rows_ND[:0], points.nearest(known).numpy()
+    squared_N[picked] = -np.inf
+    pick_B = np.empty(n_picks, dtype=np.int64)
+    squared_B = np.empty(n_picks, dtype=rows_ND.dtype)
+    _loops.farthest_first(rows_ND, centers_MD, squared_N, pick_B, squared_B)
     return pick_B.tolist(), np.sqrt(squared_B).tolist()
 
 

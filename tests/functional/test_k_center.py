@@ -55,6 +55,20 @@ def test_equals_farthest_first(seed, n, n_centers, n_dims):
     torch.testing.assert_close(utilities, rows, atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n_centers", [32, 33, 120])
+def test_few_points_and_more_centres_than_are_compared_one_by_one(n_centers, dtype):
+    generator = torch.Generator().manual_seed(n_centers)
+    rows = torch.randn(180, 5, generator=generator).to(dtype)
+    for centers in (rows[:n_centers], rows[:n_centers].flip(0)):
+        picks, distances = k_center_greedy(
+            rows[120:], centers, 30, with_utilities=False
+        )
+        expected, utilities = farthest_first(rows[120:], centers, 30)
+        assert picks.tolist() == expected
+        torch.testing.assert_close(distances, utilities[range(30), expected])
+
+
 @pytest.mark.parametrize("front_size", [1, 2, 7, 40])
 @pytest.mark.parametrize("n_centers", [0, 5])
 def test_bounds_and_blocks_do_not_change_picks(monkeypatch, front_size, n_centers):
