@@ -241,6 +241,25 @@ def test_of_a_large_pool_as_many_rows_are_compared_as_make_a_number_of_pairs():
     assert len(sample_rows(50_000, 30, torch.Generator())) == 30
 
 
+def test_the_radius_of_a_large_pool_is_about_that_of_all_balls(monkeypatch):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(900, 4)) + 2 * np.eye(4)[rng.integers(3, size=900)]
+    radii = []
+
+    def recorded(*args, radius, **options):
+        radii.append(radius)
+        return functional.prob_cover(*args, radius=radius, **options)
+
+    monkeypatch.setattr("skal_deep.pool._prob_cover.prob_cover", recorded)
+    strategy = ProbCover(n_classes=3, purity=0.8, random_state=0)
+    for most in (900, 899):  # all balls, and some
+        monkeypatch.setattr("skal_deep.pool._features._MOST_ROWS", most)
+        monkeypatch.setattr("skal_deep.pool._features._N_BALLS", 90)
+        strategy.query(rows, np.full(900, -1))
+    assert radii[0] != radii[1]
+    assert radii[1] == pytest.approx(radii[0], rel=0.3)
+
+
 @pytest.mark.parametrize(
     "strategy", [MaxHerding(), UncertaintyHerding(), DensityWeightedDiversity()]
 )
