@@ -6,6 +6,7 @@ import sys
 NAMES = (
     "afternoon",
     "around",
+    "bandit",
     "bank",
     "behaviour",
     "board",
@@ -15,6 +16,7 @@ NAMES = (
     "ensembles",
     "every",
     "folder",
+    "generated",
     "gpu",
     "kernels",
     "large",

@@ -53,6 +53,9 @@ TRAINED_BY = {
 }
 # Those that cannot be made without arguments, or take minutes a query by default.
 MADE = {
+    "AdaptiveStrategy([TypiClust(), MarginSampling()])": pool.AdaptiveStrategy(
+        [pool.TypiClust(), pool.MarginSampling()]
+    ),
     "AnchorAL(MarginSampling())": pool.AnchorAL(pool.MarginSampling()),
     "BatchEPIG(n_configurations=10, n_targets=10)": pool.BatchEPIG(
         n_configurations=10, n_targets=10

@@ -458,25 +458,26 @@ ROWS = {
 
 
 def measure(call, args, device):
-    """Return milliseconds and MiB of a call."""
+    """Return milliseconds and MiB of a call, after a first one, which compiles."""
     is_card = device.type == "cuda"
 
     def wait():
         if is_card:
             torch.cuda.synchronize(device)
 
-    seconds = []
+    call(*args)
+    seconds: list[float] = []
     before = torch.cuda.memory_allocated(device) if is_card else 0
     if is_card:
         torch.cuda.reset_peak_memory_stats(device)
-    while len(seconds) < 6 and sum(seconds) < _SECONDS_A_ROW:
+    while len(seconds) < 5 and sum(seconds) < _SECONDS_A_ROW:
         wait()
         started = time.perf_counter()
         call(*args)
         wait()
         seconds.append(time.perf_counter() - started)
     peak = torch.cuda.max_memory_allocated(device) - before if is_card else 0
-    return 1e3 * statistics.median(seconds[1:] or seconds), peak / 2**20
+    return 1e3 * statistics.median(seconds), peak / 2**20
 
 
 def ceilings(device):

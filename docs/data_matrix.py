@@ -39,6 +39,7 @@ from skal_deep.modules import MLP
 from skal_deep.pool import (
     BALD,
     VAAL,
+    AdaptiveStrategy,
     AnchorAL,
     Badge,
     CoreSet,
@@ -175,6 +176,7 @@ def strategies() -> dict[str, DeepQueryStrategy]:
         "VAAL": VAAL(n_iterations=3, train_batch_size=8, latent_dim=4),
         "AnchorAL": AnchorAL(MarginSampling(), n_neighbors=3),
         "MixedScore": MixedScore([BALD(), MarginSampling()], late_weights=[1, 3]),
+        "AdaptiveStrategy": AdaptiveStrategy([MarginSampling(), CoreSet()]),
         "SwitchStrategy": SwitchStrategy(CoreSet(), Badge(), when=1),
     }
     classes = {

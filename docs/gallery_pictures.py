@@ -95,6 +95,8 @@ def example_of(cls: type[Any]) -> Any:
     if cls is pool.MixedScore:
         parts = [pool.BALD(), pool.MarginSampling()]
         return cls(parts, late_weights=[1, 3], random_state=0)
+    if cls is pool.AdaptiveStrategy:
+        return cls([pool.MarginSampling(), pool.CoreSet()], random_state=0)
     if cls is pool.AnchorAL:
         return cls(pool.MarginSampling(), n_neighbors=15, random_state=0)
     if cls is pool.SwitchStrategy:
@@ -122,14 +124,16 @@ def played(
 ) -> Iterator[Callable[[Any], None]]:
     """Play rounds on the shared points, and yield what draws each of them on axes."""
     X, truth, y = shared_data()
+    earlier: list[Any] = []
     for _ in range(ROUNDS):
         strategy, clf = strategy_of(), fit_on_labeled(model_of(), X, y)
         asked = {} if looks_at_inputs(strategy) else {"clf": clf, "fit_clf": False}
         if isinstance(getattr(strategy, "selection", None), pool.PerCost):
             asked["cost"] = costs(X)
         picks, utilities = strategy.query(
-            X, y, **asked, batch_size=BATCH, return_utilities=True
+            X, y, **asked, batch_size=BATCH, return_utilities=True, rounds=earlier
         )
+        earlier = [*earlier, picks]
         yield partial(paint_round, X, truth, y.copy(), clf, picks, utilities[0], color)
         y[picks] = truth[picks]
 

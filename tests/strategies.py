@@ -35,6 +35,7 @@ from skal_deep.pool import (
     SRAAL,
     TAVAAL,
     VAAL,
+    AdaptiveStrategy,
     AdversarialBIM,
     AnchorAL,
     Badge,
@@ -181,6 +182,7 @@ _SMALL |= {
     for cls in (DAAL, DAL, MAL, SRAAL, TAVAAL, JointSampling)
 }
 # Strategies that cannot be made without being told something.
+_SMALL["AdaptiveStrategy"] = AdaptiveStrategy([MarginSampling(), CoreSet()])
 _SMALL["AnchorAL"] = AnchorAL(MarginSampling(), n_neighbors=3)
 _SMALL["MixedScore"] = MixedScore([BALD(), MarginSampling()], late_weights=[1, 3])
 _SMALL["SelectionViaProxy"] = SelectionViaProxy(

@@ -22,6 +22,7 @@ from skal_deep.classifier import (
     EntropyMinimizingClassifier,
     EvidentialClassifier,
     FixMatchClassifier,
+    GenerativeAugmentationClassifier,
     LabelPropagationClassifier,
     LaplaceClassifier,
     LossPredictionClassifier,
@@ -112,6 +113,9 @@ POSTERIOR_MAKERS = {
     ),
     "variational last layer": lambda net, **kw: VariationalLastLayerClassifier(
         net, n_samples=8, **kw
+    ),
+    "generated rows": lambda net, **kw: GenerativeAugmentationClassifier(
+        net, n_samples=8, latent_dim=4, **kw
     ),
     "bayes by backprop": lambda net, **kw: BayesByBackpropClassifier(
         net, n_samples=8, **kw

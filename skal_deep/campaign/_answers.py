@@ -23,6 +23,8 @@ def as_answer(settings: Settings, value: Any) -> tuple[str, str | float | None]:
     """
     if value is SKIP or value is UNSURE:
         return value.status, None
+    if hasattr(value, "as_py"):  # an entry of a column of pyarrow
+        value = value.as_py()
     if settings.is_regression:
         try:
             number = float(value)

@@ -57,6 +57,11 @@ class CampaignAnswers(CampaignFiles):
         list of Event
             What was written.
         """
+        if not hasattr(labels, "items"):
+            raise TypeError(
+                "labels must be answers by id, such as dict(zip(ids, answers)), not "
+                f"{type(labels).__name__}."
+            )
         state = self.state()
         file_name(annotator)
         events = [

@@ -10,6 +10,9 @@ from skal_deep.classifier._deep_ensemble_regressor import DeepEnsembleRegressor
 from skal_deep.classifier._entropy_minimizing import EntropyMinimizingClassifier
 from skal_deep.classifier._evidential import EvidentialClassifier
 from skal_deep.classifier._fix_match import FixMatchClassifier
+from skal_deep.classifier._generative_augmentation import (
+    GenerativeAugmentationClassifier,
+)
 from skal_deep.classifier._label_propagation import LabelPropagationClassifier
 from skal_deep.classifier._laplace import LaplaceClassifier
 from skal_deep.classifier._laplace_regressor import LaplaceRegressor
@@ -65,6 +68,7 @@ __all__ = [
     "EntropyMinimizingClassifier",
     "EvidentialClassifier",
     "FixMatchClassifier",
+    "GenerativeAugmentationClassifier",
     "GivesCovariance",
     "HasLinearHead",
     "HasSlopes",

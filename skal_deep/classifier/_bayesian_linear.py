@@ -25,6 +25,8 @@ from skal_deep.rows._row_weights import of_mean_one
 _N_FOLDS = 5
 # Draws that held-out predictions are the mean of, the same for all precisions.
 _N_DRAWS = 20
+# From so many products on, folds are fitted in single precision.
+_MANY_PRODUCTS = 10**7
 
 
 class BayesianLinearClassifier(MeanOfDraws, ArrayClassifier):
@@ -268,6 +270,12 @@ def _by_folds(features_ND, y_N, weight_N, n_classes, generator):
     n_held_out = -(-len(y_N) // n_folds)
     noise_SMC = torch.randn(_N_DRAWS, n_held_out, n_classes, generator=generator)
     held_out = [fold_N == fold for fold in range(n_folds)]
+    precisions, scale = prior_precisions(features_ND), 1.0
+    if n_classes * features_ND.numel() > _MANY_PRODUCTS:
+        # features and the root of the precision by one number: their squares must be
+        # in range
+        scale = float(features_ND.square().mean().sqrt())
+        features_ND = (features_ND / scale).float()
     known = [
         SoftmaxRegression(features_ND[~out], y_N[~out], weight_N[~out], n_classes)
         for out in held_out
@@ -275,7 +283,7 @@ def _by_folds(features_ND, y_N, weight_N, n_classes, generator):
     starts: list[torch.Tensor | None] = [None] * n_folds
 
     def log_likelihood(precision):
-        total = 0.0
+        total, precision = 0.0, precision / scale**2
         for at, (out, regression) in enumerate(zip(held_out, known, strict=True)):
             # the score moves by far less than it differs between two precisions
             starts[at] = weights_CD = regression.weights(
@@ -289,7 +297,7 @@ def _by_folds(features_ND, y_N, weight_N, n_classes, generator):
             total += float(torch.special.xlogy(weight_N[out], of_label_M).sum())
         return total
 
-    return _first_best(prior_precisions(features_ND), log_likelihood)
+    return _first_best(precisions, log_likelihood)
 
 
 def _first_best(precisions, score):

@@ -1,16 +1,9 @@
 """Dropout at prediction time as a posterior."""
 
-from numbers import Integral
-
-from sklearn.utils._param_validation import Interval
-
-from skal_deep.classifier._posterior import SingleNetPosterior
-from skal_deep.classifier.net._dropout_check import check_dropout
-from skal_deep.classifier.net._dropout_draws import dropout_proba
-from skal_deep.modules._dropout import dropout_sites
+from skal_deep.classifier._dropout_posterior import DropoutPosterior
 
 
-class MCDropoutClassifier(SingleNetPosterior):
+class MCDropoutClassifier(DropoutPosterior):
     """Neural net with Monte Carlo dropout as its posterior.
 
     Each draw keeps a random part of the units, with one mask for all rows; the
@@ -101,11 +94,6 @@ class MCDropoutClassifier(SingleNetPosterior):
     (7, 1, 2)
     """
 
-    _parameter_constraints = {
-        **SingleNetPosterior._parameter_constraints,
-        "n_samples": [Interval(Integral, 2, None, closed="left")],
-    }
-
     def __init__(
         self,
         net,
@@ -130,19 +118,3 @@ class MCDropoutClassifier(SingleNetPosterior):
 
     def _fit_nets(self, **data):
         return [self._fit_net(**data)]
-
-    def _check_fit(self, shown):
-        if len(self.classes_) > 1:  # a lone class has probability 1 in every draw
-            check_dropout(self.nets_[0], shown)
-
-    def _answers(self):
-        """Return what strategies may ask, as tensors, by the protocols' names."""
-        return {**super()._answers(), "linear_head": self._linear_head}
-
-    def _sites(self):
-        """Describe what differs from draw to draw."""
-        return dropout_sites(self.nets_[0].module_)
-
-    def _draw(self, X, n_samples, seed):
-        """Return coupled draws of the class probabilities as a tensor (S, N, C)."""
-        return dropout_proba(self.nets_[0], X, n_samples or self.n_samples, seed)

@@ -17,7 +17,13 @@ from skal_deep.evaluation._metrics import BY_CLASS, named_scorers
 from skal_deep.modules import MLP
 
 # Strategies that are made of others, which have no name on a command line.
-_OF_OTHERS = ("AnchorAL", "MixedScore", "SelectionViaProxy", "SwitchStrategy")
+_OF_OTHERS = (
+    "AdaptiveStrategy",
+    "AnchorAL",
+    "MixedScore",
+    "SelectionViaProxy",
+    "SwitchStrategy",
+)
 
 
 # What is compared where nobody names strategies: for classes, and for numbers.

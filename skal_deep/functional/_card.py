@@ -360,6 +360,38 @@ def take_largest(
     return _largest(value_N, left_N, (pick_B, step_1, utility_B))
 
 
+def take(
+    at_1: Tensor,
+    utility_1: Tensor,
+    left_N: Tensor,
+    pick_B: Tensor,
+    step_1: Tensor,
+    utility_B: Tensor | None,
+) -> None:
+    """Take what is left at a place, as :func:`take_largest` does.
+
+    Parameters
+    ----------
+    at_1, utility_1 : Tensor of shape (1,)
+        The place, and the number that is written.
+    left_N, pick_B, step_1, utility_B : Tensor
+        As of :func:`take_largest`.
+    """
+    places = left_N, pick_B, utility_1 if utility_B is None else utility_B, step_1
+    _run(
+        "largest_of_all",
+        (1,),
+        utility_1,
+        at_1,
+        at_1,
+        *places,
+        1,
+        takes=True,
+        keeps_utility=utility_B is not None,
+        width=_MOST_BLOCKS,
+    )
+
+
 def _largest(
     value_N: Tensor,
     left_N: Tensor,

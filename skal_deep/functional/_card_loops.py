@@ -310,6 +310,7 @@ def largest_of_all(
     block_w = tl.arange(0, width)
     is_block_w = block_w < n_blocks
     value_w = tl.load(value_P + block_w, mask=is_block_w, other=float("-inf"))
+    value_w = tl.where(value_w == value_w, value_w, float("inf"))
     place_w = tl.load(place_P + block_w, mask=is_block_w, other=2**62)
     largest = tl.max(value_w, 0)
     is_largest_w = is_block_w & (value_w == largest)

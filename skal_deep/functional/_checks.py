@@ -1,6 +1,8 @@
 """Checks of what kernels are given."""
 
 import math
+from numbers import Integral
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,7 +37,7 @@ def _largest(name: str, values: Tensor) -> float:
     if not values.numel():
         return 0.0
     # the extremes propagate NaN, and no mask as large as the array is made
-    largest = float(torch.stack(values.aminmax()).abs().max())
+    largest = float(torch.stack(values.detach().aminmax()).abs().max())
     if not math.isfinite(largest):
         raise ValueError(f"{name} holds NaN or infinite values.")
     return largest
@@ -47,8 +49,33 @@ def check_bandwidth(bandwidth: float, rows: Tensor) -> None:
         raise ValueError(f"bandwidth={bandwidth} must be above 0, and finite.")
 
 
+def check_no_gradient(**arrays: Tensor) -> None:
+    """Raise ``ValueError`` naming an array that gradients are asked of.
+
+    For kernels that overwrite what they have computed, which cannot be differentiated.
+    """
+    for name, values in arrays.items():
+        if values.requires_grad and torch.is_grad_enabled():
+            raise ValueError(
+                f"{name} requires gradients, and there are none of what is computed "
+                f"here. Pass {name}.detach(), or call inside torch.no_grad()."
+            )
+
+
+def check_counts(least: float = 1, most: float = math.inf, **counts: Any) -> None:
+    """Raise ``ValueError`` naming what is no whole number from least to most."""
+    for name, count in counts.items():
+        is_whole = isinstance(count, Integral) and not isinstance(count, bool)
+        if not (is_whole and least <= int(count) <= most):
+            ends = f", {least} or more" if least >= 0 else ""
+            if most < math.inf:
+                ends = f" from {least} to {most}"
+            raise ValueError(f"{name} must be a whole number{ends}, not {count!r}.")
+
+
 def check_batch_size(batch_size: int, n: int) -> None:
     """Raise ``ValueError`` unless 1 <= batch_size <= n."""
+    check_counts(least=-math.inf, batch_size=batch_size)
     if not 1 <= batch_size <= n:
         raise ValueError(f"batch_size={batch_size} must lie in 1 ... {n} candidates.")
 

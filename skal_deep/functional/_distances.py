@@ -157,6 +157,7 @@ def nearest(points: Points, data: Points, hide: Hide | None = None) -> Tensor:
         (n, m).
     """
     squared_N: Tensor = points.norm_N.new_full((len(points),), math.inf)
+    data.keep_moved()
     for part, columns in _blocks(points, data):
         some, others = points.at(part), data.at(columns)
         offset_bm = torch.addmm(

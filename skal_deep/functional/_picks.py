@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from skal_deep.functional._card import has_loops, largest_left, take_largest
+from skal_deep.functional._card import has_loops, largest_left, take, take_largest
 from skal_deep.functional._checks import check_batch_size, check_finite
 
 
@@ -111,30 +111,35 @@ class UnreadPicks:
 
     def take(self, utility_N: Tensor) -> Tensor:
         """Pick the largest utility that is left; the lowest position wins a tie."""
-        if not has_loops(utility_N):
-            at_1 = largest_of(utility_N, self.left_N)
-            self.add(at_1, utility_N)
-            return at_1
-        if self._with_utilities:
-            self._keep(torch.where(self.left_N, utility_N, 0)[None])
-        utility_B = None if self._with_utilities else self._utilities
-        places = self.left_N, self.pick_B, self.step_1
-        return take_largest(utility_N, *places, utility_B)
+        if has_loops(utility_N):
+            return take_largest(utility_N, *self._places(utility_N))
+        at_1 = largest_of(utility_N, self.left_N)
+        self.add(at_1, utility_N)
+        return at_1
 
     def add(self, at_1: Tensor, utility_N: Tensor) -> None:
         """Pick a candidate, and keep the utilities that decided it."""
-        if self._with_utilities:
-            utility = torch.where(self.left_N, utility_N, 0)[None]
-        else:
-            utility = utility_N.index_select(0, at_1)
-        self._keep(utility)
-        self.pick_B.index_copy_(0, self.step_1, at_1)
-        self.left_N.index_fill_(0, at_1, False)
-        self.step_1 += 1
+        utility_1 = utility_N.index_select(0, at_1)
+        left_N, pick_B, step_1, utility_B = self._places(utility_N)
+        if has_loops(utility_N):
+            take(at_1, utility_1, left_N, pick_B, step_1, utility_B)
+            return
+        if utility_B is not None:
+            utility_B.index_copy_(0, step_1, utility_1.to(utility_B.dtype))
+        pick_B.index_copy_(0, step_1, at_1)
+        left_N.index_fill_(0, at_1, False)
+        step_1 += 1
 
-    def _keep(self, utility: Tensor) -> None:
-        """Write a row of utilities, or one of them, in the place of this step."""
-        self._utilities.index_copy_(0, self.step_1, utility.to(self._utilities.dtype))
+    def _places(
+        self, utility_N: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Return where a pick is written; a row of utilities is written at once."""
+        utility_B = None if self._with_utilities else self._utilities
+        if utility_B is None:
+            row = torch.where(self.left_N, utility_N, 0)[None]
+            row = row.to(self._utilities.dtype)
+            self._utilities.index_copy_(0, self.step_1, row)
+        return self.left_N, self.pick_B, self.step_1, utility_B
 
     @property
     def utility_B(self) -> Tensor:

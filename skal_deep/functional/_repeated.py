@@ -1,6 +1,7 @@
 """Steps that a card records once and starts as a whole."""
 
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -37,13 +38,13 @@ class Repeated:
             for _ in range(n_times):
                 self._step()
             return
-        stream = torch.cuda.Stream(self._device)
+        stream, pool = _stream_and_pool(self._device)
         stream.wait_stream(torch.cuda.current_stream(self._device))
         with torch.cuda.stream(stream):
             if self._graph is None:
                 self._step()  # compiles, and makes what is made once
                 n_times -= 1
-                self._graph = _recorded(self._step, _pool(self._device))
+                self._graph = _recorded(self._step, pool)
             for _ in range(n_times):
                 self._graph.replay()
         stream.synchronize()  # nothing that it uses may go before it is done
@@ -56,20 +57,29 @@ def _recorded(step: Callable[[], Any], pool: Any) -> torch.cuda.CUDAGraph:
     graph.capture_begin(pool=pool, capture_error_mode="thread_local")
     try:
         step()
-    finally:
-        graph.capture_end()
+    except BaseException:
+        with warnings.catch_warnings():  # of a graph that is empty
+            warnings.simplefilter("ignore")
+            graph.capture_end()
+        raise
+    graph.capture_end()
     return graph
 
 
-def _pool(device: torch.device) -> Any:
-    """Return where temporary tensors of recorded steps of this thread are.
+def _stream_and_pool(device: torch.device) -> tuple[torch.cuda.Stream, Any]:
+    """Return where steps of this thread are recorded, and where what they make is.
 
-    Graphs with memory of their own would keep it from all others. A small graph that
-    is kept holds it where no other does.
+    Each stream has workspaces that stay, so that there is one. Graphs with memory of
+    their own would keep it from all others; a small graph that is kept holds it where
+    no other does.
     """
     name = str(device)
     if not hasattr(_kept, name):
-        pool, number = torch.cuda.graph_pool_handle(), torch.zeros(1, device=device)
-        keeper = _recorded(lambda: number.add_(1), pool)
-        setattr(_kept, name, (pool, number, keeper))
-    return getattr(_kept, name)[0]
+        stream, pool = torch.cuda.Stream(device), torch.cuda.graph_pool_handle()
+        stream.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(stream):
+            number = torch.zeros(1, device=device)
+            keeper = _recorded(lambda: number.add_(1), pool)
+        setattr(_kept, name, (stream, pool, number, keeper))
+    stream, pool, *_ = getattr(_kept, name)
+    return stream, pool

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from skal_deep.functional._checks import check_counts
 from skal_deep.functional._chunks import memory_budget
 
 Logits = Callable[[Tensor], Tensor]
@@ -75,8 +76,9 @@ def deepfool(
     >>> distances
     tensor([1.0200])
     """
+    check_counts(n_steps=n_steps, n_classes=n_classes)
     parts = []
-    for start_N in x.split(max(1, _MEMORY_BUDGET // (n_classes * x[:1].numel()))):
+    for start_N in x.split(max(1, _MEMORY_BUDGET // (int(n_classes) * x[:1].numel()))):
         with torch.no_grad():
             logit_NC = logits(start_N)
             class_NK = logit_NC.topk(min(n_classes, logit_NC.shape[1])).indices
@@ -137,6 +139,7 @@ def iterated_sign_attack(
     >>> distances
     tensor([0.1500])
     """
+    check_counts(n_steps=n_steps)
     parts = []
     # a step is read and written several times: in a processor's cache, if it can be
     for start_N in x.split(max(1, memory_budget(x.device) // x[:1].numel())):

@@ -4,7 +4,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from skal_deep.functional._checks import check_finite, own_generator
+from skal_deep.functional._checks import (
+    check_counts,
+    check_finite,
+    own_generator,
+)
 
 _CHUNK = 2**24  # similarities at a time
 
@@ -49,6 +53,7 @@ def class_anchors(
     >>> class_anchors(embeddings, torch.tensor([0, 1, 1]), 1).shape
     torch.Size([2])
     """
+    check_counts(n_anchors=n_anchors)
     check_finite(embeddings=embeddings)
     generator = own_generator(generator)
     unit_LD = normalize(embeddings.double().cpu(), dim=1)
@@ -111,6 +116,7 @@ def near_anchors(
     >>> near_anchors(embeddings, embeddings[:1], n_neighbors=2, n_rows=2)
     tensor([0, 2])
     """
+    check_counts(n_neighbors=n_neighbors, n_rows=n_rows)
     check_finite(embeddings=embeddings, anchors=anchors)
     unit_ND = normalize(embeddings.float(), dim=1)
     unit_AD = normalize(anchors.to(unit_ND), dim=1)

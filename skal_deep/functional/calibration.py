@@ -3,7 +3,10 @@
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_finite
+from skal_deep.functional._checks import check_counts, check_finite
+
+# More of them than predictions are as exact as there is one for each.
+_MOST_BINS = 10**6
 
 
 def expected_calibration_error(
@@ -47,6 +50,7 @@ def expected_calibration_error(
     >>> expected_calibration_error(confidence, is_right)
     tensor(0.4000)
     """
+    check_counts(most=_MOST_BINS, n_bins=n_bins)
     check_finite(confidence=confidence)
     gap = is_right.to(confidence) - confidence
     bins = (confidence * n_bins).ceil().long().clamp(1, n_bins) - 1  # (low, high]

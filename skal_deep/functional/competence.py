@@ -1,18 +1,31 @@
 """DCoM: from cover to uncertainty, as the classifier becomes competent."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from skal_deep.functional._chunks import block_shape, chunks, slices
-from skal_deep.functional._distances import TOLERANCE
+from skal_deep.functional._chunks import block_shape, slices
+from skal_deep.functional._distances import (
+    TOLERANCE,
+    Between,
+    Points,
+    all_differences,
+    amid,
+    least_sure,
+    round_off,
+    sums_over_blocks,
+)
 from skal_deep.functional._picks import Picks
 from skal_deep.functional.neighbors import squared_distances
 
 # Radii are distances of rows: a row on the border must not be in or out by round-off,
 # which may change either by that share.
 _BORDER = 1 - 2 * TOLERANCE
+# Centres whose distances are found at once. Of that number squared the distances are
+# from differences, of more rows near a centre from products, but for the closest.
+_N_TOGETHER = 64
 
 
 def competence(coverage: float, midpoint: float = 0.8, slope: float = 50.0) -> float:
@@ -63,17 +76,43 @@ def pure_radii(
     radii : Tensor of shape (L,)
         Rows closer than that, by more than round-off, are in the ball.
     """
+    points = Points(data, amid(data))
+    points.keep_moved()
+    sure_M = least_sure(data) * points.norm_N
+    # what is farther than the largest radius, beyond round-off, decides nothing
+    bound_M = largest**2 + round_off(data) * points.norm_N
     radius_L = data.new_full((n_centers,), largest)
-    count_M = torch.arange(1, len(data) + 1, device=data.device)
-    for part in chunks(n_centers, len(data), data.device):
-        squared, order = squared_distances(data[part], data).sort(1)
-        same = labels[order] == labels[part][:, None]
-        # at equal distances the last row decides: they are in or out together
-        is_impure = same.cumsum(1) < purity * count_M
-        first = is_impure.float().argmax(1)
-        distance = squared.gather(1, first[:, None])[:, 0].sqrt().clamp_max(largest)
-        radius_L[part] = torch.where(is_impure.any(1), distance, largest)
+    _, width = block_shape(_N_TOGETHER, len(data), data.device)
+    for part in slices(n_centers, _N_TOGETHER):
+        some = points.at(part)
+        squared_BM = data.new_empty(len(some), len(data))
+        for columns in slices(len(data), width):
+            squared_BM[:, columns] = some.products(points.at(columns))
+        for center, squared_M in enumerate(squared_BM, part.start):
+            own = round_off(data) * points.norm_N[center]
+            near_m = (squared_M <= bound_M + own).nonzero()[:, 0]
+            squared_m = squared_M[near_m].clamp_min_(0)
+            is_exact_m = squared_m < sure_M[center]
+            if len(near_m) <= _N_TOGETHER**2:
+                is_exact_m = torch.ones_like(is_exact_m)
+            rows = data[near_m[is_exact_m]]
+            squared_m[is_exact_m] = all_differences(data[center : center + 1], rows)[0]
+            is_same_m = labels[near_m] == labels[center]
+            radius_L[center] = _pure_radius(squared_m, is_same_m, purity, largest)
     return radius_L
+
+
+def _pure_radius(
+    squared_m: Tensor, is_same_m: Tensor, purity: float, largest: float
+) -> Tensor:
+    """Return the radius of a centre from the rows near it, a number."""
+    squared_m, order_m = squared_m.sort(stable=True)
+    count_m = torch.arange(1, len(order_m) + 1, device=order_m.device)
+    is_impure_m = is_same_m[order_m].cumsum(0) < purity * count_m
+    # at equal distances the last row decides: they are in or out together
+    is_impure_m[:-1] &= squared_m[1:] > squared_m[:-1]
+    beyond = squared_m[is_impure_m][:1].sqrt_().clamp_max_(largest)
+    return beyond[0] if len(beyond) else squared_m.new_tensor(largest)
 
 
 def covered_rows(data: Tensor, centers: Tensor, radii: Tensor) -> Tensor:
@@ -145,32 +184,60 @@ def uncertain_cover(
         Row t holds the means that decided pick t; 0 at earlier picks.
     """
     picks = Picks(uncertainty, batch_size, with_utilities)
-    everyone_UD, theirs_U = population or (embeddings, uncertainty)
-    degree_N = _numbers_within(embeddings, uncovered, radius)
-    degree_U = _numbers_within(everyone_UD, uncovered, radius)
-    for _ in range(batch_size):
+    balls = _Balls(embeddings, uncovered, radius)
+    theirs, everyone_U = balls, uncertainty
+    if population is not None:
+        theirs, everyone_U = _Balls(population[0], uncovered, radius), population[1]
+    new_M = torch.ones(len(uncovered), dtype=torch.bool, device=uncovered.device)
+    open_M = new_M.clone()
+    degree_N, degree_U = balls.count(new_M), theirs.count(new_M)
+    for step in range(batch_size):
         pick = picks.take(
-            trust * _scaled(uncertainty, theirs_U)
+            trust * _scaled(uncertainty, everyone_U)
             + (1 - trust) * _scaled(degree_N.to(uncertainty), degree_U.to(uncertainty))
         )
-        squared = squared_distances(embeddings[pick : pick + 1], uncovered)[0]
-        is_new = squared < _BORDER * radius**2
-        degree_N = degree_N - _numbers_within(embeddings, uncovered[is_new], radius)
-        degree_U = degree_U - _numbers_within(everyone_UD, uncovered[is_new], radius)
-        uncovered = uncovered[~is_new]
+        if step + 1 < batch_size:
+            new_M = balls.around(pick) & open_M
+            open_M &= ~new_M
+            degree_N = degree_N - balls.count(new_M)
+            degree_U = degree_U - theirs.count(new_M) if population else degree_N
     return picks.answer()
 
 
-def _numbers_within(embeddings: Tensor, rows: Tensor, radius: float) -> Tensor:
-    """Return how many rows are closer to each candidate than a radius, (N,)."""
-    count_N = torch.zeros(len(embeddings), dtype=torch.int64, device=rows.device)
-    if len(rows):
-        height, width = block_shape(len(embeddings), len(rows), rows.device)
-        for part in slices(len(embeddings), height):
-            for columns in slices(len(rows), width):
-                squared = squared_distances(embeddings[part], rows[columns])
-                count_N[part] += (squared < _BORDER * radius**2).sum(1)
-    return count_N
+class _Balls:
+    """Balls of one radius around points, and which rows they hold.
+
+    Parameters
+    ----------
+    embeddings : Tensor of shape (N, D)
+        The centres of the balls.
+    rows : Tensor of shape (M, D)
+        What they may hold.
+    radius : float
+        Rows closer than that, beyond round-off, are in the ball.
+    """
+
+    def __init__(self, embeddings: Tensor, rows: Tensor, radius: float):
+        origin_D = amid(rows if len(rows) else embeddings)
+        self._n, self._device = len(embeddings), embeddings.device
+        centers, self._rows = Points(embeddings, origin_D), Points(rows, origin_D)
+        self._between = Between(centers, self._rows, radius**2)
+        self._limit = min(_BORDER * radius**2, radius**2 - self._between.error)
+
+    def around(self, center: int) -> Tensor:
+        """Return which rows are in the ball of a centre, (M,)."""
+        squared_M = self._between(slice(center, center + 1), slice(None))[0]
+        return squared_M < self._limit
+
+    def count(self, which_M: Tensor) -> Tensor:
+        """Return how many of some rows are in each ball, (N,)."""
+        rows = which_M.nonzero()[:, 0]
+
+        def of_columns(columns: slice) -> Callable[[slice], Tensor]:
+            between = self._between.among(rows[columns])
+            return lambda part: (between(part, slice(None)) < self._limit).sum(1)
+
+        return sums_over_blocks(self._n, len(rows), self._device, of_columns)
 
 
 def _scaled(values: Tensor, everyone: Tensor) -> Tensor:

@@ -39,3 +39,26 @@ def inconsistency(samples: Tensor) -> Tensor:
     """
     check_finite(samples=samples)
     return samples.var(0, correction=0).sum(-1)
+
+
+def logit_sensitivity(probas: Tensor) -> Tensor:
+    """Return how much predictions move with their logits.
+
+    ``sum_cd (dp_c / dz_d)^2 = |diag(p) - p p'|^2``: to first order the sum of variances
+    of the probabilities for logits with independent noise of variance 1.
+
+    Parameters
+    ----------
+    probas : Tensor of shape (N, C)
+        Class probabilities p.
+
+    Returns
+    -------
+    Tensor of shape (N,)
+        Between 0, where a prediction is certain, and 1/4.
+    """
+    check_finite(probas=probas)
+    square_NC = probas.square()
+    square_N = square_NC.sum(-1)
+    cube_N = (square_NC * probas).sum(-1)
+    return (square_N - 2 * cube_N + square_N.square()).clamp_min_(0)

@@ -8,7 +8,12 @@ from torch import Tensor
 
 from skal_deep._threads import threads_over_parts
 from skal_deep.functional import _card
-from skal_deep.functional._checks import check_bandwidth, check_finite, check_rows
+from skal_deep.functional._checks import (
+    check_bandwidth,
+    check_finite,
+    check_no_gradient,
+    check_rows,
+)
 from skal_deep.functional._chunks import memory_budget
 from skal_deep.functional._distances import (
     Between,
@@ -248,6 +253,7 @@ def purity_radius(
     >>> purity_radius(embeddings, torch.tensor([0, 0, 1]))
     4.0
     """
+    check_no_gradient(data=data)
     check_rows(data=data)
     points = Points(data, amid(data))
     if rows is None:
@@ -277,6 +283,7 @@ def _greedy_coverage(
     and lies between 0 and 1. ``scale`` is the squared distance about which it does.
     """
     picks = Picks(embeddings, batch_size, with_utilities)
+    check_no_gradient(embeddings=embeddings, data=data, centers=centers)
     check_rows(embeddings=embeddings, data=data, centers=centers)
     check_finite(weights=weights)
     origin_D = amid(data)  # distances stay, digits are saved

@@ -7,7 +7,12 @@ import torch
 from torch import Tensor
 
 from skal_deep._threads import threads_over_parts
-from skal_deep.functional._checks import check_bandwidth, check_finite, check_rows
+from skal_deep.functional._checks import (
+    check_bandwidth,
+    check_finite,
+    check_no_gradient,
+    check_rows,
+)
 from skal_deep.functional._distances import (
     Between,
     Points,
@@ -49,6 +54,7 @@ def density(embeddings: Tensor, data: Tensor, bandwidth: float | None = None) ->
     >>> density(embeddings, embeddings, bandwidth=1.0)
     tensor([0.4560, 0.4560, 0.3333])
     """
+    check_no_gradient(embeddings=embeddings, data=data)
     with threads_over_parts(embeddings.device):
         return _density(embeddings, data, bandwidth)
 
@@ -70,6 +76,8 @@ def _density(embeddings: Tensor, data: Tensor, bandwidth: float | None) -> Tenso
 
     def of_columns(columns: slice) -> Callable[[slice], Tensor]:
         some = between.among(columns)
+        if not zero_M.is_cpu:  # where each operation is a way to memory
+            return lambda part: some.gaussian(part, slice(None), width).sum(-1)
         given = zero_M[columns], one_M[columns], one_M[columns]
         return lambda part: some.gaussian_sums(part, width, *given)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_finite
+from skal_deep.functional._checks import check_counts, check_finite
 from skal_deep.functional._chunks import slices
 from skal_deep.functional._picks import Picks
 from skal_deep.functional.information import chunk_elements
@@ -98,6 +98,7 @@ def ical(
     tensor([0])
     """
     picks = Picks(samples[0], batch_size, with_utilities)
+    check_counts(n_condense=n_condense, n_probes=1 if n_probes is None else n_probes)
     check_finite(samples=samples)
     n_draws = len(samples)
     picked_SS = samples.new_zeros(n_draws, n_draws, dtype=torch.float64)

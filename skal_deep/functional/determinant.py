@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_rows
+from skal_deep.functional._checks import check_no_gradient, check_rows
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import round_off
 from skal_deep.functional._picks import UnreadPicks
@@ -112,6 +112,7 @@ def max_det(
     tensor([1])
     """
     picks = UnreadPicks(features, batch_size, with_utilities)
+    check_no_gradient(features=features, labeled_features=labeled_features)
     check_rows(features=features, labeled_features=labeled_features)
     if not torch.finfo(torch.float64).tiny <= noise < math.inf:
         raise ValueError(f"noise={noise} must be above 0, and finite.")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from skal_deep.functional._checks import check_counts
 from skal_deep.functional._picks import Picks
 
 
@@ -55,6 +56,7 @@ def discriminative_batches(
     >>> indices
     tensor([1, 2])
     """
+    check_counts(n_sub_batches=n_sub_batches)
     scores_N = discriminate(torch.empty(0, dtype=torch.int64))
     picks = Picks(scores_N, batch_size, with_utilities)
     sizes = torch.arange(batch_size).tensor_split(min(n_sub_batches, batch_size))

@@ -6,7 +6,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from skal_deep.functional._checks import check_finite, own_generator
+from skal_deep.functional._checks import (
+    check_counts,
+    check_finite,
+    own_generator,
+)
 from skal_deep.functional.gradients import errors_of_likeliest
 
 
@@ -56,6 +60,7 @@ def last_layer_features(
     >>> last_layer_features(probas, torch.ones(2, 3), 4).shape
     torch.Size([2, 4])
     """
+    check_counts(n_features=n_features)
     check_finite(embeddings=embeddings)
     with_bias_ND = pad(embeddings, (0, 1), value=1.0)
     if probas is None:

@@ -5,7 +5,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_batch_size, check_finite, check_rows
+from skal_deep.functional._checks import (
+    check_batch_size,
+    check_counts,
+    check_finite,
+    check_no_gradient,
+    check_rows,
+)
 from skal_deep.functional._design import Design, Factored, check_n_weights
 from skal_deep.functional._distances import round_off
 from skal_deep.functional._picks import UnreadPicks
@@ -168,6 +174,8 @@ def bait(
     >>> indices
     tensor([1, 2])
     """
+    check_counts(n_top=1 if n_top is None else n_top)
+    check_no_gradient(probas=probas, labeled_probas=labeled_probas)
     check_finite(probas=probas, labeled_probas=labeled_probas)
     if not binary:  # before the factors are made, which may not fit, either
         check_n_weights((probas.shape[1] - 1) * embeddings.shape[1])
@@ -284,11 +292,13 @@ def _forward_backward(
 ) -> tuple[Tensor, Tensor]:
     """Add twice as many rows as wanted, then remove half of them."""
     check_batch_size(batch_size, len(candidates))
-    check_rows(
-        embeddings=candidates.embedding_ND,
-        labeled_embeddings=labeled.embedding_ND,
-        pool_embeddings=everything.embedding_ND,
-    )
+    given = {
+        "embeddings": candidates.embedding_ND,
+        "labeled_embeddings": labeled.embedding_ND,
+        "pool_embeddings": everything.embedding_ND,
+    }
+    check_no_gradient(**given)
+    check_rows(**given)
     n_labeled = len(labeled)
     total = n_labeled + batch_size
     of_labeled, of_new = {

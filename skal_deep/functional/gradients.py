@@ -7,7 +7,12 @@ import torch
 from torch import Tensor
 
 from skal_deep.functional._card import gradient_distances, has_loops, running_minima
-from skal_deep.functional._checks import check_finite, check_rows, own_generator
+from skal_deep.functional._checks import (
+    check_finite,
+    check_no_gradient,
+    check_rows,
+    own_generator,
+)
 from skal_deep.functional._chunks import chunks, memory_budget
 from skal_deep.functional._distances import least_sure
 from skal_deep.functional._picks import Picks
@@ -109,13 +114,17 @@ def badge(
     tensor([1])
     """
     n = len(probas)
+    check_no_gradient(probas=probas, embeddings=embeddings)
     check_finite(probas=probas)
     check_rows(embeddings=embeddings)
     others = None
     if population:
-        check_finite(
-            population_probas=population[0], population_embeddings=population[1]
-        )
+        of_others = {
+            "population_probas": population[0],
+            "population_embeddings": population[1],
+        }
+        check_no_gradient(**of_others)
+        check_finite(**of_others)
         others = errors_of_likeliest(population[0])
     generator = own_generator(generator)
     error_NC, error_UC = _to_one(errors_of_likeliest(probas), others)
@@ -186,9 +195,7 @@ class _Gradients:
     def between(self, at_K: Tensor, among_M: Tensor) -> Tensor:
         """Return squared distances of some rows to some others, (K, M)."""
         if not at_K.is_cpu:  # which takes less than to ask which are not sure
-            left_KM, right_KM = torch.meshgrid(at_K, among_M, indexing="ij")
-            squared_L = self._by_differences(left_KM.flatten(), right_KM.flatten())
-            return squared_L.reshape(left_KM.shape).clamp_min_(0)
+            return self._all_by_differences(at_K, among_M)
         error, embedding = self._error_NC[among_M], self._embedding_ND[among_M]
         norm = self.norm_N[among_M]
         squared = self._products(at_K, error, embedding, norm)
@@ -236,24 +243,49 @@ class _Gradients:
         squared *= self._embedding_ND[at_K] @ embedding.T
         return squared.mul_(-2).add_(norm).add_(self.norm_N[at_K, None])
 
-    def _by_differences(self, left_L: Tensor, right_L: Tensor) -> Tensor:
-        """Return squared distances of pairs of rows, from differences of factors.
+    def _all_by_differences(self, at_K: Tensor, among_M: Tensor) -> Tensor:
+        """Return squared distances of some rows to some others, from differences."""
+        error_K, error_M = self._error_NC[at_K, None], self._error_NC[among_M]
+        embedding_K, embedding_M = (
+            self._embedding_ND[at_K, None],
+            self._embedding_ND[among_M],
+        )
+        squared_KM = self.norm_N.new_empty(len(at_K), len(among_M))
+        length = len(among_M) * (error_M.shape[1] + embedding_M.shape[1])
+        for part in chunks(len(at_K), length, at_K.device):
+            errors, embeddings = (
+                (error_K[part], error_M),
+                (embedding_K[part], embedding_M),
+            )
+            squared_KM[part] = _of_pairs(errors, embeddings)
+        return squared_KM.clamp_min_(0)
 
-        ``2 (a (x) h - b (x) k) = (a - b) (x) (h + k) + (a + b) (x) (h - k)``.
-        """
+    def _by_differences(self, left_L: Tensor, right_L: Tensor) -> Tensor:
+        """Return squared distances of pairs of rows, from differences of factors."""
         squared_L = self.norm_N.new_empty(len(left_L))
         length = self._error_NC.shape[1] + self._embedding_ND.shape[1]
         for part in chunks(len(left_L), length, left_L.device):
-            left, right = left_L[part], right_L[part]
-            (da, sa), (dh, sh) = (
-                (rows[left] - rows[right], rows[left] + rows[right])
-                for rows in (self._error_NC, self._embedding_ND)
+            pair = left_L[part], right_L[part]
+            squared_L[part] = _of_pairs(
+                (self._error_NC[pair[0]], self._error_NC[pair[1]]),
+                (self._embedding_ND[pair[0]], self._embedding_ND[pair[1]]),
             )
-            squared = da.square().sum(-1) * sh.square().sum(-1)
-            squared += sa.square().sum(-1) * dh.square().sum(-1)
-            squared += 2 * (da * sa).sum(-1) * (dh * sh).sum(-1)
-            squared_L[part] = squared / 4
         return squared_L
+
+
+def _of_pairs(
+    errors: tuple[Tensor, Tensor], embeddings: tuple[Tensor, Tensor]
+) -> Tensor:
+    """Return squared distances of outer products, a of one side and b of the other.
+
+    ``2 (a (x) h - b (x) k) = (a - b) (x) (h + k) + (a + b) (x) (h - k)``.
+    """
+    (a, b), (h, k) = errors, embeddings
+    da, sa, dh, sh = a - b, a + b, h - k, h + k
+    squared = da.square().sum(-1) * sh.square().sum(-1)
+    squared += sa.square().sum(-1) * dh.square().sum(-1)
+    squared += 2 * (da * sa).sum(-1) * (dh * sh).sum(-1)
+    return squared / 4
 
 
 def _shares(weight_N: Tensor, left_N: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import cg
 from torch import Tensor
 
+from skal_deep.functional._checks import check_counts
 from skal_deep.functional._picks import Picks
 from skal_deep.functional.neighbors import (
     grouped_neighbors,
@@ -60,6 +61,8 @@ def cosine_graph(
            [1.  , 0.  , 0.02],
            [0.  , 0.02, 0.  ]])
     """
+    check_counts(n_neighbors=n_neighbors)
+    check_counts(least=0, max_exact=max_exact)
     with_direction = embeddings.any(-1).nonzero()[:, 0]
     if not len(with_direction):
         return csr_array((len(embeddings), len(embeddings)))
@@ -113,6 +116,8 @@ def random_walk(
            [0.95, 0.  , 0.05],
            [0.  , 1.  , 0.  ]])
     """
+    check_counts(n_neighbors=n_neighbors)
+    check_counts(least=0, max_exact=max_exact)
     distance_Nk, neighbor_Nk = _others(embeddings, n_neighbors, max_exact)
     if not distance_Nk.shape[1]:
         return csr_array((len(embeddings), len(embeddings)))
@@ -208,6 +213,7 @@ def diffusion_scores(
     >>> diffusion_scores(graph, signs, n_steps=2)
     tensor([-1.0000, -0.7311, -0.7311])
     """
+    check_counts(n_steps=1 if n_steps is None else n_steps)
     signals, is_reached = _diffuse_and_reach(graph, signs, n_steps)
     reached = torch.as_tensor(is_reached).to(signs.device)
     return torch.where(reached, -signals.amax(-1), 1.0)

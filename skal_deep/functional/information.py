@@ -9,7 +9,7 @@ from torch import Tensor
 from skal_deep._compiled import are_compiled
 from skal_deep._threads import for_each_part
 from skal_deep.functional._card import divergences, has_loops
-from skal_deep.functional._checks import check_finite
+from skal_deep.functional._checks import check_finite, check_no_gradient
 from skal_deep.functional._chunks import memory_budget, slices
 
 # Elements of a temporary array: 2 MiB in float32, which a processor's cache holds.
@@ -233,6 +233,7 @@ def bald(samples: Tensor) -> Tensor:
     >>> bald(samples)
     tensor([0.3681, 0.0000])
     """
+    check_no_gradient(samples=samples)
     if samples.is_cpu:
         check_finite(samples=samples)
     scores = divergence(None, samples)

@@ -8,7 +8,12 @@ import torch
 from torch import Tensor
 
 from skal_deep._threads import for_each_part, threads_over_parts
-from skal_deep.functional._checks import check_finite, own_generator
+from skal_deep.functional._checks import (
+    check_counts,
+    check_finite,
+    check_no_gradient,
+    own_generator,
+)
 from skal_deep.functional._chunks import slices
 from skal_deep.functional._configurations import (
     Configurations,
@@ -114,6 +119,8 @@ def batch_bald(
     tensor([[0.3681, 0.0000],
             [0.0000, 0.3681]])
     """
+    check_counts(n_configurations=n_configurations)
+    check_no_gradient(samples=samples)
     check_finite(samples=samples)
     if samples.dtype.itemsize < 4:  # weights need more digits
         samples = samples.float()

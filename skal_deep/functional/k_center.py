@@ -11,7 +11,11 @@ from torch.nn.functional import mse_loss
 
 from skal_deep._compiled import are_compiled
 from skal_deep.functional._card import has_loops, join_center, take_largest
-from skal_deep.functional._checks import check_batch_size, check_rows
+from skal_deep.functional._checks import (
+    check_batch_size,
+    check_no_gradient,
+    check_rows,
+)
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import Points, amid, nearest
 from skal_deep.functional._picks import without_earlier
@@ -95,6 +99,7 @@ def k_center_greedy(
             [0., 1., 0.]])
     """
     check_batch_size(batch_size, len(embeddings))
+    check_no_gradient(embeddings=embeddings, centers=centers)
     check_rows(embeddings=embeddings, centers=centers)
     # Distances stay the same and lose fewer digits near the origin: one amid the
     # candidates, as a labelled outlier is far from all of them.

@@ -153,7 +153,8 @@ class Clusters:
                 some_BD, center_D.expand_as(some_BD), reduction="none"
             )
             distance_B = squared_BD.sum(-1)
-            self.owner_N[part].masked_fill_(distance_B < nearest_B, name_1[0])
+            own_B = self.owner_N[part]
+            own_B.copy_(torch.where(distance_B < nearest_B, name_1, own_B))
             torch.minimum(nearest_B, distance_B, out=nearest_B)
 
     def sizes(self, n_clusters: int, left_N: Tensor) -> tuple[Tensor, Tensor]:

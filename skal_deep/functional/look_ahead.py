@@ -5,7 +5,12 @@ import math
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_finite, own_generator
+from skal_deep.functional._checks import (
+    check_counts,
+    check_finite,
+    check_no_gradient,
+    own_generator,
+)
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._configurations import Configurations
 from skal_deep.functional._picks import Picks
@@ -151,6 +156,8 @@ def batch_epig(
     >>> indices
     tensor([0])
     """
+    check_counts(n_configurations=n_configurations)
+    check_no_gradient(samples=samples, target_samples=target_samples)
     _check_draws(samples, target_samples)
     generator = own_generator(generator)
     picks = Picks(samples[0], batch_size, with_utilities)

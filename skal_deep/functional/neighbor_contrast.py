@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_finite
+from skal_deep.functional._checks import check_counts, check_finite
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional.neighbors import nearest_neighbors
 
@@ -54,6 +54,7 @@ def contrast(
     >>> contrast(probas, embeddings, probas[:1], embeddings[:1], n_neighbors=1)
     tensor([0.0000, 0.2263])
     """
+    check_counts(n_neighbors=n_neighbors)
     check_finite(probas=probas, labeled_probas=labeled_probas)
     k = min(n_neighbors, len(labeled_embeddings))
     _, neighbor_Nk = nearest_neighbors(embeddings, labeled_embeddings, k)

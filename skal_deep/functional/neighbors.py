@@ -5,7 +5,11 @@ import math
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_finite, check_rows
+from skal_deep.functional._checks import (
+    check_counts,
+    check_finite,
+    check_rows,
+)
 from skal_deep.functional._chunks import block_shape, chunks, slices
 from skal_deep.functional._distances import (
     Points,
@@ -223,6 +227,7 @@ def nearest_neighbors(
 
 
 def _check_n_neighbors(n_neighbors: int, data: Tensor) -> None:
+    check_counts(least=-math.inf, n_neighbors=n_neighbors)
     if not 1 <= n_neighbors <= len(data):
         raise ValueError(
             f"n_neighbors={n_neighbors} must lie in 1 ... {len(data)}, the number of "
@@ -282,6 +287,7 @@ def grouped_neighbors(
             [2, 1]])
     """
     _check_n_neighbors(n_neighbors, data)
+    check_counts(n_probed=n_probed)
     check_rows(embeddings=embeddings, data=data)
     centroids_GD, group_M = _groups(data)
     size_G = torch.bincount(group_M)
@@ -348,7 +354,7 @@ def group_means(
     sum_GD = data.new_zeros(n_groups, data.shape[1], dtype=torch.float64)
     total_G = sum_GD.new_zeros(n_groups).index_add_(0, group, weight_M)
     for part in chunks(len(data), data.shape[1], data.device):
-        weighted_BD = data[part].double().mul_(weight_M[part, None])
+        weighted_BD = data[part].double() * weight_M[part, None]
         sum_GD.index_add_(0, group[part], weighted_BD)
     return (sum_GD / total_G[:, None]).to(data), total_G
 

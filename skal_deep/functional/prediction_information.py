@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from skal_deep._compiled import are_compiled
-from skal_deep.functional._checks import check_finite
+from skal_deep.functional._checks import check_finite, check_no_gradient
 from skal_deep.functional._chunks import block_shape, chunks, slices
 from skal_deep.functional.information import plogp
 
@@ -54,6 +54,7 @@ def epig(
     >>> epig(samples, samples)
     tensor([0.1109, 0.0000])
     """
+    check_no_gradient(samples=samples, target_samples=target_samples)
     weight_M = _checked(samples, target_samples, target_weights)
     return information_about(samples, target_samples, weight_M)
 
@@ -85,8 +86,9 @@ def information_about(
     if weight_S is not None:
         # ratios to the mean of a draw without weight may be infinite
         counts_S = weight_S * len(weight_S) > torch.finfo(samples.dtype).eps
-        samples, target_samples = samples[counts_S], target_samples[counts_S]
-        weight_S = weight_S[counts_S]
+        if not counts_S.all():
+            samples, target_samples = samples[counts_S], target_samples[counts_S]
+            weight_S = weight_S[counts_S]
     n_draws, n, n_classes = samples.shape
     ratio_SG, target_G = _ratios(target_samples, weight_S)
     if weight_S is None:
@@ -95,12 +97,13 @@ def information_about(
         ratio_SG *= weight_S.to(ratio_SG)[:, None]
     weight_G = weight_M.repeat_interleave(n_classes).mul_(target_G).to(ratio_SG)
     proba_SF = samples.reshape(n_draws, n * n_classes)
-    proba_F = _mean(proba_SF, weight_S)
+    proba_F = torch.empty(n * n_classes, dtype=torch.float64, device=samples.device)
     information_F = torch.zeros_like(proba_F)
     height, width = block_shape(len(proba_F), len(weight_G), proba_F.device)
     joint_FG = ratio_SG.new_empty(height, width)
     for part in slices(len(proba_F), height):
-        ratio_FS = _ratios(proba_SF[:, part], weight_S)[0].T
+        ratio_SF, proba_F[part] = _ratios(proba_SF[:, part], weight_S)
+        ratio_FS = ratio_SF.T
         for columns in slices(len(weight_G), width):
             shape = len(ratio_FS), columns.stop - columns.start
             joint_fg = joint_FG.flatten()[: shape[0] * shape[1]].view(shape)
@@ -238,18 +241,14 @@ def _ratios(samples: Tensor, weight_S: Tensor | None = None) -> tuple[Tensor, Te
     mean is 0.
     """
     samples_SF = samples.flatten(1)
-    mean_F = _mean(samples_SF, weight_S)
+    if weight_S is not None:  # which are not small, so that ratios are not large
+        mean_F = weight_S.to(samples_SF) @ samples_SF
+        return samples_SF / torch.where(mean_F > 0, mean_F, 1), mean_F.double()
+    mean_F = samples_SF.mean(0, dtype=torch.float64)
     # of the smallest numbers there are, the inverse may be none
     ratio_SF = samples_SF.double() / torch.where(mean_F > 0, mean_F, 1)
     dtype = torch.promote_types(samples.dtype, torch.float32)
     return ratio_SF.to(dtype), mean_F
-
-
-def _mean(proba_SF: Tensor, weight_S: Tensor | None) -> Tensor:
-    """Return the mean of draws, (F,) in float64."""
-    if weight_S is None:
-        return proba_SF.mean(0, dtype=torch.float64)
-    return weight_S.double() @ proba_SF.double()
 
 
 def class_weights(target_proba: Tensor, class_proba: Tensor) -> Tensor:

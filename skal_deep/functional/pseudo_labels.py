@@ -8,9 +8,11 @@ from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import cg
 from torch import Tensor
 
-from skal_deep.functional._checks import check_finite
+from skal_deep.functional._checks import check_counts, check_finite
 from skal_deep.functional.information import entropy
 
+# More of them are a slip, and no memory would hold their signals.
+_MOST_CLASSES = 10**6
 # Residual of the conjugate gradients, relative to the right-hand side.
 _TOLERANCE = 1e-6
 
@@ -100,6 +102,7 @@ def spread_labels(
     >>> spread_labels(graph, rows, labels, 2, alpha=0.5).argmax(1)
     tensor([0, 0, 1])
     """
+    check_counts(most=_MOST_CLASSES, n_classes=n_classes)
     n = graph.shape[0]
     system = csr_array(diags_array(np.ones(n)) - alpha * graph)
     signals_NC = torch.zeros(n, n_classes, dtype=torch.float64)

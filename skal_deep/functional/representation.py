@@ -69,10 +69,9 @@ def suggestive_annotation(
     check_finite(embeddings=embeddings, data=data)
     if handicaps is not None:
         check_finite(handicaps=handicaps)
-    points_ND, data_MD = unit_rows(embeddings), unit_rows(data)
     if handicaps is not None and not with_utilities:
         worth = _may_win(handicaps, len(data), batch_size)
-        if len(worth) < len(points_ND):
+        if len(worth) < len(embeddings):
             rows, utilities = suggestive_annotation(
                 embeddings[worth],
                 data,
@@ -81,6 +80,7 @@ def suggestive_annotation(
                 with_utilities=False,
             )
             return worth[rows], utilities
+    points_ND, data_MD = unit_rows(embeddings), unit_rows(data)
     similar_M = data_MD.new_zeros(len(data))
     height, width = block_shape(len(data_MD), len(points_ND), data.device)
     for step in range(batch_size):

@@ -9,7 +9,12 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, hstack, identity
 from torch import Tensor
 
-from skal_deep.functional._checks import check_batch_size, check_rows
+from skal_deep.functional._checks import (
+    check_batch_size,
+    check_counts,
+    check_no_gradient,
+    check_rows,
+)
 from skal_deep.functional.k_center import k_center_greedy
 from skal_deep.functional.largest_cluster import Clusters
 
@@ -95,6 +100,9 @@ def robust_k_center(
     (tensor([2]), 0.0)
     """
     check_batch_size(batch_size, len(embeddings))
+    check_counts(max_points=max_points)
+    check_counts(least=0, n_outliers=n_outliers)
+    check_no_gradient(embeddings=embeddings, centers=centers)
     check_rows(embeddings=embeddings, centers=centers)
     n_kept = min(len(embeddings), max(max_points, batch_size))
     # farthest-first picks come in order: the first b are the greedy batch

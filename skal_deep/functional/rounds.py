@@ -7,7 +7,11 @@ import torch
 from scipy.cluster.hierarchy import fcluster, linkage
 from torch import Tensor
 
-from skal_deep.functional._checks import check_batch_size, check_finite
+from skal_deep.functional._checks import (
+    check_batch_size,
+    check_counts,
+    check_finite,
+)
 from skal_deep.functional._distances import (
     Points,
     all_differences,
@@ -53,6 +57,7 @@ def average_linkage(embeddings: Tensor, n_clusters: int) -> Tensor:
     >>> average_linkage(embeddings, 2)
     tensor([1, 1, 0, 0])
     """
+    check_counts(n_clusters=n_clusters)
     if len(embeddings) < 2:
         return torch.zeros(len(embeddings), dtype=torch.long, device=embeddings.device)
     return _cut(embeddings.double(), n_clusters)
@@ -89,7 +94,7 @@ def linkage_of_part(embeddings: Tensor, n_clusters: int) -> Tensor:
 def _cut(rows_or_distances: Tensor, n_clusters: int) -> Tensor:
     """Return the clusters (N,) of a tree by average linkage."""
     tree = linkage(rows_or_distances.numpy(force=True), method="average")
-    labels = fcluster(tree, n_clusters, criterion="maxclust") - 1
+    labels = fcluster(tree, min(n_clusters, len(tree) + 1), criterion="maxclust") - 1
     return torch.as_tensor(labels, dtype=torch.long, device=rows_or_distances.device)
 
 
@@ -203,6 +208,7 @@ def cluster_rounds(
     tensor([2, 0])
     """
     check_batch_size(batch_size, len(scores))
+    check_counts(least=0, n_considered=n_considered)
     check_finite(scores=scores)
     n_considered = min(max(n_considered, batch_size), len(scores))
     considered, _ = top_k(scores, n_considered, with_utilities=False)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from skal_deep.functional._checks import check_finite
+from skal_deep.functional._checks import check_finite, check_no_gradient
 
 # Temperatures lie between 1 / 10 and 10: past that, predictions are one-hot or uniform.
 _LARGEST_TEMPERATURE = 10.0
@@ -93,6 +93,7 @@ def fit_temperature(probas: Tensor, labels: Tensor) -> float:
     >>> round(fit_temperature(probas, torch.tensor([0, 0, 1])), 2)
     3.17
     """
+    check_no_gradient(probas=probas)
     check_finite(probas=probas)
     if not len(probas):
         raise ValueError("A temperature needs at least one row.")

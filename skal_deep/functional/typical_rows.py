@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from skal_deep.functional._checks import check_rows
+from skal_deep.functional._checks import check_counts, check_rows
 from skal_deep.functional._picks import Picks
 from skal_deep.functional.neighbors import (
     grouped_neighbors,
@@ -60,6 +60,7 @@ def typicality(
     >>> typicality(embeddings, embeddings, 1)
     tensor([1.0000, 1.0000, 0.2500])
     """
+    check_counts(least=0, n_neighbors=n_neighbors, max_exact=max_exact)
     n_nearest = min(n_neighbors + 1, len(data))
     if n_nearest == 1:
         return embeddings.new_ones(len(embeddings))
@@ -140,6 +141,9 @@ def typi_clust(
     tensor([0, 2])
     """
     picks = Picks(embeddings, batch_size, with_utilities)
+    check_counts(n_neighbors=n_neighbors)
+    check_counts(least=0, most=len(data), n_labeled=n_labeled)
+    check_counts(least=0, max_exact=max_exact)
     check_rows(embeddings=embeddings, data=data)
     # of the data alone: rounding might put a candidate into a cluster without rows
     cluster_M = nearest_centers(data, centroids)[1]

@@ -1,5 +1,6 @@
 """Inputs at the scale that auxiliary nets train well at."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,10 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from skal_deep.functional._chunks import slices
+
 # At most so many numbers at a time: 32 MiB in double precision, and some 100 MiB of
 # activations where a net looks at them.
 _CHUNK_NUMBERS = 2**22
 _CHUNK_ROWS = 1024
+# So many in double precision a processor's cache holds between two operations.
+_CACHED_NUMBERS = 2**16
 # Pools of so many numbers, 256 MiB in single precision, are scaled once for a training.
 _KEPT_NUMBERS = 2**26
 
@@ -58,7 +63,11 @@ class Standardizer:
 
     def __call__(self, X: NDArray[Any]) -> Tensor:
         """Return standardised rows in single precision."""
-        return torch.from_numpy(((X - self.mean) / self.std).astype(np.float32))
+        scaled = np.empty(X.shape, dtype=np.float32)
+        for part in slices(len(X), _rows_of(X, _CACHED_NUMBERS)):
+            offset = X[part] - self.mean
+            np.divide(offset, self.std, out=scaled[part], casting="same_kind")
+        return torch.from_numpy(scaled)
 
     def once(self, X: NDArray[Any]) -> Tensor | None:
         """Return all rows standardised, ``None`` if they are too many to keep.
@@ -93,8 +102,12 @@ def by_chunks(
     return torch.cat(parts).cpu().double()
 
 
-def row_chunks(X: NDArray[Any]) -> Iterator[NDArray[Any]]:
+def row_chunks(X: Any) -> Iterator[Any]:
     """Yield views of some rows at a time; what is mapped from a file stays there."""
-    size = min(_CHUNK_ROWS, max(1, _CHUNK_NUMBERS // max(1, X[:1].size)))
-    for start in range(0, len(X), size):
-        yield X[start : start + size]
+    for part in slices(len(X), min(_CHUNK_ROWS, _rows_of(X, _CHUNK_NUMBERS))):
+        yield X[part]
+
+
+def _rows_of(X: NDArray[Any] | Tensor, n_numbers: int) -> int:
+    """Return how many rows have so many numbers, one at least."""
+    return max(1, n_numbers // max(1, math.prod(X.shape[1:])))

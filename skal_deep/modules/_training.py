@@ -1,6 +1,6 @@
 """The training loop of auxiliary nets."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import trange
 
-from skal_deep.modules._standardizer import Standardizer
+from skal_deep.modules._standardizer import Standardizer, row_chunks
 
 
 class Minibatches:
@@ -75,6 +75,11 @@ class Minibatches:
         first, *others = (array[rows] for array in self._arrays)
         tensors = self._scale(first), *(torch.as_tensor(other) for other in others)
         return tuple(tensor.to(self._device) for tensor in tensors)
+
+    def in_order(self) -> Iterator[Tensor]:
+        """Yield all rows of the first array, some at a time."""
+        for chunk in row_chunks(self._arrays[0]):
+            yield self._scale(chunk).to(self._device)
 
     def _draw(self) -> Tensor:
         """Return the row numbers of the next mini-batch."""

@@ -1,6 +1,6 @@
 """Training of a net that tells unlabelled rows from labelled ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from skal_deep.modules._discriminator import Discriminator
 from skal_deep.modules._rng import isolated_rng
 from skal_deep.modules._standardizer import Standardizer, by_chunks
 from skal_deep.modules._training import (
+    Minibatches,
     adam,
     descend,
     train,
@@ -86,6 +87,7 @@ def train_unlabeled_detector(
     with isolated_rng(int(torch.randint(2**31, (1,), generator=generator))):
         net = Discriminator(X_labeled.shape[1], n_hidden, n_layers).to(device)
     optimizer, n_done = adam(net, lr), 0
+    pools = (labeled, len(X_labeled), True), (unlabeled, len(X_unlabeled), False)
 
     def step() -> bool:
         nonlocal n_done
@@ -94,15 +96,31 @@ def train_unlabeled_detector(
         n_done += 1
         if stop_accuracy >= 1 or n_done % _N_STEPS:
             return False
-        right = [
-            (by_chunks(net, X, scale, device) > 0) == is_labeled
-            for X, is_labeled in ((X_labeled, True), (X_unlabeled, False))
-        ]
-        accuracy = sum(part.double().mean().item() for part in right) / 2
-        return accuracy > stop_accuracy
+        return _tells_apart(net, pools, stop_accuracy)
 
     train([net], step, n_iterations, name=name, verbose=verbose)
     return partial(_novelty, net, scale, device)
+
+
+@torch.no_grad()
+def _tells_apart(
+    net: Discriminator,
+    pools: Sequence[tuple[Minibatches, int, bool]],
+    accuracy: float,
+) -> bool:
+    """Return whether the mean of the pools' shares of right answers is above a number.
+
+    It looks no further once all rows that are left could not raise it that far.
+    """
+    shares = [1.0] * len(pools)
+    for at, (rows, n, is_labeled) in enumerate(pools):
+        n_right = n
+        for chunk in rows.in_order():
+            n_right -= int(((net(chunk) > 0) != is_labeled).sum())
+            shares[at] = n_right / n
+            if sum(shares) / len(shares) <= accuracy:
+                return False
+    return True
 
 
 def _novelty(

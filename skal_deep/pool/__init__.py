@@ -1,5 +1,6 @@
 """Query strategies for a pool of unlabelled data, and rules that form a batch."""
 
+from skal_deep.pool._adaptive_strategy import AdaptiveStrategy
 from skal_deep.pool._adversarial_bim import AdversarialBIM
 from skal_deep.pool._alfa_mix import AlfaMix
 from skal_deep.pool._anchor_al import AnchorAL
@@ -77,6 +78,7 @@ __all__ = [
     "SRAAL",
     "JointSampling",
     "MAL",
+    "AdaptiveStrategy",
     "AdversarialBIM",
     "AlfaMix",
     "AnchorAL",

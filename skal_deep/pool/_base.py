@@ -35,6 +35,7 @@ from skal_deep.modules._rng import one_thread_at_a_time
 from skal_deep.pool._checks import (
     as_batch_size,
     as_candidates,
+    as_rounds,
     check_labels,
     check_picks,
     check_unlabeled_left,
@@ -42,6 +43,7 @@ from skal_deep.pool._checks import (
     targets_and_marker,
     warn_untrained,
 )
+from skal_deep.pool._history import History
 from skal_deep.pool._make_pool import make_pool
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._selection import SelectionRule, TopK
@@ -97,6 +99,8 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
     _does_without_labels: ClassVar[bool] = False
     # Whether labels are read as classes, so that a regressor makes no sense.
     _reads_classes: ClassVar[bool] = False
+    # Whether it reads the batches of its earlier queries.
+    _reads_rounds: ClassVar[bool] = False
     # What is asked of a regressor, where that is something else.
     _needs_of_regressor: ClassVar[tuple[type, ...]] = ()
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -141,6 +145,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         fit_reg=True,
         cost=None,
         budget=None,
+        rounds=None,
     ):
         """Determine for which candidates labels are to be queried.
 
@@ -187,6 +192,9 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             What the labels of this query may cost together, with ``cost``. Candidates
             that cost more each are left out, and the query ends before the pick that
             would exceed it, so that there may be fewer picks than ``batch_size``.
+        rounds : sequence of array-like of shape (n_picks,), default=None
+            The batches that earlier queries returned, rows of ``X`` in the order in
+            which they came. :class:`AdaptiveStrategy` reads them; others do not.
 
         Returns
         -------
@@ -212,6 +220,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         if reg is not None and self._reads_classes:
             raise TypeError(f"{name} reads labels as classes and takes no regressor.")
         clf, fit_clf = given_model(clf, fit_clf, reg, fit_reg)
+        model = clf
         batch_size, X = as_batch_size(batch_size), as_data(X)
         check_feature_names(clf, fit_clf, X, candidates)
         X, is_direct = rows_for(clf, X) if self._needs else X, takes_rows_directly(clf)
@@ -244,6 +253,8 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             seed = int(self.random_state_.randint(2**31 - 1))
             missing_label = self.missing_label_
         sample_weight = row_weights(sample_weight, n_rows(X))
+        rounds = None if rounds is None else as_rounds(rounds, n_rows(X))
+        history = History(X, y, missing_label, sample_weight, model, rounds)
         if cost is not None:
             cost = as_cost(cost, n_rows(candidates if is_foreign else X))
         if budget is not None:
@@ -287,6 +298,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
                 sample_weight=sample_weight,
                 with_utilities=return_utilities,
                 cost=cost,
+                history=history,
             )
             with torch.no_grad():
                 picks, utilities = self._select(pool, batch_size)

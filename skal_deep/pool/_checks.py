@@ -2,7 +2,7 @@
 
 import operator
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any
 
@@ -36,7 +36,8 @@ def as_batch_size(batch_size: Any) -> int:
     if isinstance(batch_size, bool | np.bool_):
         raise TypeError(f"batch_size must be an integer, not {batch_size!r}.")
     try:
-        return operator.index(batch_size)
+        # more is as good as all, and beyond it NumPy knows no numbers
+        return min(operator.index(batch_size), np.iinfo(np.int64).max)
     except TypeError:
         raise TypeError(f"batch_size must be an integer, not {batch_size!r}.") from None
 
@@ -131,9 +132,55 @@ def _as_positions(candidates: NDArray[Any], n: int) -> NDArray[np.intp]:
     return candidates.astype(np.intp)
 
 
+def as_rounds(rounds: Any, n: int) -> list[NDArray[np.intp]]:
+    """Return the batches of earlier queries as arrays of distinct rows of X.
+
+    Parameters
+    ----------
+    rounds : sequence of array-like of shape (n_picks,)
+        As given.
+    n : int
+        Number of rows of X.
+    """
+    is_list = isinstance(rounds, Iterable) and not isinstance(rounds, str | Mapping)
+    batches = [np.asarray(batch) for batch in rounds] if is_list else None
+    if batches is None or any(
+        batch.ndim != 1 or (len(batch) and batch.dtype.kind not in "iu")
+        for batch in batches
+    ):
+        raise ValueError(
+            "rounds must be a list of the batches that earlier queries returned, an "
+            f"array of rows of X each, in their order; it is {str(rounds)[:80]}."
+        )
+    rows = np.concatenate([np.empty(0, np.intp), *batches]).astype(np.intp)
+    if len(rows) and not (rows.min() >= 0 and rows.max() < n):
+        raise ValueError(
+            f"rounds holds rows from {rows.min()} to {rows.max()}, but X has {n} rows, "
+            f"0 ... {n - 1}."
+        )
+    values, counts = np.unique(rows, return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(
+            f"rounds holds row {values[counts > 1][0]} more than once, but a row is "
+            "asked for once."
+        )
+    return [batch.astype(np.intp) for batch in batches]
+
+
 def as_inner(strategy: Any, missing_label: Any) -> Any:
     """Return a strategy for another to ask, with its marker and by its generator."""
+    check_can_be_inner(strategy)
     return clone(strategy).set_params(missing_label=missing_label, random_state=None)
+
+
+def check_can_be_inner(strategy: Any) -> None:
+    """Raise if a strategy reads earlier batches, of which it knows its own alone."""
+    if getattr(strategy, "_reads_rounds", False):
+        name = type(strategy).__name__
+        raise TypeError(
+            f"{name} learns from the batches of its own queries, and cannot stand "
+            "inside another strategy: ask it by itself, with the others as its arms."
+        )
 
 
 def _as_foreign(candidates: Any, X: Any) -> Any:

@@ -39,8 +39,10 @@ class DensityWeightedDiversity(DeepQueryStrategy):
         Weight of density.
     bandwidth : float, default=None
         Width of the kernel; ``None`` is the root mean square of all distances.
-    max_data : int, default=20_000
+    max_data : int, default=None
         Most rows that a density is the mean over; of a larger pool, a uniform sample.
+        ``None`` takes all of up to 20,000 rows, and of N more 2e8 / N, but at least
+        2,000, so that a query takes seconds.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
     random_state : int, RandomState or None, default=None
@@ -73,14 +75,14 @@ class DensityWeightedDiversity(DeepQueryStrategy):
         **DeepQueryStrategy._parameter_constraints,
         "beta": [Interval(Real, 0, None, closed="left")],
         "bandwidth": [Interval(Real, 0, None, closed="neither"), None],
-        "max_data": [Interval(Integral, 1, None, closed="left")],
+        "max_data": [Interval(Integral, 1, None, closed="left"), None],
     }
 
     def __init__(
         self,
         beta=1.0,
         bandwidth=None,
-        max_data=20_000,
+        max_data=None,
         missing_label=-1,
         random_state=None,
     ):

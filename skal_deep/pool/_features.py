@@ -37,6 +37,9 @@ _N_SEEDINGS = 4
 _FEW_ROWS, _FEW_OF_EACH = 10_000, 10
 # Share of the rows whose nearest centroid round-off may decide.
 _MOST_UNSURE = 0.01
+# Of up to so many rows each is compared with each; of more, as many with each as make
+# so many pairs, but no fewer than that.
+_MOST_ROWS, _MOST_PAIRS, _LEAST_ROWS = 20_000, 200_000_000, 2_000
 # Rows of which all distances are held at once: 100 MiB.
 _MOST_LINKED = 5_000
 # More rows are linked in parts of at most this many.
@@ -61,7 +64,7 @@ def features(pool: Pool, normalize: bool) -> tuple[Tensor, Tensor]:
     return points_ND, data_MD
 
 
-def sample_rows(n: int, max_rows: int, generator: torch.Generator) -> Tensor:
+def sample_rows(n: int, max_rows: int | None, generator: torch.Generator) -> Tensor:
     """Return all of n rows, or so many drawn uniformly if there are more.
 
     They are in order.
@@ -70,11 +73,14 @@ def sample_rows(n: int, max_rows: int, generator: torch.Generator) -> Tensor:
     ----------
     n : int
         Number of rows.
-    max_rows : int
-        Most that are returned.
+    max_rows : int or None
+        Most that are returned; ``None`` are all of up to 20,000 rows, and 2e8 / n of
+        more, but at least 2,000: n rows can then be compared with each in seconds.
     generator : torch.Generator
         Source of the draws; with few rows it is left alone.
     """
+    if max_rows is None:
+        max_rows = n if n <= _MOST_ROWS else max(_LEAST_ROWS, _MOST_PAIRS // n)
     if n <= max_rows:
         return torch.arange(n)
     return torch.randperm(n, generator=generator)[:max_rows].sort().values
@@ -300,7 +306,7 @@ def radius_by_clusters(
     data_MD: Tensor,
     n_classes: int | None = None,
     purity: float = 0.95,
-    max_data: int = 20_000,
+    max_data: int | None = None,
 ) -> float:
     """Return the largest radius at which most balls hold rows of one cluster.
 
@@ -316,8 +322,8 @@ def radius_by_clusters(
         Number of clusters; the default is that of the classes.
     purity : float, default=0.95
         Smallest share of such balls.
-    max_data : int, default=20_000
-        Most balls that are looked at.
+    max_data : int, default=None
+        Most balls that are looked at; ``None`` as in :func:`sample_rows`.
     """
     n_classes = n_classes or pool.n_classes
     if n_classes < 2:
@@ -328,7 +334,8 @@ def radius_by_clusters(
         )
         n_classes = 2
     rows = sample_rows(len(data_MD), max_data, pool.generator).to(data_MD.device)
-    some_SD = data_MD if len(rows) == len(data_MD) else data_MD[rows]
+    is_drawn = max_data is not None and len(rows) < len(data_MD)
+    some_SD = data_MD[rows] if is_drawn else data_MD
     centroids_KD = k_means(some_SD, n_classes, pool.generator)
     cluster_M = nearest_centers(data_MD, centroids_KD)[1]
     return purity_radius(data_MD, cluster_M, purity, rows)

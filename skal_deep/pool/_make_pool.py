@@ -11,6 +11,7 @@ from skal_deep.classifier import as_model
 from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier.door._fitting import fit_on_labeled
 from skal_deep.modules import isolated_rng
+from skal_deep.pool._history import History
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._rows import Rows
 from skal_deep.rows._contents import equal_rows
@@ -31,6 +32,7 @@ def make_pool(
     sample_weight: NDArray[Any] | None,
     with_utilities: bool,
     cost: NDArray[np.float64] | None,
+    history: History,
 ) -> tuple[Pool, NDArray[np.intp]]:
     """Return the pool of a query and which rows its candidates are.
 
@@ -58,6 +60,8 @@ def make_pool(
         Whether the caller asks for utilities.
     cost : ndarray or None
         What each label costs.
+    history : History
+        The data as they were given, and the batches of earlier queries.
     """
     model, has_label = as_model(clf), is_labeled(y, missing_label)
     own, foreign = given
@@ -92,6 +96,7 @@ def make_pool(
         with_utilities=with_utilities,
         cost=None if cost is None else cost[rows],
         sample_weight=sample_weight,
+        history=history,
     )
     return pool, rows
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from skal_deep.classifier import Model, as_model
 from skal_deep.classifier.door._model_checks import class_positions
 from skal_deep.functional import nearest_neighbors
+from skal_deep.pool._history import History
 from skal_deep.pool._rows import Rows
 from skal_deep.rows._data import n_rows, take
 
@@ -54,6 +55,8 @@ class Pool(Rows):
         What the label of each candidate costs, if that was said.
     sample_weight : ndarray of shape (n_samples,), default=None
         Weights of all rows of the data.
+    history : History, default=None
+        The data as they were given, and the batches of earlier queries.
 
     Attributes
     ----------
@@ -99,6 +102,7 @@ class Pool(Rows):
         with_utilities: bool,
         cost: NDArray[np.float64] | None = None,
         sample_weight: NDArray[Any] | None = None,
+        history: History | None = None,
     ):
         super().__init__(data, positions, model, seed)
         self.labeled = labeled
@@ -110,6 +114,7 @@ class Pool(Rows):
         self.with_utilities = with_utilities
         self.cost = cost
         self._sample_weight = sample_weight
+        self.history = history
         self.score_whole: Callable[[], Tensor] | None = None
         self.unlabeled_beside = None if is_all or not len(unlabeled) else unlabeled
         if is_all and not is_foreign:  # the same rows in the same order

@@ -53,10 +53,11 @@ class ProbCover(DeepQueryStrategy):
         Smallest share of pure balls; the paper's.
     normalize : bool, default=True
         Whether to scale embeddings to unit length first, as the paper does.
-    max_data : int, default=20_000
+    max_data : int, default=None
         Most rows that are covered. Of a larger pool a uniform sample is, and utilities
-        are those for the sample; covering 3,000 of 12,000 rows in
-        place of all lost 7 % of the coverage.
+        are those for the sample. ``None`` covers all of up to 20,000 rows, and of N
+        more 2e8 / N, but at least 2,000, so that a query takes seconds; covering
+        3,000 of 12,000 rows in place of all lost 7 % of the coverage.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
     random_state : int, RandomState or None, default=None
@@ -94,7 +95,7 @@ class ProbCover(DeepQueryStrategy):
         "n_classes": [Interval(Integral, 2, None, closed="left"), None],
         "purity": [Interval(Real, 0, 1, closed="right")],
         "normalize": ["boolean"],
-        "max_data": [Interval(Integral, 1, None, closed="left")],
+        "max_data": [Interval(Integral, 1, None, closed="left"), None],
     }
 
     def __init__(
@@ -103,7 +104,7 @@ class ProbCover(DeepQueryStrategy):
         n_classes=None,
         purity=0.95,
         normalize=True,
-        max_data=20_000,
+        max_data=None,
         missing_label=-1,
         random_state=None,
     ):

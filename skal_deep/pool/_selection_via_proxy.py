@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import HasMethods
 from torch import Tensor
 
 from skal_deep.pool._base import DeepQueryStrategy
+from skal_deep.pool._checks import check_can_be_inner
 from skal_deep.pool._pool import Pool
 
 
@@ -81,6 +82,7 @@ class SelectionViaProxy(DeepQueryStrategy):
         return self.strategy._plans_batch
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
+        check_can_be_inner(self.strategy)
         asks_proxy = self.strategy._needs and not self.strategy._works_on_inputs
         if asks_proxy and len(np.unique(pool.y_labeled)) < 2:
             warnings.warn(

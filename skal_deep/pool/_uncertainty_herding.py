@@ -47,10 +47,11 @@ class UncertaintyHerding(DeepQueryStrategy):
         rows that is not 0, as in the paper, and 1 where there is none.
     normalize : bool, default=True
         Whether to scale embeddings to unit length first, as the paper does.
-    max_data : int, default=20_000
+    max_data : int, default=None
         Most rows that are covered. Of a larger pool a uniform sample is, and utilities
-        are those for the sample; for :class:`MaxHerding`, covering
-        3,000 of 12,000 rows in place of all lost 0.2 to 1.6 % of the coverage.
+        are those for the sample. ``None`` covers all of up to 20,000 rows, and of N
+        more 2e8 / N, but at least 2,000, so that a query takes seconds;
+        :class:`MaxHerding` has the coverage that this loses.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
     random_state : int, RandomState or None, default=None
@@ -83,14 +84,14 @@ class UncertaintyHerding(DeepQueryStrategy):
         **DeepQueryStrategy._parameter_constraints,
         "bandwidth": [Interval(Real, 0, None, closed="neither"), None],
         "normalize": ["boolean"],
-        "max_data": [Interval(Integral, 1, None, closed="left")],
+        "max_data": [Interval(Integral, 1, None, closed="left"), None],
     }
 
     def __init__(
         self,
         bandwidth=None,
         normalize=True,
-        max_data=20_000,
+        max_data=None,
         missing_label=-1,
         random_state=None,
     ):

@@ -229,4 +229,29 @@ def _as_table(X: Any, name: str) -> Any:
             f"{name} has several columns with the names {', '.join(twice)}: give each "
             "column a name of its own."
         )
-    return X
+    return _without_decimals(X, columns)
+
+
+def _without_decimals(X: Any, columns: list[Any]) -> Any:
+    """Return a table with floats for columns of the type decimal.
+
+    scikit-learn's linear models are fitted to them, and fail in their predictions.
+    """
+    if hasattr(X, "schema") and hasattr(X, "column_names"):  # of pyarrow
+        types = list(X.schema.types)
+    else:
+        types = list(getattr(X, "dtypes", []))
+    found = [
+        at
+        for at, dtype in enumerate(types)
+        if str(dtype).lower().startswith(("decimal", "arrow_decimal"))
+    ]
+    if not found:
+        return X
+    if hasattr(X, "column_names"):
+        for at in found:
+            X = X.set_column(at, columns[at], X.column(at).cast("float64"))
+        return X
+    if hasattr(X, "iloc"):
+        return X.astype({columns[at]: "double[pyarrow]" for at in found})
+    return X.cast({columns[at]: float for at in found})  # of polars

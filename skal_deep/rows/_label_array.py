@@ -54,6 +54,7 @@ def label_array(y: Any, missing_label: Any) -> NDArray[Any]:
     if array.dtype.kind == "O" and array.ndim < 3:
         shape = array.shape  # several targets have gaps, too
         array = _without_gaps(array.ravel(), missing_label).reshape(shape)
+        _check_no_nul(array)
     if array.ndim != 1:
         return array
     if array.dtype.kind == "u":
@@ -67,6 +68,15 @@ def label_array(y: Any, missing_label: Any) -> NDArray[Any]:
     if array.dtype.kind == "i" and isinstance(missing_label, float | np.floating):
         _check_exact(array)
     return array
+
+
+def _check_no_nul(labels: NDArray[Any]) -> None:
+    for label in labels.flat:
+        if isinstance(label, str) and label.endswith("\0"):
+            raise ValueError(
+                f"The label {label!r} ends with the character NUL, which NumPy leaves "
+                "out, so that it would be another label: strip it."
+            )
 
 
 def check_no_nan(y: NDArray[Any], missing_label: Any) -> None:
@@ -119,6 +129,7 @@ def _objects_or_plain(y: Any) -> NDArray[Any]:
         objects = np.asarray(y, dtype=object)
         if not all(isinstance(label, str | bytes) for label in objects):
             return objects
+        _check_no_nul(objects)
     return array
 
 

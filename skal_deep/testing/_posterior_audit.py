@@ -17,7 +17,8 @@ from skorch import NeuralNet
 from skorch.utils import multi_indexing
 from torch import Tensor, nn
 
-from skal_deep.classifier import MCDropoutClassifier, as_model
+from skal_deep.classifier import as_model
+from skal_deep.classifier._dropout_posterior import DropoutPosterior
 from skal_deep.classifier._posterior import MeanOfDraws
 from skal_deep.classifier.door._inside import through_steps
 from skal_deep.classifier.net._dropout_check import live_dropout
@@ -96,7 +97,7 @@ class Audit:
     def sites(self) -> tuple[list[str], list[str]]:
         """Say what differs from draw to draw, and what should and does not."""
         nets = [self.last] if isinstance(self.last, NeuralNet) else []
-        if isinstance(self.last, MCDropoutClassifier):
+        if isinstance(self.last, DropoutPosterior):
             nets = self.last.nets_
         if isinstance(self.last, SkorchClassifier):
             nets = [self.last.neural_net_]

@@ -124,7 +124,7 @@ class Case:
     def loud_query(self, strategy: Any = None, **change: Any) -> Any:
         """Query; arguments replace those of the case."""
         strategy = self.strategy() if strategy is None else strategy
-        arguments = {"X": self.X, "y": self.y, **change}
+        arguments = {"X": self.X, "y": self.y, "rounds": [], **change}
         if "clf" not in arguments:
             arguments["clf"] = self.classifier()
         clf = arguments["clf"]

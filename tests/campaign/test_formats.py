@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from decimal import Decimal
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -508,3 +509,71 @@ def test_a_tree_that_is_written_again_holds_each_file_once(images, tmp_path):
     with pytest.raises(FileNotFoundError, match="init CAMPAIGN --source NEW"):
         campaign.export(out, ["tree"])
     assert len(list((out / "tree").rglob("*.png"))) == 28
+
+
+@pytest.fixture
+def arrow_campaign(tmp_path):
+    """A campaign of a small table, and its rows as a table of pyarrow."""
+    pa = pytest.importorskip("pyarrow")
+    rows = np.random.default_rng(0).normal(size=(40, 2)).round(3)
+    table = pa.table(
+        {"id": [f"r{i}" for i in range(40)], "a": rows[:, 0], "b": rows[:, 1]}
+    )
+    table.to_pandas().to_csv(tmp_path / "rows.csv", index=False)
+
+    def make(**params):
+        return Campaign.create(
+            tmp_path / "campaign", table=tmp_path / "rows.csv", id="id", **params
+        )
+
+    return pa, table, make
+
+
+@pytest.mark.parametrize("form", ["scalars", "series", "arrow series"])
+def test_answers_may_be_entries_of_columns(arrow_campaign, form):
+    pd = pytest.importorskip("pandas")
+    pa, table, make = arrow_campaign
+    said = pa.array(["high" if a.as_py() > 0 else "low" for a in table["a"]])
+    campaign = make(classes=said.unique(), budget=20)
+    assert sorted(campaign.settings.classes) == ["high", "low"]
+    ids = campaign.next(batch_size=6).ids
+    answers = {name: said[int(name[1:])] for name in ids}
+    plain = {name: answer.as_py() for name, answer in answers.items()}
+    if form != "scalars":
+        dtype = "string[pyarrow]" if form == "arrow series" else object
+        answers = pd.Series(plain, dtype=dtype)
+    campaign.label(answers, "anna")
+    assert campaign.labels() == plain
+    assert campaign.simulate(said, batch_size=5).rounds
+
+
+def test_numbers_may_be_decimals_of_pyarrow(arrow_campaign):
+    pa, table, make = arrow_campaign
+    said = pa.array([Decimal(str(a)) for a in table["a"].to_pylist()])
+    campaign = make(numbers=True, budget=20)
+    ids = campaign.next(batch_size=4).ids
+    campaign.label({name: said[int(name[1:])] for name in ids}, "anna")
+    assert campaign.labels() == {
+        name: pytest.approx(table["a"][int(name[1:])].as_py(), abs=0) for name in ids
+    }
+
+
+def test_tables_in_memory_and_in_parquet_say_how_to_give_them(arrow_campaign, tmp_path):
+    _, table, make = arrow_campaign
+    campaign = make(classes=["low", "high"], budget=20)
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(table, tmp_path / "rows.parquet")
+    with pytest.raises(TypeError, match=r"path says, not from a Table\. Save it"):
+        Campaign.create(tmp_path / "other", table=table, classes=["a", "b"], budget=9)
+    with pytest.raises(ValueError, match=r"read_parquet.*to_csv"):
+        Campaign.create(
+            tmp_path / "other",
+            table=tmp_path / "rows.parquet",
+            classes=["a", "b"],
+            budget=9,
+        )
+    assert not (tmp_path / "other").exists()
+    with pytest.raises(ValueError, match=r"read_parquet.*to_csv"):
+        campaign.add(tmp_path / "rows.parquet")
+    with pytest.raises(TypeError, match=r"dict\(zip\(ids, answers\)\), not Table"):
+        campaign.label(table, "anna")

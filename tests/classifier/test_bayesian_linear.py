@@ -18,6 +18,7 @@ from skal_deep.classifier import (
     BayesianLinearClassifier,
     CapabilityError,
     SamplesProba,
+    _bayesian_linear,
     as_model,
     fit_on_labeled,
 )
@@ -67,8 +68,30 @@ def test_every_strategy_of_an_ordinary_classifier_takes_it(name, y):
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore" if y is NOTHING else "error")
-        picks = strategy.query(X, y, make(prior_precision=1.0), batch_size=3)
+        picks = strategy.query(X, y, make(prior_precision=1.0), batch_size=3, rounds=[])
     assert len(set(picks)) == 3
+
+
+ROWS_IN_SINGLE_PRECISION = {
+    "blobs": lambda X: X,
+    "small numbers": lambda X: 1e-25 * X,
+    "large numbers": lambda X: 1e25 * X,
+    "units apart": lambda X: X * np.logspace(-4, 4, X.shape[1]),
+    "an outlier": lambda X: np.vstack([1e4 * X[:1], X[1:]]),
+    "copies": lambda X: np.hstack([X, X]),
+}
+
+
+@pytest.mark.parametrize("kind", ROWS_IN_SINGLE_PRECISION)
+def test_folds_in_single_precision_choose_the_same_prior(kind, monkeypatch):
+    X, y = make_blobs(60, 6, centers=4, cluster_std=6.0, random_state=3)
+    X = ROWS_IN_SINGLE_PRECISION[kind](X)
+    chosen = []
+    for most in (10**7, 0):
+        monkeypatch.setattr(_bayesian_linear, "_MANY_PRODUCTS", most)
+        clf = BayesianLinearClassifier(random_state=0).fit(X, y)
+        chosen.append((clf.prior_precision_, clf.coef_.tolist()))
+    assert chosen[0] == chosen[1]
 
 
 @pytest.mark.slow

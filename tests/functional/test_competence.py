@@ -1,8 +1,11 @@
 """DCoM's parts: golden competence, radii by brute force, both limits of the mean."""
 
+import math
+
 import pytest
 import torch
 
+from skal_deep.functional import competence as module
 from skal_deep.functional import prob_cover
 from skal_deep.functional.competence import (
     competence,
@@ -39,6 +42,55 @@ def test_balls_are_pure_up_to_their_radius_and_not_beyond():
             assert same[beyond].float().mean() < 0.8
 
 
+def radii_by_balls(rows, labels, n_centers, purity, largest):
+    """Radii by looking into each ball around each centre."""
+    radii = []
+    for center in range(n_centers):
+        distance = torch.linalg.vector_norm(rows - rows[center], dim=1)
+        radius = largest
+        for end in distance.unique():
+            same = labels[distance <= end] == labels[center]
+            if same.sum() < purity * len(same):
+                radius = min(float(end), largest)
+                break
+        radii.append(radius)
+    return torch.tensor(radii).to(rows)
+
+
+@pytest.mark.parametrize("largest", [0.5, 3.0, math.inf])
+@pytest.mark.parametrize(
+    ("kind", "n_together"),
+    [("grid", 64)]
+    + [
+        (kind, n) for kind in ("spread", "copies", "far away", "tight") for n in (64, 3)
+    ],
+)
+def test_radii_are_those_of_all_balls(kind, largest, n_together, monkeypatch):
+    """Also where rows are equally far, whatever their order, and from products.
+
+    With many rows near a centre round-off decides about the equally far of a grid.
+    """
+    monkeypatch.setattr(module, "_N_TOGETHER", n_together)
+    for seed in range(8):
+        generator = torch.Generator().manual_seed(seed)
+        rows = torch.randn(90, 3, generator=generator)
+        if kind == "grid":
+            rows = rows.round()
+        if kind == "copies":
+            rows[45:] = rows[:45].clone()
+        if kind == "far away":
+            rows = (1e-3 * rows + 1).double()
+            largest = min(largest, 1e-3)
+        if kind == "tight":
+            places = 100 * torch.randn(3, 3, generator=generator)
+            rows = 1e-3 * rows + places[torch.arange(90) % 3]
+            largest = max(largest, 500)
+        labels = torch.randint(2, (90,), generator=generator)
+        ours = pure_radii(rows, labels, 20, 0.5, largest)
+        expected = radii_by_balls(rows, labels, 20, 0.5, largest)
+        torch.testing.assert_close(ours, expected, rtol=1e-5, atol=0)
+
+
 def test_radii_where_all_labels_are_equal():
     radii = pure_radii(ROWS, torch.zeros(40), 5, 1.0, 0.3)
     assert radii.tolist() == pytest.approx([0.3] * 5)
@@ -56,7 +108,8 @@ def test_covered_rows():
 @pytest.mark.slow
 def test_no_trust_is_prob_cover_and_full_trust_uncertainty():
     uncertainty = torch.rand(40, generator=torch.Generator().manual_seed(1))
-    covers, _ = uncertain_cover(ROWS, uncertainty, ROWS, 5, radius=0.7, trust=0.0)
+    covers, covered = uncertain_cover(ROWS, uncertainty, ROWS, 5, radius=0.7, trust=0.0)
+    assert covered.amax(1).eq(1).all()  # what is left is scaled anew
     expected, _ = prob_cover(ROWS, ROWS, ROWS[:0], 5, radius=0.7)
     assert torch.equal(covers, expected)
     uncertain, utilities = uncertain_cover(
@@ -68,6 +121,17 @@ def test_no_trust_is_prob_cover_and_full_trust_uncertainty():
     )
     assert torch.equal(cheap, uncertain)
     assert torch.equal(scores, utilities[torch.arange(5), uncertain])
+
+
+def test_a_population_that_is_the_candidates_changes_nothing():
+    uncertainty = torch.rand(40, generator=torch.Generator().manual_seed(1))
+    arguments = {"radius": 0.7, "trust": 0.4}
+    alone = uncertain_cover(ROWS, uncertainty, ROWS, 8, **arguments)
+    beside = uncertain_cover(
+        ROWS, uncertainty, ROWS, 8, **arguments, population=(ROWS, uncertainty)
+    )
+    assert torch.equal(alone[0], beside[0])
+    assert torch.equal(alone[1], beside[1])
 
 
 def test_round_off_does_not_move_rows_across_a_radius():

@@ -4,6 +4,7 @@ import contextlib
 import inspect
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -348,3 +349,203 @@ def test_scales_that_are_none_are_refused(wrong):
         functional.density(rows, rows, wrong)
     with pytest.raises(ValueError, match="radius="):
         functional.prob_cover(rows, rows, rows[:0], 1, radius=wrong)
+
+
+# These overwrite what they have computed, or make numbers of it.
+WITHOUT_GRADIENTS = {
+    "badge",
+    "bait",
+    "bait_regression",
+    "bald",
+    "batch_bald",
+    "batch_epig",
+    "consensus_kl",
+    "density",
+    "epig",
+    "fit_temperature",
+    "k_center_greedy",
+    "max_det",
+    "max_herding",
+    "prob_cover",
+    "purity_radius",
+    "robust_k_center",
+}
+
+
+@pytest.fixture
+def warns_always():
+    torch.set_warn_always(True)
+    yield
+    torch.set_warn_always(False)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_gradients_are_refused_in_words_where_there_are_none(name, warns_always):
+    kernel, given = KERNELS[name]
+    for position in range(len(given)):
+        tensors = [tensor.clone() for tensor in given]
+        tensors[position].requires_grad_()
+        if name.split(",")[0] in WITHOUT_GRADIENTS and _asks(name, position):
+            with pytest.raises(ValueError, match=r"requires gradients.*\.detach\(\)"):
+                kernel(*tensors)
+            with torch.no_grad():
+                kernel(*tensors)
+        else:
+            kernel(*tensors)
+
+
+def _asks(name, position):
+    """Return whether a tensor is not a weight, of which no number is made."""
+    of_weights = {"epig": 2, "max_herding": 3, "consensus_kl, largest": 0}
+    return of_weights.get(name) != position
+
+
+ABSURD = [-1, 0, True, 2.5, 3.0, float("nan"), "3", None, [3], torch.tensor(3)]
+COUNTS = {
+    "class_anchors, n_anchors": lambda n: functional.class_anchors(ROWS, LABELS, n),
+    "near_anchors, n_neighbors": lambda n: functional.near_anchors(ROWS, KNOWN, n, B),
+    "near_anchors, n_rows": lambda n: functional.near_anchors(ROWS, KNOWN, 3, n),
+    "average_linkage, n_clusters": lambda n: functional.average_linkage(ROWS, n),
+    "bait, n_top": lambda n: functional.bait(
+        PROBA, ROWS, KNOWN_PROBA, KNOWN, B, n_top=n
+    ),
+    "batch_bald, n_configurations": lambda n: functional.batch_bald(
+        SAMPLES, B, n_configurations=n
+    ),
+    "batch_epig, n_configurations": lambda n: functional.batch_epig(
+        SAMPLES, TARGETS, B, n_configurations=n
+    ),
+    "cluster_rounds, n_considered": lambda n: functional.cluster_rounds(
+        SCORES, LABELS, B, n_considered=n
+    ),
+    "contrast, n_neighbors": lambda n: functional.contrast(
+        PROBA, ROWS, KNOWN_PROBA, KNOWN, n
+    ),
+    "cosine_graph, n_neighbors": lambda n: functional.cosine_graph(ROWS, n),
+    "cosine_graph, max_exact": lambda n: functional.cosine_graph(ROWS, 2, max_exact=n),
+    "random_walk, n_neighbors": lambda n: functional.random_walk(ROWS, n),
+    "random_walk, max_exact": lambda n: functional.random_walk(ROWS, 2, max_exact=n),
+    "deepfool, n_steps": lambda n: functional.deepfool(LOGITS, ROWS, n_steps=n),
+    "deepfool, n_classes": lambda n: functional.deepfool(LOGITS, ROWS, n_classes=n),
+    "iterated_sign_attack, n_steps": lambda n: functional.iterated_sign_attack(
+        LOGITS, ROWS, 0.1, n_steps=n
+    ),
+    "diffusion_scores, n_steps": lambda n: functional.diffusion_scores(
+        functional.cosine_graph(ROWS, 4), SIGNS, n_steps=n
+    ),
+    "discriminative_batches, n_sub_batches": lambda n: (
+        functional.discriminative_batches(lambda _: SCORES, B, n_sub_batches=n)
+    ),
+    "expected_calibration_error, n_bins": lambda n: (
+        functional.expected_calibration_error(SCORES.sigmoid(), SCORES > 0.5, n)
+    ),
+    "grouped_neighbors, n_neighbors": lambda n: functional.grouped_neighbors(
+        ROWS, KNOWN, n
+    ),
+    "grouped_neighbors, n_probed": lambda n: functional.grouped_neighbors(
+        ROWS, KNOWN, 2, n_probed=n
+    ),
+    "ical, n_condense": lambda n: functional.ical(
+        SAMPLES, lambda m: SAMPLES[:, :m], B, n_condense=n
+    ),
+    "ical, n_probes": lambda n: functional.ical(
+        SAMPLES, lambda m: SAMPLES[:, :m], B, n_probes=n
+    ),
+    "last_layer_features, n_features": lambda n: functional.last_layer_features(
+        PROBA, ROWS, n
+    ),
+    "nearest_neighbors, n_neighbors": lambda n: functional.nearest_neighbors(
+        ROWS, KNOWN, n
+    ),
+    "robust_k_center, n_outliers": lambda n: functional.robust_k_center(
+        ROWS, KNOWN, B, n_outliers=n, max_points=20, time_limit=1.0
+    ),
+    "robust_k_center, max_points": lambda n: functional.robust_k_center(
+        ROWS, KNOWN, B, n_outliers=1, max_points=n, time_limit=1.0
+    ),
+    "spread_labels, n_classes": lambda n: functional.spread_labels(
+        functional.cosine_graph(ROWS, 4), torch.arange(2), LABELS[:2], n
+    ),
+    "typi_clust, n_labeled": lambda n: functional.typi_clust(
+        ROWS, torch.cat([KNOWN, ROWS]), n, KNOWN, B
+    ),
+    "typi_clust, n_neighbors": lambda n: functional.typi_clust(
+        ROWS, torch.cat([KNOWN, ROWS]), 5, KNOWN, B, n_neighbors=n
+    ),
+    "typi_clust, max_exact": lambda n: functional.typi_clust(
+        ROWS, torch.cat([KNOWN, ROWS]), 5, KNOWN, B, max_exact=n
+    ),
+    "typicality, n_neighbors": lambda n: functional.typicality(ROWS, ROWS, n),
+    "typicality, max_exact": lambda n: functional.typicality(
+        ROWS, ROWS, 2, max_exact=n
+    ),
+}
+SIGNS = (
+    torch.zeros(N, C)
+    .double()
+    .index_put((torch.arange(2), LABELS[:2]), ROWS.new_ones(2))
+)
+FROM_ZERO = ("max_exact", "n_outliers", "n_labeled", "n_considered")
+OR_NONE = [("bait", "n_top"), ("ical", "n_probes"), ("diffusion_scores", "n_steps")]
+BATCHES = {
+    "badge": lambda b: functional.badge(PROBA, ROWS, b),
+    "bait": lambda b: functional.bait(PROBA, ROWS, KNOWN_PROBA, KNOWN, b),
+    "batch_bald": lambda b: functional.batch_bald(SAMPLES, b),
+    "cluster_rounds": lambda b: functional.cluster_rounds(
+        SCORES, LABELS, b, n_considered=9
+    ),
+    "k_center_greedy": lambda b: functional.k_center_greedy(ROWS, KNOWN, b),
+    "robust_k_center": lambda b: functional.robust_k_center(
+        ROWS, KNOWN, b, n_outliers=1, max_points=20, time_limit=1.0
+    ),
+    "power_sample": lambda b: functional.power_sample(SCORES, b),
+    "top_k": lambda b: functional.top_k(SCORES, b),
+}
+
+
+def LOGITS(x):  # noqa: N802 - a constant of these tests
+    return x @ WEIGHT.T
+
+
+@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize("count", ABSURD, ids=repr)
+def test_counts_that_are_none_are_refused_by_name(name, count):
+    kernel, _, argument = name.partition(", ")
+    is_zero = (
+        (argument in FROM_ZERO or kernel == "typicality")
+        and count == 0
+        and count is not False
+    )
+    is_left_out = count is None and (kernel, argument) in OR_NONE
+    if is_zero or is_left_out:
+        COUNTS[name](count)
+        return
+    with pytest.raises(ValueError, match=rf"^{argument}( must be|=.* must lie)"):
+        COUNTS[name](count)
+
+
+@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize("count", [2, np.int64(2)])
+def test_counts_may_be_of_numpy(name, count):
+    COUNTS[name](count)
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_counts_without_end_are_all_there_is_or_refused_by_name(name):
+    argument = name.partition(", ")[2]
+    are_made = name in (
+        "spread_labels, n_classes",
+        "expected_calibration_error, n_bins",
+    )
+    if are_made or argument == "n_labeled" or "_neighbors, n_n" in name:
+        with pytest.raises(ValueError, match=f"^{argument}"):
+            COUNTS[name](2**70)
+    elif argument != "n_steps":  # which would be taken
+        COUNTS[name](2**70)
+
+
+@pytest.mark.parametrize("name", BATCHES)
+@pytest.mark.parametrize("size", [*ABSURD, 2**70], ids=repr)
+def test_batch_sizes_that_are_none_are_refused_by_name(name, size):
+    with pytest.raises(ValueError, match=r"^batch_size( must be|=.* must lie)"):
+        BATCHES[name](size)

@@ -243,7 +243,8 @@ def test_sampled_weights_are_distributions():
 
 
 def test_sampled_configurations_are_kept_once():
-    samples = random_draws(1, n_draws=1000)
+    samples = random_draws(1, n_draws=1000) * torch.tensor([0.8, 0.15, 0.05]).double()
+    samples = samples / samples.sum(-1, keepdim=True)
     exact, sampled = Configurations(samples, 9), Configurations(samples, 8)
     for row in (0, 4):
         exact.learn(samples[:, row], torch.Generator())
@@ -256,6 +257,7 @@ def test_sampled_configurations_are_kept_once():
     assert float(distance.min(1).values.max()) < 1e-9
     torch.testing.assert_close(sampled.pi_M.sum(), torch.tensor(1.0).double())
     shares = exact.pi_M[distance.argmin(1)]
+    assert shares.max() - shares.min() > 0.25
     torch.testing.assert_close(sampled.pi_M, shares, atol=0.03, rtol=0)
 
 

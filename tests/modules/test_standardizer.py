@@ -33,3 +33,17 @@ def test_a_constant_feature_is_not_divided_by_round_off(dtype):
     np.testing.assert_allclose(scale(X)[:, 1], 0, atol=1e-6)
     unseen = np.array([[0.0, 0.3]], dtype)
     np.testing.assert_allclose(scale(unseen)[0, 1], 0.2, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(50, 7), (50, 2, 3, 3), (1, 9)])
+def test_rows_in_parts_are_scaled_to_the_same_bits(shape, dtype, monkeypatch):
+    rows = (200 * np.random.default_rng(0).random(shape)).astype(dtype)
+    scale = Standardizer(rows)
+    whole = (rows.astype(np.float64) - scale.mean) / scale.std
+    for n_numbers in (1, 40, 2**16):
+        monkeypatch.setattr(
+            "skal_deep.modules._standardizer._CACHED_NUMBERS", n_numbers
+        )
+        assert np.array_equal(scale(rows).numpy(), whole.astype(np.float32))
+    assert scale(rows[:0]).shape == (0, *shape[1:])

@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from skal_deep.modules._unlabeled_detector import train_unlabeled_detector
+from skal_deep.modules import Minibatches
+from skal_deep.modules._unlabeled_detector import (
+    _tells_apart,
+    train_unlabeled_detector,
+)
 
 ROWS = np.eye(2, dtype=np.float32)
 
@@ -53,6 +57,26 @@ def test_a_training_ends_by_the_mean_of_both_pools_shares(labeled, unlabeled, is
             ROWS
         )
         assert torch.equal(found, whole) != ends
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 1024])
+def test_a_look_that_ends_early_says_what_a_whole_one_does(chunk, monkeypatch):
+    """Logits of 0, which are those of unlabelled rows, and shares at the bound, too."""
+    monkeypatch.setattr("skal_deep.modules._standardizer._CHUNK_ROWS", chunk)
+    rng, generator = np.random.default_rng(0), torch.Generator()
+    outcomes = []
+    for _ in range(50):
+        logits = [rng.integers(-2, 3, size=n) for n in rng.integers(1, 9, size=2)]
+        shares = [(logits[0] > 0).mean(), (logits[1] <= 0).mean()]
+        pools = [
+            (Minibatches(part, batch_size=1, generator=generator), len(part), known)
+            for part, known in zip(logits, (True, False), strict=True)
+        ]
+        for bound in (0.3, np.mean(shares), np.nextafter(np.mean(shares), 0)):
+            ends = _tells_apart(lambda rows: rows, pools, bound)
+            assert ends == (np.mean(shares) > bound)
+            outcomes.append(ends)
+    assert 10 < sum(outcomes) < 140
 
 
 def test_each_training_begins_anew_from_its_seed():

@@ -296,3 +296,10 @@ def test_maps_of_features_are_no_images_with_channels_last():
     clf.set_params(net__module__n_channels=8)  # said, not guessed
     clf.fit(np.zeros((N, 8, 8, 4), np.float32) + X[:, :8, :1, :4], CASE.y)
     assert isinstance(clf.nets_[0].module_, ConvNet)
+
+
+@pytest.mark.parametrize("size", [31, 2**63 - 1, 2**63, 2**70])
+def test_a_batch_without_end_is_the_whole_pool(size):
+    with pytest.warns(UserWarning, match="larger than number of candidates"):
+        picks = CASE.query(PredictiveEntropy(random_state=0), batch_size=size)
+    assert len(picks) == np.count_nonzero(CASE.y == -1)

@@ -20,7 +20,15 @@ OTHERWISE = {
     "DiffusionAL": "draws at random",
     **dict.fromkeys(
         (
-            *("DAAL", "DAL", "JointSampling", "MAL", "SelectionViaProxy", "SRAAL"),
+            *(
+                "AdaptiveStrategy",
+                "DAAL",
+                "DAL",
+                "JointSampling",
+                "MAL",
+                "SelectionViaProxy",
+                "SRAAL",
+            ),
             *("TAVAAL", "VAAL"),
         ),
         "draws at random",

@@ -148,7 +148,8 @@ def test_rows_of_any_number_type_are_asked_for(name, kind):
     if name == "ConsistencySampling" and kind == "i2":
         pytest.skip("its noise is for floating-point numbers, which it says")
     try:
-        picks = strategy.query(X.astype(kind), y, LogisticRegression(), batch_size=2)
+        clf = LogisticRegression()
+        picks = strategy.query(X.astype(kind), y, clf, batch_size=2, rounds=[])
     except CapabilityError:
         pytest.skip("it asks for what logistic regression has not")
     assert len(set(picks)) == 2

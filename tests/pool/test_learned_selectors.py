@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 from strategies import maker
 
 from skal_deep.functional import uncertainty_indicator
+from skal_deep.functional.consistency import logit_sensitivity
 from skal_deep.pool import (
     CEAL,
     DAAL,
@@ -80,6 +81,31 @@ def scores(case, X, y, clf, candidates=None):
             return_utilities=True,
         )
     return utilities[0]
+
+
+def test_consistency_of_some_rows_of_a_large_pool():
+    """Rows that are changed have the same score as where all are."""
+    y = np.where(np.arange(500) < 60, CLASSES, -1)
+    clf = LogisticRegression(max_iter=2_000).fit(DIGITS[:60], CLASSES[:60])
+
+    def ask(n_exact, seed=0):
+        strategy = ConsistencySampling(n_exact=n_exact, random_state=seed)
+        return strategy.query(
+            DIGITS, y, clf, fit_clf=False, batch_size=5, return_utilities=True
+        )
+
+    whole = ask(440)[1][0, 60:]
+    np.testing.assert_array_equal(ask(439 + 10_000)[1][0, 60:], whole)
+    picks, utilities = ask(40)
+    some = utilities[0, 60:]
+    is_changed = some == whole
+    assert is_changed.sum() == 40
+    assert is_changed[picks - 60].all()
+    assert some[~is_changed].max() <= some[is_changed].min()
+    proba = torch.as_tensor(clf.predict_proba(DIGITS[60:]))
+    moved_most = logit_sensitivity(proba).topk(20).indices.numpy()
+    assert is_changed[moved_most].all()
+    assert (ask(40, seed=1)[1][0, 60:] != some).any()
 
 
 @pytest.mark.slow

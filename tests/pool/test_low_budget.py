@@ -19,7 +19,7 @@ from skal_deep.pool import (
     TypiClust,
     UncertaintyHerding,
 )
-from skal_deep.pool._features import k_means
+from skal_deep.pool._features import k_means, sample_rows
 from skal_deep.testing._strategy_case import Case, small_classifier
 
 X, Y = make_blobs(300, n_features=8, centers=6, cluster_std=0.7, random_state=0)
@@ -200,6 +200,35 @@ def test_k_means_of_clusters_that_are_tight_and_far_apart(shape):
         for c in (found, in_double)
     )
     assert spread <= 1.01 * best
+
+
+def test_of_a_large_pool_as_many_rows_are_compared_as_make_a_number_of_pairs():
+    n_drawn = {
+        n: len(sample_rows(n, None, torch.Generator().manual_seed(0)))
+        for n in (3, 20_000, 20_001, 50_000, 300_000)
+    }
+    expected = {3: 3, 20_000: 20_000, 20_001: 9_999, 50_000: 4_000, 300_000: 2_000}
+    assert n_drawn == expected
+    assert len(sample_rows(50_000, 30, torch.Generator())) == 30
+
+
+@pytest.mark.parametrize(
+    "strategy", [MaxHerding(), UncertaintyHerding(), DensityWeightedDiversity()]
+)
+def test_the_number_of_rows_that_are_compared_can_be_set(strategy, monkeypatch):
+    X = np.random.default_rng(0).normal(size=(120, 4))
+    y = np.where(np.arange(120) < 6, np.arange(120) % 3, -1)
+
+    def picks(max_data):
+        strategy.set_params(max_data=max_data, random_state=0)
+        return strategy.query(X, y, LogisticRegression(), batch_size=9).tolist()
+
+    everything = picks(None)
+    assert everything == picks(120)
+    monkeypatch.setattr("skal_deep.pool._features._MOST_ROWS", 119)
+    monkeypatch.setattr("skal_deep.pool._features._MOST_PAIRS", 20 * 120)
+    monkeypatch.setattr("skal_deep.pool._features._LEAST_ROWS", 5)
+    assert picks(None) == picks(20) != everything
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,9 @@ from support import MAKERS, WITHOUT_POSTERIOR, make_net
 from skal_deep.pool import BALD, BatchBALD, Power, Softmax, SoftRank
 from skal_deep.testing._strategy_case import small_classifier
 
+# scikit-activeml's wrappers, plots and loops know of no earlier batches
+pytestmark = pytest.mark.filterwarnings("ignore:AdaptiveStrategy is not told")
+
 X, Y = make_blobs(60, centers=3, random_state=0)
 X = X.astype(np.float32)
 

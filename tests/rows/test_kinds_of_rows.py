@@ -1,7 +1,9 @@
 """Inputs of other libraries: rows like those of the array, or what to pass instead."""
 
 import array
+import warnings
 from collections import deque
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -149,3 +151,48 @@ def test_columns_make_a_table():
     assert not is_table(Labelled(X))
     with pytest.raises(TypeError, match=r"X\.collect\(\)"):
         as_data(frame.lazy())
+
+
+def with_decimals(library, gap=False):
+    """Return a table with three columns of decimals, and one of floats between them."""
+    pa = pytest.importorskip("pyarrow")
+    parts = {"abcd"[at]: [Decimal(str(v)) for v in X[:, at]] for at in range(4)}
+    if gap:
+        parts["a"][20] = None
+    table = pa.table(parts | {"b": X[:, 1].astype(float)})
+    if library == "pandas":
+        pd = pytest.importorskip("pandas")
+        return table.to_pandas(types_mapper=pd.ArrowDtype)
+    if library == "polars":
+        return pytest.importorskip("polars").from_arrow(table)
+    return table
+
+
+@pytest.mark.parametrize("library", ["pyarrow", "pandas", "polars"])
+def test_decimals_of_tables_are_numbers_to_linear_models(library):
+    """scikit-learn's are fitted to them, and cannot predict."""
+    table, model = with_decimals(library), LogisticRegression()
+    exact = np.array(table, dtype=float)
+    strategy = MarginSampling(random_state=0)
+    for some, those in ((None, None), (table[20:], exact[20:])):
+        picks, found = (
+            strategy.query(rows, Y, model, candidates=part, return_utilities=True)
+            for rows, part in ((table, some), (exact, those))
+        )
+        assert picks[0].tolist() == found[0].tolist()
+        np.testing.assert_allclose(picks[1], found[1], rtol=1e-9)
+    learner = SimulatedActiveLearner(
+        model, strategy, n_initial=6, batch_size=3, n_cycles=1, random_state=0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of names, which scikit-learn may not know
+        learner.fit(table, TRUE)
+        proba = learner.predict_proba(table)
+        np.testing.assert_allclose(proba, learner.predict_proba(exact), rtol=1e-9)
+        assert learner.predict(table).shape == (40,)
+
+
+@pytest.mark.parametrize("library", ["pyarrow", "pandas", "polars"])
+def test_a_gap_among_decimals_is_missing(library):
+    data = as_data(with_decimals(library, gap=True))
+    assert np.argwhere(np.isnan(numbers(data))).tolist() == [[20, 0]]

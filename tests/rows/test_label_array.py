@@ -8,6 +8,7 @@ from skal_deep.campaign import Campaign
 from skal_deep.classifier import BayesianLinearClassifier
 from skal_deep.evaluation import SimulatedActiveLearner, compare_strategies
 from skal_deep.pool import MarginSampling
+from skal_deep.rows._label_array import label_array
 
 X = np.random.default_rng(0).normal(size=(60, 2))
 Y = np.array(["caf\xe9", "cafe\u0301", "tea"], dtype=object)[np.arange(60) % 3]
@@ -56,3 +57,22 @@ def test_an_answer_in_another_form_is_refused_in_words(tmp_path):
     name = campaign.next(batch_size=1).ids[0]
     with pytest.raises(ValueError, match=r"no class of this campaign.*look alike"):
         campaign.label({name: "cafe\u0301"}, "anna")
+
+
+@pytest.mark.parametrize("kind", [np.array, list, tuple])
+def test_words_that_numpy_would_merge_are_refused(kind):
+    """It leaves out a NUL at the end, and "cat" was trained on two classes."""
+    words = np.array(["cat", "cat\0", "dog"] * 10, dtype=object)
+    y = words if kind is np.array else kind(words.tolist())
+    X = np.arange(60.0).reshape(30, 2)
+    learner = SimulatedActiveLearner(
+        LogisticRegression(), n_initial=6, batch_size=3, n_cycles=1, missing_label=None
+    )
+    for fit in (
+        lambda: learner.fit(X, y),
+        lambda: MarginSampling(missing_label=None).query(X, y, LogisticRegression()),
+    ):
+        with pytest.raises(ValueError, match=r"'cat\\x00' ends with the character NUL"):
+            fit()
+    inside = np.array(["c\0at", "cat"] * 15, dtype=object)
+    assert label_array(inside, None).tolist() == inside.tolist()

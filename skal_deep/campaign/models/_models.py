@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from skal_deep.campaign.models._nets import net_classifier, on_pixels
 from skal_deep.campaign.store._settings import Settings
 from skal_deep.classifier import BayesianLinearClassifier, BayesianLinearRegressor
+from skal_deep.evaluation.simulation._cycle import refuse_without_rounds
 from skal_deep.pool import LCMD, DeepQueryStrategy, MarginSampling, TypiClust
 
 DEFAULT = "probe"
@@ -183,6 +184,7 @@ def round_strategy(
         Whether labels are numbers.
     """
     if strategy is not None:
+        refuse_without_rounds(strategy)
         if fitted is None and _asks_model(strategy):
             warnings.warn(
                 f"{type(strategy).__name__} asks a model, and there is no label to "

@@ -115,6 +115,11 @@ class SourceArguments:
                 f"embeddings, not {len(kinds)} of them."
             )
         kind = kinds[0]
+        if not isinstance(given[kind], str | os.PathLike):
+            raise TypeError(
+                f"The {kind} items are read from where a path says, not from a "
+                f"{type(given[kind]).__name__}. Save it to a file first."
+            )
         path = Path(given[kind]).expanduser()
         if not path.exists():
             raise FileNotFoundError(f"{path} is not there.")

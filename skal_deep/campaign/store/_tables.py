@@ -71,7 +71,10 @@ def read_table(path: Path) -> TableFile:
             reader = csv.reader(file, delimiter=mark, strict=True)
             entries = [(reader.line_num, row) for row in reader if row]
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not text in UTF-8: save it as such.") from error
+        raise ValueError(
+            f"{path} is not text in UTF-8. Save it as CSV in UTF-8, a Parquet file by "
+            "pandas.read_parquet(...).to_csv(..., index=False)."
+        ) from error
     except csv.Error as error:
         raise ValueError(
             f"{path}, line {reader.line_num}: {error}. Is a quotation mark not closed?"

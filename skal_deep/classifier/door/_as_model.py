@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 from skactiveml.classifier import SkorchClassifier
-from sklearn.ensemble import BaggingClassifier
+from sklearn.ensemble import BaggingClassifier, StackingClassifier
 from sklearn.ensemble._forest import ForestClassifier
 from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.pipeline import Pipeline
@@ -246,6 +246,10 @@ def _of_any(clf: Any) -> Answers:
         for name in CAPABILITIES
         if callable(getattr(clf, name, None))
     }
+    if isinstance(clf, StackingClassifier) and clf.final_estimator is None:
+        # It makes a logistic regression when it is fitted, and has no word for it
+        # before.
+        answers.setdefault("predict_proba", by_method(clf, "predict_proba"))
     if hides_features(clf):
         answers["inputs"] = partial(_inputs_for_lack_of_one_space, clf)
     if "predict_proba" not in answers:

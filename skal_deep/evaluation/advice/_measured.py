@@ -29,13 +29,14 @@ from skal_deep.classifier import (
 from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier.door._fitting import fit_on_labeled
 from skal_deep.classifier.door._inside import is_regressor
+from skal_deep.classifier.door._prepare import prepare
 from skal_deep.evaluation._metrics import named_scorers, scores_of
 from skal_deep.evaluation._protocol import HasCurves
 from skal_deep.evaluation.simulation._cycle import tell_classes
 from skal_deep.evaluation.simulation._learner import SimulatedActiveLearner
 from skal_deep.evaluation.simulation._rules import RULES
 from skal_deep.evaluation.simulation._start import GivenData, Start, start_of
-from skal_deep.evaluation.simulation._streams import Purpose, prepare
+from skal_deep.evaluation.simulation._streams import Purpose
 
 AFTER_BATCHES = 3  # where saturation is read: later, a long budget looks saturated
 _N_FOLDS = 5

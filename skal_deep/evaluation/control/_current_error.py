@@ -10,10 +10,11 @@ from sklearn.model_selection import KFold
 from skal_deep.classifier._base import as_seed
 from skal_deep.classifier.door._fitting import fit_on_labeled
 from skal_deep.classifier.door._inside import is_regressor
+from skal_deep.classifier.door._prepare import prepare
 from skal_deep.evaluation.risk._intervals import INDEPENDENT, folds_interval
 from skal_deep.evaluation.risk._risk import RiskEstimate
 from skal_deep.evaluation.simulation._start import known_rows
-from skal_deep.evaluation.simulation._streams import Purpose, prepare
+from skal_deep.evaluation.simulation._streams import Purpose
 from skal_deep.evaluation.statistics._paired import check_level
 from skal_deep.rows._as_data import as_data
 from skal_deep.rows._data import n_rows, take

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skal_deep.classifier.door._fitting import fit_on_labeled
+from skal_deep.classifier.door._prepare import prepare
 from skal_deep.evaluation.simulation._cycle import query_rows
 from skal_deep.evaluation.simulation._one_class import stand_in
-from skal_deep.evaluation.simulation._streams import prepare
 from skal_deep.pool import MarginSampling
 
 

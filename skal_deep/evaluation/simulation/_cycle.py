@@ -1,5 +1,6 @@
 """One cycle of active learning: the classifier is fitted, the strategy asks."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from skal_deep.classifier.door._inside import is_regressor, last_step, through_s
 from skal_deep.classifier.net._interrupts import leaves_on_interrupt
 from skal_deep.classifier.net._shrink import shrink_weights
 from skal_deep.evaluation.simulation._one_class import is_stand_in
+from skal_deep.exceptions import CapabilityError
 from skal_deep.pool import DeepQueryStrategy
 from skal_deep.rows._as_data import as_data
 from skal_deep.rows._data import is_finite, n_rows
@@ -131,6 +133,16 @@ def query_rows(*args: Any) -> NDArray[np.intp]:
     return ask_strategy(*args)[0]
 
 
+def refuse_without_rounds(strategy: Any) -> None:
+    """Raise if a strategy reads the batches of its earlier queries."""
+    if getattr(strategy, "_reads_rounds", False):
+        raise CapabilityError(
+            f"{type(strategy).__name__} learns from the batches of its earlier "
+            "queries, of which nothing is kept here. It works in SimulatedActiveLearner"
+            " and compare_strategies, and in a loop of your own that passes rounds=."
+        )
+
+
 def ask_strategy(
     strategy: Any,
     estimator: Any,
@@ -141,6 +153,7 @@ def ask_strategy(
     missing_label: Any = -1,
     with_utilities: bool = False,
     cost: NDArray[np.float64] | None = None,
+    rounds: Sequence[NDArray[np.intp]] | None = None,
 ) -> tuple[NDArray[np.intp], NDArray[np.float64] | None, Any]:
     """Return the rows that a strategy, ours or of scikit-activeml, asks for.
 
@@ -167,7 +180,11 @@ def ask_strategy(
         Whether to return the utilities, too.
     cost : ndarray of shape (n_samples,), default=None
         What each label costs, for strategies that look at it.
+    rounds : sequence of ndarray of shape (n_picks,), default=None
+        The batches of the queries before, in order, where somebody keeps them.
     """
+    if rounds is None:
+        refuse_without_rounds(strategy)
     can_pick = (
         np.isin(np.arange(n_rows(X)), candidates)
         if candidates is not None
@@ -195,6 +212,7 @@ def ask_strategy(
         batch_size=batch_size,
         return_utilities=with_utilities,
         cost=cost,
+        rounds=rounds,
     )
     picks, utilities = asked if with_utilities else (asked, None)
     return _check_picks(np.asarray(picks), can_pick, strategy), utilities, strategy

@@ -24,6 +24,7 @@ from skal_deep.evaluation.simulation._loop import play
 from skal_deep.evaluation.simulation._rules import settled
 from skal_deep.evaluation.simulation._start import GivenData, start_of
 from skal_deep.evaluation.statistics._curves import area_under_curve
+from skal_deep.rows._as_data import as_data
 from skal_deep.rows._data import n_columns
 from skal_deep.rows._label_array import label_array, warn_of_look_alikes
 from skal_deep.rows._lent import lent
@@ -274,7 +275,7 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
             Classes.
         """
         check_is_fitted(self)
-        return self.estimator_.predict(lent(X))
+        return self.estimator_.predict(lent(as_data(X)))
 
     @available_if(_predicts_proba)
     def predict_proba(self, X):
@@ -291,7 +292,7 @@ class SimulatedActiveLearner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
             Probabilities.
         """
         check_is_fitted(self)
-        return self.estimator_.predict_proba(lent(X))
+        return self.estimator_.predict_proba(lent(as_data(X)))
 
     def _scores(self, estimator, X, y) -> dict[str, float]:
         return scores_of(self._metrics, estimator, X, y, self._missing_label)

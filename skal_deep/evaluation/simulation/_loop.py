@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from skal_deep.classifier._base import derived_seed
 from skal_deep.evaluation._metrics import named_scorers, scores_of
@@ -55,6 +55,7 @@ def play(
     is_chain = learner.retrain != "scratch"
     estimator: Any = None
     n_labels, spent, granted = 0, 0.0, 0.0
+    asked: list[NDArray[np.intp]] = []
     for cycle in range(learner.n_cycles + 1):
         reset_peak()
         started = time.perf_counter()
@@ -69,6 +70,7 @@ def play(
                 pool,
                 cycle,
                 cost=start.cost,
+                rounds=asked,
             ).rows
             if is_query
             else known[cycle]
@@ -79,6 +81,8 @@ def play(
             if is_query:
                 new = new[: n_within(cost[new], granted)]
             granted -= float(cost[new].sum())
+        if cycle:
+            asked.append(new)
         y_shown[new] = y[new]
         n_labels += len(new)
         spent += float(cost[new].sum())

@@ -4,6 +4,7 @@ A simulation plays them with an oracle, a labelling campaign with what people sa
 what a study measured is what a campaign does.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ from skactiveml.pool import RandomSampling
 from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier.door._fitting import fit_on_labeled, labeled_rows
 from skal_deep.classifier.door._model_checks import check_needs
+from skal_deep.classifier.door._prepare import prepare
 from skal_deep.evaluation.simulation._cycle import (
     ask_strategy,
     fit_clone,
@@ -22,7 +24,7 @@ from skal_deep.evaluation.simulation._cycle import (
 )
 from skal_deep.evaluation.simulation._first_rows import Rows
 from skal_deep.evaluation.simulation._one_class import is_stand_in, stand_in
-from skal_deep.evaluation.simulation._streams import Purpose, prepare
+from skal_deep.evaluation.simulation._streams import Purpose
 from skal_deep.modules import isolated_rng
 from skal_deep.pool import DeepQueryStrategy
 from skal_deep.rows._labels import known_classes
@@ -130,6 +132,7 @@ def ask(
     cycle: int,
     with_utilities: bool = False,
     cost: NDArray[np.float64] | None = None,
+    rounds: Sequence[Rows] | None = None,
 ) -> Asked:
     """Return the rows to label next.
 
@@ -153,6 +156,8 @@ def ask(
         Whether to return the utilities, too.
     cost : ndarray of shape (n_samples,), default=None
         What each label costs.
+    rounds : sequence of ndarray of shape (n_picks,), default=None
+        What the queries before asked for, in order, where it is kept.
     """
     strategy = rules.query_strategy
     strategy = RandomSampling() if strategy is None else strategy
@@ -174,5 +179,6 @@ def ask(
             rules.missing_label,
             with_utilities,
             cost,
+            rounds,
         )
     return Asked(*asked)

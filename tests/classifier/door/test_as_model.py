@@ -10,9 +10,13 @@ from skactiveml.classifier import (
     SklearnClassifier,
     SkorchClassifier,
 )
-from sklearn.ensemble import BaggingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    BaggingClassifier,
+    RandomForestClassifier,
+    StackingClassifier,
+)
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -37,6 +41,7 @@ from skal_deep.classifier import (
 from skal_deep.classifier.door._fitting import fit_on_labeled, model_to_ask
 from skal_deep.classifier.door._model_checks import check_needs
 from skal_deep.modules import MLP
+from skal_deep.pool import MarginSampling
 
 CLASSES = [0, 1, 2]
 
@@ -276,3 +281,20 @@ def test_a_method_that_a_user_writes_with_wraps_is_asked(kind):
     )
     model = as_model(clf.fit(X, X[:, 0] > 0))
     assert (model.predict_proba(X) == 0.5).all()
+
+
+@pytest.mark.parametrize("piped", [False, True])
+@pytest.mark.parametrize("final", [None, LogisticRegression(), RidgeClassifier()])
+def test_a_stack_says_what_its_last_estimator_will_have(partly, final, piped):
+    """Without one it makes a logistic regression, when it is fitted."""
+    members = [("a", LogisticRegression()), ("b", GaussianNB())]
+    clf = StackingClassifier(members, final, cv=2)
+    clf = make_pipeline(StandardScaler(), clf) if piped else clf
+    strategy = MarginSampling(random_state=0)
+    if isinstance(final, RidgeClassifier):
+        with pytest.raises(CapabilityError, match="predict_proba"):
+            strategy.query(*partly, clf)
+        return
+    picks = strategy.query(*partly, clf)
+    fitted = fit_on_labeled(clf, *partly)
+    assert strategy.query(*partly, fitted, fit_clf=False).tolist() == picks.tolist()

@@ -111,7 +111,7 @@ def test_closeness_of_duplicates():
     pool = np.arange(200)
     assert _closeness(vectors, [np.array([0, 1, 8, 9])], pool, 0) == 0
     spread = _closeness(vectors, [pool[::20]] * 20, pool, 0)
-    assert spread == pytest.approx(1, abs=0.5)
+    assert spread == pytest.approx(1, abs=0.15)
     assert math.isnan(_closeness(None, [pool[:3]], pool, 0))
 
 
