@@ -123,7 +123,7 @@ def measure_all(arguments):
             "what names say. Processor seconds of one thread, for the fit and one "
             "query; MiB beside X."
         )
-        title = "Every strategy on embeddings"
+        title = "Seconds of every strategy on embeddings"
         write_section(arguments.out, title, "\n".join([text, "", *lines]))
 
 
