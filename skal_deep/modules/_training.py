@@ -77,7 +77,13 @@ class Minibatches:
         return tuple(tensor.to(self._device) for tensor in tensors)
 
     def in_order(self) -> Iterator[Tensor]:
-        """Yield all rows of the first array, some at a time."""
+        """Yield all rows of the first array, some at a time, whatever was drawn.
+
+        Yields
+        ------
+        Tensor of shape (n, ...)
+            The next rows, scaled.
+        """
         for chunk in row_chunks(self._arrays[0]):
             yield self._scale(chunk).to(self._device)
 
