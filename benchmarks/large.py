@@ -213,13 +213,13 @@ STRATEGIES = (
 )
 
 
-def whole_queries(sizes, limit):
+def whole_queries(names, sizes, limit):
     """Return lines on whole queries of strategies that once grew like N^2.
 
     Each in a process of its own; what took too long is not asked of larger pools.
     """
     lines = []
-    for name in STRATEGIES:
+    for name in names:
         for n in sizes:
             answer = in_fresh_process(
                 one_query, name, n, cpu_seconds=limit, max_bytes=8 * 2**30
@@ -251,6 +251,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--shards", type=int, help="rows to write and query; none else")
     parser.add_argument("--strategies", type=int, nargs="+", help="sizes; none else")
+    parser.add_argument("--only", nargs="+", default=STRATEGIES, help="which of them")
     parser.add_argument("--limit", type=int, default=300, help="seconds of a query")
     parser.add_argument("--out", type=Path, help="file to write the section into")
     options = parser.parse_args()
@@ -271,7 +272,7 @@ def main():
             f"python -m benchmarks large --strategies {sizes}",
         )
         head = ["| query of 10, without a model | rows | processor s | MiB |"]
-        lines = whole_queries(options.strategies, options.limit)
+        lines = whole_queries(options.only, options.strategies, options.limit)
         parts = [*head, "|---|---|---|---|", *lines]
     else:
         title, command = "Large pools", "python -m benchmarks large"

@@ -76,8 +76,7 @@ class Points:
         self.norm_N: Tensor = rows_ND.new_empty(len(rows_ND))
         for part in chunks(len(rows_ND), rows_ND.shape[1], rows_ND.device):
             moved = rows_ND[part] - origin_D
-            norm = torch.linalg.vector_norm(moved, dim=-1)
-            torch.square(norm, out=self.norm_N[part])
+            self.norm_N[part] = torch.linalg.vector_norm(moved, dim=-1).square()
             if len(moved) == len(rows_ND):  # there are few
                 self.moved_ND = moved
 

@@ -60,10 +60,13 @@ def features(pool: Pool, normalize: bool) -> tuple[Tensor, Tensor]:
     normalize : bool
         Whether to scale rows to unit length.
     """
-    points_ND, data_MD = pool.embed(), pool.embed_data()
+    data_MD = pool.embed_data()
     if normalize:
-        return unit_rows(points_ND), unit_rows(data_MD)
-    return points_ND, data_MD
+        data_MD = unit_rows(data_MD)
+    if pool.is_population and len(pool.unlabeled):
+        return data_MD[len(pool.labeled) :], data_MD
+    points_ND = pool.embed()
+    return unit_rows(points_ND) if normalize else points_ND, data_MD
 
 
 def sample_rows(n: int, max_rows: int | None, generator: torch.Generator) -> Tensor:

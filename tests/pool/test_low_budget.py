@@ -111,6 +111,35 @@ def test_uncertainty_herding_does_not_trust_a_classifier_of_noise(monkeypatch):
     assert functional.margin(proba[None]).mean() < 0.65 < 0.9 < seen[0].mean()
 
 
+@pytest.mark.parametrize("n_covered", [1, 40, 300])
+def test_uncertainty_herding_predicts_the_rows_that_it_covers(n_covered, monkeypatch):
+    """One label a class, so that none is hidden and predictions are as they are."""
+    y = np.full(300, -1)
+    first = [np.flatnonzero(c == Y)[2] for c in range(6)]
+    y[first] = range(6)
+    clf = LogisticRegression().fit(X[first], y[first])
+    asked, seen = [], {}
+    predict, herd = LogisticRegression.predict_proba, functional.max_herding
+
+    def recorded(self, rows):
+        asked.append(len(rows))
+        return predict(self, rows)
+
+    def looked_at(points, data, *args, weights, **kwargs):
+        seen.update(data=data.numpy(), weights=weights)
+        return herd(points, data, *args, weights=weights, **kwargs)
+
+    monkeypatch.setattr(LogisticRegression, "predict_proba", recorded)
+    monkeypatch.setattr("skal_deep.pool._uncertainty_herding.max_herding", looked_at)
+    strategy = UncertaintyHerding(normalize=False, max_data=n_covered, random_state=0)
+    strategy.query(X, y, clf, fit_clf=False)
+    assert sum(asked) == n_covered
+    proba = torch.as_tensor(predict(clf, seen["data"]))
+    torch.testing.assert_close(
+        seen["weights"], functional.margin(proba[None]).float(), rtol=1e-5, atol=1e-6
+    )
+
+
 @pytest.mark.slow
 def test_uncertainty_herding_is_max_herding_without_labels():
     case = Case(UncertaintyHerding())
