@@ -73,13 +73,13 @@ class Points:
 
     def __init__(self, rows_ND: Tensor, origin_D: Tensor):
         self.rows_ND, self.origin_D = rows_ND, origin_D
-        self.norm_N: Tensor = rows_ND.new_empty(len(rows_ND))
+        parts = []
         for part in chunks(len(rows_ND), rows_ND.shape[1], rows_ND.device):
             moved = rows_ND[part] - origin_D
-            norm = torch.linalg.vector_norm(moved, dim=-1)
-            torch.square(norm, out=self.norm_N[part])
+            parts.append(torch.linalg.vector_norm(moved, dim=-1).square())
             if len(moved) == len(rows_ND):  # there are few
                 self.moved_ND = moved
+        self.norm_N: Tensor = torch.cat(parts) if parts else rows_ND.new_empty(0)
 
     def __len__(self) -> int:
         return len(self.rows_ND)
