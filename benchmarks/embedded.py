@@ -32,6 +32,8 @@ from skal_deep.pool import (
     CoreSet,
     MarginSampling,
     PredictiveEntropy,
+    SwitchStrategy,
+    TypiClust,
 )
 
 N_FEATURES, N_CLASSES, N_LABELED, BATCH = 768, 100, 1_000, 10
@@ -39,8 +41,8 @@ STRATEGIES = [MarginSampling(), PredictiveEntropy(), BALD(), Badge(), CoreSet()]
 HEAD = "| what | processor s | wall s |\n|---|---|---|"
 # The promise, and when a process is ended.
 PROMISED, MOST_SECONDS, MOST_BYTES = 10, 60, 12 * 2**30
-# Rows on which a process loads what it needs before it is measured.
-N_TRIED = 1_200
+# Rows, and labels, with which a process loads what it needs before it is measured.
+N_TRIED, N_TRIED_LABELS = 300, 200
 
 
 def embeddings(n_rows):
@@ -62,8 +64,11 @@ def timed(call):
 
 def strategies():
     """Return all strategies by name, with their defaults."""
-    found = {n: one for n, one in every.strategies().items() if "BatchEPIG" not in n}
+    changed = "BatchEPIG", "SwitchStrategy"
+    found = {n: s for n, s in every.strategies().items() if not n.startswith(changed)}
     found["BatchEPIG"] = BatchEPIG()
+    switched = SwitchStrategy(TypiClust(), MarginSampling())
+    found["SwitchStrategy(TypiClust(), MarginSampling())"] = switched
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
@@ -75,7 +80,8 @@ def measure(name, n_rows):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of few draws
         try:
-            strategy.query(X[:N_TRIED], y[:N_TRIED], clf, batch_size=BATCH)
+            few = np.where(np.arange(N_TRIED) < N_TRIED_LABELS, y[:N_TRIED], -1)
+            strategy.query(X[:N_TRIED], few, clf, batch_size=BATCH)
         except CapabilityError:
             return f"needs {every.TRAINED_BY.get(name, 'another classifier')}"
         return cost(lambda: strategy.query(X, y, clf, batch_size=BATCH))
@@ -107,9 +113,12 @@ def measure_all(arguments):
         print(line, flush=True)
         lines.append(line)
     if arguments.out:
+        command = "python -m benchmarks embedded --all"
+        if arguments.only:
+            command += " --only " + " ".join(f'"{name}"' for name in arguments.only)
         text = (
-            f"{provenance('python -m benchmarks embedded --all')}. {arguments.rows:,} "
-            f"rows of {N_FEATURES} numbers, {N_CLASSES} classes, {N_LABELED:,} labels, "
+            f"{provenance(command)}. {arguments.rows:,} rows of {N_FEATURES} numbers, "
+            f"{N_CLASSES} classes, {N_LABELED:,} labels, "
             f"batches of {BATCH}, BayesianLinearClassifier, defaults of all but for "
             "what names say. Processor seconds of one thread, for the fit and one "
             "query; MiB beside X."

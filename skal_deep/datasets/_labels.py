@@ -89,8 +89,8 @@ def _of_words(
     y: NDArray[Any], source: str
 ) -> tuple[NDArray[np.int64], tuple[str, ...] | None]:
     """Return the numbers that words are, else numbers for them."""
-    missing = np.array([is_no_value(word) for word in y.tolist()])
-    known = y[~missing].tolist() if len(y) else []
+    missing = np.array([is_no_value(word) for word in y.tolist()], dtype=bool)
+    known = y[~missing].tolist()
     stems = known
     if known and all(word.endswith(".0") for word in known):  # floats, as pandas has
         stems = [word.removesuffix(".0") for word in known]

@@ -73,13 +73,12 @@ class Points:
 
     def __init__(self, rows_ND: Tensor, origin_D: Tensor):
         self.rows_ND, self.origin_D = rows_ND, origin_D
-        parts = []
+        self.norm_N: Tensor = rows_ND.new_empty(len(rows_ND))
         for part in chunks(len(rows_ND), rows_ND.shape[1], rows_ND.device):
             moved = rows_ND[part] - origin_D
-            parts.append(torch.linalg.vector_norm(moved, dim=-1).square())
+            self.norm_N[part] = torch.linalg.vector_norm(moved, dim=-1).square()
             if len(moved) == len(rows_ND):  # there are few
                 self.moved_ND = moved
-        self.norm_N: Tensor = torch.cat(parts) if parts else rows_ND.new_empty(0)
 
     def __len__(self) -> int:
         return len(self.rows_ND)

@@ -63,16 +63,23 @@ def cosine_graph(
     """
     check_counts(n_neighbors=n_neighbors)
     check_counts(least=0, max_exact=max_exact)
-    with_direction = embeddings.any(-1).nonzero()[:, 0]
+    n, with_direction = len(embeddings), embeddings.any(-1).nonzero()[:, 0]
     if not len(with_direction):
-        return csr_array((len(embeddings), len(embeddings)))
-    directions = unit_rows(embeddings[with_direction])
+        return csr_array((n, n))
+    if len(with_direction) < n:
+        embeddings = embeddings[with_direction]
+    directions = unit_rows(embeddings)
     distance_Nk, neighbor_Nk = _others(directions, n_neighbors, max_exact)
     cosine_Nk = (1 - distance_Nk.square() / 2).clamp_min(0)
     weights = _as_graph(cosine_Nk**3, neighbor_Nk)
-    weights = _spread(weights + weights.T, with_direction, len(embeddings))
-    scale = diags_array(_inverse(np.sqrt(weights.sum(axis=1))))
-    return csr_array(scale @ weights @ scale)
+    weights = weights + weights.T
+    if len(with_direction) < n:
+        weights = _spread(weights, with_direction, n)
+    weights.sort_indices()  # sums along edges are taken in that order
+    scale_N = _inverse(np.sqrt(weights.sum(axis=1)))
+    weights.data *= scale_N.repeat(np.diff(weights.indptr))
+    weights.data *= scale_N[weights.indices]
+    return weights
 
 
 def random_walk(
@@ -320,8 +327,11 @@ def _others(
 def _as_graph(weight_Nk: Tensor, neighbor_Nk: Tensor) -> csr_array:
     """Return a sparse matrix with the weights at the neighbours."""
     n, k = weight_Nk.shape
-    starts = np.arange(n + 1) * k
-    entries = (a.flatten().numpy(force=True) for a in (weight_Nk.double(), neighbor_Nk))
+    # what flows along the edges waits for memory: half as many bytes in short numbers
+    is_short = n * k <= np.iinfo(np.int32).max
+    neighbor_Nk = neighbor_Nk.int() if is_short else neighbor_Nk
+    entries = [a.flatten().numpy(force=True) for a in (weight_Nk.double(), neighbor_Nk)]
+    starts = np.arange(n + 1, dtype=entries[1].dtype) * k
     return csr_array((*entries, starts), shape=(n, n))
 
 

@@ -19,8 +19,9 @@ from skal_deep.functional._distances import (
     nearest_k,
 )
 
-# Iterations that move the centroids of groups to their means.
-_N_LLOYD = 2
+# Iterations that move the centroids of groups to their means, and rows for each group
+# that are looked at for it.
+_N_LLOYD, _N_OF_GROUP = 2, 64
 
 
 def unit_rows(embeddings: Tensor) -> Tensor:
@@ -292,7 +293,9 @@ def grouped_neighbors(
     centroids_GD, group_M = _groups(data)
     size_G = torch.bincount(group_M)
     members = group_M.argsort(stable=True).split(size_G.tolist())
-    group_N = nearest_centers(embeddings, centroids_GD)[1]
+    group_N = group_M
+    if embeddings is not data:
+        group_N = nearest_centers(embeddings, centroids_GD)[1]
     n_seekers_G = torch.bincount(group_N, minlength=len(members))
     seekers = group_N.argsort(stable=True).split(n_seekers_G.tolist())
     _, around_GG = nearest_neighbors(centroids_GD, centroids_GD, len(members))
@@ -317,9 +320,10 @@ def _groups(data: Tensor) -> tuple[Tensor, Tensor]:
     n_groups = max(1, math.isqrt(len(data)))
     rows = torch.linspace(0, len(data) - 1, n_groups, device=data.device)
     centroids_GD = data[rows.round().long()]
+    some_BD = data[:: max(1, len(data) // (_N_OF_GROUP * n_groups))]
     for _ in range(_N_LLOYD):
-        group_M = nearest_centers(data, centroids_GD)[1]
-        mean_GD, size_G = group_means(data, group_M, len(centroids_GD))
+        group_B = nearest_centers(some_BD, centroids_GD)[1]
+        mean_GD, size_G = group_means(some_BD, group_B, len(centroids_GD))
         centroids_GD = mean_GD[size_G > 0]
     group_M = nearest_centers(data, centroids_GD)[1]
     used, group_M = group_M.unique(return_inverse=True)

@@ -77,7 +77,13 @@ class Minibatches:
         return tuple(tensor.to(self._device) for tensor in tensors)
 
     def in_order(self) -> Iterator[Tensor]:
-        """Yield all rows of the first array, some at a time."""
+        """Yield all rows of the first array, some at a time.
+
+        Yields
+        ------
+        Tensor of shape (n, ...)
+            Rows, scaled, on the device.
+        """
         for chunk in row_chunks(self._arrays[0]):
             yield self._scale(chunk).to(self._device)
 

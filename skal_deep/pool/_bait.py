@@ -56,7 +56,8 @@ class Bait(DeepQueryStrategy):
         ``None`` is all.
     binary : bool, default=None
         Whether to tell the most probable class from the rest only; ``None`` does so
-        with more than 10,000 weights, where ``False`` is refused.
+        with more than 10,000 weights if ``n_top`` is not given. The full form of more
+        weights is refused.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
     random_state : int, RandomState or None, default=None
@@ -125,7 +126,10 @@ class Bait(DeepQueryStrategy):
         if len(pool.labeled):
             labeled = pool.labeled.predict_and_embed()
         others = pool.unlabeled_beside
-        n_weights = (proba_NC.shape[1] - 1) * embedding_ND.shape[1]
+        is_binary = self.binary
+        if is_binary is None:
+            n_weights = (proba_NC.shape[1] - 1) * embedding_ND.shape[1]
+            is_binary = self.n_top is None and is_too_large(n_weights)
         return bait(
             proba_NC,
             embedding_ND,
@@ -135,7 +139,7 @@ class Bait(DeepQueryStrategy):
             regularization=self.regularization,
             weighting=self.weighting,
             n_top=self.n_top,
-            binary=is_too_large(n_weights) if self.binary is None else self.binary,
+            binary=is_binary,
             with_utilities=pool.with_utilities,
         )
 

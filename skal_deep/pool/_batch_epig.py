@@ -13,9 +13,8 @@ from skal_deep.pool._base import DeepQueryStrategy
 from skal_deep.pool._checks import warn_of_few_draws
 from skal_deep.pool._pool import Pool
 
-# From that many pairs of labels, of rows and targets, on not all rows are scored
-# exactly.
-_MANY_PAIRS = 10**8
+# Pairs of labels, of rows and targets, that are looked at for a pick: a second.
+_MOST_PAIRS = 10**8
 
 
 class BatchEPIG(DeepQueryStrategy):
@@ -36,12 +35,12 @@ class BatchEPIG(DeepQueryStrategy):
     greedy rule for batches is ours.
 
     A batch of b of N rows takes about ``O(b n_configurations S N M C^2)`` operations.
-    So where ``N M C^2`` is above 10^8, only the ``n_exact`` rows that are best to
-    second order, which has a closed form, are scored exactly at each pick. The
-    utilities of the others are estimates then, scaled to the exact ones and never above
-    them. In pools of 400 rows of eleven kinds such a batch told as much as with all
-    rows scored, but for 0.1 % in most and 1.5 % in the worst, draws that are nearly
-    sure and differ in a few directions; with ten rows it was 0.7 %.
+    So where ``n_configurations N M C^2`` is above 10^8, a second a pick, only the
+    ``n_exact`` rows that are best to second order, which has a closed form, are scored
+    exactly. The utilities of the others are estimates then, scaled to the exact ones
+    and never above them. In pools of 400 rows of eleven kinds such a batch told as much
+    as with all rows scored, but for 0.1 % in most and 1.5 % in the worst, draws that
+    are nearly sure and differ in a few directions; with ten rows it was 0.7 %.
 
     Parameters
     ----------
@@ -123,12 +122,13 @@ class BatchEPIG(DeepQueryStrategy):
             )
         target_SMC = targets.sample_proba(self.n_samples)
         n_pairs = len(pool) * target_SMC[0].numel() * target_SMC.shape[-1]
+        is_quick = n_pairs * self.n_configurations <= _MOST_PAIRS
         return batch_epig(
             pool.sample_proba(self.n_samples),
             target_SMC,
             batch_size,
             n_configurations=self.n_configurations,
-            n_exact=self.n_exact if n_pairs > _MANY_PAIRS else None,
+            n_exact=None if is_quick else self.n_exact,
             generator=pool.generator,
             with_utilities=pool.with_utilities,
         )

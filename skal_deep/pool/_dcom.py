@@ -51,7 +51,7 @@ class DCoM(DeepQueryStrategy):
     max_data : int, default=None
         Most rows that balls are counted over: of more uncovered ones a uniform sample
         is, and as many balls show the largest radius. ``None`` takes all of up to
-        20,000 rows, and of N more 2e8 / N, but at least 2,000.
+        20,000 rows, and of N more 2e8 / N, but at least 2,000, and 1,000 balls.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
     random_state : int, RandomState or None, default=None

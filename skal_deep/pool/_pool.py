@@ -131,6 +131,26 @@ class Pool(Rows):
         parts = (self.labeled, self.unlabeled)
         return torch.cat([rows.embed() for rows in parts if len(rows)])
 
+    def predict_data(self, some: Tensor) -> Tensor:
+        """Return class probabilities of some rows of :meth:`embed_data`.
+
+        Parameters
+        ----------
+        some : Tensor of shape (n,)
+            Their positions, rising.
+
+        Returns
+        -------
+        Tensor of shape (n, C)
+            The probabilities.
+        """
+        n_labeled = len(self.labeled)
+        parts = (
+            (self.labeled, some[some < n_labeled]),
+            (self.unlabeled, some[some >= n_labeled] - n_labeled),
+        )
+        return torch.cat([rows.at(i).predict_proba() for rows, i in parts if len(i)])
+
     def features_beside_labeled(
         self, weights: str, n_features: int
     ) -> tuple[Tensor, Tensor]:

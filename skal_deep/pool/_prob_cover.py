@@ -56,8 +56,9 @@ class ProbCover(DeepQueryStrategy):
     max_data : int, default=None
         Most rows that are covered. Of a larger pool a uniform sample is, and utilities
         are those for the sample. ``None`` covers all of up to 20,000 rows, and of N
-        more 2e8 / N, but at least 2,000, so that a query takes seconds; covering
-        3,000 of 12,000 rows in place of all lost 7 % of the coverage.
+        more 2e8 / N, but at least 2,000, so that a query takes seconds; 1,000
+        balls show the radius then. Covering 3,000 of 12,000 rows in place of all lost
+        7 % of the coverage.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
     random_state : int, RandomState or None, default=None

@@ -103,19 +103,18 @@ class UncertaintyHerding(DeepQueryStrategy):
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         points_ND, data_MD = features(pool, self.normalize)
         n_labeled = len(pool.labeled)
-        weights = torch.ones(len(data_MD))
-        if n_labeled:
-            rows = (pool.labeled, pool.unlabeled)
-            proba_MC = torch.cat([r.predict_proba() for r in rows if len(r)])
-            proba_MC = apply_temperature(proba_MC, calibrated_temperature(pool))
-            weights = margin(proba_MC[None])
+        temperature = calibrated_temperature(pool) if n_labeled else 1.0
         covered = sample_rows(len(data_MD), self.max_data, pool.generator)
+        weights = torch.ones(len(covered))
+        if n_labeled:
+            proba_MC = pool.predict_data(covered)
+            weights = margin(apply_temperature(proba_MC, temperature)[None])
         return max_herding(
             points_ND,
             data_MD[covered],
             data_MD[:n_labeled],
             batch_size,
             bandwidth=self.bandwidth or closest_pair(data_MD[:n_labeled]),
-            weights=weights.to(data_MD)[covered],
+            weights=weights.to(data_MD),
             with_utilities=pool.with_utilities,
         )

@@ -300,3 +300,10 @@ def test_names_that_no_file_can_have():
         load("a\0b.csv")
     with pytest.raises(OSError, match="too long"):
         load(Path("x" * 5000))
+
+
+@pytest.mark.parametrize("kind", ["U1", "S1", int, float, bool])
+def test_a_file_without_rows_says_so_whatever_its_labels_are(tmp_path, kind):
+    np.savez(tmp_path / "none.npz", X=np.zeros((0, 2)), y=np.zeros(0, dtype=kind))
+    with pytest.raises(ValueError, match=r"at least one.*their shape is \(0, 2\)"):
+        load(str(tmp_path / "none.npz"))

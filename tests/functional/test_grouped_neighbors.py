@@ -44,6 +44,19 @@ def test_most_neighbors_are_found():
     assert share_found(gaussian, gaussian, 11) > 0.99
 
 
+@pytest.mark.parametrize("n_of_group", [2, 64])
+def test_rows_that_are_the_data_find_what_copies_of_them_do(n_of_group, monkeypatch):
+    monkeypatch.setattr("skal_deep.functional.neighbors._N_OF_GROUP", n_of_group)
+    rows = clusters(600)
+    for ours, theirs in zip(
+        grouped_neighbors(rows, rows, 11),
+        grouped_neighbors(rows.clone(), rows, 11),
+        strict=True,
+    ):
+        assert torch.equal(ours, theirs)
+    assert share_found(rows, rows, 11) > 0.9
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("k", [1, 5, 60])
 def test_with_all_groups_they_are_exact(dtype, k):
@@ -52,8 +65,9 @@ def test_with_all_groups_they_are_exact(dtype, k):
     expected, _ = nearest_neighbors(data, data, k)
     torch.testing.assert_close(distance, expected, rtol=1e-3, atol=1e-6)
     assert all(len(set(row)) == k for row in position.tolist())
-    between = torch.cdist(data, data).gather(1, position)
-    torch.testing.assert_close(distance, between, rtol=1e-3, atol=1e-3)
+    exact = {"compute_mode": "donot_use_mm_for_euclid_dist"}
+    between = torch.cdist(data, data, **exact).gather(1, position)
+    torch.testing.assert_close(distance, between, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 50])

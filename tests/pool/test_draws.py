@@ -9,7 +9,7 @@ from strategies import STRATEGIES, evidential
 from skal_deep import functional
 from skal_deep.classifier import BayesianLinearClassifier, SamplesProba
 from skal_deep.functional.prediction_information import class_weights
-from skal_deep.pool import BALD, DEAL, EPIG, ScoreQueryStrategy
+from skal_deep.pool import BALD, DEAL, EPIG, BatchBALD, BatchEPIG, ScoreQueryStrategy
 from skal_deep.testing._strategy_case import Case
 
 LEFT = Case(BALD()).y == -1
@@ -56,6 +56,28 @@ def unsure(*_, **__):
     return BayesianLinearClassifier(
         classes=[0, 1, 2], prior_precision=0.01, random_state=0
     )
+
+
+def test_batches_score_all_rows_exactly_where_that_is_quick(monkeypatch):
+    """Else as many as was said, and utilities of the others are estimates."""
+    case, n_left = Case(BatchEPIG(), make_classifier=unsure), int(LEFT.sum())
+    clf = case.fitted()
+    whole = scores(BatchEPIG(random_state=0), case, clf)
+    n_pairs = n_left * n_left * 3 * 3 * 100
+    for most, n_exact, n_same in (
+        (n_pairs, 4, n_left),
+        (n_pairs - 1, 4, 4),
+        (0, n_left, n_left),
+    ):
+        monkeypatch.setattr("skal_deep.pool._batch_epig._MOST_PAIRS", most)
+        found = scores(BatchEPIG(n_exact=n_exact, random_state=0), case, clf)
+        assert np.isclose(found, whole, rtol=1e-4).sum() == n_same
+        assert found.argmax() == whole.argmax()
+    args = {"clf": clf, "fit_clf": False, "batch_size": 2, "return_utilities": True}
+    whole = case.query(BatchBALD(random_state=0), **args)[1][1, LEFT]
+    some = case.query(BatchBALD(n_exact=5, random_state=0), **args)[1][1, LEFT]
+    assert np.isclose(some, whole, rtol=2e-6).sum() == 5
+    assert np.nanargmax(some) == np.nanargmax(whole)
 
 
 def test_epig_draws_its_targets_from_the_unlabelled_rows():

@@ -91,5 +91,6 @@ def test_bait_tells_one_class_from_the_rest_where_weights_are_many(monkeypatch):
     for most, expected in ((24, full), (23, binary)):
         monkeypatch.setattr("skal_deep.functional._design._MAX_N_WEIGHTS", most)
         np.testing.assert_array_equal(query(Bait())[1], expected)
-    with pytest.raises(ValueError, match=r"24 free weights.*Use the binary form"):
-        query(Bait(binary=False))
+    for strategy in (Bait(binary=False), Bait(n_top=2)):
+        with pytest.raises(ValueError, match=r"24 free weights.*Use the binary form"):
+            query(strategy)

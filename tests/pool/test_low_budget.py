@@ -111,6 +111,35 @@ def test_uncertainty_herding_does_not_trust_a_classifier_of_noise(monkeypatch):
     assert functional.margin(proba[None]).mean() < 0.65 < 0.9 < seen[0].mean()
 
 
+@pytest.mark.parametrize("n_covered", [1, 40, 300])
+def test_uncertainty_herding_predicts_the_rows_that_it_covers(n_covered, monkeypatch):
+    """One label a class, so that none is hidden and predictions are as they are."""
+    y = np.full(300, -1)
+    first = [np.flatnonzero(c == Y)[2] for c in range(6)]
+    y[first] = range(6)
+    clf = LogisticRegression().fit(X[first], y[first])
+    asked, seen = [], {}
+    predict, herd = LogisticRegression.predict_proba, functional.max_herding
+
+    def recorded(self, rows):
+        asked.append(len(rows))
+        return predict(self, rows)
+
+    def looked_at(points, data, *args, weights, **kwargs):
+        seen.update(data=data.numpy(), weights=weights)
+        return herd(points, data, *args, weights=weights, **kwargs)
+
+    monkeypatch.setattr(LogisticRegression, "predict_proba", recorded)
+    monkeypatch.setattr("skal_deep.pool._uncertainty_herding.max_herding", looked_at)
+    strategy = UncertaintyHerding(normalize=False, max_data=n_covered, random_state=0)
+    strategy.query(X, y, clf, fit_clf=False)
+    assert sum(asked) == n_covered
+    proba = torch.as_tensor(predict(clf, seen["data"]))
+    torch.testing.assert_close(
+        seen["weights"], functional.margin(proba[None]).float(), rtol=1e-5, atol=1e-6
+    )
+
+
 @pytest.mark.slow
 def test_uncertainty_herding_is_max_herding_without_labels():
     case = Case(UncertaintyHerding())
@@ -210,6 +239,25 @@ def test_of_a_large_pool_as_many_rows_are_compared_as_make_a_number_of_pairs():
     expected = {3: 3, 20_000: 20_000, 20_001: 9_999, 50_000: 4_000, 300_000: 2_000}
     assert n_drawn == expected
     assert len(sample_rows(50_000, 30, torch.Generator())) == 30
+
+
+def test_the_radius_of_a_large_pool_is_about_that_of_all_balls(monkeypatch):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(900, 4)) + 2 * np.eye(4)[rng.integers(3, size=900)]
+    radii = []
+
+    def recorded(*args, radius, **options):
+        radii.append(radius)
+        return functional.prob_cover(*args, radius=radius, **options)
+
+    monkeypatch.setattr("skal_deep.pool._prob_cover.prob_cover", recorded)
+    strategy = ProbCover(n_classes=3, purity=0.8, random_state=0)
+    for most in (900, 899):  # all balls, and some
+        monkeypatch.setattr("skal_deep.pool._features._MOST_ROWS", most)
+        monkeypatch.setattr("skal_deep.pool._features._N_BALLS", 90)
+        strategy.query(rows, np.full(900, -1))
+    assert radii[0] != radii[1]
+    assert radii[1] == pytest.approx(radii[0], rel=0.3)
 
 
 @pytest.mark.parametrize(

@@ -36,12 +36,13 @@ def repeat_numbers(n_repeats: int | Iterable[int]) -> list[int]:
     n_repeats : int or iterable of int
         Number of repeats, or the numbers of those to play.
     """
+    given = n_repeats
     if isinstance(n_repeats, int | np.integer):
         n_repeats = range(n_repeats) if _is_whole(n_repeats) else []
     repeats = list(n_repeats) if isinstance(n_repeats, Iterable) else []
     if not repeats or not all(_is_whole(each) and each >= 0 for each in repeats):
         raise ValueError(
-            f"n_repeats must be at least 1, or numbers from 0 up, not {n_repeats}."
+            f"n_repeats must be at least 1, or numbers from 0 up, not {given}."
         )
     if len(set(repeats)) < len(repeats):
         raise ValueError(

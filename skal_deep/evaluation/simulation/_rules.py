@@ -66,6 +66,12 @@ def settled(learner: Learner, y: Any) -> Learner:
     if learner.scoring is None:
         learner.scoring = default_metric(learner.estimator, y)
     mark = learner.missing_label
+    if isinstance(mark, str) and label_array(y, mark).dtype.kind in "biuf":
+        # Numbers would become words beside it, which no test row has.
+        raise TypeError(
+            f"missing_label={mark!r} is a word, and y holds numbers: pass a number "
+            "that is no label, such as -1, or NaN."
+        )
     if is_regressor(learner.estimator) and isinstance(mark, Real) and mark == mark:
         targets = label_array(y, np.nan)
         if targets.dtype.kind in "biuf" and not (targets == mark).any():

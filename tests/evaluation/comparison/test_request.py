@@ -62,9 +62,10 @@ def test_classes_in_the_place_of_objects_are_told():
     assert "reference must be an object" in refused(TypeError, references=references)
 
 
-@pytest.mark.parametrize("n_repeats", [0, -1, 2.5, None, []], ids=str)
+@pytest.mark.parametrize("n_repeats", [0, -1, 2.5, None, [], True], ids=str)
 def test_repeats_are_a_number_or_numbers(n_repeats):
-    assert "at least 1" in refused(ValueError, n_repeats=n_repeats)
+    said = refused(ValueError, n_repeats=n_repeats)
+    assert f"at least 1, or numbers from 0 up, not {n_repeats}." in said
 
 
 def test_references_have_names_of_their_own():

@@ -179,3 +179,13 @@ def test_what_learns_without_labels_is_refused(kind):
     for estimator in (kind, make_pipeline(StandardScaler(), kind)):
         with pytest.raises(TypeError, match="only classifiers and regressors can be"):
             compare_strategies([], estimator, X, IS_HIGH * 1, progress=False)
+
+
+@pytest.mark.parametrize("dtype", [int, np.uint8, float, bool])
+def test_a_word_marks_no_number(dtype):
+    """Numbers became words beside it, and no test row had a class."""
+    y = (np.arange(60) % 2).astype(dtype)
+    with pytest.raises(
+        TypeError, match="missing_label='x' is a word, and y holds numb"
+    ):
+        simulated(y, "x")
