@@ -1,5 +1,8 @@
 """Sparse graphs of nearest neighbours, and what flows along their edges."""
 
+import math
+from functools import partial
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,8 +18,14 @@ from skal_deep.functional.neighbors import (
     unit_rows,
 )
 
+# Groups in which a graph of angles seeks neighbours.
+_N_PROBED = 6
 # Residual of the conjugate gradients, relative to the right-hand side.
 _TOLERANCE = 1e-8
+# The same in large graphs, whose edges wait for memory: in single precision.
+_COARSE_TOLERANCE = 1e-4
+# What reaches a row is told from nothing if it is so many times the residual.
+_N_RESIDUALS = 10
 
 
 def cosine_graph(
@@ -32,7 +41,10 @@ def cosine_graph(
         Number of neighbours k that each row looks for, at most N - 1 are.
     max_exact : int, default=30_000
         Up to that many rows all distances are looked at, N^2 D operations; of more,
-        those to groups around: :func:`grouped_neighbors`.
+        those to six groups around: :func:`grouped_neighbors`. Of the 51 nearest of
+        100,000 rows, six found 86 % in 100 wide clusters of 768 dimensions (eight 87),
+        97 % in 50 clusters of 8 dimensions among 64 (99), and 11 % of a Gaussian of 64
+        dimensions (12).
 
     Returns
     -------
@@ -69,7 +81,7 @@ def cosine_graph(
     if len(with_direction) < n:
         embeddings = embeddings[with_direction]
     directions = unit_rows(embeddings)
-    distance_Nk, neighbor_Nk = _others(directions, n_neighbors, max_exact)
+    distance_Nk, neighbor_Nk = _others(directions, n_neighbors, max_exact, _N_PROBED)
     cosine_Nk = (1 - distance_Nk.square() / 2).clamp_min(0)
     weights = _as_graph(cosine_Nk**3, neighbor_Nk)
     weights = weights + weights.T
@@ -125,7 +137,7 @@ def random_walk(
     """
     check_counts(n_neighbors=n_neighbors)
     check_counts(least=0, max_exact=max_exact)
-    distance_Nk, neighbor_Nk = _others(embeddings, n_neighbors, max_exact)
+    distance_Nk, neighbor_Nk = _others(embeddings, n_neighbors, max_exact, 8)
     if not distance_Nk.shape[1]:
         return csr_array((len(embeddings), len(embeddings)))
     width_N = distance_Nk[:, -1]
@@ -233,6 +245,7 @@ def propagate_labels(
     batch_size: int,
     *,
     alpha: float = 0.99,
+    max_exact: int = 30_000,
     with_utilities: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Choose the row that labelled rows reach least, again and again.
@@ -254,6 +267,11 @@ def propagate_labels(
         Number of picks b.
     alpha : float, default=0.99
         Below 1; large ones reach far.
+    max_exact : int, default=30_000
+        Up to that many rows, solutions have residuals of 1e-8 of q. In larger graphs
+        these are 1e-4, in float32, unless labels hardly reach some candidate: for a
+        quarter of the time. Of 100,000 rows in 100 clusters with 1,000 labels, 20 picks
+        were the same, and what reaches a row was off by at most 0.06 %.
     with_utilities : bool, default=True
         ``False`` keeps the utilities of the picks alone, (b,) numbers.
 
@@ -286,38 +304,56 @@ def propagate_labels(
     >>> candidates[indices]
     tensor([2])
     """
+    check_counts(least=0, max_exact=max_exact)
     picks = Picks(candidates.double(), batch_size, with_utilities)
     n = graph.shape[0]
     system = csr_array(diags_array(np.ones(n)) - alpha * graph)
-
-    def reached_from(rows: NDArray[np.intp]) -> NDArray[np.float64]:
-        source = np.zeros(n)
-        source[rows] = 1
-        solution: NDArray[np.float64] = cg(system, source, rtol=_TOLERANCE)[0]
-        return solution
-
     rows_n = candidates.numpy(force=True)
-    reach_N = np.zeros(n)
+    reach_N, tolerance = np.zeros(n), _TOLERANCE
     if len(labeled):
-        reach_N = reached_from(labeled.numpy(force=True))
+        sources = labeled.numpy(force=True)
+        is_coarse = n > max_exact
+        if is_coarse:
+            coarse = system.astype(np.float32)
+            reach_N = _reached_from(sources, coarse, _COARSE_TOLERANCE)
+            # picks add to what reaches a row, so that the first is the least
+            residual = _COARSE_TOLERANCE * (math.sqrt(len(sources)) + batch_size)
+            is_coarse = reach_N[rows_n].min() > _N_RESIDUALS * residual
+        if is_coarse:
+            system, tolerance = coarse, _COARSE_TOLERANCE
+        else:
+            reach_N = _reached_from(sources, system, tolerance)
     for step in range(batch_size):
         utility_N = -reach_N
         if step == 0 and not len(labeled):
-            utility_N = reached_from(np.arange(n))
+            utility_N = _reached_from(np.arange(n), system, tolerance)
         utility_n = torch.as_tensor(utility_N[rows_n], device=candidates.device)
         pick = picks.take(utility_n)
         if step + 1 < batch_size:
-            reach_N += reached_from(rows_n[pick : pick + 1])
+            reach_N += _reached_from(rows_n[pick : pick + 1], system, tolerance)
     return picks.answer()
 
 
+def _reached_from(
+    rows: NDArray[np.intp], system: csr_array, tolerance: float
+) -> NDArray[np.float64]:
+    """Return what reaches all rows from some, (N,)."""
+    source = np.zeros(system.shape[0], dtype=system.dtype)
+    source[rows] = 1
+    solution, _ = cg(system, source, rtol=tolerance)
+    reach_N: NDArray[np.float64] = solution.astype(np.float64, copy=False)
+    return reach_N
+
+
 def _others(
-    embeddings: Tensor, n_neighbors: int, max_exact: int
+    embeddings: Tensor, n_neighbors: int, max_exact: int, n_probed: int
 ) -> tuple[Tensor, Tensor]:
     """Return distances to the nearest other rows and their positions, (N, k)."""
     n = len(embeddings)
     k = min(n_neighbors, n - 1)
-    find = nearest_neighbors if n <= max_exact else grouped_neighbors
+    find = nearest_neighbors
+    if n > max_exact:
+        find = partial(grouped_neighbors, n_probed=n_probed)
     distance, position = find(embeddings, embeddings, k + 1)
     is_dropped = position == torch.arange(n, device=position.device)[:, None]
     is_dropped[~is_dropped.any(1), -1] = True  # copies may come before the row itself

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from skal_deep.functional import (
     cosine_graph,
     diffusion_scores,
+    graphs,
     propagate_labels,
     random_walk,
 )
@@ -88,6 +89,58 @@ def test_without_labels_the_most_central_row_is_first():
     central = np.linalg.solve(np.eye(60) - 0.9 * graph.toarray(), np.ones(60))
     np.testing.assert_allclose(utilities[0], central, rtol=1e-6)
     assert picks[0] == central.argmax()
+
+
+def test_large_graphs_are_solved_in_single_precision(monkeypatch):
+    """Reach within a thousandth, float32 alone above the size, the same picks."""
+    systems, own = [], graphs.cg
+
+    def noted(system, source, *, rtol):
+        systems.append((system.dtype.name, source.dtype.name, rtol))
+        return own(system, source, rtol=rtol)
+
+    monkeypatch.setattr(graphs, "cg", noted)
+    rows = torch.randn(200, 5, generator=torch.Generator().manual_seed(0))
+    graph = cosine_graph(rows + 2, 10)
+    labeled, candidates = torch.arange(0, 200, 40), torch.arange(200)
+    exact, coarse = (
+        propagate_labels(graph, labeled, candidates, 6, max_exact=size)
+        for size in (200, 199)
+    )
+    assert set(systems[:6]) == {("float64", "float64", 1e-8)}
+    assert set(systems[6:]) == {("float32", "float32", 1e-4)}
+    assert exact[0].tolist() == coarse[0].tolist()
+    np.testing.assert_allclose(coarse[1], exact[1], rtol=1e-3)
+    assert coarse[1].dtype == torch.float64
+
+
+def test_a_large_graph_that_labels_hardly_reach_is_solved_exactly():
+    """Rows on a curve, labels at its start: residuals would decide at its end."""
+    place = torch.linspace(0, 3, 400).double()
+    curve = torch.stack([place.cos(), place.sin()], 1)
+    graph = cosine_graph(curve, 4)
+    for labeled in (torch.arange(10), torch.arange(0)):
+        exact, large = (
+            propagate_labels(graph, labeled, torch.arange(400), 5, max_exact=size)
+            for size in (400, 399)
+        )
+        assert exact[0].tolist() == large[0].tolist()
+        np.testing.assert_array_equal(exact[1], large[1])
+
+
+def test_angles_of_large_pools_are_sought_in_six_groups(monkeypatch):
+    asked, own = [], graphs.grouped_neighbors
+
+    def noted(*args, **params):
+        asked.append(params)
+        return own(*args, **params)
+
+    monkeypatch.setattr(graphs, "grouped_neighbors", noted)
+    cosine_graph(H, 5, max_exact=len(H))
+    assert not asked
+    cosine_graph(H, 5, max_exact=len(H) - 1)
+    random_walk(H, 5, max_exact=len(H) - 1)
+    assert asked == [{"n_probed": 6}, {"n_probed": 8}]
 
 
 @pytest.mark.parametrize("n_steps", [1, 2, None])

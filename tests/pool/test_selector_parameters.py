@@ -256,6 +256,53 @@ def test_ten_unlabelled_rows_for_each_labelled_one_are_drawn_anew_for_each_part(
     assert min(max(part) for part in drawn) > 100 > max(min(part) for part in drawn)
 
 
+def looked_at(monkeypatch, n, most, **params):
+    """Return what DAL picks, its utilities, and the rows that each part scores.
+
+    Row i holds i. The first net finds large rows unlike the labelled ones, later ones
+    small rows.
+    """
+    monkeypatch.setattr(_dal, "_MOST_SCORED", most)
+    scored = []
+
+    def train(*_, **__):
+        sign = -1 if scored else 1
+
+        def score(rows):
+            scored.append(sorted(rows[:, 0].astype(int).tolist()))
+            return sign * torch.as_tensor(rows[:, 0])
+
+        return score
+
+    monkeypatch.setattr(_dal, "train_unlabeled_detector", train)
+    rows, y = np.arange(n, dtype=np.float32)[:, None], np.repeat([0, -1], [3, n - 3])
+    strategy = DAL(n_sub_batches=3, random_state=0)
+    answer = strategy.query(rows, y, batch_size=6, return_utilities=True, **params)
+    return *answer, scored
+
+
+def test_later_parts_look_at_the_rows_whose_first_scores_were_highest(monkeypatch):
+    picks, utilities, scored = looked_at(monkeypatch, 200, 70)
+    assert scored == [list(range(3, 200)), *[list(range(130, 200))] * 2]
+    assert sorted(picks) == [130, 131, 132, 133, 198, 199]
+    np.testing.assert_array_equal(utilities[1, 3:198], np.arange(3, 198))
+    # A row that is not looked at has the lowest score of those that are.
+    expected = -np.maximum(np.arange(3.0, 200), 130)
+    expected[:127] = -199
+    np.testing.assert_array_equal(utilities[2, 3:198], expected[:195])
+
+
+def test_parts_of_a_large_batch_look_at_ten_candidates_for_each_pick(monkeypatch):
+    scored = looked_at(monkeypatch, 200, 1)[2]
+    assert [len(part) for part in scored] == [197, 60, 60]
+
+
+def test_up_to_a_number_of_candidates_each_part_looks_at_all(monkeypatch):
+    for most, n_scored in ((196, 196), (197, 197)):
+        scored = looked_at(monkeypatch, 200, most)[2]
+        assert [len(part) for part in scored] == [197, n_scored, n_scored]
+
+
 def test_the_last_part_of_a_whole_pool_has_nothing_to_tell_apart():
     X, y = np.arange(8, dtype=np.float32)[:, None], np.array([0, 1] + [-1] * 6)
     seen, picks = told(DAL(n_sub_batches=6, random_state=0), X, y, batch_size=6)
