@@ -246,12 +246,11 @@ class _Balls:
     def count(self, which_M: Tensor) -> Tensor:
         """Return how many of some rows are in each ball, (N,)."""
         rows = which_M.nonzero()[:, 0]
-        if self._is_near_NM is not None:
-            if len(rows) == len(which_M):
-                return self._is_near_NM.sum(1).double()
-            return self._is_near_NM[:, rows].sum(1).double()
+        is_near_NM = self._is_near_NM
 
         def of_columns(columns: slice) -> Callable[[slice], Tensor]:
+            if is_near_NM is not None:
+                return lambda part: is_near_NM[part][:, rows[columns]].sum(1)
             between = self._between.among(rows[columns])
             return lambda part: (between(part, slice(None)) < self._limit).sum(1)
 
