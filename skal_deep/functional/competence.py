@@ -190,7 +190,8 @@ def uncertain_cover(
         theirs, everyone_U = _Balls(population[0], uncovered, radius), population[1]
     new_M = torch.ones(len(uncovered), dtype=torch.bool, device=uncovered.device)
     open_M = new_M.clone()
-    degree_N, degree_U = balls.count(new_M), theirs.count(new_M)
+    degree_N = balls.count(new_M)
+    degree_U = degree_N if population is None else theirs.count(new_M)
     for step in range(batch_size):
         pick = picks.take(
             trust * _scaled(uncertainty, everyone_U)
@@ -200,12 +201,15 @@ def uncertain_cover(
             new_M = balls.around(pick) & open_M
             open_M &= ~new_M
             degree_N = degree_N - balls.count(new_M)
-            degree_U = degree_U - theirs.count(new_M) if population else degree_N
+            degree_U = degree_N if theirs is balls else degree_U - theirs.count(new_M)
     return picks.answer()
 
 
 class _Balls:
     """Balls of one radius around points, and which rows they hold.
+
+    What a ball holds is kept, a byte for each pair, where that takes no more memory
+    than the centres; elsewhere distances are found anew.
 
     Parameters
     ----------
@@ -223,17 +227,30 @@ class _Balls:
         centers, self._rows = Points(embeddings, origin_D), Points(rows, origin_D)
         self._between = Between(centers, self._rows, radius**2)
         self._limit = min(_BORDER * radius**2, radius**2 - self._between.error)
+        self._is_near_NM: Tensor | None = None
+        if len(rows) <= embeddings.shape[1] * embeddings.element_size():
+            self._is_near_NM = torch.empty(
+                len(embeddings), len(rows), dtype=torch.bool, device=self._device
+            )
+            for part, columns in self._between.blocks():
+                is_near_nm = self._between(part, columns) < self._limit
+                self._is_near_NM[part, columns] = is_near_nm
 
     def around(self, center: int) -> Tensor:
         """Return which rows are in the ball of a centre, (M,)."""
+        if self._is_near_NM is not None:
+            return self._is_near_NM[center]
         squared_M = self._between(slice(center, center + 1), slice(None))[0]
         return squared_M < self._limit
 
     def count(self, which_M: Tensor) -> Tensor:
         """Return how many of some rows are in each ball, (N,)."""
         rows = which_M.nonzero()[:, 0]
+        is_near_NM = self._is_near_NM
 
         def of_columns(columns: slice) -> Callable[[slice], Tensor]:
+            if is_near_NM is not None:
+                return lambda part: is_near_NM[part][:, rows[columns]].sum(1)
             between = self._between.among(rows[columns])
             return lambda part: (between(part, slice(None)) < self._limit).sum(1)
 

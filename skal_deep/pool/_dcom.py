@@ -19,6 +19,11 @@ from skal_deep.pool._base import DeepQueryStrategy
 from skal_deep.pool._features import features, radius_by_clusters, sample_rows
 from skal_deep.pool._pool import Pool
 
+# Of more rows than that, coverage and radii are those of a sample of so many rows, and
+# so many rows show the largest radius and count for balls as make so many pairs with
+# all, but no fewer than that.
+_MOST_ROWS, _N_SEEN, _MOST_PAIRS, _LEAST_ROWS = 20_000, 10_000, 100_000_000, 1_000
+
 
 class DCoM(DeepQueryStrategy):
     """Dynamic Coverage and Margin mix (DCoM).
@@ -34,7 +39,12 @@ class DCoM(DeepQueryStrategy):
     those of new labels by bisection; here all are found anew, exactly, and no state is
     kept. A ball's largest radius is by default that of :class:`ProbCover`. Embeddings
     are the inputs where the classifier has none. A query takes ``O(N^2 D)`` operations
-    for N rows, whatever the batch size, in chunks, and from 20,000 rows on 2e8 D.
+    for N rows, whatever the batch size, in chunks, and from 20,000 rows on 1e8 D.
+
+    Of more than 20,000 rows, coverage and radii are those of a sample of 10,000, unless
+    ``max_data`` is given. Balls of 0.3 to 0.5 around labels and 50 picks then held, on
+    average, 6 to 7 % less of 40,000 rows in clusters than with all seen and twice as
+    many counted, and of 100,000 rows those of 0.4 and 0.5 held 7 to 9 % less.
 
     Parameters
     ----------
@@ -51,7 +61,7 @@ class DCoM(DeepQueryStrategy):
     max_data : int, default=None
         Most rows that balls are counted over: of more uncovered ones a uniform sample
         is, and as many balls show the largest radius. ``None`` takes all of up to
-        20,000 rows, and of N more 2e8 / N, but at least 2,000, and 1,000 balls.
+        20,000 rows, and of N more 1e8 / N, but at least 1,000.
     missing_label : scalar, str, nan or None, default=-1
         Marks a row without a label.
     random_state : int, RandomState or None, default=None
@@ -108,23 +118,33 @@ class DCoM(DeepQueryStrategy):
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         points_ND, data_MD = features(pool, True)
+        n_labeled, max_data = len(pool.labeled), self.max_data
+        is_part = max_data is None and len(data_MD) > _MOST_ROWS
+        if is_part:
+            max_data = max(_LEAST_ROWS, _MOST_PAIRS // len(data_MD))
         largest = self.radius or radius_by_clusters(
-            "DCoM", pool, data_MD, self.n_classes, max_data=self.max_data
+            "DCoM", pool, data_MD, self.n_classes, max_data=max_data
         )
         parts = [rows for rows in (pool.labeled, pool.unlabeled) if len(rows)]
         predicted_M = torch.cat([rows.predict_proba().argmax(1) for rows in parts])
-        centers_LD = data_MD[: len(pool.labeled)]
-        whole_L = data_MD.new_full((len(centers_LD),), largest)
-        is_covered_M = covered_rows(data_MD, centers_LD, whole_L)
-        coverage = is_covered_M.double().mean().item()
+        centers_LD = data_MD[:n_labeled]
+        seen_SD = data_MD
+        if is_part:
+            seen = sample_rows(len(data_MD), _N_SEEN, pool.generator)
+            seen_SD = data_MD[seen]
+            around = torch.cat([torch.arange(n_labeled), seen[seen >= n_labeled]])
+            data_MD, predicted_M = data_MD[around], predicted_M[around]
+        whole_L = data_MD.new_full((n_labeled,), largest)
+        is_covered_S = covered_rows(seen_SD, centers_LD, whole_L)
+        coverage = is_covered_S.double().mean().item()
         # the more is covered, the purer balls must be, as in the authors' code
         radius_L = pure_radii(
-            data_MD, predicted_M, len(centers_LD), 0.4 + 0.2 * coverage, largest
+            data_MD, predicted_M, n_labeled, 0.4 + 0.2 * coverage, largest
         )
-        near_M = is_covered_M.nonzero()[:, 0]
-        is_covered_M[near_M] = covered_rows(data_MD[near_M], centers_LD, radius_L)
-        open_M = (~is_covered_M).nonzero()[:, 0].cpu()
-        drawn = sample_rows(len(open_M), self.max_data, pool.generator)
+        near_S = is_covered_S.nonzero()[:, 0]
+        is_covered_S[near_S] = covered_rows(seen_SD[near_S], centers_LD, radius_L)
+        open_S = (~is_covered_S).nonzero()[:, 0].cpu()
+        drawn = sample_rows(len(open_S), max_data, pool.generator)
         whole, population = pool.whole(), None
         if whole is not pool:
             theirs_U = margin(whole.predict_proba()[None])
@@ -132,11 +152,11 @@ class DCoM(DeepQueryStrategy):
         return uncertain_cover(
             points_ND,
             margin(pool.predict_proba()[None]),
-            data_MD[open_M[drawn]],
+            seen_SD[open_S[drawn]],
             batch_size,
             radius=radius_L.mean().item() if len(radius_L) else largest,
             trust=competence(
-                is_covered_M.double().mean().item(), self.midpoint, self.slope
+                is_covered_S.double().mean().item(), self.midpoint, self.slope
             ),
             population=population,
             with_utilities=pool.with_utilities,

@@ -158,3 +158,28 @@ def test_equal_rows_are_picked_once():
     same = torch.zeros(4, 2)
     picks, _ = uncertain_cover(same, torch.ones(4), same, 4, radius=1.0, trust=0.5)
     assert sorted(picks.tolist()) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("with_population", [False, True])
+def test_what_balls_hold_is_the_same_kept_and_found_anew(with_population):
+    """It is kept where there are no more rows than bytes of a centre: not 40 and 8."""
+    uncertainty = torch.rand(40, generator=torch.Generator().manual_seed(1))
+    candidates = slice(10, 40) if with_population else slice(0, 40)
+    wide = torch.cat([ROWS, torch.zeros(40, 8)], 1)
+    answers = []
+    for rows in (ROWS, wide):
+        population = (rows, uncertainty) if with_population else None
+        balls = module._Balls(rows, rows, 0.7)
+        assert (balls._is_near_NM is not None) == (rows is wide)
+        found = uncertain_cover(
+            rows[candidates],
+            uncertainty[candidates],
+            rows,
+            9,
+            radius=0.7,
+            trust=0.3,
+            population=population,
+        )
+        answers.append(found)
+    assert torch.equal(answers[0][0], answers[1][0])
+    assert torch.equal(answers[0][1], answers[1][1])
