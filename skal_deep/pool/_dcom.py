@@ -127,22 +127,10 @@ class DCoM(DeepQueryStrategy):
         )
         parts = [rows for rows in (pool.labeled, pool.unlabeled) if len(rows)]
         predicted_M = torch.cat([rows.predict_proba().argmax(1) for rows in parts])
-        centers_LD = data_MD[:n_labeled]
-        seen_SD = data_MD
-        if is_part:
-            seen = sample_rows(len(data_MD), _N_SEEN, pool.generator)
-            seen_SD = data_MD[seen]
-            around = torch.cat([torch.arange(n_labeled), seen[seen >= n_labeled]])
-            data_MD, predicted_M = data_MD[around], predicted_M[around]
-        whole_L = data_MD.new_full((n_labeled,), largest)
-        is_covered_S = covered_rows(seen_SD, centers_LD, whole_L)
-        coverage = is_covered_S.double().mean().item()
-        # the more is covered, the purer balls must be, as in the authors' code
-        radius_L = pure_radii(
-            data_MD, predicted_M, n_labeled, 0.4 + 0.2 * coverage, largest
+        source = pool.generator if is_part else None
+        seen_SD, is_covered_S, radius_L = _balls(
+            data_MD, predicted_M, n_labeled, largest, source
         )
-        near_S = is_covered_S.nonzero()[:, 0]
-        is_covered_S[near_S] = covered_rows(seen_SD[near_S], centers_LD, radius_L)
         open_S = (~is_covered_S).nonzero()[:, 0].cpu()
         drawn = sample_rows(len(open_S), max_data, pool.generator)
         whole, population = pool.whole(), None
@@ -161,3 +149,32 @@ class DCoM(DeepQueryStrategy):
             population=population,
             with_utilities=pool.with_utilities,
         )
+
+
+def _balls(
+    data_MD: Tensor,
+    predicted_M: Tensor,
+    n_labeled: int,
+    largest: float,
+    source: torch.Generator | None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return rows, which of them balls around labelled ones cover, and the radii.
+
+    The rows are the data or, with a source, some drawn ones; labelled ones come first
+    in the data, and all of them have balls.
+    """
+    seen_SD, centers_LD = data_MD, data_MD[:n_labeled]
+    if source is not None:
+        seen = sample_rows(len(data_MD), _N_SEEN, source)
+        seen_SD = data_MD[seen]
+        around = torch.cat([torch.arange(n_labeled), seen[seen >= n_labeled]])
+        data_MD, predicted_M = data_MD[around], predicted_M[around]
+    whole_L = data_MD.new_full((n_labeled,), largest)
+    is_covered_S = covered_rows(seen_SD, centers_LD, whole_L)
+    coverage = is_covered_S.double().mean().item()
+    # the more is covered, the purer balls must be, as in the authors' code
+    purity = 0.4 + 0.2 * coverage
+    radius_L = pure_radii(data_MD, predicted_M, n_labeled, purity, largest)
+    near_S = is_covered_S.nonzero()[:, 0]
+    is_covered_S[near_S] = covered_rows(seen_SD[near_S], centers_LD, radius_L)
+    return seen_SD, is_covered_S, radius_L
