@@ -81,7 +81,7 @@ def cosine_graph(
     if len(with_direction) < n:
         embeddings = embeddings[with_direction]
     directions = unit_rows(embeddings)
-    distance_Nk, neighbor_Nk = _others(directions, n_neighbors, max_exact, _N_PROBED)
+    distance_Nk, neighbor_Nk = _others(directions, n_neighbors, max_exact)
     cosine_Nk = (1 - distance_Nk.square() / 2).clamp_min(0)
     weights = _as_graph(cosine_Nk**3, neighbor_Nk)
     weights = weights + weights.T
@@ -107,7 +107,7 @@ def random_walk(
         Number of neighbours k that each row looks for, at most N - 1 are.
     max_exact : int, default=30_000
         Up to that many rows all distances are looked at, N^2 D operations; of more,
-        those to groups around: :func:`grouped_neighbors`.
+        those to six groups around, as in :func:`cosine_graph`.
 
     Returns
     -------
@@ -137,7 +137,7 @@ def random_walk(
     """
     check_counts(n_neighbors=n_neighbors)
     check_counts(least=0, max_exact=max_exact)
-    distance_Nk, neighbor_Nk = _others(embeddings, n_neighbors, max_exact, 8)
+    distance_Nk, neighbor_Nk = _others(embeddings, n_neighbors, max_exact)
     if not distance_Nk.shape[1]:
         return csr_array((len(embeddings), len(embeddings)))
     width_N = distance_Nk[:, -1]
@@ -346,14 +346,14 @@ def _reached_from(
 
 
 def _others(
-    embeddings: Tensor, n_neighbors: int, max_exact: int, n_probed: int
+    embeddings: Tensor, n_neighbors: int, max_exact: int
 ) -> tuple[Tensor, Tensor]:
     """Return distances to the nearest other rows and their positions, (N, k)."""
     n = len(embeddings)
     k = min(n_neighbors, n - 1)
     find = nearest_neighbors
     if n > max_exact:
-        find = partial(grouped_neighbors, n_probed=n_probed)
+        find = partial(grouped_neighbors, n_probed=_N_PROBED)
     distance, position = find(embeddings, embeddings, k + 1)
     is_dropped = position == torch.arange(n, device=position.device)[:, None]
     is_dropped[~is_dropped.any(1), -1] = True  # copies may come before the row itself

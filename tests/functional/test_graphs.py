@@ -128,7 +128,7 @@ def test_a_large_graph_that_labels_hardly_reach_is_solved_exactly():
         np.testing.assert_array_equal(exact[1], large[1])
 
 
-def test_angles_of_large_pools_are_sought_in_six_groups(monkeypatch):
+def test_neighbours_of_large_pools_are_sought_in_six_groups(monkeypatch):
     asked, own = [], graphs.grouped_neighbors
 
     def noted(*args, **params):
@@ -140,7 +140,7 @@ def test_angles_of_large_pools_are_sought_in_six_groups(monkeypatch):
     assert not asked
     cosine_graph(H, 5, max_exact=len(H) - 1)
     random_walk(H, 5, max_exact=len(H) - 1)
-    assert asked == [{"n_probed": 6}, {"n_probed": 8}]
+    assert asked == [{"n_probed": 6}, {"n_probed": 6}]
 
 
 @pytest.mark.parametrize("n_steps", [1, 2, None])
