@@ -5,6 +5,7 @@ at its first call, kept on disk. Where it is missing, or finds no compiler, oper
 of torch do the same and read their inputs more often.
 """
 
+import warnings
 from functools import cache
 from typing import Any
 
@@ -38,7 +39,15 @@ def _compiles(device: torch.device) -> bool:
         return False
     try:
         divergences(None, torch.ones(1, 1, device=device))
-    except Exception:  # whatever Triton lacks, operations of torch do without
+    except ModuleNotFoundError:  # torch for some systems comes without Triton
+        return False
+    except Exception as error:
+        warnings.warn(
+            f"Triton cannot compile loops for {device}: {error} Operations of torch do "
+            "the same, slower. Triton needs a C compiler, such as gcc, and a folder "
+            "for its cache that can be written.",
+            stacklevel=2,
+        )
         return False
     return True
 

@@ -9,8 +9,8 @@ from skal_deep.functional._card import has_loops, largest_left, take, take_large
 from skal_deep.functional._checks import check_batch_size, check_finite
 
 
-class Picks:
-    """A batch that grows pick by pick.
+class _Batch:
+    """What is left, and the utilities of a batch that grows pick by pick.
 
     Parameters
     ----------
@@ -26,18 +26,29 @@ class Picks:
     ----------
     left_N : Tensor
         Which candidates are left.
-    rows : list of int
-        The picks so far.
     """
 
     def __init__(self, candidates: Tensor, batch_size: int, with_utilities: bool):
         n = len(candidates)
         check_batch_size(batch_size, n)
         self.left_N = torch.ones(n, dtype=torch.bool, device=candidates.device)
-        self.rows: list[int] = []
         self._with_utilities = with_utilities
         shape = (batch_size, n) if with_utilities else (batch_size,)
         self._utilities = candidates.new_empty(shape)
+
+
+class Picks(_Batch):
+    """A batch that grows pick by pick; see :class:`_Batch` for its arguments.
+
+    Attributes
+    ----------
+    rows : list of int
+        The picks so far.
+    """
+
+    def __init__(self, candidates: Tensor, batch_size: int, with_utilities: bool):
+        super().__init__(candidates, batch_size, with_utilities)
+        self.rows: list[int] = []
 
     def take(self, utility_N: Tensor) -> int:
         """Pick the largest utility that is left; the lowest position wins a tie."""
@@ -74,25 +85,14 @@ class Picks:
         return indices, self._utilities
 
 
-class UnreadPicks:
+class UnreadPicks(_Batch):
     """A batch that grows pick by pick, and is read at its end alone.
 
-    A card need not be waited for at each pick, and records how one is made.
-
-    Parameters
-    ----------
-    candidates : Tensor of shape (N, ...)
-        What is picked from. Utilities are kept in its type.
-    batch_size : int
-        Number of picks b.
-    with_utilities : bool
-        Whether to keep the utilities of all candidates, b N numbers, or those of the
-        picks alone.
+    A card need not be waited for at each pick, and records how one is made. The
+    arguments are those of :class:`_Batch`.
 
     Attributes
     ----------
-    left_N : Tensor
-        Which candidates are left.
     step_1 : Tensor
         The number of picks so far.
     pick_B : Tensor
@@ -100,14 +100,9 @@ class UnreadPicks:
     """
 
     def __init__(self, candidates: Tensor, batch_size: int, with_utilities: bool):
-        n = len(candidates)
-        check_batch_size(batch_size, n)
-        self.left_N = torch.ones(n, dtype=torch.bool, device=candidates.device)
-        self.step_1 = torch.zeros(1, dtype=torch.int64, device=candidates.device)
+        super().__init__(candidates, batch_size, with_utilities)
+        self.step_1 = self.left_N.new_zeros(1, dtype=torch.int64)
         self.pick_B = self.step_1.new_zeros(batch_size)
-        self._with_utilities = with_utilities
-        shape = (batch_size, n) if with_utilities else (batch_size,)
-        self._utilities = candidates.new_empty(shape)
 
     def take(self, utility_N: Tensor) -> Tensor:
         """Pick the largest utility that is left; the lowest position wins a tie."""

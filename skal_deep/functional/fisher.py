@@ -356,6 +356,7 @@ def _forward_backward(
     stays = list(range(n_added))
     while len(stays) > batch_size:
         loss_K = design.losses(stays).flip(0)  # of equal ones, the last is removed
+        check_finite(losses=loss_K)  # a card does not say that a root failed
         removed = stays.pop(len(stays) - 1 - int(loss_K.argmin()))
         design.remove(places[removed : removed + 1])
     return indices[stays], utilities[stays]

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from skal_deep.functional import (
+    _card,
     badge,
     bald,
     batch_bald,
@@ -166,3 +167,24 @@ def test_no_numbers_are_told(bad):
             kernel(rows, rows[:2], 3)
     with pytest.raises(ValueError, match="holds NaN or infinite"):
         max_det(rows, rows[:2], 3, noise=1.0)
+
+
+def fails(error):
+    def divergences(*_):
+        raise error
+
+    return divergences
+
+
+def test_loops_that_cannot_be_compiled_are_told(monkeypatch):
+    """They are slower, and a compiler is easily installed."""
+    monkeypatch.setattr(_card, "is_cuda", lambda device: True)
+    monkeypatch.setattr(_card, "divergences", fails(RuntimeError("no C compiler.")))
+    with pytest.warns(UserWarning, match="cannot compile loops for cpu: no C compiler"):
+        assert not _card._compiles.__wrapped__(torch.device("cpu"))
+
+
+def test_a_system_without_triton_has_no_loops(monkeypatch):
+    monkeypatch.setattr(_card, "is_cuda", lambda device: True)
+    monkeypatch.setattr(_card, "divergences", fails(ModuleNotFoundError("triton")))
+    assert not _card._compiles.__wrapped__(torch.device("cpu"))
