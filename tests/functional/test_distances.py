@@ -250,6 +250,26 @@ def test_round_off_is_no_more_than_stated(dtype, n_dims):
     assert 0.02 * round_off(rows) < share < round_off(rows)
 
 
+@every_family
+@pytest.mark.parametrize("k", [1, 7, 45])
+def test_neighbors_by_loops_are_those_by_torch(rows, k, monkeypatch):
+    monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 20_000)
+    points = Points(rows, rows.mean(0))
+    squared, position = nearest_k(points, points, k)
+    monkeypatch.setattr(_distances, "are_compiled", lambda: False)
+    expected, other = nearest_k(points, points, k)
+    torch.testing.assert_close(squared, expected, rtol=1e-3, atol=0)
+    if k < N // 3:  # twins are alike
+        assert float((position == other).float().mean()) > 0.95
+
+
+@pytest.mark.parametrize("k", [3, 45])
+def test_of_neighbors_at_equal_distances_the_first_are_kept(k):
+    rows = FAMILIES["normal"][torch.arange(N) % 4]
+    _, position = functional.nearest_neighbors(rows, rows, k)
+    assert torch.equal(position, torch.arange(N)[:, None] % 4 + 4 * torch.arange(k))
+
+
 def test_float64_that_products_cannot_resolve():
     generator = torch.Generator().manual_seed(0)
     rows = torch.randn((60, 4), generator=generator, dtype=torch.float64)

@@ -106,6 +106,49 @@ def test_round_off_does_not_grow_with_the_number_of_distributions(n_rows):
     torch.testing.assert_close(found.double(), exact, atol=1.5e-7, rtol=0)
 
 
+def columns_of(name, n_columns):
+    """Return a few rows whose smallest values come in some order."""
+    source, at = np.random.default_rng(0), np.arange(n_columns)
+    row = {
+        "random": source.standard_normal(n_columns),
+        "ties": source.integers(5, size=n_columns),
+        "equal": np.zeros(n_columns),
+        "ascending": at,
+        "descending": -at,
+        "small ones in one lane": np.where(at % 64 == 5, -at, 1000 + at),
+        "infinite": np.where(at % 50 == 7, at, np.inf),
+    }[name]
+    return np.stack([row, row[::-1], np.roll(row, n_columns // 3)])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("k", [1, 2, 13, 40])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "random",
+        "ties",
+        "equal",
+        "ascending",
+        "descending",
+        "small ones in one lane",
+        "infinite",
+    ],
+)
+def test_the_smallest_are_those_of_a_stable_sort(name, k, dtype):
+    for sizes in ([40], [2500], [3, 700, 1, 31, 500], [1500, 1000]):
+        values = columns_of(name, sum(sizes)).astype(dtype)
+        kept = np.empty((3, k), dtype)
+        position = np.empty((3, k), np.int64)
+        start = 0
+        for size in sizes:
+            _loops.keep_smallest(values[:, start : start + size], start, kept, position)
+            start += size
+        expected = values.argsort(1, kind="stable")[:, :k]
+        assert (position == expected).all()
+        assert (kept == np.take_along_axis(values, expected, 1)).all()
+
+
 @pytest.fixture
 def not_imported(monkeypatch):
     """Make the loops those of a process that has not imported them."""

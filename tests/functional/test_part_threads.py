@@ -7,7 +7,12 @@ import torch
 from joblib import Parallel, delayed
 
 from skal_deep._threads import for_each_part, threads_over_parts
-from skal_deep.functional import bald, batch_bald
+from skal_deep.functional import (
+    bald,
+    batch_bald,
+    grouped_neighbors,
+    nearest_neighbors,
+)
 from skal_deep.functional._chunks import slices
 from skal_deep.functional._configurations import Configurations
 from skal_deep.functional.information import divergence
@@ -69,6 +74,15 @@ def test_batch_bald_is_that_of_one_thread_to_the_last_bit(with_utilities, dtype)
         )
 
     one, several = in_threads(1, call), in_threads(3, call)
+    assert all(torch.equal(a, b) for a, b in zip(one, several, strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("find", [nearest_neighbors, grouped_neighbors])
+def test_neighbors_are_those_of_one_thread_to_the_last_bit(find, dtype):
+    rows = torch.randn(1500, 9, generator=torch.Generator().manual_seed(0))
+    rows = torch.cat([rows, rows[:30], 1e4 + rows[:300]]).to(dtype)
+    one, several = (in_threads(n, lambda: find(rows, rows, 7)) for n in (1, 3))
     assert all(torch.equal(a, b) for a, b in zip(one, several, strict=True))
 
 
