@@ -7,7 +7,7 @@ not, then from differences of the rows as they were given.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from functools import cached_property
 
@@ -213,14 +213,13 @@ def nearest_k(
     squared_Nk = points.norm_N.new_empty(len(points), k)
     position_Nk = squared_Nk.new_empty(len(points), k, dtype=torch.long)
     is_unsure_N = torch.zeros_like(points.norm_N, dtype=torch.bool)
-    device = points.norm_N.device
-    height, width = block_shape(len(points), len(data), device)
+    height, width = block_shape(len(points), len(data), points.norm_N.device)
     if height < len(points):
         data.keep_moved()
 
     def work_on(part: slice) -> None:
         some, rows = points.at(part), _numbers(points, part)
-        kept = _Smallest(some, len(data), n_kept)
+        kept = _Smallest(some, data, n_kept)
         for columns in slices(len(data), width):
             squared_Bm = some.products(data.at(columns))
             if hide is not None:
@@ -237,7 +236,7 @@ def nearest_k(
         position_Nk[part] = position_Bn.gather(1, order_Bn)[:, :k]
         is_unsure_N[part] = (1 - TOLERANCE) * kept_Bn[:, k - 1] > floor_B
 
-    for_each_part(slices(len(points), height), lambda: work_on, device)
+    for_each_row_part(slices(len(points), height), work_on, points, data)
     again = is_unsure_N.nonzero()[:, 0]
     if len(again):
         some = points.at(again)
@@ -248,6 +247,21 @@ def nearest_k(
             found = nearest_k(some.double(), data.double(), k, of_these)
         squared_Nk[again], position_Nk[again] = found[0].to(squared_Nk), found[1]
     return squared_Nk, position_Nk
+
+
+def for_each_row_part(
+    parts: Iterable[slice], work_on: Callable[[slice], None], *points: Points
+) -> None:
+    """Work on all parts, by several threads unless there are gradients to keep."""
+    if _have_gradients(*points):
+        for part in parts:
+            work_on(part)
+    else:
+        for_each_part(parts, lambda: work_on, points[0].norm_N.device)
+
+
+def _have_gradients(*points: Points) -> bool:
+    return any(some.norm_N.requires_grad for some in points)
 
 
 def _look_again(
@@ -270,7 +284,7 @@ def _by_differences(
     position_Nk = squared_Nk.new_empty(len(points), k, dtype=torch.long)
     height, width = block_shape(len(points), len(data), points.norm_N.device)
     for part in slices(len(points), height):
-        rows, kept = _numbers(points, part), _Smallest(points.at(part), len(data), k)
+        rows, kept = _numbers(points, part), _Smallest(points.at(part), data, k)
         for columns in slices(len(data), width):
             squared_Bm = all_differences(points.rows_ND[part], data.rows_ND[columns])
             if hide is not None:
@@ -287,19 +301,18 @@ class _Smallest:
 
     Parameters
     ----------
-    points : Points
-        The rows; their distances to the data come a block at a time.
-    n_columns : int
-        How many there will be.
+    points, data : Points
+        The rows, and the data, distances to which come a block at a time.
     k : int
-        How many to keep, at most as many as there will be.
+        How many to keep, at most as many as there are data.
     """
 
-    def __init__(self, points: Points, n_columns: int, k: int):
+    def __init__(self, points: Points, data: Points, k: int):
         self._k = k
         norm_B = points.norm_N
-        are_few = k * k <= _INSERTED * n_columns
-        self._is_compiled = norm_B.is_cpu and are_few and are_compiled()
+        are_few = norm_B.is_cpu and k * k <= _INSERTED * len(data)
+        is_plain = are_few and not _have_gradients(points, data)
+        self._is_compiled = is_plain and are_compiled()
         self._squared_Bk = norm_B.new_empty(len(points), k if self._is_compiled else 0)
         self._position_Bk = torch.empty_like(self._squared_Bk, dtype=torch.long)
 

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from skal_deep._threads import for_each_part, threads_over_parts
+from skal_deep._threads import threads_over_parts
 from skal_deep.functional._checks import (
     check_counts,
     check_finite,
@@ -16,6 +16,7 @@ from skal_deep.functional._distances import (
     Points,
     all_differences,
     amid,
+    for_each_row_part,
     least_sure,
     nearest_k,
 )
@@ -318,7 +319,7 @@ def grouped_neighbors(
             squared_Nk[rows], position_Nk[rows] = found[0], among[found[1]]
 
     with threads_over_parts(data.device):
-        for_each_part(slices(len(seekers), 1), lambda: seek, data.device)
+        for_each_row_part(slices(len(seekers), 1), seek, points, others)
     return squared_Nk.clamp_min_(0).sqrt_(), position_Nk
 
 

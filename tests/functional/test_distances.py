@@ -263,6 +263,24 @@ def test_neighbors_by_loops_are_those_by_torch(rows, k, monkeypatch):
         assert float((position == other).float().mean()) > 0.95
 
 
+@pytest.mark.parametrize(
+    "find", [functional.nearest_neighbors, functional.grouped_neighbors]
+)
+def test_distances_to_neighbors_keep_their_gradients(find):
+    """With several threads too, which take no gradients over."""
+    rows = FAMILIES["normal"].clone().requires_grad_()
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        distance, position = find(rows, FAMILIES["normal"] + 1, 3)
+    finally:
+        torch.set_num_threads(n_threads)
+    [slope] = torch.autograd.grad(distance.sum(), rows)
+    apart = rows.detach()[:, None] - (FAMILIES["normal"] + 1)[position]
+    expected = (apart / apart.norm(dim=2, keepdim=True)).sum(1)
+    torch.testing.assert_close(slope, expected, rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize("k", [3, 45])
 def test_of_neighbors_at_equal_distances_the_first_are_kept(k):
     rows = FAMILIES["normal"][torch.arange(N) % 4]
