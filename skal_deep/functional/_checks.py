@@ -36,6 +36,9 @@ def _largest(name: str, values: Tensor) -> float:
     """Return the largest absolute value, 0 of none; it must be finite."""
     if not values.numel():
         return 0.0
+    if not values.is_floating_point():
+        dtype = str(values.dtype).removeprefix("torch.")
+        raise ValueError(f"{name} must be of a floating type, not {dtype}.")
     # the extremes propagate NaN, and no mask as large as the array is made
     largest = float(torch.stack(values.detach().aminmax()).abs().max())
     if not math.isfinite(largest):

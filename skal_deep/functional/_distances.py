@@ -312,6 +312,7 @@ class _Smallest:
         norm_B = points.norm_N
         are_few = norm_B.is_cpu and k * k <= _INSERTED * len(data)
         is_plain = are_few and not _have_gradients(points, data)
+        is_plain &= norm_B.dtype in (torch.float32, torch.float64)
         self._is_compiled = is_plain and are_compiled()
         self._squared_Bk = norm_B.new_empty(len(points), k if self._is_compiled else 0)
         self._position_Bk = torch.empty_like(self._squared_Bk, dtype=torch.long)

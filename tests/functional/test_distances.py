@@ -281,6 +281,22 @@ def test_distances_to_neighbors_keep_their_gradients(find):
     torch.testing.assert_close(slope, expected, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_neighbors_in_half_precision(dtype):
+    rows = FAMILIES["normal"].to(dtype)
+    distance, position = functional.nearest_neighbors(rows, rows, 4)
+    assert distance.dtype == dtype
+    expected = distances(rows, rows).topk(4, largest=False).values
+    found = distances(rows, rows).gather(1, position)
+    torch.testing.assert_close(found, expected, rtol=0.02, atol=0.02)
+
+
+def test_rows_of_integers_are_told():
+    rows = torch.arange(12).reshape(6, 2)
+    with pytest.raises(ValueError, match="embeddings must be of a floating type"):
+        functional.nearest_neighbors(rows, rows, 2)
+
+
 @pytest.mark.parametrize("k", [3, 45])
 def test_of_neighbors_at_equal_distances_the_first_are_kept(k):
     rows = FAMILIES["normal"][torch.arange(N) % 4]

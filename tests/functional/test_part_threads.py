@@ -10,7 +10,9 @@ from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional import (
     bald,
     batch_bald,
+    density,
     grouped_neighbors,
+    max_herding,
     nearest_neighbors,
 )
 from skal_deep.functional._chunks import slices
@@ -84,6 +86,24 @@ def test_neighbors_are_those_of_one_thread_to_the_last_bit(find, dtype):
     rows = torch.cat([rows, rows[:30], 1e4 + rows[:300]]).to(dtype)
     one, several = (in_threads(n, lambda: find(rows, rows, 7)) for n in (1, 3))
     assert all(torch.equal(a, b) for a, b in zip(one, several, strict=True))
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_kernels_run_in_inference_mode(n_threads):
+    source = torch.Generator().manual_seed(0)
+    with torch.inference_mode():
+        rows = torch.randn(900, 3, generator=source)
+        given = samples(5, 900, 4)
+        calls = [
+            lambda: density(rows, rows, bandwidth=1.0),
+            lambda: max_herding(rows, rows, rows[:2], 3, bandwidth=1.0)[1],
+            lambda: nearest_neighbors(rows, rows, 3)[0],
+            lambda: grouped_neighbors(rows, rows, 3)[0],
+            lambda: batch_bald(given, 3, n_configurations=50)[1],
+        ]
+        found = [in_threads(n_threads, call) for call in calls]
+    for call, values in zip(calls, found, strict=True):
+        assert torch.equal(values, call())
 
 
 def test_gains_that_threads_find_ahead_are_left_out():
