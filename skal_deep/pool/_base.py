@@ -31,6 +31,7 @@ from skal_deep.classifier.door._model_checks import (
     was_trained,
 )
 from skal_deep.modules import isolated_rng
+from skal_deep.modules._modes import plain_torch
 from skal_deep.modules._rng import one_thread_at_a_time
 from skal_deep.pool._checks import (
     as_batch_size,
@@ -274,7 +275,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         if clf is None and asked._needs and not is_direct:
             X, candidates = measured_rows(name, X, candidates, is_foreign)
         given = X, candidates
-        with isolated_rng(seed):
+        with isolated_rng(seed), plain_torch():
             if clf is not None:
                 known = y if targets is None else targets
                 clf = model_to_ask(clf, fit_clf, X, known, missing_label, sample_weight)
