@@ -36,8 +36,9 @@ def _largest(name: str, values: Tensor) -> float:
     """Return the largest absolute value, 0 of none; it must be finite."""
     if not values.numel():
         return 0.0
-    # the extremes propagate NaN, and no mask as large as the array is made
-    largest = float(torch.stack(values.detach().aminmax()).abs().max())
+    # both extremes propagate NaN, and no mask as large as the array is made
+    lowest, highest = torch.stack(values.detach().aminmax()).tolist()
+    largest: float = max(abs(lowest), abs(highest))
     if not math.isfinite(largest):
         raise ValueError(f"{name} holds NaN or infinite values.")
     return largest
