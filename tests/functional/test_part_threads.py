@@ -1,6 +1,7 @@
 """Work on parts by several threads is that of one, and leaves torch as it was."""
 
 import threading
+from functools import partial
 
 import pytest
 import torch
@@ -72,12 +73,41 @@ def test_batch_bald_is_that_of_one_thread_to_the_last_bit(with_utilities, dtype)
     assert all(torch.equal(a, b) for a, b in zip(one, several, strict=True))
 
 
+def linear_samples(n_draws, n, source):
+    """Return draws of a linear model, of which bounds leave few candidates."""
+    hidden = torch.randn(n, 8, generator=source)
+    weights = torch.randn(8, 10, generator=source)
+    weights = weights + 0.5 * torch.randn(n_draws, 8, 10, generator=source)
+    return (hidden @ weights).softmax(-1)
+
+
+@pytest.mark.parametrize("with_utilities", [False, True])
+@pytest.mark.parametrize("n_exact", [None, 40])
+def test_batches_of_linear_models_are_those_of_one_thread(with_utilities, n_exact):
+    given = linear_samples(30, 1003, torch.Generator().manual_seed(1))
+    far_apart = given.transpose(0, 1).contiguous().transpose(0, 1)
+
+    def call(given):
+        return batch_bald(
+            given,
+            6,
+            n_configurations=900,
+            n_exact=n_exact,
+            generator=torch.Generator().manual_seed(0),
+            with_utilities=with_utilities,
+        )
+
+    first, *others = (
+        in_threads(n, partial(call, each))
+        for n, each in [(1, given), (2, given), (3, far_apart), (1, far_apart)]
+    )
+    for other in others:
+        assert all(torch.equal(a, b) for a, b in zip(first, other, strict=True))
+
+
 def test_gains_that_threads_find_ahead_are_left_out():
     source = torch.Generator().manual_seed(0)
-    hidden = torch.randn(2000, 8, generator=source)
-    weights = torch.randn(8, 10, generator=source)
-    weights = weights + 0.5 * torch.randn(50, 8, 10, generator=source)
-    given = (hidden @ weights).softmax(-1)
+    given = linear_samples(50, 2000, source)
     known = Configurations(given, 2000)
     for row in range(3):
         known.learn(given[:, row], source)
