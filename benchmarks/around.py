@@ -12,9 +12,10 @@ Processor time, but for threads.
 """
 
 import argparse
+import heapq
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 from unittest.mock import patch
@@ -157,8 +158,10 @@ def threads(counts=(1, 2)):
     """Return lines on kernels by one thread and by more, on the clock.
 
     What one thread of BatchBALD does between the parts that threads share is the serial
-    share s: with T threads it can be at most ``1 / (s + (1 - s) / T)`` times as fast.
-    What BALD does outside of parts is done by torch, with its threads.
+    share. At most as many times as fast as the table says is what T threads can be
+    with that, and with the seconds that one thread takes for each part, if they never
+    wait for each other or for memory. What BALD does outside of parts is done by torch,
+    with its threads.
     """
     yield (
         "| kernel | ms, 1 thread | threads | ms | ratio | goal | serial | at most | "
@@ -182,7 +185,10 @@ def threads(counts=(1, 2)):
         )
     for name, call in calls.items():
         torch.set_num_threads(1)
-        share = serial_share(call) if name.startswith("BatchBALD") else 0
+        seconds, parts = seconds_of_parts(call)
+        if name.startswith("BALD"):
+            seconds = sum(map(sum, parts))
+        share = 1 - sum(map(sum, parts)) / seconds
         for n_threads in counts[1:]:
             used = [[], []]
             one, more = (
@@ -193,7 +199,7 @@ def threads(counts=(1, 2)):
             pairs = [each if isinstance(each, tuple) else (each,) for each in answers]
             is_equal = all(torch.equal(a, b) for a, b in zip(*pairs, strict=True))
             goal = 0.6 * n_threads if alone > 50 else 1
-            most = 1 / (share + (1 - share) / n_threads)
+            most = seconds / least_seconds(seconds, parts, n_threads)
             yield (
                 f"| {name} | {alone:.1f} | {n_threads} | {both:.1f} | "
                 f"{alone / both:.2f} | {goal:.1f} | {share:.0%} | {most:.1f} | "
@@ -215,6 +221,7 @@ def linear_draws(n, generator):
     return (0.5 * rows @ weights).softmax(-1)
 
 
+WITH_PARTS = ["information", "joint_entropy", "_configurations"]
 DRAWS = {"independent": independent_draws, "linear": linear_draws}
 BATCHES = [
     ("independent", 1_000, 4, 8_000, False),
@@ -236,26 +243,48 @@ def draw_batch(samples, n_picks, n_configurations, with_utilities):
     )
 
 
-def serial_share(call):
-    """Return the share of a call's time that is not spent on parts for threads."""
-    inside, is_nested = [], []
+def seconds_of_parts(call):
+    """Return the seconds of a call by one thread, and those of all parts in it.
 
-    def timed(*args):
-        started, is_outer = time.process_time(), not is_nested
+    A list for each time that there are parts, which threads wait for the last of.
+    """
+    calls, is_nested = [], []
+
+    def timed(parts, begin, device):
+        if is_nested:
+            for_each_part(parts, begin, device)
+            return
         is_nested.append(True)
-        for_each_part(*args)
-        if is_outer:
-            inside.append(time.process_time() - started)
-            is_nested.clear()
+        work_on = begin()
+        calls.append([])
+        for part in parts:
+            started = time.process_time()
+            work_on(part)
+            calls[-1].append(time.process_time() - started)
+        is_nested.clear()
 
     call()  # warm
     started = time.process_time()
-    with (
-        patch("skal_deep.functional.information.for_each_part", timed),
-        patch("skal_deep.functional.joint_entropy.for_each_part", timed),
-    ):
+    with ExitStack() as patches:
+        for module in WITH_PARTS:
+            name = f"skal_deep.functional.{module}.for_each_part"
+            patches.enter_context(patch(name, timed))
         call()
-    return 1 - sum(inside) / (time.process_time() - started)
+    return time.process_time() - started, calls
+
+
+def least_seconds(seconds, calls, n_threads):
+    """Return how long threads would take that never wait for each other or memory.
+
+    Each takes the next part when it is done with one; the rest is done by one.
+    """
+    least = seconds - sum(map(sum, calls))
+    for parts in calls:
+        busy = [0.0] * n_threads
+        for part in parts:
+            heapq.heapreplace(busy, busy[0] + part)
+        least += max(busy)
+    return least
 
 
 def with_threads(n_threads, call, seconds):

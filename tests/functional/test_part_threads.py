@@ -91,7 +91,7 @@ def test_batches_of_linear_models_are_those_of_one_thread(with_utilities, n_exac
         return batch_bald(
             given,
             6,
-            n_configurations=900,
+            n_configurations=4000,
             n_exact=n_exact,
             generator=torch.Generator().manual_seed(0),
             with_utilities=with_utilities,
