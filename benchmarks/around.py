@@ -33,7 +33,7 @@ from skal_deep._threads import for_each_part
 from skal_deep.classifier import DeepClassifier
 from skal_deep.classifier.net._fit import fit_net
 from skal_deep.evaluation import SimulatedActiveLearner
-from skal_deep.functional import bald, batch_bald, k_center_greedy
+from skal_deep.functional import bald, batch_bald, epig, k_center_greedy
 from skal_deep.functional._checks import check_rows
 from skal_deep.modules import MLP, ConvNet
 from skal_deep.pool import CoreSet, MarginSampling
@@ -157,11 +157,11 @@ def layout():
 def threads(counts=(1, 2)):
     """Return lines on kernels by one thread and by more, on the clock.
 
-    What one thread of BatchBALD does between the parts that threads share is the serial
-    share. At most as many times as fast as the table says is what T threads can be
-    with that, and with the seconds that one thread takes for each part, if they never
-    wait for each other or for memory. What BALD does outside of parts is done by torch,
-    with its threads.
+    What one thread of BatchBALD or EPIG does between parts that threads share is the
+    serial share. At most as many times as fast as the table says is what T threads can
+    be with that, and with the seconds that one thread takes for each part, if they
+    never wait for each other or for memory. What BALD does outside of parts is done by
+    torch, with its threads.
     """
     yield (
         "| kernel | ms, 1 thread | threads | ms | ratio | goal | serial | at most | "
@@ -183,6 +183,10 @@ def threads(counts=(1, 2)):
             n_configurations,
             with_utilities,
         )
+    for n, n_classes in ((400, 100), (10_000, 10)):
+        draws = torch.randn(20, n + 100, n_classes, generator=generator).softmax(-1)
+        name = f"EPIG 20 x {n:,} x {n_classes}, 100 targets"
+        calls[name] = partial(epig, draws[:, 100:], draws[:, :100])
     for name, call in calls.items():
         torch.set_num_threads(1)
         seconds, parts = seconds_of_parts(call)
@@ -221,7 +225,12 @@ def linear_draws(n, generator):
     return (0.5 * rows @ weights).softmax(-1)
 
 
-WITH_PARTS = ["information", "joint_entropy", "_configurations"]
+WITH_PARTS = [
+    "information",
+    "joint_entropy",
+    "_configurations",
+    "prediction_information",
+]
 DRAWS = {"independent": independent_draws, "linear": linear_draws}
 BATCHES = [
     ("independent", 1_000, 4, 8_000, False),

@@ -8,7 +8,7 @@ import torch
 from joblib import Parallel, delayed
 
 from skal_deep._threads import for_each_part, threads_over_parts
-from skal_deep.functional import bald, batch_bald
+from skal_deep.functional import bald, batch_bald, batch_epig, epig
 from skal_deep.functional._chunks import slices
 from skal_deep.functional._configurations import Configurations
 from skal_deep.functional.information import divergence
@@ -103,6 +103,32 @@ def test_batches_of_linear_models_are_those_of_one_thread(with_utilities, n_exac
     )
     for other in others:
         assert all(torch.equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(20, 700, 10), (5, 90, 60), (4, 3, 2)])
+def test_epig_is_that_of_one_thread_to_the_last_bit(shape, dtype):
+    given = samples(*shape, dtype)
+    targets, weights = given[:, -50:], torch.arange(1.0, min(51, 1 + shape[1]))
+    one, *others = (
+        in_threads(n, lambda: epig(given, targets, weights)) for n in (1, 2, 3, 5)
+    )
+    assert all(torch.equal(one, other) for other in others)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_batch_epig_is_that_of_one_thread_to_the_last_bit(dtype):
+    given = samples(10, 120, 10, dtype)
+
+    def call():
+        generator = torch.Generator().manual_seed(0)
+        return batch_epig(
+            given, given[:, :60], 3, n_configurations=30, generator=generator
+        )
+
+    one, *others = (in_threads(n, call) for n in (1, 2, 5))
+    for other in others:
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 def test_gains_that_threads_find_ahead_are_left_out():
