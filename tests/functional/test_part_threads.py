@@ -8,7 +8,7 @@ import torch
 from joblib import Parallel, delayed
 
 from skal_deep._threads import for_each_part, threads_over_parts
-from skal_deep.functional import bald, batch_bald, batch_epig, epig
+from skal_deep.functional import bait, bald, batch_bald, batch_epig, epig
 from skal_deep.functional._chunks import slices
 from skal_deep.functional._configurations import Configurations
 from skal_deep.functional.information import divergence
@@ -129,6 +129,25 @@ def test_batch_epig_is_that_of_one_thread_to_the_last_bit(dtype):
     one, *others = (in_threads(n, call) for n in (1, 2, 5))
     for other in others:
         assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("few_weights", [0, 1024])
+def test_designs_hang_on_no_parts_and_threads(n_classes, few_weights, monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    hidden = torch.randn(203, 6, generator=generator, dtype=torch.float64)
+    given = samples(1, 203, n_classes, torch.float64)[0]
+
+    def call():
+        return bait(given[20:], hidden[20:], given[:20], hidden[:20], 5)
+
+    one = in_threads(1, call)
+    monkeypatch.setattr("skal_deep.functional._design._NUMBERS_OF_A_PART", 400)
+    monkeypatch.setattr("skal_deep.functional._design._FEW_WEIGHTS", few_weights)
+    for n_threads in (1, 2, 3):
+        several = in_threads(n_threads, call)
+        assert torch.equal(one[0], several[0])
+        torch.testing.assert_close(one[1], several[1], rtol=1e-9, atol=0)
 
 
 def test_gains_that_threads_find_ahead_are_left_out():
