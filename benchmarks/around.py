@@ -6,8 +6,9 @@ Each line is a ratio of two times taken in turns in one process, the smallest of
 runs each. A query is measured against its kernel on the same rows, a training against
 skorch's own loop by the same seed (and whether weights and losses are equal), one of
 convolutions against the same net in ``channels_last``, several threads against one (and
-whether scores are equal), core-set among few rows against a numpy loop, and a study of
-fits and margin queries against the same by skorch and numpy.
+whether scores are equal, and which share of a kernel they have), core-set among few
+rows against a numpy loop, and a study of fits and margin queries against the same by
+skorch and numpy.
 Processor time, but for threads.
 """
 
@@ -33,7 +34,7 @@ from skal_deep._threads import for_each_part
 from skal_deep.classifier import DeepClassifier
 from skal_deep.classifier.net._fit import fit_net
 from skal_deep.evaluation import SimulatedActiveLearner
-from skal_deep.functional import bald, batch_bald, epig, k_center_greedy
+from skal_deep.functional import bait, bald, batch_bald, epig, k_center_greedy
 from skal_deep.functional._checks import check_rows
 from skal_deep.modules import MLP, ConvNet
 from skal_deep.pool import CoreSet, MarginSampling
@@ -155,43 +156,15 @@ def layout():
 
 
 def threads(counts=(1, 2)):
-    """Return lines on kernels by one thread and by more, on the clock.
-
-    What one thread of BatchBALD or EPIG does between parts that threads share is the
-    serial share. At most as many times as fast as the table says is what T threads can
-    be with that, and with the seconds that one thread takes for each part, if they
-    never wait for each other or for memory. What BALD does outside of parts is done by
-    torch, with its threads.
-    """
+    """Return lines on kernels by one thread and by more, on the clock."""
     yield (
         "| kernel | ms, 1 thread | threads | ms | ratio | goal | serial | at most | "
         "processor time | equal bits |"
     )
     yield "|---|---|---|---|---|---|---|---|---|---|"
-    generator = torch.Generator().manual_seed(0)
-    calls = {}
-    for n_draws, n, n_classes in BALDS:
-        logits = torch.randn(n_draws, n, n_classes, generator=generator)
-        name = f"BALD {n_draws} x {n:,} x {n_classes}"
-        calls[name] = partial(bald, logits.softmax(-1))
-    for kind, n, n_picks, n_configurations, with_utilities in BATCHES:
-        text = "with utilities" if with_utilities else "picks alone"
-        calls[f"BatchBALD, {kind}, 100 x {n:,} x 10, b={n_picks}, {text}"] = partial(
-            draw_batch,
-            DRAWS[kind](n, generator),
-            n_picks,
-            n_configurations,
-            with_utilities,
-        )
-    for n, n_classes in ((400, 100), (10_000, 10)):
-        draws = torch.randn(20, n + 100, n_classes, generator=generator).softmax(-1)
-        name = f"EPIG 20 x {n:,} x {n_classes}, 100 targets"
-        calls[name] = partial(epig, draws[:, 100:], draws[:, :100])
-    for name, call in calls.items():
+    for name, call in kernels_in_parts():
         torch.set_num_threads(1)
         seconds, parts = seconds_of_parts(call)
-        if name.startswith("BALD"):
-            seconds = sum(map(sum, parts))
         share = 1 - sum(map(sum, parts)) / seconds
         for n_threads in counts[1:]:
             used = [[], []]
@@ -212,6 +185,55 @@ def threads(counts=(1, 2)):
     torch.set_num_threads(1)
 
 
+def shares():
+    """Return lines on how much of kernels threads share, by one thread's seconds.
+
+    The serial share is what one thread does between parts. At most as many times as
+    fast as the table says is what T threads can be with that, and with the seconds that
+    one thread takes for each part, if they never wait for each other or for memory.
+    """
+    yield "| kernel | ms, 1 thread | serial | at most by 2 | 4 | 16 threads |"
+    yield "|---|---|---|---|---|---|"
+    for name, call in kernels_in_parts():
+        seconds, parts = min(seconds_of_parts(call) for _ in range(3))
+        share = 1 - sum(map(sum, parts)) / seconds
+        most = [seconds / least_seconds(seconds, parts, n) for n in (2, 4, 16)]
+        numbers = " | ".join(f"{times:.1f}" for times in most)
+        yield f"| {name} | {1e3 * seconds:.1f} | {share:.0%} | {numbers} |"
+
+
+def kernels_in_parts():
+    """Yield names of kernels that threads share parts of, and calls of them."""
+    generator = torch.Generator().manual_seed(0)
+    calls = {}
+    for n_draws, n, n_classes in BALDS:
+        logits = torch.randn(n_draws, n, n_classes, generator=generator)
+        name = f"BALD {n_draws} x {n:,} x {n_classes}"
+        calls[name] = partial(bald, logits.softmax(-1))
+    for kind, n, n_picks, n_configurations, with_utilities in BATCHES:
+        text = "with utilities" if with_utilities else "picks alone"
+        calls[f"BatchBALD, {kind}, 100 x {n:,} x 10, b={n_picks}, {text}"] = partial(
+            draw_batch,
+            DRAWS[kind](n, generator),
+            n_picks,
+            n_configurations,
+            with_utilities,
+        )
+    for n, n_classes in ((400, 100), (10_000, 10)):
+        draws = torch.randn(20, n + 100, n_classes, generator=generator).softmax(-1)
+        name = f"EPIG 20 x {n:,} x {n_classes}, 100 targets"
+        calls[name] = partial(epig, draws[:, 100:], draws[:, :100])
+    known, rows = (torch.randn(n, 64, generator=generator) for n in (50, 5_000))
+    proba_known, proba = (
+        torch.randn(len(each), 10, generator=generator).softmax(-1)
+        for each in (known, rows)
+    )
+    calls["Bait 5,000 x 64, 10 classes, b=20"] = partial(
+        bait, proba, rows, proba_known, known, 20
+    )
+    yield from calls.items()
+
+
 def independent_draws(n, generator):
     """Return draws whose rows have nothing in common, which bounds hardly help with."""
     return (2 * torch.randn(100, n, 10, generator=generator)).softmax(-1)
@@ -230,6 +252,7 @@ WITH_PARTS = [
     "joint_entropy",
     "_configurations",
     "prediction_information",
+    "_design",
 ]
 DRAWS = {"independent": independent_draws, "linear": linear_draws}
 BATCHES = [
@@ -383,7 +406,7 @@ def by_skorch(net, X, y):
             known = np.concatenate([known, left[np.argsort(margin)[:10]]])
 
 
-PARTS = {f.__name__: f for f in (query, train, layout, threads, few, study)}
+PARTS = {f.__name__: f for f in (query, train, layout, threads, shares, few, study)}
 
 
 def main():
