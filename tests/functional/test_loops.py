@@ -176,3 +176,22 @@ def test_without_compiled_loops_the_result_is_the_same(monkeypatch, not_imported
     monkeypatch.setattr(config, "DISABLE_JIT", 1)
     found = bald(torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]]))
     assert float(found) == pytest.approx(math.log(2))
+
+
+@pytest.mark.parametrize("is_compiled", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_bald_finds_one_draw_that_is_no_number(value, dtype, is_compiled, monkeypatch):
+    """By the score of its row, which no finite draws beside it may make finite."""
+    if not is_compiled:
+        monkeypatch.setattr("skal_deep.functional.information.are_compiled", lambda: 0)
+    generator = torch.Generator().manual_seed(0)
+    for shape in ((1, 1, 1), (2, 5, 2), (20, 37, 10), (33, 70, 129)):
+        samples = torch.randn(shape, generator=generator).softmax(-1).to(dtype)
+        for at in torch.randint(samples.numel(), (9,), generator=generator).tolist():
+            broken = samples.clone()
+            broken.view(-1)[at] = value
+            if at % 2:  # all draws of one class
+                broken[:, at // shape[2] % shape[1], at % shape[2]] = value
+            with pytest.raises(ValueError, match="samples holds NaN or infinite"):
+                bald(broken)
