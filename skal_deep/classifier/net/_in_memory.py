@@ -21,8 +21,9 @@ from skorch.callbacks import (
     PassthroughScoring,
     PrintLog,
 )
+from skorch.history import History
 from torch import nn
-from torch.optim import SGD, Adam, AdamW, RMSprop
+from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 from torch.optim import optimizer as optimizers
 
 from skal_deep.classifier.net._array_loader import ArrayLoader, quick_iterator
@@ -114,6 +115,7 @@ def _has_ordinary_steps(net: NeuralNet) -> bool:
         _are_skorchs(net, *_STEP)
         and net._optimizers == ["optimizer"]
         and type(net.optimizer_) in _OPTIMIZERS
+        and type(net.history) is History
         and not any(_sees_steps(callback) for _, callback in net.callbacks_)
     )
 
@@ -180,27 +182,41 @@ def _run_epoch(
             vector.dissolve()
         run(iterator, training, prefix, step_fn, **fit_params)
         return
-    history, optimizer, n_batches = net.history, net.optimizer_, 0
+    optimizer, n_batches = net.optimizer_, 0
     weights = [p for group in optimizer.param_groups for p in group["params"]]
     weights += [p for vector in vectors for p in vector.given]
     parts = _parts(net)
-    for inputs, target in iterator:
-        history.new_batch()
-        for weight in weights:
-            weight.grad = None
-        if not (parts and all(part.training for part in parts)):
-            net._set_training(True)
-        with torch.enable_grad():  # as the optimiser's closure does
+    batches = net.history[-1]["batches"]
+    with torch.enable_grad():  # as the optimiser's closure does
+        for inputs, target in iterator:
+            batch: dict[str, Any] = {}
+            batches.append(batch)
+            for weight in weights:
+                weight.grad = None
+            if not parts or False in [part.training for part in parts]:
+                net._set_training(True)
             y_pred = net.infer(inputs)
             loss = net.get_loss(y_pred, target, X=inputs, training=True)
             loss.backward()
+            _step(optimizer, vectors)
+            batch[f"{prefix}_loss"] = loss.item()
+            batch[f"{prefix}_batch_size"] = len(target)
+            n_batches += 1
+    net.history.record(f"{prefix}_batch_count", n_batches)
+
+
+def _step(optimizer: Optimizer, vectors: list[WeightVector]) -> None:
+    """Make a step of the optimiser, of vectors directly where that is the same."""
+    are_ready = [vector.collect() for vector in vectors]
+    if are_ready and all(are_ready):
         for vector in vectors:
-            vector.collect()
-        optimizer.step()
-        history.record_batch(f"{prefix}_loss", loss.item())
-        history.record_batch(f"{prefix}_batch_size", len(target))
-        n_batches += 1
-    history.record(f"{prefix}_batch_count", n_batches)
+            vector.step()
+        return
+    for vector in vectors:
+        vector.end_steps()
+    optimizer.step()
+    for vector in vectors:
+        vector.begin_steps()
 
 
 def _parts(net: NeuralNet) -> list[nn.Module]:
