@@ -56,7 +56,6 @@ class AdamUpdate:
         self._is_decoupled = type(optimizer) is AdamW
         self._scratch = torch.empty_like(vector)
 
-    @torch.no_grad()
     def step(self, gradient: Tensor) -> None:
         """Make a step down a gradient of shape (n,), which is not kept."""
         group, vector, scratch = self._group, self._vector, self._scratch

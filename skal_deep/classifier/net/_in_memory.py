@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import (
@@ -92,10 +93,11 @@ def in_memory(net: NeuralNet) -> Iterator[None]:
     try:
         with ExitStack() as changes:
             changes.enter_context(replace_methods(net, **methods))
-            for _, log in net.callbacks_:
-                if type(log) is PrintLog and "on_epoch_end" not in vars(log):
-                    write = partial(_log_epoch, log, log.on_epoch_end)
-                    changes.enter_context(replace_methods(log, on_epoch_end=write))
+            for _, callback in net.callbacks_:
+                end = _ENDS_OF_EPOCHS.get(type(callback))
+                if end is not None and "on_epoch_end" not in vars(callback):
+                    end = partial(end, callback, callback.on_epoch_end)
+                    changes.enter_context(replace_methods(callback, on_epoch_end=end))
             yield
     finally:
         for vector in vectors:
@@ -164,6 +166,31 @@ def _log_epoch(log: Any, write: Callable[..., None], net: NeuralNet, **kw: Any) 
         log.first_iteration_ = False
         return
     write(net, **kw)
+
+
+def _average_epoch(
+    score: Any, write: Callable[..., None], net: NeuralNet, **kw: Any
+) -> None:
+    """Record the average of a number of mini-batches, without the history's indices."""
+    size = "train_batch_size" if score.on_train else "valid_batch_size"
+    batches, name = net.history[-1]["batches"], score.name
+    known = [name in batch and size in batch for batch in batches]
+    if not (known and all(known)):  # of validation, for example, where there is none
+        write(net, **kw)
+        return
+    average = np.average(
+        [batch[name] for batch in batches], weights=[batch[size] for batch in batches]
+    )
+    is_best = score._is_best_score(average)
+    if is_best:
+        score.best_score_ = average
+    net.history.record(name, average)
+    if is_best is not None:
+        net.history.record(f"{name}_best", bool(is_best))
+
+
+# What does the same as the callback's own, with less.
+_ENDS_OF_EPOCHS = {PrintLog: _log_epoch, PassthroughScoring: _average_epoch}
 
 
 def _run_epoch(

@@ -98,8 +98,10 @@ class WeightVector:
             return False
         torch._foreach_copy_(self._gradients, gradients)
         self._vector.grad = self._gradient
-        # a schedule of torch's counts the calls of an optimiser
-        return self._update is not None and "step" not in vars(self._optimizer)
+        # a schedule of torch's only notes that a step was made, as the first one was
+        step = vars(self._optimizer).get("step")
+        is_own = step is not None and not hasattr(step, "_wrapped_by_lr_sched")
+        return self._update is not None and not is_own
 
     def step(self) -> None:
         """Make the optimiser's step of this group, where :meth:`collect` allows it."""
