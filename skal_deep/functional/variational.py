@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import logsigmoid
 
 
 def kl_to_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ def adversarial_loss(logit_labeled: Tensor, logit_unlabeled: Tensor) -> Tensor:
     logit_labeled, logit_unlabeled : Tensor of shape (N,)
         The discriminator's logits of "labelled".
     """
-    return _cross_entropy(logit_labeled, 1.0) + _cross_entropy(logit_unlabeled, 1.0)
+    return -logsigmoid(logit_labeled).mean() - logsigmoid(logit_unlabeled).mean()
 
 
 def discriminator_loss(logit_labeled: Tensor, logit_unlabeled: Tensor) -> Tensor:
@@ -92,7 +92,7 @@ def discriminator_loss(logit_labeled: Tensor, logit_unlabeled: Tensor) -> Tensor
     logit_labeled, logit_unlabeled : Tensor of shape (N,)
         The discriminator's logits of "labelled".
     """
-    return _cross_entropy(logit_labeled, 1.0) + _cross_entropy(logit_unlabeled, 0.0)
+    return -logsigmoid(logit_labeled).mean() - logsigmoid(-logit_unlabeled).mean()
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
@@ -119,7 +119,3 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], points: Tensor) -> Tens
     [slope_ND] = torch.autograd.grad(critic(points).sum(), points, create_graph=True)
     penalty: Tensor = (slope_ND.norm(dim=1) - 1).square().mean()
     return penalty
-
-
-def _cross_entropy(logit: Tensor, target: float) -> Tensor:
-    return binary_cross_entropy_with_logits(logit, torch.full_like(logit, target))

@@ -24,14 +24,15 @@ def adam_update(
     vector : Tensor of shape (n,)
         On the CPU.
     """
+    kind: Any = type(optimizer)
     is_plain = (
-        type(optimizer) in (Adam, AdamW)
+        kind in (Adam, AdamW)
         and not any(group.get(name) for name in _FLAGS)
         and not any(isinstance(group[name], Tensor) for name in ("lr", "weight_decay"))
         and not any(isinstance(beta, Tensor) for beta in group["betas"])
         and "exp_avg" in optimizer.state.get(vector, {})
     )
-    if not (is_plain and _rounds_as_torch(type(optimizer))):
+    if not (is_plain and _rounds_as_torch(kind)):
         return None
     return AdamUpdate(optimizer, group, vector)
 
@@ -79,7 +80,7 @@ class AdamUpdate:
 
 
 @cache
-def _rounds_as_torch(kind: type[Adam]) -> bool:
+def _rounds_as_torch(kind: Any) -> bool:
     """Return whether the installed torch orders the operations of Adam as here.
 
     Another version may compute the same otherwise, and round otherwise.

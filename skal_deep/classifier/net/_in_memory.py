@@ -190,7 +190,10 @@ def _average_epoch(
 
 
 # What does the same as the callback's own, with less.
-_ENDS_OF_EPOCHS = {PrintLog: _log_epoch, PassthroughScoring: _average_epoch}
+_ENDS_OF_EPOCHS: dict[type, Callable[..., None]] = {
+    PrintLog: _log_epoch,
+    PassthroughScoring: _average_epoch,
+}
 
 
 def _run_epoch(
