@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn.functional import logsigmoid
+from torch.nn.functional import logsigmoid, mse_loss
 
 
 def kl_to_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
@@ -20,7 +20,7 @@ def kl_to_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
     divergences : Tensor of shape (N,)
         At least 0; 0 for the standard normal only.
     """
-    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(-1)
+    return 0.5 * (mu.square() + logvar.expm1() - logvar).sum(-1)
 
 
 def negative_elbo(
@@ -58,13 +58,13 @@ def negative_elbo(
     S. Sinha, S. Ebrahimi, T. Darrell. Variational Adversarial Active Learning. ICCV,
     2019.
     """
-    squared_error = (x - reconstruction).square()
     divergence_N = kl_to_standard_normal(mu, logvar)
     if scaling == "official":
-        return squared_error.mean() + beta * divergence_N.sum()
+        return mse_loss(reconstruction, x) + beta * divergence_N.sum()
     if scaling != "elbo":
         raise ValueError(f"scaling must be 'elbo' or 'official', not {scaling!r}.")
-    return squared_error.flatten(1).sum(1).mean() + beta * divergence_N.mean()
+    squared_error = mse_loss(reconstruction, x, reduction="sum")
+    return squared_error / len(x) + beta * divergence_N.mean()
 
 
 def adversarial_loss(logit_labeled: Tensor, logit_unlabeled: Tensor) -> Tensor:

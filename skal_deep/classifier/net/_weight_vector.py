@@ -71,8 +71,9 @@ class WeightVector:
             end = start + weight.numel()
             self._parts.append(slice(start, end))
             start = end + -end % (_ALIGNED // weight.element_size())
-        self._vector = torch.zeros(start)
-        self._gradient = torch.zeros(start)
+        # of the weights' kind, whatever torch's defaults are
+        self._vector = torch.zeros(start, dtype=torch.float32, device="cpu")
+        self._gradient = torch.zeros_like(self._vector)
         self._gradients: list[Tensor] = []
         for weight, part in zip(self.weights, self._parts, strict=True):
             self._vector[part] = weight.detach().flatten()

@@ -784,6 +784,25 @@ def test_hooks_on_all_optimisers_see_the_weights(monkeypatch):
     assert seen == [shapes] * 14
 
 
+class Single(Used):
+    def __init__(self, **params):
+        super().__init__(**params)
+        self.float()
+
+
+def test_torchs_default_type_is_not_that_of_the_weights(monkeypatch):
+    monkeypatch.setitem(KINDS, "single", {"module": Single})
+    before = torch.get_default_dtype()
+    _adam_update._rounds_as_torch.cache_clear()
+    try:
+        torch.set_default_dtype(torch.float64)
+        nets = [train("single", (X, Y), monkeypatch, quick) for quick in (True, False)]
+    finally:
+        torch.set_default_dtype(before)
+    assert nets[0].module_.last.weight.dtype == torch.float32
+    assert_same(*nets)
+
+
 def test_training_inside_a_query_has_gradients(monkeypatch):
     with torch.no_grad():
         net = train("dropout", (X, Y), monkeypatch, True)
