@@ -142,7 +142,8 @@ class LossPredictionClassifier(SingleNetClassifier):
                 sizes = [part.shape[1] for part in features]
                 # the net's own random numbers are those of a net without a head
                 with isolated_rng(derived_seed(self.seed_, 3)):
-                    self.loss_head_ = LossHead(sizes).to(net.device).eval()
+                    head = LossHead(sizes).to(net.device, torch.float32)
+                self.loss_head_ = head.eval()
 
         return [self._fit_net(prepare=add_head, train=self._train, shown=shown, **data)]
 

@@ -148,7 +148,7 @@ class WassersteinClassifier(JointClassifier):
                 nn.Linear(_N_HIDDEN, 1),
                 nn.Sigmoid(),
                 nn.Flatten(0),
-            ).to(net.device)
+            ).to(net.device, torch.float32)
         self.critic_, down = critic, Descent(critic, self.critic_lr)
         with tapped_features(net.module_, None) as features:
             yield partial(self._distance, net, rows, share, features, critic, down)

@@ -258,13 +258,15 @@ class _Start:
         self._n_classes, self._device = int(y_labeled.max()) + 1, device
         self._seed = int(torch.randint(2**31, (1,), generator=generator))
         with isolated_rng(self._seed):
-            self.backbone = make_encoder(X_labeled.shape[1:], _N_FEATURES).to(device)
-            self.discriminator = Discriminator(_N_FEATURES).to(device)
+            self.backbone = make_encoder(X_labeled.shape[1:], _N_FEATURES).to(
+                device, torch.float32
+            )
+            self.discriminator = Discriminator(_N_FEATURES).to(device, torch.float32)
 
     def make(self, head: Any) -> nn.Module:
         """Return a head for the classes."""
         with isolated_rng(self._seed + 1):
-            made: nn.Module = head(self._n_classes).to(self._device)
+            made: nn.Module = head(self._n_classes).to(self._device, torch.float32)
         return made
 
     def both_pools(self) -> tuple[Tensor, Tensor]:

@@ -86,8 +86,8 @@ def train_sraal(
             nn.ReLU(),
             nn.Linear(256, int(y_labeled.max()) + 1),
         )
-        coder = nn.ModuleList([vae, head]).to(device)
-        discriminator = Discriminator(2 * latent_dim).to(device)
+        coder = nn.ModuleList([vae, head]).to(device, torch.float32)
+        discriminator = Discriminator(2 * latent_dim).to(device, torch.float32)
     down_coder, down_discriminator = Descent(coder, lr), Descent(discriminator, lr)
 
     def step_coder() -> None:

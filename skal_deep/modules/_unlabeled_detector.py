@@ -84,7 +84,8 @@ def train_unlabeled_detector(
         device=device,
     )
     with isolated_rng(int(torch.randint(2**31, (1,), generator=generator))):
-        net = Discriminator(X_labeled.shape[1], n_hidden, n_layers).to(device)
+        net = Discriminator(X_labeled.shape[1], n_hidden, n_layers)
+        net = net.to(device, torch.float32)
     down, n_done = Descent(net, lr), 0
     pools = (labeled, len(X_labeled), True), (unlabeled, len(X_unlabeled), False)
 

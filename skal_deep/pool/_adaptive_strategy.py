@@ -348,7 +348,8 @@ def _picks_of(
     are left; its utilities of the others are the least that it gives.
     """
     n_shown = len(arms) if pool.with_utilities else 1
-    picks, utilities = torch.empty_like(arms), torch.zeros(n_shown, len(pool))
+    picks = torch.empty_like(arms)
+    utilities = torch.zeros(n_shown, len(pool), dtype=torch.float32)
     left = torch.ones(len(pool), dtype=torch.bool)
     for number, asker in enumerate(askers):
         places = (arms == number).nonzero()[:, 0]

@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 from skal_deep import pool
@@ -12,6 +13,8 @@ from skal_deep.classifier import MCDropoutClassifier, inference_precision
 from skal_deep.modules import MLP
 from skal_deep.modules._modes import plain_torch
 from skal_deep.shards import query_shards
+from tests.strategies import STRATEGIES as ALL
+from tests.strategies import maker
 from tests.support import make_net
 
 X = np.random.default_rng(0).normal(size=(120, 6)).astype(np.float32)
@@ -93,3 +96,24 @@ def test_modes_are_those_of_the_caller_again():
         assert torch.is_inference_mode_enabled()
     with plain_torch():
         assert torch.is_grad_enabled()
+
+
+@pytest.fixture
+def double():
+    """Make float64 what torch takes where nobody says."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of nets that were trained too little
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize("name", ALL)
+def test_strategies_work_whatever_torchs_default_is(name):
+    strategy = clone(ALL[name])
+    _, utilities = strategy.query(
+        X[:60], Y[:60], maker(strategy)(False), batch_size=3, return_utilities=True
+    )
+    assert np.isfinite(utilities[0, 30:]).all()
