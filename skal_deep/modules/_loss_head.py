@@ -42,7 +42,7 @@ class LossHead(nn.Module):
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Return predicted losses of shape (N,), of any scale."""
         hidden = [
-            layer(part_ND.to(layer.weight)).relu()
+            layer(part_ND.to(self.last.weight)).relu()
             for layer, part_ND in zip(self.layers, features, strict=True)
         ]
         predicted: Tensor = self.last(torch.cat(hidden, dim=1))[:, 0]
