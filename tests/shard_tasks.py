@@ -1,5 +1,6 @@
 """Tasks of tests that run in other processes, which import them by name."""
 
+import multiprocessing
 import os
 import resource
 import signal
@@ -7,6 +8,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from skal_deep.shards import query_shards
 
@@ -25,10 +28,27 @@ def die_always(part):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def slow_sum(part, folder):
+def process_of(part):
+    return os.getpid()
+
+
+def most_threads(part):
+    """Return the largest number of threads of torch, BLAS and OpenMP."""
+    pools = [pool["num_threads"] for pool in threadpool_info()]
+    return max(torch.get_num_threads(), *pools)
+
+
+def more_threads(n_threads):
+    """Do to a process what multiprocessing and its variables prevent."""
+    multiprocessing.process._parent_process = None
+    torch.set_num_threads(n_threads)
+    threadpool_limits(n_threads)
+
+
+def slow_sum(part, folder, shared=0.0):
     (Path(folder) / f"{part.offset}.started").touch()
     time.sleep(0.2)
-    return float(part.read().sum())
+    return float(part.read().sum() + np.sum(shared))
 
 
 def peak_of_query(strategy, files, part_bytes):
