@@ -20,7 +20,7 @@ def dask_workers(n_workers=2, method="fork"):
     with (
         config.set({"distributed.worker.multiprocessing-method": method}),
         distributed.LocalCluster(
-            n_workers=n_workers, threads_per_worker=1, dashboard_address=None
+            n_workers=n_workers, threads_per_worker=1, dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster) as client,
     ):

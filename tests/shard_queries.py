@@ -42,10 +42,10 @@ def write_shards(folder, n_shards=6):
     return files
 
 
-def ask(shards, queries=QUERIES, n_jobs=None):
+def ask(shards, queries=QUERIES, **options):
     """Return picks, utilities and certificate of each query, to be compared."""
     found = [
-        query_shards(strategy, shards, 9, clf=clf, labeled=LABELED, n_jobs=n_jobs)
+        query_shards(strategy, shards, 9, clf=clf, labeled=LABELED, **options)
         for strategy, clf in queries
     ]
     return [(p.rows.tolist(), p.utilities.tolist(), p.certificate) for p in found]

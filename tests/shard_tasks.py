@@ -5,10 +5,12 @@ import os
 import resource
 import signal
 import time
+import uuid
 from pathlib import Path
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skal_deep.shards import query_shards
@@ -49,6 +51,30 @@ def slow_sum(part, folder, shared=0.0):
     (Path(folder) / f"{part.offset}.started").touch()
     time.sleep(0.2)
     return float(part.read().sum() + np.sum(shared))
+
+
+class SlowModel(ClassifierMixin, BaseEstimator):
+    """Takes a while, and leaves a file in its folder, each time it is asked."""
+
+    def __init__(self, clf, folder):
+        self.clf, self.folder = clf, folder
+
+    def fit(self, X, y):
+        self.clf.fit(X, y)
+        self.classes_ = self.clf.classes_
+        return self
+
+    def predict_proba(self, X):
+        self._wait()
+        return self.clf.predict_proba(X)
+
+    def embed(self, X):
+        self._wait()
+        return X
+
+    def _wait(self):
+        (Path(self.folder) / uuid.uuid4().hex).touch()
+        time.sleep(0.02)
 
 
 def peak_of_query(strategy, files, part_bytes):

@@ -26,7 +26,7 @@ StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool
 SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/slurmd.pid
-ProctrackType=proctrack/linuxproc
+ProctrackType=proctrack/pgid
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
 SelectType=select/cons_tres
@@ -48,13 +48,18 @@ class Slurm:
         options = ["--noheader", "--format=%A", *([f"--states={state}"] * bool(state))]
         return _output("squeue", *options).split()
 
+    def submit(self, command, *options):
+        """Queue a job."""
+        command = ["sbatch", "--output=/dev/null", *options, "--wrap", command]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
     def kill(self, job):
         """End all processes of a job at once."""
         subprocess.run(["scancel", "--signal=KILL", "--full", job], check=True)
 
     def wait_for(self, n_jobs, state=""):
         """Return when there are so many jobs."""
-        _wait(lambda: len(self.jobs(state)) == n_jobs, f"{n_jobs} jobs {state}")
+        wait_until(lambda: len(self.jobs(state)) == n_jobs, f"{n_jobs} jobs {state}")
 
 
 @contextmanager
@@ -93,7 +98,12 @@ def one_node(monkeypatch):
 
         def start(name, *options):
             command = [programs[name], *options]
-            process = subprocess.Popen(command, stdout=log, stderr=log)
+            process = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # no Ctrl-C
+            )
             ending.callback(_end, process)
 
         files = {"socket": "socket", "key-file": "key", "pid-file": "pid"}
@@ -102,10 +112,10 @@ def one_node(monkeypatch):
         # the folder is below /tmp, where others may write
         start("munged", "--foreground", "--force", *options)
         try:
-            _wait((folder / "munge.socket").exists, "munged")
+            wait_until((folder / "munge.socket").exists, "munged")
             start("slurmctld", "-D")
             start("slurmd", "-D")
-            _wait(_is_idle, "an idle node")
+            wait_until(_is_idle, "an idle node")
         except TimeoutError as error:
             error.add_note((folder / "log").read_text())
             raise
@@ -145,7 +155,7 @@ def _output(*command):
     return subprocess.run(command, capture_output=True, text=True).stdout
 
 
-def _wait(is_reached, what):
+def wait_until(is_reached, what):
     start = time.monotonic()
     while not is_reached():
         if time.monotonic() - start > _SECONDS:
