@@ -1,18 +1,25 @@
 """Calls that are made where joblib is told to: here, in processes, on a cluster."""
 
+import builtins
+import inspect
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import joblib
 from joblib._parallel_backends import LokyBackend
 from joblib.parallel import get_active_backend
+from skorch.callbacks import PrintLog
 
 from skal_deep._workers import leave_with
 
 # A function, its arguments, and its arguments by name, as joblib.delayed has them.
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+
+# Ray reads it where it would replace ``print``.
+_RAY_REPLACES = "RAY_TQDM_PATCH_PRINT"
 
 
 def results_of(calls: list[Call], n_jobs: int | None) -> Iterator[Any]:
@@ -39,7 +46,10 @@ def results_of(calls: list[Call], n_jobs: int | None) -> Iterator[Any]:
         parallel = joblib.Parallel(n_jobs=n_jobs, return_as=return_as, **options)
     except TypeError:  # an older joblib takes no options for its workers
         parallel = joblib.Parallel(n_jobs=n_jobs, return_as=return_as)
-    yield from parallel(calls)
+    is_ray = type(backend).__module__.startswith("ray.")
+    with _print_of_skorch() if is_ray else nullcontext():
+        found = parallel(calls)
+    yield from found
 
 
 def _on_dask(calls: list[Call], backend: Any) -> Iterator[Any]:
@@ -81,6 +91,25 @@ def _on_dask(calls: list[Call], backend: Any) -> Iterator[Any]:
                 yield future.result()
     finally:  # also where Ctrl-C comes
         backend.client.cancel(futures)
+
+
+@contextmanager
+def _print_of_skorch() -> Iterator[None]:
+    """Put Python's ``print`` back for a while, which ray replaces at its first message.
+
+    Nets of skorch hold it, and functions are pickled by their names.
+    """
+    replaced, asked = builtins.print, os.environ.get(_RAY_REPLACES)
+    try:
+        os.environ[_RAY_REPLACES] = "0"
+        builtins.print = inspect.signature(PrintLog).parameters["sink"].default
+        yield
+    finally:
+        builtins.print = replaced
+        if asked is None:
+            del os.environ[_RAY_REPLACES]
+        else:
+            os.environ[_RAY_REPLACES] = asked
 
 
 def _values(call: Call) -> list[Any]:

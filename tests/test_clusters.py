@@ -13,7 +13,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
-from shard_queries import X, ask, write_shards
+from shard_queries import QUERIES, X, ask, write_shards
 from shard_tasks import SlowModel, most_threads, process_of
 from sklearn.linear_model import LogisticRegression
 from slurm import one_node, wait_until
@@ -28,6 +28,8 @@ from skal_deep.shards._tasks import map_parts
 pytestmark = pytest.mark.nightly
 
 ROOT = Path(__file__).parent.parent
+# Workers import the functions that they are to call from here.
+PYTHONPATH = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
 Y = (X[:, 0] > 0).astype(int)
 
 
@@ -72,11 +74,14 @@ def compare(run_dir=None):
 @pytest.mark.filterwarnings("ignore")  # of ray itself
 def test_ray_finds_the_picks_and_curves_of_one_process(monkeypatch, tmp_path):
     files = write_shards(tmp_path, 3)
-    expected = ask(files), compare()
+    # one of each kind: workers import torch anew for each round of tasks
+    kinds = [QUERIES[number] for number in (1, 2, 4, 6, 7)]
+    expected = ask(files, kinds), compare()
+    monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     with two_ray_workers(monkeypatch):
         assert map_parts(most_threads, Shards(files).parts(2**27), None) == [1] * 3
-        assert (ask(files), compare()) == expected
+        assert (ask(files, kinds), compare()) == expected
 
 
 @pytest.fixture
@@ -85,7 +90,7 @@ def slurm(monkeypatch, tmp_path):
     pytest.importorskip("dask_jobqueue")
     from dask import config
 
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests")]))
+    monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
     settings = {
         "jobqueue.slurm.interface": "lo",
         "jobqueue.slurm.log-directory": str(tmp_path / "logs"),
