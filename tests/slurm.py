@@ -57,6 +57,13 @@ class Slurm:
         """End all processes of a job at once."""
         subprocess.run(["scancel", "--signal=KILL", "--full", job], check=True)
 
+    def queue_again(self, job):
+        """Stop a job that may be requeued, and let it start again at once."""
+        subprocess.run(["scontrol", "requeue", job], check=True)
+        # it would wait two minutes
+        update = ["scontrol", "update", f"JobId={job}", "StartTime=now"]
+        wait_until(lambda: subprocess.run(update).returncode == 0, "a job in the queue")
+
     def wait_for(self, n_jobs, state=""):
         """Return when there are so many jobs."""
         wait_until(lambda: len(self.jobs(state)) == n_jobs, f"{n_jobs} jobs {state}")

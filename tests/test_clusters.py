@@ -215,6 +215,46 @@ def test_jobs_that_never_start_are_told(slurm, tmp_path):
     slurm.wait_for(0, "PENDING")
 
 
+_DATA = """
+from shard_queries import X
+from sklearn.linear_model import LogisticRegression
+from skal_deep.pool import CoreSet, MarginSampling
+
+strategies, clf = [MarginSampling(), CoreSet()], LogisticRegression()
+X, y = X[:200], (X[:200, 0] > 0).astype(int)
+"""
+
+
+def test_an_array_of_the_page_goes_on_where_a_task_was_queued_again(slurm, tmp_path):
+    text = (ROOT / "docs/scale.md").read_text()
+    (block,) = re.findall(r"```py\n(import sys[^`]*)```", text)
+    (options,) = re.findall(r"^sbatch (.*) --wrap 'python study.py", text, re.M)
+    run, study = tmp_path / "run", tmp_path / "study.py"
+    block = block.replace("/shared", str(tmp_path)).replace("else 30", "else 2")
+    study.write_text(_DATA + block.replace("report", str(tmp_path / "report")))
+    command = f"{sys.executable} -W ignore {study}"
+    options = options.replace("0-29", "0-1").split()
+    slurm.submit(f"{command} $SLURM_ARRAY_TASK_ID", *options)
+
+    def lines():
+        return sorted(
+            line
+            for file in run.glob("*/*.jsonl")
+            for line in file.read_bytes().splitlines()
+        )
+
+    wait_until(lambda: len(lines()) > 3, "some rounds")
+    first, before = slurm.jobs("RUNNING")[0], lines()
+    slurm.queue_again(first)
+    slurm.wait_for(0)
+    played = lines()
+    assert len(before) < len(played)
+    assert set(before[:-1]) <= set(played)
+    subprocess.run(command.split(), check=True)  # nothing is played, all is read
+    assert lines() == played
+    assert (tmp_path / "report.html").exists()
+
+
 _DRIVER = """
 import sys
 from pathlib import Path

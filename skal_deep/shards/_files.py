@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skal_deep.classifier._linear_posterior import flat_rows
+
 Source = str | Path | NDArray[Any]
 
 
@@ -121,7 +123,9 @@ class Shards:
                     f"{firsts[known].shape[1:]} in {firsts[known].dtype}: all must be "
                     "alike."
                 )
-        self._row_bytes = max([1, *(row.nbytes for row in firsts.values())])
+        # whole numbers become float64, which takes more
+        seen = [max(row.nbytes, flat_rows(row).nbytes) for row in firsts.values()]
+        self._row_bytes = max([1, *seen])
         self._kind = next(((r.shape[1:], r.dtype) for r in firsts.values()), None)
 
     def __len__(self) -> int:
