@@ -60,9 +60,10 @@ class Slurm:
     def queue_again(self, job):
         """Stop a job that may be requeued, and let it start again at once."""
         subprocess.run(["scontrol", "requeue", job], check=True)
+        wait_until(lambda: job in self.jobs("PENDING"), "a job in the queue")
         # it would wait two minutes
         update = ["scontrol", "update", f"JobId={job}", "StartTime=now"]
-        wait_until(lambda: subprocess.run(update).returncode == 0, "a job in the queue")
+        subprocess.run(update, check=True)
 
     def wait_for(self, n_jobs, state=""):
         """Return when there are so many jobs."""
@@ -104,7 +105,8 @@ def one_node(monkeypatch):
         log = ending.enter_context((folder / "log").open("w"))
 
         def start(name, *options):
-            command = [programs[name], *options]
+            # it ends with this process, however that ends
+            command = ["setpriv", "--pdeathsig", "TERM", programs[name], *options]
             process = subprocess.Popen(
                 command,
                 stdout=log,

@@ -14,7 +14,7 @@ import joblib
 import numpy as np
 import pytest
 from shard_queries import QUERIES, X, ask, write_shards
-from shard_tasks import SlowModel, most_threads, process_of
+from shard_tasks import SlowModel, most_threads, slow_process
 from sklearn.linear_model import LogisticRegression
 from slurm import one_node, wait_until
 
@@ -118,7 +118,7 @@ def two_jobs(slurm):
 
 def test_slurm_finds_the_picks_and_curves_of_one_process(two_jobs, tmp_path):
     files = write_shards(tmp_path)
-    pids = map_parts(process_of, Shards(files).parts(300), None)
+    pids = map_parts(slow_process, Shards(files).parts(300), None)
     assert set(pids) == set(two_jobs.run(os.getpid).values())
     on_slurm = ask(files), compare(tmp_path / "run")
     with joblib.parallel_config(backend="sequential"):

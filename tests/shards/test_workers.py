@@ -18,7 +18,7 @@ from shard_tasks import (
     more_threads,
     most_threads,
     peak_of_query,
-    process_of,
+    slow_process,
     slow_sum,
 )
 
@@ -43,11 +43,12 @@ def test_processes_and_dask_find_the_same(shards):
 
 def test_a_cluster_of_one_worker_has_all_tasks(shards):
     """joblib itself would play them here, and give those who come later nothing."""
-    parts = Shards(shards).parts(2**27)
     with dask_workers(1) as client, joblib.parallel_config(backend="dask"):
-        pids = set(client.run(os.getpid).values())
-        assert set(map_parts(process_of, parts, None)) == pids
-        assert os.getpid() not in pids
+        client.cluster.scale(2)
+        found = set(map_parts(slow_process, Shards(shards).parts(100), None))
+        assert found == set(client.run(os.getpid).values())
+        assert len(found) == 2
+        assert os.getpid() not in found
 
 
 def test_a_worker_has_one_thread_of_every_kind(shards):
