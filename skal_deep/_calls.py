@@ -6,9 +6,11 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import joblib
+import numpy as np
 from joblib._parallel_backends import LokyBackend
 from joblib.parallel import get_active_backend
 from skorch.callbacks import PrintLog
@@ -58,7 +60,8 @@ def _on_dask(calls: list[Call], backend: Any) -> Iterator[Any]:
     joblib counts workers once. If there is one, it makes all calls in the process that
     asks; if others come later, it does not use them. What it has sent to a worker is
     lost with that. So dask gets all calls at once, and what they share as a task, which
-    it does again where it must.
+    it does again where it must. Objects go as bytes, of which each call makes its own:
+    a worker may be asked for them by another one while it uses them.
     """
     import dask
     import distributed
@@ -69,7 +72,7 @@ def _on_dask(calls: list[Call], backend: Any) -> Iterator[Any]:
     # such data may be large: the queue keeps them, in order not to lose them
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TB"}):
         sent = {
-            id(value): submit(_same, value, pure=False)
+            id(value): submit(_same, _packed(value), pure=False)
             for value in _values(calls[0] if calls else (_same, (), {}))
             if uses[id(value)] == len(calls) and not _is_plain(value)
         }
@@ -124,5 +127,28 @@ def _same(value: Any) -> Any:
     return value
 
 
+@dataclass(frozen=True)
+class _Packed:
+    """An object as bytes."""
+
+    content: bytes
+
+
+def _packed(value: Any) -> Any:
+    """Return an object as bytes; numbers, which no call changes, are shared."""
+    from distributed.protocol import pickle
+
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        return value
+    return _Packed(pickle.dumps(value))
+
+
+def _unpacked(value: Any) -> Any:
+    from distributed.protocol import pickle
+
+    return pickle.loads(value.content) if isinstance(value, _Packed) else value
+
+
 def _call(function: Callable[..., Any], args: list[Any], named: dict[str, Any]) -> Any:
-    return function(*args, **named)
+    own = {name: _unpacked(value) for name, value in named.items()}
+    return function(*map(_unpacked, args), **own)

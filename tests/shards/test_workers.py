@@ -20,6 +20,7 @@ from shard_tasks import (
     peak_of_query,
     slow_process,
     slow_sum,
+    use,
 )
 
 from skal_deep.pool import CoreSet
@@ -49,6 +50,12 @@ def test_a_cluster_of_one_worker_has_all_tasks(shards):
         assert found == set(client.run(os.getpid).values())
         assert len(found) == 2
         assert os.getpid() not in found
+
+
+def test_a_task_has_objects_of_its_own(shards):
+    """A net that one task uses, and so cannot be pickled, may be asked for."""
+    with dask_workers(1), joblib.parallel_config(backend="dask"):
+        assert map_parts(use, Shards(shards).parts(2**27), None, []) == [0] * 6
 
 
 def test_a_worker_has_one_thread_of_every_kind(shards):
