@@ -6,15 +6,17 @@ Each line is a ratio of two times taken in turns in one process, the smallest of
 runs each. A query is measured against its kernel on the same rows, a training against
 skorch's own loop by the same seed (and whether weights and losses are equal), one of
 convolutions against the same net in ``channels_last``, several threads against one (and
-whether scores are equal), core-set among few rows against a numpy loop, and a study of
-fits and margin queries against the same by skorch and numpy.
+whether scores are equal, and which share of a kernel they have), core-set among few
+rows against a numpy loop, and a study of fits and margin queries against the same by
+skorch and numpy.
 Processor time, but for threads.
 """
 
 import argparse
+import heapq
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 from unittest.mock import patch
@@ -32,7 +34,7 @@ from skal_deep._threads import for_each_part
 from skal_deep.classifier import DeepClassifier
 from skal_deep.classifier.net._fit import fit_net
 from skal_deep.evaluation import SimulatedActiveLearner
-from skal_deep.functional import bald, batch_bald, k_center_greedy
+from skal_deep.functional import bait, bald, batch_bald, epig, k_center_greedy
 from skal_deep.functional._checks import check_rows
 from skal_deep.modules import MLP, ConvNet
 from skal_deep.pool import CoreSet, MarginSampling
@@ -154,17 +156,54 @@ def layout():
 
 
 def threads(counts=(1, 2)):
-    """Return lines on kernels by one thread and by more, on the clock.
-
-    What one thread of BatchBALD does between the parts that threads share is the serial
-    share s: with T threads it can be at most ``1 / (s + (1 - s) / T)`` times as fast.
-    What BALD does outside of parts is done by torch, with its threads.
-    """
+    """Return lines on kernels by one thread and by more, on the clock."""
     yield (
         "| kernel | ms, 1 thread | threads | ms | ratio | goal | serial | at most | "
         "processor time | equal bits |"
     )
     yield "|---|---|---|---|---|---|---|---|---|---|"
+    for name, call in kernels_in_parts():
+        torch.set_num_threads(1)
+        seconds, parts = seconds_of_parts(call)
+        share = 1 - sum(map(sum, parts)) / seconds
+        for n_threads in counts[1:]:
+            used = [[], []]
+            one, more = (
+                partial(with_threads, n, call, seconds)
+                for n, seconds in zip((1, n_threads), used, strict=True)
+            )
+            (alone, both), answers = in_turns(one, more, 5, time.perf_counter)
+            pairs = [each if isinstance(each, tuple) else (each,) for each in answers]
+            is_equal = all(torch.equal(a, b) for a, b in zip(*pairs, strict=True))
+            goal = 0.6 * n_threads if alone > 50 else 1
+            most = seconds / least_seconds(seconds, parts, n_threads)
+            yield (
+                f"| {name} | {alone:.1f} | {n_threads} | {both:.1f} | "
+                f"{alone / both:.2f} | {goal:.1f} | {share:.0%} | {most:.1f} | "
+                f"{min(used[1]) / min(used[0]):.2f} x | {is_equal} |"
+            )
+    torch.set_num_threads(1)
+
+
+def shares():
+    """Return lines on how much of kernels threads share, by one thread's seconds.
+
+    The serial share is what one thread does between parts. At most as many times as
+    fast as the table says is what T threads can be with that, and with the seconds that
+    one thread takes for each part, if they never wait for each other or for memory.
+    """
+    yield "| kernel | ms, 1 thread | serial | at most by 2 | 4 | 16 threads |"
+    yield "|---|---|---|---|---|---|"
+    for name, call in kernels_in_parts():
+        seconds, parts = min(seconds_of_parts(call) for _ in range(3))
+        share = 1 - sum(map(sum, parts)) / seconds
+        most = [seconds / least_seconds(seconds, parts, n) for n in (2, 4, 16)]
+        numbers = " | ".join(f"{times:.1f}" for times in most)
+        yield f"| {name} | {1e3 * seconds:.1f} | {share:.0%} | {numbers} |"
+
+
+def kernels_in_parts():
+    """Yield names of kernels that threads share parts of, and calls of them."""
     generator = torch.Generator().manual_seed(0)
     calls = {}
     for n_draws, n, n_classes in BALDS:
@@ -180,26 +219,19 @@ def threads(counts=(1, 2)):
             n_configurations,
             with_utilities,
         )
-    for name, call in calls.items():
-        torch.set_num_threads(1)
-        share = serial_share(call) if name.startswith("BatchBALD") else 0
-        for n_threads in counts[1:]:
-            used = [[], []]
-            one, more = (
-                partial(with_threads, n, call, seconds)
-                for n, seconds in zip((1, n_threads), used, strict=True)
-            )
-            (alone, both), answers = in_turns(one, more, 5, time.perf_counter)
-            pairs = [each if isinstance(each, tuple) else (each,) for each in answers]
-            is_equal = all(torch.equal(a, b) for a, b in zip(*pairs, strict=True))
-            goal = 0.6 * n_threads if alone > 50 else 1
-            most = 1 / (share + (1 - share) / n_threads)
-            yield (
-                f"| {name} | {alone:.1f} | {n_threads} | {both:.1f} | "
-                f"{alone / both:.2f} | {goal:.1f} | {share:.0%} | {most:.1f} | "
-                f"{min(used[1]) / min(used[0]):.2f} x | {is_equal} |"
-            )
-    torch.set_num_threads(1)
+    for n, n_classes in ((400, 100), (10_000, 10)):
+        draws = torch.randn(20, n + 100, n_classes, generator=generator).softmax(-1)
+        name = f"EPIG 20 x {n:,} x {n_classes}, 100 targets"
+        calls[name] = partial(epig, draws[:, 100:], draws[:, :100])
+    known, rows = (torch.randn(n, 64, generator=generator) for n in (50, 5_000))
+    proba_known, proba = (
+        torch.randn(len(each), 10, generator=generator).softmax(-1)
+        for each in (known, rows)
+    )
+    calls["Bait 5,000 x 64, 10 classes, b=20"] = partial(
+        bait, proba, rows, proba_known, known, 20
+    )
+    yield from calls.items()
 
 
 def independent_draws(n, generator):
@@ -215,6 +247,13 @@ def linear_draws(n, generator):
     return (0.5 * rows @ weights).softmax(-1)
 
 
+WITH_PARTS = [
+    "information",
+    "joint_entropy",
+    "_configurations",
+    "prediction_information",
+    "_design",
+]
 DRAWS = {"independent": independent_draws, "linear": linear_draws}
 BATCHES = [
     ("independent", 1_000, 4, 8_000, False),
@@ -236,26 +275,48 @@ def draw_batch(samples, n_picks, n_configurations, with_utilities):
     )
 
 
-def serial_share(call):
-    """Return the share of a call's time that is not spent on parts for threads."""
-    inside, is_nested = [], []
+def seconds_of_parts(call):
+    """Return the seconds of a call by one thread, and those of all parts in it.
 
-    def timed(*args):
-        started, is_outer = time.process_time(), not is_nested
+    A list for each time that there are parts, which threads wait for the last of.
+    """
+    calls, is_nested = [], []
+
+    def timed(parts, begin, device):
+        if is_nested:
+            for_each_part(parts, begin, device)
+            return
         is_nested.append(True)
-        for_each_part(*args)
-        if is_outer:
-            inside.append(time.process_time() - started)
-            is_nested.clear()
+        work_on = begin()
+        calls.append([])
+        for part in parts:
+            started = time.process_time()
+            work_on(part)
+            calls[-1].append(time.process_time() - started)
+        is_nested.clear()
 
     call()  # warm
     started = time.process_time()
-    with (
-        patch("skal_deep.functional.information.for_each_part", timed),
-        patch("skal_deep.functional.joint_entropy.for_each_part", timed),
-    ):
+    with ExitStack() as patches:
+        for module in WITH_PARTS:
+            name = f"skal_deep.functional.{module}.for_each_part"
+            patches.enter_context(patch(name, timed))
         call()
-    return 1 - sum(inside) / (time.process_time() - started)
+    return time.process_time() - started, calls
+
+
+def least_seconds(seconds, calls, n_threads):
+    """Return how long threads would take that never wait for each other or memory.
+
+    Each takes the next part when it is done with one; the rest is done by one.
+    """
+    least = seconds - sum(map(sum, calls))
+    for parts in calls:
+        busy = [0.0] * n_threads
+        for part in parts:
+            heapq.heapreplace(busy, busy[0] + part)
+        least += max(busy)
+    return least
 
 
 def with_threads(n_threads, call, seconds):
@@ -345,7 +406,7 @@ def by_skorch(net, X, y):
             known = np.concatenate([known, left[np.argsort(margin)[:10]]])
 
 
-PARTS = {f.__name__: f for f in (query, train, layout, threads, few, study)}
+PARTS = {f.__name__: f for f in (query, train, layout, threads, shares, few, study)}
 
 
 def main():

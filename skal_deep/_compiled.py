@@ -48,3 +48,32 @@ def cast(source: Any, target: Any) -> Any:
         return target(source), generate
 
     return intrinsic(of_types)
+
+
+def prefetch() -> Any:
+    """Return a function for loops that brings a number of an array close, or nothing.
+
+    ``prefetch(array, at)`` counts from the first number in memory. It neither waits nor
+    fails, wherever that leads: a place behind the array is allowed.
+    """
+    from llvmlite import ir
+    from numba import types
+    from numba.extending import intrinsic
+
+    def of_array(typing_context: Any, array: Any, at: Any) -> Any:  # noqa: ARG001
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            numbers = context.make_array(signature.args[0])(context, builder, values[0])
+            byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+            place = builder.bitcast(builder.gep(numbers.data, [values[1]]), byte)
+            fetch = builder.module.declare_intrinsic(
+                "llvm.prefetch",
+                (byte,),
+                ir.FunctionType(ir.VoidType(), [byte, word, word, word]),
+            )
+            # to be read, into the closest cache, as data
+            builder.call(fetch, [place, word(0), word(3), word(1)])
+            return context.get_dummy_value()
+
+        return types.void(array, types.intp), generate
+
+    return intrinsic(of_array)

@@ -97,7 +97,11 @@ def for_each_part(
         with lock:
             return next(todo, None)
 
-    @torch.no_grad()  # which a thread does not take over from the one that starts it
+    # a thread does not take these over from the one that starts it
+    is_inference = torch.is_inference_mode_enabled()
+
+    @torch.inference_mode(is_inference)
+    @torch.no_grad()
     def work_alone() -> None:
         torch.set_num_threads(1)
         work()

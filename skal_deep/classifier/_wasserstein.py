@@ -17,7 +17,7 @@ from skal_deep.classifier.net._answers import net_answer
 from skal_deep.functional.variational import gradient_penalty
 from skal_deep.modules import isolated_rng
 from skal_deep.modules._taps import tapped_features
-from skal_deep.modules._training import adam, descend
+from skal_deep.modules._training import Descent
 
 # Units of the critic's hidden layer, as in the authors' code.
 _N_HIDDEN = 50
@@ -149,13 +149,13 @@ class WassersteinClassifier(JointClassifier):
                 nn.Sigmoid(),
                 nn.Flatten(0),
             ).to(net.device)
-        self.critic_, optimizer = critic, adam(critic, self.critic_lr)
+        self.critic_, down = critic, Descent(critic, self.critic_lr)
         with tapped_features(net.module_, None) as features:
-            yield partial(self._distance, net, rows, share, features, critic, optimizer)
+            yield partial(self._distance, net, rows, share, features, critic, down)
         critic.eval()
 
     def _distance(
-        self, net, rows, share, features, critic, optimizer, _x, _output, _y_true
+        self, net, rows, share, features, critic, down, _x, _output, _y_true
     ) -> Tensor:
         """Let the critic make a step; return the distance by it, weighted."""
         labeled_ND = features.latest[-1].float()
@@ -164,7 +164,7 @@ class WassersteinClassifier(JointClassifier):
         ends = labeled_ND.detach(), unlabeled_ND.detach()
         gap = critic(ends[1]).mean() - critic(ends[0]).mean()
         penalty = gradient_penalty(critic, _between(*ends))
-        descend(optimizer, critic, self.penalty_weight * penalty - gap)
+        down.step(self.penalty_weight * penalty - gap)
         distance = critic(unlabeled_ND).mean() - share * critic(labeled_ND).mean()
         return self.critic_weight * distance
 

@@ -19,6 +19,10 @@ def check_rows(**arrays: Tensor) -> None:
 
     Rows must be finite, and the squares of the largest values neither infinite nor 0.
     """
+    for name, values in arrays.items():
+        if not values.is_floating_point():
+            dtype = str(values.dtype).removeprefix("torch.")
+            raise ValueError(f"{name} must be of a floating type, not {dtype}.")
     largest = {name: _largest(name, values) for name, values in arrays.items()}
     name = max(largest, key=lambda name: largest[name])
     rows = arrays[name]
@@ -36,8 +40,9 @@ def _largest(name: str, values: Tensor) -> float:
     """Return the largest absolute value, 0 of none; it must be finite."""
     if not values.numel():
         return 0.0
-    # the extremes propagate NaN, and no mask as large as the array is made
-    largest = float(torch.stack(values.detach().aminmax()).abs().max())
+    # both extremes propagate NaN, and no mask as large as the array is made
+    lowest, highest = torch.stack(values.detach().aminmax()).tolist()
+    largest: float = max(abs(lowest), abs(highest))
     if not math.isfinite(largest):
         raise ValueError(f"{name} holds NaN or infinite values.")
     return largest

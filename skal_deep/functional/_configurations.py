@@ -1,10 +1,12 @@
 """Configurations of the labels of a batch, and what they tell about the weights."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
+from skal_deep._threads import for_each_part
+from skal_deep.functional._chunks import slices
 from skal_deep.functional.information import entropy, plogp
 
 # Directions in which predictions vary most; their signs make the coarsest groups.
@@ -13,6 +15,8 @@ _N_DIRECTIONS = 3
 _N_SEEN = 200
 # Configurations for each group at least, so that groups save work.
 _MIN_SHARE = 4
+# Configurations that a thread looks at in some tenths of a millisecond.
+_ROWS_OF_A_PART = 1024
 
 
 class Configurations:
@@ -90,10 +94,25 @@ class Configurations:
         code_M, self._place_J, count_M = torch.unique(
             self._place_J * n_classes + label_J, return_inverse=True, return_counts=True
         )
-        joint_MS = self.weight_MS[code_M // n_classes]
-        joint_MS *= proba_SC.T.contiguous()[code_M % n_classes]
-        self.weight_MS = _normalize(joint_MS)[0]
+        before_MS, proba_CS = self.weight_MS, proba_SC.T.contiguous()
+        weight_MS = before_MS.new_empty(len(code_M), self._n_draws)
+
+        def work_on(part: slice) -> None:
+            joint_BS = weight_MS[part]
+            joint_BS[:] = before_MS[code_M[part] // n_classes]
+            joint_BS *= proba_CS[code_M[part] % n_classes]
+            _normalize(joint_BS)
+
+        _for_rows(weight_MS, work_on)
+        self.weight_MS = weight_MS
         self.pi_M = count_M.to(self.pi_M) / len(label_J)
+
+
+def _for_rows(rows: Tensor, work_on: Callable[[slice], None]) -> None:
+    """Work on some configurations, in parts that threads share where there are any."""
+    n, device = len(rows), rows.device
+    size = _ROWS_OF_A_PART if device.type == "cpu" else max(1, n)
+    for_each_part(slices(n, size), lambda: work_on, device)
 
 
 def _normalize(joint_MS: Tensor) -> tuple[Tensor, Tensor]:
@@ -148,16 +167,34 @@ def group_configurations(
     group_M = _number_keys((side_MK * bit_K).sum(-1))
     if saves_work(group_M):
         yield means(group_M)
-    favoured_M = weight_MS.argmax(-1)
+    favoured_M = torch.empty_like(group_M)
+
+    def find_favoured(part: slice) -> None:
+        favoured_M[part] = weight_MS[part].argmax(-1)
+
+    _for_rows(weight_MS, find_favoured)
     group_M = _number_keys(favoured_M)
     if not saves_work(group_M):
         return
     pi_G, weight_GS = means(group_M)
     yield pi_G, weight_GS
-    minus_own_M = pi_M * plogp(weight_MS, torch.empty_like(weight_MS)).sum(-1)
+    minus_own_M = torch.empty_like(pi_M)
+
+    def sum_plogp(part: slice) -> None:
+        some_BS = weight_MS[part]
+        minus_own_M[part] = pi_M[part] * plogp(some_BS, torch.empty_like(some_BS)).sum(
+            -1
+        )
+
+    _for_rows(weight_MS, sum_plogp)
     loose_G = pi_G * entropy(weight_GS) + _sums(minus_own_M, group_M, len(pi_G))
     rows = (loose_G >= loose_G.mean())[group_M].nonzero()[:, 0]
-    favoured_M[rows] = (weight_MS[rows] - weight_GS[group_M[rows]]).argmax(-1)
+
+    def find_more_favoured(part: slice) -> None:
+        some = rows[part]
+        favoured_M[some] = (weight_MS[some] - weight_GS[group_M[some]]).argmax(-1)
+
+    _for_rows(rows, find_more_favoured)
     group_M = _number_keys(group_M * weight_MS.shape[1] + favoured_M)
     if saves_work(group_M):
         yield means(group_M)

@@ -1,20 +1,27 @@
 """What each row adds to the Fisher information of a growing design."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional._card import (
     LARGEST_SIDE,
     design_step,
     has_loops,
     inverse_root,
 )
-from skal_deep.functional._chunks import chunks
+from skal_deep.functional._chunks import chunks, memory_budget, slices
 
 # Largest side of an information matrix: 800 MB in float64, of which a few are held.
 _MAX_N_WEIGHTS = 10_000
+# Numbers of rows that take a thread some tenths of a millisecond.
+_NUMBERS_OF_A_PART = 2**15
+# Products with matrices of so few weights take threads longer to begin than to run.
+_FEW_WEIGHTS = 1024
 
 
 def is_too_large(n_weights: int) -> bool:
@@ -198,6 +205,12 @@ class Design:
         # what rows would change at their addition, 1, or removal, -1; 0: not known
         self._sign, self._change_N = 0, self._inner_NRR.new_empty(len(rows))
 
+    def threads(self) -> AbstractContextManager[None]:
+        """Return a context for steps: threads work on rows, if there is little else."""
+        if len(self._covariance) > _FEW_WEIGHTS:
+            return nullcontext()
+        return threads_over_parts(self._covariance.device)
+
     @property
     def trace(self) -> float:
         """``tr(M^-1 F)``."""
@@ -253,13 +266,23 @@ class Design:
             if self._sign != sign:
                 self._look(slice(None), None, sign)
             return change_N
-        for part in chunks(
-            len(self._rows), 2 * self._inner_NRR[:1].numel(), change_N.device
-        ):
+
+        def work_on(part: slice) -> None:
             root_BRR = self._root(self._inner_NRR[part], sign)
             inverse_BRR = torch.cholesky_inverse(root_BRR)
             change_N[part] = (inverse_BRR * self._outer_NRR[part]).sum((-2, -1))
+
+        self._for_rows(2 * self._inner_NRR[:1].numel(), work_on)
         return change_N
+
+    def _for_rows(self, n_columns: int, work_on: Callable[[slice], None]) -> None:
+        """Work on all rows in parts that fit into memory, and that threads share."""
+        device = self._inner_NRR.device
+        most = memory_budget(device)
+        if device.type == "cpu":
+            most = min(most, _NUMBERS_OF_A_PART)
+        size = max(1, most // max(1, n_columns))
+        for_each_part(slices(len(self._rows), size), lambda: work_on, device)
 
     def _root(self, inner: Tensor, sign: int) -> Tensor:
         """Return L of ``L L' = 1 / of_new + sign inner``."""
@@ -308,13 +331,16 @@ class Design:
         embedding_ND = self._rows.embedding_ND
         both = torch.cat([change_RW, image_RW]).to(embedding_ND.dtype)
         both = both.reshape(2 * n_rows * n_factors, embedding_ND.shape[1])
-        for part in chunks(len(embedding_ND), len(both), both.device):
+
+        def work_on(part: slice) -> None:
             forms = embedding_ND[part] @ both.T
             forms = forms.reshape(len(forms), 2 * n_rows, n_factors)
             if self.has_loop:
                 self._look(part, forms, sign)
-                continue
+                return
             both_BRR = (self._rows.factor_NRK[part] @ forms.mT).double()
             a_BRR, b_BRR = both_BRR[..., :n_rows], both_BRR[..., n_rows:]
             self._inner_NRR[part].baddbmm_(a_BRR, a_BRR.mT, alpha=-sign)
             self._outer_NRR[part].baddbmm_(a_BRR, b_BRR.mT, alpha=-2 * sign)
+
+        self._for_rows(len(both), work_on)

@@ -7,7 +7,7 @@ not, then from differences of the rows as they were given.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from functools import cached_property
 
@@ -28,6 +28,9 @@ TOLERANCE = 1e-3
 SHARE_OF_SCALE = 1e-2
 # Neighbours beyond the wanted ones that products keep: they are looked at again.
 _N_SPARE = 2
+# The k smallest of M are kept by inserting each where k^2 is at most so many times M:
+# each insertion takes steps for those that it comes before.
+_INSERTED = 4
 
 # Squares of widths between this and one over it are taken as they are.
 _SMALL_SQUARE = 1e-30
@@ -90,11 +93,17 @@ class Points:
 
     def at(self, rows: Tensor | slice | list[int]) -> "Points":
         """Return some of the points."""
+
+        def those(of_all: Tensor) -> Tensor:
+            if isinstance(rows, Tensor) and rows.dtype != torch.bool:
+                return of_all.index_select(0, rows)  # quicker than an index
+            return of_all[rows]
+
         part = object.__new__(Points)
-        part.rows_ND, part.origin_D = self.rows_ND[rows], self.origin_D
-        part.norm_N = self.norm_N[rows]
+        part.rows_ND, part.origin_D = those(self.rows_ND), self.origin_D
+        part.norm_N = those(self.norm_N)
         if "moved_ND" in vars(self):
-            part.moved_ND = self.moved_ND[rows]
+            part.moved_ND = those(self.moved_ND)
         return part
 
     def keep_moved(self) -> None:
@@ -203,19 +212,20 @@ def nearest_k(
     n_kept = min(k + _N_SPARE, len(data))
     squared_Nk = points.norm_N.new_empty(len(points), k)
     position_Nk = squared_Nk.new_empty(len(points), k, dtype=torch.long)
-    unsure = []
+    is_unsure_N = torch.zeros_like(points.norm_N, dtype=torch.bool)
     height, width = block_shape(len(points), len(data), points.norm_N.device)
     if height < len(points):
         data.keep_moved()
-    for part in slices(len(points), height):
+
+    def work_on(part: slice) -> None:
         some, rows = points.at(part), _numbers(points, part)
-        kept = _Smallest(some, n_kept)
+        kept = _Smallest(some, data, n_kept)
         for columns in slices(len(data), width):
             squared_Bm = some.products(data.at(columns))
             if hide is not None:
                 squared_Bm[hide(rows, columns)] = math.inf
             kept.add(squared_Bm, columns.start)
-        kept_Bn, position_Bn = kept.squared_Bk, kept.position_Bk
+        kept_Bn, position_Bn = kept.in_order()
         # what was left out is no closer than this
         floor_B = kept_Bn.amax(-1) - 3 * round_off(points.rows_ND) * some.norm_N
         if n_kept == len(data):
@@ -224,8 +234,10 @@ def nearest_k(
         kept_Bn, order_Bn = kept_Bn.sort(stable=True)
         squared_Nk[part] = kept_Bn[:, :k]
         position_Nk[part] = position_Bn.gather(1, order_Bn)[:, :k]
-        unsure.append(rows[(1 - TOLERANCE) * kept_Bn[:, k - 1] > floor_B])
-    again = torch.cat(unsure) if unsure else position_Nk[:, 0]
+        is_unsure_N[part] = (1 - TOLERANCE) * kept_Bn[:, k - 1] > floor_B
+
+    for_each_row_part(slices(len(points), height), work_on, points, data)
+    again = is_unsure_N.nonzero()[:, 0]
     if len(again):
         some = points.at(again)
         of_these = None if hide is None else lambda rows, m: hide(again[rows], m)
@@ -235,6 +247,21 @@ def nearest_k(
             found = nearest_k(some.double(), data.double(), k, of_these)
         squared_Nk[again], position_Nk[again] = found[0].to(squared_Nk), found[1]
     return squared_Nk, position_Nk
+
+
+def for_each_row_part(
+    parts: Iterable[slice], work_on: Callable[[slice], None], *points: Points
+) -> None:
+    """Work on all parts, by several threads unless there are gradients to keep."""
+    if _have_gradients(*points):
+        for part in parts:
+            work_on(part)
+    else:
+        for_each_part(parts, lambda: work_on, points[0].norm_N.device)
+
+
+def _have_gradients(*points: Points) -> bool:
+    return any(some.norm_N.requires_grad for some in points)
 
 
 def _look_again(
@@ -257,48 +284,60 @@ def _by_differences(
     position_Nk = squared_Nk.new_empty(len(points), k, dtype=torch.long)
     height, width = block_shape(len(points), len(data), points.norm_N.device)
     for part in slices(len(points), height):
-        rows, kept = _numbers(points, part), _Smallest(points.at(part), k)
+        rows, kept = _numbers(points, part), _Smallest(points.at(part), data, k)
         for columns in slices(len(data), width):
             squared_Bm = all_differences(points.rows_ND[part], data.rows_ND[columns])
             if hide is not None:
                 squared_Bm[hide(rows, columns)] = math.inf
             kept.add(squared_Bm, columns.start)
-        squared_Nk[part], order_Bk = kept.squared_Bk.sort(stable=True)
-        position_Nk[part] = kept.position_Bk.gather(1, order_Bk)
+        kept_Bk, position_Bk = kept.in_order()
+        squared_Nk[part], order_Bk = kept_Bk.sort(stable=True)
+        position_Nk[part] = position_Bk.gather(1, order_Bk)
     return squared_Nk, position_Nk
 
 
 class _Smallest:
-    """The k smallest of each row so far, in the order of their positions.
+    """The k smallest of each row so far.
 
     Parameters
     ----------
-    points : Points
-        The rows; their distances to the data come a block at a time.
+    points, data : Points
+        The rows, and the data, distances to which come a block at a time.
     k : int
-        How many to keep, at most as many as there will be.
+        How many to keep, at most as many as there are data.
     """
 
-    def __init__(self, points: Points, k: int):
+    def __init__(self, points: Points, data: Points, k: int):
         self._k = k
-        self.squared_Bk: Tensor = points.norm_N.new_empty(len(points), 0)
-        self.position_Bk = self.squared_Bk.to(torch.long)
+        norm_B = points.norm_N
+        are_few = norm_B.is_cpu and k * k <= _INSERTED * len(data)
+        is_plain = are_few and not _have_gradients(points, data)
+        is_plain &= norm_B.dtype in (torch.float32, torch.float64)
+        self._is_compiled = is_plain and are_compiled()
+        self._squared_Bk = norm_B.new_empty(len(points), k if self._is_compiled else 0)
+        self._position_Bk = torch.empty_like(self._squared_Bk, dtype=torch.long)
 
     def add(self, squared_Bm: Tensor, start: int) -> None:
         """Look at the columns from ``start`` on, which come after all before."""
-        if self.squared_Bk.shape[1] < self._k:
-            self.squared_Bk, self.position_Bk = self._merged(
-                self.squared_Bk, self.position_Bk, squared_Bm, start
+        if self._is_compiled:
+            from skal_deep.functional import _loops
+
+            kept = self._squared_Bk.numpy(), self._position_Bk.numpy()
+            _loops.keep_smallest(squared_Bm.numpy(), start, *kept)
+            return
+        if self._squared_Bk.shape[1] < self._k:
+            self._squared_Bk, self._position_Bk = self._merged(
+                self._squared_Bk, self._position_Bk, squared_Bm, start
             )
             return
         # after some blocks most rows have no closer neighbour in the next one
-        is_open_B = squared_Bm.amin(-1) < self.squared_Bk.amax(-1)
+        is_open_B = squared_Bm.amin(-1) < self._squared_Bk.amax(-1)
         if is_open_B.all():
             rows: Tensor | slice = slice(None)
         else:
             rows = is_open_B.nonzero()[:, 0]
-        self.squared_Bk[rows], self.position_Bk[rows] = self._merged(
-            self.squared_Bk[rows], self.position_Bk[rows], squared_Bm[rows], start
+        self._squared_Bk[rows], self._position_Bk[rows] = self._merged(
+            self._squared_Bk[rows], self._position_Bk[rows], squared_Bm[rows], start
         )
 
     def _merged(
@@ -312,8 +351,12 @@ class _Smallest:
         if squared.shape[1] > self._k:
             squared, place = squared.topk(self._k, largest=False, sorted=False)
             position = position.gather(1, place)
-        position, order = position.sort()
-        return squared.gather(1, order), position
+        return squared, position
+
+    def in_order(self) -> tuple[Tensor, Tensor]:
+        """Return the k smallest of each row and their positions, in that order."""
+        position_Bk, order_Bk = self._position_Bk.sort()
+        return self._squared_Bk.gather(1, order_Bk), position_Bk
 
 
 def _blocks(points: Points, data: Points) -> Iterator[tuple[slice, slice]]:

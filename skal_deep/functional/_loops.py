@@ -52,6 +52,8 @@ _E = tuple(np.array([np.log(2) ** k / math.factorial(k) for k in range(7)], np.f
 # Smaller powers of 2 are 0 here: they are below the normal numbers.
 _LEAST_EXPONENT = np.float32(-126)
 _BIAS = np.int32(127)
+# Columns that are compared at once with what is kept.
+_N_COMPARED = 32
 # Columns that are summed in single precision before they are added to the others.
 _N_SUMMED = 512
 
@@ -169,6 +171,84 @@ def clamped_powers(
                 some += weight[m] * (min(max(power, low[m]), high[m]) - low[m])
             total += some
         total_N[i] = total
+
+
+@njit(inline="always")
+def _insert(value: Any, n_kept: int, kept_K: Any) -> Any:
+    """Insert into ascending values, behind equal ones, and return at which place."""
+    place = min(n_kept, len(kept_K) - 1)
+    while place > 0 and value < kept_K[place - 1]:
+        kept_K[place] = kept_K[place - 1]
+        place -= 1
+    kept_K[place] = value
+    return place
+
+
+@njit(nogil=True, error_model="numpy")
+def _enough(value_M: Any, lowest_L: Any, kept_K: Any) -> Any:
+    """Return a value that at least K of many others do not exceed.
+
+    It is the K-th smallest of the L lowest ones, each among every L-th of them.
+    """
+    n_lanes, k = len(lowest_L), len(kept_K)
+    lowest_L[:] = value_M[:n_lanes]
+    for begin in range(n_lanes, len(value_M) - n_lanes + 1, n_lanes):
+        some = value_M[begin : begin + n_lanes]
+        for lane in range(n_lanes):
+            lowest_L[lane] = min(lowest_L[lane], some[lane])
+    for lane in range(n_lanes):
+        if lane < k or lowest_L[lane] < kept_K[k - 1]:
+            _insert(lowest_L[lane], lane, kept_K)
+    return kept_K[k - 1]
+
+
+@compile_loop()
+def keep_smallest(
+    value_NM: NDArray[Any],
+    start: int,
+    kept_NK: NDArray[Any],
+    position_NK: NDArray[np.int64],
+) -> None:
+    """Bring the K smallest values of each row up to date with M more columns.
+
+    Their positions are counted from ``start``, and all columns before were looked at.
+    What is kept ascends, the lowest position first where values are equal.
+
+    Where many values are smaller than what is kept, as in any first columns, few of
+    them are inserted: those up to a value that enough others do not exceed.
+    """
+    n, n_columns = value_NM.shape
+    k = kept_NK.shape[1]
+    n_lanes = _N_COMPARED
+    while n_lanes < 2 * k:
+        n_lanes *= 2
+    lowest_L = np.empty(n_lanes, dtype=value_NM.dtype)
+    some_K = np.empty(k, dtype=value_NM.dtype)
+    for i in range(n):
+        value, kept, position = value_NM[i], kept_NK[i], position_NK[i]
+        n_kept = min(start, k)
+        limit = kept[k - 1] if n_kept == k else np.inf
+        n_smaller = 0
+        for m in range(n_columns):
+            n_smaller += value[m] < limit
+        if n_kept == k and not n_smaller:
+            continue
+        if n_smaller > 3 * k and n_columns >= 2 * n_lanes:
+            limit = min(limit, _enough(value, lowest_L, some_K))
+        for begin in range(0, n_columns, _N_COMPARED):
+            some = value[begin : begin + _N_COMPARED]
+            n_within = 0
+            for m in range(len(some)):
+                n_within += some[m] <= limit
+            if not n_within:
+                continue
+            for m in range(len(some)):
+                if some[m] <= limit and (n_kept < k or some[m] < kept[k - 1]):
+                    place = _insert(some[m], n_kept, kept)
+                    for right in range(min(n_kept, k - 1), place, -1):
+                        position[right] = position[right - 1]
+                    position[place] = start + begin + m
+                    n_kept = min(n_kept + 1, k)
 
 
 @njit(inline="always", fastmath=_FAST | {"reassoc"})

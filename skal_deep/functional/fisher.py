@@ -336,27 +336,43 @@ def _forward_backward(
     design = kind(*parts, regularization, of_labeled, of_new)
     n_added = min(2 * batch_size, len(candidates))
     added = UnreadPicks(embeddings, n_added, with_utilities)
+    if isinstance(design, StiffDesign):
+        indices, utilities = _added(design, added, n_added)
+        stays = design.kept(indices, batch_size)
+    else:
+        with design.threads():
+            indices, utilities = _added(design, added, n_added)
+            stays = _not_removed(design, indices, batch_size)
+    return indices[stays], utilities[stays]
+
+
+def _added(
+    design: Design | StiffDesign, added: UnreadPicks, n_added: int
+) -> tuple[Tensor, Tensor]:
+    """Return the rows that are added one after another, and their utilities."""
 
     def add_one() -> None:
         design.add(added.take(design.gains()))
 
     if isinstance(design, Design) and design.has_loop:
-        Repeated(add_one, embeddings.device)(n_added - 1)
+        Repeated(add_one, added.pick_B.device)(n_added - 1)
     else:
         for _ in range(n_added - 1):
             add_one()
     added.take(design.gains())
-    indices, utilities = added.answer()
-    if isinstance(design, StiffDesign):
-        stays = design.kept(indices, batch_size)
-        return indices[stays], utilities[stays]
+    return added.answer()
+
+
+def _not_removed(design: Design, indices: Tensor, n_left: int) -> list[int]:
+    """Return which of the added rows stay, when others are removed one by one."""
+    n_added = len(indices)
     design = design.among(indices)  # the others are not looked at again
     places = torch.arange(n_added, device=indices.device)
     design.add(places[-1:])
     stays = list(range(n_added))
-    while len(stays) > batch_size:
+    while len(stays) > n_left:
         loss_K = design.losses(stays).flip(0)  # of equal ones, the last is removed
         check_finite(losses=loss_K)  # a card does not say that a root failed
         removed = stays.pop(len(stays) - 1 - int(loss_K.argmin()))
         design.remove(places[removed : removed + 1])
-    return indices[stays], utilities[stays]
+    return stays

@@ -2,12 +2,13 @@
 
 import math
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_array, diags_array
-from scipy.sparse.linalg import cg
+from scipy.sparse.linalg import LinearOperator, cg
 from torch import Tensor
 
 from skal_deep.functional._checks import check_counts
@@ -81,9 +82,7 @@ def cosine_graph(
     if len(with_direction) < n:
         embeddings = embeddings[with_direction]
     directions = unit_rows(embeddings)
-    distance_Nk, neighbor_Nk = _others(directions, n_neighbors, max_exact)
-    cosine_Nk = (1 - distance_Nk.square() / 2).clamp_min(0)
-    weights = _as_graph(cosine_Nk**3, neighbor_Nk)
+    weights = _as_graph(*_cubed_cosines(directions, n_neighbors, max_exact))
     weights = weights + weights.T
     if len(with_direction) < n:
         weights = _spread(weights, with_direction, n)
@@ -92,6 +91,14 @@ def cosine_graph(
     weights.data *= scale_N.repeat(np.diff(weights.indptr))
     weights.data *= scale_N[weights.indices]
     return weights
+
+
+def _cubed_cosines(
+    directions: Tensor, n_neighbors: int, max_exact: int
+) -> tuple[Tensor, Tensor]:
+    """Return cubes of the cosines of the nearest other rows, and which these are."""
+    distance_Nk, neighbor_Nk = _others(directions, n_neighbors, max_exact)
+    return (1 - distance_Nk.square() / 2).clamp_min(0) ** 3, neighbor_Nk
 
 
 def random_walk(
@@ -307,14 +314,14 @@ def propagate_labels(
     check_counts(least=0, max_exact=max_exact)
     picks = Picks(candidates.double(), batch_size, with_utilities)
     n = graph.shape[0]
-    system = csr_array(diags_array(np.ones(n)) - alpha * graph)
+    system = _System(graph, alpha)
     rows_n = candidates.numpy(force=True)
     reach_N, tolerance = np.zeros(n), _TOLERANCE
     if len(labeled):
         sources = labeled.numpy(force=True)
         is_coarse = n > max_exact
         if is_coarse:
-            coarse = system.astype(np.float32)
+            coarse = _System(graph, alpha, np.float32)
             reach_N = _reached_from(sources, coarse, _COARSE_TOLERANCE)
             # picks add to what reaches a row, so that the first is the least
             residual = _COARSE_TOLERANCE * (math.sqrt(len(sources)) + batch_size)
@@ -334,8 +341,22 @@ def propagate_labels(
     return picks.answer()
 
 
+class _System(LinearOperator):
+    """The matrix I - alpha S of a graph S, without memory of its own for its edges."""
+
+    def __init__(self, graph: csr_array, alpha: float, dtype: DTypeLike = np.float64):
+        super().__init__(dtype, graph.shape)
+        self._alpha = self.dtype.type(alpha)
+        edges = graph.data.astype(dtype, copy=False), graph.indices, graph.indptr
+        self._graph = csr_array(edges, shape=graph.shape)
+
+    def _matvec(self, x: NDArray[Any]) -> NDArray[Any]:
+        product: NDArray[Any] = x - self._alpha * (self._graph @ x)
+        return product
+
+
 def _reached_from(
-    rows: NDArray[np.intp], system: csr_array, tolerance: float
+    rows: NDArray[np.intp], system: _System, tolerance: float
 ) -> NDArray[np.float64]:
     """Return what reaches all rows from some, (N,)."""
     source = np.zeros(system.shape[0], dtype=system.dtype)

@@ -1,6 +1,7 @@
 """Entropy and mutual information of predictions."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -114,10 +115,8 @@ def divergence(
         In nats, between 0 and ``H[w]``.
     """
     n_rows, n, n_classes = proba_RNC.shape
-    is_single = proba_RNC.is_cpu and proba_RNC.dtype == torch.float32
-    if is_single and are_compiled():
-        from skal_deep.functional import _loops
-
+    loop = compiled_divergence(proba_RNC)
+    if loop is not None:
         divergence_N = proba_RNC.new_empty(n)
         if weight_R is None:
             weight_R = proba_RNC.new_full((n_rows,), 1 / n_rows)
@@ -126,7 +125,7 @@ def divergence(
         size = max(1, _WORTH_A_THREAD // max(1, n_rows * n_classes))
 
         def work_on(part: slice) -> None:
-            _loops.divergence(weight, proba, out, part.start, part.stop)
+            loop(weight, proba, out, part.start, part.stop)
 
         for_each_part(slices(n, size), lambda: work_on, proba_RNC.device)
         return divergence_N.clamp_min_(0)  # rounding can go below
@@ -138,6 +137,20 @@ def divergence(
     if is_quick and not (is_positive or divergence_N.isfinite().all()):
         divergence_N = _by_chunks(weight_R, proba_RNC, False)  # round-off below 0
     return divergence_N.clamp_min_(0)
+
+
+def compiled_divergence(probas: Tensor) -> Callable[..., None] | None:
+    """Return the loop that :func:`divergence` runs for such probabilities, if any.
+
+    For who shares its parts among threads: it works without Python's lock, and what it
+    writes may be below 0 by round-off.
+    """
+    is_single = probas.is_cpu and probas.dtype == torch.float32
+    if not (is_single and are_compiled()):
+        return None
+    from skal_deep.functional import _loops
+
+    return _loops.divergence
 
 
 def _by_chunks(
@@ -234,9 +247,7 @@ def bald(samples: Tensor) -> Tensor:
     tensor([0.3681, 0.0000])
     """
     check_no_gradient(samples=samples)
-    if samples.is_cpu:
-        check_finite(samples=samples)
     scores = divergence(None, samples)
-    if not samples.is_cpu and not math.isfinite(float(scores.sum())):
+    if not math.isfinite(float(scores.sum())):  # as where any draw of the row is not
         check_finite(samples=samples)  # a look at all of them takes as long as the rest
     return scores

@@ -3,7 +3,9 @@
 import math
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,7 +24,11 @@ from skal_deep.functional._configurations import (
 )
 from skal_deep.functional._picks import Picks
 from skal_deep.functional._second_order import SecondOrder
-from skal_deep.functional.information import bald, chunk_elements, divergence
+from skal_deep.functional.information import (
+    chunk_elements,
+    compiled_divergence,
+    divergence,
+)
 from skal_deep.functional.prediction_information import with_exact
 
 # Share of log S at which S draws are used up: a published run with S = 100 gets there
@@ -126,6 +132,7 @@ def batch_bald(
         samples = samples.float()
     if not samples.is_cpu:
         samples = samples.clamp_min(0)  # which round-off may be below
+    samples = samples.contiguous()  # once, as every part would do it
     with threads_over_parts(samples.device):
         return _greedy(
             samples,
@@ -200,7 +207,7 @@ class _Gains:
 
     def __init__(self, samples_SNC: Tensor):
         self._samples_SNC = samples_SNC
-        self.bald_N = self._bound_N = bald(samples_SNC)
+        self.bald_N = self._bound_N = _divergence(None, samples_SNC)
 
     @cached_property
     def _direction_SK(self) -> Tensor:
@@ -266,17 +273,23 @@ class _Gains:
         in_chunk = _n_in_a_chunk(known.weight_MS, self._samples_SNC)
         parts = _growing_parts(len(rows), max(1, in_chunk))
         bounds = bound_R[[part.start for part in parts]].tolist()
-        gain_R, best = torch.empty_like(bound_R), best_before
+        told_R, best = torch.empty_like(bound_R), best_before
+        arrays: list[Any] = [information_R, told_R]
+        if rows.is_cpu:  # NumPy keeps Python's lock while it works on few numbers
+            arrays = [tensor.numpy() for tensor in arrays]
+        information, told = arrays
         best_of: dict[int, float] = {}
         size = max((part.stop - part.start for part in parts), default=0)
 
         def begin() -> Callable[[slice], None]:
-            tell = _teller(self._samples_SNC, rows, known.pi_M, known.weight_MS, size)
+            tell = _teller(
+                self._samples_SNC, rows, known.pi_M, known.weight_MS, size, told_R
+            )
 
             def work_on(part: slice) -> None:
                 nonlocal best
-                gain_R[part] = (information_R[part] - tell(part)).clamp_min_(0)
-                best_of[part.start] = float(gain_R[part].max())
+                tell(part)
+                best_of[part.start] = float((information[part] - told[part]).max())
                 best = max(best, best_of[part.start])
 
             return work_on
@@ -291,7 +304,7 @@ class _Gains:
         best, n_known = best_before, 0
         for part in open_parts():
             best, n_known = max(best, best_of[part.start]), part.stop
-        return gain_R[:n_known]
+        return (information_R[:n_known] - told_R[:n_known]).clamp_min_(0)
 
     def _information(self, known: Configurations) -> Tensor:
         """Return ``I(y; w)`` under the mean weights of the configurations."""
@@ -310,7 +323,7 @@ class _GainsOfBest:
 
     def __init__(self, samples_SNC: Tensor, n_exact: int):
         self._samples_SNC, self._n_exact = samples_SNC, n_exact
-        self.bald_N = bald(samples_SNC)
+        self.bald_N = _divergence(None, samples_SNC)
         self._second_order = SecondOrder(samples_SNC)
         equal_S = samples_SNC.new_full((len(samples_SNC),), 1 / len(samples_SNC))
         tiny = torch.finfo(samples_SNC.dtype).tiny
@@ -348,12 +361,7 @@ def _told(
     told_N = samples_SNC.new_empty(n)
 
     def begin() -> Callable[[slice], None]:
-        tell = _teller(samples_SNC, rows, pi_M, weight_MS, size)
-
-        def work_on(part: slice) -> None:
-            told_N[part] = tell(part)
-
-        return work_on
+        return _teller(samples_SNC, rows, pi_M, weight_MS, size, told_N)
 
     for_each_part(slices(n, size), begin, samples_SNC.device)
     return told_N
@@ -365,19 +373,35 @@ def _teller(
     pi_M: Tensor,
     weight_MS: Tensor,
     size: int,
-) -> Callable[[slice], Tensor]:
-    """Return what tells ``I(y; Y)`` for a slice of the rows, of that size at most."""
-    scratch = samples_SNC.new_empty(len(weight_MS) * size * samples_SNC.shape[2])
+    told_N: Tensor,
+) -> Callable[[slice], None]:
+    """Return what writes ``I(y; Y)`` for a slice of the rows, of that size at most.
 
-    def tell(part: slice) -> Tensor:
+    A part takes a millisecond. Threads would wait for each other in every operation of
+    torch that they do beside, as each gives Python's lock away and asks for it again.
+    """
+    n_draws, n, n_classes = samples_SNC.shape
+    n_configurations = len(weight_MS)
+    flat_SF = samples_SNC.view(n_draws, n * n_classes)
+    scratch = samples_SNC.new_empty(n_configurations * size * n_classes)
+    loop = compiled_divergence(samples_SNC)
+    if loop is not None:
+        pi, means, told = pi_M.numpy(), scratch.numpy(), told_N.numpy()
+
+    def tell(part: slice) -> None:
         if rows is None:
-            chunk_SnC = samples_SNC[:, part]
+            some_SF = flat_SF[:, part.start * n_classes : part.stop * n_classes]
         else:
-            chunk_SnC = samples_SNC.index_select(1, rows[part])
-        shape = len(weight_MS), *chunk_SnC.shape[1:]
-        mean_MnC = scratch[: math.prod(shape)].view(shape)
-        torch.mm(weight_MS, chunk_SnC.flatten(1), out=mean_MnC.flatten(1))
-        return _divergence(pi_M, mean_MnC)
+            some_SF = samples_SNC.index_select(1, rows[part]).view(n_draws, -1)
+        shape = n_configurations, part.stop - part.start, n_classes
+        n_means = math.prod(shape)
+        mean_MF = scratch[:n_means].view(n_configurations, -1)
+        torch.mm(weight_MS, some_SF, out=mean_MF)
+        if loop is None:
+            told_N[part] = _divergence(pi_M, mean_MF.view(shape))
+        else:
+            loop(pi, means[:n_means].reshape(shape), told[part], 0, shape[1])
+            np.maximum(told[part], 0, out=told[part])
 
     return tell
 
@@ -394,7 +418,7 @@ def _growing_parts(n: int, largest: int) -> list[slice]:
     return parts
 
 
-def _divergence(weight_R: Tensor, proba_RNC: Tensor) -> Tensor:
+def _divergence(weight_R: Tensor | None, proba_RNC: Tensor) -> Tensor:
     """Return the divergence of samples that were checked, or of means of them."""
     return divergence(weight_R, proba_RNC, is_positive=not proba_RNC.is_cpu)
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -101,13 +102,11 @@ def k_center_greedy(
     check_batch_size(batch_size, len(embeddings))
     check_no_gradient(embeddings=embeddings, centers=centers)
     check_rows(embeddings=embeddings, centers=centers)
-    # Distances stay the same and lose fewer digits near the origin: one amid the
-    # candidates, as a labelled outlier is far from all of them.
-    origin_D = amid(embeddings) if len(centers) else embeddings.mean(0)
-    points, known = _Pool(embeddings, origin_D), Points(centers, origin_D)
-    indices, distance_B = _farthest_first(points, known, batch_size)
+    points = _Pool(embeddings, is_first_central=not len(centers))
+    indices, distance_B = _farthest_first(points, centers, batch_size)
     if not with_utilities:
         return indices, distance_B
+    known = points.around(centers)
     rows = without_earlier(_distances_before(points, known, indices), indices)
     # the pick was the farthest by distances that round otherwise in the last digits
     rows.scatter_(1, indices[:, None], rows.amax(-1, keepdim=True))
@@ -149,11 +148,19 @@ class _Centers:
 class _Pool:
     """All points, which move to the origin only where they are looked at."""
 
-    def __init__(self, embeddings: Tensor, origin_D: Tensor):
-        self.rows_ND, self._origin_D = embeddings, origin_D
+    def __init__(self, embeddings: Tensor, is_first_central: bool):
+        self.rows_ND, self._is_first_central = embeddings, is_first_central
 
     def __len__(self) -> int:
         return len(self.rows_ND)
+
+    @cached_property
+    def _origin_D(self) -> Tensor:
+        """Where distances lose fewer digits: amid the points, as a centre may be far.
+
+        The mean of all where the first pick is the point closest to that.
+        """
+        return self.rows_ND.mean(0) if self._is_first_central else amid(self.rows_ND)
 
     def are_few(self) -> bool:
         """Return whether all distances to each pick take less than to look for few."""
@@ -161,9 +168,13 @@ class _Pool:
         is_here = self.rows_ND.is_cpu and is_known
         return is_here and self.rows_ND.numel() <= _FEW_NUMBERS and are_compiled()
 
+    def around(self, rows_MD: Tensor) -> Points:
+        """Return other rows as points around the same origin."""
+        return Points(rows_MD, self._origin_D)
+
     def at(self, rows: Any) -> Points:
         """Return some of the points."""
-        return Points(self.rows_ND[rows], self._origin_D)
+        return self.around(self.rows_ND[rows])
 
     def _parts(self) -> Iterator[tuple[slice, Points]]:
         """Yield all points, some at a time."""
@@ -198,7 +209,7 @@ class _Pool:
 
 
 def _farthest_first(
-    points: _Pool, known: Points, n_picks: int
+    points: _Pool, centers_MD: Tensor, n_picks: int
 ) -> tuple[Tensor, Tensor]:
     """Return the picks in order, and the utility of each.
 
@@ -210,14 +221,14 @@ def _farthest_first(
     """
     picks: list[int] = []
     distances: list[float] = []
-    if not len(known):
+    if not len(centers_MD):
         norm_N = points.norms()
         picks.append(int(norm_N.argmin()))
         distances.append(-math.sqrt(norm_N[picks[0]]))
-        known = points.at(picks)
+        centers_MD = points.rows_ND[picks]
     if points.are_few():
-        more = _in_one_loop(points, known, picks, n_picks - len(picks))
-        return _answer(points, [*picks, *more[0]], [*distances, *more[1]])
+        return _in_one_loop(points, centers_MD, picks, distances, n_picks)
+    known = points.around(centers_MD)
     n_first = min(len(known), _N_FIRST_CENTERS)
     centers = _Centers(known, n_picks)
     bound_N = points.nearest(centers.at(slice(n_first)))
@@ -244,37 +255,41 @@ def _farthest_first(
         picks += front_F[new_K].tolist()
         distances += map(math.sqrt, squared)
         bound_N[front_F], seen_N[front_F] = distance_F, len(centers)
-    return _answer(points, picks, distances)
-
-
-def _answer(
-    points: _Pool, picks: list[int], distances: list[float]
-) -> tuple[Tensor, Tensor]:
-    """Return picks and distances as tensors."""
     rows_ND = points.rows_ND
     return torch.tensor(picks, device=rows_ND.device), rows_ND.new_tensor(distances)
 
 
 def _in_one_loop(
-    points: _Pool, known: Points, picked: list[int], n_picks: int
-) -> tuple[list[int], list[float]]:
-    """Return the next picks among few points, by all distances, and the distances.
+    points: _Pool,
+    centers_MD: Tensor,
+    picks: list[int],
+    distances: list[float],
+    n_picks: int,
+) -> tuple[Tensor, Tensor]:
+    """Return picks among few points, by all distances, and the utility of each.
 
-    A compiled loop, as the operations of torch would take longer to start than to run.
+    The first ones, and their utilities, are given. A compiled loop, as the operations
+    of torch would take longer to start than to run.
     """
     from skal_deep.functional import _loops
 
     rows_ND = points.rows_ND.contiguous().numpy()
-    if len(known) <= _FEW_CENTERS:
-        centers_MD = known.rows_ND.contiguous().numpy()
+    if len(centers_MD) <= _FEW_CENTERS:
         squared_N = np.full(len(points), np.inf, rows_ND.dtype)
     else:
-        centers_MD, squared_N = rows_ND[:0], points.nearest(known).numpy()
-    squared_N[picked] = -np.inf
+        squared_N = points.nearest(points.around(centers_MD)).numpy()
+        centers_MD = centers_MD[:0]
+    squared_N[picks] = -np.inf
     pick_B = np.empty(n_picks, dtype=np.int64)
-    squared_B = np.empty(n_picks, dtype=rows_ND.dtype)
-    _loops.farthest_first(rows_ND, centers_MD, squared_N, pick_B, squared_B)
-    return pick_B.tolist(), np.sqrt(squared_B).tolist()
+    distance_B = np.empty(n_picks, dtype=rows_ND.dtype)
+    n_given = len(picks)
+    pick_B[:n_given], distance_B[:n_given] = picks, distances
+    squared_B = distance_B[n_given:]
+    _loops.farthest_first(
+        rows_ND, centers_MD.contiguous().numpy(), squared_N, pick_B[n_given:], squared_B
+    )
+    np.sqrt(squared_B, out=squared_B)
+    return torch.from_numpy(pick_B), torch.from_numpy(distance_B)
 
 
 def _front(bound_N: Tensor) -> tuple[Tensor, tuple[float, int]]:

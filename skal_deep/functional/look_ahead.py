@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from skal_deep._threads import threads_over_parts
 from skal_deep.functional._checks import (
     check_counts,
     check_finite,
@@ -222,11 +223,12 @@ class _Gains:
 
     def _exact(self, samples_SNC: Tensor, pi_M: Tensor, weight_MS: Tensor) -> Tensor:
         gain_N = samples_SNC.new_zeros(samples_SNC.shape[1])
-        for pi, weight_S in zip(pi_M.tolist(), weight_MS, strict=True):
-            if pi > 0:
-                gain_N += pi * information_about(
-                    samples_SNC, self._target_SMC, self._weight_M, weight_S
-                )
+        with threads_over_parts(samples_SNC.device):
+            for pi, weight_S in zip(pi_M.tolist(), weight_MS, strict=True):
+                if pi > 0:
+                    gain_N += pi * information_about(
+                        samples_SNC, self._target_SMC, self._weight_M, weight_S
+                    )
         return gain_N
 
     def _estimate(self, pi_M: Tensor, weight_MS: Tensor) -> Tensor:

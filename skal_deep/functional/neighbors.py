@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from skal_deep._threads import threads_over_parts
 from skal_deep.functional._checks import (
     check_counts,
     check_finite,
@@ -15,6 +16,7 @@ from skal_deep.functional._distances import (
     Points,
     all_differences,
     amid,
+    for_each_row_part,
     least_sure,
     nearest_k,
 )
@@ -303,15 +305,21 @@ def grouped_neighbors(
     points, others = Points(embeddings, origin_D), Points(data, origin_D)
     squared_Nk = embeddings.new_empty(len(embeddings), n_neighbors)
     position_Nk = torch.empty_like(squared_Nk, dtype=torch.long)
-    for rows, around_G in zip(seekers, around_GG, strict=True):
-        if not len(rows):
-            continue
-        n_enough = int((size_G[around_G].cumsum(0) < n_neighbors).sum()) + 1
-        probed = around_G[: max(n_probed, n_enough)].tolist()
-        # in the order of the data, which decides between equal distances
-        among = torch.cat([members[group] for group in probed]).sort().values
-        found = nearest_k(points.at(rows), others.at(among), n_neighbors)
-        squared_Nk[rows], position_Nk[rows] = found[0], among[found[1]]
+
+    def seek(part: slice) -> None:
+        for group in range(part.start, part.stop):
+            rows, around_G = seekers[group], around_GG[group]
+            if not len(rows):
+                continue
+            n_enough = int((size_G[around_G].cumsum(0) < n_neighbors).sum()) + 1
+            probed = around_G[: max(n_probed, n_enough)].tolist()
+            # in the order of the data, which decides between equal distances
+            among = torch.cat([members[other] for other in probed]).sort().values
+            found = nearest_k(points.at(rows), others.at(among), n_neighbors)
+            squared_Nk[rows], position_Nk[rows] = found[0], among[found[1]]
+
+    with threads_over_parts(data.device):
+        for_each_row_part(slices(len(seekers), 1), seek, points, others)
     return squared_Nk.clamp_min_(0).sqrt_(), position_Nk
 
 

@@ -1,9 +1,12 @@
 """EPIG: the information that a label carries about other predictions."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from skal_deep._compiled import are_compiled
+from skal_deep._threads import for_each_part
 from skal_deep.functional._checks import check_finite, check_no_gradient
 from skal_deep.functional._chunks import block_shape, chunks, slices
 from skal_deep.functional.information import plogp
@@ -100,15 +103,22 @@ def information_about(
     proba_F = torch.empty(n * n_classes, dtype=torch.float64, device=samples.device)
     information_F = torch.zeros_like(proba_F)
     height, width = block_shape(len(proba_F), len(weight_G), proba_F.device)
-    joint_FG = ratio_SG.new_empty(height, width)
-    for part in slices(len(proba_F), height):
-        ratio_SF, proba_F[part] = _ratios(proba_SF[:, part], weight_S)
-        ratio_FS = ratio_SF.T
-        for columns in slices(len(weight_G), width):
-            shape = len(ratio_FS), columns.stop - columns.start
-            joint_fg = joint_FG.flatten()[: shape[0] * shape[1]].view(shape)
-            torch.mm(ratio_FS, ratio_SG[:, columns], out=joint_fg)
-            information_F[part] += _weighted_plogp(joint_fg, weight_G[columns])
+
+    def begin() -> Callable[[slice], None]:
+        scratch = ratio_SG.new_empty(height * width)
+
+        def work_on(part: slice) -> None:
+            ratio_SF, proba_F[part] = _ratios(proba_SF[:, part], weight_S)
+            ratio_FS = ratio_SF.T
+            for columns in slices(len(weight_G), width):
+                shape = len(ratio_FS), columns.stop - columns.start
+                joint_fg = scratch[: shape[0] * shape[1]].view(shape)
+                torch.mm(ratio_FS, ratio_SG[:, columns], out=joint_fg)
+                information_F[part] += _weighted_plogp(joint_fg, weight_G[columns])
+
+        return work_on
+
+    for_each_part(slices(len(proba_F), height), begin, proba_F.device)
     information_N = (proba_F * information_F).reshape(n, n_classes).sum(-1)
     return information_N.clamp_min_(0).to(samples.dtype)
 

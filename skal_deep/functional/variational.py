@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import logsigmoid, mse_loss
 
 
 def kl_to_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
@@ -20,7 +20,7 @@ def kl_to_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
     divergences : Tensor of shape (N,)
         At least 0; 0 for the standard normal only.
     """
-    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(-1)
+    return 0.5 * (mu.square() + logvar.expm1() - logvar).sum(-1)
 
 
 def negative_elbo(
@@ -58,13 +58,13 @@ def negative_elbo(
     S. Sinha, S. Ebrahimi, T. Darrell. Variational Adversarial Active Learning. ICCV,
     2019.
     """
-    squared_error = (x - reconstruction).square()
     divergence_N = kl_to_standard_normal(mu, logvar)
     if scaling == "official":
-        return squared_error.mean() + beta * divergence_N.sum()
+        return mse_loss(reconstruction, x) + beta * divergence_N.sum()
     if scaling != "elbo":
         raise ValueError(f"scaling must be 'elbo' or 'official', not {scaling!r}.")
-    return squared_error.flatten(1).sum(1).mean() + beta * divergence_N.mean()
+    squared_error = mse_loss(reconstruction, x, reduction="sum")
+    return squared_error / len(x) + beta * divergence_N.mean()
 
 
 def adversarial_loss(logit_labeled: Tensor, logit_unlabeled: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ def adversarial_loss(logit_labeled: Tensor, logit_unlabeled: Tensor) -> Tensor:
     logit_labeled, logit_unlabeled : Tensor of shape (N,)
         The discriminator's logits of "labelled".
     """
-    return _cross_entropy(logit_labeled, 1.0) + _cross_entropy(logit_unlabeled, 1.0)
+    return -logsigmoid(logit_labeled).mean() - logsigmoid(logit_unlabeled).mean()
 
 
 def discriminator_loss(logit_labeled: Tensor, logit_unlabeled: Tensor) -> Tensor:
@@ -92,7 +92,7 @@ def discriminator_loss(logit_labeled: Tensor, logit_unlabeled: Tensor) -> Tensor
     logit_labeled, logit_unlabeled : Tensor of shape (N,)
         The discriminator's logits of "labelled".
     """
-    return _cross_entropy(logit_labeled, 1.0) + _cross_entropy(logit_unlabeled, 0.0)
+    return -logsigmoid(logit_labeled).mean() - logsigmoid(-logit_unlabeled).mean()
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
@@ -119,7 +119,3 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], points: Tensor) -> Tens
     [slope_ND] = torch.autograd.grad(critic(points).sum(), points, create_graph=True)
     penalty: Tensor = (slope_ND.norm(dim=1) - 1).square().mean()
     return penalty
-
-
-def _cross_entropy(logit: Tensor, target: float) -> Tensor:
-    return binary_cross_entropy_with_logits(logit, torch.full_like(logit, target))

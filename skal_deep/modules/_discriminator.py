@@ -54,5 +54,5 @@ class Discriminator(nn.Module):
         Tensor of shape (N,)
             Logits.
         """
-        logits: Tensor = self.layers(code)[:, 0]
+        logits: Tensor = self.layers(code).squeeze(1)
         return logits

@@ -12,8 +12,7 @@ from skal_deep.modules._discriminator import Discriminator
 from skal_deep.modules._rng import isolated_rng
 from skal_deep.modules._standardizer import Standardizer, by_chunks
 from skal_deep.modules._training import (
-    adam,
-    descend,
+    Descent,
     train,
     two_pools,
 )
@@ -165,14 +164,14 @@ def train_joint_selector(
     backbone, discriminator = start.backbone, start.discriminator
     head = start.make(lambda n_classes: nn.Linear(_N_FEATURES, n_classes))
     everything = nn.ModuleList([backbone, head, discriminator])
-    optimizer = adam(everything, lr)
+    down = Descent(everything, lr)
 
     def step() -> None:
         x, y = start.both_pools()
         features = backbone(x)
         told = discriminator_loss(*discriminator(normalize(features)).chunk(2))
         loss = cross_entropy(head(features[: len(y)]), y) + discriminator_weight * told
-        descend(optimizer, everything, loss)
+        down.step(loss)
 
     train([everything], step, n_iterations, name="JointSampling", verbose=verbose)
     return JointSelector(backbone, head, discriminator, start.scale, device)
@@ -222,16 +221,16 @@ def train_minimax_selector(
     backbone, discriminator = start.backbone, start.discriminator
     head = start.make(lambda n_classes: CosineHead(_N_FEATURES, n_classes))
     classifier = nn.ModuleList([backbone, head])
-    first, second = adam(classifier, lr), adam(discriminator, lr)
+    down, down_discriminator = Descent(classifier, lr), Descent(discriminator, lr)
 
     def step() -> None:
         x, y = start.both_pools()
         features = backbone(x)
         certain = minimax_entropy(features[len(y) :], head)
         loss = cross_entropy(head(features[: len(y)]), y) + entropy_weight * certain
-        descend(first, classifier, loss)
+        down.step(loss)
         told = discriminator(normalize(features.detach()))
-        descend(second, discriminator, discriminator_loss(*told.chunk(2)))
+        down_discriminator.step(discriminator_loss(*told.chunk(2)))
 
     train([classifier, discriminator], step, n_iterations, name="MAL", verbose=verbose)
     return JointSelector(backbone, head, discriminator, start.scale, device)

@@ -10,7 +10,7 @@ from skal_deep.functional.variational import (
     discriminator_loss,
     negative_elbo,
 )
-from skal_deep.modules._training import adam, descend
+from skal_deep.modules._training import Descent
 from skal_deep.modules._vae import VAE, make_encoder
 
 
@@ -108,7 +108,7 @@ class GeneratorTraining:
         self._net = generator_net
         shape = generator_net.vae.shape
         self.discriminator = make_encoder(shape, 1).to(generator_net.mean)
-        self._optimizers = [adam(n, lr) for n in (generator_net, self.discriminator)]
+        self._down = [Descent(n, lr) for n in (generator_net, self.discriminator)]
 
     def step(
         self,
@@ -139,10 +139,10 @@ class GeneratorTraining:
         loss = negative_elbo(real, made, mu, logvar)
         loss = loss + adversarial_loss(*map(self._logit, (made, invented)))
         loss = loss + class_loss(net.at_scale(invented))
-        descend(self._optimizers[0], net, loss)
+        self._down[0].step(loss)
         ends = [self._logit(rows.detach()) for rows in (real, made, invented)]
         found = discriminator_loss(ends[0], torch.cat(ends[1:]))
-        descend(self._optimizers[1], self.discriminator, found)
+        self._down[1].step(found)
 
     def _logit(self, rows: Tensor) -> Tensor:
         """Return the discriminator's logits of "real", (N,)."""

@@ -13,12 +13,7 @@ from skal_deep.functional.variational import adversarial_loss, negative_elbo
 from skal_deep.modules._discriminator import Discriminator
 from skal_deep.modules._rng import isolated_rng
 from skal_deep.modules._standardizer import Standardizer, by_chunks
-from skal_deep.modules._training import (
-    adam,
-    descend,
-    train,
-    two_pools,
-)
+from skal_deep.modules._training import Descent, train, two_pools
 from skal_deep.modules._vae import VAE
 
 # Weight of the supervised head, as in the authors' code.
@@ -93,7 +88,7 @@ def train_sraal(
         )
         coder = nn.ModuleList([vae, head]).to(device)
         discriminator = Discriminator(2 * latent_dim).to(device)
-    coder_optimizer, optimizer = adam(coder, lr), adam(discriminator, lr)
+    down_coder, down_discriminator = Descent(coder, lr), Descent(discriminator, lr)
 
     def step_coder() -> None:
         (x_labeled, y), (x_unlabeled, _) = next(labeled), next(unlabeled)
@@ -102,7 +97,7 @@ def train_sraal(
         loss = negative_elbo(x, reconstruction, mu, logvar)
         loss = loss + _HEAD_WEIGHT * cross_entropy(head(mu[: len(y), latent_dim:]), y)
         uncertain = adversarial_loss(*discriminator(mu).chunk(2))
-        descend(coder_optimizer, coder, loss + uncertain)
+        down_coder.step(loss + uncertain)
 
     def step_discriminator() -> None:
         (x_labeled, _), (x_unlabeled, state) = next(labeled), next(unlabeled)
@@ -110,7 +105,7 @@ def train_sraal(
             mu, _ = vae.encode(torch.cat([x_labeled, x_unlabeled]))
         states = torch.cat([torch.zeros_like(state), state])
         told = 2 * binary_cross_entropy_with_logits(discriminator(mu), states)
-        descend(optimizer, discriminator, told)
+        down_discriminator.step(told)
 
     def step() -> None:
         step_coder()

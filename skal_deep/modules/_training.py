@@ -1,11 +1,12 @@
 """The training loop of auxiliary nets."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.optim.adam import adam
 from tqdm import trange
 
 from skal_deep.modules._standardizer import Standardizer, row_chunks
@@ -71,8 +72,13 @@ class Minibatches:
 
     def __next__(self) -> tuple[Tensor, ...]:
         # in order: neighbouring rows of a mapped file are read together
-        rows = self._draw().sort().values.numpy()
-        first, *others = (array[rows] for array in self._arrays)
+        rows = self._draw().sort().values
+        first, *others = (
+            array.index_select(0, rows)
+            if isinstance(array, Tensor)
+            else array[rows.numpy()]
+            for array in self._arrays
+        )
         tensors = self._scale(first), *(torch.as_tensor(other) for other in others)
         return tuple(tensor.to(self._device) for tensor in tensors)
 
@@ -140,19 +146,54 @@ def two_pools(
     return scale, minibatches(labeled), minibatches(unlabeled)
 
 
-def adam(module: nn.Module, lr: float) -> torch.optim.Optimizer:
-    """Return Adam for the parameters of an auxiliary net, in its fused form."""
-    return torch.optim.Adam(module.parameters(), lr=lr, fused=True)
+class Descent:
+    """Steps of an auxiliary net down its losses, by Adam in its fused form.
 
-
-def descend(optimizer: torch.optim.Optimizer, module: nn.Module, loss: Tensor) -> None:
-    """Make one step of a module's parameters.
-
-    Gradients of other modules that the loss runs through are neither computed nor kept.
+    Parameters
+    ----------
+    module : nn.Module
+        The net, all of whose parameters the losses reach.
+    lr : float
+        Learning rate.
     """
-    optimizer.zero_grad()
-    loss.backward(inputs=list(module.parameters()))
-    optimizer.step()
+
+    def __init__(self, module: nn.Module, lr: float):
+        self._parameters: list[Tensor] = list(module.parameters())
+        self._lr = lr
+        self._means = [torch.zeros_like(p) for p in self._parameters]
+        self._squares = [torch.zeros_like(p) for p in self._parameters]
+        self._n_steps = [
+            torch.zeros((), dtype=torch.float32, device=p.device)
+            for p in self._parameters
+        ]
+
+    def step(self, loss: Tensor) -> None:
+        """Make one step of the net's parameters.
+
+        Gradients of other modules that the loss runs through are neither computed nor
+        kept.
+        """
+        for parameter in self._parameters:
+            parameter.grad = None
+        loss.backward(inputs=self._parameters)
+        gradients = [parameter.grad for parameter in self._parameters]
+        with torch.no_grad():
+            adam(  # torch's class looks at its settings anew before each step
+                self._parameters,
+                cast(list[Tensor], gradients),
+                self._means,
+                self._squares,
+                [],
+                self._n_steps,
+                fused=True,
+                amsgrad=False,
+                beta1=0.9,
+                beta2=0.999,
+                lr=self._lr,
+                weight_decay=0,
+                eps=1e-8,
+                maximize=False,
+            )
 
 
 def train(

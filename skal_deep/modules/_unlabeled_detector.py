@@ -13,9 +13,8 @@ from skal_deep.modules._discriminator import Discriminator
 from skal_deep.modules._rng import isolated_rng
 from skal_deep.modules._standardizer import Standardizer, by_chunks
 from skal_deep.modules._training import (
+    Descent,
     Minibatches,
-    adam,
-    descend,
     train,
     two_pools,
 )
@@ -86,13 +85,13 @@ def train_unlabeled_detector(
     )
     with isolated_rng(int(torch.randint(2**31, (1,), generator=generator))):
         net = Discriminator(X_labeled.shape[1], n_hidden, n_layers).to(device)
-    optimizer, n_done = adam(net, lr), 0
+    down, n_done = Descent(net, lr), 0
     pools = (labeled, len(X_labeled), True), (unlabeled, len(X_unlabeled), False)
 
     def step() -> bool:
         nonlocal n_done
         logits = net(torch.cat([next(labeled)[0], next(unlabeled)[0]]))
-        descend(optimizer, net, discriminator_loss(*logits.chunk(2)))
+        down.step(discriminator_loss(*logits.chunk(2)))
         n_done += 1
         if stop_accuracy >= 1 or n_done % _N_STEPS:
             return False

@@ -14,12 +14,7 @@ from skal_deep.functional.variational import (
 from skal_deep.modules._discriminator import Discriminator
 from skal_deep.modules._rng import isolated_rng
 from skal_deep.modules._standardizer import Standardizer, row_chunks
-from skal_deep.modules._training import (
-    adam,
-    descend,
-    train,
-    two_pools,
-)
+from skal_deep.modules._training import Descent, train, two_pools
 from skal_deep.modules._vae import VAE
 
 
@@ -184,7 +179,7 @@ def train_vaal(
     with isolated_rng(int(torch.randint(2**31, (1,), generator=generator))):
         vae = VAE(X_labeled.shape[1:], latent_dim, n_inputs).to(device, torch.float32)
         discriminator = Discriminator(n_inputs).to(device, torch.float32)
-    vae_optimizer, optimizer = adam(vae, lr), adam(discriminator, lr)
+    down_vae, down_discriminator = Descent(vae, lr), Descent(discriminator, lr)
 
     def both_pools() -> tuple[Tensor, Tensor | None]:
         """Return rows of each pool, the labelled ones first, and what is beside."""
@@ -202,21 +197,18 @@ def train_vaal(
         x, task = both_pools()
         shown = None if task is None else task[:, None].sigmoid()
         reconstruction, mu, logvar = vae(x, generator, shown)
-        pools = zip(
-            *(part.chunk(2) for part in (x, reconstruction, mu, logvar)), strict=True
-        )
-        losses = [
-            negative_elbo(x, made, mu, logvar, beta, loss_scaling)
-            for x, made, mu, logvar in pools
-        ]
+        # The losses of two pools of one size. Means add up to twice the mean of all
+        # rows; the divergence of "official" is a sum, which adds up to that of all.
+        weight = beta / 2 if loss_scaling == "official" else beta
+        losses = 2 * negative_elbo(x, reconstruction, mu, logvar, weight, loss_scaling)
         fooled = adversarial_loss(*told(mu, task))
-        descend(vae_optimizer, vae, sum(losses) + adversary_weight * fooled)
+        down_vae.step(losses + adversary_weight * fooled)
 
     def step_discriminator() -> None:
         x, task = both_pools()
         with torch.no_grad():
             mu, _ = vae.encode(x)
-        descend(optimizer, discriminator, discriminator_loss(*told(mu, task)))
+        down_discriminator.step(discriminator_loss(*told(mu, task)))
 
     def step() -> None:
         for _ in range(n_vae_steps):

@@ -141,7 +141,9 @@ class VAE(nn.Module):
         """
         mu, logvar = self.encode(x)
         noise = torch.randn(mu.shape, generator=generator).to(mu)
-        code = mu + noise * (0.5 * logvar).exp()
+        code = torch.addcmul(mu, noise, (0.5 * logvar).exp())
         if appended is not None:
             code = torch.cat([code, appended], dim=1)
-        return self.decoder(code[:, : self.n_decoded]), mu, logvar
+        if self.n_decoded < code.shape[1]:
+            code = code[:, : self.n_decoded]
+        return self.decoder(code), mu, logvar

@@ -31,6 +31,7 @@ from skal_deep.classifier.door._model_checks import (
     was_trained,
 )
 from skal_deep.modules import isolated_rng
+from skal_deep.modules._modes import plain_torch
 from skal_deep.modules._rng import one_thread_at_a_time
 from skal_deep.pool._checks import (
     as_batch_size,
@@ -255,6 +256,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         sample_weight = row_weights(sample_weight, n_rows(X))
         rounds = None if rounds is None else as_rounds(rounds, n_rows(X))
         history = History(X, y, missing_label, sample_weight, model, rounds)
+        has_label = is_labeled(y, missing_label)
         if cost is not None:
             cost = as_cost(cost, n_rows(candidates if is_foreign else X))
         if budget is not None:
@@ -263,24 +265,22 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
                     "budget needs candidates by their positions in X, not as inputs."
                 )
             if candidates is None:
-                candidates = np.flatnonzero(~is_labeled(y, missing_label))
+                candidates = np.flatnonzero(~has_label)
             costs = None if cost is None else cost[candidates]
             candidates = candidates[affordable(costs, budget)]
             batch_size = min(batch_size, len(candidates))
         clf = knowing_its_rows(clf, X, y, missing_label, sample_weight)
-        asked = self._asked(bool(is_labeled(y, missing_label).any()))
+        asked = self._asked(bool(has_label.any()))
         needs = (reg is not None and asked._needs_of_regressor) or asked._needs
         clf = check_needs(name, clf, needs, asked._works_on_inputs)
         if clf is None and asked._needs and not is_direct:
             X, candidates = measured_rows(name, X, candidates, is_foreign)
         given = X, candidates
-        with isolated_rng(seed):
+        with isolated_rng(seed), plain_torch():
             if clf is not None:
                 known = y if targets is None else targets
                 clf = model_to_ask(clf, fit_clf, X, known, missing_label, sample_weight)
-                is_untrained = not is_labeled(y, missing_label).any() and (
-                    fit_clf or not was_trained(clf)
-                )
+                is_untrained = not has_label.any() and (fit_clf or not was_trained(clf))
                 clf, X, candidates = seen_inputs(name, clf, X, candidates, is_foreign)
                 # inputs of a last step are measured, whatever that step has learned
                 if is_untrained and clf is not None and not asked._does_without_labels:
@@ -288,6 +288,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
             pool, rows = make_pool(
                 X,
                 y,
+                has_label,
                 candidates,
                 clf,
                 seed,

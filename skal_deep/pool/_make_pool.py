@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skactiveml.utils import is_labeled
 
 from skal_deep.classifier import as_model
 from skal_deep.classifier._base import derived_seed
@@ -22,6 +21,7 @@ from skal_deep.rows._order import canonical_order, random_order
 def make_pool(
     X: Any,
     y: NDArray[Any],
+    has_label: NDArray[np.bool_],
     candidates: Any,
     clf: Any,
     seed: int,
@@ -42,6 +42,8 @@ def make_pool(
         All inputs, as the model sees them.
     y : ndarray of shape (n_samples,)
         Their labels.
+    has_label : ndarray of shape (n_samples,)
+        Which of these are labels, and no ``missing_label``.
     candidates : object
         Rows of X, inputs of the same kind, or ``None`` for all unlabelled rows.
     clf : object
@@ -63,7 +65,7 @@ def make_pool(
     history : History
         The data as they were given, and the batches of earlier queries.
     """
-    model, has_label = as_model(clf), is_labeled(y, missing_label)
+    model = as_model(clf)
     own, foreign = given
     labeled = canonical_order(own, np.flatnonzero(has_label), y, sample_weight)
     shuffle = derived_seed(seed, 0)
@@ -106,7 +108,7 @@ def _same_rows(
 ) -> bool:
     """Return whether rows of two inputs, both in one random order, hold the same."""
     if data is other:
-        return np.array_equal(rows, other_rows)
+        return rows is other_rows or np.array_equal(rows, other_rows)
     return len(rows) == len(other_rows) and all(
         equal_rows(
             take(data, rows[at : at + 1024]), take(other, other_rows[at : at + 1024])

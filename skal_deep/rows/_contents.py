@@ -136,9 +136,11 @@ def _texts(rows: NDArray[Any]) -> list[str] | None:
 
 def mixed(bits: Hashes) -> Hashes:
     """Return numbers each bit of which hangs on all of the given ones (splitmix64)."""
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    hashes: Hashes = bits ^ (bits >> np.uint64(31))
+    hashes: Hashes = bits ^ (bits >> np.uint64(30))
+    hashes *= np.uint64(0xBF58476D1CE4E5B9)  # in place: fresh memory takes as long
+    hashes ^= hashes >> np.uint64(27)
+    hashes *= np.uint64(0x94D049BB133111EB)
+    hashes ^= hashes >> np.uint64(31)
     return hashes
 
 

@@ -53,8 +53,8 @@ def canonical_order(
         Weights, which order rows of equal inputs and labels.
     """
     keys = _keys(data, rows)
-    order = np.argsort(keys, kind="stable")
-    if not _repeats(keys[order]).any():
+    order, is_repeated = _sorted(keys)
+    if not is_repeated.any():
         return rows[order]
     ties: list[NDArray[Any]] = [keys]
     if y is not None:
@@ -82,17 +82,15 @@ def random_order(data: Any, rows: NDArray[np.intp], seed: int) -> NDArray[np.int
         Decides the order.
     """
     keys = mixed(_keys(data, rows) ^ mixed(np.array([seed + 1], dtype=np.uint64)))
-    order = np.argsort(keys)
-    is_repeated = _repeats(keys[order])
+    order, is_repeated = _sorted(keys)
     if not is_repeated.any():
         return rows[order]
     # Equal rows would be neighbours, and win a tie as one: each repeat has a place of
     # its own.
-    order = np.argsort(keys, kind="stable")
     at = np.arange(len(rows))
     n_before = at - np.maximum.accumulate(np.where(is_repeated, 0, at))
     keys = mixed(keys[order] + n_before.astype(np.uint64))
-    return rows[order[np.argsort(keys, kind="stable")]]
+    return rows[order[_sorted(keys)[0]]]
 
 
 def _keys(data: Any, rows: NDArray[np.intp]) -> NDArray[np.uint64]:
@@ -105,11 +103,32 @@ def _keys(data: Any, rows: NDArray[np.intp]) -> NDArray[np.uint64]:
     return keys
 
 
-def _repeats(sorted_keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Return which keys are equal to the one before."""
-    is_repeated = np.zeros(len(sorted_keys), dtype=bool)
-    np.equal(sorted_keys[1:], sorted_keys[:-1], out=is_repeated[1:])
-    return is_repeated
+def _sorted(
+    keys: NDArray[np.uint64],
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return the order of keys, equal ones by position, and which of them are repeats.
+
+    A repeat is equal to the key before it, in that order. Positions take the place of
+    the lowest bits, and the numbers themselves are sorted: of a million hashes that
+    takes half the time of ``argsort``, an eighth of a stable one. Keys that differ in
+    those bits alone, few among hashes, are sorted once more.
+    """
+    n = len(keys)
+    low = np.uint64((1 << n.bit_length()) - 1)
+    packed = keys & ~low
+    packed |= np.arange(n, dtype=np.uint64)
+    packed.sort()
+    order: NDArray[np.intp] = (packed & low).view(np.intp)
+    is_repeated = np.zeros(n, dtype=bool)
+    is_close = (packed[1:] ^ packed[:-1]) <= low
+    if is_close.any():
+        is_among = is_repeated.copy()
+        is_among[1:] |= is_close
+        is_among[:-1] |= is_close
+        some = order[is_among]
+        order[is_among] = some[np.argsort(keys[some], kind="stable")]
+        np.equal(keys[order[1:]], keys[order[:-1]], out=is_repeated[1:])
+    return order, is_repeated
 
 
 def training_order(

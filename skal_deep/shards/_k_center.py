@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skal_deep.functional import k_center_greedy, nearest_centers
+from skal_deep.functional._distances import TOLERANCE, Points, amid, nearest
 from skal_deep.shards._files import Part
 from skal_deep.shards._look import Look
 from skal_deep.shards._tasks import map_parts
@@ -32,8 +33,8 @@ def farthest_over_shards(
     if centers_LD is None:
         sums = map_parts(_sum_of_part, parts, n_jobs, look)
         mean_D = sum(s for s, _ in sums) / sum(n for _, n in sums)
-        nearest = map_parts(_nearest_to_mean, parts, n_jobs, look, mean_D)
-        _, row, embedding_D = min(nearest, key=lambda found: found[:2])
+        found = map_parts(_nearest_to_mean, parts, n_jobs, look, mean_D)
+        _, row, embedding_D = min(found, key=lambda each: each[:2])
         first, centers_LD = [row], embedding_D[None]
     n_more = batch_size - len(first)
     taken = np.concatenate([labeled, first]).astype(np.int64)
@@ -100,5 +101,11 @@ def _farthest_of_part(
 
 
 def _radius_of_part(part: Part, look: Look, centers_LD: Tensor) -> float:
-    squared_N, _ = nearest_centers(look.embeddings(part), centers_LD)
-    return math.sqrt(float(squared_N.max()))
+    """Return how far the farthest row is: exactly, and the others nearly."""
+    embedding_ND = look.embeddings(part)
+    origin_D = amid(embedding_ND)
+    points, centers = Points(embedding_ND, origin_D), Points(centers_LD, origin_D)
+    squared_N = nearest(points, centers)
+    is_far_N = squared_N >= (1 - 2 * TOLERANCE) * squared_N.max()
+    squared_F, _ = nearest_centers(embedding_ND[is_far_N], centers_LD)
+    return math.sqrt(float(squared_F.max()))

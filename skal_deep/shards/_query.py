@@ -15,6 +15,7 @@ from torch import Tensor
 
 from skal_deep.classifier._base import as_seed
 from skal_deep.classifier.door._inside import is_regressor
+from skal_deep.modules._modes import plain_torch
 from skal_deep.pool import EPIG, Badge, CoreSet, MaxHerding, ScoreQueryStrategy, TopK
 from skal_deep.pool._checks import as_batch_size
 from skal_deep.shards._files import Part, Shards, Source, as_rows
@@ -77,6 +78,7 @@ class ShardPicks:
         return "\n".join(lines + [f"{k}: {v:.4g}" for k, v in self.certificate.items()])
 
 
+@plain_torch()
 def query_shards(
     strategy: Any,
     shards: Sequence[Source],

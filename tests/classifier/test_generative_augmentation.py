@@ -15,8 +15,9 @@ from skal_deep.classifier import (
     MCDropoutClassifier,
 )
 from skal_deep.functional import bald
-from skal_deep.modules import MLP, ConvNet, _labeled_generator
+from skal_deep.modules import MLP, ConvNet
 from skal_deep.modules._labeled_generator import GeneratorTraining, LabeledGenerator
+from skal_deep.modules._training import Descent
 from skal_deep.pool import BALD
 
 PARAMS = {"classes": [0, 1, 2], "n_samples": 8, "random_state": 0}
@@ -330,9 +331,7 @@ def test_a_step_moves_the_generator_and_leaves_the_classifier_alone():
 
 def test_the_losses_of_a_step_are_those_of_the_paper(monkeypatch):
     found = []
-    monkeypatch.setattr(
-        _labeled_generator, "descend", lambda *given: found.append(given[2].item())
-    )
+    monkeypatch.setattr(Descent, "step", lambda self, loss: found.append(loss.item()))
     torch.manual_seed(0)
     mean, std = torch.tensor([1.0, 0.0, 2.0]), torch.tensor([0.5, 1.0, 3.0])
     net = LabeledGenerator((3,), 2, mean, std, 2)

@@ -250,6 +250,60 @@ def test_round_off_is_no_more_than_stated(dtype, n_dims):
     assert 0.02 * round_off(rows) < share < round_off(rows)
 
 
+@every_family
+@pytest.mark.parametrize("k", [1, 7, 45])
+def test_neighbors_by_loops_are_those_by_torch(rows, k, monkeypatch):
+    monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 20_000)
+    points = Points(rows, rows.mean(0))
+    squared, position = nearest_k(points, points, k)
+    monkeypatch.setattr(_distances, "are_compiled", lambda: False)
+    expected, other = nearest_k(points, points, k)
+    torch.testing.assert_close(squared, expected, rtol=1e-3, atol=0)
+    if k < N // 3:  # twins are alike
+        assert float((position == other).float().mean()) > 0.95
+
+
+@pytest.mark.parametrize(
+    "find", [functional.nearest_neighbors, functional.grouped_neighbors]
+)
+def test_distances_to_neighbors_keep_their_gradients(find):
+    """With several threads too, which take no gradients over."""
+    rows = FAMILIES["normal"].clone().requires_grad_()
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        distance, position = find(rows, FAMILIES["normal"] + 1, 3)
+    finally:
+        torch.set_num_threads(n_threads)
+    [slope] = torch.autograd.grad(distance.sum(), rows)
+    apart = rows.detach()[:, None] - (FAMILIES["normal"] + 1)[position]
+    expected = (apart / apart.norm(dim=2, keepdim=True)).sum(1)
+    torch.testing.assert_close(slope, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_neighbors_in_half_precision(dtype):
+    rows = FAMILIES["normal"].to(dtype)
+    distance, position = functional.nearest_neighbors(rows, rows, 4)
+    assert distance.dtype == dtype
+    expected = distances(rows, rows).topk(4, largest=False).values
+    found = distances(rows, rows).gather(1, position)
+    torch.testing.assert_close(found, expected, rtol=0.02, atol=0.02)
+
+
+def test_rows_of_integers_are_told():
+    rows = torch.arange(12).reshape(6, 2)
+    with pytest.raises(ValueError, match="embeddings must be of a floating type"):
+        functional.nearest_neighbors(rows, rows, 2)
+
+
+@pytest.mark.parametrize("k", [3, 45])
+def test_of_neighbors_at_equal_distances_the_first_are_kept(k):
+    rows = FAMILIES["normal"][torch.arange(N) % 4]
+    _, position = functional.nearest_neighbors(rows, rows, k)
+    assert torch.equal(position, torch.arange(N)[:, None] % 4 + 4 * torch.arange(k))
+
+
 def test_float64_that_products_cannot_resolve():
     generator = torch.Generator().manual_seed(0)
     rows = torch.randn((60, 4), generator=generator, dtype=torch.float64)

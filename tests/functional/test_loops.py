@@ -106,6 +106,49 @@ def test_round_off_does_not_grow_with_the_number_of_distributions(n_rows):
     torch.testing.assert_close(found.double(), exact, atol=1.5e-7, rtol=0)
 
 
+def columns_of(name, n_columns):
+    """Return a few rows whose smallest values come in some order."""
+    source, at = np.random.default_rng(0), np.arange(n_columns)
+    row = {
+        "random": source.standard_normal(n_columns),
+        "ties": source.integers(5, size=n_columns),
+        "equal": np.zeros(n_columns),
+        "ascending": at,
+        "descending": -at,
+        "small ones in one lane": np.where(at % 64 == 5, -at, 1000 + at),
+        "infinite": np.where(at % 50 == 7, at, np.inf),
+    }[name]
+    return np.stack([row, row[::-1], np.roll(row, n_columns // 3)])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("k", [1, 2, 13, 40])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "random",
+        "ties",
+        "equal",
+        "ascending",
+        "descending",
+        "small ones in one lane",
+        "infinite",
+    ],
+)
+def test_the_smallest_are_those_of_a_stable_sort(name, k, dtype):
+    for sizes in ([40], [2500], [3, 700, 1, 31, 500], [1500, 1000]):
+        values = columns_of(name, sum(sizes)).astype(dtype)
+        kept = np.empty((3, k), dtype)
+        position = np.empty((3, k), np.int64)
+        start = 0
+        for size in sizes:
+            _loops.keep_smallest(values[:, start : start + size], start, kept, position)
+            start += size
+        expected = values.argsort(1, kind="stable")[:, :k]
+        assert (position == expected).all()
+        assert (kept == np.take_along_axis(values, expected, 1)).all()
+
+
 @pytest.fixture
 def not_imported(monkeypatch):
     """Make the loops those of a process that has not imported them."""
@@ -133,3 +176,22 @@ def test_without_compiled_loops_the_result_is_the_same(monkeypatch, not_imported
     monkeypatch.setattr(config, "DISABLE_JIT", 1)
     found = bald(torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]]))
     assert float(found) == pytest.approx(math.log(2))
+
+
+@pytest.mark.parametrize("is_compiled", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_bald_finds_one_draw_that_is_no_number(value, dtype, is_compiled, monkeypatch):
+    """By the score of its row, which no finite draws beside it may make finite."""
+    if not is_compiled:
+        monkeypatch.setattr("skal_deep.functional.information.are_compiled", lambda: 0)
+    generator = torch.Generator().manual_seed(0)
+    for shape in ((1, 1, 1), (2, 5, 2), (20, 37, 10), (33, 70, 129)):
+        samples = torch.randn(shape, generator=generator).softmax(-1).to(dtype)
+        for at in torch.randint(samples.numel(), (9,), generator=generator).tolist():
+            broken = samples.clone()
+            broken.view(-1)[at] = value
+            if at % 2:  # all draws of one class
+                broken[:, at // shape[2] % shape[1], at % shape[2]] = value
+            with pytest.raises(ValueError, match="samples holds NaN or infinite"):
+                bald(broken)

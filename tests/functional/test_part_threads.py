@@ -1,13 +1,24 @@
 """Work on parts by several threads is that of one, and leaves torch as it was."""
 
 import threading
+from functools import partial
 
 import pytest
 import torch
 from joblib import Parallel, delayed
 
 from skal_deep._threads import for_each_part, threads_over_parts
-from skal_deep.functional import bald, batch_bald
+from skal_deep.functional import (
+    bait,
+    bald,
+    batch_bald,
+    batch_epig,
+    density,
+    epig,
+    grouped_neighbors,
+    max_herding,
+    nearest_neighbors,
+)
 from skal_deep.functional._chunks import slices
 from skal_deep.functional._configurations import Configurations
 from skal_deep.functional.information import divergence
@@ -72,12 +83,114 @@ def test_batch_bald_is_that_of_one_thread_to_the_last_bit(with_utilities, dtype)
     assert all(torch.equal(a, b) for a, b in zip(one, several, strict=True))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("find", [nearest_neighbors, grouped_neighbors])
+def test_neighbors_are_those_of_one_thread_to_the_last_bit(find, dtype):
+    rows = torch.randn(1500, 9, generator=torch.Generator().manual_seed(0))
+    rows = torch.cat([rows, rows[:30], 1e4 + rows[:300]]).to(dtype)
+    one, several = (in_threads(n, lambda: find(rows, rows, 7)) for n in (1, 3))
+    assert all(torch.equal(a, b) for a, b in zip(one, several, strict=True))
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_kernels_run_in_inference_mode(n_threads):
+    source = torch.Generator().manual_seed(0)
+    with torch.inference_mode():
+        rows = torch.randn(900, 3, generator=source)
+        given = samples(5, 900, 4)
+        calls = [
+            lambda: density(rows, rows, bandwidth=1.0),
+            lambda: max_herding(rows, rows, rows[:2], 3, bandwidth=1.0)[1],
+            lambda: nearest_neighbors(rows, rows, 3)[0],
+            lambda: grouped_neighbors(rows, rows, 3)[0],
+            lambda: batch_bald(given, 3, n_configurations=50)[1],
+            lambda: epig(given[:, :600], given[:, 600:]),
+        ]
+        found = [in_threads(n_threads, call) for call in calls]
+    for call, values in zip(calls, found, strict=True):
+        assert torch.equal(values, call())
+
+
+def linear_samples(n_draws, n, source):
+    """Return draws of a linear model, of which bounds leave few candidates."""
+    hidden = torch.randn(n, 8, generator=source)
+    weights = torch.randn(8, 10, generator=source)
+    weights = weights + 0.5 * torch.randn(n_draws, 8, 10, generator=source)
+    return (hidden @ weights).softmax(-1)
+
+
+@pytest.mark.parametrize("with_utilities", [False, True])
+@pytest.mark.parametrize("n_exact", [None, 40])
+def test_batches_of_linear_models_are_those_of_one_thread(with_utilities, n_exact):
+    given = linear_samples(30, 1003, torch.Generator().manual_seed(1))
+    far_apart = given.transpose(0, 1).contiguous().transpose(0, 1)
+
+    def call(given):
+        return batch_bald(
+            given,
+            6,
+            n_configurations=4000,
+            n_exact=n_exact,
+            generator=torch.Generator().manual_seed(0),
+            with_utilities=with_utilities,
+        )
+
+    first, *others = (
+        in_threads(n, partial(call, each))
+        for n, each in [(1, given), (2, given), (3, far_apart), (1, far_apart)]
+    )
+    for other in others:
+        assert all(torch.equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(20, 700, 10), (5, 90, 60), (4, 3, 2)])
+def test_epig_is_that_of_one_thread_to_the_last_bit(shape, dtype):
+    given = samples(*shape, dtype)
+    targets, weights = given[:, -50:], torch.arange(1.0, min(51, 1 + shape[1]))
+    one, *others = (
+        in_threads(n, lambda: epig(given, targets, weights)) for n in (1, 2, 3, 5)
+    )
+    assert all(torch.equal(one, other) for other in others)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_batch_epig_is_that_of_one_thread_to_the_last_bit(dtype):
+    given = samples(10, 120, 10, dtype)
+
+    def call():
+        generator = torch.Generator().manual_seed(0)
+        return batch_epig(
+            given, given[:, :60], 3, n_configurations=30, generator=generator
+        )
+
+    one, *others = (in_threads(n, call) for n in (1, 2, 5))
+    for other in others:
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("few_weights", [0, 1024])
+def test_designs_hang_on_no_parts_and_threads(n_classes, few_weights, monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    hidden = torch.randn(203, 6, generator=generator, dtype=torch.float64)
+    given = samples(1, 203, n_classes, torch.float64)[0]
+
+    def call():
+        return bait(given[20:], hidden[20:], given[:20], hidden[:20], 5)
+
+    one = in_threads(1, call)
+    monkeypatch.setattr("skal_deep.functional._design._NUMBERS_OF_A_PART", 400)
+    monkeypatch.setattr("skal_deep.functional._design._FEW_WEIGHTS", few_weights)
+    for n_threads in (1, 2, 3):
+        several = in_threads(n_threads, call)
+        assert torch.equal(one[0], several[0])
+        torch.testing.assert_close(one[1], several[1], rtol=1e-9, atol=0)
+
+
 def test_gains_that_threads_find_ahead_are_left_out():
     source = torch.Generator().manual_seed(0)
-    hidden = torch.randn(2000, 8, generator=source)
-    weights = torch.randn(8, 10, generator=source)
-    weights = weights + 0.5 * torch.randn(50, 8, 10, generator=source)
-    given = (hidden @ weights).softmax(-1)
+    given = linear_samples(50, 2000, source)
     known = Configurations(given, 2000)
     for row in range(3):
         known.learn(given[:, row], source)

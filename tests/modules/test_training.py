@@ -1,11 +1,14 @@
 """The training loop of auxiliary nets."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from skal_deep.modules import Minibatches, train
+from skal_deep.modules._training import Descent
 
 
 def make(*arrays, size=4, seed=0, **params):
@@ -77,6 +80,28 @@ def test_a_device_is_followed():
 def test_arrays_that_make_no_minibatch(lengths):
     with pytest.raises(ValueError, match=r"equally many rows.*got \[\d"):
         make(*(np.zeros(n) for n in lengths))
+
+
+def test_a_descent_is_that_of_adam():
+    def loss():
+        return (head(net(x)) - 1).square().mean()
+
+    torch.manual_seed(0)
+    x, net, head = torch.randn(5, 3), nn.Linear(3, 4), nn.Linear(4, 1)
+    start = copy.deepcopy(net.state_dict())
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.1, fused=True)
+    for _ in range(4):
+        optimizer.zero_grad()
+        loss().backward()
+        optimizer.step()
+    expected = copy.deepcopy(net.state_dict())
+    net.load_state_dict(start)
+    head.zero_grad()
+    descent = Descent(net, lr=0.1)
+    for _ in range(4):
+        descent.step(loss())
+    assert all(torch.equal(expected[name], p) for name, p in net.state_dict().items())
+    assert all(p.grad is None for p in head.parameters())
 
 
 def test_training_happens_in_train_mode_with_gradients():

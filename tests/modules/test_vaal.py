@@ -154,7 +154,8 @@ def test_the_scorer_travels(scorer):
 
 
 @pytest.mark.slow
-def test_steps_are_those_of_the_plain_recipe():
+@pytest.mark.parametrize("scaling", ["elbo", "official"])
+def test_steps_are_those_of_the_plain_recipe(scaling):
     """One pass for both pools, no gradients for D: the same numbers, only sooner."""
     X, n_labeled, size = DIGITS[:60], 20, 16
     generator = torch.Generator().manual_seed(3)
@@ -163,6 +164,8 @@ def test_steps_are_those_of_the_plain_recipe():
         X[n_labeled:],
         n_iterations=3,
         batch_size=size,
+        beta=0.3,
+        loss_scaling=scaling,
         generator=generator,
     ).proba(X)
     generator.manual_seed(3)
@@ -180,8 +183,8 @@ def test_steps_are_those_of_the_plain_recipe():
             made = vae(torch.cat([x_labeled, x_unlabeled]), generator)
             labeled, unlabeled = zip(*(part.chunk(2) for part in made), strict=True)
             loss = (
-                negative_elbo(x_labeled, *labeled)
-                + negative_elbo(x_unlabeled, *unlabeled)
+                negative_elbo(x_labeled, *labeled, 0.3, scaling)
+                + negative_elbo(x_unlabeled, *unlabeled, 0.3, scaling)
                 + adversarial_loss(judge(labeled[1]), judge(unlabeled[1]))
             )
             first.zero_grad()

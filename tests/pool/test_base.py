@@ -159,7 +159,9 @@ class Broken(DeepQueryStrategy):
         return torch.tensor(self.picks), utilities
 
 
-@pytest.mark.parametrize("picks", [[0, 0], [0], [0, 99], [-1, 0]])
+@pytest.mark.parametrize(
+    "picks", [[0, 0], [0], [0, 99], [-1, 0], [0, 0.5], [0, float("nan")], [True, True]]
+)
 def test_wrong_picks_of_a_strategy_are_noticed(case, picks):
     with pytest.raises(ValueError, match="must return 2 distinct"):
         Broken(picks).query(case.X, case.y, batch_size=2)

@@ -16,6 +16,7 @@ from skal_deep.classifier.door._as_model import Inputs
 from skal_deep.classifier.door._fitting import model_to_ask
 from skal_deep.modules import MLP
 from skal_deep.pool import Badge, CoreSet, MarginSampling
+from skal_deep.rows import _order
 from skal_deep.rows._order import canonical_order, random_order, training_order
 from skal_deep.testing._strategy_case import small_data
 
@@ -167,6 +168,66 @@ def test_a_random_order_hangs_on_contents_and_seed(seed):
         rows[some][random_order(rows[some], np.arange(55), seed)],
     )
     assert not np.array_equal(first, rows[random_order(rows, np.arange(72), seed + 1)])
+
+
+def _sorted_by_numpy(keys):
+    order = np.argsort(keys, kind="stable")
+    is_repeated = np.zeros(len(keys), dtype=bool)
+    is_repeated[1:] = keys[order[1:]] == keys[order[:-1]]
+    return order, is_repeated
+
+
+def _hashes(n):
+    return np.random.default_rng(n).integers(2**64, size=n, dtype=np.uint64)
+
+
+def _some_of(keys, n):
+    return keys[np.random.default_rng(0).integers(len(keys), size=n)]
+
+
+# Some differ only where a sort by the highest bits does not look.
+KEYS = {
+    "hashes": _hashes,
+    "equal": lambda n: np.full(n, 2**64 - 1, dtype=np.uint64),
+    "each twice": lambda n: _some_of(_hashes(1 + n // 2), n),
+    "falling": lambda n: np.arange(n, dtype=np.uint64)[::-1],
+    "falling from the largest": lambda n: ~np.arange(n, dtype=np.uint64),
+    "low bits": lambda n: _hashes(n) % np.uint64(n + 1),
+    "low bits of few": lambda n: (
+        _some_of(_hashes(9), n) ^ (_hashes(n) % np.uint64(n + 1))
+    ),
+}
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 255, 256, 257, 4095, 4096])
+@pytest.mark.parametrize("kind", KEYS)
+def test_keys_are_sorted_as_by_numpy(kind, n):
+    keys = KEYS[kind](n)
+    before = keys.copy()
+    for found, expected in zip(
+        _order._sorted(keys), _sorted_by_numpy(keys), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+        assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(keys, before)
+
+
+@pytest.mark.parametrize("n_kinds", [1, 40, 4000])
+def test_orders_are_those_of_a_plain_sort(n_kinds, monkeypatch):
+    rng = np.random.default_rng(n_kinds)
+    rows = rng.normal(size=(n_kinds, 3))[rng.integers(n_kinds, size=3000)]
+    some, y = np.sort(rng.permutation(3000)[:2500]), rng.integers(3, size=3000)
+
+    def orders():
+        return [
+            *(random_order(rows, some, seed) for seed in range(3)),
+            canonical_order(rows, some, y),
+            canonical_order(rows, some),
+        ]
+
+    found = orders()
+    monkeypatch.setattr(_order, "_sorted", _sorted_by_numpy)
+    np.testing.assert_array_equal(found, orders())
 
 
 def test_rows_to_train_on_have_no_trend():

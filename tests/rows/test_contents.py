@@ -1,5 +1,6 @@
 """Keys of rows: equal for equal contents, wherever the rows stand."""
 
+import mmap
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,20 @@ HARD = np.array(
 def test_the_compiled_loop_gives_the_hashes_of_plain_numpy(dtype, monkeypatch):
     with np.errstate(over="ignore"):
         rows = np.vstack([HARD, RNG.normal(size=(300, 5))]).astype(dtype)
+    hashes = row_hashes(rows)
+    monkeypatch.setattr(_contents, "are_compiled", lambda: False)
+    np.testing.assert_array_equal(hashes, row_hashes(rows))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("width", [1, 2, 3, 85, 128, 255, 256, 257, 1000])
+def test_rows_of_any_width_have_the_hashes_of_plain_numpy(width, dtype, monkeypatch):
+    n_bytes = np.dtype(dtype).itemsize
+    n = 1 + 4096 // (width * n_bytes)
+    # nothing of this process need stand behind the last number of a page
+    page = np.frombuffer(mmap.mmap(-1, -(-n * width * n_bytes // 4096) * 4096), dtype)
+    rows = page[-n * width :].reshape(n, width)
+    rows[:] = RNG.choice([0.0, -0.0, np.nan, np.inf, 1 / 3, 2.0, 1e-40], rows.shape)
     hashes = row_hashes(rows)
     monkeypatch.setattr(_contents, "are_compiled", lambda: False)
     np.testing.assert_array_equal(hashes, row_hashes(rows))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from skorch.dataset import Dataset
 from torch import Tensor
@@ -92,7 +93,8 @@ class ArrayLoader:
         # The loader draws a seed for workers before its sampler draws an order.
         torch.empty((), dtype=torch.int64).random_()
         size = self._loader.batch_size or 1
-        order = torch.tensor(list(self._loader.sampler)[: len(self) * size])
+        rows = np.fromiter(self._loader.sampler, dtype=np.int64)
+        order = torch.from_numpy(rows[: len(self) * size])
         return map(self.take, order.split(size) if len(order) else ())
 
     def __len__(self) -> int:

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import (
@@ -21,8 +22,9 @@ from skorch.callbacks import (
     PassthroughScoring,
     PrintLog,
 )
+from skorch.history import History
 from torch import nn
-from torch.optim import SGD, Adam, AdamW, RMSprop
+from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 from torch.optim import optimizer as optimizers
 
 from skal_deep.classifier.net._array_loader import ArrayLoader, quick_iterator
@@ -91,10 +93,11 @@ def in_memory(net: NeuralNet) -> Iterator[None]:
     try:
         with ExitStack() as changes:
             changes.enter_context(replace_methods(net, **methods))
-            for _, log in net.callbacks_:
-                if type(log) is PrintLog and "on_epoch_end" not in vars(log):
-                    write = partial(_log_epoch, log, log.on_epoch_end)
-                    changes.enter_context(replace_methods(log, on_epoch_end=write))
+            for _, callback in net.callbacks_:
+                end = _ENDS_OF_EPOCHS.get(type(callback))
+                if end is not None and "on_epoch_end" not in vars(callback):
+                    end = partial(end, callback, callback.on_epoch_end)
+                    changes.enter_context(replace_methods(callback, on_epoch_end=end))
             yield
     finally:
         for vector in vectors:
@@ -114,6 +117,7 @@ def _has_ordinary_steps(net: NeuralNet) -> bool:
         _are_skorchs(net, *_STEP)
         and net._optimizers == ["optimizer"]
         and type(net.optimizer_) in _OPTIMIZERS
+        and type(net.history) is History
         and not any(_sees_steps(callback) for _, callback in net.callbacks_)
     )
 
@@ -164,6 +168,34 @@ def _log_epoch(log: Any, write: Callable[..., None], net: NeuralNet, **kw: Any) 
     write(net, **kw)
 
 
+def _average_epoch(
+    score: Any, write: Callable[..., None], net: NeuralNet, **kw: Any
+) -> None:
+    """Record the average of a number of mini-batches, without the history's indices."""
+    size = "train_batch_size" if score.on_train else "valid_batch_size"
+    batches, name = net.history[-1]["batches"], score.name
+    known = [name in batch and size in batch for batch in batches]
+    if not (known and all(known)):  # of validation, for example, where there is none
+        write(net, **kw)
+        return
+    average = np.average(
+        [batch[name] for batch in batches], weights=[batch[size] for batch in batches]
+    )
+    is_best = score._is_best_score(average)
+    if is_best:
+        score.best_score_ = average
+    net.history.record(name, average)
+    if is_best is not None:
+        net.history.record(f"{name}_best", bool(is_best))
+
+
+# What does the same as the callback's own, with less.
+_ENDS_OF_EPOCHS: dict[type, Callable[..., None]] = {
+    PrintLog: _log_epoch,
+    PassthroughScoring: _average_epoch,
+}
+
+
 def _run_epoch(
     net: NeuralNet,
     run: Callable[..., None],
@@ -180,27 +212,41 @@ def _run_epoch(
             vector.dissolve()
         run(iterator, training, prefix, step_fn, **fit_params)
         return
-    history, optimizer, n_batches = net.history, net.optimizer_, 0
+    optimizer, n_batches = net.optimizer_, 0
     weights = [p for group in optimizer.param_groups for p in group["params"]]
     weights += [p for vector in vectors for p in vector.given]
     parts = _parts(net)
-    for inputs, target in iterator:
-        history.new_batch()
-        for weight in weights:
-            weight.grad = None
-        if not (parts and all(part.training for part in parts)):
-            net._set_training(True)
-        with torch.enable_grad():  # as the optimiser's closure does
+    batches = net.history[-1]["batches"]
+    with torch.enable_grad():  # as the optimiser's closure does
+        for inputs, target in iterator:
+            batch: dict[str, Any] = {}
+            batches.append(batch)
+            for weight in weights:
+                weight.grad = None
+            if not parts or False in [part.training for part in parts]:
+                net._set_training(True)
             y_pred = net.infer(inputs)
             loss = net.get_loss(y_pred, target, X=inputs, training=True)
             loss.backward()
+            _step(optimizer, vectors)
+            batch[f"{prefix}_loss"] = loss.item()
+            batch[f"{prefix}_batch_size"] = len(target)
+            n_batches += 1
+    net.history.record(f"{prefix}_batch_count", n_batches)
+
+
+def _step(optimizer: Optimizer, vectors: list[WeightVector]) -> None:
+    """Make a step of the optimiser, of vectors directly where that is the same."""
+    are_ready = [vector.collect() for vector in vectors]
+    if are_ready and all(are_ready):
         for vector in vectors:
-            vector.collect()
-        optimizer.step()
-        history.record_batch(f"{prefix}_loss", loss.item())
-        history.record_batch(f"{prefix}_batch_size", len(target))
-        n_batches += 1
-    history.record(f"{prefix}_batch_count", n_batches)
+            vector.step()
+        return
+    for vector in vectors:
+        vector.end_steps()
+    optimizer.step()
+    for vector in vectors:
+        vector.begin_steps()
 
 
 def _parts(net: NeuralNet) -> list[nn.Module]:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from skal_deep.classifier.net._adam_update import AdamUpdate, adam_update
+
 # Weights begin where a cache line does, as tensors of their own do: products round by
 # where their numbers lie.
 _ALIGNED = 64
@@ -62,52 +64,67 @@ class WeightVector:
     def __init__(self, optimizer: Optimizer, group: dict[str, Any]):
         self._optimizer, self._group, self.given = optimizer, group, group["params"]
         self.weights = [p for p in self.given if p.requires_grad and p.numel()]
-        self._n_trained = sum(p.requires_grad for p in self.given)
+        self._are_trained = [p.requires_grad for p in self.given]
         self._parts: list[slice] = []
-        self._gaps: list[Tensor] = []
         start = 0
         for weight in self.weights:
             end = start + weight.numel()
-            gap = -end % (_ALIGNED // weight.element_size())
             self._parts.append(slice(start, end))
-            self._gaps.append(weight.new_zeros(gap).detach())
-            start = end + gap
-        self._vector = torch.zeros(start)
-        self._gradient = torch.zeros(start)
+            start = end + -end % (_ALIGNED // weight.element_size())
+        # of the weights' kind, whatever torch's defaults are
+        self._vector = torch.zeros(start, dtype=torch.float32, device="cpu")
+        self._gradient = torch.zeros_like(self._vector)
+        self._gradients: list[Tensor] = []
         for weight, part in zip(self.weights, self._parts, strict=True):
             self._vector[part] = weight.detach().flatten()
             weight.data = self._vector[part].view_as(weight)
+            self._gradients.append(self._gradient[part].view_as(weight.detach()))
         self._places = [weight.data_ptr() for weight in self.weights]
+        self._update: AdamUpdate | None = None
         self._is_whole = True
         if self.weights:
             group["params"] = [self._vector]
         else:
             self._is_whole = False
 
-    def collect(self) -> None:
-        """Bring the gradients of the weights together for the next step."""
+    def collect(self) -> bool:
+        """Bring the gradients together; return whether :meth:`step` may follow."""
         if not self._is_whole:
-            return
-        if not self._is_as_built():
+            return False
+        gradients = [weight.grad for weight in self.weights]
+        # the optimiser leaves out a weight without gradient
+        is_full = all(g is not None and g.layout == torch.strided for g in gradients)
+        if not (is_full and self._is_as_built()):
             self.dissolve()
-            return
-        pieces: list[Tensor] = []
-        for weight, gap in zip(self.weights, self._gaps, strict=True):
-            gradient = weight.grad
-            if gradient is None or gradient.layout != torch.strided:
-                self.dissolve()  # the optimiser leaves out a weight without gradient
-                return
-            pieces += (gradient.flatten(), gap)
-        torch.cat(pieces, out=self._gradient)
+            return False
+        torch._foreach_copy_(self._gradients, gradients)
         self._vector.grad = self._gradient
+        # a schedule of torch's only notes that a step was made, as the first one was
+        step = vars(self._optimizer).get("step")
+        is_own = step is not None and not hasattr(step, "_wrapped_by_lr_sched")
+        return self._update is not None and not is_own
+
+    def step(self) -> None:
+        """Make the optimiser's step of this group, where :meth:`collect` allows it."""
+        if self._update is not None:
+            self._update.step(self._gradient)
+
+    def begin_steps(self) -> None:
+        """Let :meth:`step` make the steps to come, if it can."""
+        if self._is_whole:
+            self._update = adam_update(self._optimizer, self._group, self._vector)
+
+    def end_steps(self) -> None:
+        """Let the optimiser make the steps to come."""
+        if self._update is not None:
+            self._update.finish()
+        self._update = None
 
     def _is_as_built(self) -> bool:
         """Return whether a pass has left its weights in place, and thawed no other."""
-        return (
-            all(p.requires_grad for p in self.weights)
-            and sum(p.requires_grad for p in self.given) == self._n_trained
-            and [weight.data_ptr() for weight in self.weights] == self._places
-        )
+        return [p.requires_grad for p in self.given] == self._are_trained and [
+            weight.data_ptr() for weight in self.weights
+        ] == self._places
 
     @torch.no_grad()
     def dissolve(self) -> None:
@@ -115,6 +132,7 @@ class WeightVector:
         if not self._is_whole:
             return
         self._is_whole = False
+        self.end_steps()
         self._group["params"] = self.given
         states = self._optimizer.state.pop(self._vector, {})
         for weight, part in zip(self.weights, self._parts, strict=True):

@@ -1,0 +1,36 @@
+"""Modes of torch that a query does not take over from whoever asks."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import torch
+
+_DEVICES = "cpu", "cuda", "mps", "xpu"
+
+
+@contextmanager
+def plain_torch() -> Iterator[None]:
+    """Leave ``torch.autocast`` and ``torch.inference_mode`` of the caller for a while.
+
+    Distances and scores in half precision would choose other rows, and nets that a
+    strategy trains need gradients.
+
+    See Also
+    --------
+    skal_deep.classifier.inference_precision : Half precision of nets alone.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skal_deep.modules._modes import plain_torch
+    >>> with torch.autocast("cpu", dtype=torch.bfloat16), plain_torch():
+    ...     (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+    torch.float32
+    """
+    with ExitStack() as left:
+        for device in _DEVICES:
+            if torch.is_autocast_enabled(device):
+                left.enter_context(torch.autocast(device, enabled=False))
+        if torch.is_inference_mode_enabled():
+            left.enter_context(torch.inference_mode(False))
+        yield
