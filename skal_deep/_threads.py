@@ -12,8 +12,21 @@ from contextlib import contextmanager, nullcontext
 from itertools import chain, islice
 
 import torch
+from threadpoolctl import threadpool_limits
 
 _own = threading.local()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep torch, BLAS and OpenMP to one thread for a while."""
+    n_threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 @contextmanager

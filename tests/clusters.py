@@ -7,8 +7,8 @@ import pytest
 
 
 @contextmanager
-def two_workers():
-    """Yield a client of two workers, each a process of its own.
+def dask_workers(n_workers=2, method="fork"):
+    """Yield a client of some workers, each a process of its own.
 
     Where a process may fork, workers need not import torch, which takes longer than
     what they are asked for.
@@ -16,11 +16,11 @@ def two_workers():
     distributed = pytest.importorskip("distributed")
     from dask import config
 
-    method = "fork" if sys.platform == "linux" else "spawn"
+    method = method if sys.platform == "linux" else "spawn"
     with (
         config.set({"distributed.worker.multiprocessing-method": method}),
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None
+            n_workers=n_workers, threads_per_worker=1, dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster) as client,
     ):

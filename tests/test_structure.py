@@ -19,8 +19,10 @@ from skal_deep.pool._base import DeepQueryStrategy
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "skal_deep").rglob("*.py"))
 LAYERS = {
+    "_calls.py": 0,
     "_compiled.py": 0,
     "_threads.py": 0,
+    "_workers.py": 0,
     "exceptions.py": 0,
     "identity": 1,
     "rows": 1,

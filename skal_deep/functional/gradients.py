@@ -181,6 +181,9 @@ class _Gradients:
     """Outer products ``a (x) h`` of some rows, kept as their factors."""
 
     def __init__(self, error_NC: Tensor, embedding_ND: Tensor):
+        # of whole numbers, probabilities may be in float32 and embeddings in float64
+        dtype = torch.promote_types(error_NC.dtype, embedding_ND.dtype)
+        error_NC, embedding_ND = error_NC.to(dtype), embedding_ND.to(dtype)
         self._error_NC, self._embedding_ND = error_NC, embedding_ND
         self.norm_N = error_NC.square().sum(-1) * embedding_ND.square().sum(-1)
 

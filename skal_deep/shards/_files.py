@@ -1,5 +1,6 @@
 """Shards: files or arrays whose rows together are the pool."""
 
+import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from skal_deep.classifier._linear_posterior import flat_rows
 
 Source = str | Path | NDArray[Any]
 
@@ -17,21 +20,24 @@ class Part:
 
     Attributes
     ----------
-    source : str, Path or ndarray
-        The shard.
+    source : Path or ndarray
+        The file, or these rows of an array: a task is sent no others.
     start, stop : int
-        Which of its rows.
+        Which rows of the shard.
     offset : int
         Number of the first of them in the pool.
     columns : list of str or None
         Columns of a Parquet file.
+    kind : tuple of (tuple of int, dtype) or None
+        Shape and type of a row; ``None`` is not known yet.
     """
 
-    source: Source
+    source: Path | NDArray[Any]
     start: int
     stop: int
     offset: int
     columns: tuple[str, ...] | None
+    kind: tuple[tuple[int, ...], np.dtype[Any]] | None
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -47,6 +53,26 @@ class Part:
 
     def read(self) -> NDArray[Any]:
         """Return the rows; no others are read."""
+        if isinstance(self.source, np.ndarray):
+            return np.array(self.source)
+        try:
+            rows = self._read_file()
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"{self} must be read, and {platform.node()} has no such file. All "
+                "machines must see the files under the same paths."
+            ) from error
+        known = self.kind or (rows.shape[1:], rows.dtype)
+        if (len(rows), rows.shape[1:], rows.dtype) != (len(self), *known):
+            raise ValueError(
+                f"{len(rows)} rows of shape {rows.shape[1:]} in {rows.dtype} were "
+                f"read, not {len(self)} of {known[0]} in {known[1]} as at first. Files "
+                "must stay as they are, and be the same on all machines; lists in a "
+                "column must have one length."
+            )
+        return rows
+
+    def _read_file(self) -> NDArray[Any]:
         if _is_parquet(self.source):
             return _read_parquet(self.source, self.start, len(self), self.columns)
         return np.array(_mapped(self.source)[self.start : self.stop])
@@ -69,13 +95,18 @@ class Shards:
                 f"shards must be a sequence of files or arrays, not one "
                 f"{type(sources).__name__}. Put it into a list."
             )
-        self.sources = list(sources)
+        # workers may have another working directory
+        self.sources = [
+            Path(source).absolute() if isinstance(source, str | Path) else source
+            for source in sources
+        ]
         self.columns = None if columns is None else tuple(columns)
         self.sizes = [self._size(source) for source in self.sources]
         self.starts = np.concatenate([[0], np.cumsum(self.sizes)]).astype(np.int64)
+        self._kind: tuple[tuple[int, ...], np.dtype[Any]] | None = None
         # a shard without rows is like any other
         firsts = {
-            number: Part(self.sources[number], 0, 1, 0, self.columns).read()
+            number: self._part(number, 0, 1, 0).read()
             for number, size in enumerate(self.sizes)
             if size
         }
@@ -92,7 +123,10 @@ class Shards:
                     f"{firsts[known].shape[1:]} in {firsts[known].dtype}: all must be "
                     "alike."
                 )
-        self._row_bytes = max([1, *(row.nbytes for row in firsts.values())])
+        # whole numbers become float64, which takes more
+        seen = [max(row.nbytes, flat_rows(row).nbytes) for row in firsts.values()]
+        self._row_bytes = max([1, *seen])
+        self._kind = next(((r.shape[1:], r.dtype) for r in firsts.values()), None)
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -111,12 +145,18 @@ class Shards:
         """Return all rows in parts of about so many bytes or fewer."""
         size = max(1, part_bytes // self._row_bytes)
         return [
-            Part(source, start, min(start + size, n), int(offset) + start, self.columns)
-            for source, n, offset in zip(
-                self.sources, self.sizes, self.starts, strict=False
+            self._part(number, start, min(start + size, n), int(offset) + start)
+            for number, (n, offset) in enumerate(
+                zip(self.sizes, self.starts, strict=False)
             )
             for start in range(0, n, size)
         ]
+
+    def _part(self, number: int, start: int, stop: int, offset: int) -> Part:
+        source = self.sources[number]
+        if isinstance(source, np.ndarray):
+            source = source[start:stop]
+        return Part(source, start, stop, offset, self.columns, self._kind)
 
     def locate(self, rows: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the shard of each row of the pool, and its position in there."""
@@ -128,7 +168,7 @@ class Shards:
         rows = as_rows(rows, len(self), "rows")
         shard, position = self.locate(rows)
         found = [
-            Part(self.sources[s], p, p + 1, 0, self.columns).read()
+            self._part(s, p, p + 1, 0).read()
             for s, p in zip(shard.tolist(), position.tolist(), strict=True)
         ]
         if not found:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skal_deep.classifier._linear_posterior import flat_rows
 from skal_deep.pool import Badge, DeepQueryStrategy
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._rows import Rows
@@ -38,8 +39,7 @@ class Look:
     def embeddings(self, part: Part) -> Tensor:
         """Return embeddings of the rows, (n, D)."""
         if self.clf is None:
-            rows = torch.as_tensor(part.read()).flatten(1)
-            return rows if rows.is_floating_point() else rows.float()
+            return flat_rows(part.read())
         return self._ask(part, lambda rows: (rows.embed(),))[0]
 
     def predictions_and_embeddings(self, part: Part) -> tuple[Tensor, Tensor]:

@@ -1,15 +1,17 @@
 """Tasks, one a part, that run wherever joblib is told to."""
 
-import multiprocessing
+import os
+import platform
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import joblib
-import torch
 from joblib.externals.loky.process_executor import BrokenProcessPool
-from joblib.parallel import get_active_backend
 
+from skal_deep._calls import results_of
+from skal_deep._threads import one_thread
 from skal_deep.shards._files import Part
 
 # So often tasks of processes that died are started again.
@@ -39,18 +41,15 @@ def map_parts(
         For all tasks.
     """
     answers: dict[int, Any] = {}
+    home = _process()
     for left in reversed(range(_N_TRIES)):
         waiting = [number for number in range(len(parts)) if number not in answers]
-        is_lazy = get_active_backend()[0].supports_return_generator
-        parallel = joblib.Parallel(
-            n_jobs=n_jobs, return_as="generator_unordered" if is_lazy else "list"
-        )
-        tasks = (
-            joblib.delayed(_numbered)(number, function, parts[number], *args)
+        calls = [
+            joblib.delayed(_numbered)(number, home, function, parts[number], *args)
             for number in waiting
-        )
+        ]
         try:
-            answers.update(parallel(tasks))  # one by one: what came is kept
+            answers.update(results_of(calls, n_jobs))  # one by one: what came is kept
             break
         except BrokenProcessPool:
             if not left:
@@ -66,19 +65,22 @@ def map_parts(
 
 
 def _numbered(
-    number: int, function: Callable[..., Any], part: Part, *args: Any
+    number: int,
+    home: tuple[str, int],
+    function: Callable[..., Any],
+    part: Part,
+    *args: Any,
 ) -> tuple[int, Any]:
-    """Run a task; in a process of its own on one thread, as there is one for a core."""
-    is_worker = multiprocessing.parent_process() is not None
-    n_threads = torch.get_num_threads()
-    if is_worker:
-        torch.set_num_threads(1)
-    try:
-        return number, function(part, *args)
-    except ValueError as error:
-        if type(error) is not ValueError:  # such as NotFittedError: of no row
-            raise
-        raise ValueError(f"{part}: {error}") from error
-    finally:
-        if is_worker:
-            torch.set_num_threads(n_threads)
+    """Run a task; in another process on one thread, as there is one for a core."""
+    with nullcontext() if _process() == home else one_thread():
+        try:
+            return number, function(part, *args)
+        except ValueError as error:
+            if type(error) is not ValueError:  # such as NotFittedError: of no row
+                raise
+            raise ValueError(f"{part}: {error}") from error
+
+
+def _process() -> tuple[str, int]:
+    """Return what tells processes of all machines apart."""
+    return platform.node(), os.getpid()

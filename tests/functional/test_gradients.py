@@ -225,6 +225,21 @@ def test_inputs_and_global_generator_are_untouched():
     assert torch.equal(state, torch.get_rng_state())
 
 
+def test_probabilities_and_embeddings_may_differ_in_precision():
+    """As those of whole numbers do: scikit-learn answers in one, rows are the other."""
+    source = torch.Generator().manual_seed(0)
+    probas = torch.rand(300, 3, generator=source).softmax(-1)
+    embeddings = torch.randint(0, 9, (300, 4), generator=source)
+    picks = [
+        badge(p, h, 20, generator=torch.Generator().manual_seed(0))[0].tolist()
+        for p in (probas, probas.double())
+        for h in (embeddings.float(), embeddings.double())
+        if p.dtype == torch.float32 or h.dtype == torch.float64
+    ]
+    assert picks[1] == picks[2]
+    assert len(set(picks[1])) == 20
+
+
 def test_bad_input():
     with pytest.raises(ValueError, match="embeddings holds NaN"):
         badge(P, torch.full_like(H, math.nan), 1)

@@ -232,6 +232,37 @@ def test_images_and_whole_numbers():
     assert read_rows([images[:7], images[7:]], picks.rows).shape == (3, 1, 4, 4)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("dtype", "plain"),
+    [
+        ("i2", "f8"),
+        ("u1", "f8"),
+        (">i8", "f8"),
+        ("g", "f8"),
+        (">f4", "f4"),
+        ("f2", "f4"),
+    ],
+)
+def test_numbers_of_every_type_are_those_of_a_query(dtype, plain):
+    numbers = (9 * X).round().clip(0, 200).astype(dtype)
+    usual = numbers.astype(plain)
+    y = np.full(400, -1)
+    y[:40] = 0
+    alone = CoreSet(random_state=0).query(numbers, y, batch_size=9)
+    picks = query_shards(CoreSet(), [numbers], 9, labeled=range(40))
+    assert picks.rows.tolist() == alone.tolist()
+    for strategy, clf in (
+        (MaxHerding(random_state=0), None),
+        (Badge(random_state=0), CLF),
+    ):
+        picks = [
+            query_shards(strategy, [some[:150], some[150:]], 9, clf=clf, labeled=[0])
+            for some in (numbers, usual)
+        ]
+        assert picks[0].rows.tolist() == picks[1].rows.tolist()
+
+
 @pytest.mark.parametrize("strategy", [EPIG(), CoreMSE()])
 def test_scores_that_look_beside_the_rows_are_refused(strategy):
     with pytest.raises(TypeError, match=r"reads '.*' of the pool"):

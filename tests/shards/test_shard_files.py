@@ -1,11 +1,15 @@
 """Shards in files: the same rows, whatever holds them."""
 
+import pickle
+import platform
+
 import numpy as np
 import pytest
 
 from skal_deep.pool import CoreSet, MaxHerding
 from skal_deep.shards import query_shards, read_rows
 from skal_deep.shards._files import Shards
+from skal_deep.shards._tasks import map_parts
 
 pl = pytest.importorskip("polars")
 
@@ -100,3 +104,48 @@ def test_no_more_than_a_part_is_read(shards, monkeypatch):
     monkeypatch.setattr("skal_deep.shards._files.Part.read", recorded)
     query_shards(CoreSet(), shards, 4, part_bytes=10 * 12)
     assert max(sizes) == 10
+
+
+def test_paths_do_not_depend_on_the_folder_that_a_worker_is_in(tmp_path, monkeypatch):
+    np.save(tmp_path / "a.npy", X)
+    monkeypatch.chdir(tmp_path)
+    (part,) = Shards(["a.npy"]).parts(2**27)
+    monkeypatch.chdir("/")
+    np.testing.assert_array_equal(part.read(), X)
+
+
+def test_a_machine_without_the_files_is_named(tmp_path):
+    np.save(tmp_path / "a.npy", X)
+    pl.DataFrame(X).write_parquet(tmp_path / "b.parquet")
+    for part in Shards([tmp_path / "a.npy", tmp_path / "b.parquet"]).parts(2**27):
+        part.source.unlink()
+        with pytest.raises(FileNotFoundError, match="All machines must see") as raised:
+            part.read()
+        assert f"{part.source} must be read, and {platform.node()} " in str(
+            raised.value
+        )
+
+
+@pytest.mark.parametrize("other", [X[:80], X[:, :2], X.astype(float)])
+def test_files_that_differ_elsewhere_are_found(tmp_path, other):
+    np.save(tmp_path / "a.npy", X)
+    parts = Shards([tmp_path / "a.npy"]).parts(500)
+    np.save(tmp_path / "a.npy", other)
+    with pytest.raises(ValueError, match=r"were read, not \d+ of \(3,\) in float32"):
+        map_parts(_read, parts, None)
+
+
+def test_lists_of_another_length_are_found_in_their_part(tmp_path):
+    lists = [row.tolist() for row in X[:40]] + [row[:2].tolist() for row in X[40:]]
+    pl.DataFrame({"e": lists}).write_parquet(tmp_path / "e.parquet")
+    with pytest.raises(ValueError, match=r"rows 40 to 60 .* lists in a column must"):
+        query_shards(CoreSet(), [tmp_path / "e.parquet"], 2, part_bytes=20 * 24)
+
+
+def test_a_task_is_sent_the_rows_of_its_part_alone():
+    large = np.zeros((10_000, 10))
+    assert all(len(pickle.dumps(p)) < 10_000 for p in Shards([large]).parts(8_000))
+
+
+def _read(part):
+    return part.read()

@@ -8,50 +8,69 @@ import time
 import joblib
 import numpy as np
 import pytest
-from clusters import two_workers
+import torch
+from clusters import dask_workers
 from joblib.externals.loky.process_executor import BrokenProcessPool
-from shard_tasks import die_always, die_once, peak_of_query, slow_sum
-from sklearn.linear_model import LogisticRegression
+from shard_queries import ask, write_shards
+from shard_tasks import (
+    die_always,
+    die_once,
+    more_threads,
+    most_threads,
+    peak_of_query,
+    slow_process,
+    slow_sum,
+    use,
+)
 
-from skal_deep.pool import Badge, CoreSet, MarginSampling, MaxHerding, Power
-from skal_deep.shards import query_shards
+from skal_deep.pool import CoreSet
 from skal_deep.shards._files import Shards
 from skal_deep.shards._tasks import map_parts
 
 pytestmark = pytest.mark.slow
 
-X = np.random.default_rng(0).normal(size=(900, 4)).astype(np.float32)
-CLF = LogisticRegression().fit(X[:60], X[:60, 0] > 0)
-QUERIES = [
-    (MarginSampling(random_state=0), CLF),
-    (MarginSampling(selection=Power(), random_state=0), CLF),
-    (CoreSet(random_state=0), None),
-    (MaxHerding(random_state=0), None),
-    (Badge(random_state=0), CLF),
-]
-
 
 @pytest.fixture
 def shards(tmp_path):
-    files = [tmp_path / f"{number}.npy" for number in range(6)]
-    for file, rows in zip(files, np.split(X, 6), strict=True):
-        np.save(file, rows)
-    return files
-
-
-def picks(shards, n_jobs=None):
-    found = [
-        query_shards(strategy, shards, 9, clf=clf, labeled=range(60), n_jobs=n_jobs)
-        for strategy, clf in QUERIES
-    ]
-    return [(p.rows.tolist(), p.utilities.tolist(), p.certificate) for p in found]
+    return write_shards(tmp_path)
 
 
 def test_processes_and_dask_find_the_same(shards):
-    expected = picks(shards)
-    assert picks(shards, n_jobs=2) == expected
-    with two_workers(), joblib.parallel_config(backend="dask"):
-        assert picks(shards) == expected
+    expected = ask(shards)
+    assert ask(shards, n_jobs=2) == expected
+    with dask_workers(), joblib.parallel_config(backend="dask"):
+        assert ask(shards) == expected
+
+
+def test_a_cluster_of_one_worker_has_all_tasks(shards):
+    """joblib itself would play them here, and give those who come later nothing."""
+    with dask_workers(1) as client, joblib.parallel_config(backend="dask"):
+        client.cluster.scale(2)
+        found = set(map_parts(slow_process, Shards(shards).parts(100), None))
+        assert found == set(client.run(os.getpid).values())
+        assert len(found) == 2
+        assert os.getpid() not in found
+
+
+def test_a_task_has_objects_of_its_own(shards):
+    """A net that one task uses, and so cannot be pickled, may be asked for."""
+    with dask_workers(1), joblib.parallel_config(backend="dask"):
+        assert map_parts(use, Shards(shards).parts(2**27), None, []) == [0] * 6
+
+
+def test_a_worker_has_one_thread_of_every_kind(shards):
+    """Whatever its environment says, and also if multiprocessing did not start it."""
+    parts = Shards(shards).parts(2**27)
+    with dask_workers() as client, joblib.parallel_config(backend="dask"):
+        for worker in client.scheduler_info()["workers"]:
+            client.submit(more_threads, 3, workers=worker, pure=False).result()
+        assert map_parts(most_threads, parts, None) == [1] * 6
+        assert client.submit(most_threads, None).result() == 3  # as it was before
+    torch.set_num_threads(3)
+    try:
+        assert map_parts(most_threads, parts, None) == [3] * 6  # as the caller says
+    finally:
+        torch.set_num_threads(1)
 
 
 def test_tasks_of_a_killed_process_are_started_again(shards, tmp_path):
@@ -71,9 +90,12 @@ def test_what_dies_again_and_again_is_an_error(shards):
 
 
 @pytest.mark.nightly
-def test_a_killed_dask_worker_loses_nothing(shards, tmp_path):
-    parts = Shards(shards).parts(300)
-    with two_workers() as client:
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_a_killed_dask_worker_loses_nothing(shards, tmp_path, n_workers):
+    """Not the arrays that it was sent for all tasks either, if it had them alone."""
+    parts, shared = Shards(shards).parts(300 * n_workers), np.ones(200_000)
+    # one that is started again cannot fork, as its nanny has threads
+    with dask_workers(n_workers, method="spawn") as client:
         pids = list(client.run(os.getpid).values())
 
         def kill_one():
@@ -84,9 +106,9 @@ def test_a_killed_dask_worker_loses_nothing(shards, tmp_path):
         killer = threading.Thread(target=kill_one)
         killer.start()
         with joblib.parallel_config(backend="dask"):
-            found = map_parts(slow_sum, parts, None, tmp_path)
+            found = map_parts(slow_sum, parts, None, tmp_path, shared)
         killer.join()
-    assert found == [float(part.read().sum()) for part in parts]
+    assert found == [float(part.read().sum() + np.sum(shared)) for part in parts]
 
 
 def test_a_process_holds_little_more_than_its_part(tmp_path):

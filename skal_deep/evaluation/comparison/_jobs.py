@@ -8,25 +8,19 @@ a run directory and read from it::
 """
 
 import hashlib
-import os
 import platform
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-import joblib
-import torch
-from joblib._parallel_backends import LokyBackend
-from joblib.parallel import get_active_backend
 from sklearn.base import clone
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from skal_deep import __version__
+from skal_deep._calls import results_of
+from skal_deep._threads import one_thread
 from skal_deep.classifier import CapabilityError
 from skal_deep.classifier._base import derived_seed
 from skal_deep.evaluation._metrics import MEASURED, named_scorers
@@ -34,7 +28,6 @@ from skal_deep.evaluation.comparison._failures import make_portable
 from skal_deep.evaluation.comparison._result import Comparison
 from skal_deep.evaluation.comparison._row_file import DamagedRunError
 from skal_deep.evaluation.comparison._run_directory import RunDirectory
-from skal_deep.evaluation.comparison._workers import leave_with
 from skal_deep.evaluation.simulation._interrupts import interrupts_leave
 from skal_deep.evaluation.simulation._loop import play
 from skal_deep.evaluation.simulation._rules import HasRules
@@ -117,7 +110,7 @@ def run_job(
     learner = clone(learner).set_params(query_strategy=strategy)
     seed = derived_seed(seed, repeat)
     error = None
-    with _one_thread(), interrupts_leave() as check_interrupt:
+    with _TURN, one_thread(), interrupts_leave() as check_interrupt:
         start = start_of(learner, seed, GivenData(**data))
         if selection_size is not None:
             start, selection = hold_back(
@@ -221,19 +214,6 @@ def _missing_rows(
     return rows
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keep other jobs of the process waiting, and libraries on one thread."""
-    with _TURN:
-        n_threads = torch.get_num_threads()
-        try:
-            torch.set_num_threads(1)
-            with threadpool_limits(1):
-                yield
-        finally:
-            torch.set_num_threads(n_threads)
-
-
 def _seeds(seed: int, stage: int) -> dict[str, int]:
     """Return the seeds that a round was played with."""
     return {
@@ -289,20 +269,8 @@ def play_jobs(jobs: list[Any], n_jobs: int | None, progress: bool) -> list[Outco
     """
     if not jobs:
         return []
-    backend, _ = get_active_backend()
-    # multiprocessing, and ray that builds on it, return everything at the end
-    is_lazy = backend.supports_return_generator
-    return_as = "generator_unordered" if is_lazy else "list"
-    options: dict[str, Any] = {}
-    if isinstance(backend, LokyBackend):  # workers that have not begun a job leave, too
-        options = {"initializer": leave_with, "initargs": (os.getpid(),)}
-    try:
-        parallel = joblib.Parallel(n_jobs=n_jobs, return_as=return_as, **options)
-    except TypeError:  # an older joblib takes no options for its workers
-        parallel = joblib.Parallel(n_jobs=n_jobs, return_as=return_as)
-    return list(
-        tqdm(parallel(jobs), total=len(jobs), desc="compare", disable=not progress)
-    )
+    found = results_of(jobs, n_jobs)
+    return list(tqdm(found, total=len(jobs), desc="compare", disable=not progress))
 
 
 def collect_outcomes(

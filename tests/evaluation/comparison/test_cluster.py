@@ -8,7 +8,7 @@ import time
 import joblib
 import numpy as np
 import pytest
-from clusters import two_workers
+from clusters import dask_workers
 from sklearn.datasets import load_iris
 from support import MAKERS, make_net
 
@@ -20,7 +20,7 @@ X, y = load_iris(return_X_y=True)
 X = X.astype(np.float32)
 
 
-def compare(run_dir=None, n_cycles=2):
+def compare(run_dir=None, n_cycles=2, scoring=None):
     return compare_strategies(
         [BALD(), CoreSet()],
         MAKERS["dropout"](make_net(max_epochs=2)),
@@ -30,6 +30,7 @@ def compare(run_dir=None, n_cycles=2):
         n_cycles=n_cycles,
         batch_size=5,
         run_dir=run_dir,
+        scoring=scoring,
         progress=False,
         random_state=0,
     )
@@ -47,7 +48,7 @@ def results(comparison):
 @pytest.fixture(scope="module")
 def client():
     """Two workers, each a process of its own."""
-    with two_workers() as client:
+    with dask_workers() as client:
         yield client
 
 
@@ -56,6 +57,19 @@ def test_results_are_equal_bit_by_bit(client):
     with joblib.parallel_config(backend="dask"):
         on_cluster = compare()
     assert results(on_cluster) == results(compare())
+
+
+def process_of(estimator, X, y):
+    return os.getpid()
+
+
+@pytest.mark.slow
+def test_a_cluster_of_one_worker_has_all_jobs():
+    """joblib itself would play them here, and give those who come later nothing."""
+    with dask_workers(1) as client, joblib.parallel_config(backend="dask"):
+        played = compare(scoring={"process": process_of}, n_cycles=1)
+        (pid,) = client.run(os.getpid).values()
+    assert {row["process"] for row in played.curves} == {pid}
 
 
 @pytest.mark.nightly
