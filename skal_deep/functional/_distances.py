@@ -225,15 +225,13 @@ def nearest_k(
             if hide is not None:
                 squared_Bm[hide(rows, columns)] = math.inf
             kept.add(squared_Bm, columns.start)
-        kept_Bn, position_Bn = kept.in_order()
         # what was left out is no closer than this
-        floor_B = kept_Bn.amax(-1) - 3 * round_off(points.rows_ND) * some.norm_N
+        floor_B = kept.largest() - 3 * round_off(points.rows_ND) * some.norm_N
         if n_kept == len(data):
             floor_B = torch.full_like(floor_B, math.inf)
-        _look_again(some, data, kept_Bn, position_Bn)
-        kept_Bn, order_Bn = kept_Bn.sort(stable=True)
-        squared_Nk[part] = kept_Bn[:, :k]
-        position_Nk[part] = position_Bn.gather(1, order_Bn)[:, :k]
+        kept.look_again()
+        kept_Bn, position_Bn = kept.ascending()
+        squared_Nk[part], position_Nk[part] = kept_Bn[:, :k], position_Bn[:, :k]
         is_unsure_N[part] = (1 - TOLERANCE) * kept_Bn[:, k - 1] > floor_B
 
     for_each_row_part(slices(len(points), height), work_on, points, data)
@@ -264,18 +262,6 @@ def _have_gradients(*points: Points) -> bool:
     return any(some.norm_N.requires_grad for some in points)
 
 
-def _look_again(
-    points: Points, data: Points, squared_Nn: Tensor, position_Nn: Tensor
-) -> None:
-    """Write distances from differences where they are close to round-off."""
-    sure_N = least_sure(points.rows_ND) * points.norm_N
-    row_L, place_L = (squared_Nn < sure_N[:, None]).nonzero().T
-    for part in chunks(len(row_L), points.rows_ND.shape[1], row_L.device):
-        row, place = row_L[part], place_L[part]
-        neighbor = data.rows_ND[position_Nn[row, place]]
-        squared_Nn[row, place] = _differences(points.rows_ND[row], neighbor)
-
-
 def _by_differences(
     points: Points, data: Points, k: int, hide: Hide | None
 ) -> tuple[Tensor, Tensor]:
@@ -290,9 +276,7 @@ def _by_differences(
             if hide is not None:
                 squared_Bm[hide(rows, columns)] = math.inf
             kept.add(squared_Bm, columns.start)
-        kept_Bk, position_Bk = kept.in_order()
-        squared_Nk[part], order_Bk = kept_Bk.sort(stable=True)
-        position_Nk[part] = position_Bk.gather(1, order_Bk)
+        squared_Nk[part], position_Nk[part] = kept.ascending()
     return squared_Nk, position_Nk
 
 
@@ -308,7 +292,7 @@ class _Smallest:
     """
 
     def __init__(self, points: Points, data: Points, k: int):
-        self._k = k
+        self._points, self._data, self._k = points, data, k
         norm_B = points.norm_N
         are_few = norm_B.is_cpu and k * k <= _INSERTED * len(data)
         is_plain = are_few and not _have_gradients(points, data)
@@ -353,10 +337,40 @@ class _Smallest:
             position = position.gather(1, place)
         return squared, position
 
-    def in_order(self) -> tuple[Tensor, Tensor]:
-        """Return the k smallest of each row and their positions, in that order."""
+    def largest(self) -> Tensor:
+        """Return the largest value of each row that is kept, (B,)."""
+        return (
+            self._squared_Bk[:, -1] if self._is_compiled else self._squared_Bk.amax(-1)
+        )
+
+    def look_again(self) -> None:
+        """Take differences in the place of products that are close to round-off."""
+        points, data = self._points, self._data
+        sure_B = least_sure(points.rows_ND) * points.norm_N
+        if self._is_compiled:
+            from skal_deep.functional import _loops
+
+            rows = points.rows_ND.numpy(), data.rows_ND.numpy(), sure_B.numpy()
+            _loops.look_again(
+                *rows, self._squared_Bk.numpy(), self._position_Bk.numpy()
+            )
+            return
+        row_L, place_L = (self._squared_Bk < sure_B[:, None]).nonzero().T
+        for part in chunks(len(row_L), points.rows_ND.shape[1], row_L.device):
+            row, place = row_L[part], place_L[part]
+            neighbor = data.rows_ND[self._position_Bk[row, place]]
+            self._squared_Bk[row, place] = _differences(points.rows_ND[row], neighbor)
+
+    def ascending(self) -> tuple[Tensor, Tensor]:
+        """Return the k smallest of each row and their positions, (B, k).
+
+        The lowest position comes first where values are equal.
+        """
+        if self._is_compiled:
+            return self._squared_Bk, self._position_Bk
         position_Bk, order_Bk = self._position_Bk.sort()
-        return self._squared_Bk.gather(1, order_Bk), position_Bk
+        squared_Bk, again_Bk = self._squared_Bk.gather(1, order_Bk).sort(stable=True)
+        return squared_Bk, position_Bk.gather(1, again_Bk)
 
 
 def _blocks(points: Points, data: Points) -> Iterator[tuple[slice, slice]]:

@@ -251,6 +251,40 @@ def keep_smallest(
                     n_kept = min(n_kept + 1, k)
 
 
+@compile_loop(fastmath=_FAST | {"reassoc"})
+def look_again(
+    rows_ND: NDArray[Any],
+    data_MD: NDArray[Any],
+    sure_N: NDArray[Any],
+    kept_NK: NDArray[Any],
+    position_NK: NDArray[np.int64],
+) -> None:
+    """Take differences in the place of squared distances that are not sure.
+
+    The others are sure. Distances ascend again at the end, the lowest position first
+    where they are equal.
+    """
+    for i in range(len(rows_ND)):
+        kept, position = kept_NK[i], position_NK[i]
+        for k in range(len(kept)):
+            if kept[k] < sure_N[i]:
+                row, other = rows_ND[i], data_MD[position[k]]
+                total = rows_ND.dtype.type(0)
+                for d in range(len(row)):
+                    difference = row[d] - other[d]
+                    total += difference * difference
+                kept[k] = total
+        for k in range(1, len(kept)):
+            value, at, place = kept[k], position[k], k
+            while place > 0 and (
+                value < kept[place - 1]
+                or (value == kept[place - 1] and at < position[place - 1])
+            ):
+                kept[place], position[place] = kept[place - 1], position[place - 1]
+                place -= 1
+            kept[place], position[place] = value, at
+
+
 @njit(inline="always", fastmath=_FAST | {"reassoc"})
 def _join(rows_ND: Any, center_D: Any, squared_N: Any) -> None:
     """Bring squared distances to the nearest centre up to date with one more."""

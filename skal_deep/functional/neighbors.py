@@ -316,7 +316,8 @@ def grouped_neighbors(
             # in the order of the data, which decides between equal distances
             among = torch.cat([members[other] for other in probed]).sort().values
             found = nearest_k(points.at(rows), others.at(among), n_neighbors)
-            squared_Nk[rows], position_Nk[rows] = found[0], among[found[1]]
+            squared_Nk.index_copy_(0, rows, found[0])
+            position_Nk.index_copy_(0, rows, among.take(found[1]))
 
     with threads_over_parts(data.device):
         for_each_row_part(slices(len(seekers), 1), seek, points, others)

@@ -281,6 +281,21 @@ def test_distances_to_neighbors_keep_their_gradients(find):
     torch.testing.assert_close(slope, expected, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+def test_the_first_of_equal_distances_that_products_tell_apart(compiled, monkeypatch):
+    """Crosses far from the origin: four steps of 1 around each of their middles."""
+    if not compiled:
+        monkeypatch.setattr(_distances, "are_compiled", lambda: False)
+    generator = torch.Generator().manual_seed(0)
+    middle = 1.0 * torch.randint(-900, 900, (40, 2), generator=generator)
+    step = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    rows = (middle[:, None] + step).flatten(0, 1)
+    rows = rows[torch.randperm(len(rows), generator=generator)]
+    distance, position = functional.nearest_neighbors(middle, rows, 4)
+    assert (distance == 1).all()
+    assert (position.diff() > 0).all()
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_neighbors_in_half_precision(dtype):
     rows = FAMILIES["normal"].to(dtype)
