@@ -32,6 +32,9 @@ _FEW_CENTERS = 32
 # Points among which picks are made before others are looked at: on a processor, and
 # elsewhere, where a look at many takes no longer than one at few.
 _FRONT_SIZE, _LARGE_FRONT_SIZE = 512, 8192
+# To look for a front takes about as long, for each point, as distances of so many
+# numbers. If the picks in a front took less, the next one is twice as large.
+_NUMBERS_OF_A_LOOK = 8
 # Picks that are made on a card between two reads of what they are.
 _PICKS_A_READ = 64
 
@@ -235,8 +238,9 @@ def _farthest_first(
     if picks:
         bound_N[picks] = -math.inf
     seen_N = torch.full_like(bound_N, n_first, dtype=torch.long)
+    size = _FRONT_SIZE if bound_N.is_cpu else _LARGE_FRONT_SIZE
     while len(picks) < n_picks:
-        front_F, outside = _front(bound_N)
+        front_F, outside = _front(bound_N, size)
         front, n_centers = points.at(front_F), len(centers)
         distance_F, seen_F = bound_N[front_F], seen_N[front_F]
         for n_seen in seen_F.unique().tolist():
@@ -255,6 +259,9 @@ def _farthest_first(
         picks += front_F[new_K].tolist()
         distances += map(math.sqrt, squared)
         bound_N[front_F], seen_N[front_F] = distance_F, len(centers)
+        n_numbers = len(new) * front.rows_ND.numel()
+        if size < _LARGE_FRONT_SIZE and n_numbers < _NUMBERS_OF_A_LOOK * len(points):
+            size *= 2
     rows_ND = points.rows_ND
     return torch.tensor(picks, device=rows_ND.device), rows_ND.new_tensor(distances)
 
@@ -292,12 +299,11 @@ def _in_one_loop(
     return torch.from_numpy(pick_B), torch.from_numpy(distance_B)
 
 
-def _front(bound_N: Tensor) -> tuple[Tensor, tuple[float, int]]:
+def _front(bound_N: Tensor, size: int) -> tuple[Tensor, tuple[float, int]]:
     """Return the positions of the largest bounds, and the largest bound outside.
 
     The latter comes with its lowest position, which decides a tie.
     """
-    size = _FRONT_SIZE if bound_N.is_cpu else _LARGE_FRONT_SIZE
     if len(bound_N) <= size:
         everyone = torch.arange(len(bound_N), device=bound_N.device)
         return everyone, (-math.inf, len(bound_N))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skal_deep.functional import k_center_greedy, nearest_centers
+from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import TOLERANCE, Points, amid, nearest
 from skal_deep.shards._files import Part
 from skal_deep.shards._look import Look
@@ -88,10 +89,12 @@ def _farthest_of_part(
     taken: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], Tensor]:
     embedding_ND = look.embeddings(part)
-    is_open = np.isin(part.ids, taken, invert=True)
-    ids = part.ids[is_open]
-    if not is_open.all():
-        embedding_ND = embedding_ND[torch.as_tensor(is_open)]
+    ids, place = part.ids, taken - part.offset
+    place = place[(place >= 0) & (place < len(part))]
+    if len(place):
+        is_open = np.ones(len(part), dtype=bool)
+        is_open[place] = False
+        ids, embedding_ND = ids[is_open], embedding_ND[torch.as_tensor(is_open)]
     if not len(ids):
         return ids, embedding_ND
     picks, _ = k_center_greedy(
@@ -104,8 +107,10 @@ def _radius_of_part(part: Part, look: Look, centers_LD: Tensor) -> float:
     """Return how far the farthest row is: exactly, and the others nearly."""
     embedding_ND = look.embeddings(part)
     origin_D = amid(embedding_ND)
-    points, centers = Points(embedding_ND, origin_D), Points(centers_LD, origin_D)
-    squared_N = nearest(points, centers)
+    centers, device = Points(centers_LD, origin_D), embedding_ND.device
+    squared_N = embedding_ND.new_empty(len(embedding_ND))
+    for some in chunks(len(embedding_ND), embedding_ND.shape[1], device):
+        squared_N[some] = nearest(Points(embedding_ND[some], origin_D), centers)
     is_far_N = squared_N >= (1 - 2 * TOLERANCE) * squared_N.max()
     squared_F, _ = nearest_centers(embedding_ND[is_far_N], centers_LD)
     return math.sqrt(float(squared_F.max()))

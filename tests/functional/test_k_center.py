@@ -38,6 +38,27 @@ def test_golden():
     assert (utilities[range(8), picks].diff() <= 0).all()
 
 
+@pytest.mark.parametrize("n_numbers", [0, 8, 10**9])
+def test_fronts_of_any_growth_find_the_same(n_numbers, monkeypatch):
+    monkeypatch.setattr(k_center, "_FEW_NUMBERS", 0)
+    monkeypatch.setattr(k_center, "_FRONT_SIZE", 4)
+    points = torch.randn(900, 3, generator=torch.Generator().manual_seed(0)).double()
+    sizes, front = [], k_center._front
+
+    def noted(bound_N, size):
+        sizes.append(size)
+        return front(bound_N, size)
+
+    monkeypatch.setattr(k_center, "_front", noted)
+    monkeypatch.setattr(k_center, "_NUMBERS_OF_A_LOOK", n_numbers)
+    picks, distance = k_center_greedy(points[1:], points[:1], 60, with_utilities=False)
+    expected, rows = farthest_first(points[1:], points[:1], 60)
+    assert picks.tolist() == expected
+    torch.testing.assert_close(distance, rows[range(60), expected])
+    assert sizes == sorted(sizes)
+    assert (sizes[-1] > 4) == (n_numbers > 0)
+
+
 def test_golden_from_a_given_first_point():
     picks, _ = k_center_greedy(H, H[:1], 5)
     assert [0, *picks.tolist()] == GOLDEN["coreset_cold_first0"].tolist()
