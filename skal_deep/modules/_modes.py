@@ -28,7 +28,7 @@ def plain_torch() -> Iterator[None]:
     torch.float32
     """
     with ExitStack() as left:
-        for device in _DEVICES:
+        for device in filter(torch.amp.is_autocast_available, _DEVICES):
             if torch.is_autocast_enabled(device):
                 left.enter_context(torch.autocast(device, enabled=False))
         if torch.is_inference_mode_enabled():
