@@ -1,4 +1,4 @@
-"""What kernels of all pairs of rows cost, by two states of the code.
+"""What kernels of pairs of rows cost, by two states of the code.
 
     PYTHONPATH=old python -P benchmarks/pairs.py old.json
     PYTHONPATH=new python -P benchmarks/pairs.py new.json --against old.json
@@ -52,9 +52,12 @@ def cases():
         call = partial(find, rows if part == 1 else rows[:500], rows, 11)
         yield f"11 neighbours, {n:,}", call, part
     rows = normalize(clusters(20_000, source))
-    kernel = {"bandwidth": 1.0, "with_utilities": False}
-    call = partial(functional.max_herding, rows, rows, rows[:0], 10, **kernel)
-    yield "MaxHerding, 10 of 20,000", call, 1
+    no_utilities = {"with_utilities": False}
+    call = partial(functional.max_herding, rows, rows, rows[:0], 10, bandwidth=1.0)
+    yield "MaxHerding, 10 of 20,000", partial(call, **no_utilities), 1
+    rows = torch.randn(1_000_000, D, generator=source)
+    call = partial(functional.k_center_greedy, rows[1:], rows[:1], 100)
+    yield "core-set, 100 of 1,000,000, one label", partial(call, **no_utilities), 1
 
 
 def least_seconds(call):

@@ -20,9 +20,9 @@ from skal_deep.functional._distances import (
     Points,
     amid,
     clamped_sums,
-    nearest,
     sums_over_blocks,
 )
+from skal_deep.functional._nearest import nearest
 from skal_deep.functional._picks import Picks, UnreadPicks
 from skal_deep.functional._repeated import Repeated
 

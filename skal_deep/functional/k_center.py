@@ -18,7 +18,8 @@ from skal_deep.functional._checks import (
     check_rows,
 )
 from skal_deep.functional._chunks import chunks
-from skal_deep.functional._distances import Points, amid, nearest
+from skal_deep.functional._distances import Points, amid
+from skal_deep.functional._nearest import nearest
 from skal_deep.functional._picks import without_earlier
 from skal_deep.functional._repeated import Repeated
 from skal_deep.functional.neighbors import nearest_centers

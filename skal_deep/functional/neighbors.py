@@ -16,10 +16,9 @@ from skal_deep.functional._distances import (
     Points,
     all_differences,
     amid,
-    for_each_row_part,
     least_sure,
-    nearest_k,
 )
+from skal_deep.functional._nearest import for_each_row_part, nearest_k
 
 # Iterations that move the centroids of groups to their means, and rows for each group
 # that are looked at for it.

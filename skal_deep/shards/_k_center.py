@@ -9,7 +9,8 @@ from torch import Tensor
 
 from skal_deep.functional import k_center_greedy, nearest_centers
 from skal_deep.functional._chunks import chunks
-from skal_deep.functional._distances import TOLERANCE, Points, amid, nearest
+from skal_deep.functional._distances import TOLERANCE, Points, amid
+from skal_deep.functional._nearest import nearest
 from skal_deep.shards._files import Part
 from skal_deep.shards._look import Look
 from skal_deep.shards._tasks import map_parts

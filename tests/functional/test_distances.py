@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from skal_deep import functional
-from skal_deep.functional import _distances
-from skal_deep.functional._distances import Points, nearest_k, round_off
+from skal_deep.functional import _distances, _nearest
+from skal_deep.functional._distances import Points, round_off
+from skal_deep.functional._nearest import nearest_k
 from skal_deep.functional.gradients import _Gradients
 
 N, D = 600, 16
@@ -256,7 +257,7 @@ def test_neighbors_by_loops_are_those_by_torch(rows, k, monkeypatch):
     monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 20_000)
     points = Points(rows, rows.mean(0))
     squared, position = nearest_k(points, points, k)
-    monkeypatch.setattr(_distances, "are_compiled", lambda: False)
+    monkeypatch.setattr(_nearest, "are_compiled", lambda: False)
     expected, other = nearest_k(points, points, k)
     torch.testing.assert_close(squared, expected, rtol=1e-3, atol=0)
     if k < N // 3:  # twins are alike
@@ -285,7 +286,7 @@ def test_distances_to_neighbors_keep_their_gradients(find):
 def test_the_first_of_equal_distances_that_products_tell_apart(compiled, monkeypatch):
     """Crosses far from the origin: four steps of 1 around each of their middles."""
     if not compiled:
-        monkeypatch.setattr(_distances, "are_compiled", lambda: False)
+        monkeypatch.setattr(_nearest, "are_compiled", lambda: False)
     generator = torch.Generator().manual_seed(0)
     middle = 1.0 * torch.randint(-900, 900, (40, 2), generator=generator)
     step = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
@@ -332,8 +333,9 @@ def test_float64_that_products_cannot_resolve():
 
 def test_ordinary_rows_are_not_computed_twice(monkeypatch):
     """In float32 by products; pairs of copies alone are looked at again."""
-    for slow in ("_by_differences", "all_differences"):
-        monkeypatch.setattr(_distances, slow, None)
+    monkeypatch.setattr(_nearest, "_by_differences", None)
+    for module in (_distances, _nearest):
+        monkeypatch.setattr(module, "all_differences", None)
     monkeypatch.setattr(Points, "double", None)
     rows = FAMILIES["normal"]
     functional.nearest_neighbors(rows, rows, 5)

@@ -1,0 +1,254 @@
+"""Nearest rows: by products, and by differences where round-off could decide."""
+
+import math
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+
+from skal_deep._compiled import are_compiled
+from skal_deep._threads import for_each_part
+from skal_deep.functional._chunks import block_shape, chunks, slices
+from skal_deep.functional._distances import (
+    TOLERANCE,
+    Points,
+    all_differences,
+    blocks,
+    differences,
+    least_sure,
+    round_off,
+)
+
+# Neighbours beyond the wanted ones that products keep: they are looked at again.
+_N_SPARE = 2
+# The k smallest of M are kept by inserting each where k^2 is at most so many times M:
+# each insertion takes steps for those that it comes before.
+_INSERTED = 4
+
+# Says which of some columns of the data count for none of some points, (n, m).
+Hide = Callable[[Tensor, slice], Tensor]
+
+
+def nearest(points: Points, data: Points, hide: Hide | None = None) -> Tensor:
+    """Return the squared distance of each point to the nearest of the data, (N,).
+
+    Parameters
+    ----------
+    points, data : Points
+        Around one origin.
+    hide : callable, optional
+        ``hide(rows, columns)`` says which of some data count for none of some points,
+        (n, m).
+    """
+    squared_N: Tensor = points.norm_N.new_full((len(points),), math.inf)
+    data.keep_moved()
+    for part, columns in blocks(points, data):
+        some, others = points.at(part), data.at(columns)
+        offset_bm = torch.addmm(
+            others.norm_N, some.moved_ND, others.moved_ND.T, alpha=-2
+        )
+        if hide is not None:
+            offset_bm[hide(_numbers(points, part), columns)] = math.inf
+        torch.minimum(squared_N[part], offset_bm.amin(-1), out=squared_N[part])
+    squared_N += points.norm_N
+    is_close_N = squared_N < least_sure(points.rows_ND) * points.norm_N
+    if is_close_N.any():
+        rows = is_close_N.nonzero()[:, 0]
+        of_these = None if hide is None else lambda some, m: hide(rows[some], m)
+        squared_N[rows] = nearest_k(points.at(rows), data, 1, of_these)[0][:, 0]
+    return squared_N.clamp_min_(0)
+
+
+def nearest_k(
+    points: Points, data: Points, k: int, hide: Hide | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return squared distances to the nearest k of the data, and which these are.
+
+    More than k are found by products. Distances that round-off could have changed are
+    computed again from differences, and all of them for points that round-off could
+    have hidden a neighbour of.
+
+    Parameters
+    ----------
+    points, data : Points
+        Around one origin.
+    k : int
+        Number of neighbours.
+    hide : callable, optional
+        ``hide(rows, columns)`` says which of some data count for none of some points,
+        (n, m).
+
+    Returns
+    -------
+    squared : Tensor of shape (N, k)
+        The smallest first.
+    positions : Tensor of shape (N, k)
+        Of the neighbours in the data.
+    """
+    n_kept = min(k + _N_SPARE, len(data))
+    squared_Nk = points.norm_N.new_empty(len(points), k)
+    position_Nk = squared_Nk.new_empty(len(points), k, dtype=torch.long)
+    is_unsure_N = torch.zeros_like(points.norm_N, dtype=torch.bool)
+    height, width = block_shape(len(points), len(data), points.norm_N.device)
+    if height < len(points):
+        data.keep_moved()
+
+    def work_on(part: slice) -> None:
+        some, rows = points.at(part), _numbers(points, part)
+        kept = _Smallest(some, data, n_kept)
+        for columns in slices(len(data), width):
+            squared_Bm = some.products(data.at(columns))
+            if hide is not None:
+                squared_Bm[hide(rows, columns)] = math.inf
+            kept.add(squared_Bm, columns.start)
+        # what was left out is no closer than this
+        floor_B = kept.largest() - 3 * round_off(points.rows_ND) * some.norm_N
+        if n_kept == len(data):
+            floor_B = torch.full_like(floor_B, math.inf)
+        kept.look_again()
+        kept_Bn, position_Bn = kept.ascending()
+        squared_Nk[part], position_Nk[part] = kept_Bn[:, :k], position_Bn[:, :k]
+        is_unsure_N[part] = (1 - TOLERANCE) * kept_Bn[:, k - 1] > floor_B
+
+    for_each_row_part(slices(len(points), height), work_on, points, data)
+    again = is_unsure_N.nonzero()[:, 0]
+    if len(again):
+        some = points.at(again)
+        of_these = None if hide is None else lambda rows, m: hide(again[rows], m)
+        if some.rows_ND.dtype == torch.float64:
+            found = _by_differences(some, data, k, of_these)
+        else:
+            found = nearest_k(some.double(), data.double(), k, of_these)
+        squared_Nk[again], position_Nk[again] = found[0].to(squared_Nk), found[1]
+    return squared_Nk, position_Nk
+
+
+def for_each_row_part(
+    parts: Iterable[slice], work_on: Callable[[slice], None], *points: Points
+) -> None:
+    """Work on all parts, by several threads unless there are gradients to keep."""
+    if _have_gradients(*points):
+        for part in parts:
+            work_on(part)
+    else:
+        for_each_part(parts, lambda: work_on, points[0].norm_N.device)
+
+
+def _have_gradients(*points: Points) -> bool:
+    return any(some.norm_N.requires_grad for some in points)
+
+
+def _by_differences(
+    points: Points, data: Points, k: int, hide: Hide | None
+) -> tuple[Tensor, Tensor]:
+    """Return what :func:`nearest_k` does, from all differences."""
+    squared_Nk = points.norm_N.new_empty(len(points), k)
+    position_Nk = squared_Nk.new_empty(len(points), k, dtype=torch.long)
+    height, width = block_shape(len(points), len(data), points.norm_N.device)
+    for part in slices(len(points), height):
+        rows, kept = _numbers(points, part), _Smallest(points.at(part), data, k)
+        for columns in slices(len(data), width):
+            squared_Bm = all_differences(points.rows_ND[part], data.rows_ND[columns])
+            if hide is not None:
+                squared_Bm[hide(rows, columns)] = math.inf
+            kept.add(squared_Bm, columns.start)
+        squared_Nk[part], position_Nk[part] = kept.ascending()
+    return squared_Nk, position_Nk
+
+
+class _Smallest:
+    """The k smallest of each row so far.
+
+    Parameters
+    ----------
+    points, data : Points
+        The rows, and the data, distances to which come a block at a time.
+    k : int
+        How many to keep, at most as many as there are data.
+    """
+
+    def __init__(self, points: Points, data: Points, k: int):
+        self._points, self._data, self._k = points, data, k
+        norm_B = points.norm_N
+        are_few = norm_B.is_cpu and k * k <= _INSERTED * len(data)
+        is_plain = are_few and not _have_gradients(points, data)
+        is_plain &= norm_B.dtype in (torch.float32, torch.float64)
+        self._is_compiled = is_plain and are_compiled()
+        self._squared_Bk = norm_B.new_empty(len(points), k if self._is_compiled else 0)
+        self._position_Bk = torch.empty_like(self._squared_Bk, dtype=torch.long)
+
+    def add(self, squared_Bm: Tensor, start: int) -> None:
+        """Look at the columns from ``start`` on, which come after all before."""
+        if self._is_compiled:
+            from skal_deep.functional import _loops
+
+            kept = self._squared_Bk.numpy(), self._position_Bk.numpy()
+            _loops.keep_smallest(squared_Bm.numpy(), start, *kept)
+            return
+        if self._squared_Bk.shape[1] < self._k:
+            self._squared_Bk, self._position_Bk = self._merged(
+                self._squared_Bk, self._position_Bk, squared_Bm, start
+            )
+            return
+        # after some blocks most rows have no closer neighbour in the next one
+        is_open_B = squared_Bm.amin(-1) < self._squared_Bk.amax(-1)
+        if is_open_B.all():
+            rows: Tensor | slice = slice(None)
+        else:
+            rows = is_open_B.nonzero()[:, 0]
+        self._squared_Bk[rows], self._position_Bk[rows] = self._merged(
+            self._squared_Bk[rows], self._position_Bk[rows], squared_Bm[rows], start
+        )
+
+    def _merged(
+        self, squared_bk: Tensor, position_bk: Tensor, squared_bm: Tensor, start: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return the smallest of what was kept and of a block."""
+        k = min(self._k, squared_bm.shape[1])
+        squared, place = squared_bm.topk(k, largest=False, sorted=False)
+        squared = torch.cat([squared_bk, squared], 1)
+        position = torch.cat([position_bk, place + start], 1)
+        if squared.shape[1] > self._k:
+            squared, place = squared.topk(self._k, largest=False, sorted=False)
+            position = position.gather(1, place)
+        return squared, position
+
+    def largest(self) -> Tensor:
+        """Return the largest value of each row that is kept, (B,)."""
+        return (
+            self._squared_Bk[:, -1] if self._is_compiled else self._squared_Bk.amax(-1)
+        )
+
+    def look_again(self) -> None:
+        """Take differences in the place of products that are close to round-off."""
+        points, data = self._points, self._data
+        sure_B = least_sure(points.rows_ND) * points.norm_N
+        if self._is_compiled:
+            from skal_deep.functional import _loops
+
+            rows = points.rows_ND.numpy(), data.rows_ND.numpy(), sure_B.numpy()
+            _loops.look_again(
+                *rows, self._squared_Bk.numpy(), self._position_Bk.numpy()
+            )
+            return
+        row_L, place_L = (self._squared_Bk < sure_B[:, None]).nonzero().T
+        for part in chunks(len(row_L), points.rows_ND.shape[1], row_L.device):
+            row, place = row_L[part], place_L[part]
+            neighbor = data.rows_ND[self._position_Bk[row, place]]
+            self._squared_Bk[row, place] = differences(points.rows_ND[row], neighbor)
+
+    def ascending(self) -> tuple[Tensor, Tensor]:
+        """Return the k smallest of each row and their positions, (B, k).
+
+        The lowest position comes first where values are equal.
+        """
+        if self._is_compiled:
+            return self._squared_Bk, self._position_Bk
+        position_Bk, order_Bk = self._position_Bk.sort()
+        squared_Bk, again_Bk = self._squared_Bk.gather(1, order_Bk).sort(stable=True)
+        return squared_Bk, position_Bk.gather(1, again_Bk)
+
+
+def _numbers(points: Points, part: slice) -> Tensor:
+    """Return the numbers of points as a tensor."""
+    return torch.arange(part.start, part.stop, device=points.rows_ND.device)
