@@ -96,7 +96,8 @@ def _longest_of_part(
     total = float(norm_N.sum())
     norm_N[torch.as_tensor(np.isin(part.ids, labeled))] = -1
     at = int(norm_N.argmax())
-    factors = error_NC[at], embedding_ND[at]
+    # copies: a view is sent with all memory that it looks into
+    factors = error_NC[at].clone(), embedding_ND[at].clone()
     return (
         float(norm_N[at]),
         part.offset + at,

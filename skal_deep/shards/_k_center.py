@@ -79,7 +79,8 @@ def _nearest_to_mean(
     embedding_ND = look.embeddings(part)
     squared_N = nearest_centers(embedding_ND, mean_D[None].to(embedding_ND))[0]
     at = int(squared_N.argmin())
-    return float(squared_N[at]), part.offset + at, embedding_ND[at]
+    # a copy: a view is sent with all memory that it looks into
+    return float(squared_N[at]), part.offset + at, embedding_ND[at].clone()
 
 
 def _farthest_of_part(

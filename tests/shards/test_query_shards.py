@@ -1,5 +1,8 @@
 """Queries over shards: exact where they are, certified where they are not."""
 
+import pickle
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import BayesianRidge, LogisticRegression
 from support import MAKERS, make_net
 
+from skal_deep._calls import results_of
 from skal_deep.pool import (
     BALD,
     EPIG,
@@ -352,3 +356,21 @@ def test_regressors_are_refused_by_what_can_be_done():
     reg = BayesianRidge().fit([[0.0], [1.0]], [0.0, 1.0])
     with pytest.raises(TypeError, match=r"BayesianRidge is a regressor.*clf=None"):
         query_shards(CoreSet(), [np.zeros((3, 1))], clf=reg)
+
+
+@pytest.mark.parametrize("labeled", [[], [7]])
+@pytest.mark.parametrize("strategy", [CoreSet(), MaxHerding(), Badge(random_state=0)])
+def test_a_task_returns_a_few_rows_and_not_the_memory_of_its_part(strategy, labeled):
+    rows = np.random.default_rng(0).normal(size=(40_000, 8)).astype(np.float32)
+    clf = LogisticRegression().fit(rows[:60], LABELS[:60] % 3)
+    sizes = []
+
+    def recorded(*given):
+        for found in results_of(*given):
+            sizes.append(len(pickle.dumps(found)))
+            yield found
+
+    with patch("skal_deep.shards._tasks.results_of", recorded):
+        query_shards(strategy, [rows], 3, clf=clf, labeled=labeled)
+    most = 300_000 if isinstance(strategy, MaxHerding) else 5_000
+    assert max(sizes) < most
