@@ -84,9 +84,9 @@ class SlowModel(ClassifierMixin, BaseEstimator):
         time.sleep(0.02)
 
 
-def peak_of_query(strategy, files, part_bytes):
+def peak_of_query(strategy, files, part_bytes, labeled):
     """Return by how many bytes a query raises the peak of a process."""
-    query_shards(strategy, [np.eye(64)], 3, labeled=[0])
+    query_shards(strategy, [np.eye(64)], 3, labeled=labeled)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    query_shards(strategy, files, 20, labeled=[0], part_bytes=part_bytes)
+    query_shards(strategy, files, 20, labeled=labeled, part_bytes=part_bytes)
     return 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)

@@ -52,7 +52,11 @@ class Part:
         return np.arange(self.offset, self.offset + len(self))
 
     def read(self) -> NDArray[Any]:
-        """Return the rows; no others are read."""
+        """Return the rows; no others are read.
+
+        Those of a file may be mapped: they are in memory while somebody looks at them,
+        and the file is open. Who keeps rows copies them.
+        """
         if isinstance(self.source, np.ndarray):
             return np.array(self.source)
         try:
@@ -75,7 +79,14 @@ class Part:
     def _read_file(self) -> NDArray[Any]:
         if _is_parquet(self.source):
             return _read_parquet(self.source, self.start, len(self), self.columns)
-        return np.array(_mapped(self.source)[self.start : self.stop])
+        mapped = _mapped(self.source)
+        rows = mapped[self.start : self.stop]
+        if not (rows.size and rows.flags.c_contiguous):
+            return np.array(rows)
+        # What is written to them stays here. Of these rows alone: a system may refuse
+        # to promise so much memory as a file is long.
+        offset = mapped.offset + self.start * rows[0].nbytes
+        return np.asarray(np.memmap(self.source, rows.dtype, "c", offset, rows.shape))
 
 
 class Shards:
@@ -106,7 +117,7 @@ class Shards:
         self._kind: tuple[tuple[int, ...], np.dtype[Any]] | None = None
         # a shard without rows is like any other
         firsts = {
-            number: self._part(number, 0, 1, 0).read()
+            number: np.array(self._part(number, 0, 1, 0).read())
             for number, size in enumerate(self.sizes)
             if size
         }
@@ -168,11 +179,11 @@ class Shards:
         rows = as_rows(rows, len(self), "rows")
         shard, position = self.locate(rows)
         found = [
-            self._part(s, p, p + 1, 0).read()
+            np.array(self._part(s, p, p + 1, 0).read())
             for s, p in zip(shard.tolist(), position.tolist(), strict=True)
         ]
         if not found:
-            return self.parts(1)[0].read()[:0]
+            return np.array(self.parts(1)[0].read()[:0])
         return np.concatenate(found)
 
 
@@ -234,7 +245,7 @@ def _is_parquet(source: Source) -> bool:
     return isinstance(source, str | Path) and Path(source).suffix == ".parquet"
 
 
-def _mapped(source: Source) -> NDArray[Any]:
+def _mapped(source: Source) -> Any:
     """Return an array whose rows are read from the file when they are looked at."""
     if isinstance(source, np.ndarray):
         return source

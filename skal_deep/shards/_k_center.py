@@ -96,7 +96,11 @@ def _farthest_of_part(
     if len(place):
         is_open = np.ones(len(part), dtype=bool)
         is_open[place] = False
-        ids, embedding_ND = ids[is_open], embedding_ND[torch.as_tensor(is_open)]
+        rows = np.flatnonzero(is_open)
+        ids, embedding_ND = (
+            ids[rows],
+            embedding_ND.index_select(0, torch.as_tensor(rows)),
+        )
     if not len(ids):
         return ids, embedding_ND
     picks, _ = k_center_greedy(

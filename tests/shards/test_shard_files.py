@@ -1,7 +1,10 @@
 """Shards in files: the same rows, whatever holds them."""
 
+import os
 import pickle
 import platform
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -145,6 +148,67 @@ def test_lists_of_another_length_are_found_in_their_part(tmp_path):
 def test_a_task_is_sent_the_rows_of_its_part_alone():
     large = np.zeros((10_000, 10))
     assert all(len(pickle.dumps(p)) < 10_000 for p in Shards([large]).parts(8_000))
+
+
+def test_what_is_written_to_rows_stays_in_the_task(tmp_path):
+    file = tmp_path / "a.npy"
+    np.save(file, X)
+    (part,) = Shards([file]).parts(2**27)
+    rows = part.read()
+    assert isinstance(rows.base, np.memmap)
+    rows[:] = 0
+    np.testing.assert_array_equal(part.read(), X)
+    np.testing.assert_array_equal(np.load(file), X)
+
+
+@pytest.mark.parametrize("kind", [np.asfortranarray, np.ascontiguousarray])
+def test_rows_of_a_file_begin_where_its_header_says(tmp_path, kind):
+    """With a header of several lengths, and parts that are no whole pages."""
+    for number, dtype in enumerate(["f4", ">f8", "i2", "?"]):
+        file = tmp_path / f"{number}.npy"
+        images = (9 * X[:, :, None] > 0) if dtype == "?" else 9 * X[:, :, None]
+        np.save(file, kind(images.astype(dtype)))
+        parts = Shards([file]).parts(7 * 24)
+        assert len(parts) > 2
+        found = [part.read() for part in parts]
+        np.testing.assert_array_equal(np.concatenate(found), images.astype(dtype))
+        assert {rows.dtype for rows in found} == {np.dtype(dtype)}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a file there is never sparse")
+def test_a_file_may_be_longer_than_what_a_system_promises(tmp_path):
+    """A terabyte, of which nothing but a few rows is ever written or read."""
+    file = tmp_path / "a.npy"
+    rows = np.lib.format.open_memmap(file, "w+", np.float32, (2**36, 4))
+    rows[-3:] = np.arange(12).reshape(3, 4)
+    del rows
+    np.testing.assert_array_equal(
+        read_rows([file], [2**36 - 1, 5]), [[8, 9, 10, 11], [0, 0, 0, 0]]
+    )
+    part = Shards([file])._part(0, 2**36 - 4, 2**36, 0)
+    assert part.read().sum() == 66
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs Linux")
+def test_few_files_are_open_at_once_and_none_in_the_end(tmp_path):
+    import resource
+
+    files = [tmp_path / f"{number}.npy" for number in range(30)]
+    for file, rows in zip(files, np.split(X, 30), strict=True):
+        np.save(file, rows)
+    n_open = len(os.listdir("/proc/self/fd"))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (n_open + 9, limits[1]))
+    try:
+        pool = Shards(files)
+        rows = pool.read(np.arange(90))
+        none = pool.read([])
+        picks = query_shards(CoreSet(), files, 4)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert len(os.listdir("/proc/self/fd")) == n_open
+    np.testing.assert_array_equal(rows, X)
+    assert (len(none), len(picks.rows)) == (0, 4)
 
 
 def _read(part):

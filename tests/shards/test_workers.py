@@ -111,12 +111,13 @@ def test_a_killed_dask_worker_loses_nothing(shards, tmp_path, n_workers):
     assert found == [float(part.read().sum() + np.sum(shared)) for part in parts]
 
 
-def test_a_process_holds_little_more_than_its_part(tmp_path):
+@pytest.mark.parametrize("labeled", [[], [0]])
+def test_a_process_holds_little_more_than_its_part(tmp_path, labeled):
     """Of 120 MB no more than a few parts of 4 MB each are held at once."""
     files = [tmp_path / f"{number}.npy" for number in range(4)]
     for number, file in enumerate(files):
         rows = np.random.default_rng(number).random((120_000, 64), dtype=np.float32)
         np.save(file, rows)
-    task = joblib.delayed(peak_of_query)(CoreSet(), files, 2**22)
+    task = joblib.delayed(peak_of_query)(CoreSet(), files, 2**22, labeled)
     (grown,) = joblib.Parallel(n_jobs=2)([task])
     assert grown < 48 * 2**20
