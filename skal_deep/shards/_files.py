@@ -79,14 +79,15 @@ class Part:
     def _read_file(self) -> NDArray[Any]:
         if _is_parquet(self.source):
             return _read_parquet(self.source, self.start, len(self), self.columns)
-        mapped = _mapped(self.source)
+        mapped: Any = _mapped(self.source)
         rows = mapped[self.start : self.stop]
         if not (rows.size and rows.flags.c_contiguous):
             return np.array(rows)
         # What is written to them stays here. Of these rows alone: a system may refuse
         # to promise so much memory as a file is long.
         offset = mapped.offset + self.start * rows[0].nbytes
-        return np.asarray(np.memmap(self.source, rows.dtype, "c", offset, rows.shape))
+        mine = np.memmap(mapped.filename, rows.dtype, "c", offset, rows.shape)
+        return np.asarray(mine)
 
 
 class Shards:
@@ -245,7 +246,7 @@ def _is_parquet(source: Source) -> bool:
     return isinstance(source, str | Path) and Path(source).suffix == ".parquet"
 
 
-def _mapped(source: Source) -> Any:
+def _mapped(source: Source) -> NDArray[Any]:
     """Return an array whose rows are read from the file when they are looked at."""
     if isinstance(source, np.ndarray):
         return source
