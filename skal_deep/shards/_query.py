@@ -15,6 +15,7 @@ from torch import Tensor
 
 from skal_deep.classifier._base import as_seed
 from skal_deep.classifier.door._inside import is_regressor
+from skal_deep.functional._checks import check_finite
 from skal_deep.modules._modes import plain_torch
 from skal_deep.pool import EPIG, Badge, CoreSet, MaxHerding, ScoreQueryStrategy, TopK
 from skal_deep.pool._checks import as_batch_size
@@ -232,4 +233,6 @@ def _embeddings_of(
 
 
 def _some_of_part(part: Part, look: Look, rows: NDArray[np.int64]) -> Tensor:
-    return look.embeddings(part)[torch.as_tensor(np.isin(part.ids, rows))]
+    embedding_LD = look.embeddings(part)[torch.as_tensor(np.isin(part.ids, rows))]
+    check_finite(embeddings=embedding_LD)  # here, as nobody knows whose a centre is
+    return embedding_LD

@@ -1,5 +1,6 @@
 """Queries over shards: exact where they are, certified where they are not."""
 
+import math
 import pickle
 from unittest.mock import patch
 
@@ -12,6 +13,7 @@ from sklearn.linear_model import BayesianRidge, LogisticRegression
 from support import MAKERS, make_net
 
 from skal_deep._calls import results_of
+from skal_deep.functional import nearest_centers
 from skal_deep.pool import (
     BALD,
     EPIG,
@@ -142,6 +144,34 @@ def test_core_set_tells_its_radius_and_how_good_it_is(labeled):
     same = query_shards(CoreSet(), [X], 15, labeled=labeled)
     assert same.rows.tolist() == alone.tolist()
     assert "at most times the best: 2" in str(same)
+
+
+def far_and_few():
+    """Rows of which all but a handful are close to one of two places."""
+    rows = 1e-3 * X
+    rows[::2] += 50
+    rows[[7, 133, 399]] *= -60_000
+    return rows
+
+
+@pytest.mark.parametrize("part_bytes", [2**27, 2000, 20])
+@pytest.mark.parametrize("labeled", [[], [5], [7, 133, 399], range(0, 400, 3)])
+@pytest.mark.parametrize(
+    "rows",
+    [X, X.astype(float), far_and_few(), 1e4 + X, np.repeat(X[:5], 80, axis=0)],
+    ids=["clusters", "double", "far and few", "far away", "copies"],
+)
+def test_the_radius_is_that_of_all_rows_though_most_are_compared_with_few(
+    rows, labeled, part_bytes
+):
+    labeled = list(labeled)
+    picks = query_shards(
+        CoreSet(), cut(5, rows), 12, labeled=labeled, part_bytes=part_bytes
+    )
+    centers = torch.tensor(rows[labeled + picks.rows.tolist()])
+    squared, _ = nearest_centers(torch.tensor(rows), centers)
+    reached = math.sqrt(float(squared.max()))
+    assert picks.certificate["radius"] == pytest.approx(reached, rel=1e-6, abs=0)
 
 
 @pytest.mark.slow
@@ -331,6 +361,27 @@ def test_rows_that_are_no_numbers_are_found_in_their_shard():
     broken[300, 2] = np.nan
     with pytest.raises(ValueError, match=r"rows 0 to 150 of shard array: .*NaN"):
         query_shards(CoreSet(), [X[:250], broken[250:]], 2, labeled=[0])
+
+
+@pytest.mark.parametrize(
+    ("strategy", "labeled"),
+    [(CoreSet(), []), (CoreSet(), [300]), (MaxHerding(), [300])],
+)
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_what_is_wrong_is_said_of_the_shard_that_has_it(strategy, labeled, value):
+    """Not of the first one that is compared with a mean or a centre of it."""
+    broken = X.copy()
+    broken[300, 2] = value
+    with pytest.raises(ValueError, match=r"rows 0 to 150 of shard array: embed.*NaN"):
+        query_shards(strategy, [X[:250], broken[250:]], 2, labeled=labeled)
+
+
+def test_a_labelled_row_may_be_all_but_zero():
+    """As centres of others it is compared with rows that are not."""
+    small = X.copy()
+    small[3] = 1e-30
+    picks = query_shards(CoreSet(), cut(3, small), 4, labeled=[3])
+    assert picks.certificate["radius"] > 1
 
 
 def test_nothing_of_the_callers_is_changed():
