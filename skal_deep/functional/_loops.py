@@ -268,12 +268,7 @@ def look_again(
         kept, position = kept_NK[i], position_NK[i]
         for k in range(len(kept)):
             if kept[k] < sure_N[i]:
-                row, other = rows_ND[i], data_MD[position[k]]
-                total = rows_ND.dtype.type(0)
-                for d in range(len(row)):
-                    difference = row[d] - other[d]
-                    total += difference * difference
-                kept[k] = total
+                kept[k] = _squared(rows_ND[i], data_MD[position[k]])
         for k in range(1, len(kept)):
             value, at, place = kept[k], position[k], k
             while place > 0 and (
@@ -286,15 +281,20 @@ def look_again(
 
 
 @njit(inline="always", fastmath=_FAST | {"reassoc"})
+def _squared(row_D: Any, other_D: Any) -> Any:
+    """Return the squared distance of two rows, from differences."""
+    total = row_D.dtype.type(0)
+    for d in range(len(row_D)):
+        difference = row_D[d] - other_D[d]
+        total += difference * difference
+    return total
+
+
+@njit(inline="always", fastmath=_FAST | {"reassoc"})
 def _join(rows_ND: Any, center_D: Any, squared_N: Any) -> None:
     """Bring squared distances to the nearest centre up to date with one more."""
-    n, n_dims = rows_ND.shape
-    for i in range(n):
-        total = rows_ND.dtype.type(0)
-        for d in range(n_dims):
-            difference = rows_ND[i, d] - center_D[d]
-            total += difference * difference
-        squared_N[i] = min(squared_N[i], total)
+    for i in range(len(rows_ND)):
+        squared_N[i] = min(squared_N[i], _squared(rows_ND[i], center_D))
 
 
 @compile_loop(fastmath=_FAST | {"reassoc"})
@@ -329,6 +329,68 @@ def farthest_first(
         pick_B[step], squared_B[step] = at, squared_N[at]
         squared_N[at] = -np.inf
         _join(rows_ND, rows_ND[at], squared_N)
+
+
+@compile_loop(fastmath=_FAST | {"reassoc"})
+def squared_to_own(
+    rows_ND: NDArray[Any],
+    centers_MD: NDArray[Any],
+    owner_N: NDArray[np.int64],
+    squared_N: NDArray[Any],
+) -> None:
+    """Write the squared distance of each row to the centre that it belongs to."""
+    for i in range(len(rows_ND)):
+        squared_N[i] = _squared(rows_ND[i], centers_MD[owner_N[i]])
+
+
+@compile_loop(fastmath=_FAST | {"reassoc"})
+def join_cluster(
+    rows_ND: NDArray[Any],
+    centers_MD: NDArray[Any],
+    name: int,
+    squared_N: NDArray[Any],
+    owner_N: NDArray[np.int64],
+    left_N: NDArray[np.bool_],
+    begin: int,
+    stop: int,
+    size_K: NDArray[np.float64],
+    farthest_K: NDArray[Any],
+    at_K: NDArray[np.int64],
+) -> None:
+    """Add a centre to those that rows belong to, and look at the clusters.
+
+    Of the rows N from begin to stop.
+
+    Parameters
+    ----------
+    rows_ND : ndarray of shape (N, D)
+        Points.
+    centers_MD : ndarray of shape (M, D)
+        The centre, or none, where M is 0.
+    name : int
+        Its number.
+    squared_N, owner_N : ndarray of shape (N,)
+        Squared distances to the nearest centre, and which it is: brought up to date.
+    left_N : ndarray of shape (N,)
+        Which rows are left.
+    size_K : ndarray of shape (K,)
+        Sums of the squared distances of the rows of each cluster are written here,
+    farthest_K, at_K : ndarray of shape (K,)
+        and the largest of those that are left, with the lowest row that has it; -1 is
+        the row of none.
+    """
+    size_K[:] = 0
+    farthest_K[:] = -1
+    at_K[:] = -1
+    for i in range(begin, stop):
+        for m in range(len(centers_MD)):
+            squared = _squared(rows_ND[i], centers_MD[m])
+            if squared < squared_N[i]:
+                squared_N[i], owner_N[i] = squared, name
+        k, squared = owner_N[i], squared_N[i]
+        size_K[k] += squared
+        if left_N[i] and squared > farthest_K[k]:
+            farthest_K[k], at_K[k] = squared, i
 
 
 @njit(nogil=True, fastmath=_FAST, error_model="numpy")

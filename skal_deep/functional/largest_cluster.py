@@ -4,13 +4,19 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from skal_deep._compiled import are_compiled
+from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional._card import cluster_sizes, has_loops, join_center
-from skal_deep.functional._checks import check_rows
-from skal_deep.functional._chunks import chunks
+from skal_deep.functional._checks import check_batch_size, check_rows
+from skal_deep.functional._chunks import chunks, slices
 from skal_deep.functional._distances import Points, amid, round_off
-from skal_deep.functional._picks import UnreadPicks, largest_of
+from skal_deep.functional._picks import Picks, UnreadPicks, largest_of
 from skal_deep.functional._repeated import Repeated
 from skal_deep.functional.neighbors import nearest_centers
+
+# Numbers of the points of a part, 2 MiB in float32: to look at fewer takes no longer
+# than to wait for a thread. So many parts are enough for any number of threads.
+_NUMBERS_OF_A_PART, _MOST_PARTS = 2**19, 64
 
 
 def lcmd(
@@ -73,9 +79,23 @@ def lcmd(
     >>> indices
     tensor([2])
     """
-    picks = UnreadPicks(features, batch_size, with_utilities)
+    check_batch_size(batch_size, len(features))
     given = {} if mass is None else {"mass": mass}
-    check_rows(features=features, centers=centers, **given)
+    arrays = {"features": features, "centers": centers, **given}
+    check_rows(**arrays)
+    pick = _by_loops if _are_for_loops(*arrays.values()) else _by_operations
+    return pick(features, centers, batch_size, mass, with_utilities)
+
+
+def _by_operations(
+    features: Tensor,
+    centers: Tensor,
+    batch_size: int,
+    mass: Tensor | None,
+    with_utilities: bool,
+) -> tuple[Tensor, Tensor]:
+    """Return what :func:`lcmd` does, on a card without waiting for it."""
+    picks = UnreadPicks(features, batch_size, with_utilities)
     candidates = Clusters(features, centers)
     everything = candidates if mass is None else Clusters(mass, centers)
     n_known, all_N = len(centers), torch.ones_like(everything.owner_N, dtype=torch.bool)
@@ -107,6 +127,133 @@ def lcmd(
         add(norm_N.argmax(0, keepdim=True), norm_N)
     Repeated(take_one, features.device)(batch_size - (not n_known))
     return picks.answer()
+
+
+def _are_for_loops(*arrays: Tensor) -> bool:
+    """Return whether compiled loops take all of some arrays, of one type."""
+    are_plain = all(
+        rows.is_cpu
+        and rows.dtype in (torch.float32, torch.float64)
+        and not (rows.requires_grad and torch.is_grad_enabled())
+        for rows in arrays
+    )
+    is_one_type = len({rows.dtype for rows in arrays}) == 1
+    return are_plain and is_one_type and are_compiled()
+
+
+def _by_loops(
+    features: Tensor,
+    centers: Tensor,
+    batch_size: int,
+    mass: Tensor | None,
+    with_utilities: bool,
+) -> tuple[Tensor, Tensor]:
+    """Return what :func:`lcmd` does, on a processor, whose threads share the points."""
+    picks = Picks(features, batch_size, with_utilities)
+    features, centers = features.detach(), centers.detach()
+    n_clusters = len(centers) + batch_size
+    with threads_over_parts(features.device):
+        candidates = _ClustersInParts(features, centers, n_clusters, picks.left_N)
+        everything = candidates
+        if mass is not None:
+            all_N = torch.ones(len(mass), dtype=torch.bool)
+            everything = _ClustersInParts(mass.detach(), centers, n_clusters, all_N)
+        if not len(centers):
+            norm_N = features.square().sum(-1)
+            picks.add(int(norm_N.argmax()), norm_N)
+        while len(picks.rows) < batch_size:
+            name = len(centers) + len(picks.rows) - 1
+            latest_D = features[picks.rows[-1]] if picks.rows else None
+            size_K, at_K = candidates.look(latest_D, name)
+            if mass is not None:
+                size_K, _ = everything.look(latest_D, name)
+            largest = int(size_K.argmax())
+            # sizes are never negative, so a cluster without candidates comes last
+            chosen = int(torch.where(at_K >= 0, size_K, -1.0).argmax())
+            at = int(at_K[chosen])
+            owner_N, nearest_N = candidates.owner_N, candidates.nearest_N
+            if with_utilities:
+                picks.add(at, torch.where(owner_N == largest, nearest_N, 0.0))
+            else:
+                is_inside = chosen == largest
+                picks.add_all([at], nearest_N[at : at + 1] * is_inside)
+    return picks.answer()
+
+
+class _ClustersInParts:
+    """Points, each with its nearest centre, whose parts threads share.
+
+    Distances are differences; the size of a cluster is the sum of its sizes in parts,
+    which are the same for any number of threads.
+
+    Parameters
+    ----------
+    points_ND : Tensor of shape (N, D)
+        Points.
+    centers_MD : Tensor of shape (M, D)
+        The first centres.
+    n_clusters : int
+        Number of all centres, with those to come.
+    left_N : Tensor of shape (N,)
+        Which points are left; others may change it.
+    """
+
+    def __init__(
+        self, points_ND: Tensor, centers_MD: Tensor, n_clusters: int, left_N: Tensor
+    ):
+        self._points_ND, self._left_N = points_ND.contiguous(), left_N
+        n, n_dims = points_ND.shape
+        n_of_part = max(_NUMBERS_OF_A_PART // max(1, n_dims), -(-n // _MOST_PARTS))
+        self._n_of_part = max(1, n_of_part)
+        self.nearest_N = points_ND.new_full((n,), torch.inf)
+        self.owner_N = torch.zeros(n, dtype=torch.int64)
+        if len(centers_MD):
+            from skal_deep.functional import _loops
+
+            _, self.owner_N = nearest_centers(points_ND, centers_MD)
+            # as those to centres that come are found: equal ones shall be equal
+            given = self._points_ND, centers_MD.contiguous(), self.owner_N
+            _loops.squared_to_own(*(some.numpy() for some in (*given, self.nearest_N)))
+        shape = max(1, -(-n // self._n_of_part)), n_clusters
+        self._size_PK = torch.zeros(shape, dtype=torch.float64)
+        self._farthest_PK = points_ND.new_zeros(shape)
+        self._at_PK = torch.zeros(shape, dtype=torch.int64)
+
+    def look(self, center_D: Tensor | None, name: int) -> tuple[Tensor, Tensor]:
+        """Add a centre, if there is one, and look at the clusters.
+
+        Returns
+        -------
+        size : Tensor of shape (K,)
+            Sums of squared distances.
+        at : Tensor of shape (K,)
+            The farthest point of each cluster that is left, the lowest of equal ones;
+            -1 where none is left.
+        """
+        from skal_deep.functional import _loops
+
+        new_MD = self._points_ND[:0] if center_D is None else center_D[None]
+        given = (
+            self._points_ND.numpy(),
+            new_MD.contiguous().numpy(),
+            name,
+            self.nearest_N.numpy(),
+            self.owner_N.numpy(),
+            self._left_N.numpy(),
+        )
+        found = self._size_PK, self._farthest_PK, self._at_PK
+        size_PK, farthest_PK, at_PK = (each.numpy() for each in found)
+
+        def work_on(part: slice) -> None:
+            at = part.start // self._n_of_part
+            of_part = size_PK[at], farthest_PK[at], at_PK[at]
+            _loops.join_cluster(*given, part.start, part.stop, *of_part)
+
+        parts = slices(len(self._points_ND), self._n_of_part)
+        for_each_part(parts, lambda: work_on, self._points_ND.device)
+        # of equal ones the first part has the lowest point
+        part_K = self._farthest_PK.argmax(0)
+        return self._size_PK.sum(0), self._at_PK.gather(0, part_K[None])[0]
 
 
 class Clusters:

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skal_deep.functional import k_center_greedy, lcmd
+from skal_deep.functional import k_center_greedy, largest_cluster, lcmd
 from skal_deep.functional.largest_cluster import Clusters
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "kernel_framework.npz")
@@ -81,6 +81,55 @@ def test_turning_moving_and_types():
     moved_picks, utilities = lcmd(moved[UNLABELED], moved[LABELED], 10)
     assert picks.tolist() == moved_picks.tolist()
     assert utilities.dtype == torch.float32
+
+
+def pools():
+    """Points that lie in many ways, and one of each kind that is copied."""
+    source = torch.Generator().manual_seed(0)
+    rows = torch.randn(700, 6, generator=source, dtype=torch.float64)
+    group = torch.randint(9, (700,), generator=source)
+    spread = 1e-3 * rows + 100 * torch.randn(9, 6, generator=source).double()[group]
+    return {
+        "one heap": rows,
+        "tight and far apart": spread,
+        "on a grid": (2 * rows).round(),
+        "copies": rows[group],
+        "far away": 1e4 + rows,
+        "columns apart": torch.cat([rows, rows], 1)[:, 1:7],
+    }
+
+
+@pytest.mark.parametrize("kind", pools())
+@pytest.mark.parametrize("n_centers", [0, 1, 40])
+@pytest.mark.parametrize("has_mass", [False, True])
+def test_loops_are_the_operations(kind, n_centers, has_mass, monkeypatch):
+    rows = pools()[kind]
+    mass = rows[::3] if has_mass else None
+    monkeypatch.setattr(largest_cluster, "_NUMBERS_OF_A_PART", 1000)
+    monkeypatch.setattr(largest_cluster, "_MOST_PARTS", 7)
+    given = rows[n_centers:], rows[:n_centers], 30
+    by_loops = lcmd(*given, mass=mass)
+    picks, alone = lcmd(*given, mass=mass, with_utilities=False)
+    monkeypatch.setattr(largest_cluster, "are_compiled", lambda: False)
+    by_operations = lcmd(*given, mass=mass)
+    assert by_loops[0].tolist() == by_operations[0].tolist() == picks.tolist()
+    torch.testing.assert_close(by_loops[1], by_operations[1])
+    assert torch.equal(alone, by_loops[1].gather(1, picks[:, None])[:, 0])
+
+
+def test_points_that_gradients_are_asked_of():
+    points = H.clone().requires_grad_()
+    expected = lcmd(H[5:], H[:5], 6)
+    assert lcmd(points[5:], points[:5], 6)[0].tolist() == expected[0].tolist()
+    with torch.no_grad():
+        found = lcmd(points[5:], points[:5], 6, mass=points)
+    torch.testing.assert_close(found[0], expected[0])
+
+
+def test_nothing_may_have_mass():
+    picks, utilities = lcmd(H[5:], H[:5], 3, mass=H[:0])
+    assert len(set(picks.tolist())) == 3
+    assert utilities.isfinite().all()
 
 
 @pytest.mark.slow

@@ -16,6 +16,8 @@ from skal_deep.functional import (
     density,
     epig,
     grouped_neighbors,
+    largest_cluster,
+    lcmd,
     max_herding,
     nearest_neighbors,
 )
@@ -186,6 +188,30 @@ def test_designs_hang_on_no_parts_and_threads(n_classes, few_weights, monkeypatc
         several = in_threads(n_threads, call)
         assert torch.equal(one[0], several[0])
         torch.testing.assert_close(one[1], several[1], rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n_centers", [0, 1, 300])
+@pytest.mark.parametrize("with_utilities", [False, True])
+def test_lcmd_is_that_of_one_thread_to_the_last_bit(
+    dtype, n_centers, with_utilities, monkeypatch
+):
+    rows = torch.randn(2300, 9, generator=torch.Generator().manual_seed(0))
+    rows = torch.cat([rows, rows[:30], 1e4 + rows[:300]]).to(dtype)
+    monkeypatch.setattr(largest_cluster, "_NUMBERS_OF_A_PART", 1500)
+
+    def call():
+        return lcmd(
+            rows[n_centers:],
+            rows[:n_centers],
+            20,
+            mass=rows[::2] if n_centers == 1 else None,
+            with_utilities=with_utilities,
+        )
+
+    one, *others = (in_threads(n, call) for n in (1, 2, 3, 5))
+    for other in others:
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 def test_gains_that_threads_find_ahead_are_left_out():
