@@ -332,6 +332,41 @@ def farthest_first(
 
 
 @compile_loop(fastmath=_FAST | {"reassoc"})
+def join_each(
+    rows_ND: NDArray[Any],
+    centers_RD: NDArray[Any],
+    squared_RN: NDArray[Any],
+    begin: int,
+    stop: int,
+) -> None:
+    """Bring R squared distances of each row up to date with a centre each.
+
+    Of the rows N from begin to stop.
+    """
+    for i in range(begin, stop):
+        for r in range(len(centers_RD)):
+            squared = _squared(rows_ND[i], centers_RD[r])
+            squared_RN[r, i] = min(squared_RN[r, i], squared)
+
+
+# Nothing is fused: these are the sums of one operation after another.
+@compile_loop()
+def add_to_groups(
+    data_MD: NDArray[Any],
+    group_M: NDArray[np.int64],
+    weight_M: NDArray[np.float64],
+    sum_GD: NDArray[np.float64],
+    begin: int,
+    stop: int,
+) -> None:
+    """Add weighted rows to the sums of their groups, in the columns begin to stop."""
+    for m in range(len(data_MD)):
+        g, weight = group_M[m], weight_M[m]
+        for d in range(begin, stop):
+            sum_GD[g, d] += data_MD[m, d] * weight
+
+
+@compile_loop(fastmath=_FAST | {"reassoc"})
 def squared_to_own(
     rows_ND: NDArray[Any],
     centers_MD: NDArray[Any],

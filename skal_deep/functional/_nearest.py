@@ -24,6 +24,9 @@ _N_SPARE = 2
 # The k smallest of M are kept by inserting each where k^2 is at most so many times M:
 # each insertion takes steps for those that it comes before.
 _INSERTED = 4
+# Differences of a part of the rows from centres: fewer take no longer than to wait for
+# a thread.
+_NUMBERS_OF_A_PART = 2**20
 
 # Says which of some columns of the data count for none of some points, (n, m).
 Hide = Callable[[Tensor, slice], Tensor]
@@ -57,6 +60,48 @@ def nearest(points: Points, data: Points, hide: Hide | None = None) -> Tensor:
         of_these = None if hide is None else lambda some, m: hide(rows[some], m)
         squared_N[rows] = nearest_k(points.at(rows), data, 1, of_these)[0][:, 0]
     return squared_N.clamp_min_(0)
+
+
+def join_centers(rows_ND: Tensor, centers_RD: Tensor, squared_RN: Tensor) -> None:
+    """Bring R squared distances of each row up to date with a centre each.
+
+    Threads of a processor share the rows.
+
+    Parameters
+    ----------
+    rows_ND : Tensor of shape (N, D)
+        Rows.
+    centers_RD : Tensor of shape (R, D)
+        The next one of each of R sets of centres.
+    squared_RN : Tensor of shape (R, N)
+        Squared distances to the nearest centre of each set, infinite of none.
+    """
+    if not are_for_loops(rows_ND, centers_RD, squared_RN):
+        for part in chunks(len(rows_ND), len(centers_RD), rows_ND.device):
+            squared_Rn = all_differences(centers_RD, rows_ND[part])
+            squared_RN[:, part] = squared_RN[:, part].minimum(squared_Rn)
+        return
+    from skal_deep.functional import _loops
+
+    rows, centers = rows_ND.contiguous().numpy(), centers_RD.contiguous().numpy()
+    size = max(1, _NUMBERS_OF_A_PART // max(1, centers_RD.numel()))
+
+    def work_on(part: slice) -> None:
+        _loops.join_each(rows, centers, squared_RN.numpy(), part.start, part.stop)
+
+    for_each_part(slices(len(rows_ND), size), lambda: work_on, rows_ND.device)
+
+
+def are_for_loops(*arrays: Tensor) -> bool:
+    """Return whether compiled loops take all of some arrays, of one type."""
+    are_plain = all(
+        rows.is_cpu
+        and rows.dtype in (torch.float32, torch.float64)
+        and not (rows.requires_grad and torch.is_grad_enabled())
+        for rows in arrays
+    )
+    is_one_type = len({rows.dtype for rows in arrays}) == 1
+    return are_plain and is_one_type and are_compiled()
 
 
 def nearest_k(
@@ -110,7 +155,8 @@ def nearest_k(
         squared_Nk[part], position_Nk[part] = kept_Bn[:, :k], position_Bn[:, :k]
         is_unsure_N[part] = (1 - TOLERANCE) * kept_Bn[:, k - 1] > floor_B
 
-    for_each_row_part(slices(len(points), height), work_on, points, data)
+    arrays = points.norm_N, data.norm_N
+    for_each_row_part(slices(len(points), height), work_on, *arrays)
     again = is_unsure_N.nonzero()[:, 0]
     if len(again):
         some = points.at(again)
@@ -124,18 +170,21 @@ def nearest_k(
 
 
 def for_each_row_part(
-    parts: Iterable[slice], work_on: Callable[[slice], None], *points: Points
+    parts: Iterable[slice], work_on: Callable[[slice], None], *arrays: Tensor
 ) -> None:
-    """Work on all parts, by several threads unless there are gradients to keep."""
-    if _have_gradients(*points):
+    """Work on all parts, by several threads unless there are gradients to keep.
+
+    Gradients of what was computed from the rows, such as their norms.
+    """
+    if _have_gradients(*arrays):
         for part in parts:
             work_on(part)
     else:
-        for_each_part(parts, lambda: work_on, points[0].norm_N.device)
+        for_each_part(parts, lambda: work_on, arrays[0].device)
 
 
-def _have_gradients(*points: Points) -> bool:
-    return any(some.norm_N.requires_grad for some in points)
+def _have_gradients(*arrays: Tensor) -> bool:
+    return any(values.requires_grad for values in arrays)
 
 
 def _by_differences(
@@ -171,7 +220,7 @@ class _Smallest:
         self._points, self._data, self._k = points, data, k
         norm_B = points.norm_N
         are_few = norm_B.is_cpu and k * k <= _INSERTED * len(data)
-        is_plain = are_few and not _have_gradients(points, data)
+        is_plain = are_few and not _have_gradients(points.norm_N, data.norm_N)
         is_plain &= norm_B.dtype in (torch.float32, torch.float64)
         self._is_compiled = is_plain and are_compiled()
         self._squared_Bk = norm_B.new_empty(len(points), k if self._is_compiled else 0)

@@ -4,12 +4,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from skal_deep._compiled import are_compiled
 from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional._card import cluster_sizes, has_loops, join_center
 from skal_deep.functional._checks import check_batch_size, check_rows
 from skal_deep.functional._chunks import chunks, slices
 from skal_deep.functional._distances import Points, amid, round_off
+from skal_deep.functional._nearest import are_for_loops
 from skal_deep.functional._picks import Picks, UnreadPicks, largest_of
 from skal_deep.functional._repeated import Repeated
 from skal_deep.functional.neighbors import nearest_centers
@@ -83,7 +83,7 @@ def lcmd(
     given = {} if mass is None else {"mass": mass}
     arrays = {"features": features, "centers": centers, **given}
     check_rows(**arrays)
-    pick = _by_loops if _are_for_loops(*arrays.values()) else _by_operations
+    pick = _by_loops if are_for_loops(*arrays.values()) else _by_operations
     return pick(features, centers, batch_size, mass, with_utilities)
 
 
@@ -127,18 +127,6 @@ def _by_operations(
         add(norm_N.argmax(0, keepdim=True), norm_N)
     Repeated(take_one, features.device)(batch_size - (not n_known))
     return picks.answer()
-
-
-def _are_for_loops(*arrays: Tensor) -> bool:
-    """Return whether compiled loops take all of some arrays, of one type."""
-    are_plain = all(
-        rows.is_cpu
-        and rows.dtype in (torch.float32, torch.float64)
-        and not (rows.requires_grad and torch.is_grad_enabled())
-        for rows in arrays
-    )
-    is_one_type = len({rows.dtype for rows in arrays}) == 1
-    return are_plain and is_one_type and are_compiled()
 
 
 def _by_loops(

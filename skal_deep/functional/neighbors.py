@@ -1,28 +1,33 @@
 """Distances and nearest neighbours, in chunks."""
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from skal_deep._threads import threads_over_parts
+from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional._checks import (
     check_counts,
     check_finite,
     check_rows,
 )
-from skal_deep.functional._chunks import block_shape, chunks, slices
+from skal_deep.functional._chunks import block_shape, chunks, memory_budget, slices
 from skal_deep.functional._distances import (
     Points,
     all_differences,
     amid,
     least_sure,
 )
-from skal_deep.functional._nearest import for_each_row_part, nearest_k
+from skal_deep.functional._nearest import are_for_loops, for_each_row_part, nearest_k
 
 # Iterations that move the centroids of groups to their means, and rows for each group
 # that are looked at for it.
 _N_LLOYD, _N_OF_GROUP = 2, 64
+# So many parts of many rows are enough for any number of threads.
+_N_SHARES = 32
+# Columns of a part, as many as memory gives at once in float32, but of few numbers all.
+_N_COLUMNS, _FEW_NUMBERS = 16, 2**19
 
 
 def unit_rows(embeddings: Tensor) -> Tensor:
@@ -148,7 +153,8 @@ def nearest_centers(embeddings: Tensor, centers: Tensor) -> tuple[Tensor, Tensor
     # temporary arrays are distances, and rows that are moved
     width = block_shape(len(embeddings), len(centers), embeddings.device)[1]
     n_columns = max(width, centers.shape[1])
-    for part in chunks(len(embeddings), n_columns, embeddings.device):
+
+    def work_on(part: slice) -> None:
         rows_BD = embeddings[part]
         moved_BD = rows_BD - origin_D
         nearest_B = _nearest_by_products(moved_BD, known, width)
@@ -162,7 +168,18 @@ def nearest_centers(embeddings: Tensor, centers: Tensor) -> tuple[Tensor, Tensor
             squared_B[close], nearest_B[close] = found[0][:, 0], found[1][:, 0]
             position_N[part] = nearest_B
         squared_N[part] = squared_B
+
+    parts = _shares(len(embeddings), n_columns, embeddings.device)
+    for_each_row_part(parts, work_on, origin_D, known.norm_N)
     return squared_N, position_N
+
+
+def _shares(n_rows: int, n_columns: int, device: torch.device) -> Iterator[slice]:
+    """Yield slices as :func:`chunks` does, more where they are few for many threads."""
+    most = max(1, memory_budget(device) // max(1, n_columns))
+    if device.type != "cpu":
+        return slices(n_rows, most)
+    return slices(n_rows, min(most, max(-(-n_rows // _N_SHARES), -(-most // 4))))
 
 
 def _nearest_by_products(moved_BD: Tensor, centers: Points, width: int) -> Tensor:
@@ -319,7 +336,7 @@ def grouped_neighbors(
             position_Nk.index_copy_(0, rows, among.take(found[1]))
 
     with threads_over_parts(data.device):
-        for_each_row_part(slices(len(seekers), 1), seek, points, others)
+        for_each_row_part(slices(len(seekers), 1), seek, points.norm_N, others.norm_N)
     return squared_Nk.clamp_min_(0).sqrt_(), position_Nk
 
 
@@ -365,10 +382,35 @@ def group_means(
     weight_M = weight_M.double()
     sum_GD = data.new_zeros(n_groups, data.shape[1], dtype=torch.float64)
     total_G = sum_GD.new_zeros(n_groups).index_add_(0, group, weight_M)
-    for part in chunks(len(data), data.shape[1], data.device):
-        weighted_BD = data[part].double() * weight_M[part, None]
-        sum_GD.index_add_(0, group[part], weighted_BD)
+    if are_for_loops(data):
+        _add_by_loops(data.detach(), group, weight_M.detach(), sum_GD)
+    else:
+        for part in chunks(len(data), data.shape[1], data.device):
+            weighted_BD = data[part].double() * weight_M[part, None]
+            sum_GD.index_add_(0, group[part], weighted_BD)
     return (sum_GD / total_G[:, None]).to(data), total_G
+
+
+def _add_by_loops(
+    data_MD: Tensor, group_M: Tensor, weight_M: Tensor, sum_GD: Tensor
+) -> None:
+    """Add weighted rows to the sums of their groups; threads share the columns.
+
+    So a sum keeps the order of the rows.
+    """
+    from skal_deep.functional import _loops
+
+    data, group, weight = (
+        each.contiguous().numpy() for each in (data_MD, group_M, weight_M)
+    )
+    n_dims = data_MD.shape[1]
+    size = n_dims if data_MD.numel() < _FEW_NUMBERS else _N_COLUMNS
+
+    def work_on(columns: slice) -> None:
+        begin, stop = columns.start, columns.stop
+        _loops.add_to_groups(data, group, weight, sum_GD.numpy(), begin, stop)
+
+    for_each_part(slices(n_dims, max(1, size)), lambda: work_on, data_MD.device)
 
 
 def closest_pair(embeddings: Tensor) -> float:

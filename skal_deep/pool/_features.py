@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ import torch
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
+from skal_deep._threads import threads_over_parts
 from skal_deep.functional import (
     average_linkage,
     nearest_centers,
@@ -19,7 +22,8 @@ from skal_deep.functional import (
     purity_radius,
     unit_rows,
 )
-from skal_deep.functional._distances import Points, least_sure
+from skal_deep.functional._distances import least_sure
+from skal_deep.functional._nearest import join_centers
 from skal_deep.functional.neighbors import group_means
 from skal_deep.functional.rounds import halve, linkage_of_part
 from skal_deep.pool._pool import Pool
@@ -115,13 +119,23 @@ def k_means(
     weights_N : Tensor of shape (N,), optional
         Weights of the rows.
     """
+    with threads_over_parts(torch.device("cpu")):
+        return _k_means(points_ND, n_clusters, generator, weights_N)
+
+
+def _k_means(
+    points_ND: Tensor,
+    n_clusters: int,
+    generator: torch.Generator,
+    weights_N: Tensor | None,
+) -> Tensor:
     n_clusters = min(n_clusters, len(points_ND))
     n_drawn = max(_FEW_ROWS, _FEW_OF_EACH * n_clusters)
     if len(points_ND) > 2 * n_drawn:
         if weights_N is None:
             weights_N = points_ND.new_ones(len(points_ND))
         drawn = _draw_by_weight(weights_N, n_drawn, generator)
-        centroids_KD = k_means(points_ND[drawn], n_clusters, generator)
+        centroids_KD = _k_means(points_ND[drawn], n_clusters, generator, None)
         cluster_N = nearest_centers(points_ND, centroids_KD)[1]
         mean_KD, total_K = group_means(points_ND, cluster_N, n_clusters, weights_N)
         return torch.where(total_K[:, None] > 0, mean_KD, centroids_KD)
@@ -166,10 +180,18 @@ def _lloyd(
         clusterer = KMeans(n_clusters, **options)
     else:
         clusterer = MiniBatchKMeans(n_clusters, batch_size=_MINI_BATCH, **options)
-    with warnings.catch_warnings():  # fewer distinct rows than clusters: no harm
+    # several threads would sum in an order of their own, and wait for each other
+    with _openmp().limit(limits={"openmp": 1}), warnings.catch_warnings():
+        # fewer distinct rows than clusters: no harm
         warnings.simplefilter("ignore", ConvergenceWarning)
         clusterer.fit(centered_ND, sample_weight=weights)
     return torch.as_tensor(clusterer.cluster_centers_).to(points_ND) + origin_D
+
+
+@cache
+def _openmp() -> ThreadpoolController:
+    """Return what sets the threads of libraries, which takes a while to find them."""
+    return ThreadpoolController()
 
 
 def _best_seeds(
@@ -179,30 +201,26 @@ def _best_seeds(
 
     One trial a centre: the best of several is often a tie that rounding breaks. The
     draws are those of scikit-learn's ``kmeans_plusplus``, which computes distances of
-    float32 in float64, one centre at a time.
+    float32 in float64, one centre of one draw at a time.
     """
-    points = Points(torch.from_numpy(rows_ND), torch.zeros(()))
+    rows = torch.from_numpy(rows_ND)
     weight_N = np.ones(len(rows_ND)) if weights is None else weights
     weight_N = weight_N.astype(rows_ND.dtype)
     place_RK = np.random.RandomState(seed).random_sample((_N_SEEDINGS, n_clusters))
     first_N = (weight_N / weight_N.sum()).astype(float).cumsum()
     seed_RK = np.empty(place_RK.shape, dtype=np.intp)
     seed_RK[:, 0] = (first_N / first_N[-1]).searchsorted(place_RK[:, 0], side="right")
-    nearest_RN = points.norm_N.new_full((_N_SEEDINGS, len(points)), math.inf)
-    squared_RN = torch.empty_like(nearest_RN)
-    for k in range(1, n_clusters):
-        points.to_each(points.at(torch.from_numpy(seed_RK[:, k - 1])), squared_RN)
-        torch.minimum(nearest_RN, squared_RN.clamp_min_(0), out=nearest_RN)
+    nearest_RN = rows.new_full((_N_SEEDINGS, len(rows)), math.inf)
+    for k in range(n_clusters):
+        join_centers(rows, rows[seed_RK[:, k]], nearest_RN)
+        if k == n_clusters - 1:
+            break
         for draw, squared_N in enumerate(nearest_RN.numpy()):
-            place = place_RK[draw, k] * (squared_N @ weight_N)
-            seed_RK[draw, k] = (weight_N * squared_N).cumsum().searchsorted(place)
-        seed_RK[:, k].clip(None, len(rows_ND) - 1, out=seed_RK[:, k])
-
-    def total(seeds: NDArray[np.intp]) -> float:
-        squared_N = nearest_centers(points.rows_ND, points.rows_ND[seeds])[0]
-        return float(squared_N.double() @ torch.from_numpy(weight_N).double())
-
-    best: NDArray[Any] = rows_ND[min(seed_RK, key=total)]
+            place = place_RK[draw, k + 1] * (squared_N @ weight_N)
+            seed_RK[draw, k + 1] = (weight_N * squared_N).cumsum().searchsorted(place)
+        seed_RK[:, k + 1].clip(None, len(rows) - 1, out=seed_RK[:, k + 1])
+    total_R = nearest_RN.double() @ torch.from_numpy(weight_N).double()
+    best: NDArray[Any] = rows_ND[seed_RK[int(total_R.argmin())]]
     return best
 
 

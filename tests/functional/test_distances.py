@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from skal_deep import functional
-from skal_deep.functional import _distances, _nearest
+from skal_deep.functional import _distances, _nearest, neighbors
 from skal_deep.functional._distances import Points, round_off
-from skal_deep.functional._nearest import nearest_k
+from skal_deep.functional._nearest import join_centers, nearest_k
 from skal_deep.functional.gradients import _Gradients
+from skal_deep.functional.neighbors import group_means
 
 N, D = 600, 16
 
@@ -394,3 +395,37 @@ def test_rows_whose_squares_are_no_numbers_are_refused(scale, dtype):
         kernel(torch.zeros_like(rows))
     directions = functional.unit_rows(rows)
     torch.testing.assert_close(directions, functional.unit_rows(ordinary))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(300, 5), (7, 70), (1, 1), (40, 0)])
+@pytest.mark.parametrize("has_loops", [False, True])
+def test_centres_join_as_all_differences_say(dtype, shape, has_loops, monkeypatch):
+    monkeypatch.setattr(_nearest, "_NUMBERS_OF_A_PART", 100)
+    monkeypatch.setattr(_nearest, "are_compiled", lambda: has_loops)
+    source = torch.Generator().manual_seed(0)
+    rows = (3 + torch.randn(*shape, generator=source)).to(dtype)
+    found = rows.new_full((3, len(rows)), torch.inf)
+    for step in range(4):
+        join_centers(rows, rows[[step % len(rows), 0, -1]], found)
+    for row, centers in zip(found, ([0, 1, 2, 3], [0], [-1]), strict=True):
+        centers = [at % len(rows) for at in centers]
+        squared = (rows[:, None].double() - rows[centers].double()).square().sum(-1)
+        torch.testing.assert_close(row.double(), squared.amin(1), rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16])
+def test_means_of_groups_are_sums_in_the_order_of_rows(dtype, monkeypatch):
+    monkeypatch.setattr(neighbors, "_FEW_NUMBERS", 0)
+    monkeypatch.setattr(neighbors, "_N_COLUMNS", 3)
+    source = torch.Generator().manual_seed(0)
+    rows = torch.randn(500, 8, generator=source).to(dtype)
+    group = torch.randint(9, (500,), generator=source)
+    weights = torch.rand(500, generator=source)
+    means, total = group_means(rows, group, 10, weights)
+    expected = torch.zeros(10, rows.shape[1], dtype=torch.float64)
+    for row, at, weight in zip(rows.double(), group, weights.double(), strict=True):
+        expected[at] += row * weight
+    assert torch.equal(means[:9], (expected / total[:, None]).to(dtype)[:9])
+    assert means[9].isnan().all()
+    assert total[9] == 0

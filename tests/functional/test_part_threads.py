@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 import torch
 from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
 
 from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional import (
@@ -19,12 +20,17 @@ from skal_deep.functional import (
     largest_cluster,
     lcmd,
     max_herding,
+    nearest_centers,
     nearest_neighbors,
+    neighbors,
 )
 from skal_deep.functional._chunks import slices
 from skal_deep.functional._configurations import Configurations
 from skal_deep.functional.information import divergence
 from skal_deep.functional.joint_entropy import _Gains
+from skal_deep.functional.neighbors import group_means
+from skal_deep.pool import _features
+from skal_deep.pool._features import k_means
 
 CPU = torch.device("cpu")
 
@@ -212,6 +218,59 @@ def test_lcmd_is_that_of_one_thread_to_the_last_bit(
     one, *others = (in_threads(n, call) for n in (1, 2, 3, 5))
     for other in others:
         assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.fixture
+def _small_parts(monkeypatch):
+    monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 4000)
+    monkeypatch.setattr("skal_deep.functional._nearest._NUMBERS_OF_A_PART", 2000)
+    monkeypatch.setattr(neighbors, "_FEW_NUMBERS", 0)
+    monkeypatch.setattr(neighbors, "_N_COLUMNS", 2)
+
+
+def grouped_rows(dtype):
+    """Return rows of clusters, copies of some, and some that are far away."""
+    source = torch.Generator().manual_seed(0)
+    rows = torch.randn(1500, 9, generator=source)
+    rows += 4 * torch.randn(12, 9, generator=source).repeat(125, 1)
+    return torch.cat([rows, rows[:30], 1e4 + rows[:300]]).to(dtype)
+
+
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_groups_are_those_of_one_thread_to_the_last_bit(dtype):
+    rows, weights = grouped_rows(dtype), torch.arange(1830) / 1830
+
+    def call():
+        squared, group = nearest_centers(rows, rows[::40])
+        return squared, group, *group_means(rows, group, 50, weights)
+
+    one, *others = (in_threads(n, call) for n in (1, 2, 3, 5))
+    for other in others:
+        assert all(
+            map(torch.equal, map(torch.nan_to_num, one), map(torch.nan_to_num, other))
+        )
+
+
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n_clusters", [7, 60])
+@pytest.mark.parametrize("few_rows", [100, 10_000])
+def test_k_means_is_that_of_one_thread_to_the_last_bit(
+    dtype, n_clusters, few_rows, monkeypatch
+):
+    """Also where other libraries than torch have threads, as scikit-learn's has."""
+    monkeypatch.setattr(_features, "_FEW_ROWS", few_rows)
+    rows, weights = grouped_rows(dtype), torch.arange(1830).to(dtype)
+
+    def call():
+        source = torch.Generator().manual_seed(0)
+        return k_means(rows, n_clusters, source, weights)
+
+    one, *others = (in_threads(n, call) for n in (1, 2, 3, 5))
+    with threadpool_limits(3):
+        others.append(call())
+    assert all(torch.equal(one, other) for other in others)
 
 
 def test_gains_that_threads_find_ahead_are_left_out():
