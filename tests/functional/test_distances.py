@@ -419,7 +419,7 @@ def test_means_of_groups_are_sums_in_the_order_of_rows(dtype, monkeypatch):
     monkeypatch.setattr(neighbors, "_FEW_NUMBERS", 0)
     monkeypatch.setattr(neighbors, "_N_COLUMNS", 3)
     source = torch.Generator().manual_seed(0)
-    rows = torch.randn(500, 8, generator=source).to(dtype)
+    rows = torch.randn(500, 8, generator=source, dtype=torch.float64).to(dtype)
     group = torch.randint(9, (500,), generator=source)
     weights = torch.rand(500, generator=source)
     means, total = group_means(rows, group, 10, weights)

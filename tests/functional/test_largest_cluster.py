@@ -126,6 +126,17 @@ def test_points_that_gradients_are_asked_of():
     torch.testing.assert_close(found[0], expected[0])
 
 
+def test_the_largest_cluster_may_have_no_candidate():
+    """The next largest serves, whose points have no utility there."""
+    mass = torch.cat([50 + torch.arange(9.0), H[:, 0].float()])[:, None]
+    points, centers = H[:, :1].float(), torch.tensor([[0.0], [50.0]])
+    picks, utilities = lcmd(points, centers, 5, mass=mass)
+    _, alone = lcmd(points, centers, 5, mass=mass, with_utilities=False)
+    assert len(set(picks.tolist())) == 5
+    assert utilities.eq(0).all()
+    assert alone.eq(0).all()
+
+
 def test_nothing_may_have_mass():
     picks, utilities = lcmd(H[5:], H[:5], 3, mass=H[:0])
     assert len(set(picks.tolist())) == 3

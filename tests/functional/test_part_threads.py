@@ -1,12 +1,13 @@
 """Work on parts by several threads is that of one, and leaves torch as it was."""
 
+import subprocess
+import sys
 import threading
 from functools import partial
 
 import pytest
 import torch
 from joblib import Parallel, delayed
-from threadpoolctl import threadpool_limits
 
 from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional import (
@@ -259,7 +260,6 @@ def test_groups_are_those_of_one_thread_to_the_last_bit(dtype):
 def test_k_means_is_that_of_one_thread_to_the_last_bit(
     dtype, n_clusters, few_rows, monkeypatch
 ):
-    """Also where other libraries than torch have threads, as scikit-learn's has."""
     monkeypatch.setattr(_features, "_FEW_ROWS", few_rows)
     rows, weights = grouped_rows(dtype), torch.arange(1830).to(dtype)
 
@@ -268,9 +268,31 @@ def test_k_means_is_that_of_one_thread_to_the_last_bit(
         return k_means(rows, n_clusters, source, weights)
 
     one, *others = (in_threads(n, call) for n in (1, 2, 3, 5))
-    with threadpool_limits(3):
-        others.append(call())
     assert all(torch.equal(one, other) for other in others)
+
+
+K_MEANS = """
+import sklearn.cluster  # first: its threads are then no longer those of torch
+import torch
+from threadpoolctl import threadpool_limits
+from skal_deep.pool._features import k_means
+
+rows = torch.randn(4000, 9, generator=torch.Generator().manual_seed(0))
+found = []
+for n_threads in (1, 3):
+    with threadpool_limits(n_threads):
+        torch.set_num_threads(1)
+        found.append(k_means(rows, 20, torch.Generator().manual_seed(0)))
+print(torch.equal(*found))
+"""
+
+
+@pytest.mark.slow
+def test_k_means_does_not_hang_on_threads_of_scikit_learn():
+    answer = subprocess.run(
+        [sys.executable, "-c", K_MEANS], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.split() == ["True"]
 
 
 def test_gains_that_threads_find_ahead_are_left_out():
