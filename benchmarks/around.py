@@ -30,14 +30,16 @@ from torch import nn
 from benchmarks._measure import provenance
 from benchmarks._net import make_net
 from benchmarks._report import write_section
+from benchmarks.large import clusters
 from skal_deep._threads import for_each_part
 from skal_deep.classifier import DeepClassifier
 from skal_deep.classifier.net._fit import fit_net
 from skal_deep.evaluation import SimulatedActiveLearner
-from skal_deep.functional import bait, bald, batch_bald, epig, k_center_greedy
+from skal_deep.functional import bait, bald, batch_bald, epig, k_center_greedy, lcmd
 from skal_deep.functional._checks import check_rows
 from skal_deep.modules import MLP, ConvNet
 from skal_deep.pool import CoreSet, MarginSampling
+from skal_deep.pool._features import k_means
 
 QUERIES = [(20_000, 256), (200_000, 64), (1_000_000, 64), (60_000, 1, 28, 28)]
 TRAININGS = [(MLP, 100, 16), (MLP, 100, 128), (MLP, 1000, 16), (ConvNet, 100, 16)]
@@ -231,7 +233,22 @@ def kernels_in_parts():
     calls["Bait 5,000 x 64, 10 classes, b=20"] = partial(
         bait, proba, rows, proba_known, known, 20
     )
+    many, centers = (
+        clusters(200_000, generator),
+        torch.randn(100, 64, generator=generator),
+    )
+    calls["LCMD 100,000 x 64, 100 centres, b=100"] = partial(
+        lcmd, many[:100_000], centers, 100, with_utilities=False
+    )
+    for n, n_clusters in ((20_000, 50), (200_000, 100)):
+        name = f"k-means {n:,} x 64, {n_clusters} clusters"
+        calls[name] = partial(group, many[:n], n_clusters)
     yield from calls.items()
+
+
+def group(rows, n_clusters):
+    """Return centroids of k-means, by one seed."""
+    return k_means(rows, n_clusters, torch.Generator().manual_seed(0))
 
 
 def independent_draws(n, generator):
@@ -253,6 +270,8 @@ WITH_PARTS = [
     "_configurations",
     "prediction_information",
     "_design",
+    "largest_cluster",
+    "_nearest",
 ]
 DRAWS = {"independent": independent_draws, "linear": linear_draws}
 BATCHES = [

@@ -351,19 +351,39 @@ def join_each(
 
 # Nothing is fused: these are the sums of one operation after another.
 @compile_loop()
+def draw_each(
+    squared_RN: NDArray[Any],
+    weight_N: NDArray[Any],
+    place_R: NDArray[Any],
+    drawn_R: NDArray[np.int64],
+) -> None:
+    """Write the first row at which sums of weight times squared distance reach a place.
+
+    Of R squared distances of each row; the last row where none does.
+    """
+    for r in range(len(place_R)):
+        total = weight_N.dtype.type(0)
+        drawn_R[r] = len(weight_N) - 1
+        for i in range(len(weight_N)):
+            total += weight_N[i] * squared_RN[r, i]
+            if total >= place_R[r]:
+                drawn_R[r] = i
+                break
+
+
+# Nothing is fused here either.
+@compile_loop()
 def add_to_groups(
     data_MD: NDArray[Any],
     group_M: NDArray[np.int64],
     weight_M: NDArray[np.float64],
     sum_GD: NDArray[np.float64],
-    begin: int,
-    stop: int,
 ) -> None:
-    """Add weighted rows to the sums of their groups, in the columns begin to stop."""
+    """Add weighted rows to the sums of their groups."""
     for m in range(len(data_MD)):
-        g, weight = group_M[m], weight_M[m]
-        for d in range(begin, stop):
-            sum_GD[g, d] += data_MD[m, d] * weight
+        row, total, weight = data_MD[m], sum_GD[group_M[m]], weight_M[m]
+        for d in range(len(row)):
+            total[d] += row[d] * weight
 
 
 @compile_loop(fastmath=_FAST | {"reassoc"})

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -90,6 +91,35 @@ def join_centers(rows_ND: Tensor, centers_RD: Tensor, squared_RN: Tensor) -> Non
         _loops.join_each(rows, centers, squared_RN.numpy(), part.start, part.stop)
 
     for_each_part(slices(len(rows_ND), size), lambda: work_on, rows_ND.device)
+
+
+def draw_rows(squared_RN: Tensor, weight_N: Tensor, share_R: Tensor) -> Tensor:
+    """Return a row (R,) for each of R sets of centres, by weight and squared distance.
+
+    Sums keep the order of the rows, which decides at which row a share is reached.
+
+    Parameters
+    ----------
+    squared_RN : Tensor of shape (R, N)
+        Squared distances of N rows to the nearest centre of each set.
+    weight_N : Tensor of shape (N,)
+        Weights of the rows.
+    share_R : Tensor of shape (R,)
+        Numbers from 0 to 1, in float64: at which share of all a row is drawn.
+    """
+    squared, weight = squared_RN.numpy(), weight_N.numpy()
+    total_R = np.array([squared_N @ weight for squared_N in squared])
+    place_R = share_R.numpy() * total_R
+    drawn_R = np.empty(len(place_R), dtype=np.int64)
+    if are_for_loops(squared_RN, weight_N):
+        from skal_deep.functional import _loops
+
+        _loops.draw_each(squared, weight, place_R, drawn_R)
+    else:
+        for r, (squared_N, place) in enumerate(zip(squared, place_R, strict=True)):
+            drawn_R[r] = (weight * squared_N).cumsum().searchsorted(place)
+        drawn_R.clip(None, len(weight) - 1, out=drawn_R)
+    return torch.from_numpy(drawn_R)
 
 
 def are_for_loops(*arrays: Tensor) -> bool:

@@ -1,6 +1,8 @@
 """LCMD: the farthest point of the largest cluster."""
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
@@ -157,7 +159,7 @@ def _by_loops(
                 size_K, _ = everything.look(latest_D, name)
             largest = int(size_K.argmax())
             # sizes are never negative, so a cluster without candidates comes last
-            chosen = int(torch.where(at_K >= 0, size_K, -1.0).argmax())
+            chosen = int(np.where(at_K >= 0, size_K, -1).argmax())
             at = int(at_K[chosen])
             owner_N, nearest_N = candidates.owner_N, candidates.nearest_N
             if with_utilities:
@@ -189,59 +191,68 @@ class _ClustersInParts:
     def __init__(
         self, points_ND: Tensor, centers_MD: Tensor, n_clusters: int, left_N: Tensor
     ):
-        self._points_ND, self._left_N = points_ND.contiguous(), left_N
         n, n_dims = points_ND.shape
         n_of_part = max(_NUMBERS_OF_A_PART // max(1, n_dims), -(-n // _MOST_PARTS))
         self._n_of_part = max(1, n_of_part)
         self.nearest_N = points_ND.new_full((n,), torch.inf)
         self.owner_N = torch.zeros(n, dtype=torch.int64)
+        self._points = points_ND.contiguous().numpy()
         if len(centers_MD):
             from skal_deep.functional import _loops
 
             _, self.owner_N = nearest_centers(points_ND, centers_MD)
             # as those to centres that come are found: equal ones shall be equal
-            given = self._points_ND, centers_MD.contiguous(), self.owner_N
-            _loops.squared_to_own(*(some.numpy() for some in (*given, self.nearest_N)))
+            centers = centers_MD.contiguous().numpy()
+            known = self.owner_N.numpy(), self.nearest_N.numpy()
+            _loops.squared_to_own(self._points, centers, *known)
+        self._rows = self.nearest_N.numpy(), self.owner_N.numpy(), left_N.numpy()
         shape = max(1, -(-n // self._n_of_part)), n_clusters
-        self._size_PK = torch.zeros(shape, dtype=torch.float64)
-        self._farthest_PK = points_ND.new_zeros(shape)
-        self._at_PK = torch.zeros(shape, dtype=torch.int64)
+        self._size_PK = np.zeros(shape)
+        self._farthest_PK = np.zeros(shape, self._points.dtype)
+        self._at_PK = np.zeros(shape, np.int64)
 
-    def look(self, center_D: Tensor | None, name: int) -> tuple[Tensor, Tensor]:
+    def look(
+        self, center_D: Tensor | None, name: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Add a centre, if there is one, and look at the clusters.
 
         Returns
         -------
-        size : Tensor of shape (K,)
+        size : ndarray of shape (K,)
             Sums of squared distances.
-        at : Tensor of shape (K,)
+        at : ndarray of shape (K,)
             The farthest point of each cluster that is left, the lowest of equal ones;
             -1 where none is left.
         """
         from skal_deep.functional import _loops
 
-        new_MD = self._points_ND[:0] if center_D is None else center_D[None]
-        given = (
-            self._points_ND.numpy(),
-            new_MD.contiguous().numpy(),
-            name,
-            self.nearest_N.numpy(),
-            self.owner_N.numpy(),
-            self._left_N.numpy(),
-        )
-        found = self._size_PK, self._farthest_PK, self._at_PK
-        size_PK, farthest_PK, at_PK = (each.numpy() for each in found)
+        new_MD = self._points[:0]
+        if center_D is not None:
+            new_MD = center_D[None].contiguous().numpy()
+        nearest_N, owner_N, left_N = self._rows
 
         def work_on(part: slice) -> None:
             at = part.start // self._n_of_part
-            of_part = size_PK[at], farthest_PK[at], at_PK[at]
-            _loops.join_cluster(*given, part.start, part.stop, *of_part)
+            _loops.join_cluster(
+                self._points,
+                new_MD,
+                name,
+                nearest_N,
+                owner_N,
+                left_N,
+                part.start,
+                part.stop,
+                self._size_PK[at],
+                self._farthest_PK[at],
+                self._at_PK[at],
+            )
 
-        parts = slices(len(self._points_ND), self._n_of_part)
-        for_each_part(parts, lambda: work_on, self._points_ND.device)
+        parts = slices(len(self._points), self._n_of_part)
+        for_each_part(parts, lambda: work_on, self.nearest_N.device)
         # of equal ones the first part has the lowest point
-        part_K = self._farthest_PK.argmax(0)
-        return self._size_PK.sum(0), self._at_PK.gather(0, part_K[None])[0]
+        first_K = self._farthest_PK.argmax(0)
+        at_K = np.take_along_axis(self._at_PK, first_K[None], 0)[0]
+        return self._size_PK.sum(0), at_K
 
 
 class Clusters:

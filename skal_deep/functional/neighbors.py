@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from skal_deep._threads import for_each_part, threads_over_parts
+from skal_deep._threads import threads_over_parts
 from skal_deep.functional._checks import (
     check_counts,
     check_finite,
@@ -26,8 +26,6 @@ from skal_deep.functional._nearest import are_for_loops, for_each_row_part, near
 _N_LLOYD, _N_OF_GROUP = 2, 64
 # So many parts of many rows are enough for any number of threads.
 _N_SHARES = 32
-# Columns of a part, as many as memory gives at once in float32, but of few numbers all.
-_N_COLUMNS, _FEW_NUMBERS = 16, 2**19
 
 
 def unit_rows(embeddings: Tensor) -> Tensor:
@@ -383,34 +381,17 @@ def group_means(
     sum_GD = data.new_zeros(n_groups, data.shape[1], dtype=torch.float64)
     total_G = sum_GD.new_zeros(n_groups).index_add_(0, group, weight_M)
     if are_for_loops(data):
-        _add_by_loops(data.detach(), group, weight_M.detach(), sum_GD)
+        from skal_deep.functional import _loops
+
+        rows, places, weight = (
+            each.detach().contiguous().numpy() for each in (data, group, weight_M)
+        )
+        _loops.add_to_groups(rows, places, weight, sum_GD.numpy())
     else:
         for part in chunks(len(data), data.shape[1], data.device):
             weighted_BD = data[part].double() * weight_M[part, None]
             sum_GD.index_add_(0, group[part], weighted_BD)
     return (sum_GD / total_G[:, None]).to(data), total_G
-
-
-def _add_by_loops(
-    data_MD: Tensor, group_M: Tensor, weight_M: Tensor, sum_GD: Tensor
-) -> None:
-    """Add weighted rows to the sums of their groups; threads share the columns.
-
-    So a sum keeps the order of the rows.
-    """
-    from skal_deep.functional import _loops
-
-    data, group, weight = (
-        each.contiguous().numpy() for each in (data_MD, group_M, weight_M)
-    )
-    n_dims = data_MD.shape[1]
-    size = n_dims if data_MD.numel() < _FEW_NUMBERS else _N_COLUMNS
-
-    def work_on(columns: slice) -> None:
-        begin, stop = columns.start, columns.stop
-        _loops.add_to_groups(data, group, weight, sum_GD.numpy(), begin, stop)
-
-    for_each_part(slices(n_dims, max(1, size)), lambda: work_on, data_MD.device)
 
 
 def closest_pair(embeddings: Tensor) -> float:

@@ -23,7 +23,7 @@ from skal_deep.functional import (
     unit_rows,
 )
 from skal_deep.functional._distances import least_sure
-from skal_deep.functional._nearest import join_centers
+from skal_deep.functional._nearest import draw_rows, join_centers
 from skal_deep.functional.neighbors import group_means
 from skal_deep.functional.rounds import halve, linkage_of_part
 from skal_deep.pool._pool import Pool
@@ -208,19 +208,18 @@ def _best_seeds(
     weight_N = weight_N.astype(rows_ND.dtype)
     place_RK = np.random.RandomState(seed).random_sample((_N_SEEDINGS, n_clusters))
     first_N = (weight_N / weight_N.sum()).astype(float).cumsum()
-    seed_RK = np.empty(place_RK.shape, dtype=np.intp)
-    seed_RK[:, 0] = (first_N / first_N[-1]).searchsorted(place_RK[:, 0], side="right")
+    seed_RK = torch.empty(place_RK.shape, dtype=torch.int64)
+    seed_RK[:, 0] = torch.from_numpy(
+        (first_N / first_N[-1]).searchsorted(place_RK[:, 0], side="right")
+    )
+    weights_N, share_RK = torch.from_numpy(weight_N), torch.from_numpy(place_RK)
     nearest_RN = rows.new_full((_N_SEEDINGS, len(rows)), math.inf)
-    for k in range(n_clusters):
+    join_centers(rows, rows[seed_RK[:, 0]], nearest_RN)
+    for k in range(1, n_clusters):
+        seed_RK[:, k] = draw_rows(nearest_RN, weights_N, share_RK[:, k])
         join_centers(rows, rows[seed_RK[:, k]], nearest_RN)
-        if k == n_clusters - 1:
-            break
-        for draw, squared_N in enumerate(nearest_RN.numpy()):
-            place = place_RK[draw, k + 1] * (squared_N @ weight_N)
-            seed_RK[draw, k + 1] = (weight_N * squared_N).cumsum().searchsorted(place)
-        seed_RK[:, k + 1].clip(None, len(rows) - 1, out=seed_RK[:, k + 1])
-    total_R = nearest_RN.double() @ torch.from_numpy(weight_N).double()
-    best: NDArray[Any] = rows_ND[seed_RK[int(total_R.argmin())]]
+    total_R = nearest_RN.double() @ weights_N.double()
+    best: NDArray[Any] = rows_ND[seed_RK[total_R.argmin()].numpy()]
     return best
 
 

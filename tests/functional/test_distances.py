@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from skal_deep import functional
-from skal_deep.functional import _distances, _nearest, neighbors
+from skal_deep.functional import _distances, _nearest
 from skal_deep.functional._distances import Points, round_off
 from skal_deep.functional._nearest import join_centers, nearest_k
 from skal_deep.functional.gradients import _Gradients
@@ -415,9 +415,7 @@ def test_centres_join_as_all_differences_say(dtype, shape, has_loops, monkeypatc
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16])
-def test_means_of_groups_are_sums_in_the_order_of_rows(dtype, monkeypatch):
-    monkeypatch.setattr(neighbors, "_FEW_NUMBERS", 0)
-    monkeypatch.setattr(neighbors, "_N_COLUMNS", 3)
+def test_means_of_groups_are_sums_in_the_order_of_rows(dtype):
     source = torch.Generator().manual_seed(0)
     rows = torch.randn(500, 8, generator=source, dtype=torch.float64).to(dtype)
     group = torch.randint(9, (500,), generator=source)

@@ -23,7 +23,6 @@ from skal_deep.functional import (
     max_herding,
     nearest_centers,
     nearest_neighbors,
-    neighbors,
 )
 from skal_deep.functional._chunks import slices
 from skal_deep.functional._configurations import Configurations
@@ -225,8 +224,6 @@ def test_lcmd_is_that_of_one_thread_to_the_last_bit(
 def _small_parts(monkeypatch):
     monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 4000)
     monkeypatch.setattr("skal_deep.functional._nearest._NUMBERS_OF_A_PART", 2000)
-    monkeypatch.setattr(neighbors, "_FEW_NUMBERS", 0)
-    monkeypatch.setattr(neighbors, "_N_COLUMNS", 2)
 
 
 def grouped_rows(dtype):
