@@ -186,7 +186,7 @@ def test_polars_frames_are_taken_by_position():
 @pytest.mark.parametrize("dtype", ["float16", "float32", ">f8"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_one_value_that_is_none_is_found(value, dtype, n_threads, monkeypatch):
-    monkeypatch.setattr("skal_deep.rows._data._BYTES_OF_A_THREAD", 100)
+    monkeypatch.setattr("skal_deep.rows._data._BYTES_OF_A_SUM", 100)
     X = np.full((301, 2, 3), np.finfo(dtype).max / 2, dtype)  # their sum is infinite
     torch.set_num_threads(n_threads)
     try:
