@@ -63,6 +63,62 @@ def plogp_sums(
     tl.store(plogp_PF + out_w, plogp_w, mask=is_column_w)
 
 
+@triton.jit(do_not_specialize=["n_rows", "n_draws", "n_columns", "rows_a_part"])
+def product_sums(
+    high_RS,
+    low_RS,
+    high_SF,
+    low_SF,
+    unit_1,
+    weight_R,
+    mean_PF,
+    plogp_PF,
+    n_rows,
+    n_draws,
+    n_columns,
+    stride_R,
+    stride_S,
+    rows_a_part,
+    tiny: tl.constexpr,
+    height: tl.constexpr,
+    depth: tl.constexpr,
+    width: tl.constexpr,
+):
+    """Write ``sum_r w_r q_rf`` and ``sum_r w_r q_rf log q_rf`` of parts of rows.
+
+    The product ``q = unit (A + a)(B + b)`` is that of numbers in two halves of their
+    digits each; ``a b`` is below the last digit. Halves are padded by zeros.
+    """
+    part = tl.program_id(1)
+    column_w = tl.program_id(0).to(tl.int64) * width + tl.arange(0, width)
+    begin = part * rows_a_part
+    end = tl.minimum(begin + rows_a_part, n_rows)
+    unit = tl.load(unit_1)
+    mean_w = tl.zeros([width], dtype=tl.float32)
+    plogp_w = tl.zeros([width], dtype=tl.float32)
+    for first in range(begin, end, height):
+        row_h = first + tl.arange(0, height)
+        sum_hw = tl.zeros([height, width], dtype=tl.float32)
+        for first_draw in range(0, n_draws, depth):
+            draw_d = first_draw + tl.arange(0, depth)
+            at_hd = row_h.to(tl.int64)[:, None] * stride_R + draw_d[None]
+            at_dw = draw_d.to(tl.int64)[:, None] * stride_S + column_w[None]
+            high_hd, low_hd = tl.load(high_RS + at_hd), tl.load(low_RS + at_hd)
+            high_dw, low_dw = tl.load(high_SF + at_dw), tl.load(low_SF + at_dw)
+            sum_hw = tl.dot(low_hd, high_dw, sum_hw)
+            sum_hw = tl.dot(high_hd, low_dw, sum_hw)
+            sum_hw = tl.dot(high_hd, high_dw, sum_hw)
+        weight_h = tl.load(weight_R + row_h, mask=row_h < end, other=0)
+        product_hw = sum_hw * unit
+        share_hw = weight_h[:, None] * product_hw
+        mean_w += tl.sum(share_hw, 0)
+        plogp_w += tl.sum(share_hw * tl.log(tl.maximum(product_hw, tiny)), 0)
+    is_column_w = column_w < n_columns
+    out_w = part.to(tl.int64) * n_columns + column_w
+    tl.store(mean_PF + out_w, mean_w, mask=is_column_w)
+    tl.store(plogp_PF + out_w, plogp_w, mask=is_column_w)
+
+
 @triton.jit(do_not_specialize=["n_rows", "n_dims"])
 def join_center(
     rows_ND,
