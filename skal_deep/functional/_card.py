@@ -5,6 +5,7 @@ at its first call, kept on disk. Where it is missing, or finds no compiler, oper
 of torch do the same and read their inputs more often.
 """
 
+import math
 import warnings
 from functools import cache
 from typing import Any
@@ -130,7 +131,7 @@ def product_sums(
 
     The product is never kept. Each number is the sum of two in half precision, which
     hold 22 of its binary digits: cards multiply these many times as fast as those of
-    single precision. What is below 2^-38 of the largest number is lost.
+    single precision. What is below 2^-39 of the largest number is lost.
 
     Parameters
     ----------
@@ -147,12 +148,12 @@ def product_sums(
     height, depth, width = 128, 32, 128
     n_rows, n_columns = len(left_RS), right_SF.shape[1]
     both_KF = right_SF.new_zeros(2, n_columns)
-    high_RS, low_RS, unit_R = _halves(left_RS, height, depth)
+    high_RS, low_RS, largest_R = _halves(left_RS, height, depth)
     n_draws = high_RS.shape[1]
     for part in slices(
         n_columns, max(width, memory_budget(weight_R.device) // n_draws)
     ):
-        high_SF, low_SF, unit_F = _halves(right_SF[:, part], depth, width)
+        high_SF, low_SF, largest_F = _halves(right_SF[:, part], depth, width)
         n_blocks = high_SF.shape[1] // width
         n_parts = min(_n_blocks(n_rows, height), max(1, _N_PROGRAMS // n_blocks))
         both_KPF = right_SF.new_empty(2, n_parts, part.stop - part.start)
@@ -163,7 +164,8 @@ def product_sums(
             low_RS,
             high_SF,
             low_SF,
-            unit_R * unit_F,
+            largest_R,
+            largest_F,
             weight_R.contiguous(),
             *both_KPF,
             n_rows,
@@ -183,27 +185,37 @@ def product_sums(
 
 
 def _halves(values: Tensor, height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return two halves of the digits of numbers, padded by zeros, and their unit.
+    """Return numbers as sums of two in half precision, and the largest of them.
 
     Parameters
     ----------
     values : Tensor of shape (n, m)
         The numbers.
     height, width : int
-        What shapes are multiples of.
+        What shapes are made multiples of, by zeros.
     """
-    lowest, highest = values.aminmax()
-    # a quarter of the largest number that half precision has
-    scale = 2**14 / torch.maximum(-lowest, highest).clamp_min(2**-100)
-    scaled = values * scale
-    n, m = values.shape
-    halves = values.new_zeros(
-        2, height * _n_blocks(n, height), width * _n_blocks(m, width), dtype=torch.half
+    n_rows, n_columns = values.shape
+    largest: Tensor = torch.linalg.vector_norm(values, math.inf)
+    n_down, n_across = _n_blocks(n_rows, height), _n_blocks(n_columns, width)
+    shape = 2, n_down * height, n_across * width
+    high, low = values.new_empty(shape, dtype=torch.half)
+    _run(
+        "halves",
+        (n_down * n_across,),
+        values,
+        largest,
+        high,
+        low,
+        n_rows,
+        n_columns,
+        *values.stride(),
+        shape[2],
+        n_across,
+        height=height,
+        width=width,
+        num_warps=8,
     )
-    high, low = halves[:, :n, :m]
-    high.copy_(scaled)
-    low.copy_(scaled.sub_(high))
-    return halves[0], halves[1], 1 / scale
+    return high, low, largest
 
 
 def join_center(

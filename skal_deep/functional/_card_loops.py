@@ -63,13 +63,50 @@ def plogp_sums(
     tl.store(plogp_PF + out_w, plogp_w, mask=is_column_w)
 
 
+@triton.jit
+def _half_unit(largest):
+    """Return what is 1 in half precision, whose largest is then four times as large."""
+    return tl.maximum(largest, 1e-18) / 16384
+
+
+@triton.jit(do_not_specialize=["n_rows", "n_columns", "n_across"])
+def halves(
+    value_RS,
+    largest_1,
+    high_RS,
+    low_RS,
+    n_rows,
+    n_columns,
+    stride_R,
+    stride_S,
+    stride,
+    n_across,
+    height: tl.constexpr,
+    width: tl.constexpr,
+):
+    """Write numbers as sums of two in half precision, and zeros around them."""
+    block = tl.program_id(0).to(tl.int64)
+    row_h = block // n_across * height + tl.arange(0, height)
+    column_w = block % n_across * width + tl.arange(0, width)
+    is_there_hw = (row_h < n_rows)[:, None] & (column_w < n_columns)[None]
+    at_hw = row_h[:, None] * stride_R + column_w[None] * stride_S
+    value_hw = tl.load(value_RS + at_hw, mask=is_there_hw, other=0)
+    value_hw /= _half_unit(tl.load(largest_1))
+    high_hw = value_hw.to(tl.float16)
+    low_hw = (value_hw - high_hw.to(tl.float32)).to(tl.float16)
+    out_hw = row_h[:, None] * stride + column_w[None]
+    tl.store(high_RS + out_hw, high_hw)
+    tl.store(low_RS + out_hw, low_hw)
+
+
 @triton.jit(do_not_specialize=["n_rows", "n_draws", "n_columns", "rows_a_part"])
 def product_sums(
     high_RS,
     low_RS,
     high_SF,
     low_SF,
-    unit_1,
+    largest_R1,
+    largest_F1,
     weight_R,
     mean_PF,
     plogp_PF,
@@ -86,14 +123,14 @@ def product_sums(
 ):
     """Write ``sum_r w_r q_rf`` and ``sum_r w_r q_rf log q_rf`` of parts of rows.
 
-    The product ``q = unit (A + a)(B + b)`` is that of numbers in two halves of their
-    digits each; ``a b`` is below the last digit. Halves are padded by zeros.
+    The product q is that of numbers in :func:`halves`, ``(A + a)(B + b)``, brought back
+    to their scale; ``a b`` is below the last digit.
     """
     part = tl.program_id(1)
     column_w = tl.program_id(0).to(tl.int64) * width + tl.arange(0, width)
     begin = part * rows_a_part
     end = tl.minimum(begin + rows_a_part, n_rows)
-    unit = tl.load(unit_1)
+    unit = _half_unit(tl.load(largest_R1)) * _half_unit(tl.load(largest_F1))
     mean_w = tl.zeros([width], dtype=tl.float32)
     plogp_w = tl.zeros([width], dtype=tl.float32)
     for first in range(begin, end, height):

@@ -360,7 +360,9 @@ def _told(
     if rows is not None and 2 * len(rows) > n:
         return _told(samples_SNC, None, pi_M, weight_MS)[rows]
     n = n if rows is None else len(rows)
-    in_chunk = max(1, min(n, _n_in_a_chunk(weight_MS, samples_SNC)))
+    in_chunk = max(1, n)
+    if not has_products(samples_SNC):
+        in_chunk = min(in_chunk, max(1, _n_in_a_chunk(weight_MS, samples_SNC)))
     if samples_SNC.is_cpu:
         in_chunk = min(in_chunk, max(_N_WORTH_A_THREAD, -(-n // _N_SHARED)))
     n_parts = -(-n // in_chunk)
