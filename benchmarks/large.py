@@ -7,7 +7,7 @@ groups, coverage of a sample and EPIG to second order are beside the exact forms
 ``--shards`` that many rows of 64 numbers are written to files first and queried there.
 With ``--strategies`` whole queries of pools of these sizes are measured.
 One thread; ratios are of processor seconds in one run, and of core-set over shards of
-the least of four turns.
+the least of three turns.
 """
 
 import argparse
@@ -184,13 +184,19 @@ def by_shards(n_rows, folder):
     clf = LogisticRegression().fit(rows[:200], rows[:200, 0] > 0)
     least = partial(read_and_multiply, files, rows[:100])
     lines = []
-    for strategy, given, n_turns in (
-        (CoreSet(random_state=0), None, 4),
-        (MarginSampling(random_state=0), clf, 1),
-        (MaxHerding(bandwidth=8.0, normalize=False, random_state=0), None, 1),
+    some = list(range(0, n_rows, n_rows // 100))
+    core_set = CoreSet(random_state=0)
+    herding = MaxHerding(bandwidth=8.0, normalize=False, random_state=0)
+    for strategy, given, labeled, n_turns in (
+        (core_set, None, [0], 3),
+        (core_set, None, [], 3),
+        (core_set, None, some, 3),
+        (MarginSampling(random_state=0), clf, [0], 1),
+        (herding, None, [0], 1),
     ):
-        ask = partial(query_shards, strategy, batch_size=100, clf=given, labeled=[0])
+        ask = partial(query_shards, strategy, batch_size=100, clf=given)
         ask([rows[:1000]])  # loads loops
+        ask = partial(ask, labeled=labeled)
         floor, seconds = math.inf, math.inf
         for _ in range(n_turns):
             floor = min(floor, seconds_of(least)[0])
@@ -198,7 +204,7 @@ def by_shards(n_rows, folder):
             seconds = min(seconds, taken)
         told = "; ".join(f"{k} {v:.4g}" for k, v in picks.certificate.items())
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        name = type(strategy).__name__
+        name = f"{type(strategy).__name__}, {len(labeled)} labels"
         lines.append(
             f"| {name} | {n_rows:,} x {D} | {floor:.2f} | {seconds:.2f} | "
             f"{seconds / floor:.1f} | {peak:.2f} | {told} |"
