@@ -84,9 +84,12 @@ def lcmd(
     check_batch_size(batch_size, len(features))
     given = {} if mass is None else {"mass": mass}
     arrays = {"features": features, "centers": centers, **given}
-    check_rows(**arrays)
-    pick = _by_loops if are_for_loops(*arrays.values()) else _by_operations
-    return pick(features, centers, batch_size, mass, with_utilities)
+    if not are_for_loops(*arrays.values()):
+        check_rows(**arrays)
+        return _by_operations(features, centers, batch_size, mass, with_utilities)
+    with threads_over_parts(features.device):
+        check_rows(**arrays)
+        return _by_loops(features, centers, batch_size, mass, with_utilities)
 
 
 def _by_operations(
@@ -142,31 +145,30 @@ def _by_loops(
     picks = Picks(features, batch_size, with_utilities)
     features, centers = features.detach(), centers.detach()
     n_clusters = len(centers) + batch_size
-    with threads_over_parts(features.device):
-        candidates = _ClustersInParts(features, centers, n_clusters, picks.left_N)
-        everything = candidates
+    candidates = _ClustersInParts(features, centers, n_clusters, picks.left_N)
+    everything = candidates
+    if mass is not None:
+        all_N = torch.ones(len(mass), dtype=torch.bool)
+        everything = _ClustersInParts(mass.detach(), centers, n_clusters, all_N)
+    if not len(centers):
+        norm_N = features.square().sum(-1)
+        picks.add(int(norm_N.argmax()), norm_N)
+    while len(picks.rows) < batch_size:
+        name = len(centers) + len(picks.rows) - 1
+        latest_D = features[picks.rows[-1]] if picks.rows else None
+        size_K, at_K = candidates.look(latest_D, name)
         if mass is not None:
-            all_N = torch.ones(len(mass), dtype=torch.bool)
-            everything = _ClustersInParts(mass.detach(), centers, n_clusters, all_N)
-        if not len(centers):
-            norm_N = features.square().sum(-1)
-            picks.add(int(norm_N.argmax()), norm_N)
-        while len(picks.rows) < batch_size:
-            name = len(centers) + len(picks.rows) - 1
-            latest_D = features[picks.rows[-1]] if picks.rows else None
-            size_K, at_K = candidates.look(latest_D, name)
-            if mass is not None:
-                size_K, _ = everything.look(latest_D, name)
-            largest = int(size_K.argmax())
-            # sizes are never negative, so a cluster without candidates comes last
-            chosen = int(np.where(at_K >= 0, size_K, -1).argmax())
-            at = int(at_K[chosen])
-            owner_N, nearest_N = candidates.owner_N, candidates.nearest_N
-            if with_utilities:
-                picks.add(at, torch.where(owner_N == largest, nearest_N, 0.0))
-            else:
-                is_inside = chosen == largest
-                picks.add_all([at], nearest_N[at : at + 1] * is_inside)
+            size_K, _ = everything.look(latest_D, name)
+        largest = int(size_K.argmax())
+        # sizes are never negative, so a cluster without candidates comes last
+        chosen = int(np.where(at_K >= 0, size_K, -1).argmax())
+        at = int(at_K[chosen])
+        owner_N, nearest_N = candidates.owner_N, candidates.nearest_N
+        if with_utilities:
+            picks.add(at, torch.where(owner_N == largest, nearest_N, 0.0))
+        else:
+            is_inside = chosen == largest
+            picks.add_all([at], nearest_N[at : at + 1] * is_inside)
     return picks.answer()
 
 
