@@ -12,7 +12,7 @@ from skal_deep.functional import k_center_greedy, nearest_centers
 from skal_deep.functional._checks import check_rows
 from skal_deep.functional._chunks import chunks, slices
 from skal_deep.functional._distances import TOLERANCE, Points, amid
-from skal_deep.functional._nearest import nearest
+from skal_deep.functional._nearest import join_centers, nearest
 from skal_deep.shards._files import Part
 from skal_deep.shards._look import Look
 from skal_deep.shards._tasks import map_parts
@@ -98,8 +98,9 @@ def _nearest_to_mean(
 ) -> tuple[float, int, Tensor]:
     embedding_ND = look.embeddings(part)
     center_KD = mean_D[None].to(embedding_ND)
-    squared_N = torch.cat([squared for _, squared in _nearly(embedding_ND, center_KD)])
-    near_F = (squared_N <= (1 + 2 * _NEARLY) * squared_N.min()).nonzero()[:, 0]
+    squared_KN = embedding_ND.new_full((1, len(part)), math.inf)
+    join_centers(embedding_ND, center_KD, squared_KN)
+    near_F = (squared_KN[0] <= (1 + _NEARLY) * squared_KN.min()).nonzero()[:, 0]
     squared_F = nearest_centers(embedding_ND[near_F], center_KD)[0]
     at = int(near_F[squared_F.argmin()])
     # a copy: a view is sent with all memory that it looks into
@@ -156,7 +157,7 @@ def _radius_of_part(part: Part, look: Look, centers_LD: Tensor, least: float) ->
 
 
 def _nearly(
-    embedding_ND: Tensor, centers_LD: Tensor, least: float = 0.0
+    embedding_ND: Tensor, centers_LD: Tensor, least: float
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield which rows (M,) are far, and how far from their nearest centre, nearly.
 
