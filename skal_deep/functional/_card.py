@@ -16,8 +16,12 @@ from torch import Tensor
 LARGEST_SIDE = 32
 # Programs that keep a card busy, about.
 _N_PROGRAMS = 2048
+# Programs that keep it busy where each has much to do.
+_ENOUGH_PROGRAMS = 512
 # Blocks of numbers whose largest is sought by one program.
 _MOST_BLOCKS = 1024
+# Share of a block that is worth what the rest of it idles.
+_LEAST_FILLED = 0.75
 
 
 def has_loops(values: Tensor) -> bool:
@@ -38,7 +42,7 @@ def _compiles(device: torch.device) -> bool:
     if not is_cuda(device):
         return False
     try:
-        divergences(None, torch.ones(1, 1, device=device))
+        divergences(None, torch.ones(1, 1, 1, device=device))
     except ModuleNotFoundError:  # torch for some systems comes without Triton
         return False
     except Exception as error:
@@ -70,23 +74,36 @@ def _n_blocks(n: int, size: int) -> int:
     return -(-n // size)
 
 
-def divergences(weight_R: Tensor | None, proba_RF: Tensor) -> Tensor:
-    """Return ``sum_r w_r p_rf log p_rf - m log m`` with ``m = sum_r w_r p_rf``, (F,).
+def divergences(weight_R: Tensor | None, proba_RNC: Tensor) -> Tensor:
+    """Return ``H[sum_r w_r p_r] - sum_r w_r H[p_r]``, (N,), not below 0.
 
     Parameters
     ----------
     weight_R : Tensor of shape (R,) or None
         Weights w; ``None`` are equal ones of sum 1.
-    proba_RF : Tensor of shape (R, F)
-        Numbers p, which are read once.
+    proba_RNC : Tensor of shape (R, N, C)
+        Distributions p over C classes, which are read once.
     """
+    n_rows, n, n_classes = proba_RNC.shape
+    proba_RF = proba_RNC.reshape(n_rows, n * n_classes)
     if proba_RF.stride(1) != 1:
         proba_RF = proba_RF.contiguous()
-    n_rows, n_columns = proba_RF.shape
+    n_columns = n * n_classes
     height, width = 4, 512
-    n_blocks = _n_blocks(n_columns, width)
-    n_parts = min(_n_blocks(n_rows, 8 * height), max(1, _N_PROGRAMS // n_blocks))
-    plogp_PF = proba_RF.new_empty(n_parts, n_columns)
+    side = 1 << (n_classes - 1).bit_length()
+    n_blocks = _n_blocks(n * side, width)
+    has_classes = (
+        _LEAST_FILLED * side <= n_classes
+        and side <= width
+        and n_blocks >= _ENOUGH_PROGRAMS
+    )
+    if has_classes:
+        n_parts = 1
+        plogp_PF = proba_RF.new_empty(1, n)
+    else:
+        n_blocks = _n_blocks(n_columns, width)
+        n_parts = min(_n_blocks(n_rows, 8 * height), max(1, _N_PROGRAMS // n_blocks))
+        plogp_PF = proba_RF.new_empty(n_parts, n_columns)
     mean_PF = plogp_PF if n_parts == 1 else torch.empty_like(plogp_PF)
     _run(
         "plogp_sums",
@@ -102,12 +119,99 @@ def divergences(weight_R: Tensor | None, proba_RF: Tensor) -> Tensor:
         tiny=torch.finfo(proba_RF.dtype).tiny,
         has_weights=weight_R is not None,
         is_whole=n_parts == 1,
+        n_classes=n_classes if has_classes else 0,
+        side=side,
         height=height,
         width=width,
     )
-    if n_parts == 1:
+    if has_classes:
         return plogp_PF[0]
-    return plogp_PF.sum(0).add_(torch.special.entr(mean_PF.sum(0).clamp_min_(0)))
+    divergence_F = plogp_PF[0]
+    if n_parts > 1:
+        divergence_F = plogp_PF.sum(0)
+        divergence_F += torch.special.entr(mean_PF.sum(0).clamp_min_(0))
+    return divergence_F.reshape(n, n_classes).sum(-1).clamp_min_(0)
+
+
+class FarthestFirst:
+    """Rows that are farthest from all centres, and become centres one after another.
+
+    Parameters
+    ----------
+    rows_ND : Tensor of shape (N, D)
+        Rows.
+    name_N : Tensor of shape (N,)
+        Their names, which rise.
+    nearest_N : Tensor of shape (N,)
+        Squared distances to the nearest centre, which are changed; -inf where a row is
+        picked.
+    outside : tuple of Tensors of shape (1,)
+        A squared distance and a name: a row is only picked if it is farther, or as far
+        with a lower name.
+    n_picks : int
+        Most picks.
+
+    Attributes
+    ----------
+    n_picked_1 : Tensor of shape (1,)
+        Number of picks so far.
+    pick_B, farthest_B : Tensor of shape (n_picks,)
+        Their places, and squared distances when they were picked.
+    """
+
+    # So many rows are looked for in one call, at most.
+    n_a_call = 8
+
+    def __init__(
+        self,
+        rows_ND: Tensor,
+        name_N: Tensor,
+        nearest_N: Tensor,
+        outside: tuple[Tensor, Tensor],
+        n_picks: int,
+    ):
+        self._rows_ND = rows_ND.contiguous()
+        self._height = 16
+        while _n_blocks(len(rows_ND), self._height) > _MOST_BLOCKS:
+            self._height *= 2
+        self._n_blocks = _n_blocks(len(rows_ND), self._height)
+        numbers = name_N.new_zeros(2 * self._n_blocks + 2 + n_picks)
+        place_2P, step_2, self.pick_B = numbers.split(
+            [2 * self._n_blocks, 2, n_picks]
+        )
+        value_2P, self.farthest_B = nearest_N.new_empty(
+            2 * self._n_blocks + n_picks
+        ).split([2 * self._n_blocks, n_picks])
+        self.n_picked_1 = step_2[:1]
+        self._tensors = (
+            self._rows_ND, name_N, nearest_N, *outside, value_2P, place_2P, step_2,
+            self.pick_B, self.farthest_B,
+        )  # fmt: skip
+        self._start(0, is_first=True)
+
+    def take_some(self) -> None:
+        """Pick rows while they are decided, so many as are looked for in one call."""
+        for step in range(self.n_a_call):
+            self._start(step % 2)
+
+    def _start(self, turn: int, is_first: bool = False) -> None:
+        """Start the loop; ``turn`` says which of two sets of numbers it reads."""
+        n, n_dims = self._rows_ND.shape
+        _run(
+            "take_farthest",
+            (self._n_blocks,),
+            *self._tensors,
+            n,
+            n_dims,
+            self._rows_ND.stride(0),
+            len(self.pick_B),
+            self._n_blocks,
+            turn=turn,
+            is_first=is_first,
+            most_blocks=_MOST_BLOCKS,
+            height=self._height,
+            width=128,
+        )
 
 
 def join_center(
@@ -234,6 +338,46 @@ def gradient_distances(
         width=width,
     )
     return is_close_1
+
+
+def gradient_differences(
+    error_NC: Tensor,
+    embedding_ND: Tensor,
+    at_K: Tensor,
+    among_M: Tensor,
+    squared_KM: Tensor,
+) -> None:
+    """Write squared distances of outer products, from differences of their factors.
+
+    Parameters
+    ----------
+    error_NC, embedding_ND : Tensor of shapes (N, C) and (N, D)
+        The factors, of one type.
+    at_K, among_M : Tensor of shapes (K,) and (M,)
+        Which of them are compared with which.
+    squared_KM : Tensor of shape (K, M)
+        Where the distances are written, in any type, each row side by side.
+    """
+    error_NC, embedding_ND = error_NC.contiguous(), embedding_ND.contiguous()
+    height = 4
+    _run(
+        "gradient_differences",
+        (len(at_K), _n_blocks(len(among_M), height)),
+        error_NC,
+        embedding_ND,
+        at_K,
+        among_M,
+        squared_KM,
+        len(among_M),
+        error_NC.shape[1],
+        embedding_ND.shape[1],
+        error_NC.stride(0),
+        embedding_ND.stride(0),
+        squared_KM.stride(0),
+        height=height,
+        class_width=16,
+        width=256,
+    )
 
 
 def running_minima(nearest_N: Tensor, squared_KN: Tensor) -> None:

@@ -7,7 +7,7 @@ import triton
 from triton import language as tl
 
 
-@triton.jit(do_not_specialize=["n_rows", "n_columns", "rows_a_part"])
+@triton.jit(do_not_specialize=["n_rows", "rows_a_part"])
 def plogp_sums(
     proba_RF,
     weight_R,
@@ -20,17 +20,28 @@ def plogp_sums(
     tiny: tl.constexpr,
     has_weights: tl.constexpr,
     is_whole: tl.constexpr,
+    n_classes: tl.constexpr,
+    side: tl.constexpr,
     height: tl.constexpr,
     width: tl.constexpr,
 ):
     """Write ``m = sum_r w_r p_rf`` and ``sum_r w_r p_rf log p_rf`` of parts of rows.
 
     Without weights they are ``1 / R``. Where there is one part, the latter less
-    ``m log m`` is written alone.
+    ``m log m`` is written alone. With a number of classes, which lie side by side, its
+    sums over them are, not below 0: a program's columns are those of ``width / side``
+    points, and what lacks in a side is nothing.
     """
     part = tl.program_id(1)
-    column_w = tl.program_id(0).to(tl.int64) * width + tl.arange(0, width)
-    is_column_w = column_w < n_columns
+    in_block_w = tl.arange(0, width)
+    if n_classes:
+        class_w = in_block_w % side
+        point_w = tl.program_id(0).to(tl.int64) * (width // side) + in_block_w // side
+        column_w = point_w * n_classes + class_w
+        is_column_w = (class_w < n_classes) & (point_w < n_columns // n_classes)
+    else:
+        column_w = tl.program_id(0).to(tl.int64) * width + in_block_w
+        is_column_w = column_w < n_columns
     begin = part * rows_a_part
     end = tl.minimum(begin + rows_a_part, n_rows)
     dtype = mean_PF.dtype.element_ty
@@ -60,7 +71,14 @@ def plogp_sums(
         plogp_w -= mean_w * tl.log(tl.maximum(mean_w, tiny))
     else:
         tl.store(mean_PF + out_w, mean_w, mask=is_column_w)
-    tl.store(plogp_PF + out_w, plogp_w, mask=is_column_w)
+    if n_classes:
+        sum_n = tl.sum(tl.reshape(plogp_w, [width // side, side]), 1)
+        sum_n = tl.where(sum_n < 0, 0, sum_n)  # by round-off; NaN stays
+        point_n = tl.program_id(0).to(tl.int64) * (width // side)
+        point_n += tl.arange(0, width // side)
+        tl.store(plogp_PF + point_n, sum_n, mask=point_n * n_classes < n_columns)
+    else:
+        tl.store(plogp_PF + out_w, plogp_w, mask=is_column_w)
 
 
 @triton.jit(do_not_specialize=["n_rows", "n_dims"])
@@ -100,6 +118,83 @@ def join_center(
         name = tl.load(name_1)
         owner_h = tl.zeros([height], dtype=tl.int64) + name
         tl.store(owner_N + row_h, owner_h, mask=is_closer_h)
+
+
+@triton.jit(do_not_specialize=["n_rows", "n_steps", "n_blocks"])
+def take_farthest(
+    rows_ND,
+    name_N,
+    nearest_N,
+    outside_1,
+    outside_name_1,
+    value_2P,
+    place_2P,
+    step_2,
+    pick_B,
+    farthest_B,
+    n_rows,
+    n_dims,
+    stride,
+    n_steps,
+    n_blocks,
+    turn: tl.constexpr,
+    is_first: tl.constexpr,
+    most_blocks: tl.constexpr,
+    height: tl.constexpr,
+    width: tl.constexpr,
+):
+    """Take the row farthest from its nearest centre as a centre, if it is decided.
+
+    All programs find it from what each left of its own rows in the start before, and
+    leave theirs for the next: starts take turns with two sets of numbers, as none may
+    write what another of the same start reads. It is decided if it is farther than
+    what is outside, or as far with a lower name. The first start takes none.
+    """
+    block = tl.program_id(0)
+    row_h = block.to(tl.int64) * height + tl.arange(0, height)
+    is_row_h = row_h < n_rows
+    nearest_h = tl.load(nearest_N + row_h, mask=is_row_h, other=float("-inf"))
+    if not is_first:
+        block_p = tl.arange(0, most_blocks)
+        is_block_p = block_p < n_blocks
+        at_p = turn * n_blocks + block_p
+        value_p = tl.load(value_2P + at_p, mask=is_block_p, other=float("-inf"))
+        place_p = tl.load(place_2P + at_p, mask=is_block_p, other=2**62)
+        farthest = tl.max(value_p, 0)
+        at = tl.min(tl.where(value_p == farthest, place_p, 2**62), 0)
+        outside = tl.load(outside_1)
+        is_lower = tl.load(name_N + at) < tl.load(outside_name_1)
+        step = tl.load(step_2 + turn)
+        is_decided = (farthest > outside) | ((farthest == outside) & is_lower)
+        is_decided = is_decided & (step < n_steps)
+        if is_decided:
+            squared_hw = tl.zeros([height, width], dtype=nearest_N.dtype.element_ty)
+            for first in range(0, n_dims, width):
+                dim_w = first + tl.arange(0, width)
+                is_dim_w = dim_w < n_dims
+                center_w = tl.load(
+                    rows_ND + at * stride + dim_w, mask=is_dim_w, other=0
+                )
+                row_hw = tl.load(
+                    rows_ND + row_h[:, None] * stride + dim_w[None],
+                    mask=is_row_h[:, None] & is_dim_w[None],
+                    other=0,
+                )
+                difference_hw = row_hw - center_w[None]
+                squared_hw += difference_hw * difference_hw
+            nearest_h = tl.minimum(nearest_h, tl.sum(squared_hw, 1))
+            nearest_h = tl.where(row_h == at, float("-inf"), nearest_h)
+            tl.store(nearest_N + row_h, nearest_h, mask=is_row_h)
+        if block == 0:
+            tl.store(step_2 + 1 - turn, step + is_decided.to(tl.int64))
+            if is_decided:
+                tl.store(pick_B + step, at)
+                tl.store(farthest_B + step, farthest)
+    largest = tl.max(tl.where(is_row_h, nearest_h, float("-inf")), 0)
+    is_largest_h = is_row_h & (nearest_h == largest)
+    left_at = (0 if is_first else 1 - turn) * n_blocks + block
+    tl.store(value_2P + left_at, largest)
+    tl.store(place_2P + left_at, tl.min(tl.where(is_largest_h, row_h, 2**62), 0))
 
 
 @triton.jit(do_not_specialize=["n_rows", "n_columns", "rows_a_part"])
@@ -183,6 +278,77 @@ def gradient_distances(
         tl.store(is_any_close, 1)
     kept_hw = tl.where(is_own_hw | (squared_hw < 0), 0, squared_hw)
     tl.store(error_KN + at_hw, kept_hw, mask=is_there_hw)
+
+
+@triton.jit(do_not_specialize=["n_others", "n_classes"])
+def gradient_differences(
+    error_NC,
+    embedding_ND,
+    at_K,
+    among_M,
+    squared_KM,
+    n_others,
+    n_classes,
+    n_dims,
+    error_stride,
+    embedding_stride,
+    stride,
+    height: tl.constexpr,
+    class_width: tl.constexpr,
+    width: tl.constexpr,
+):
+    """Write squared distances of outer products a of some rows, and b of others.
+
+    ``2 (a (x) h - b (x) k) = (a - b) (x) (h + k) + (a + b) (x) (h - k)``: a program
+    has one a, and some b.
+    """
+    row = tl.program_id(0)
+    other_h = tl.program_id(1) * height + tl.arange(0, height)
+    is_other_h = other_h < n_others
+    at = tl.load(at_K + row)
+    among_h = tl.load(among_M + other_h, mask=is_other_h, other=0)
+    dtype = error_NC.dtype.element_ty
+    da_hw = tl.zeros([height, class_width], dtype=dtype)
+    sa_hw = tl.zeros([height, class_width], dtype=dtype)
+    both_a_hw = tl.zeros([height, class_width], dtype=dtype)
+    for first in range(0, n_classes, class_width):
+        class_w = first + tl.arange(0, class_width)
+        is_class_w = class_w < n_classes
+        a_w = tl.load(error_NC + at * error_stride + class_w, mask=is_class_w, other=0)
+        b_hw = tl.load(
+            error_NC + among_h[:, None] * error_stride + class_w[None],
+            mask=is_other_h[:, None] & is_class_w[None],
+            other=0,
+        )
+        d_hw, s_hw = a_w[None] - b_hw, a_w[None] + b_hw
+        da_hw += d_hw * d_hw
+        sa_hw += s_hw * s_hw
+        both_a_hw += d_hw * s_hw
+    dh_hw = tl.zeros([height, width], dtype=dtype)
+    sh_hw = tl.zeros([height, width], dtype=dtype)
+    both_h_hw = tl.zeros([height, width], dtype=dtype)
+    for first in range(0, n_dims, width):
+        dim_w = first + tl.arange(0, width)
+        is_dim_w = dim_w < n_dims
+        h_w = tl.load(
+            embedding_ND + at * embedding_stride + dim_w, mask=is_dim_w, other=0
+        )
+        k_hw = tl.load(
+            embedding_ND + among_h[:, None] * embedding_stride + dim_w[None],
+            mask=is_other_h[:, None] & is_dim_w[None],
+            other=0,
+        )
+        d_hw, s_hw = h_w[None] - k_hw, h_w[None] + k_hw
+        dh_hw += d_hw * d_hw
+        sh_hw += s_hw * s_hw
+        both_h_hw += d_hw * s_hw
+    squared_h = tl.sum(da_hw, 1) * tl.sum(sh_hw, 1)
+    squared_h += tl.sum(sa_hw, 1) * tl.sum(dh_hw, 1)
+    squared_h += 2 * tl.sum(both_a_hw, 1) * tl.sum(both_h_hw, 1)
+    squared_h = tl.where(squared_h < 0, 0, squared_h / 4)
+    tl.store(
+        squared_KM + row.to(tl.int64) * stride + other_h, squared_h, mask=is_other_h
+    )
 
 
 @triton.jit(do_not_specialize=["n_rows", "n_columns"])

@@ -6,7 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skal_deep.functional._card import gradient_distances, has_loops, running_minima
+from skal_deep.functional._card import (
+    gradient_differences,
+    gradient_distances,
+    has_loops,
+    running_minima,
+)
 from skal_deep.functional._checks import (
     check_finite,
     check_no_gradient,
@@ -248,12 +253,16 @@ class _Gradients:
 
     def _all_by_differences(self, at_K: Tensor, among_M: Tensor) -> Tensor:
         """Return squared distances of some rows to some others, from differences."""
+        squared_KM = self.norm_N.new_empty(len(at_K), len(among_M))
+        if has_loops(squared_KM):
+            factors = self._error_NC, self._embedding_ND
+            gradient_differences(*factors, at_K, among_M, squared_KM)
+            return squared_KM
         error_K, error_M = self._error_NC[at_K, None], self._error_NC[among_M]
         embedding_K, embedding_M = (
             self._embedding_ND[at_K, None],
             self._embedding_ND[among_M],
         )
-        squared_KM = self.norm_N.new_empty(len(at_K), len(among_M))
         length = len(among_M) * (error_M.shape[1] + embedding_M.shape[1])
         for part in chunks(len(at_K), length, at_K.device):
             errors, embeddings = (
