@@ -170,24 +170,20 @@ class FarthestFirst:
         outside: tuple[Tensor, Tensor],
         n_picks: int,
     ):
-        self._rows_ND = rows_ND.contiguous()
-        self._height = 16
+        self._rows_ND, self._height = rows_ND.contiguous(), 16
         while _n_blocks(len(rows_ND), self._height) > _MOST_BLOCKS:
             self._height *= 2
         self._n_blocks = _n_blocks(len(rows_ND), self._height)
-        numbers = name_N.new_zeros(2 * self._n_blocks + 2 + n_picks)
-        place_2P, step_2, self.pick_B = numbers.split(
-            [2 * self._n_blocks, 2, n_picks]
-        )
-        value_2P, self.farthest_B = nearest_N.new_empty(
-            2 * self._n_blocks + n_picks
-        ).split([2 * self._n_blocks, n_picks])
-        self.n_picked_1 = step_2[:1]
+        value_TP = nearest_N.new_empty(2, self._n_blocks)
+        place_TP = name_N.new_empty(2, self._n_blocks)
+        step_T, self.pick_B = name_N.new_zeros(2), name_N.new_zeros(n_picks)
+        self.n_picked_1 = step_T[:1]
+        self.farthest_B = nearest_N.new_empty(n_picks)
         self._tensors = (
-            self._rows_ND, name_N, nearest_N, *outside, value_2P, place_2P, step_2,
+            self._rows_ND, name_N, nearest_N, *outside, value_TP, place_TP, step_T,
             self.pick_B, self.farthest_B,
         )  # fmt: skip
-        self._start(0, is_first=True)
+        self._start(1, is_first=True)
 
     def take_some(self) -> None:
         """Pick rows while they are decided, so many as are looked for in one call."""
@@ -206,7 +202,7 @@ class FarthestFirst:
             self._rows_ND.stride(0),
             len(self.pick_B),
             self._n_blocks,
-            turn=turn,
+            turn,
             is_first=is_first,
             most_blocks=_MOST_BLOCKS,
             height=self._height,

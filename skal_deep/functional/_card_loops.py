@@ -120,16 +120,16 @@ def join_center(
         tl.store(owner_N + row_h, owner_h, mask=is_closer_h)
 
 
-@triton.jit(do_not_specialize=["n_rows", "n_steps", "n_blocks"])
+@triton.jit(do_not_specialize=["n_rows", "n_steps", "n_blocks", "turn"])
 def take_farthest(
     rows_ND,
     name_N,
     nearest_N,
     outside_1,
     outside_name_1,
-    value_2P,
-    place_2P,
-    step_2,
+    value_TP,
+    place_TP,
+    step_T,
     pick_B,
     farthest_B,
     n_rows,
@@ -137,7 +137,7 @@ def take_farthest(
     stride,
     n_steps,
     n_blocks,
-    turn: tl.constexpr,
+    turn,
     is_first: tl.constexpr,
     most_blocks: tl.constexpr,
     height: tl.constexpr,
@@ -158,13 +158,13 @@ def take_farthest(
         block_p = tl.arange(0, most_blocks)
         is_block_p = block_p < n_blocks
         at_p = turn * n_blocks + block_p
-        value_p = tl.load(value_2P + at_p, mask=is_block_p, other=float("-inf"))
-        place_p = tl.load(place_2P + at_p, mask=is_block_p, other=2**62)
+        value_p = tl.load(value_TP + at_p, mask=is_block_p, other=float("-inf"))
+        place_p = tl.load(place_TP + at_p, mask=is_block_p, other=2**62)
         farthest = tl.max(value_p, 0)
         at = tl.min(tl.where(value_p == farthest, place_p, 2**62), 0)
         outside = tl.load(outside_1)
         is_lower = tl.load(name_N + at) < tl.load(outside_name_1)
-        step = tl.load(step_2 + turn)
+        step = tl.load(step_T + turn)
         is_decided = (farthest > outside) | ((farthest == outside) & is_lower)
         is_decided = is_decided & (step < n_steps)
         if is_decided:
@@ -186,15 +186,15 @@ def take_farthest(
             nearest_h = tl.where(row_h == at, float("-inf"), nearest_h)
             tl.store(nearest_N + row_h, nearest_h, mask=is_row_h)
         if block == 0:
-            tl.store(step_2 + 1 - turn, step + is_decided.to(tl.int64))
+            tl.store(step_T + 1 - turn, step + is_decided.to(tl.int64))
             if is_decided:
                 tl.store(pick_B + step, at)
                 tl.store(farthest_B + step, farthest)
     largest = tl.max(tl.where(is_row_h, nearest_h, float("-inf")), 0)
     is_largest_h = is_row_h & (nearest_h == largest)
-    left_at = (0 if is_first else 1 - turn) * n_blocks + block
-    tl.store(value_2P + left_at, largest)
-    tl.store(place_2P + left_at, tl.min(tl.where(is_largest_h, row_h, 2**62), 0))
+    left_at = (1 - turn) * n_blocks + block
+    tl.store(value_TP + left_at, largest)
+    tl.store(place_TP + left_at, tl.min(tl.where(is_largest_h, row_h, 2**62), 0))
 
 
 @triton.jit(do_not_specialize=["n_rows", "n_columns", "rows_a_part"])

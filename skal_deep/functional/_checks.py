@@ -10,8 +10,7 @@ from torch import Tensor
 
 def check_finite(**arrays: Tensor) -> None:
     """Raise ``ValueError`` naming the argument that is NaN or infinite."""
-    for name, values in arrays.items():
-        _largest(name, values)
+    _largest(arrays)
 
 
 def check_rows(**arrays: Tensor) -> None:
@@ -23,7 +22,7 @@ def check_rows(**arrays: Tensor) -> None:
         if not values.is_floating_point():
             dtype = str(values.dtype).removeprefix("torch.")
             raise ValueError(f"{name} must be of a floating type, not {dtype}.")
-    largest = {name: _largest(name, values) for name, values in arrays.items()}
+    largest = _largest(arrays)
     name = max(largest, key=lambda name: largest[name])
     rows = arrays[name]
     limits, square = torch.finfo(rows.dtype), largest[name] * largest[name]
@@ -36,15 +35,20 @@ def check_rows(**arrays: Tensor) -> None:
         )
 
 
-def _largest(name: str, values: Tensor) -> float:
-    """Return the largest absolute value, 0 of none; it must be finite."""
-    if not values.numel():
-        return 0.0
+def _largest(arrays: dict[str, Tensor]) -> dict[str, float]:
+    """Return the largest absolute values, 0 of none; they must be finite."""
+    filled = {name: values for name, values in arrays.items() if values.numel()}
     # both extremes propagate NaN, and no mask as large as the array is made
-    lowest, highest = torch.stack(values.detach().aminmax()).tolist()
-    largest: float = max(abs(lowest), abs(highest))
-    if not math.isfinite(largest):
-        raise ValueError(f"{name} holds NaN or infinite values.")
+    extremes = [
+        torch.stack(some.detach().aminmax()).double() for some in filled.values()
+    ]
+    largest = dict.fromkeys(arrays, 0.0)
+    # read at once, as a card is waited for at each read
+    read = torch.stack(extremes).tolist() if extremes else []
+    for name, (lowest, highest) in zip(filled, read, strict=True):
+        largest[name] = max(abs(lowest), abs(highest))
+        if not math.isfinite(largest[name]):
+            raise ValueError(f"{name} holds NaN or infinite values.")
     return largest
 
 

@@ -146,22 +146,28 @@ def badge(
         shares_N = _shares(nearest_N, picks.left_N)
         n_ahead = min(batch_size - len(picks.rows), max(1, budget // n))
         block = _draw_ahead(gradients, shares_N, nearest_N, n_ahead, generator)
-        after_KN = gradients.distances(block)
-        _add_up(nearest_N, after_KN)
+        block_K = torch.tensor(block).to(norm_N.device, non_blocking=True)
+        # those before the block, and after each of its picks
+        nearest_LN = norm_N.new_empty(len(block) + 1, n)
+        nearest_LN[0] = nearest_N
+        gradients.write_distances(block_K, nearest_LN[1:])
+        _add_up(nearest_LN)
         if with_utilities:
-            for pick, before_N in zip(block, [nearest_N, *after_KN[:-1]], strict=True):
+            for pick, before_N in zip(block, nearest_LN, strict=False):
                 picks.add(pick, _shares(before_N, picks.left_N))
         else:
             n_left = n - len(picks.rows)
-            picks.add_all(block, _shares_of(block, nearest_N, after_KN[:-1], n_left))
-        nearest_N = after_KN[-1].clone()  # what it is a row of is large
+            shares_K = _shares_of(block_K, nearest_LN[:-1], n_left)
+            picks.add_all(block, block_K, shares_K)
+        nearest_N = nearest_LN[-1].clone()  # what it is a row of is large
     return picks.answer()
 
 
-def _add_up(nearest_N: Tensor, after_KN: Tensor) -> None:
+def _add_up(nearest_LN: Tensor) -> None:
     """Write distances to the nearest pick over those to one after another."""
+    nearest_N, *after_KN = nearest_LN
     if has_loops(nearest_N):
-        running_minima(nearest_N, after_KN)
+        running_minima(nearest_N, nearest_LN[1:])
         return
     for after_N in after_KN:
         nearest_N = torch.minimum(nearest_N, after_N, out=after_N)
@@ -175,10 +181,10 @@ def _to_one(error_NC: Tensor, others_UC: Tensor | None) -> tuple[Tensor, Tensor 
     copies.
     """
     both = [error_NC] if others_UC is None else [error_NC, others_UC]
-    largest = max(float(some.abs().max()) for some in both)
+    largest = torch.stack([some.abs().amax().double() for some in both]).amax()
     # the scale must not be infinite where the largest is smaller still
-    tiny = torch.finfo(error_NC.dtype).tiny
-    scale = 2.0 ** -math.frexp(max(largest, tiny))[1]
+    largest.clamp_min_(torch.finfo(error_NC.dtype).tiny)
+    scale = torch.frexp(largest).mantissa / largest  # without a look at the number
     return error_NC * scale, None if others_UC is None else others_UC * scale
 
 
@@ -197,7 +203,9 @@ class _Gradients:
         device = self.norm_N.device
         at_K = torch.tensor(rows).to(device, non_blocking=True)
         if among is None:
-            return self._to_all(at_K)
+            squared_KN = self.norm_N.new_empty(len(rows), len(self.norm_N))
+            self.write_distances(at_K, squared_KN)
+            return squared_KN
         return self.between(at_K, torch.tensor(among).to(device, non_blocking=True))
 
     def between(self, at_K: Tensor, among_M: Tensor) -> Tensor:
@@ -215,28 +223,29 @@ class _Gradients:
             )
         return squared.clamp_min_(0)
 
-    def _to_all(self, at_K: Tensor) -> Tensor:
-        """Return squared distances of some rows to all, (K, N)."""
-        if has_loops(self.norm_N):
-            squared = self._error_NC[at_K] @ self._error_NC.T
+    def write_distances(self, at_K: Tensor, squared_KN: Tensor) -> None:
+        """Write squared distances of some rows to all."""
+        has_loop = has_loops(self.norm_N)
+        if has_loop:
+            torch.mm(self._error_NC[at_K], self._error_NC.T, out=squared_KN)
             inner = self._embedding_ND[at_K] @ self._embedding_ND.T
             norm_K = self.norm_N[at_K]
             is_any = gradient_distances(
-                squared, inner, norm_K, self.norm_N, at_K, self._sure
+                squared_KN, inner, norm_K, self.norm_N, at_K, self._sure
             )
             del inner
         else:
-            squared = self._products(
-                at_K, self._error_NC, self._embedding_ND, self.norm_N
-            )
-            squared.scatter_(1, at_K[:, None], math.inf)  # nothing to be sure of
-            is_any = (squared < self._sure * self.norm_N).any()
+            everything = self._error_NC, self._embedding_ND, self.norm_N
+            self._products(at_K, *everything, out=squared_KN)
+            squared_KN.scatter_(1, at_K[:, None], math.inf)  # nothing to be sure of
+            is_any = (squared_KN < self._sure * self.norm_N).any()
         if is_any:
-            squared.scatter_(1, at_K[:, None], math.inf)
-            row_L, other_L = (squared < self._sure * self.norm_N).nonzero().T
-            squared[row_L, other_L] = self._by_differences(at_K[row_L], other_L)
-        squared.scatter_(1, at_K[:, None], 0)
-        return squared if has_loops(self.norm_N) else squared.clamp_min_(0)
+            squared_KN.scatter_(1, at_K[:, None], math.inf)
+            row_L, other_L = (squared_KN < self._sure * self.norm_N).nonzero().T
+            squared_KN[row_L, other_L] = self._by_differences(at_K[row_L], other_L)
+        if is_any or not has_loop:
+            squared_KN.scatter_(1, at_K[:, None], 0)
+            squared_KN.clamp_min_(0)
 
     @property
     def _sure(self) -> float:
@@ -244,10 +253,15 @@ class _Gradients:
         return least_sure(self._error_NC) + least_sure(self._embedding_ND)
 
     def _products(
-        self, at_K: Tensor, error: Tensor, embedding: Tensor, norm: Tensor
+        self,
+        at_K: Tensor,
+        error: Tensor,
+        embedding: Tensor,
+        norm: Tensor,
+        out: Tensor | None = None,
     ) -> Tensor:
         """Return squared distances of some rows to others by products of factors."""
-        squared = self._error_NC[at_K] @ error.T
+        squared = torch.mm(self._error_NC[at_K], error.T, out=out)
         squared *= self._embedding_ND[at_K] @ embedding.T
         return squared.mul_(-2).add_(norm).add_(self.norm_N[at_K, None])
 
@@ -307,18 +321,14 @@ def _shares(weight_N: Tensor, left_N: Tensor) -> Tensor:
     return weight_N / weight_N.sum()
 
 
-def _shares_of(
-    block: list[int], first_N: Tensor, later_KN: Tensor, n_left: int
-) -> Tensor:
-    """Return the share that each pick of a block has in the weights before it, (b,).
+def _shares_of(block_K: Tensor, before_KN: Tensor, n_left: int) -> Tensor:
+    """Return the share that each pick of a block has in the weights before it, (K,).
 
     Weights are 0 at earlier picks. If they are all 0, the block is a single pick.
     """
-    pick_B = torch.tensor(block).to(first_N.device, non_blocking=True)
-    total_B = torch.cat([first_N.sum()[None], later_KN.sum(1)])
-    later_K = later_KN.gather(1, pick_B[1:, None])[:, 0]
-    weight_B = torch.cat([first_N[pick_B[:1]], later_K])
-    return torch.where(total_B > 0, weight_B / total_B, 1 / n_left)
+    total_K = before_KN.sum(1)
+    weight_K = before_KN.gather(1, block_K[:, None])[:, 0]
+    return torch.where(total_K > 0, weight_K / total_K, 1 / n_left)
 
 
 def _shares_among(weight_N: Tensor, weight_U: Tensor) -> Tensor:
@@ -370,7 +380,7 @@ def _draw(proba_N: Tensor, n_draws: int, generator: torch.Generator) -> Tensor:
 
     ``torch.multinomial`` takes no more than 2^24 categories.
     """
-    cdf_N = proba_N.double().cumsum(0)
+    cdf_N = proba_N.cumsum(0, dtype=torch.float64)
     uniform = torch.rand(n_draws, dtype=torch.float64, generator=generator)
     target = uniform.to(cdf_N.device, non_blocking=True) * cdf_N[-1]
     return torch.searchsorted(cdf_N, target, right=True).clamp_max_(len(cdf_N) - 1)

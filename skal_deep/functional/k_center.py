@@ -122,16 +122,18 @@ class _Centers:
 
     Parameters
     ----------
-    known : Points
+    known_MD : Tensor of shape (M, D)
         Centres to begin with.
     n_more : int
         Number of centres to come.
+    origin_D : Tensor of shape (D,)
+        As of :class:`Points`.
     """
 
-    def __init__(self, known: Points, n_more: int):
-        self._n = len(known)
-        filler = known.rows_ND.new_zeros(n_more, known.rows_ND.shape[1])
-        self._all = Points(torch.cat([known.rows_ND, filler]), known.origin_D)
+    def __init__(self, known_MD: Tensor, n_more: int, origin_D: Tensor):
+        self._n = len(known_MD)
+        filler = known_MD.new_zeros(n_more, known_MD.shape[1])
+        self._all = Points(torch.cat([known_MD, filler]), origin_D)
 
     def __len__(self) -> int:
         return self._n
@@ -159,7 +161,7 @@ class _Pool:
         return len(self.rows_ND)
 
     @cached_property
-    def _origin_D(self) -> Tensor:
+    def origin_D(self) -> Tensor:
         """Where distances lose fewer digits: amid the points, as a centre may be far.
 
         The mean of all where the first pick is the point closest to that.
@@ -174,7 +176,7 @@ class _Pool:
 
     def around(self, rows_MD: Tensor) -> Points:
         """Return other rows as points around the same origin."""
-        return Points(rows_MD, self._origin_D)
+        return Points(rows_MD, self.origin_D)
 
     def at(self, rows: Any) -> Points:
         """Return some of the points."""
@@ -232,9 +234,8 @@ def _farthest_first(
         centers_MD = points.rows_ND[picks]
     if points.are_few():
         return _in_one_loop(points, centers_MD, picks, distances, n_picks)
-    known = points.around(centers_MD)
-    n_first = min(len(known), _N_FIRST_CENTERS)
-    centers = _Centers(known, n_picks)
+    n_first = min(len(centers_MD), _N_FIRST_CENTERS)
+    centers = _Centers(centers_MD, n_picks, points.origin_D)
     bound_N = points.nearest(centers.at(slice(n_first)))
     if picks:
         bound_N[picks] = -math.inf
