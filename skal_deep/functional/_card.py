@@ -63,10 +63,16 @@ def is_cuda(device: torch.device) -> bool:
 
 def _run(loop: str, grid: tuple[int, ...], *args: Any, **options: Any) -> None:
     """Run a loop by its name, on the card of the first of its tensors."""
+    with torch.cuda.device_of(args[0]):
+        _loop(loop)[grid](*args, **options)
+
+
+@cache
+def _loop(name: str) -> Any:
+    """Return a loop by its name."""
     from skal_deep.functional import _card_loops
 
-    with torch.cuda.device_of(args[0]):
-        getattr(_card_loops, loop)[grid](*args, **options)
+    return getattr(_card_loops, name)
 
 
 def _n_blocks(n: int, size: int) -> int:
@@ -88,23 +94,18 @@ def divergences(weight_R: Tensor | None, proba_RNC: Tensor) -> Tensor:
     proba_RF = proba_RNC.reshape(n_rows, n * n_classes)
     if proba_RF.stride(1) != 1:
         proba_RF = proba_RF.contiguous()
-    n_columns = n * n_classes
     height, width = 4, 512
     side = 1 << (n_classes - 1).bit_length()
     n_blocks = _n_blocks(n * side, width)
-    has_classes = (
-        _LEAST_FILLED * side <= n_classes
-        and side <= width
-        and n_blocks >= _ENOUGH_PROGRAMS
-    )
-    if has_classes:
-        n_parts = 1
-        plogp_PF = proba_RF.new_empty(1, n)
+    is_filled = _LEAST_FILLED * side <= n_classes and side <= width
+    if is_filled and n_blocks >= _ENOUGH_PROGRAMS:
+        n_parts, n_summed = 1, n_classes
+        plogp_PF = mean_PF = proba_RF.new_empty(1, n)
     else:
-        n_blocks = _n_blocks(n_columns, width)
+        n_summed, n_blocks = 0, _n_blocks(n * n_classes, width)
         n_parts = min(_n_blocks(n_rows, 8 * height), max(1, _N_PROGRAMS // n_blocks))
-        plogp_PF = proba_RF.new_empty(n_parts, n_columns)
-    mean_PF = plogp_PF if n_parts == 1 else torch.empty_like(plogp_PF)
+        plogp_PF = proba_RF.new_empty(n_parts, n * n_classes)
+        mean_PF = plogp_PF if n_parts == 1 else torch.empty_like(plogp_PF)
     _run(
         "plogp_sums",
         (n_blocks, n_parts),
@@ -113,23 +114,23 @@ def divergences(weight_R: Tensor | None, proba_RNC: Tensor) -> Tensor:
         mean_PF,
         plogp_PF,
         n_rows,
-        n_columns,
+        n * n_classes,
         proba_RF.stride(0),
         _n_blocks(n_rows, n_parts),
         tiny=torch.finfo(proba_RF.dtype).tiny,
         has_weights=weight_R is not None,
         is_whole=n_parts == 1,
-        n_classes=n_classes if has_classes else 0,
+        n_classes=n_summed,
         side=side,
         height=height,
         width=width,
     )
-    if has_classes:
-        return plogp_PF[0]
     divergence_F = plogp_PF[0]
     if n_parts > 1:
         divergence_F = plogp_PF.sum(0)
         divergence_F += torch.special.entr(mean_PF.sum(0).clamp_min_(0))
+    if n_summed:
+        return divergence_F
     return divergence_F.reshape(n, n_classes).sum(-1).clamp_min_(0)
 
 
@@ -160,7 +161,7 @@ class FarthestFirst:
     """
 
     # So many rows are looked for in one call, at most.
-    n_a_call = 8
+    n_a_call = 2
 
     def __init__(
         self,
@@ -287,53 +288,59 @@ def clamped_sums(
 
 
 def gradient_distances(
-    error_KN: Tensor,
-    embedding_KN: Tensor,
-    norm_K: Tensor,
+    product_KN: Tensor,
+    inner_KN: Tensor,
     norm_N: Tensor,
     at_K: Tensor,
+    factors: tuple[Tensor, Tensor],
     sure: float,
-) -> Tensor:
+    nearest_N: Tensor | None = None,
+) -> None:
     """Write ``|g_k|^2 + |g_n|^2 - 2 a b`` of products a and b over the former.
 
     0 at a gradient's own place, and never below 0.
 
     Parameters
     ----------
-    error_KN, embedding_KN : Tensor of shape (K, N)
+    product_KN, inner_KN : Tensor of shape (K, N)
         Products a and b of the factors of some gradients and all, side by side.
-    norm_K, norm_N : Tensor of shapes (K,) and (N,)
+    norm_N : Tensor of shape (N,)
         Squared lengths.
     at_K : Tensor of shape (K,)
         Which of all these some are.
+    factors : tuple of Tensors of shapes (N, C) and (N, D)
+        For distances from differences.
     sure : float
-        Share of a squared length below which a distance is not sure.
-
-    Returns
-    -------
-    is_close_1 : Tensor of shape (1,)
-        1 if a distance is not sure.
+        Share of a squared length below which a distance is computed so.
+    nearest_N : Tensor of shape (N,) or None
+        If given, the smallest of it, a distance and those in rows before is written.
     """
-    n_rows, n_columns = error_KN.shape
-    height, width = 4, 512
-    is_close_1 = at_K.new_zeros(1)
+    n_rows, n_columns = product_KN.shape
+    adds_up = nearest_N is not None
+    height, width = 4, 256
     _run(
         "gradient_distances",
-        (_n_blocks(n_columns, width), _n_blocks(n_rows, height)),
-        error_KN,
-        embedding_KN,
-        norm_K,
+        (_n_blocks(n_columns, width), 1 if adds_up else _n_blocks(n_rows, height)),
+        product_KN,
+        inner_KN,
         norm_N,
         at_K,
-        is_close_1,
+        norm_N if nearest_N is None else nearest_N,
+        *factors,
         sure,
         n_rows,
         n_columns,
-        error_KN.stride(0),
+        *(factor.shape[1] for factor in factors),
+        product_KN.stride(0),
+        inner_KN.stride(0),
+        *factors[0].stride(),
+        *factors[1].stride(),
+        adds_up=adds_up,
         height=height,
         width=width,
+        class_width=16,
+        dim_width=256,
     )
-    return is_close_1
 
 
 def gradient_differences(
@@ -354,7 +361,6 @@ def gradient_differences(
     squared_KM : Tensor of shape (K, M)
         Where the distances are written, in any type, each row side by side.
     """
-    error_NC, embedding_ND = error_NC.contiguous(), embedding_ND.contiguous()
     height = 4
     _run(
         "gradient_differences",
@@ -367,36 +373,12 @@ def gradient_differences(
         len(among_M),
         error_NC.shape[1],
         embedding_ND.shape[1],
-        error_NC.stride(0),
-        embedding_ND.stride(0),
+        *error_NC.stride(),
+        *embedding_ND.stride(),
         squared_KM.stride(0),
         height=height,
         class_width=16,
         width=256,
-    )
-
-
-def running_minima(nearest_N: Tensor, squared_KN: Tensor) -> None:
-    """Write, over each row, the smallest of it, those before it and ``nearest_N``.
-
-    Parameters
-    ----------
-    nearest_N : Tensor of shape (N,)
-        What the first row is compared with.
-    squared_KN : Tensor of shape (K, N)
-        The rows, side by side, which are changed.
-    """
-    n_rows, n_columns = squared_KN.shape
-    width = 256
-    _run(
-        "running_minima",
-        (_n_blocks(n_columns, width),),
-        nearest_N,
-        squared_KN,
-        n_rows,
-        n_columns,
-        squared_KN.stride(0),
-        width=width,
     )
 
 

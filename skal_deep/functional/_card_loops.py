@@ -5,6 +5,14 @@ They take pointers, so that :mod:`skal_deep.functional._card` alone calls them.
 
 import triton
 from triton import language as tl
+from triton.language.extra import libdevice
+
+
+@triton.jit
+def _log(positive):
+    """Return logarithms: of float32 by the card's own operation, off by about 2e-7."""
+    is_single = positive.dtype == tl.float32
+    return libdevice.fast_logf(positive) if is_single else tl.log(positive)
 
 
 @triton.jit(do_not_specialize=["n_rows", "rows_a_part"])
@@ -54,7 +62,7 @@ def plogp_sums(
         is_there_hw = is_row_h[:, None] & is_column_w[None]
         p_hw = tl.load(proba_RF + at_hw, mask=is_there_hw, other=0)
         # NaN and infinity stay what they are by the product
-        plogp_hw = p_hw * tl.log(tl.maximum(p_hw, tiny))
+        plogp_hw = p_hw * _log(tl.maximum(p_hw, tiny))
         if has_weights:
             weight_h = tl.load(weight_R + row_h, mask=is_row_h, other=0)
             p_hw *= weight_h[:, None]
@@ -68,7 +76,7 @@ def plogp_sums(
     out_w = part.to(tl.int64) * n_columns + column_w
     if is_whole:
         mean_w = tl.where(mean_w < 0, 0, mean_w)  # by round-off
-        plogp_w -= mean_w * tl.log(tl.maximum(mean_w, tiny))
+        plogp_w -= mean_w * _log(tl.maximum(mean_w, tiny))
     else:
         tl.store(mean_PF + out_w, mean_w, mask=is_column_w)
     if n_classes:
@@ -241,72 +249,27 @@ def clamped_sums(
     )
 
 
-@triton.jit(do_not_specialize=["n_rows", "n_columns"])
-def gradient_distances(
-    error_KN,
-    embedding_KN,
-    norm_K,
-    norm_N,
-    at_K,
-    is_any_close,
-    sure,
-    n_rows,
-    n_columns,
-    stride,
-    height: tl.constexpr,
-    width: tl.constexpr,
-):
-    """Write ``|g_k|^2 + |g_n|^2 - 2 a b`` of products a and b, over the former.
-
-    0 where n is k, and not below 0. Others that are below ``sure`` times ``|g_n|^2``
-    are told of.
-    """
-    column_w = tl.program_id(0).to(tl.int64) * width + tl.arange(0, width)
-    row_h = tl.program_id(1) * height + tl.arange(0, height)
-    is_column_w, is_row_h = column_w < n_columns, row_h < n_rows
-    is_there_hw = is_row_h[:, None] & is_column_w[None]
-    at_hw = row_h.to(tl.int64)[:, None] * stride + column_w[None]
-    norm_w = tl.load(norm_N + column_w, mask=is_column_w, other=0)
-    norm_h = tl.load(norm_K + row_h, mask=is_row_h, other=0)
-    own_h = tl.load(at_K + row_h, mask=is_row_h, other=0)
-    error_hw = tl.load(error_KN + at_hw, mask=is_there_hw, other=0)
-    embedding_hw = tl.load(embedding_KN + at_hw, mask=is_there_hw, other=0)
-    squared_hw = norm_h[:, None] + (norm_w[None] - 2 * error_hw * embedding_hw)
-    is_own_hw = own_h[:, None] == column_w[None]
-    is_close_hw = is_there_hw & (squared_hw < sure * norm_w[None]) & (is_own_hw == 0)
-    if tl.max(tl.max(is_close_hw.to(tl.int32), 1), 0) > 0:
-        tl.store(is_any_close, 1)
-    kept_hw = tl.where(is_own_hw | (squared_hw < 0), 0, squared_hw)
-    tl.store(error_KN + at_hw, kept_hw, mask=is_there_hw)
-
-
-@triton.jit(do_not_specialize=["n_others", "n_classes"])
-def gradient_differences(
+@triton.jit
+def _of_pairs(
     error_NC,
     embedding_ND,
-    at_K,
-    among_M,
-    squared_KM,
-    n_others,
+    at,
+    among_h,
+    is_there_h,
     n_classes,
     n_dims,
-    error_stride,
+    row_stride,
+    class_stride,
     embedding_stride,
-    stride,
+    dim_stride,
     height: tl.constexpr,
     class_width: tl.constexpr,
     width: tl.constexpr,
 ):
-    """Write squared distances of outer products a of some rows, and b of others.
+    """Return squared distances of an outer product and some others, by differences.
 
-    ``2 (a (x) h - b (x) k) = (a - b) (x) (h + k) + (a + b) (x) (h - k)``: a program
-    has one a, and some b.
+    ``2 (a (x) h - b (x) k) = (a - b) (x) (h + k) + (a + b) (x) (h - k)``.
     """
-    row = tl.program_id(0)
-    other_h = tl.program_id(1) * height + tl.arange(0, height)
-    is_other_h = other_h < n_others
-    at = tl.load(at_K + row)
-    among_h = tl.load(among_M + other_h, mask=is_other_h, other=0)
     dtype = error_NC.dtype.element_ty
     da_hw = tl.zeros([height, class_width], dtype=dtype)
     sa_hw = tl.zeros([height, class_width], dtype=dtype)
@@ -314,10 +277,12 @@ def gradient_differences(
     for first in range(0, n_classes, class_width):
         class_w = first + tl.arange(0, class_width)
         is_class_w = class_w < n_classes
-        a_w = tl.load(error_NC + at * error_stride + class_w, mask=is_class_w, other=0)
+        one_w = error_NC + at * row_stride + class_w * class_stride
+        others_h = error_NC + among_h * row_stride
+        a_w = tl.load(one_w, mask=is_class_w, other=0)
         b_hw = tl.load(
-            error_NC + among_h[:, None] * error_stride + class_w[None],
-            mask=is_other_h[:, None] & is_class_w[None],
+            others_h[:, None] + class_w[None] * class_stride,
+            mask=is_there_h[:, None] & is_class_w[None],
             other=0,
         )
         d_hw, s_hw = a_w[None] - b_hw, a_w[None] + b_hw
@@ -330,12 +295,12 @@ def gradient_differences(
     for first in range(0, n_dims, width):
         dim_w = first + tl.arange(0, width)
         is_dim_w = dim_w < n_dims
-        h_w = tl.load(
-            embedding_ND + at * embedding_stride + dim_w, mask=is_dim_w, other=0
-        )
+        one_w = embedding_ND + at * embedding_stride + dim_w * dim_stride
+        others_h = embedding_ND + among_h * embedding_stride
+        h_w = tl.load(one_w, mask=is_dim_w, other=0)
         k_hw = tl.load(
-            embedding_ND + among_h[:, None] * embedding_stride + dim_w[None],
-            mask=is_other_h[:, None] & is_dim_w[None],
+            others_h[:, None] + dim_w[None] * dim_stride,
+            mask=is_there_h[:, None] & is_dim_w[None],
             other=0,
         )
         d_hw, s_hw = h_w[None] - k_hw, h_w[None] + k_hw
@@ -345,25 +310,143 @@ def gradient_differences(
     squared_h = tl.sum(da_hw, 1) * tl.sum(sh_hw, 1)
     squared_h += tl.sum(sa_hw, 1) * tl.sum(dh_hw, 1)
     squared_h += 2 * tl.sum(both_a_hw, 1) * tl.sum(both_h_hw, 1)
-    squared_h = tl.where(squared_h < 0, 0, squared_h / 4)
-    tl.store(
-        squared_KM + row.to(tl.int64) * stride + other_h, squared_h, mask=is_other_h
-    )
+    return tl.where(squared_h < 0, 0, squared_h / 4)
 
 
-@triton.jit(do_not_specialize=["n_rows", "n_columns"])
-def running_minima(
-    nearest_N, squared_KN, n_rows, n_columns, stride, width: tl.constexpr
+@triton.jit(do_not_specialize=["n_others", "n_classes"])
+def gradient_differences(
+    error_NC,
+    embedding_ND,
+    at_K,
+    among_M,
+    squared_KM,
+    n_others,
+    n_classes,
+    n_dims,
+    row_stride,
+    class_stride,
+    embedding_stride,
+    dim_stride,
+    stride,
+    height: tl.constexpr,
+    class_width: tl.constexpr,
+    width: tl.constexpr,
 ):
-    """Write, over each row, the smallest of it, those before it and ``nearest_N``."""
-    column_w = tl.program_id(0).to(tl.int64) * width + tl.arange(0, width)
+    """Write squared distances of some outer products and some others."""
+    row = tl.program_id(0)
+    other_h = tl.program_id(1) * height + tl.arange(0, height)
+    is_other_h = other_h < n_others
+    squared_h = _of_pairs(
+        error_NC,
+        embedding_ND,
+        tl.load(at_K + row),
+        tl.load(among_M + other_h, mask=is_other_h, other=0),
+        is_other_h,
+        n_classes,
+        n_dims,
+        row_stride,
+        class_stride,
+        embedding_stride,
+        dim_stride,
+        height,
+        class_width,
+        width,
+    )
+    out_h = squared_KM + row.to(tl.int64) * stride + other_h
+    tl.store(out_h, squared_h, mask=is_other_h)
+
+
+@triton.jit
+def _smaller(left, right):
+    return tl.minimum(left, right)
+
+
+@triton.jit(do_not_specialize=["n_rows", "n_columns", "n_classes"])
+def gradient_distances(
+    product_KN,
+    inner_KN,
+    norm_N,
+    at_K,
+    nearest_N,
+    error_NC,
+    embedding_ND,
+    sure,
+    n_rows,
+    n_columns,
+    n_classes,
+    n_dims,
+    stride,
+    inner_stride,
+    row_stride,
+    class_stride,
+    embedding_stride,
+    dim_stride,
+    adds_up: tl.constexpr,
+    height: tl.constexpr,
+    width: tl.constexpr,
+    class_width: tl.constexpr,
+    dim_width: tl.constexpr,
+):
+    """Write ``|g_k|^2 + |g_n|^2 - 2 a b`` of products a and b, over the former.
+
+    0 where n is k, and not below 0. Those below ``sure`` times ``|g_n|^2`` are computed
+    from differences, one after another, as they are few. If they add up, the smallest
+    of a distance, those in the rows before it and ``nearest_N`` is written.
+    """
+    start = tl.program_id(0).to(tl.int64) * width
+    i_w, i_h = tl.arange(0, width), tl.arange(0, height)
+    column_w = start + i_w
     is_column_w = column_w < n_columns
-    smallest_w = tl.load(nearest_N + column_w, mask=is_column_w, other=0)
-    for row in range(n_rows):
-        at_w = squared_KN + tl.cast(row, tl.int64) * stride + column_w
-        squared_w = tl.load(at_w, mask=is_column_w, other=0)
-        smallest_w = tl.minimum(smallest_w, squared_w)
-        tl.store(at_w, smallest_w, mask=is_column_w)
+    norm_w = tl.load(norm_N + column_w, mask=is_column_w, other=0)
+    place_hw = i_h[:, None] * width + i_w[None]
+    if adds_up:
+        nearest_w = tl.load(nearest_N + column_w, mask=is_column_w, other=0)
+    for first in range(tl.program_id(1) * height, n_rows, height * tl.num_programs(1)):
+        row_h = first + i_h
+        is_row_h = row_h < n_rows
+        is_there_hw = is_row_h[:, None] & is_column_w[None]
+        own_h = tl.load(at_K + row_h, mask=is_row_h, other=0)
+        norm_h = tl.load(norm_N + own_h, mask=is_row_h, other=0)
+        row_h = row_h.to(tl.int64)
+        out_hw = product_KN + row_h[:, None] * stride + column_w[None]
+        product_hw = tl.load(out_hw, mask=is_there_hw, other=0)
+        inner_hw = tl.load(
+            inner_KN + row_h[:, None] * inner_stride + column_w[None],
+            mask=is_there_hw,
+            other=0,
+        )
+        squared_hw = norm_h[:, None] + (norm_w[None] - 2 * product_hw * inner_hw)
+        is_own_hw = own_h[:, None] == column_w[None]
+        is_close_hw = (squared_hw < sure * norm_w[None]) & (is_own_hw == 0)
+        is_close_hw = is_close_hw & is_there_hw
+        squared_hw = tl.where(is_own_hw | (squared_hw < 0), 0, squared_hw)
+        n_close = tl.sum(tl.sum(is_close_hw.to(tl.int32), 1), 0)
+        for _ in range(n_close):
+            place_w = tl.min(tl.where(is_close_hw, place_hw, height * width), 0)
+            place = tl.min(place_w, 0)
+            squared_1 = _of_pairs(
+                error_NC,
+                embedding_ND,
+                tl.load(at_K + first + place // width),
+                start + place % width + tl.arange(0, 1),
+                tl.arange(0, 1) == 0,
+                n_classes,
+                n_dims,
+                row_stride,
+                class_stride,
+                embedding_stride,
+                dim_stride,
+                1,
+                class_width,
+                dim_width,
+            )
+            squared_hw = tl.where(place_hw == place, squared_1[:, None], squared_hw)
+            is_close_hw = is_close_hw & (place_hw != place)
+        if adds_up:
+            squared_hw = tl.minimum(squared_hw, nearest_w[None])
+            squared_hw = tl.associative_scan(squared_hw, 0, _smaller)
+            nearest_w = tl.min(squared_hw, 0)
+        tl.store(out_hw, squared_hw, mask=is_there_hw)
 
 
 @triton.jit(do_not_specialize=["n_rows", "sign"])

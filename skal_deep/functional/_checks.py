@@ -8,22 +8,29 @@ import torch
 from torch import Tensor
 
 
-def check_finite(**arrays: Tensor) -> None:
-    """Raise ``ValueError`` naming the argument that is NaN or infinite."""
-    _largest(arrays)
+def check_finite(**arrays: Tensor) -> dict[str, float]:
+    """Raise ``ValueError`` naming the argument that is NaN or infinite.
+
+    The largest absolute value of each is returned.
+    """
+    return _largest(arrays)
 
 
-def check_rows(**arrays: Tensor) -> None:
+def check_rows(
+    finite: dict[str, Tensor] | None = None, /, **arrays: Tensor
+) -> dict[str, float]:
     """Raise ``ValueError`` unless squared distances of rows are numbers, too.
 
     Rows must be finite, and the squares of the largest values neither infinite nor 0.
+    Others that must be finite are looked at with them. The largest absolute value of
+    each is returned.
     """
     for name, values in arrays.items():
         if not values.is_floating_point():
             dtype = str(values.dtype).removeprefix("torch.")
             raise ValueError(f"{name} must be of a floating type, not {dtype}.")
-    largest = _largest(arrays)
-    name = max(largest, key=lambda name: largest[name])
+    largest = _largest((finite or {}) | arrays)
+    name = max(arrays, key=lambda name: largest[name])
     rows = arrays[name]
     limits, square = torch.finfo(rows.dtype), largest[name] * largest[name]
     n_dims = max(1, rows.shape[-1])
@@ -33,6 +40,7 @@ def check_rows(**arrays: Tensor) -> None:
             f"are no numbers of {str(rows.dtype).removeprefix('torch.')}. Scale the "
             "rows, for instance by a StandardScaler."
         )
+    return largest
 
 
 def _largest(arrays: dict[str, Tensor]) -> dict[str, float]:
