@@ -5,12 +5,15 @@ at its first call, kept on disk. Where it is missing, or finds no compiler, oper
 of torch do the same and read their inputs more often.
 """
 
+import math
 import warnings
 from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from skal_deep.functional._chunks import memory_budget, slices
 
 # Factors of a row of a design for which its matrices are held by one program.
 LARGEST_SIDE = 32
@@ -34,6 +37,17 @@ def has_loops(values: Tensor) -> bool:
     """
     is_known = values.dtype in (torch.float32, torch.float64)
     return is_known and not values.is_cpu and _compiles(values.device)
+
+
+def has_products(values: Tensor) -> bool:
+    """Return whether :func:`product_sums` works on a tensor where it is.
+
+    Parameters
+    ----------
+    values : Tensor
+        Numbers of float32 on a card; those of float64 have more digits than two halves.
+    """
+    return values.dtype == torch.float32 and has_loops(values)
 
 
 @cache
@@ -209,6 +223,100 @@ class FarthestFirst:
             height=self._height,
             width=128,
         )
+
+
+def product_sums(
+    left_RS: Tensor, right_SF: Tensor, weight_R: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return ``sum_r w_r q_rf`` and ``sum_r w_r q_rf log q_rf`` of a product q = A B.
+
+    The product is never kept. Each number is the sum of two in half precision, which
+    hold 22 of its binary digits: cards multiply these many times as fast as those of
+    single precision. What is below 2^-39 of the largest number is lost.
+
+    Parameters
+    ----------
+    left_RS, right_SF : Tensor of shapes (R, S) and (S, F)
+        Numbers A and B in single precision for which there are loops.
+    weight_R : Tensor of shape (R,)
+        Weights w.
+
+    Returns
+    -------
+    mean_F, plogp_F : Tensor of shape (F,)
+        The sums; ``p log p`` is 0 where p is not above 0.
+    """
+    height, depth, width = 128, 32, 128
+    n_rows, n_columns = len(left_RS), right_SF.shape[1]
+    both_KF = right_SF.new_zeros(2, n_columns)
+    high_RS, low_RS, largest_R = _halves(left_RS, height, depth)
+    n_draws = high_RS.shape[1]
+    for part in slices(
+        n_columns, max(width, memory_budget(weight_R.device) // n_draws)
+    ):
+        high_SF, low_SF, largest_F = _halves(right_SF[:, part], depth, width)
+        n_blocks = high_SF.shape[1] // width
+        n_parts = min(_n_blocks(n_rows, height), max(1, _N_PROGRAMS // n_blocks))
+        both_KPF = right_SF.new_empty(2, n_parts, part.stop - part.start)
+        _run(
+            "product_sums",
+            (n_blocks, n_parts),
+            high_RS,
+            low_RS,
+            high_SF,
+            low_SF,
+            largest_R,
+            largest_F,
+            weight_R.contiguous(),
+            *both_KPF,
+            n_rows,
+            n_draws,
+            both_KPF.shape[2],
+            high_RS.stride(0),
+            high_SF.stride(0),
+            height * _n_blocks(_n_blocks(n_rows, height), n_parts),
+            tiny=torch.finfo(right_SF.dtype).tiny,
+            height=height,
+            depth=depth,
+            width=width,
+            num_warps=8,
+        )
+        torch.sum(both_KPF, 1, out=both_KF[:, part])
+    return both_KF[0], both_KF[1]
+
+
+def _halves(values: Tensor, height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return numbers as sums of two in half precision, and the largest of them.
+
+    Parameters
+    ----------
+    values : Tensor of shape (n, m)
+        The numbers.
+    height, width : int
+        What shapes are made multiples of, by zeros.
+    """
+    n_rows, n_columns = values.shape
+    largest: Tensor = torch.linalg.vector_norm(values, math.inf)
+    n_down, n_across = _n_blocks(n_rows, height), _n_blocks(n_columns, width)
+    shape = 2, n_down * height, n_across * width
+    high, low = values.new_empty(shape, dtype=torch.half)
+    _run(
+        "halves",
+        (n_down * n_across,),
+        values,
+        largest,
+        high,
+        low,
+        n_rows,
+        n_columns,
+        *values.stride(),
+        shape[2],
+        n_across,
+        height=height,
+        width=width,
+        num_warps=8,
+    )
+    return high, low, largest
 
 
 def join_center(

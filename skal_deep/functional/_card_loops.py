@@ -89,6 +89,99 @@ def plogp_sums(
         tl.store(plogp_PF + out_w, plogp_w, mask=is_column_w)
 
 
+@triton.jit
+def _half_unit(largest):
+    """Return what is 1 in half precision, whose largest is then four times as large."""
+    return tl.maximum(largest, 1e-18) / 16384
+
+
+@triton.jit(do_not_specialize=["n_rows", "n_columns", "n_across"])
+def halves(
+    value_RS,
+    largest_1,
+    high_RS,
+    low_RS,
+    n_rows,
+    n_columns,
+    stride_R,
+    stride_S,
+    stride,
+    n_across,
+    height: tl.constexpr,
+    width: tl.constexpr,
+):
+    """Write numbers as sums of two in half precision, and zeros around them."""
+    block = tl.program_id(0).to(tl.int64)
+    row_h = block // n_across * height + tl.arange(0, height)
+    column_w = block % n_across * width + tl.arange(0, width)
+    is_there_hw = (row_h < n_rows)[:, None] & (column_w < n_columns)[None]
+    at_hw = row_h[:, None] * stride_R + column_w[None] * stride_S
+    value_hw = tl.load(value_RS + at_hw, mask=is_there_hw, other=0)
+    value_hw /= _half_unit(tl.load(largest_1))
+    high_hw = value_hw.to(tl.float16)
+    low_hw = (value_hw - high_hw.to(tl.float32)).to(tl.float16)
+    out_hw = row_h[:, None] * stride + column_w[None]
+    tl.store(high_RS + out_hw, high_hw)
+    tl.store(low_RS + out_hw, low_hw)
+
+
+@triton.jit(do_not_specialize=["n_rows", "n_draws", "n_columns", "rows_a_part"])
+def product_sums(
+    high_RS,
+    low_RS,
+    high_SF,
+    low_SF,
+    largest_R1,
+    largest_F1,
+    weight_R,
+    mean_PF,
+    plogp_PF,
+    n_rows,
+    n_draws,
+    n_columns,
+    stride_R,
+    stride_S,
+    rows_a_part,
+    tiny: tl.constexpr,
+    height: tl.constexpr,
+    depth: tl.constexpr,
+    width: tl.constexpr,
+):
+    """Write ``sum_r w_r q_rf`` and ``sum_r w_r q_rf log q_rf`` of parts of rows.
+
+    The product q is that of numbers in :func:`halves`, ``(A + a)(B + b)``, brought back
+    to their scale; ``a b`` is below the last digit.
+    """
+    part = tl.program_id(1)
+    column_w = tl.program_id(0).to(tl.int64) * width + tl.arange(0, width)
+    begin = part * rows_a_part
+    end = tl.minimum(begin + rows_a_part, n_rows)
+    unit = _half_unit(tl.load(largest_R1)) * _half_unit(tl.load(largest_F1))
+    mean_w = tl.zeros([width], dtype=tl.float32)
+    plogp_w = tl.zeros([width], dtype=tl.float32)
+    for first in range(begin, end, height):
+        row_h = first + tl.arange(0, height)
+        sum_hw = tl.zeros([height, width], dtype=tl.float32)
+        for first_draw in range(0, n_draws, depth):
+            draw_d = first_draw + tl.arange(0, depth)
+            at_hd = row_h.to(tl.int64)[:, None] * stride_R + draw_d[None]
+            at_dw = draw_d.to(tl.int64)[:, None] * stride_S + column_w[None]
+            high_hd, low_hd = tl.load(high_RS + at_hd), tl.load(low_RS + at_hd)
+            high_dw, low_dw = tl.load(high_SF + at_dw), tl.load(low_SF + at_dw)
+            sum_hw = tl.dot(low_hd, high_dw, sum_hw)
+            sum_hw = tl.dot(high_hd, low_dw, sum_hw)
+            sum_hw = tl.dot(high_hd, high_dw, sum_hw)
+        weight_h = tl.load(weight_R + row_h, mask=row_h < end, other=0)
+        product_hw = sum_hw * unit
+        share_hw = weight_h[:, None] * product_hw
+        mean_w += tl.sum(share_hw, 0)
+        plogp_w += tl.sum(share_hw * tl.log(tl.maximum(product_hw, tiny)), 0)
+    is_column_w = column_w < n_columns
+    out_w = part.to(tl.int64) * n_columns + column_w
+    tl.store(mean_PF + out_w, mean_w, mask=is_column_w)
+    tl.store(plogp_PF + out_w, plogp_w, mask=is_column_w)
+
+
 @triton.jit(do_not_specialize=["n_rows", "n_dims"])
 def join_center(
     rows_ND,
