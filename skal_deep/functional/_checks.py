@@ -47,12 +47,12 @@ def _largest(arrays: dict[str, Tensor]) -> dict[str, float]:
     """Return the largest absolute values, 0 of none; they must be finite."""
     filled = {name: values for name, values in arrays.items() if values.numel()}
     # both extremes propagate NaN, and no mask as large as the array is made
-    extremes = [
-        torch.stack(some.detach().aminmax()).double() for some in filled.values()
-    ]
+    extremes = [torch.stack(some.detach().aminmax()) for some in filled.values()]
     largest = dict.fromkeys(arrays, 0.0)
-    # read at once, as a card is waited for at each read
-    read = torch.stack(extremes).tolist() if extremes else []
+    if len({(some.device, some.dtype) for some in extremes}) == 1:
+        read = torch.stack(extremes).tolist()  # a card is waited for at each read
+    else:
+        read = [some.tolist() for some in extremes]
     for name, (lowest, highest) in zip(filled, read, strict=True):
         largest[name] = max(abs(lowest), abs(highest))
         if not math.isfinite(largest[name]):
