@@ -49,7 +49,8 @@ def _largest(arrays: dict[str, Tensor]) -> dict[str, float]:
     # both extremes propagate NaN, and no mask as large as the array is made
     extremes = [torch.stack(some.detach().aminmax()) for some in filled.values()]
     largest = dict.fromkeys(arrays, 0.0)
-    if len({(some.device, some.dtype) for some in extremes}) == 1:
+    kinds = {(some.device, some.dtype) for some in extremes}
+    if len(kinds) == 1 < len(extremes):
         read = torch.stack(extremes).tolist()  # a card is waited for at each read
     else:
         read = [some.tolist() for some in extremes]

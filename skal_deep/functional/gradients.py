@@ -203,8 +203,8 @@ class _Gradients:
 
         Squared distances: row 0 is given, row k + 1 is written of pick k.
         """
-        nearest_N, *after_KN = nearest_LN[: len(at_K) + 1]
-        self._write_distances(at_K, nearest_LN[1 : len(at_K) + 1], nearest_N)
+        nearest_N, after_KN = nearest_LN[0], nearest_LN[1 : len(at_K) + 1]
+        self._write_distances(at_K, after_KN, nearest_N)
         if not has_loops(nearest_N):
             for after_N in after_KN:
                 nearest_N = torch.minimum(nearest_N, after_N, out=after_N)
@@ -354,22 +354,22 @@ def _draw_ahead(
     """
     n_ahead = 1 if n_picks == 1 else _DRAWS_AHEAD
     uniform_A = torch.rand(n_ahead, dtype=torch.float64, generator=generator)
-    accept = torch.rand(n_ahead, dtype=torch.float64, generator=generator).tolist()
+    accept_A = torch.rand(n_ahead, dtype=torch.float64, generator=generator).numpy()
     drawn_A = _drawn(nearest_N, uniform_A)
     # read at once, as a card is waited for at each read
     between_AA = gradients.between(drawn_A, drawn_A).double()
     read = torch.cat([drawn_A, nearest_N[drawn_A], between_AA.flatten()])
-    (drawn_row, stale, *new_AA) = read.numpy(force=True).reshape(-1, n_ahead)
-    drawn = drawn_row.astype(int).tolist()
-    if not stale[0] > 0:  # nothing but copies is left: uniform
+    drawn, stale_A, *new_AA = read.numpy(force=True).reshape(-1, n_ahead)
+    if not stale_A[0] > 0:  # nothing but copies is left: uniform
         return _drawn(left_N, uniform_A[:1]).tolist()
-    picks: list[int] = drawn[:1]
-    new_A = np.minimum(stale, new_AA[0])
+    rows: list[int] = drawn.astype(int).tolist()
+    least: list[float] = (accept_A * stale_A).tolist()
+    picks, new_A = rows[:1], np.minimum(stale_A, new_AA[0])
     for i in range(1, n_ahead):
         if len(picks) == n_picks:
             break
-        if drawn[i] not in picks and accept[i] * stale[i] < new_A[i]:
-            picks.append(drawn[i])
+        if least[i] < new_A[i] and rows[i] not in picks:
+            picks.append(rows[i])
             np.minimum(new_A, new_AA[i], out=new_A)
     return picks
 

@@ -50,8 +50,10 @@ def least_programs(request, monkeypatch):
 
 
 @pytest.mark.usefixtures("least_programs")
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("has_weights", [False, True])
+@pytest.mark.parametrize(
+    ("has_weights", "dtype"),
+    [(False, torch.float32), (True, torch.float32), (True, torch.float64)],
+)
 @pytest.mark.parametrize(
     "shape",
     [
@@ -59,7 +61,6 @@ def least_programs(request, monkeypatch):
         (1, 5, 2),
         (40, 30, 10),
         (5, 37, 100),
-        (3, 300, 4),
         (2, 3, 1),
         (6, 3, 700),
     ],
@@ -113,7 +114,10 @@ def test_differences_of_gradients(n, n_classes, n_dims, n_rows, n_others, dtype)
         squared_KM = normal(n_rows, wider, dtype=dtype)[:, :n_others]
         _card.gradient_differences(error_NC, embedding_ND, at_K, among_M, squared_KM)
         torch.testing.assert_close(
-            squared_KM, expected_KM.clamp_min(0), rtol=1e-5, atol=0
+            squared_KM,
+            expected_KM.clamp_min(0),
+            rtol=1e-4 if dtype == torch.float32 else 1e-12,
+            atol=0,
         )
         assert squared_KM[at_K[:, None] == among_M].eq(0).all()
 
