@@ -459,6 +459,11 @@ def test_numbers_that_are_none_are_found():
         functional.bald(samples)
 
 
+def test_what_is_checked_may_be_elsewhere():
+    ratios = functional.per_cost(SCORES.to(DEVICE), SCORES + 1)
+    assert_same(ratios, functional.per_cost(SCORES, SCORES + 1))
+
+
 def test_a_step_is_repeated_as_often_as_asked():
     number, length = torch.zeros(1, device=DEVICE), torch.zeros(40, device=DEVICE)
 
