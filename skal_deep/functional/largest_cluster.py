@@ -167,8 +167,8 @@ def _by_loops(
         if with_utilities:
             picks.add(at, torch.where(owner_N == largest, nearest_N, 0.0))
         else:
-            is_inside = chosen == largest
-            picks.add_all([at], nearest_N[at : at + 1] * is_inside)
+            at_1 = torch.tensor([at])
+            picks.add_all([at], at_1, nearest_N[at_1] * (chosen == largest))
     return picks.answer()
 
 
