@@ -29,6 +29,8 @@ SHARE_OF_SCALE = 1e-2
 
 # Squares of widths between this and one over it are taken as they are.
 _SMALL_SQUARE = 1e-30
+# Columns for each row of a block whose rows are summed: products are quickest so.
+_ASPECT_OF_SUMS = 4
 # Rows by which a place amid the rows is found, about.
 _N_SEEN = 4096
 
@@ -55,6 +57,16 @@ def amid(rows_ND: Tensor) -> Tensor:
     return rows_ND[:: max(1, len(rows_ND) // _N_SEEN)].mean(0)
 
 
+def _is_plain(*tensors: Tensor) -> bool:
+    """Return whether a compiled loop takes tensors: numbers of a processor alone."""
+    return all(
+        each.is_cpu
+        and each.dtype in (torch.float32, torch.float64)
+        and not each.requires_grad
+        for each in tensors
+    )
+
+
 class Points:
     """Rows, and the same moved towards the origin, where products lose fewer digits.
 
@@ -69,10 +81,17 @@ class Points:
     def __init__(self, rows_ND: Tensor, origin_D: Tensor):
         self.rows_ND, self.origin_D = rows_ND, origin_D
         self.norm_N: Tensor = rows_ND.new_empty(len(rows_ND))
-        for part in chunks(len(rows_ND), rows_ND.shape[1], rows_ND.device):
+        parts = list(chunks(len(rows_ND), rows_ND.shape[1], rows_ND.device))
+        if len(parts) > 1 and _is_plain(rows_ND, origin_D) and are_compiled():
+            from skal_deep.functional import _loops
+
+            given = rows_ND, origin_D, self.norm_N
+            _loops.squared_lengths(*(each.numpy() for each in given))
+            return
+        for part in parts:
             moved = rows_ND[part] - origin_D
             self.norm_N[part] = torch.linalg.vector_norm(moved, dim=-1).square()
-            if len(moved) == len(rows_ND):  # there are few
+            if len(parts) == 1:
                 self.moved_ND = moved
 
     def __len__(self) -> int:
@@ -190,7 +209,7 @@ def sums_over_blocks(
     """
     # sums of few numbers lose no digits, sums of these many would
     total_N = torch.zeros(n, dtype=torch.float64, device=device)
-    height, width = block_shape(n, m, device)
+    height, width = block_shape(n, m, device, _ASPECT_OF_SUMS)
     with threads_over_parts(device):
         for columns in slices(m, width):
             sums = of_columns(columns)
@@ -261,33 +280,45 @@ class Between:
         return exponent_nm.sub_(some.norm_N.mul(inverse)[:, None]).exp_()
 
     def gaussian_sums(
-        self, left: slice, width: float, low_M: Tensor, high_M: Tensor, weight_M: Tensor
-    ) -> Tensor:
-        """Return :func:`clamped_sums` (n,) of :meth:`gaussian`, to all on the right.
+        self, width: float, low_M: Tensor, high_M: Tensor, weight_M: Tensor
+    ) -> Callable[[slice], Tensor]:
+        """Return what finds :func:`clamped_sums` (n,) of :meth:`gaussian` for rows.
 
-        In single precision on a processor by one reading of the products.
+        To all on the right. In single precision on a processor by one reading of the
+        products.
         """
-        norm_M = self._right.norm_N
-        is_plain = norm_M.is_cpu and norm_M.dtype == weight_M.dtype == torch.float32
+        others = self._right
+        is_plain = others.norm_N.is_cpu
+        is_plain &= others.norm_N.dtype == weight_M.dtype == torch.float32
         if not (is_plain and self._by_gaussian_products(width) and are_compiled()):
-            kernel = self.gaussian(left, slice(None), width)
-            return clamped_sums(kernel, low_M, high_M, weight_M)
+
+            def in_turn(left: slice) -> Tensor:
+                kernel_nm = self.gaussian(left, slice(None), width)
+                return clamped_sums(kernel_nm, low_M, high_M, weight_M)
+
+            return in_turn
         from skal_deep.functional import _loops
 
-        some = self._left.at(left)
-        product = some.moved_ND @ self._right.moved_ND.T
-        total_n = product.new_empty(len(some), dtype=torch.float64)
-        _loops.clamped_powers(
-            product.numpy(),
-            some.norm_N.numpy(),
-            norm_M.numpy(),
-            np.float32(math.log2(math.e) / (width * width)),
-            low_M.numpy(),
-            high_M.numpy(),
-            weight_M.numpy(),
-            total_n.numpy(),
-        )
-        return total_n
+        factor = math.log2(math.e) / (width * width)
+        columns = others.norm_N.mul(-factor), low_M, high_M, weight_M
+        exponent_M, *given = (of_all.numpy() for of_all in columns)
+
+        def at_once(left: slice) -> Tensor:
+            some = self._left.at(left)
+            exponent_n = some.norm_N.mul(-factor).numpy()
+            product_nm = (some.moved_ND @ others.moved_ND.T).numpy()
+            total_n = np.empty(len(exponent_n))
+            _loops.clamped_powers(
+                product_nm,
+                np.float32(2 * factor),
+                exponent_n,
+                exponent_M,
+                *given,
+                total_n,
+            )
+            return torch.from_numpy(total_n)
+
+        return at_once
 
     def _by_gaussian_products(self, width: float) -> bool:
         """Return whether similarities are found by products and numbers."""

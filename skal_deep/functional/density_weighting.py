@@ -79,7 +79,7 @@ def _density(embeddings: Tensor, data: Tensor, bandwidth: float | None) -> Tenso
         if not zero_M.is_cpu:  # where each operation is a way to memory
             return lambda part: some.gaussian(part, slice(None), width).sum(-1)
         given = zero_M[columns], one_M[columns], one_M[columns]
-        return lambda part: some.gaussian_sums(part, width, *given)
+        return some.gaussian_sums(width, *given)
 
     total_N = sums_over_blocks(len(points), len(others), embeddings.device, of_columns)
     return total_N.div_(len(others)).clamp_max_(1).to(embeddings)
