@@ -57,10 +57,14 @@ def amid(rows_ND: Tensor) -> Tensor:
     return rows_ND[:: max(1, len(rows_ND) // _N_SEEN)].mean(0)
 
 
-def _is_plain(*tensors: Tensor) -> bool:
-    """Return whether a compiled loop takes tensors: numbers of a processor alone."""
+def is_plain(*tensors: Tensor) -> bool:
+    """Return whether a compiled loop takes tensors: numbers of a processor alone.
+
+    In the usual order in memory: for another one a loop would be compiled anew.
+    """
     return all(
         each.is_cpu
+        and each.is_contiguous()
         and each.dtype in (torch.float32, torch.float64)
         and not each.requires_grad
         for each in tensors
@@ -78,11 +82,15 @@ class Points:
         A place amid the rows.
     """
 
+    # of points among others: of which, and where they are there
+    _whole: "Points"
+    _which: Tensor | slice | list[int]
+
     def __init__(self, rows_ND: Tensor, origin_D: Tensor):
         self.rows_ND, self.origin_D = rows_ND, origin_D
         self.norm_N: Tensor = rows_ND.new_empty(len(rows_ND))
         parts = list(chunks(len(rows_ND), rows_ND.shape[1], rows_ND.device))
-        if len(parts) > 1 and _is_plain(rows_ND, origin_D) and are_compiled():
+        if len(parts) > 1 and is_plain(rows_ND, origin_D) and are_compiled():
             from skal_deep.functional import _loops
 
             given = rows_ND, origin_D, self.norm_N
@@ -95,7 +103,12 @@ class Points:
                 self.moved_ND = moved
 
     def __len__(self) -> int:
-        return len(self.rows_ND)
+        return len(self.norm_N)
+
+    @cached_property
+    def rows_ND(self) -> Tensor:
+        """The rows as they were given: those of some points once somebody asks."""
+        return self._those(self._whole.rows_ND)
 
     @cached_property
     def moved_ND(self) -> Tensor:
@@ -104,18 +117,19 @@ class Points:
 
     def at(self, rows: Tensor | slice | list[int]) -> "Points":
         """Return some of the points."""
-
-        def those(of_all: Tensor) -> Tensor:
-            if isinstance(rows, Tensor) and rows.dtype != torch.bool:
-                return of_all.index_select(0, rows)  # quicker than an index
-            return of_all[rows]
-
         part = object.__new__(Points)
-        part.rows_ND, part.origin_D = those(self.rows_ND), self.origin_D
-        part.norm_N = those(self.norm_N)
+        part._whole, part._which, part.origin_D = self, rows, self.origin_D
+        part.norm_N = part._those(self.norm_N)
         if "moved_ND" in vars(self):
-            part.moved_ND = those(self.moved_ND)
+            part.moved_ND = part._those(self.moved_ND)
         return part
+
+    def _those(self, of_all: Tensor) -> Tensor:
+        """Return what belongs to these points, of what all of them have."""
+        rows = self._which
+        if isinstance(rows, Tensor) and rows.dtype != torch.bool:
+            return of_all.index_select(0, rows)  # quicker than an index
+        return of_all[rows]
 
     def keep_moved(self) -> None:
         """Move all rows once, for who is about to look at each several times."""
@@ -279,44 +293,43 @@ class Between:
         )
         return exponent_nm.sub_(some.norm_N.mul(inverse)[:, None]).exp_()
 
-    def gaussian_sums(
-        self, width: float, low_M: Tensor, high_M: Tensor, weight_M: Tensor
-    ) -> Callable[[slice], Tensor]:
-        """Return what finds :func:`clamped_sums` (n,) of :meth:`gaussian` for rows.
+    def gaussian_sums(self, width: float, *given: Tensor) -> Callable[[slice], Tensor]:
+        """Return what finds sums (n,) of :meth:`gaussian` to all on the right.
 
-        To all on the right. In single precision on a processor by one reading of the
-        products.
+        They are :func:`clamped_sums` if low, high and weight of each column are given.
+        In single precision on a processor, products are read once.
         """
-        others = self._right
-        is_plain = others.norm_N.is_cpu
-        is_plain &= others.norm_N.dtype == weight_M.dtype == torch.float32
-        if not (is_plain and self._by_gaussian_products(width) and are_compiled()):
+        norm_M = self._right.norm_N
+        is_single = all(each.dtype == torch.float32 for each in (norm_M, *given))
+        is_quick = is_single and is_plain(norm_M, *given)
+        if not (is_quick and self._by_gaussian_products(width) and are_compiled()):
 
             def in_turn(left: slice) -> Tensor:
                 kernel_nm = self.gaussian(left, slice(None), width)
-                return clamped_sums(kernel_nm, low_M, high_M, weight_M)
+                if given:
+                    return clamped_sums(kernel_nm, *given)
+                return kernel_nm.clamp_max_(1).sum(-1)
 
             return in_turn
         from skal_deep.functional import _loops
 
         factor = math.log2(math.e) / (width * width)
-        columns = others.norm_N.mul(-factor), low_M, high_M, weight_M
-        exponent_M, *given = (of_all.numpy() for of_all in columns)
+        exponent_M = norm_M.mul(-factor).numpy()
+        bounds = tuple(each.numpy() for each in given) or None
 
         def at_once(left: slice) -> Tensor:
             some = self._left.at(left)
-            exponent_n = some.norm_N.mul(-factor).numpy()
-            product_nm = (some.moved_ND @ others.moved_ND.T).numpy()
-            total_n = np.empty(len(exponent_n))
+            product_nm = some.moved_ND @ self._right.moved_ND.T
+            total_n = some.norm_N.new_empty(len(some), dtype=torch.float64)
             _loops.clamped_powers(
-                product_nm,
+                product_nm.numpy(),
                 np.float32(2 * factor),
-                exponent_n,
+                some.norm_N.mul(-factor).numpy(),
                 exponent_M,
-                *given,
-                total_n,
+                bounds,
+                total_n.numpy(),
             )
-            return torch.from_numpy(total_n)
+            return total_n
 
         return at_once
 
