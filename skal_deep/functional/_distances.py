@@ -232,7 +232,7 @@ def sums_over_blocks(
                 sums: Callable[[slice], Tensor] = sums,
             ) -> Callable[[slice], None]:
                 def work_on(part: slice) -> None:
-                    total_N[part] += sums(part)
+                    total_N[part].add_(sums(part))
 
                 return work_on
 
@@ -314,17 +314,17 @@ class Between:
         from skal_deep.functional import _loops
 
         factor = math.log2(math.e) / (width * width)
-        exponent_M = norm_M.mul(-factor).numpy()
+        norms = self._left.norm_N, norm_M
+        exponent_N, exponent_M = (norm.mul(-factor).numpy() for norm in norms)
         bounds = tuple(each.numpy() for each in given) or None
 
         def at_once(left: slice) -> Tensor:
-            some = self._left.at(left)
-            product_nm = some.moved_ND @ self._right.moved_ND.T
-            total_n = some.norm_N.new_empty(len(some), dtype=torch.float64)
+            product_nm = self._left.at(left).moved_ND @ self._right.moved_ND.T
+            total_n = product_nm.new_empty(len(product_nm), dtype=torch.float64)
             _loops.clamped_powers(
                 product_nm.numpy(),
                 np.float32(2 * factor),
-                some.norm_N.mul(-factor).numpy(),
+                exponent_N[left],
                 exponent_M,
                 bounds,
                 total_n.numpy(),
