@@ -206,7 +206,7 @@ class _ClustersInParts:
             # as those to centres that come are found: equal ones shall be equal
             centers = centers_MD.contiguous().numpy()
             known = self.owner_N.numpy(), self.nearest_N.numpy()
-            _loops.squared_to_own(self._points, centers, *known)
+            _loops.differences_to(self._points, centers, *known)
         self._rows = self.nearest_N.numpy(), self.owner_N.numpy(), left_N.numpy()
         shape = max(1, -(-n // self._n_of_part)), n_clusters
         self._size_PK = np.zeros(shape)
