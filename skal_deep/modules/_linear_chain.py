@@ -47,15 +47,8 @@ class LinearChain:
         return passed
 
     @torch.no_grad()
-    def slopes(
-        self,
-        passed: list[Tensor],
-        slope: Tensor,
-        *,
-        of_input: bool = True,
-        of_weights: bool = True,
-    ) -> tuple[Tensor | None, list[Tensor]]:
-        """Return derivatives of a loss by the chain's input and by its parameters.
+    def by_output(self, passed: list[Tensor], slope: Tensor) -> list[Tensor]:
+        """Return the derivatives of a loss by what each layer gives, before its ReLU.
 
         Parameters
         ----------
@@ -63,25 +56,32 @@ class LinearChain:
             From :meth:`run`.
         slope : Tensor of shape (N, C)
             Derivative of the loss by what the chain gives.
-        of_input : bool, default=True
-            Whether to return the derivative by the input.
-        of_weights : bool, default=True
-            Whether to return those by the parameters.
-
-        Returns
-        -------
-        by_input : Tensor of shape (N, D)
-            ``None`` if not asked for.
-        by_parameters : list of Tensor
-            In the order of the layers, each weight before its bias.
         """
-        by_parameters: list[Tensor] = []
-        for at in reversed(range(len(self._layers))):
-            if of_weights:
-                by_parameters += [slope.sum(0), slope.t().mm(passed[at])]
-            if at == 0 and not of_input:
-                return None, by_parameters[::-1]
-            slope = slope.mm(self._layers[at].weight)
-            if at > 0:  # what a ReLU gave is positive where it let a number through
-                slope = torch.ops.aten.threshold_backward(slope, passed[at], 0)
-        return slope, by_parameters[::-1]
+        slopes = [slope]
+        for layer, x in zip(self._layers[:0:-1], passed[-2:0:-1], strict=True):
+            slope = slopes[-1].mm(layer.weight)
+            # what a ReLU gave is positive where it let a number through
+            slopes.append(torch.ops.aten.threshold_backward(slope, x, 0))
+        return slopes[::-1]
+
+    @torch.no_grad()
+    def by_input(self, slopes: list[Tensor]) -> Tensor:
+        """Return the derivative by the chain's input, from :meth:`by_output`."""
+        return slopes[0].mm(self._layers[0].weight)
+
+    @torch.no_grad()
+    def by_parameters(self, passed: list[Tensor], slopes: list[Tensor]) -> list[Tensor]:
+        """Return the derivatives by each layer's weight and bias, in order.
+
+        Parameters
+        ----------
+        passed : list of Tensor
+            From :meth:`run`.
+        slopes : list of Tensor
+            From :meth:`by_output`.
+        """
+        return [
+            found
+            for x, slope in zip(passed[:-1], slopes, strict=True)
+            for found in (slope.t().mm(x), slope.sum(0))
+        ]

@@ -48,20 +48,25 @@ class VAALSlopes(NamedTuple):
         decoded, looked = self.decoder.run(code), self.discriminator.run(told)
 
         fooled = logsigmoid_slopes(looked[-1], -2 * self.adversary_weight / len(x))
-        by_told, _ = self.discriminator.slopes(looked, fooled, of_weights=False)
+        by_told = self.discriminator.by_input(
+            self.discriminator.by_output(looked, fooled)
+        )
         by_reconstruction, by_mu, by_logvar = negative_elbo_slopes(
             x, decoded[-1], mu, logvar, self.beta, self.loss_scaling
         )
         # twice, as the loss is that of two pools
-        by_code, of_decoder = self.decoder.slopes(decoded, by_reconstruction.mul_(2))
-        n_codes = mu.shape[1]
+        of_decoder = self.decoder.by_output(decoded, by_reconstruction.mul_(2))
+        by_code, n_codes = self.decoder.by_input(of_decoder), mu.shape[1]
         by_code, by_told = by_code[:, :n_codes], by_told[:, :n_codes]
         by_mu = by_told.add_(by_mu.mul_(2)).add_(by_code)
         by_logvar.mul_(2).add_(by_code.mul_(noise).mul_(deviation).mul_(0.5))
-        _, of_encoder = self.encoder.slopes(
-            encoded, torch.cat([by_mu, by_logvar], dim=1), of_input=False
+        of_encoder = self.encoder.by_output(
+            encoded, torch.cat([by_mu, by_logvar], dim=1)
         )
-        return of_encoder + of_decoder
+        return [
+            *self.encoder.by_parameters(encoded, of_encoder),
+            *self.decoder.by_parameters(decoded, of_decoder),
+        ]
 
     @torch.no_grad()
     def of_discriminator(self, x: Tensor, task: Tensor | None) -> list[Tensor]:
@@ -74,8 +79,8 @@ class VAALSlopes(NamedTuple):
         logit[n_labeled:].neg_()
         slope = logsigmoid_slopes(logit, -1 / n_labeled)
         slope[n_labeled:].neg_()
-        _, gradients = self.discriminator.slopes(looked, slope, of_input=False)
-        return gradients
+        slopes = self.discriminator.by_output(looked, slope)
+        return self.discriminator.by_parameters(looked, slopes)
 
 
 def vaal_slopes(

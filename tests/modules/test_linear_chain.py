@@ -53,22 +53,12 @@ def test_slopes_are_autograds(make, n_rows, is_part):
     expected = torch.autograd.grad(out, [leaf, *net.parameters()], slope)
     chain = linear_chain(net)
     passed = chain.run(x)
-    by_input, by_parameters = chain.slopes(passed, slope.flatten(1))
+    slopes = chain.by_output(passed, slope.flatten(1))
+    by_input = chain.by_input(slopes)
+    by_parameters = chain.by_parameters(passed, slopes)
     torch.testing.assert_close(passed[-1], out.flatten(1).detach(), equal_nan=True)
     for found, true in zip([by_input, *by_parameters], expected, strict=True):
         torch.testing.assert_close(found, true, equal_nan=True)
-
-
-def test_only_what_is_asked_for():
-    chain = linear_chain(CHAINS["many layers"]())
-    passed, slope = chain.run(torch.ones(2, 3)), torch.ones(2, 1)
-    by_input, by_parameters = chain.slopes(passed, slope)
-    alone, nothing = chain.slopes(passed, slope, of_weights=False)
-    assert torch.equal(alone, by_input)
-    assert nothing == []
-    nothing, alone = chain.slopes(passed, slope, of_input=False)
-    assert nothing is None
-    assert all(map(torch.equal, alone, by_parameters))
 
 
 @pytest.mark.parametrize("make", OTHERS.values(), ids=OTHERS)
