@@ -1,87 +1,131 @@
 """Chains of linear layers and ReLUs: passes and gradients without autograd's graph."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 
-def linear_chain(layers: nn.Module) -> "LinearChain | None":
-    """Return layers as a chain; ``None`` unless they are linear ones, ReLUs between.
+class ChainPass(NamedTuple):
+    """What a pass through a chain leaves for the way back."""
 
-    Layers that only reshape may stand first and last.
-    """
-    parts = list(layers.children()) if type(layers) is nn.Sequential else []
-    if parts and type(parts[0]) is nn.Flatten:
-        parts = parts[1:]
-    if parts and type(parts[-1]) is nn.Unflatten:
-        parts = parts[:-1]
-    kinds = [nn.ReLU if at % 2 else nn.Linear for at in range(len(parts))]
-    linear = [part for part in parts[::2] if isinstance(part, nn.Linear)]
-    are_known = [type(part) for part in parts] == kinds
-    if not (are_known and len(parts) % 2 and all(p.bias is not None for p in linear)):
-        return None
-    return LinearChain(linear)
+    inputs: list[Tensor]  # of each layer
+    gates: list[Tensor]  # what each ReLU gave
+    noises: list[Tensor | None]  # factors of each dropout that is on
+    output: Tensor
 
 
 class LinearChain:
-    """A chain of linear layers with a ReLU between each two.
+    """A chain of linear layers; a ReLU, and perhaps dropout, between each two.
 
     A pass through a small net takes less time than autograd takes to note it. The
     numbers are those of autograd, operation by operation. Hooks are not called.
 
+    Use it with gradients off.
+
     Parameters
     ----------
     layers : list of nn.Linear
-        Layers with biases. Their weights may change between calls.
+        Layers with biases. The numbers in their weights may change between calls.
+    dropouts : list of nn.Dropout or None
+        What stands between each two layers, after the ReLU.
     """
 
-    def __init__(self, layers: list[nn.Linear]):
-        self._layers = layers
+    def __init__(self, layers: list[nn.Linear], dropouts: list[nn.Dropout | None]):
+        self.parameters = [(layer.weight, layer.bias) for layer in layers]
+        self._dropouts = dropouts
 
-    @torch.no_grad()
-    def run(self, x: Tensor) -> list[Tensor]:
-        """Return what each layer gets of rows (N, D), and last what the chain gives."""
-        passed = [x]
-        for layer in self._layers:
-            out = torch.addmm(layer.bias, passed[-1], layer.weight.t())
-            passed.append(out if layer is self._layers[-1] else out.relu_())
-        return passed
+    def run(self, x: Tensor) -> ChainPass:
+        """Return a pass of rows (N, D); dropout reads torch's global generator."""
+        inputs, gates, noises = [x], [], []
+        for (weight, bias), dropout in zip(
+            self.parameters, self._dropouts, strict=False
+        ):
+            x = torch.addmm(bias, x, weight.t()).relu_()
+            gates.append(x)
+            noise = None if dropout is None else _noise(x, dropout)
+            noises.append(noise)
+            x = x if noise is None else x * noise
+            inputs.append(x)
+        weight, bias = self.parameters[-1]
+        return ChainPass(inputs, gates, noises, torch.addmm(bias, x, weight.t()))
 
-    @torch.no_grad()
-    def by_output(self, passed: list[Tensor], slope: Tensor) -> list[Tensor]:
+    def by_output(self, passed: ChainPass, slope: Tensor) -> list[Tensor]:
         """Return the derivatives of a loss by what each layer gives, before its ReLU.
 
         Parameters
         ----------
-        passed : list of Tensor
+        passed : ChainPass
             From :meth:`run`.
         slope : Tensor of shape (N, C)
             Derivative of the loss by what the chain gives.
         """
         slopes = [slope]
-        for layer, x in zip(self._layers[:0:-1], passed[-2:0:-1], strict=True):
-            slope = slopes[-1].mm(layer.weight)
+        ways = zip(self.parameters[1:], passed.gates, passed.noises, strict=True)
+        for (weight, _), gate, noise in reversed(list(ways)):
+            slope = slopes[-1].mm(weight)
+            slope = slope if noise is None else slope.mul_(noise)
             # what a ReLU gave is positive where it let a number through
-            slopes.append(torch.ops.aten.threshold_backward(slope, x, 0))
+            slopes.append(torch.ops.aten.threshold_backward(slope, gate, 0))
         return slopes[::-1]
 
-    @torch.no_grad()
     def by_input(self, slopes: list[Tensor]) -> Tensor:
         """Return the derivative by the chain's input, from :meth:`by_output`."""
-        return slopes[0].mm(self._layers[0].weight)
+        return slopes[0].mm(self.parameters[0][0])
 
-    @torch.no_grad()
-    def by_parameters(self, passed: list[Tensor], slopes: list[Tensor]) -> list[Tensor]:
+    def by_parameters(self, passed: ChainPass, slopes: list[Tensor]) -> list[Tensor]:
         """Return the derivatives by each layer's weight and bias, in order.
 
         Parameters
         ----------
-        passed : list of Tensor
+        passed : ChainPass
             From :meth:`run`.
         slopes : list of Tensor
             From :meth:`by_output`.
         """
         return [
             found
-            for x, slope in zip(passed[:-1], slopes, strict=True)
+            for x, slope in zip(passed.inputs, slopes, strict=True)
             for found in (slope.t().mm(x), slope.sum(0))
         ]
+
+
+def linear_chain(layers: nn.Module) -> LinearChain | None:
+    """Return layers as a chain; ``None`` unless they are one.
+
+    Layers that only reshape may stand first and last.
+    """
+    parts = list(layers) if type(layers) is nn.Sequential else []
+    if parts and type(parts[0]) is nn.Flatten:
+        parts = parts[1:]
+    if parts and type(parts[-1]) is nn.Unflatten:
+        parts = parts[:-1]
+    linear: list[nn.Linear] = []
+    dropouts: list[nn.Dropout | None] = []
+    while parts:
+        layer, *parts = parts
+        if type(layer) is not nn.Linear or layer.bias is None:
+            return None
+        linear.append(layer)
+        if not parts:
+            return LinearChain(linear, dropouts)
+        relu, *parts = parts
+        if type(relu) is not nn.ReLU:
+            return None
+        after = parts[0] if parts else None
+        if type(after) is nn.Dropout and not after.inplace:
+            dropouts.append(after)
+            parts = parts[1:]
+        else:
+            dropouts.append(None)
+    return None
+
+
+def _noise(x: Tensor, dropout: nn.Dropout) -> Tensor | None:
+    """Return the factors of dropout as torch draws them, on the processor."""
+    if not dropout.training or dropout.p == 0:
+        return None
+    kept = 1 - dropout.p
+    if not kept:
+        return x.new_zeros(())
+    return torch.empty_like(x).bernoulli_(kept).div_(kept)

@@ -38,7 +38,7 @@ class VAALSlopes(NamedTuple):
         """
         x = x.flatten(1)
         encoded = self.encoder.run(x)
-        mu, logvar = encoded[-1].chunk(2, dim=1)
+        mu, logvar = encoded.output.chunk(2, dim=1)
         noise = torch.randn(mu.shape, generator=generator).to(mu)
         deviation = (0.5 * logvar).exp_()
         code, told = torch.addcmul(mu, noise, deviation), mu
@@ -47,12 +47,12 @@ class VAALSlopes(NamedTuple):
             told = torch.cat([mu, task[:, None].to(mu)], dim=1)
         decoded, looked = self.decoder.run(code), self.discriminator.run(told)
 
-        fooled = logsigmoid_slopes(looked[-1], -2 * self.adversary_weight / len(x))
+        fooled = logsigmoid_slopes(looked.output, -2 * self.adversary_weight / len(x))
         by_told = self.discriminator.by_input(
             self.discriminator.by_output(looked, fooled)
         )
         by_reconstruction, by_mu, by_logvar = negative_elbo_slopes(
-            x, decoded[-1], mu, logvar, self.beta, self.loss_scaling
+            x, decoded.output, mu, logvar, self.beta, self.loss_scaling
         )
         # twice, as the loss is that of two pools
         of_decoder = self.decoder.by_output(decoded, by_reconstruction.mul_(2))
@@ -71,11 +71,11 @@ class VAALSlopes(NamedTuple):
     @torch.no_grad()
     def of_discriminator(self, x: Tensor, task: Tensor | None) -> list[Tensor]:
         """Return the gradients of the discriminator's parameters."""
-        mu, _ = self.encoder.run(x.flatten(1))[-1].chunk(2, dim=1)
+        mu, _ = self.encoder.run(x.flatten(1)).output.chunk(2, dim=1)
         told = mu if task is None else torch.cat([mu, task[:, None].to(mu)], dim=1)
         looked = self.discriminator.run(told)
         n_labeled = len(x) // 2
-        logit = looked[-1].clone()
+        logit = looked.output.clone()
         logit[n_labeled:].neg_()
         slope = logsigmoid_slopes(logit, -1 / n_labeled)
         slope[n_labeled:].neg_()
