@@ -4,8 +4,8 @@ import gc
 import sys
 
 if __name__ == "__main__":
-    # What is imported stays: the collector need not look at its 300,000 objects, neither
-    # while they are made nor later, each time that it looks at all there is.
+    # What is imported stays. The collector need not look at 300,000 objects while they
+    # are made, nor later, each time that it looks at all there is.
     gc.disable()
     from skal_deep.cli import main
 
