@@ -96,7 +96,8 @@ def linear_chain(layers: nn.Module) -> LinearChain | None:
     Layers that only reshape may stand first and last.
     """
     parts = list(layers) if type(layers) is nn.Sequential else []
-    if parts and type(parts[0]) is nn.Flatten:
+    first = parts[0] if parts else None
+    if type(first) is nn.Flatten and (first.start_dim, first.end_dim) == (1, -1):
         parts = parts[1:]
     if parts and type(parts[-1]) is nn.Unflatten:
         parts = parts[:-1]

@@ -3,18 +3,9 @@
 import torch
 from skorch import NeuralNet
 from torch import Tensor, nn
-from torch.nn.modules import module as torch_module
 
-from skal_deep.classifier.net._answers import predicts_by_skorch
-from skal_deep.modules import MLP
+from skal_deep.classifier.net._plain_chain import is_watched, plain_layers
 from skal_deep.modules._linear_chain import ChainPass, LinearChain, linear_chain
-
-_HOOKS = (
-    "_forward_pre_hooks",
-    "_forward_hooks",
-    "_backward_pre_hooks",
-    "_backward_hooks",
-)
 
 
 def chain_training(
@@ -29,19 +20,15 @@ def chain_training(
     trained : list of nn.Parameter
         The weights that its optimiser has, on the processor in float32.
     """
-    module, criterion = net.module_, net.criterion_
-    layers = module.layers if type(module) is MLP else module
-    chain = linear_chain(layers)
-    is_plain = (
-        chain is not None
-        and predicts_by_skorch(net)
-        and type(layers[-1]) is nn.Linear
+    layers, criterion = plain_layers(net), net.criterion_
+    chain = None if layers is None else linear_chain(layers)
+    if (
+        layers is None
+        or chain is None
         # one that others have written may look at the module's weights
-        and type(criterion).__module__ == "torch.nn.modules.loss"
-        and not any(_is_watched(part) for part in (*module.modules(), criterion))
-        and not any(getattr(torch_module, f"_global{name}") for name in _HOOKS)
-    )
-    if chain is None or not is_plain:
+        or type(criterion).__module__ != "torch.nn.modules.loss"
+        or is_watched(criterion)
+    ):
         return None
     weights = [part for pair in chain.parameters for part in pair]
     are_trained = {id(part) for part in weights} == {id(part) for part in trained}
@@ -81,7 +68,6 @@ class ChainTraining:
             and x.layout == torch.strided
             and (x.ndim == 2 or (self._flattens and x.ndim > 2))
             and len(x) > 0
-            and not torch.is_autocast_enabled("cpu")
             and not torch.is_anomaly_enabled()
         )
 
@@ -100,12 +86,3 @@ class ChainTraining:
         gradients = self._chain.by_parameters(passed, slopes)
         for weight, gradient in zip(self._weights, gradients, strict=True):
             weight.grad = gradient
-
-
-def _is_watched(part: nn.Module) -> bool:
-    """Return whether something but its class decides what a module does."""
-    return (
-        any(getattr(part, name) for name in _HOOKS)
-        or "forward" in vars(part)
-        or part._compiled_call_impl is not None
-    )
