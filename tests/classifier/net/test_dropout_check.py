@@ -160,7 +160,7 @@ def own_forward(module):
     ids=["a hook", "a hook in training", "a forward of its own"],
 )
 def test_chains_that_others_have_changed_are_searched(change):
-    with pytest.raises(CapabilityError, match="draws random|code of its own"):
+    with pytest.raises(CapabilityError, match=r"draws random|code of its own"):
         check_dropout(fresh(chain_with(change)), vectors(16))
 
 
