@@ -500,7 +500,7 @@ def test_gradients_are_on_after_an_interrupt_between_two_draws(
 
     def query():
         seen.clear()
-        return BALD(n_samples=3, random_state=0).query(X, y, clf, fit_clf=False)
+        return BALD(n_samples=5, random_state=0).query(X, y, clf, fit_clf=False)
 
     monkeypatch.setattr(_dropout_draws, "first_output", interrupted_output)
     query()
