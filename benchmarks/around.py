@@ -18,6 +18,7 @@ import sys
 import time
 from contextlib import ExitStack, nullcontext
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from unittest.mock import patch
 
@@ -36,6 +37,7 @@ from skal_deep.classifier.net._fit import fit_net
 from skal_deep.evaluation import SimulatedActiveLearner
 from skal_deep.functional import bait, bald, batch_bald, epig, k_center_greedy
 from skal_deep.functional._checks import check_rows
+from skal_deep.functional._chunks import slices
 from skal_deep.modules import MLP, ConvNet
 from skal_deep.pool import CoreSet, MarginSampling
 
@@ -162,7 +164,7 @@ def threads(counts=(1, 2)):
         "processor time | equal bits |"
     )
     yield "|---|---|---|---|---|---|---|---|---|---|"
-    for name, call in kernels_in_parts():
+    for name, call in chain(what_threads_can_do(), kernels_in_parts()):
         torch.set_num_threads(1)
         seconds, parts = seconds_of_parts(call)
         share = 1 - sum(map(sum, parts)) / seconds
@@ -177,12 +179,35 @@ def threads(counts=(1, 2)):
             is_equal = all(torch.equal(a, b) for a, b in zip(*pairs, strict=True))
             goal = 0.6 * n_threads if alone > 50 else 1
             most = seconds / least_seconds(seconds, parts, n_threads)
+            bounds = f"{share:.0%} | {most:.1f}" if parts else "- | -"
             yield (
                 f"| {name} | {alone:.1f} | {n_threads} | {both:.1f} | "
-                f"{alone / both:.2f} | {goal:.1f} | {share:.0%} | {most:.1f} | "
+                f"{alone / both:.2f} | {goal:.1f} | {bounds} | "
                 f"{min(used[1]) / min(used[0]):.2f} x | {is_equal} |"
             )
     torch.set_num_threads(1)
+
+
+def what_threads_can_do():
+    """Yield work that threads share nothing of but the machine, and calls of it.
+
+    No kernel gains more by threads than the first, whose numbers stay in each core's
+    cache, and none that reads many numbers once more than the second.
+    """
+    parts = list(slices(64, 1))
+    numbers = torch.rand(len(parts), 2**21)
+    square = torch.rand(512, 512)
+
+    def share(work_on):
+        for_each_part(parts, lambda: work_on, numbers.device)
+        return numbers[:1, :1]
+
+    calls = {
+        "the machine, products in cache": lambda _: square.matrix_power(17),
+        "the machine, sums of 512 MiB": lambda part: numbers[part].sum(),
+    }
+    for name, call in calls.items():
+        yield name, partial(share, call)
 
 
 def shares():

@@ -47,6 +47,12 @@ def most_threads(part):
     return max(torch.get_num_threads(), *pools)
 
 
+def threads_of_polars(_):
+    import polars
+
+    return polars.thread_pool_size()
+
+
 def more_threads(n_threads):
     """Do to a process what multiprocessing and its variables prevent."""
     multiprocessing.process._parent_process = None

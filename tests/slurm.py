@@ -1,4 +1,4 @@
-"""A Slurm of one node on this computer."""
+"""A Slurm on this computer, of one node or of several."""
 
 import getpass
 import os
@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,15 +18,14 @@ _CONFIGURATION = """
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={ports[0]}
-SlurmdPort={ports[1]}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge.socket
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 ProctrackType=proctrack/pgid
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
@@ -35,18 +35,28 @@ MpiDefault=none
 KillWait=1
 SchedulerParameters=batch_sched_delay=0,sched_min_interval=0
 SlurmdParameters=config_overrides
-NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=16000
-PartitionName=all Nodes={host} Default=YES
+PartitionName=all Nodes=ALL Default=YES
+"""
+_NODE = """
+NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} \
+CPUs={n_processors} RealMemory=8000
 """
 
 
 class Slurm:
     """What is asked of the queue, by its commands."""
 
+    def __init__(self, n_nodes):
+        self.n_nodes = n_nodes
+
     def jobs(self, state=""):
         """Return the numbers of the jobs that are there."""
         options = ["--noheader", "--format=%A", *([f"--states={state}"] * bool(state))]
         return _output("squeue", *options).split()
+
+    def nodes(self):
+        """Return where jobs run."""
+        return _output("squeue", "--noheader", "--format=%N").split()
 
     def submit(self, command, *options):
         """Queue a job."""
@@ -71,10 +81,11 @@ class Slurm:
 
 
 @contextmanager
-def one_node(monkeypatch):
-    """Start a Slurm with two processors, for jobs of one or two; end it and its jobs.
+def queue(monkeypatch, n_nodes):
+    """Start a Slurm with two processors, and end it and its jobs.
 
-    It has a folder, ports and a key of its own, and needs no rights of root.
+    They are of one node, whose jobs may take both, or of two. It has a folder, ports
+    and a key of its own, and needs no rights of root.
     """
     # Debian keeps daemons where the path of users does not lead
     path = os.environ["PATH"] + os.pathsep + "/usr/sbin"
@@ -87,18 +98,20 @@ def one_node(monkeypatch):
         # unix sockets have short names, which folders of pytest are too long for
         folder = Path(tempfile.mkdtemp(prefix="slurm-"))
         ending.callback(shutil.rmtree, folder, ignore_errors=True)
-        for name in ("state", "spool"):
-            (folder / name).mkdir()
+        (folder / "state").mkdir()
         key = folder / "munge.key"
         key.touch(0o600)
         key.write_bytes(os.urandom(64))
         configuration = folder / "slurm.conf"
+        host, ports = socket.gethostname().split(".")[0], _free_ports(1 + n_nodes)
+        nodes = {f"node{number}": port for number, port in enumerate(ports[1:])}
         configuration.write_text(
             _CONFIGURATION.format(
-                folder=folder,
-                host=socket.gethostname().split(".")[0],
-                user=getpass.getuser(),
-                ports=_free_ports(2),
+                folder=folder, host=host, user=getpass.getuser(), ports=ports
+            )
+            + "".join(
+                _NODE.format(name=name, host=host, port=port, n_processors=2 // n_nodes)
+                for name, port in nodes.items()
             )
         )
         monkeypatch.setenv("SLURM_CONF", str(configuration))
@@ -123,12 +136,14 @@ def one_node(monkeypatch):
         try:
             wait_until((folder / "munge.socket").exists, "munged")
             start("slurmctld", "-D")
-            start("slurmd", "-D")
-            wait_until(_is_idle, "an idle node")
+            for name in nodes:
+                (folder / f"spool-{name}").mkdir()
+                start("slurmd", "-D", "-N", name)
+            wait_until(partial(_are_idle, n_nodes), "idle nodes")
         except TimeoutError as error:
             error.add_note((folder / "log").read_text())
             raise
-        slurm = Slurm()
+        slurm = Slurm(n_nodes)
         # the last that is called back, so that it is the first: jobs outlive daemons
         ending.callback(_end_jobs, slurm)
         yield slurm
@@ -156,8 +171,9 @@ def _free_ports(n_ports):
         return [each.getsockname()[1] for each in some]
 
 
-def _is_idle():
-    return _output("sinfo", "--noheader", "--format=%T").strip() == "idle"
+def _are_idle(n_nodes):
+    states = _output("sinfo", "--noheader", "--Node", "--format=%T").split()
+    return states == n_nodes * ["idle"]
 
 
 def _output(*command):

@@ -16,7 +16,7 @@ import pytest
 from shard_queries import QUERIES, X, ask, write_shards
 from shard_tasks import SlowModel, most_threads, slow_process
 from sklearn.linear_model import LogisticRegression
-from slurm import one_node, wait_until
+from slurm import queue, wait_until
 
 from skal_deep.evaluation import compare_strategies
 from skal_deep.evaluation._metrics import MEASURED
@@ -85,8 +85,8 @@ def test_ray_finds_the_picks_and_curves_of_one_process(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def slurm(monkeypatch, tmp_path):
-    """A Slurm, whose jobs find the modules of these tests."""
+def slurm(request, monkeypatch, tmp_path):
+    """A Slurm of one node, or as many as told, whose jobs find what tests import."""
     pytest.importorskip("dask_jobqueue")
     from dask import config
 
@@ -95,7 +95,8 @@ def slurm(monkeypatch, tmp_path):
         "jobqueue.slurm.interface": "lo",
         "jobqueue.slurm.log-directory": str(tmp_path / "logs"),
     }
-    with one_node(monkeypatch) as slurm, config.set(settings):
+    n_nodes = getattr(request, "param", 1)
+    with queue(monkeypatch, n_nodes) as slurm, config.set(settings):
         yield slurm
 
 
@@ -116,7 +117,9 @@ def two_jobs(slurm):
             yield client
 
 
-def test_slurm_finds_the_picks_and_curves_of_one_process(two_jobs, tmp_path):
+@pytest.mark.parametrize("slurm", [1, 2], indirect=True, ids="{} nodes".format)
+def test_slurm_finds_the_picks_and_curves_of_one_process(slurm, two_jobs, tmp_path):
+    assert len(set(slurm.nodes())) == slurm.n_nodes
     files = write_shards(tmp_path)
     pids = map_parts(slow_process, Shards(files).parts(300), None)
     assert set(pids) == set(two_jobs.run(os.getpid).values())
@@ -135,6 +138,7 @@ def test_slurm_finds_the_picks_and_curves_of_one_process(two_jobs, tmp_path):
     ],
     ids=repr,
 )
+@pytest.mark.parametrize("slurm", [1, 2], indirect=True, ids="{} nodes".format)
 def test_a_cancelled_job_loses_nothing(slurm, two_jobs, tmp_path, strategy):
     """Its parts go to the other job, and what it has found is found again."""
     files = write_shards(tmp_path)

@@ -40,7 +40,7 @@ from skal_deep.classifier import (
     inference_precision,
 )
 from skal_deep.embedding import Embedder, ImageEmbedder
-from skal_deep.functional import _card, _chunks
+from skal_deep.functional import _card, _chunks, joint_entropy
 from skal_deep.functional._repeated import Repeated
 from skal_deep.modules import MLP, ConvNet
 from skal_deep.pool import BALD, EPIG, BatchBALD, CoreSet, MarginSampling
@@ -330,7 +330,7 @@ LOOPED = [
     if name.split(",")[0]
     in {
         "badge", "bait", "bait_regression", "bald", "batch_bald", "batch_epig",
-        "k_center_greedy", "lcmd", "max_det", "max_herding", "prob_cover",
+        "epig", "k_center_greedy", "lcmd", "max_det", "max_herding", "prob_cover",
     }
 ]  # fmt: skip
 
@@ -347,6 +347,45 @@ def test_kernels_without_compiled_loops(name, monkeypatch):
 def test_loops_are_compiled_there():
     assert _card.has_loops(torch.ones(1, device=DEVICE))
     assert not _card.has_loops(torch.ones(1, device=DEVICE).half())
+
+
+@pytest.mark.skipif(find_spec("triton") is None, reason="no Triton")
+@pytest.mark.skipif(DEVICE == "cpu", reason="a processor has none of these loops")
+@pytest.mark.parametrize("scale", [1, 1e-20, 1e15])
+@pytest.mark.parametrize("shape", [(300, 100, 1_000), (129, 33, 129), (1, 1, 1)])
+def test_sums_of_products(shape, scale, monkeypatch):
+    """Halves of digits are as good as single precision, and wide arrays are cut."""
+    monkeypatch.setattr(_card, "memory_budget", lambda device: 33 * 200)
+    n_rows, n_draws, n_columns = shape
+    left, weight = normal(n_rows, n_draws).softmax(-1), normal(n_rows).softmax(0)
+    right = (3 * normal(n_columns, n_draws)).sigmoid().T * scale
+    right[:, :1] = 0
+    mean, plogp = _card.product_sums(*(x.to(DEVICE) for x in (left, right, weight)))
+    product = left.double() @ right.double()
+    for found, expected in (
+        (mean, weight.double() @ product),
+        (plogp, -(weight.double() @ torch.special.entr(product))),
+    ):
+        torch.testing.assert_close(
+            found.cpu(), expected.float(), rtol=2e-6, atol=1e-7 * scale
+        )
+
+
+@pytest.mark.parametrize("with_utilities", [True, False])
+def test_batch_bald_by_bounds(with_utilities, monkeypatch):
+    """Where the products of all rows would take a card long, bounds leave few."""
+
+    def chosen(to):
+        return functional.batch_bald(
+            MANY_DRAWS.float().to(to),
+            5,
+            n_configurations=500,
+            generator=source(),
+            with_utilities=with_utilities,
+        )
+
+    monkeypatch.setattr(joint_entropy, "_QUICK_PRODUCTS", 0)
+    assert_same(chosen(DEVICE), chosen("cpu"))
 
 
 # Rows of several blocks, whose numbers do not lie side by side.
@@ -369,6 +408,7 @@ LARGE = {
     "batch_bald": lambda x, p, s, b: functional.batch_bald(
         s, 4, n_configurations=500, generator=source(), with_utilities=False
     ),
+    "epig": lambda x, p, s, b: functional.epig(s, s[:, :70]),
     "k_center_greedy": lambda x, p, s, b: functional.k_center_greedy(
         x, x[:9], b, with_utilities=False
     ),
@@ -403,7 +443,7 @@ def test_large_pools_in_single_precision(name):
         )
         for to in (DEVICE, "cpu")
     ]
-    if name == "bald":
+    if name in ("bald", "epig"):
         answers = [(None, answer) for answer in answers]
     reached = [
         utilities.cpu() if utilities.ndim == 1 else utilities.cpu().amax(-1)
@@ -417,6 +457,11 @@ def test_numbers_that_are_none_are_found():
     samples[7, 2_000, 3] = float("nan")
     with pytest.raises(ValueError, match="samples holds NaN"):
         functional.bald(samples)
+
+
+def test_what_is_checked_may_be_elsewhere():
+    ratios = functional.per_cost(SCORES.to(DEVICE), SCORES + 1)
+    assert_same(ratios, functional.per_cost(SCORES, SCORES + 1))
 
 
 def test_a_step_is_repeated_as_often_as_asked():

@@ -5,6 +5,7 @@ at its first call, kept on disk. Where it is missing, or finds no compiler, oper
 of torch do the same and read their inputs more often.
 """
 
+import math
 import warnings
 from functools import cache
 from typing import Any
@@ -12,12 +13,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from skal_deep.functional._chunks import memory_budget, slices
+
 # Factors of a row of a design for which its matrices are held by one program.
 LARGEST_SIDE = 32
 # Programs that keep a card busy, about.
 _N_PROGRAMS = 2048
+# Programs that keep it busy where each has much to do.
+_ENOUGH_PROGRAMS = 512
 # Blocks of numbers whose largest is sought by one program.
 _MOST_BLOCKS = 1024
+# Share of a block that is worth what the rest of it idles.
+_LEAST_FILLED = 0.75
 
 
 def has_loops(values: Tensor) -> bool:
@@ -32,13 +39,24 @@ def has_loops(values: Tensor) -> bool:
     return is_known and not values.is_cpu and _compiles(values.device)
 
 
+def has_products(values: Tensor) -> bool:
+    """Return whether :func:`product_sums` works on a tensor where it is.
+
+    Parameters
+    ----------
+    values : Tensor
+        Numbers of float32 on a card; those of float64 have more digits than two halves.
+    """
+    return values.dtype == torch.float32 and has_loops(values)
+
+
 @cache
 def _compiles(device: torch.device) -> bool:
     """Return whether loops can be compiled for a device."""
     if not is_cuda(device):
         return False
     try:
-        divergences(None, torch.ones(1, 1, device=device))
+        divergences(None, torch.ones(1, 1, 1, device=device))
     except ModuleNotFoundError:  # torch for some systems comes without Triton
         return False
     except Exception as error:
@@ -59,10 +77,16 @@ def is_cuda(device: torch.device) -> bool:
 
 def _run(loop: str, grid: tuple[int, ...], *args: Any, **options: Any) -> None:
     """Run a loop by its name, on the card of the first of its tensors."""
+    with torch.cuda.device_of(args[0]):
+        _loop(loop)[grid](*args, **options)
+
+
+@cache
+def _loop(name: str) -> Any:
+    """Return a loop by its name."""
     from skal_deep.functional import _card_loops
 
-    with torch.cuda.device_of(args[0]):
-        getattr(_card_loops, loop)[grid](*args, **options)
+    return getattr(_card_loops, name)
 
 
 def _n_blocks(n: int, size: int) -> int:
@@ -70,24 +94,32 @@ def _n_blocks(n: int, size: int) -> int:
     return -(-n // size)
 
 
-def divergences(weight_R: Tensor | None, proba_RF: Tensor) -> Tensor:
-    """Return ``sum_r w_r p_rf log p_rf - m log m`` with ``m = sum_r w_r p_rf``, (F,).
+def divergences(weight_R: Tensor | None, proba_RNC: Tensor) -> Tensor:
+    """Return ``H[sum_r w_r p_r] - sum_r w_r H[p_r]``, (N,), not below 0.
 
     Parameters
     ----------
     weight_R : Tensor of shape (R,) or None
         Weights w; ``None`` are equal ones of sum 1.
-    proba_RF : Tensor of shape (R, F)
-        Numbers p, which are read once.
+    proba_RNC : Tensor of shape (R, N, C)
+        Distributions p over C classes, which are read once.
     """
+    n_rows, n, n_classes = proba_RNC.shape
+    proba_RF = proba_RNC.reshape(n_rows, n * n_classes)
     if proba_RF.stride(1) != 1:
         proba_RF = proba_RF.contiguous()
-    n_rows, n_columns = proba_RF.shape
     height, width = 4, 512
-    n_blocks = _n_blocks(n_columns, width)
-    n_parts = min(_n_blocks(n_rows, 8 * height), max(1, _N_PROGRAMS // n_blocks))
-    plogp_PF = proba_RF.new_empty(n_parts, n_columns)
-    mean_PF = plogp_PF if n_parts == 1 else torch.empty_like(plogp_PF)
+    side = 1 << (n_classes - 1).bit_length()
+    n_blocks = _n_blocks(n * side, width)
+    is_filled = _LEAST_FILLED * side <= n_classes and side <= width
+    if is_filled and n_blocks >= _ENOUGH_PROGRAMS:
+        n_parts, n_summed = 1, n_classes
+        plogp_PF = mean_PF = proba_RF.new_empty(1, n)
+    else:
+        n_summed, n_blocks = 0, _n_blocks(n * n_classes, width)
+        n_parts = min(_n_blocks(n_rows, 8 * height), max(1, _N_PROGRAMS // n_blocks))
+        plogp_PF = proba_RF.new_empty(n_parts, n * n_classes)
+        mean_PF = plogp_PF if n_parts == 1 else torch.empty_like(plogp_PF)
     _run(
         "plogp_sums",
         (n_blocks, n_parts),
@@ -96,18 +128,195 @@ def divergences(weight_R: Tensor | None, proba_RF: Tensor) -> Tensor:
         mean_PF,
         plogp_PF,
         n_rows,
-        n_columns,
+        n * n_classes,
         proba_RF.stride(0),
         _n_blocks(n_rows, n_parts),
         tiny=torch.finfo(proba_RF.dtype).tiny,
         has_weights=weight_R is not None,
         is_whole=n_parts == 1,
+        n_classes=n_summed,
+        side=side,
         height=height,
         width=width,
     )
-    if n_parts == 1:
-        return plogp_PF[0]
-    return plogp_PF.sum(0).add_(torch.special.entr(mean_PF.sum(0).clamp_min_(0)))
+    divergence_F = plogp_PF[0]
+    if n_parts > 1:
+        divergence_F = plogp_PF.sum(0)
+        divergence_F += torch.special.entr(mean_PF.sum(0).clamp_min_(0))
+    if n_summed:
+        return divergence_F
+    return divergence_F.reshape(n, n_classes).sum(-1).clamp_min_(0)
+
+
+class FarthestFirst:
+    """Rows that are farthest from all centres, and become centres one after another.
+
+    Parameters
+    ----------
+    rows_ND : Tensor of shape (N, D)
+        Rows.
+    name_N : Tensor of shape (N,)
+        Their names, which rise.
+    nearest_N : Tensor of shape (N,)
+        Squared distances to the nearest centre, which are changed; -inf where a row is
+        picked.
+    outside : tuple of Tensors of shape (1,)
+        A squared distance and a name: a row is only picked if it is farther, or as far
+        with a lower name.
+    n_picks : int
+        Most picks.
+
+    Attributes
+    ----------
+    n_picked_1 : Tensor of shape (1,)
+        Number of picks so far.
+    pick_B, farthest_B : Tensor of shape (n_picks,)
+        Their places, and squared distances when they were picked.
+    """
+
+    # So many rows are looked for in one call, at most.
+    n_a_call = 2
+
+    def __init__(
+        self,
+        rows_ND: Tensor,
+        name_N: Tensor,
+        nearest_N: Tensor,
+        outside: tuple[Tensor, Tensor],
+        n_picks: int,
+    ):
+        self._rows_ND, self._height = rows_ND.contiguous(), 16
+        while _n_blocks(len(rows_ND), self._height) > _MOST_BLOCKS:
+            self._height *= 2
+        self._n_blocks = _n_blocks(len(rows_ND), self._height)
+        value_TP = nearest_N.new_empty(2, self._n_blocks)
+        place_TP = name_N.new_empty(2, self._n_blocks)
+        step_T, self.pick_B = name_N.new_zeros(2), name_N.new_zeros(n_picks)
+        self.n_picked_1 = step_T[:1]
+        self.farthest_B = nearest_N.new_empty(n_picks)
+        self._tensors = (
+            self._rows_ND, name_N, nearest_N, *outside, value_TP, place_TP, step_T,
+            self.pick_B, self.farthest_B,
+        )  # fmt: skip
+        self._start(1, is_first=True)
+
+    def take_some(self) -> None:
+        """Pick rows while they are decided, so many as are looked for in one call."""
+        for step in range(self.n_a_call):
+            self._start(step % 2)
+
+    def _start(self, turn: int, is_first: bool = False) -> None:
+        """Start the loop; ``turn`` says which of two sets of numbers it reads."""
+        n, n_dims = self._rows_ND.shape
+        _run(
+            "take_farthest",
+            (self._n_blocks,),
+            *self._tensors,
+            n,
+            n_dims,
+            self._rows_ND.stride(0),
+            len(self.pick_B),
+            self._n_blocks,
+            turn,
+            is_first=is_first,
+            most_blocks=_MOST_BLOCKS,
+            height=self._height,
+            width=128,
+        )
+
+
+def product_sums(
+    left_RS: Tensor, right_SF: Tensor, weight_R: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return ``sum_r w_r q_rf`` and ``sum_r w_r q_rf log q_rf`` of a product q = A B.
+
+    The product is never kept. Each number is the sum of two in half precision, which
+    hold 22 of its binary digits: cards multiply these many times as fast as those of
+    single precision. What is below 2^-39 of the largest number is lost.
+
+    Parameters
+    ----------
+    left_RS, right_SF : Tensor of shapes (R, S) and (S, F)
+        Numbers A and B in single precision for which there are loops.
+    weight_R : Tensor of shape (R,)
+        Weights w.
+
+    Returns
+    -------
+    mean_F, plogp_F : Tensor of shape (F,)
+        The sums; ``p log p`` is 0 where p is not above 0.
+    """
+    height, depth, width = 128, 32, 128
+    n_rows, n_columns = len(left_RS), right_SF.shape[1]
+    both_KF = right_SF.new_zeros(2, n_columns)
+    high_RS, low_RS, largest_R = _halves(left_RS, height, depth)
+    n_draws = high_RS.shape[1]
+    for part in slices(
+        n_columns, max(width, memory_budget(weight_R.device) // n_draws)
+    ):
+        high_SF, low_SF, largest_F = _halves(right_SF[:, part], depth, width)
+        n_blocks = high_SF.shape[1] // width
+        n_parts = min(_n_blocks(n_rows, height), max(1, _N_PROGRAMS // n_blocks))
+        both_KPF = right_SF.new_empty(2, n_parts, part.stop - part.start)
+        _run(
+            "product_sums",
+            (n_blocks, n_parts),
+            high_RS,
+            low_RS,
+            high_SF,
+            low_SF,
+            largest_R,
+            largest_F,
+            weight_R.contiguous(),
+            *both_KPF,
+            n_rows,
+            n_draws,
+            both_KPF.shape[2],
+            high_RS.stride(0),
+            high_SF.stride(0),
+            height * _n_blocks(_n_blocks(n_rows, height), n_parts),
+            tiny=torch.finfo(right_SF.dtype).tiny,
+            height=height,
+            depth=depth,
+            width=width,
+            num_warps=8,
+        )
+        torch.sum(both_KPF, 1, out=both_KF[:, part])
+    return both_KF[0], both_KF[1]
+
+
+def _halves(values: Tensor, height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return numbers as sums of two in half precision, and the largest of them.
+
+    Parameters
+    ----------
+    values : Tensor of shape (n, m)
+        The numbers.
+    height, width : int
+        What shapes are made multiples of, by zeros.
+    """
+    n_rows, n_columns = values.shape
+    largest: Tensor = torch.linalg.vector_norm(values, math.inf)
+    n_down, n_across = _n_blocks(n_rows, height), _n_blocks(n_columns, width)
+    shape = 2, n_down * height, n_across * width
+    high, low = values.new_empty(shape, dtype=torch.half)
+    _run(
+        "halves",
+        (n_down * n_across,),
+        values,
+        largest,
+        high,
+        low,
+        n_rows,
+        n_columns,
+        *values.stride(),
+        shape[2],
+        n_across,
+        height=height,
+        width=width,
+        num_warps=8,
+    )
+    return high, low, largest
 
 
 def join_center(
@@ -187,76 +396,97 @@ def clamped_sums(
 
 
 def gradient_distances(
-    error_KN: Tensor,
-    embedding_KN: Tensor,
-    norm_K: Tensor,
+    product_KN: Tensor,
+    inner_KN: Tensor,
     norm_N: Tensor,
     at_K: Tensor,
+    factors: tuple[Tensor, Tensor],
     sure: float,
-) -> Tensor:
+    nearest_N: Tensor | None = None,
+) -> None:
     """Write ``|g_k|^2 + |g_n|^2 - 2 a b`` of products a and b over the former.
 
     0 at a gradient's own place, and never below 0.
 
     Parameters
     ----------
-    error_KN, embedding_KN : Tensor of shape (K, N)
+    product_KN, inner_KN : Tensor of shape (K, N)
         Products a and b of the factors of some gradients and all, side by side.
-    norm_K, norm_N : Tensor of shapes (K,) and (N,)
+    norm_N : Tensor of shape (N,)
         Squared lengths.
     at_K : Tensor of shape (K,)
         Which of all these some are.
+    factors : tuple of Tensors of shapes (N, C) and (N, D)
+        For distances from differences.
     sure : float
-        Share of a squared length below which a distance is not sure.
-
-    Returns
-    -------
-    is_close_1 : Tensor of shape (1,)
-        1 if a distance is not sure.
+        Share of a squared length below which a distance is computed so.
+    nearest_N : Tensor of shape (N,) or None
+        If given, the smallest of it, a distance and those in rows before is written.
     """
-    n_rows, n_columns = error_KN.shape
-    height, width = 4, 512
-    is_close_1 = at_K.new_zeros(1)
+    n_rows, n_columns = product_KN.shape
+    adds_up = nearest_N is not None
+    height, width = 4, 256
     _run(
         "gradient_distances",
-        (_n_blocks(n_columns, width), _n_blocks(n_rows, height)),
-        error_KN,
-        embedding_KN,
-        norm_K,
+        (_n_blocks(n_columns, width), 1 if adds_up else _n_blocks(n_rows, height)),
+        product_KN,
+        inner_KN,
         norm_N,
         at_K,
-        is_close_1,
+        norm_N if nearest_N is None else nearest_N,
+        *factors,
         sure,
         n_rows,
         n_columns,
-        error_KN.stride(0),
+        *(factor.shape[1] for factor in factors),
+        product_KN.stride(0),
+        inner_KN.stride(0),
+        *factors[0].stride(),
+        *factors[1].stride(),
+        adds_up=adds_up,
         height=height,
         width=width,
+        class_width=16,
+        dim_width=256,
     )
-    return is_close_1
 
 
-def running_minima(nearest_N: Tensor, squared_KN: Tensor) -> None:
-    """Write, over each row, the smallest of it, those before it and ``nearest_N``.
+def gradient_differences(
+    error_NC: Tensor,
+    embedding_ND: Tensor,
+    at_K: Tensor,
+    among_M: Tensor,
+    squared_KM: Tensor,
+) -> None:
+    """Write squared distances of outer products, from differences of their factors.
 
     Parameters
     ----------
-    nearest_N : Tensor of shape (N,)
-        What the first row is compared with.
-    squared_KN : Tensor of shape (K, N)
-        The rows, side by side, which are changed.
+    error_NC, embedding_ND : Tensor of shapes (N, C) and (N, D)
+        The factors, of one type.
+    at_K, among_M : Tensor of shapes (K,) and (M,)
+        Which of them are compared with which.
+    squared_KM : Tensor of shape (K, M)
+        Where the distances are written, in any type, each row side by side.
     """
-    n_rows, n_columns = squared_KN.shape
-    width = 256
+    height = 4
     _run(
-        "running_minima",
-        (_n_blocks(n_columns, width),),
-        nearest_N,
-        squared_KN,
-        n_rows,
-        n_columns,
-        squared_KN.stride(0),
-        width=width,
+        "gradient_differences",
+        (len(at_K), _n_blocks(len(among_M), height)),
+        error_NC,
+        embedding_ND,
+        at_K,
+        among_M,
+        squared_KM,
+        len(among_M),
+        error_NC.shape[1],
+        embedding_ND.shape[1],
+        *error_NC.stride(),
+        *embedding_ND.stride(),
+        squared_KM.stride(0),
+        height=height,
+        class_width=16,
+        width=256,
     )
 
 

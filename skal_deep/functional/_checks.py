@@ -8,23 +8,29 @@ import torch
 from torch import Tensor
 
 
-def check_finite(**arrays: Tensor) -> None:
-    """Raise ``ValueError`` naming the argument that is NaN or infinite."""
-    for name, values in arrays.items():
-        _largest(name, values)
+def check_finite(**arrays: Tensor) -> dict[str, float]:
+    """Raise ``ValueError`` naming the argument that is NaN or infinite.
+
+    The largest absolute value of each is returned.
+    """
+    return _largest(arrays)
 
 
-def check_rows(**arrays: Tensor) -> None:
+def check_rows(
+    finite: dict[str, Tensor] | None = None, /, **arrays: Tensor
+) -> dict[str, float]:
     """Raise ``ValueError`` unless squared distances of rows are numbers, too.
 
     Rows must be finite, and the squares of the largest values neither infinite nor 0.
+    Others that must be finite are looked at with them. The largest absolute value of
+    each is returned.
     """
     for name, values in arrays.items():
         if not values.is_floating_point():
             dtype = str(values.dtype).removeprefix("torch.")
             raise ValueError(f"{name} must be of a floating type, not {dtype}.")
-    largest = {name: _largest(name, values) for name, values in arrays.items()}
-    name = max(largest, key=lambda name: largest[name])
+    largest = _largest((finite or {}) | arrays)
+    name = max(arrays, key=lambda name: largest[name])
     rows = arrays[name]
     limits, square = torch.finfo(rows.dtype), largest[name] * largest[name]
     n_dims = max(1, rows.shape[-1])
@@ -34,17 +40,24 @@ def check_rows(**arrays: Tensor) -> None:
             f"are no numbers of {str(rows.dtype).removeprefix('torch.')}. Scale the "
             "rows, for instance by a StandardScaler."
         )
+    return largest
 
 
-def _largest(name: str, values: Tensor) -> float:
-    """Return the largest absolute value, 0 of none; it must be finite."""
-    if not values.numel():
-        return 0.0
+def _largest(arrays: dict[str, Tensor]) -> dict[str, float]:
+    """Return the largest absolute values, 0 of none; they must be finite."""
+    filled = {name: values for name, values in arrays.items() if values.numel()}
     # both extremes propagate NaN, and no mask as large as the array is made
-    lowest, highest = torch.stack(values.detach().aminmax()).tolist()
-    largest: float = max(abs(lowest), abs(highest))
-    if not math.isfinite(largest):
-        raise ValueError(f"{name} holds NaN or infinite values.")
+    extremes = [torch.stack(some.detach().aminmax()) for some in filled.values()]
+    largest = dict.fromkeys(arrays, 0.0)
+    kinds = {(some.device, some.dtype) for some in extremes}
+    if len(kinds) == 1 < len(extremes):
+        read = torch.stack(extremes).tolist()  # a card is waited for at each read
+    else:
+        read = [some.tolist() for some in extremes]
+    for name, (lowest, highest) in zip(filled, read, strict=True):
+        largest[name] = max(abs(lowest), abs(highest))
+        if not math.isfinite(largest[name]):
+            raise ValueError(f"{name} holds NaN or infinite values.")
     return largest
 
 

@@ -66,11 +66,10 @@ class Picks(_Batch):
         self.left_N[pick] = False
         self.rows.append(pick)
 
-    def add_all(self, picks: list[int], utilities: Tensor) -> None:
+    def add_all(self, picks: list[int], pick_B: Tensor, utilities: Tensor) -> None:
         """Pick some candidates, where the utilities of picks alone are kept."""
         at = len(self.rows)
         self._utilities[at : at + len(picks)] = utilities
-        pick_B = torch.tensor(picks).to(self.left_N.device, non_blocking=True)
         self.left_N.index_fill_(0, pick_B, False)
         self.rows += picks
 

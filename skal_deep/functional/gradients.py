@@ -6,7 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skal_deep.functional._card import gradient_distances, has_loops, running_minima
+from skal_deep.functional._card import (
+    gradient_differences,
+    gradient_distances,
+    has_loops,
+)
 from skal_deep.functional._checks import (
     check_finite,
     check_no_gradient,
@@ -115,66 +119,61 @@ def badge(
     """
     n = len(probas)
     check_no_gradient(probas=probas, embeddings=embeddings)
-    check_finite(probas=probas)
-    check_rows(embeddings=embeddings)
-    others = None
+    error_NC, others = errors_of_likeliest(probas), None
+    # looked at together, as a card is waited for at each look
+    finite = {"probas": probas, "errors": error_NC}
+    largest = check_rows(finite, embeddings=embeddings)["errors"]
     if population:
         of_others = {
             "population_probas": population[0],
             "population_embeddings": population[1],
         }
         check_no_gradient(**of_others)
-        check_finite(**of_others)
         others = errors_of_likeliest(population[0])
+        seen = check_finite(**of_others, errors=others)
+        largest = max(largest, seen["errors"])
     generator = own_generator(generator)
-    error_NC, error_UC = _to_one(errors_of_likeliest(probas), others)
-    gradients = _Gradients(error_NC, embeddings)
+    scale = _scale_to_one(largest, error_NC.dtype)
+    gradients = _Gradients(error_NC * scale, embeddings)
     norm_N = gradients.norm_N
     picks = Picks(norm_N, batch_size, with_utilities)
     first_N = _shares(norm_N, picks.left_N)
-    if population and error_UC is not None:
-        first_N = _shares_among(norm_N, _Gradients(error_UC, population[1]).norm_N)
+    if population and others is not None:
+        of_others_U = _Gradients(others * scale, population[1]).norm_N
+        first_N = _shares_among(norm_N, of_others_U)
     picks.add(int(norm_N.argmax()), first_N)
-    nearest_N = gradients.distances(picks.rows)[0]
     budget = _MEMORY_BUDGET if norm_N.is_cpu else memory_budget(norm_N.device)
+    most_ahead = max(1, min(batch_size - 1, budget // n, _DRAWS_AHEAD))
+    # distances to the nearest pick before a block, and after each pick of it
+    nearest_LN = norm_N.new_empty(most_ahead + 1, n)
+    nearest_LN[0] = math.inf
+    gradients.add_up(nearest_LN, gradients.places(picks.rows))
+    n_new = 1
     while len(picks.rows) < batch_size:
-        shares_N = _shares(nearest_N, picks.left_N)
-        n_ahead = min(batch_size - len(picks.rows), max(1, budget // n))
-        block = _draw_ahead(gradients, shares_N, nearest_N, n_ahead, generator)
-        after_KN = gradients.distances(block)
-        _add_up(nearest_N, after_KN)
+        nearest_LN[0] = nearest_LN[n_new]
+        n_ahead = min(batch_size - len(picks.rows), most_ahead)
+        block = _draw_ahead(gradients, nearest_LN[0], picks.left_N, n_ahead, generator)
+        block_K, n_new = gradients.places(block), len(block)
+        gradients.add_up(nearest_LN, block_K)
         if with_utilities:
-            for pick, before_N in zip(block, [nearest_N, *after_KN[:-1]], strict=True):
+            for pick, before_N in zip(block, nearest_LN, strict=False):
                 picks.add(pick, _shares(before_N, picks.left_N))
         else:
             n_left = n - len(picks.rows)
-            picks.add_all(block, _shares_of(block, nearest_N, after_KN[:-1], n_left))
-        nearest_N = after_KN[-1].clone()  # what it is a row of is large
+            shares_K = _shares_of(block_K, nearest_LN[:n_new], n_left)
+            picks.add_all(block, block_K, shares_K)
     return picks.answer()
 
 
-def _add_up(nearest_N: Tensor, after_KN: Tensor) -> None:
-    """Write distances to the nearest pick over those to one after another."""
-    if has_loops(nearest_N):
-        running_minima(nearest_N, after_KN)
-        return
-    for after_N in after_KN:
-        nearest_N = torch.minimum(nearest_N, after_N, out=after_N)
-
-
-def _to_one(error_NC: Tensor, others_UC: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """Return errors times one number that takes the largest of them to about 1.
+def _scale_to_one(largest: float, dtype: torch.dtype) -> float:
+    """Return a number that takes the largest error to about 1.
 
     Squares of errors below 1e-19 would be 0 in float32, and shares do not depend on the
     scale. It is a power of 2, which leaves all digits as they are, so that copies stay
     copies.
     """
-    both = [error_NC] if others_UC is None else [error_NC, others_UC]
-    largest = max(float(some.abs().max()) for some in both)
     # the scale must not be infinite where the largest is smaller still
-    tiny = torch.finfo(error_NC.dtype).tiny
-    scale = 2.0 ** -math.frexp(max(largest, tiny))[1]
-    return error_NC * scale, None if others_UC is None else others_UC * scale
+    return 2.0 ** -math.frexp(max(largest, torch.finfo(dtype).tiny))[1]
 
 
 class _Gradients:
@@ -187,13 +186,28 @@ class _Gradients:
         self._error_NC, self._embedding_ND = error_NC, embedding_ND
         self.norm_N = error_NC.square().sum(-1) * embedding_ND.square().sum(-1)
 
+    def places(self, rows: list[int]) -> Tensor:
+        """Return rows as a tensor where the gradients are."""
+        return torch.tensor(rows).to(self.norm_N.device, non_blocking=True)
+
     def distances(self, rows: list[int], among: list[int] | None = None) -> Tensor:
         """Return squared distances of some rows to all, or to some others."""
-        device = self.norm_N.device
-        at_K = torch.tensor(rows).to(device, non_blocking=True)
         if among is None:
-            return self._to_all(at_K)
-        return self.between(at_K, torch.tensor(among).to(device, non_blocking=True))
+            squared_KN = self.norm_N.new_empty(len(rows), len(self.norm_N))
+            self._write_distances(self.places(rows), squared_KN)
+            return squared_KN
+        return self.between(self.places(rows), self.places(among))
+
+    def add_up(self, nearest_LN: Tensor, at_K: Tensor) -> None:
+        """Write what is nearest to all after some picks below what was before them.
+
+        Squared distances: row 0 is given, row k + 1 is written of pick k.
+        """
+        nearest_N, after_KN = nearest_LN[0], nearest_LN[1 : len(at_K) + 1]
+        self._write_distances(at_K, after_KN, nearest_N)
+        if not has_loops(nearest_N):
+            for after_N in after_KN:
+                nearest_N = torch.minimum(nearest_N, after_N, out=after_N)
 
     def between(self, at_K: Tensor, among_M: Tensor) -> Tensor:
         """Return squared distances of some rows to some others, (K, M)."""
@@ -210,28 +224,27 @@ class _Gradients:
             )
         return squared.clamp_min_(0)
 
-    def _to_all(self, at_K: Tensor) -> Tensor:
-        """Return squared distances of some rows to all, (K, N)."""
+    def _write_distances(
+        self, at_K: Tensor, squared_KN: Tensor, nearest_N: Tensor | None = None
+    ) -> None:
+        """Write squared distances of some rows to all; a card adds them up, too."""
         if has_loops(self.norm_N):
-            squared = self._error_NC[at_K] @ self._error_NC.T
+            torch.mm(self._error_NC[at_K], self._error_NC.T, out=squared_KN)
             inner = self._embedding_ND[at_K] @ self._embedding_ND.T
-            norm_K = self.norm_N[at_K]
-            is_any = gradient_distances(
-                squared, inner, norm_K, self.norm_N, at_K, self._sure
+            factors = self._error_NC, self._embedding_ND
+            gradient_distances(
+                squared_KN, inner, self.norm_N, at_K, factors, self._sure, nearest_N
             )
-            del inner
-        else:
-            squared = self._products(
-                at_K, self._error_NC, self._embedding_ND, self.norm_N
-            )
-            squared.scatter_(1, at_K[:, None], math.inf)  # nothing to be sure of
-            is_any = (squared < self._sure * self.norm_N).any()
-        if is_any:
-            squared.scatter_(1, at_K[:, None], math.inf)
-            row_L, other_L = (squared < self._sure * self.norm_N).nonzero().T
-            squared[row_L, other_L] = self._by_differences(at_K[row_L], other_L)
-        squared.scatter_(1, at_K[:, None], 0)
-        return squared if has_loops(self.norm_N) else squared.clamp_min_(0)
+            return
+        everything = self._error_NC, self._embedding_ND, self.norm_N
+        self._products(at_K, *everything, out=squared_KN)
+        squared_KN.scatter_(1, at_K[:, None], math.inf)  # nothing to be sure of
+        is_close = squared_KN < self._sure * self.norm_N
+        if is_close.any():
+            row_L, other_L = is_close.nonzero().T
+            squared_KN[row_L, other_L] = self._by_differences(at_K[row_L], other_L)
+        squared_KN.scatter_(1, at_K[:, None], 0)
+        squared_KN.clamp_min_(0)
 
     @property
     def _sure(self) -> float:
@@ -239,21 +252,30 @@ class _Gradients:
         return least_sure(self._error_NC) + least_sure(self._embedding_ND)
 
     def _products(
-        self, at_K: Tensor, error: Tensor, embedding: Tensor, norm: Tensor
+        self,
+        at_K: Tensor,
+        error: Tensor,
+        embedding: Tensor,
+        norm: Tensor,
+        out: Tensor | None = None,
     ) -> Tensor:
         """Return squared distances of some rows to others by products of factors."""
-        squared = self._error_NC[at_K] @ error.T
+        squared = torch.mm(self._error_NC[at_K], error.T, out=out)
         squared *= self._embedding_ND[at_K] @ embedding.T
         return squared.mul_(-2).add_(norm).add_(self.norm_N[at_K, None])
 
     def _all_by_differences(self, at_K: Tensor, among_M: Tensor) -> Tensor:
         """Return squared distances of some rows to some others, from differences."""
+        squared_KM = self.norm_N.new_empty(len(at_K), len(among_M))
+        if has_loops(squared_KM):
+            factors = self._error_NC, self._embedding_ND
+            gradient_differences(*factors, at_K, among_M, squared_KM)
+            return squared_KM
         error_K, error_M = self._error_NC[at_K, None], self._error_NC[among_M]
         embedding_K, embedding_M = (
             self._embedding_ND[at_K, None],
             self._embedding_ND[among_M],
         )
-        squared_KM = self.norm_N.new_empty(len(at_K), len(among_M))
         length = len(among_M) * (error_M.shape[1] + embedding_M.shape[1])
         for part in chunks(len(at_K), length, at_K.device):
             errors, embeddings = (
@@ -298,18 +320,14 @@ def _shares(weight_N: Tensor, left_N: Tensor) -> Tensor:
     return weight_N / weight_N.sum()
 
 
-def _shares_of(
-    block: list[int], first_N: Tensor, later_KN: Tensor, n_left: int
-) -> Tensor:
-    """Return the share that each pick of a block has in the weights before it, (b,).
+def _shares_of(block_K: Tensor, before_KN: Tensor, n_left: int) -> Tensor:
+    """Return the share that each pick of a block has in the weights before it, (K,).
 
     Weights are 0 at earlier picks. If they are all 0, the block is a single pick.
     """
-    pick_B = torch.tensor(block).to(first_N.device, non_blocking=True)
-    total_B = torch.cat([first_N.sum()[None], later_KN.sum(1)])
-    later_K = later_KN.gather(1, pick_B[1:, None])[:, 0]
-    weight_B = torch.cat([first_N[pick_B[:1]], later_K])
-    return torch.where(total_B > 0, weight_B / total_B, 1 / n_left)
+    total_K = before_KN.sum(1)
+    weight_K = before_KN.gather(1, block_K[:, None])[:, 0]
+    return (weight_K / total_K).nan_to_num_(1 / n_left)
 
 
 def _shares_among(weight_N: Tensor, weight_U: Tensor) -> Tensor:
@@ -322,8 +340,8 @@ def _shares_among(weight_N: Tensor, weight_U: Tensor) -> Tensor:
 
 def _draw_ahead(
     gradients: _Gradients,
-    shares_N: Tensor,
     nearest_N: Tensor,
+    left_N: Tensor,
     n_picks: int,
     generator: torch.Generator,
 ) -> list[int]:
@@ -335,33 +353,32 @@ def _draw_ahead(
     row that is picked already has new distance 0.
     """
     n_ahead = 1 if n_picks == 1 else _DRAWS_AHEAD
-    drawn_A = _draw(shares_N, n_ahead, generator)
-    accept = torch.rand(n_ahead, dtype=torch.float64, generator=generator).tolist()
-    if n_ahead == 1:
-        return drawn_A.tolist()
+    uniform_A = torch.rand(n_ahead, dtype=torch.float64, generator=generator)
+    accept_A = torch.rand(n_ahead, dtype=torch.float64, generator=generator).numpy()
+    drawn_A = _drawn(nearest_N, uniform_A)
     # read at once, as a card is waited for at each read
-    rows = drawn_A[None], nearest_N[drawn_A][None], gradients.between(drawn_A, drawn_A)
-    read = torch.cat([some.double() for some in rows]).numpy(force=True)
-    drawn, stale, between_AA = read[0].astype(int).tolist(), read[1].tolist(), read[2:]
-    picks: list[int] = drawn[:1]
-    if not stale[0] > 0:  # nothing but copies left: uniform
-        return picks
-    new_A = np.minimum(read[1], between_AA[0])
+    between_AA = gradients.between(drawn_A, drawn_A).double()
+    read = torch.cat([drawn_A, nearest_N[drawn_A], between_AA.flatten()])
+    drawn, stale_A, *new_AA = read.numpy(force=True).reshape(-1, n_ahead)
+    if not stale_A[0] > 0:  # nothing but copies is left: uniform
+        return _drawn(left_N, uniform_A[:1]).tolist()
+    rows: list[int] = drawn.astype(int).tolist()
+    least: list[float] = (accept_A * stale_A).tolist()
+    picks, new_A = rows[:1], np.minimum(stale_A, new_AA[0])
     for i in range(1, n_ahead):
         if len(picks) == n_picks:
             break
-        if drawn[i] not in picks and accept[i] * stale[i] < new_A[i]:
-            picks.append(drawn[i])
-            np.minimum(new_A, between_AA[i], out=new_A)
+        if least[i] < new_A[i] and rows[i] not in picks:
+            picks.append(rows[i])
+            np.minimum(new_A, new_AA[i], out=new_A)
     return picks
 
 
-def _draw(proba_N: Tensor, n_draws: int, generator: torch.Generator) -> Tensor:
+def _drawn(weight_N: Tensor, uniform_A: Tensor) -> Tensor:
     """Draw positions, with replacement, by the inverse of the distribution function.
 
     ``torch.multinomial`` takes no more than 2^24 categories.
     """
-    cdf_N = proba_N.double().cumsum(0)
-    uniform = torch.rand(n_draws, dtype=torch.float64, generator=generator)
-    target = uniform.to(cdf_N.device, non_blocking=True) * cdf_N[-1]
+    cdf_N = weight_N.cumsum(0, dtype=torch.float64)
+    target = uniform_A.to(cdf_N.device, non_blocking=True) * cdf_N[-1]
     return torch.searchsorted(cdf_N, target, right=True).clamp_max_(len(cdf_N) - 1)

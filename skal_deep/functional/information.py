@@ -130,8 +130,7 @@ def divergence(
         for_each_part(slices(n, size), lambda: work_on, proba_RNC.device)
         return divergence_N.clamp_min_(0)  # rounding can go below
     if has_loops(proba_RNC):
-        divergence_F = divergences(weight_R, proba_RNC.reshape(n_rows, -1))
-        return divergence_F.reshape(n, n_classes).sum(-1).clamp_min_(0)
+        return divergences(weight_R, proba_RNC)
     is_quick = is_positive or not proba_RNC.is_cpu
     divergence_N = _by_chunks(weight_R, proba_RNC, is_quick)
     if is_quick and not (is_positive or divergence_N.isfinite().all()):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from skal_deep._threads import for_each_part, threads_over_parts
+from skal_deep.functional._card import has_products, product_sums
 from skal_deep.functional._checks import (
     check_counts,
     check_finite,
@@ -41,8 +42,13 @@ _ROUND_OFF = 1e-5
 _N_TRIED = 8
 # Parts that threads share, where each then has enough candidates to be worth its start.
 _N_SHARED, _N_WORTH_A_THREAD = 32, 128
+# Numbers of float32 that a processor works on at once.
+_N_NUMBERS_OF_A_REGISTER = 16
 # Candidates for which bounds by groups of configurations cost more than they save.
 _FEW = 16
+# Products that a card does in some milliseconds by its loop, in which bounds would have
+# to be waited for a hundred times.
+_QUICK_PRODUCTS = 2**38
 
 
 def batch_bald(
@@ -227,6 +233,9 @@ class _Gains:
         mean weights W_g, as H is concave. So a gain is no larger than with groups. A
         candidate whose bound is below the gain of another has not the largest.
         """
+        n_products = known.weight_MS.numel() * self._samples_SNC[0].numel()
+        if has_products(self._samples_SNC) and n_products <= _QUICK_PRODUCTS:
+            return torch.where(left_N, self.of_all(known), -math.inf)
         information_N = self._information(known)
         gain_N = torch.full_like(information_N, -math.inf)
         n_tried = max(_N_TRIED, _n_in_a_chunk(known.weight_MS, self._samples_SNC) // 4)
@@ -353,7 +362,9 @@ def _told(
     if rows is not None and 2 * len(rows) > n:
         return _told(samples_SNC, None, pi_M, weight_MS)[rows]
     n = n if rows is None else len(rows)
-    in_chunk = max(1, min(n, _n_in_a_chunk(weight_MS, samples_SNC)))
+    in_chunk = max(1, n)
+    if not has_products(samples_SNC):
+        in_chunk = min(in_chunk, max(1, _n_in_a_chunk(weight_MS, samples_SNC)))
     if samples_SNC.is_cpu:
         in_chunk = min(in_chunk, max(_N_WORTH_A_THREAD, -(-n // _N_SHARED)))
     n_parts = -(-n // in_chunk)
@@ -383,16 +394,26 @@ def _teller(
     n_draws, n, n_classes = samples_SNC.shape
     n_configurations = len(weight_MS)
     flat_SF = samples_SNC.view(n_draws, n * n_classes)
+
+    def some(part: slice) -> Tensor:
+        if rows is None:
+            return flat_SF[:, part.start * n_classes : part.stop * n_classes]
+        return samples_SNC.index_select(1, rows[part]).view(n_draws, -1)
+
+    def tell_by_loop_of_card(part: slice) -> None:
+        mean_F, plogp_F = product_sums(weight_MS, some(part), pi_M)
+        told_F = plogp_F + torch.special.entr(mean_F.clamp_min_(0))
+        told_N[part] = told_F.view(-1, n_classes).sum(-1).clamp_min_(0)
+
+    if has_products(samples_SNC):
+        return tell_by_loop_of_card
     scratch = samples_SNC.new_empty(n_configurations * size * n_classes)
     loop = compiled_divergence(samples_SNC)
     if loop is not None:
         pi, means, told = pi_M.numpy(), scratch.numpy(), told_N.numpy()
 
     def tell(part: slice) -> None:
-        if rows is None:
-            some_SF = flat_SF[:, part.start * n_classes : part.stop * n_classes]
-        else:
-            some_SF = samples_SNC.index_select(1, rows[part]).view(n_draws, -1)
+        some_SF = some(part)
         shape = n_configurations, part.stop - part.start, n_classes
         n_means = math.prod(shape)
         mean_MF = scratch[:n_means].view(n_configurations, -1)
@@ -428,5 +449,9 @@ def _n_in_a_chunk(weight_MS: Tensor, samples_SNC: Tensor) -> int:
 
     On a processor that is its cache.
     """
+    n_classes = samples_SNC.shape[2]
     n_elements = chunk_elements(samples_SNC.device)
-    return n_elements // (len(weight_MS) * samples_SNC.shape[2])
+    n_fit = n_elements // (len(weight_MS) * n_classes)
+    # a product of 50 columns takes longer than one of 80, of five whole registers
+    together = _N_NUMBERS_OF_A_REGISTER // math.gcd(n_classes, _N_NUMBERS_OF_A_REGISTER)
+    return -(-n_fit // together) * together

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from skal_deep._compiled import are_compiled
-from skal_deep.functional._card import has_loops, join_center, take_largest
+from skal_deep.functional._card import FarthestFirst, has_loops
 from skal_deep.functional._checks import (
     check_batch_size,
     check_no_gradient,
@@ -122,16 +122,18 @@ class _Centers:
 
     Parameters
     ----------
-    known : Points
+    known_MD : Tensor of shape (M, D)
         Centres to begin with.
     n_more : int
         Number of centres to come.
+    origin_D : Tensor of shape (D,)
+        As of :class:`Points`.
     """
 
-    def __init__(self, known: Points, n_more: int):
-        self._n = len(known)
-        filler = known.rows_ND.new_zeros(n_more, known.rows_ND.shape[1])
-        self._all = Points(torch.cat([known.rows_ND, filler]), known.origin_D)
+    def __init__(self, known_MD: Tensor, n_more: int, origin_D: Tensor):
+        self._n = len(known_MD)
+        filler = known_MD.new_zeros(n_more, known_MD.shape[1])
+        self._all = Points(torch.cat([known_MD, filler]), origin_D)
 
     def __len__(self) -> int:
         return self._n
@@ -159,7 +161,7 @@ class _Pool:
         return len(self.rows_ND)
 
     @cached_property
-    def _origin_D(self) -> Tensor:
+    def origin_D(self) -> Tensor:
         """Where distances lose fewer digits: amid the points, as a centre may be far.
 
         The mean of all where the first pick is the point closest to that.
@@ -174,7 +176,7 @@ class _Pool:
 
     def around(self, rows_MD: Tensor) -> Points:
         """Return other rows as points around the same origin."""
-        return Points(rows_MD, self._origin_D)
+        return Points(rows_MD, self.origin_D)
 
     def at(self, rows: Any) -> Points:
         """Return some of the points."""
@@ -232,33 +234,35 @@ def _farthest_first(
         centers_MD = points.rows_ND[picks]
     if points.are_few():
         return _in_one_loop(points, centers_MD, picks, distances, n_picks)
-    known = points.around(centers_MD)
-    n_first = min(len(known), _N_FIRST_CENTERS)
-    centers = _Centers(known, n_picks)
+    n_first = min(len(centers_MD), _N_FIRST_CENTERS)
+    centers = _Centers(centers_MD, n_picks, points.origin_D)
     bound_N = points.nearest(centers.at(slice(n_first)))
     if picks:
         bound_N[picks] = -math.inf
     seen_N = torch.full_like(bound_N, n_first, dtype=torch.long)
+    is_first_look = True
     size = _FRONT_SIZE if bound_N.is_cpu else _LARGE_FRONT_SIZE
+    pick_from = _picks_in_front if bound_N.is_cpu else _picks_in_front_unread
     while len(picks) < n_picks:
         front_F, outside = _front(bound_N, size)
         front, n_centers = points.at(front_F), len(centers)
         distance_F, seen_F = bound_N[front_F], seen_N[front_F]
-        for n_seen in seen_F.unique().tolist():
+        for n_seen in [n_first] if is_first_look else seen_F.unique().tolist():
             if n_seen == n_centers:
                 continue
-            late_L = (seen_F == n_seen).nonzero()[:, 0]
+            # all at once, and a card need not be asked which
+            late_L = slice(None) if is_first_look else torch.where(seen_F == n_seen)[0]
             new_L = nearest(front.at(late_L), centers.at(slice(n_seen, n_centers)))
             distance_F[late_L] = torch.minimum(distance_F[late_L], new_L)
-        n_left = n_picks - len(picks)
-        pick_from = _picks_in_front if bound_N.is_cpu else _picks_in_front_unread
-        new, squared = pick_from(front, front_F, distance_F, outside, n_left)
-        new_K = torch.tensor(new, dtype=torch.long).to(
-            front_F.device, non_blocking=True
+        at_K, new, squared = pick_from(
+            front, front_F, distance_F, outside, n_picks - len(picks)
         )
-        centers.add(front.at(new_K))
-        picks += front_F[new_K].tolist()
+        picks += new
         distances += map(math.sqrt, squared)
+        if len(picks) == n_picks:
+            break
+        centers.add(front.at(at_K))
+        is_first_look = False
         bound_N[front_F], seen_N[front_F] = distance_F, len(centers)
         n_numbers = len(new) * front.rows_ND.numel()
         if size < _LARGE_FRONT_SIZE and n_numbers < _NUMBERS_OF_A_LOOK * len(points):
@@ -300,112 +304,126 @@ def _in_one_loop(
     return torch.from_numpy(pick_B), torch.from_numpy(distance_B)
 
 
-def _front(bound_N: Tensor, size: int) -> tuple[Tensor, tuple[float, int]]:
+def _front(bound_N: Tensor, size: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     """Return the positions of the largest bounds, and the largest bound outside.
 
-    The latter comes with its lowest position, which decides a tie.
+    The latter comes with its lowest position, which decides a tie, (1,) each.
     """
-    if len(bound_N) <= size:
-        everyone = torch.arange(len(bound_N), device=bound_N.device)
-        return everyone, (-math.inf, len(bound_N))
+    n = len(bound_N)
+    if n <= size:
+        everyone = torch.arange(n, device=bound_N.device)
+        return everyone, (bound_N.new_full((1,), -math.inf), everyone.new_full((1,), n))
+    if not bound_N.is_cpu:  # a card would be waited for to find what is double
+        order = bound_N.sort(descending=True, stable=True)
+        rest = slice(size, size + 1)
+        outside = order.values[rest], order.indices[rest]
+        return order.indices[:size].sort().values, outside
     largest_F = torch.topk(bound_N, size).indices
     front_F = torch.cat([largest_F, bound_N.argmax()[None]]).unique()
-    rest_N = bound_N.index_fill(0, front_F, -math.inf)
-    largest_1, at_1 = rest_N.max(0, keepdim=True)
-    largest, at = torch.cat([largest_1.double(), at_1.double()]).tolist()
-    return front_F, (largest, int(at))
+    return front_F, bound_N.index_fill(0, front_F, -math.inf).max(0, keepdim=True)
 
 
 def _picks_in_front(
     front: Points,
     front_F: Tensor,
     distance_F: Tensor,
-    outside: tuple[float, int],
+    outside: tuple[Tensor, Tensor],
     n_picks: int,
-) -> tuple[list[int], list[float]]:
-    """Return the next picks as positions in the front, as many as it decides.
+) -> tuple[Tensor, list[int], list[float]]:
+    """Return the next picks, as many as the front decides.
 
     ``distance_F`` holds squared distances to the nearest centre and is brought up to
-    date with the picks. Their own, when they were picked, are returned too.
+    date with the picks.
+
+    Returns
+    -------
+    at_K : Tensor
+        Their positions in the front.
+    rows : list of int
+        Their positions among all points.
+    squared : list of float
+        Their squared distances when they were picked.
     """
     picks: list[int] = []
     squared: list[float] = []
+    largest, first = float(outside[0]), int(outside[1])
     while len(picks) < n_picks:
         at = int(distance_F.argmax())
         farthest = float(distance_F[at])
-        if (-farthest, int(front_F[at])) > (-outside[0], outside[1]):
+        if (-farthest, int(front_F[at])) > (-largest, first):
             break
         picks.append(at)
         squared.append(farthest)
         to_pick_F = front.to(at)
         torch.minimum(distance_F, to_pick_F, out=distance_F)
         distance_F[at] = -math.inf
-    return picks, squared
+    at_K = torch.tensor(picks, dtype=torch.long)
+    return at_K, front_F[at_K].tolist(), squared
 
 
 def _picks_in_front_unread(
     front: Points,
     front_F: Tensor,
     distance_F: Tensor,
-    outside: tuple[float, int],
+    outside: tuple[Tensor, Tensor],
     n_picks: int,
-) -> tuple[list[int], list[float]]:
+) -> tuple[Tensor, list[int], list[float]]:
     """Return what :func:`_picks_in_front` does, for a card that is seldom waited for.
 
-    Many picks are made before it is asked what they are. Those after the last one that
-    the front decides are taken back. All distances are differences: to look for the few
+    Many picks are looked for before it is asked what they are; it does nothing where
+    the front does not decide. All distances are differences: to look for the few
     products that are close to round-off would be another wait.
     """
-    picks: list[int] = []
-    squared: list[float] = []
-    n_ahead = min(_PICKS_A_READ, n_picks)
-    step_1, at_A = front_F.new_zeros(1), front_F.new_zeros(n_ahead)
-    farthest_A = distance_F.new_zeros(n_ahead)
-    left_F = torch.ones_like(distance_F, dtype=torch.bool)
+    kind = FarthestFirst if has_loops(distance_F) else _FarthestFirst
+    steps = kind(front.rows_ND, front_F, distance_F, outside, n_picks)
+    take_some = Repeated(steps.take_some, front_F.device)
+    n_picked = n_looked_for = 0
+    while n_picked == n_looked_for < n_picks:
+        n_calls = -(-min(_PICKS_A_READ, n_picks - n_picked) // steps.n_a_call)
+        take_some(n_calls)
+        n_looked_for = min(n_looked_for + n_calls * steps.n_a_call, n_picks)
+        read = steps.n_picked_1, steps.farthest_B, front_F[steps.pick_B]
+        first, *numbers = torch.cat([some.double() for some in read]).tolist()
+        n_picked = int(first)
+    rows = map(int, numbers[n_picks : n_picks + n_picked])
+    return steps.pick_B[:n_picked], list(rows), numbers[:n_picked]
 
-    def take_one() -> None:
-        if has_loops(distance_F):
-            at_1 = take_largest(distance_F, left_F, at_A, step_1, farthest_A)
-        else:
-            farthest_1, at_1 = distance_F.max(0, keepdim=True)
-            farthest_A.index_copy_(0, step_1, farthest_1)
-            at_A.index_copy_(0, step_1, at_1)
-            step_1.add_(1)
-        _add_center(front, at_1, distance_F)
 
-    take_some = Repeated(take_one, front_F.device)
-    while len(picks) < n_picks:
-        before_F, n_ahead = distance_F.clone(), min(n_ahead, n_picks - len(picks))
-        step_1.zero_()
-        take_some(n_ahead)
-        numbers = torch.stack(
-            [at_A.double(), farthest_A.double(), front_F[at_A].double()]
+class _FarthestFirst:
+    """The same as :class:`FarthestFirst` by operations of torch."""
+
+    n_a_call = 1
+
+    def __init__(
+        self,
+        rows_ND: Tensor,
+        name_N: Tensor,
+        nearest_N: Tensor,
+        outside: tuple[Tensor, Tensor],
+        n_picks: int,
+    ):
+        self._rows_ND, self._name_N, self._nearest_N = rows_ND, name_N, nearest_N
+        self._outside = outside
+        self.n_picked_1 = name_N.new_zeros(1)
+        self.pick_B, self.farthest_B = (
+            some.new_zeros(n_picks) for some in (name_N, nearest_N)
         )
-        found = zip(*numbers[:, :n_ahead].tolist(), strict=True)
-        n_before = len(picks)
-        for at, farthest, row in found:
-            if (-farthest, row) > (-outside[0], outside[1]):
-                break
-            picks.append(int(at))
-            squared.append(farthest)
-        n_decided = len(picks) - n_before
-        if n_decided < n_ahead:
-            distance_F.copy_(before_F)
-            for step in range(n_decided):
-                _add_center(front, at_A[step : step + 1], distance_F)
-            break
-    return picks, squared
 
-
-def _add_center(front: Points, at_1: Tensor, distance_F: Tensor) -> None:
-    """Bring squared distances to the nearest centre up to date with one more."""
-    rows_FD, center_KD = front.rows_ND, front.rows_ND.index_select(0, at_1)
-    if has_loops(rows_FD):
-        join_center(rows_FD, center_KD, distance_F)
-    else:
-        squared_FD = mse_loss(rows_FD, center_KD.expand_as(rows_FD), reduction="none")
-        torch.minimum(distance_F, squared_FD.sum(-1), out=distance_F)
-    distance_F.index_fill_(0, at_1, -math.inf)
+    def take_some(self) -> None:
+        """Pick a row, if it is decided."""
+        nearest_N, (outside_1, outside_name_1) = self._nearest_N, self._outside
+        farthest_1, at_1 = nearest_N.max(0, keepdim=True)
+        self.farthest_B.index_copy_(0, self.n_picked_1, farthest_1)
+        self.pick_B.index_copy_(0, self.n_picked_1, at_1)
+        is_lower_1 = self._name_N.index_select(0, at_1) < outside_name_1
+        is_decided_1 = farthest_1 > outside_1
+        is_decided_1 |= (farthest_1 == outside_1) & is_lower_1
+        self.n_picked_1 += is_decided_1
+        center_ND = self._rows_ND.index_select(0, at_1).expand_as(self._rows_ND)
+        squared_N = mse_loss(self._rows_ND, center_ND, reduction="none").sum(-1)
+        squared_N.index_fill_(0, at_1, -math.inf)
+        nearer_N = torch.minimum(nearest_N, squared_N)
+        torch.where(is_decided_1, nearer_N, nearest_N, out=nearest_N)
 
 
 def _distances_before(points: _Pool, centers: Points, picks: Tensor) -> Tensor:

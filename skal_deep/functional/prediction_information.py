@@ -7,6 +7,7 @@ from torch import Tensor
 
 from skal_deep._compiled import are_compiled
 from skal_deep._threads import for_each_part
+from skal_deep.functional._card import has_products, product_sums
 from skal_deep.functional._checks import check_finite, check_no_gradient
 from skal_deep.functional._chunks import block_shape, chunks, slices
 from skal_deep.functional.information import plogp
@@ -102,6 +103,11 @@ def information_about(
     proba_SF = samples.reshape(n_draws, n * n_classes)
     proba_F = torch.empty(n * n_classes, dtype=torch.float64, device=samples.device)
     information_F = torch.zeros_like(proba_F)
+    if has_products(ratio_SG):  # a card does not keep the ratios
+        for part in chunks(len(proba_F), 2 * n_draws, proba_F.device):
+            ratio_SF, proba_F[part] = _ratios(proba_SF[:, part], weight_S)
+            information_F[part] = product_sums(ratio_SG.T, ratio_SF, weight_G)[1]
+        return _over_classes(proba_F * information_F, samples)
     height, width = block_shape(len(proba_F), len(weight_G), proba_F.device)
 
     def begin() -> Callable[[slice], None]:
@@ -119,8 +125,7 @@ def information_about(
         return work_on
 
     for_each_part(slices(len(proba_F), height), begin, proba_F.device)
-    information_N = (proba_F * information_F).reshape(n, n_classes).sum(-1)
-    return information_N.clamp_min_(0).to(samples.dtype)
+    return _over_classes(proba_F * information_F, samples)
 
 
 def second_order_epig(
@@ -185,7 +190,12 @@ def second_order_epig(
         ratio_Sf, proba_f = _ratios(proba_SF[:, part])
         ratio_Sf -= 1
         score_F[part] = proba_f * (kernel_SS @ ratio_Sf).mul_(ratio_Sf).sum(0)
-    score_N = score_F.reshape(n, n_classes).sum(-1)
+    return _over_classes(score_F, samples)
+
+
+def _over_classes(score_F: Tensor, samples: Tensor) -> Tensor:
+    """Return sums over the classes of samples, in their type and not below 0, (N,)."""
+    score_N = score_F.reshape(samples.shape[1:]).sum(-1)
     return score_N.clamp_min_(0).to(samples.dtype)
 
 

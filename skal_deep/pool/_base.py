@@ -50,7 +50,7 @@ from skal_deep.pool._pool import Pool
 from skal_deep.pool._selection import SelectionRule, TopK
 from skal_deep.rows._as_data import as_data
 from skal_deep.rows._costs import affordable, as_cost, n_within
-from skal_deep.rows._data import is_numbers, n_columns, n_rows
+from skal_deep.rows._data import is_finite, is_numbers, n_columns, n_rows
 from skal_deep.rows._label_array import check_no_nan, label_array
 from skal_deep.rows._row_weights import row_weights
 
@@ -339,7 +339,10 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         if is_other:
             gaps, y = np.isnan(y), np.nan_to_num(y, nan=self.missing_label)
         if is_numbers(X):
-            checks = {"allow_nd": True, "ensure_all_finite": is_direct}
+            # which scikit-learn looks for by one thread, and says what is wrong
+            rows = [X, candidates] if is_foreign else [X]
+            may_be_none = is_direct and not all(map(is_finite, rows))
+            checks = {"allow_nd": True, "ensure_all_finite": may_be_none}
             X, y, candidates, batch_size, return_utilities = self._validate_data(
                 X, y, candidates, batch_size, return_utilities, True, checks
             )

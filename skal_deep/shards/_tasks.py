@@ -72,7 +72,10 @@ def _numbered(
     *args: Any,
 ) -> tuple[int, Any]:
     """Run a task; in another process on one thread, as there is one for a core."""
-    with nullcontext() if _process() == home else one_thread():
+    is_home = _process() == home
+    if not is_home:
+        os.environ.setdefault("POLARS_MAX_THREADS", "1")  # polars asks when imported
+    with nullcontext() if is_home else one_thread():
         try:
             return number, function(part, *args)
         except ValueError as error:

@@ -248,12 +248,14 @@ def assert_same_picks(rows, rng, outside, n_picks):
     front = k_center.Points(rows, rows.mean(0))
     front_F = torch.as_tensor(np.sort(rng.choice(100, len(rows), replace=False)))
     distance_F, found = (rows - rows[0]).square().sum(1), []
+    outside = distance_F.new_tensor(outside[:1]), front_F.new_tensor(outside[1:])
     for pick in (k_center._picks_in_front, k_center._picks_in_front_unread):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(k_center, "_PICKS_A_READ", 7)
             own_F = distance_F.clone()
             found.append((*pick(front, front_F, own_F, outside, n_picks), own_F))
-    (picks, squared, left_F), (others, those, other_F) = found
+    (at_K, picks, squared, left_F), (other_K, others, those, other_F) = found
+    assert torch.equal(other_K, at_K)
     assert others == picks
     np.testing.assert_allclose(those, squared, atol=1e-12)
     torch.testing.assert_close(other_F, left_F, rtol=1e-9, atol=1e-12)

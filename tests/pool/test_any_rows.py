@@ -341,6 +341,14 @@ def test_refusals_say_what_to_pass(strategy, X, model, message):
         strategy.query(X, Y, model)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_candidates_from_elsewhere_must_be_finite(value):
+    candidates = A[:3].copy()
+    candidates[2, 1] = value
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
+        MarginSampling().query(A, Y, LogisticRegression(), candidates=candidates)
+
+
 @pytest.mark.parametrize(
     ("candidates", "message"),
     [

@@ -16,6 +16,7 @@ from skal_deep.rows._as_data import as_data
 from skal_deep.rows._data import (
     RowDict,
     check_alike,
+    is_finite,
     is_numbers,
     n_columns,
     n_rows,
@@ -179,6 +180,25 @@ def test_polars_frames_are_taken_by_position():
     assert take(X, np.array([True, False, True])).rows() == [(1, "x"), (3, "z")]
     texts = as_data(frame["b"])
     assert texts.tolist() == ["x", "y", "z"]
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("dtype", ["float16", "float32", ">f8"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_one_value_that_is_none_is_found(value, dtype, n_threads, monkeypatch):
+    monkeypatch.setattr("skal_deep.rows._data._BYTES_OF_A_SUM", 100)
+    X = np.full((301, 2, 3), np.finfo(dtype).max / 2, dtype)  # their sum is infinite
+    torch.set_num_threads(n_threads)
+    try:
+        for rows in (X, X.transpose(2, 0, 1)):
+            assert is_finite(rows)
+        for at in (0, 150, 300):
+            gap = X.copy()
+            gap[at, 1, 2] = value
+            assert not is_finite(gap)
+    finally:
+        torch.set_num_threads(1)
+    assert is_finite(X[:0])
 
 
 @pytest.mark.parametrize("dtype", ["f4", ">f8", "i2", "?"])

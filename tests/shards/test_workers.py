@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from clusters import dask_workers
+from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import BrokenProcessPool
 from shard_queries import ask, write_shards
 from shard_tasks import (
@@ -20,6 +21,7 @@ from shard_tasks import (
     peak_of_query,
     slow_process,
     slow_sum,
+    threads_of_polars,
     use,
 )
 
@@ -71,6 +73,18 @@ def test_a_worker_has_one_thread_of_every_kind(shards):
         assert map_parts(most_threads, parts, None) == [3] * 6  # as the caller says
     finally:
         torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("told", [None, "3"])
+def test_polars_has_one_thread_in_a_task_or_as_many_as_told(shards, told, monkeypatch):
+    pytest.importorskip("polars")
+    parts = Shards(shards).parts(2**27)
+    monkeypatch.delenv("POLARS_MAX_THREADS", raising=False)
+    if told:
+        monkeypatch.setenv("POLARS_MAX_THREADS", told)
+    get_reusable_executor().shutdown()  # whose processes have imported it before
+    assert map_parts(threads_of_polars, parts, 2) == [int(told or 1)] * 6
+    assert os.environ.get("POLARS_MAX_THREADS") == told
 
 
 def test_tasks_of_a_killed_process_are_started_again(shards, tmp_path):
