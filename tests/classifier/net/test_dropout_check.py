@@ -12,6 +12,7 @@ from skal_deep.classifier import CapabilityError
 from skal_deep.classifier.net import _dropout_check, _dropout_draws
 from skal_deep.classifier.net._dropout_check import check_dropout
 from skal_deep.classifier.net._dropout_draws import dropout_proba, run_whole
+from skal_deep.classifier.net._plain_chain import plain_layers
 from skal_deep.modules import MLP, ConvNet, isolated_rng
 
 # The layers of these from the first dropout on are a chain.
@@ -173,13 +174,31 @@ def test_a_chain_of_ones_own_class_is_searched():
         check_dropout(fresh(lambda: Own(6, 3)), vectors(16))
 
 
-@pytest.mark.parametrize("n_hidden", [3, 40])
+def repeated(size):
+    """Return a chain in which layers stand twice."""
+    inner, drop = nn.Linear(size, size), nn.Dropout(0.4)
+    ends = nn.Linear(6, size), nn.Linear(size, 3)
+    between = inner, nn.ReLU(), drop
+    return nn.Sequential(ends[0], nn.ReLU(), drop, *between, *between, ends[1])
+
+
+PLAIN = {
+    "small": lambda: MLP(6, 3, n_hidden=3),
+    "large": lambda: MLP(6, 3, n_hidden=40),
+    "one hidden layer": lambda: MLP(6, 3, n_hidden=500, n_layers=1),
+    "repeated layers": lambda: repeated(4),
+    "large repeated layers": lambda: repeated(40),
+    "hardly any is dropped": lambda: MLP(6, 3, n_hidden=40, dropout=0.001),
+    "all is dropped": lambda: MLP(6, 3, n_hidden=40, dropout=1.0),
+}
+
+
+@pytest.mark.parametrize("make", PLAIN.values(), ids=PLAIN)
 @pytest.mark.parametrize("batch_size", [3, 16])
-def test_draws_of_a_chain_are_those_that_are_compared(
-    n_hidden, batch_size, monkeypatch
-):
-    net = fresh(MLP(6, 3, n_hidden=n_hidden))
+def test_draws_of_a_chain_are_those_that_are_compared(make, batch_size, monkeypatch):
+    net = fresh(make)
     net.iterator_valid__batch_size = batch_size
+    assert plain_layers(net) is not None
     found = dropout_proba(net, vectors(16), 5, seed=1)
     monkeypatch.setattr(_dropout_draws, "plain_layers", lambda net: None)
     assert torch.equal(found, dropout_proba(net, vectors(16), 5, seed=1))

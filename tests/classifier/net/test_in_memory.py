@@ -310,6 +310,12 @@ def repeated(n_classes=3):
     return nn.Sequential(layer, nn.ReLU(), layer, nn.ReLU(), nn.Linear(7, n_classes))
 
 
+def dropped_twice(n_classes=3):
+    drop = nn.Dropout(0.4)
+    layers = nn.Linear(7, 9), nn.ReLU(), drop, nn.Linear(9, 8), nn.ReLU(), drop
+    return nn.Sequential(*layers, nn.Linear(8, n_classes))
+
+
 def weight_normed(n_classes=3):
     first = nn.utils.parametrizations.weight_norm(nn.Linear(7, 12))
     return chain(nn.ReLU(), n_classes=n_classes, first=first)
@@ -500,6 +506,7 @@ KINDS = {
     "a chain with another activation": {"module": with_tanh},
     "one layer": {"module": one_layer},
     "a repeated layer": {"module": repeated},
+    "a repeated dropout": {"module": dropped_twice},
     "normed weights": {"module": weight_normed},
     "pruned weights": {"module": pruned},
     "a subclass of MLP": {"module": OwnMLP},
