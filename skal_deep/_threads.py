@@ -97,6 +97,9 @@ def for_each_part(
         with lock:
             return next(todo, None)
 
+    if len(first) < 2:
+        work()
+        return
     # a thread does not take these over from the one that starts it
     is_inference = torch.is_inference_mode_enabled()
 
@@ -106,9 +109,6 @@ def for_each_part(
         torch.set_num_threads(1)
         work()
 
-    if len(first) < 2:
-        work()
-        return
     try:
         with nullcontext(threads) if threads else ThreadPoolExecutor(n_threads) as some:
             done = [some.submit(work_alone) for _ in first]

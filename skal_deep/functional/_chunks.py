@@ -73,7 +73,9 @@ def chunks(n_rows: int, n_columns: int, device: torch.device) -> Iterator[slice]
     return slices(n_rows, max(1, memory_budget(device) // max(1, n_columns)))
 
 
-def block_shape(n_rows: int, n_columns: int, device: torch.device) -> tuple[int, int]:
+def block_shape(
+    n_rows: int, n_columns: int, device: torch.device, aspect: int = _ASPECT
+) -> tuple[int, int]:
     """Return how many rows and columns a block of a large array may have.
 
     With many of both, 256 rows and 4,096 columns on a processor. What one side lacks
@@ -85,6 +87,8 @@ def block_shape(n_rows: int, n_columns: int, device: torch.device) -> tuple[int,
         Shape of the array, which never exists.
     device : torch.device
         Where blocks are to be.
+    aspect : int, optional
+        How many times as many columns as rows a block has if there are many of both.
 
     Returns
     -------
@@ -92,6 +96,6 @@ def block_shape(n_rows: int, n_columns: int, device: torch.device) -> tuple[int,
         At least 1 each.
     """
     budget = memory_budget(device)
-    height = max(1, min(n_rows, math.isqrt(budget // _ASPECT)))
+    height = max(1, min(n_rows, math.isqrt(budget // aspect)))
     width = max(1, min(n_columns, budget // height))
     return max(1, min(n_rows, budget // width)), width

@@ -29,6 +29,8 @@ SHARE_OF_SCALE = 1e-2
 
 # Squares of widths between this and one over it are taken as they are.
 _SMALL_SQUARE = 1e-30
+# Columns for each row of a block whose rows are summed: products are quickest so.
+_ASPECT_OF_SUMS = 4
 # Rows by which a place amid the rows is found, about.
 _N_SEEN = 4096
 
@@ -55,6 +57,20 @@ def amid(rows_ND: Tensor) -> Tensor:
     return rows_ND[:: max(1, len(rows_ND) // _N_SEEN)].mean(0)
 
 
+def is_plain(*tensors: Tensor) -> bool:
+    """Return whether a compiled loop takes tensors: numbers of a processor alone.
+
+    In the usual order in memory: for another one a loop would be compiled anew.
+    """
+    return all(
+        each.is_cpu
+        and each.is_contiguous()
+        and each.dtype in (torch.float32, torch.float64)
+        and not each.requires_grad
+        for each in tensors
+    )
+
+
 class Points:
     """Rows, and the same moved towards the origin, where products lose fewer digits.
 
@@ -66,17 +82,33 @@ class Points:
         A place amid the rows.
     """
 
+    # of points among others: of which, and where they are there
+    _whole: "Points"
+    _which: Tensor | slice | list[int]
+
     def __init__(self, rows_ND: Tensor, origin_D: Tensor):
         self.rows_ND, self.origin_D = rows_ND, origin_D
         self.norm_N: Tensor = rows_ND.new_empty(len(rows_ND))
-        for part in chunks(len(rows_ND), rows_ND.shape[1], rows_ND.device):
+        parts = list(chunks(len(rows_ND), rows_ND.shape[1], rows_ND.device))
+        if len(parts) > 1 and is_plain(rows_ND, origin_D) and are_compiled():
+            from skal_deep.functional import _loops
+
+            given = rows_ND, origin_D, self.norm_N
+            _loops.squared_lengths(*(each.numpy() for each in given))
+            return
+        for part in parts:
             moved = rows_ND[part] - origin_D
             self.norm_N[part] = torch.linalg.vector_norm(moved, dim=-1).square()
-            if len(moved) == len(rows_ND):  # there are few
+            if len(parts) == 1:
                 self.moved_ND = moved
 
     def __len__(self) -> int:
-        return len(self.rows_ND)
+        return len(self.norm_N)
+
+    @cached_property
+    def rows_ND(self) -> Tensor:
+        """The rows as they were given: those of some points once somebody asks."""
+        return self._those(self._whole.rows_ND)
 
     @cached_property
     def moved_ND(self) -> Tensor:
@@ -85,18 +117,19 @@ class Points:
 
     def at(self, rows: Tensor | slice | list[int]) -> "Points":
         """Return some of the points."""
-
-        def those(of_all: Tensor) -> Tensor:
-            if isinstance(rows, Tensor) and rows.dtype != torch.bool:
-                return of_all.index_select(0, rows)  # quicker than an index
-            return of_all[rows]
-
         part = object.__new__(Points)
-        part.rows_ND, part.origin_D = those(self.rows_ND), self.origin_D
-        part.norm_N = those(self.norm_N)
+        part._whole, part._which, part.origin_D = self, rows, self.origin_D
+        part.norm_N = part._those(self.norm_N)
         if "moved_ND" in vars(self):
-            part.moved_ND = those(self.moved_ND)
+            part.moved_ND = part._those(self.moved_ND)
         return part
+
+    def _those(self, of_all: Tensor) -> Tensor:
+        """Return what belongs to these points, of what all of them have."""
+        rows = self._which
+        if isinstance(rows, Tensor) and rows.dtype != torch.bool:
+            return of_all.index_select(0, rows)  # quicker than an index
+        return of_all[rows]
 
     def keep_moved(self) -> None:
         """Move all rows once, for who is about to look at each several times."""
@@ -190,7 +223,7 @@ def sums_over_blocks(
     """
     # sums of few numbers lose no digits, sums of these many would
     total_N = torch.zeros(n, dtype=torch.float64, device=device)
-    height, width = block_shape(n, m, device)
+    height, width = block_shape(n, m, device, _ASPECT_OF_SUMS)
     with threads_over_parts(device):
         for columns in slices(m, width):
             sums = of_columns(columns)
@@ -199,7 +232,7 @@ def sums_over_blocks(
                 sums: Callable[[slice], Tensor] = sums,
             ) -> Callable[[slice], None]:
                 def work_on(part: slice) -> None:
-                    total_N[part] += sums(part)
+                    total_N[part].add_(sums(part))
 
                 return work_on
 
@@ -260,34 +293,45 @@ class Between:
         )
         return exponent_nm.sub_(some.norm_N.mul(inverse)[:, None]).exp_()
 
-    def gaussian_sums(
-        self, left: slice, width: float, low_M: Tensor, high_M: Tensor, weight_M: Tensor
-    ) -> Tensor:
-        """Return :func:`clamped_sums` (n,) of :meth:`gaussian`, to all on the right.
+    def gaussian_sums(self, width: float, *given: Tensor) -> Callable[[slice], Tensor]:
+        """Return what finds sums (n,) of :meth:`gaussian` to all on the right.
 
-        In single precision on a processor by one reading of the products.
+        They are :func:`clamped_sums` if low, high and weight of each column are given.
+        In single precision on a processor, products are read once.
         """
         norm_M = self._right.norm_N
-        is_plain = norm_M.is_cpu and norm_M.dtype == weight_M.dtype == torch.float32
-        if not (is_plain and self._by_gaussian_products(width) and are_compiled()):
-            kernel = self.gaussian(left, slice(None), width)
-            return clamped_sums(kernel, low_M, high_M, weight_M)
+        is_single = all(each.dtype == torch.float32 for each in (norm_M, *given))
+        is_quick = is_single and is_plain(norm_M, *given)
+        if not (is_quick and self._by_gaussian_products(width) and are_compiled()):
+
+            def in_turn(left: slice) -> Tensor:
+                kernel_nm = self.gaussian(left, slice(None), width)
+                if given:
+                    return clamped_sums(kernel_nm, *given)
+                return kernel_nm.clamp_max_(1).sum(-1)
+
+            return in_turn
         from skal_deep.functional import _loops
 
-        some = self._left.at(left)
-        product = some.moved_ND @ self._right.moved_ND.T
-        total_n = product.new_empty(len(some), dtype=torch.float64)
-        _loops.clamped_powers(
-            product.numpy(),
-            some.norm_N.numpy(),
-            norm_M.numpy(),
-            np.float32(math.log2(math.e) / (width * width)),
-            low_M.numpy(),
-            high_M.numpy(),
-            weight_M.numpy(),
-            total_n.numpy(),
-        )
-        return total_n
+        factor = math.log2(math.e) / (width * width)
+        norms = self._left.norm_N, norm_M
+        exponent_N, exponent_M = (norm.mul(-factor).numpy() for norm in norms)
+        bounds = tuple(each.numpy() for each in given) or None
+
+        def at_once(left: slice) -> Tensor:
+            product_nm = self._left.at(left).moved_ND @ self._right.moved_ND.T
+            total_n = product_nm.new_empty(len(product_nm), dtype=torch.float64)
+            _loops.clamped_powers(
+                product_nm.numpy(),
+                np.float32(2 * factor),
+                exponent_N[left],
+                exponent_M,
+                bounds,
+                total_n.numpy(),
+            )
+            return total_n
+
+        return at_once
 
     def _by_gaussian_products(self, width: float) -> bool:
         """Return whether similarities are found by products and numbers."""

@@ -4,7 +4,6 @@ Logarithms are what these kernels spend their time on. One reading of the probab
 does without the temporary arrays that one operation after another writes and reads.
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -47,11 +46,25 @@ _BITS_OF_SQRT_HALF = np.sqrt(np.float32(0.5)).view(np.int32)
 _MANTISSA_BITS = np.int32(23)
 
 
-# 2^f for f between -1/2 and 1/2: a Taylor polynomial, relative error 3e-7.
-_E = tuple(np.array([np.log(2) ** k / math.factorial(k) for k in range(7)], np.float32))
+# 2^f for f between -1/2 and 1/2: the coefficients, from f^0 up, have the smallest
+# relative error, 8e-8, among those that are exact at 0 (minimax).
+_E = tuple(
+    np.array(
+        [
+            1,
+            0.6931470632553101,
+            0.24022234976291656,
+            0.055506784468889236,
+            0.009671961888670921,
+            0.0013274633092805743,
+        ],
+        dtype=np.float32,
+    )
+)
+# What is added to it loses all but whole numbers, which are the last bits of the sum.
+_TO_WHOLE = np.float32(1.5 * 2**23)
 # Smaller powers of 2 are 0 here: they are below the normal numbers.
 _LEAST_EXPONENT = np.float32(-126)
-_BIAS = np.int32(127)
 # Columns that are compared at once with what is kept.
 _N_COMPARED = 32
 # Columns that are summed in single precision before they are added to the others.
@@ -123,83 +136,133 @@ def weighted_plogp(proba_FG: Numbers, weight_G: Numbers, total_F: Numbers) -> No
         total_F[f] = total
 
 
-@njit(inline="always", fastmath=_FAST)
+# Not inlined before it is compiled: the loop around may reorder sums, this must not.
+@njit(fastmath=_FAST)
 def _exp2(x: Any) -> Any:
     """Return 2^x for x below 127, exact at 0, else with a relative error below 3e-7.
 
     Numbers below 2^-126 are 0.
     """
-    whole = np.int32(np.rint(max(x, _LEAST_EXPONENT)))
-    f = x - np.float32(whole)
+    shifted = x + _TO_WHOLE
+    f = x - (shifted - _TO_WHOLE)
     square = f * f
-    high = _E[4] + f * _E[5] + square * _E[6]
-    power = (_E[0] + f * _E[1]) + square * ((_E[2] + f * _E[3]) + square * high)
-    scale = _as_float(np.int32(np.int32(whole + _BIAS) << _MANTISSA_BITS))
-    return np.float32(0) if x < _LEAST_EXPONENT else power * scale
+    high = _E[2] + f * _E[3] + square * (_E[4] + f * _E[5])
+    power = (_E[0] + f * _E[1]) + square * high
+    exponent = np.int32(_as_int(shifted) << _MANTISSA_BITS)
+    power = _as_float(np.int32(_as_int(power) + exponent))
+    return np.float32(0) if x < _LEAST_EXPONENT else power
 
 
 # A row is summed by several sums at once, all rows in the same way.
 @compile_loop(fastmath=_FAST | {"reassoc"})
 def clamped_powers(
     product_NM: Numbers,
-    norm_N: Numbers,
-    norm_M: Numbers,
-    scale: np.float32,
-    low_M: Numbers,
-    high_M: Numbers,
-    weight_M: Numbers,
+    factor: np.float32,
+    exponent_N: Numbers,
+    exponent_M: Numbers,
+    given: tuple[Numbers, ...] | None,
     total_N: NDArray[np.float64],
 ) -> None:
     """Write ``sum_m w_m (min(max(k_nm, low_m), high_m) - low_m)``.
 
-    With ``k_nm = 2^(-scale * d_nm^2)`` and squared distances by products of rows and
-    their squared norms.
+    With ``k_nm = 2^(factor * product_nm + exponent_n + exponent_m)``, and low, high and
+    weight of each column as given, or 0, 1 and 1.
     """
     n, n_columns = product_NM.shape
+    one = np.float32(1)
     for i in range(n):
-        norm_n = norm_N[i]
+        exponent_n = exponent_N[i]
         total = np.float64(0)
         for start in range(0, n_columns, _N_SUMMED):
             end = min(start + _N_SUMMED, n_columns)
-            product, norm_m = product_NM[i, start:end], norm_M[start:end]
-            low, high = low_M[start:end], high_M[start:end]
-            weight = weight_M[start:end]
+            product, exponent_m = product_NM[i, start:end], exponent_M[start:end]
             some = np.float32(0)
-            for m in range(end - start):
-                minus_squared = product[m] + product[m] - norm_m[m] - norm_n
-                power = _exp2(scale * minus_squared)
-                some += weight[m] * (min(max(power, low[m]), high[m]) - low[m])
+            if given is None:
+                for m in range(end - start):
+                    power = _exp2(factor * product[m] + (exponent_m[m] + exponent_n))
+                    some += min(power, one)
+            else:
+                low, high = given[0][start:end], given[1][start:end]
+                weight = given[2][start:end]
+                for m in range(end - start):
+                    power = _exp2(factor * product[m] + (exponent_m[m] + exponent_n))
+                    some += weight[m] * (min(max(power, low[m]), high[m]) - low[m])
             total += some
         total_N[i] = total
 
 
-@njit(inline="always")
-def _insert(value: Any, n_kept: int, kept_K: Any) -> Any:
-    """Insert into ascending values, behind equal ones, and return at which place."""
-    place = min(n_kept, len(kept_K) - 1)
-    while place > 0 and value < kept_K[place - 1]:
-        kept_K[place] = kept_K[place - 1]
-        place -= 1
-    kept_K[place] = value
-    return place
+@njit(nogil=True, error_model="numpy")
+def _look_along_lanes(value_P: Any, lowest_L: Any) -> None:
+    """Write the L lowest of many values, each among every L-th of them."""
+    n_lanes = len(lowest_L)
+    lowest_L[:] = value_P[:n_lanes]
+    for begin in range(n_lanes, len(value_P), _N_COMPARED):
+        at = begin % n_lanes
+        some, lowest = value_P[begin : begin + _N_COMPARED], lowest_L[at:]
+        for lane in range(len(some)):
+            lowest[lane] = min(lowest[lane], some[lane])
 
 
 @njit(nogil=True, error_model="numpy")
-def _enough(value_M: Any, lowest_L: Any, kept_K: Any) -> Any:
-    """Return a value that at least K of many others do not exceed.
-
-    It is the K-th smallest of the L lowest ones, each among every L-th of them.
-    """
-    n_lanes, k = len(lowest_L), len(kept_K)
-    lowest_L[:] = value_M[:n_lanes]
-    for begin in range(n_lanes, len(value_M) - n_lanes + 1, n_lanes):
-        some = value_M[begin : begin + n_lanes]
-        for lane in range(n_lanes):
-            lowest_L[lane] = min(lowest_L[lane], some[lane])
+def _enough(lowest_L: Any, k: int) -> Any:
+    """Return the k-th smallest of some values, which at least k do not exceed."""
+    n_lanes = len(lowest_L)
+    enough = -lowest_L.dtype.type(np.inf)
     for lane in range(n_lanes):
-        if lane < k or lowest_L[lane] < kept_K[k - 1]:
-            _insert(lowest_L[lane], lane, kept_K)
-    return kept_K[k - 1]
+        n_lower = np.int32(0)
+        for other in range(n_lanes):
+            n_lower += np.int32(lowest_L[other] < lowest_L[lane])
+        if n_lower < k:
+            enough = max(enough, lowest_L[lane])
+    return enough
+
+
+@njit(nogil=True, error_model="numpy")
+def _keep(
+    value_P: Any, n_columns: int, lowest_L: Any, start: int, kept: Any, position: Any
+) -> None:
+    """Bring the smallest values of a row up to date with those of more columns."""
+    k = len(kept)
+    n_kept, n_smaller = min(start, k), n_columns
+    limit = value_P.dtype.type(np.inf)
+    if n_kept == k:
+        limit, n_smaller = kept[k - 1], 0
+        for m in range(len(value_P)):
+            n_smaller += value_P[m] < limit
+        if not n_smaller:
+            return
+    if n_smaller > 3 * k and n_columns >= 2 * len(lowest_L):
+        _look_along_lanes(value_P, lowest_L)
+        limit = min(limit, _enough(lowest_L, k))
+    for begin in range(0, n_columns, _N_COMPARED):
+        some, is_any_within = value_P[begin : begin + _N_COMPARED], False
+        for m in range(len(some)):
+            is_any_within |= some[m] <= limit
+        if not is_any_within:
+            continue
+        for m in range(begin, min(begin + _N_COMPARED, n_columns)):
+            value = value_P[m]
+            if value <= limit and (n_kept < k or value < kept[k - 1]):
+                place = min(n_kept, k - 1)
+                while place > 0 and value < kept[place - 1]:
+                    kept[place], position[place] = kept[place - 1], position[place - 1]
+                    place -= 1
+                kept[place], position[place] = value, start + m
+                n_kept = min(n_kept + 1, k)
+
+
+@njit(nogil=True, error_model="numpy")
+def _row_and_lanes(like: Any, n_columns: int, k: int) -> Any:
+    """Return memory for the values of a row, and for the lowest of at least 2k lanes.
+
+    What is behind the last column is infinite: it never is among the smallest.
+    """
+    n_lanes = _N_COMPARED
+    while n_lanes < 2 * k:
+        n_lanes *= 2
+    n_padded = max(n_lanes, -(-n_columns // _N_COMPARED) * _N_COMPARED)
+    value_P = np.full(n_padded, np.inf, dtype=like.dtype)
+    return value_P, np.empty(n_lanes, dtype=like.dtype)
 
 
 @compile_loop()
@@ -218,37 +281,78 @@ def keep_smallest(
     them are inserted: those up to a value that enough others do not exceed.
     """
     n, n_columns = value_NM.shape
-    k = kept_NK.shape[1]
-    n_lanes = _N_COMPARED
-    while n_lanes < 2 * k:
-        n_lanes *= 2
-    lowest_L = np.empty(n_lanes, dtype=value_NM.dtype)
-    some_K = np.empty(k, dtype=value_NM.dtype)
+    value_P, lowest_L = _row_and_lanes(kept_NK, n_columns, kept_NK.shape[1])
     for i in range(n):
-        value, kept, position = value_NM[i], kept_NK[i], position_NK[i]
-        n_kept = min(start, k)
-        limit = kept[k - 1] if n_kept == k else np.inf
-        n_smaller = 0
+        value_P[:n_columns] = value_NM[i]
+        _keep(value_P, n_columns, lowest_L, start, kept_NK[i], position_NK[i])
+
+
+@compile_loop(fastmath=_FAST)
+def keep_nearest(
+    product_NM: NDArray[Any],
+    norm_N: NDArray[Any],
+    norm_M: NDArray[Any],
+    start: int,
+    kept_NK: NDArray[Any],
+    position_NK: NDArray[np.int64],
+) -> None:
+    """Do what :func:`keep_smallest` does with ``norm_m - 2 product_nm + norm_n``."""
+    n, n_columns = product_NM.shape
+    value_P, lowest_L = _row_and_lanes(kept_NK, n_columns, kept_NK.shape[1])
+    two = product_NM.dtype.type(2)
+    for i in range(n):
+        product, norm_n = product_NM[i], norm_N[i]
         for m in range(n_columns):
-            n_smaller += value[m] < limit
-        if n_kept == k and not n_smaller:
-            continue
-        if n_smaller > 3 * k and n_columns >= 2 * n_lanes:
-            limit = min(limit, _enough(value, lowest_L, some_K))
-        for begin in range(0, n_columns, _N_COMPARED):
-            some = value[begin : begin + _N_COMPARED]
-            n_within = 0
-            for m in range(len(some)):
-                n_within += some[m] <= limit
-            if not n_within:
-                continue
-            for m in range(len(some)):
-                if some[m] <= limit and (n_kept < k or some[m] < kept[k - 1]):
-                    place = _insert(some[m], n_kept, kept)
-                    for right in range(min(n_kept, k - 1), place, -1):
-                        position[right] = position[right - 1]
-                    position[place] = start + begin + m
-                    n_kept = min(n_kept + 1, k)
+            value_P[m] = (norm_M[m] - two * product[m]) + norm_n
+        _keep(value_P, n_columns, lowest_L, start, kept_NK[i], position_NK[i])
+
+
+@compile_loop(fastmath=_FAST)
+def nearest_of(
+    product_NK: NDArray[Any],
+    norm_K: NDArray[Any],
+    start: int,
+    offset_N: NDArray[Any],
+    nearest_N: NDArray[np.int64],
+) -> None:
+    """Bring the least ``norm_k - 2 product_nk`` up to date, and where that is.
+
+    Positions are counted from ``start``. The first wins a tie.
+    """
+    n_columns, two = len(norm_K), product_NK.dtype.type(2)
+    value_P, lowest_L = _row_and_lanes(product_NK, n_columns, 1)
+    for i in range(len(product_NK)):
+        product = product_NK[i]
+        for k in range(n_columns):
+            value_P[k] = norm_K[k] - two * product[k]
+        lowest = value_P[:n_columns]
+        if n_columns > 4 * _N_COMPARED:
+            _look_along_lanes(value_P, lowest_L)
+            lowest = lowest_L
+        least = lowest[0]
+        for k in range(1, len(lowest)):
+            least = min(least, lowest[k])
+        if least < offset_N[i]:
+            nearest = 0
+            while value_P[nearest] != least:
+                nearest += 1
+            offset_N[i], nearest_N[i] = least, start + nearest
+
+
+@compile_loop(fastmath=_FAST | {"reassoc"})
+def differences_to(
+    rows_ND: NDArray[Any],
+    others_MD: NDArray[Any],
+    other_N: NDArray[np.int64],
+    squared_N: NDArray[Any],
+) -> None:
+    """Write squared distances of rows to others, one of them each."""
+    for i in range(len(rows_ND)):
+        row, other, total = rows_ND[i], others_MD[other_N[i]], rows_ND.dtype.type(0)
+        for d in range(len(row)):
+            difference = row[d] - other[d]
+            total += difference * difference
+        squared_N[i] = total
 
 
 @compile_loop(fastmath=_FAST | {"reassoc"})
@@ -283,6 +387,20 @@ def look_again(
                 kept[place], position[place] = kept[place - 1], position[place - 1]
                 place -= 1
             kept[place], position[place] = value, at
+
+
+@compile_loop(fastmath=_FAST | {"reassoc"})
+def squared_lengths(
+    rows_ND: NDArray[Any], origin_D: NDArray[Any], squared_N: NDArray[Any]
+) -> None:
+    """Write squared distances of rows to an origin."""
+    n_dims = len(origin_D)
+    for i in range(len(rows_ND)):
+        row, total = rows_ND[i], rows_ND.dtype.type(0)
+        for d in range(n_dims):
+            difference = row[d] - origin_D[d]
+            total += difference * difference
+        squared_N[i] = total
 
 
 @njit(inline="always", fastmath=_FAST | {"reassoc"})

@@ -15,6 +15,7 @@ from skal_deep.functional._distances import (
     all_differences,
     blocks,
     differences,
+    is_plain,
     least_sure,
     round_off,
 )
@@ -60,7 +61,11 @@ def nearest(points: Points, data: Points, hide: Hide | None = None) -> Tensor:
 
 
 def nearest_k(
-    points: Points, data: Points, k: int, hide: Hide | None = None
+    points: Points,
+    data: Points,
+    k: int,
+    hide: Hide | None = None,
+    among: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return squared distances to the nearest k of the data, and which these are.
 
@@ -77,6 +82,8 @@ def nearest_k(
     hide : callable, optional
         ``hide(rows, columns)`` says which of some data count for none of some points,
         (n, m).
+    among : Tensor of shape (M,), optional
+        Which of the data count at all, in ascending order; ``None`` are all.
 
     Returns
     -------
@@ -85,26 +92,32 @@ def nearest_k(
     positions : Tensor of shape (N, k)
         Of the neighbours in the data.
     """
-    n_kept = min(k + _N_SPARE, len(data))
+    n_data = len(data) if among is None else len(among)
+    n_kept = min(k + _N_SPARE, n_data)
     squared_Nk = points.norm_N.new_empty(len(points), k)
     position_Nk = squared_Nk.new_empty(len(points), k, dtype=torch.long)
     is_unsure_N = torch.zeros_like(points.norm_N, dtype=torch.bool)
-    height, width = block_shape(len(points), len(data), points.norm_N.device)
-    if height < len(points):
+    height, width = block_shape(len(points), n_data, points.norm_N.device)
+    if height < len(points) and among is None:
         data.keep_moved()
 
     def work_on(part: slice) -> None:
-        some, rows = points.at(part), _numbers(points, part)
-        kept = _Smallest(some, data, n_kept)
-        for columns in slices(len(data), width):
-            squared_Bm = some.products(data.at(columns))
-            if hide is not None:
-                squared_Bm[hide(rows, columns)] = math.inf
+        some = points.at(part)
+        kept = _Smallest(some, data, n_kept, n_data)
+        for columns in slices(n_data, width):
+            others = data.at(columns if among is None else among[columns])
+            if hide is None:
+                kept.add_products(others, columns.start)
+                continue
+            squared_Bm = some.products(others)
+            squared_Bm[hide(_numbers(points, part), columns)] = math.inf
             kept.add(squared_Bm, columns.start)
         # what was left out is no closer than this
         floor_B = kept.largest() - 3 * round_off(points.rows_ND) * some.norm_N
-        if n_kept == len(data):
+        if n_kept == n_data:
             floor_B = torch.full_like(floor_B, math.inf)
+        if among is not None:
+            kept.are_among(among)
         kept.look_again()
         kept_Bn, position_Bn = kept.ascending()
         squared_Nk[part], position_Nk[part] = kept_Bn[:, :k], position_Bn[:, :k]
@@ -113,13 +126,14 @@ def nearest_k(
     for_each_row_part(slices(len(points), height), work_on, points, data)
     again = is_unsure_N.nonzero()[:, 0]
     if len(again):
-        some = points.at(again)
+        some, others = points.at(again), data if among is None else data.at(among)
         of_these = None if hide is None else lambda rows, m: hide(again[rows], m)
         if some.rows_ND.dtype == torch.float64:
-            found = _by_differences(some, data, k, of_these)
+            squared, position = _by_differences(some, others, k, of_these)
         else:
-            found = nearest_k(some.double(), data.double(), k, of_these)
-        squared_Nk[again], position_Nk[again] = found[0].to(squared_Nk), found[1]
+            squared, position = nearest_k(some.double(), others.double(), k, of_these)
+        squared_Nk[again] = squared.to(squared_Nk)
+        position_Nk[again] = position if among is None else among[position]
     return squared_Nk, position_Nk
 
 
@@ -144,10 +158,11 @@ def _by_differences(
     """Return what :func:`nearest_k` does, from all differences."""
     squared_Nk = points.norm_N.new_empty(len(points), k)
     position_Nk = squared_Nk.new_empty(len(points), k, dtype=torch.long)
-    height, width = block_shape(len(points), len(data), points.norm_N.device)
+    n_data = len(data)
+    height, width = block_shape(len(points), n_data, points.norm_N.device)
     for part in slices(len(points), height):
-        rows, kept = _numbers(points, part), _Smallest(points.at(part), data, k)
-        for columns in slices(len(data), width):
+        rows, kept = _numbers(points, part), _Smallest(points.at(part), data, k, n_data)
+        for columns in slices(n_data, width):
             squared_Bm = all_differences(points.rows_ND[part], data.rows_ND[columns])
             if hide is not None:
                 squared_Bm[hide(rows, columns)] = math.inf
@@ -164,18 +179,36 @@ class _Smallest:
     points, data : Points
         The rows, and the data, distances to which come a block at a time.
     k : int
-        How many to keep, at most as many as there are data.
+        How many to keep.
+    n_data : int
+        To how many of the data distances come, at least k.
     """
 
-    def __init__(self, points: Points, data: Points, k: int):
+    def __init__(self, points: Points, data: Points, k: int, n_data: int):
         self._points, self._data, self._k = points, data, k
         norm_B = points.norm_N
-        are_few = norm_B.is_cpu and k * k <= _INSERTED * len(data)
-        is_plain = are_few and not _have_gradients(points, data)
-        is_plain &= norm_B.dtype in (torch.float32, torch.float64)
-        self._is_compiled = is_plain and are_compiled()
+        are_few = k * k <= _INSERTED * n_data
+        is_quick = are_few and is_plain(norm_B, data.norm_N)
+        self._is_compiled = is_quick and are_compiled()
         self._squared_Bk = norm_B.new_empty(len(points), k if self._is_compiled else 0)
         self._position_Bk = torch.empty_like(self._squared_Bk, dtype=torch.long)
+
+    def add_products(self, others: Points, start: int) -> None:
+        """Look at data that come after all before, from column ``start`` on."""
+        points = self._points
+        if not self._is_compiled:
+            self.add(points.products(others), start)
+            return
+        from skal_deep.functional import _loops
+
+        product_Bm = points.moved_ND @ others.moved_ND.T
+        given = product_Bm.numpy(), points.norm_N.numpy(), others.norm_N.numpy()
+        kept = self._squared_Bk.numpy(), self._position_Bk.numpy()
+        _loops.keep_nearest(*given, start, *kept)
+
+    def are_among(self, rows: Tensor) -> None:
+        """Take positions for those in a list of rows of the data."""
+        self._position_Bk = rows[self._position_Bk]
 
     def add(self, squared_Bm: Tensor, start: int) -> None:
         """Look at the columns from ``start`` on, which come after all before."""

@@ -28,7 +28,7 @@ from skal_deep.functional._repeated import Repeated
 
 Similarity = Callable[[Between, slice, slice], Tensor]
 # Sums over all columns of similarities between two values for each column.
-Sums = Callable[[Between, slice, Tensor, Tensor, Tensor], Tensor]
+Sums = Callable[[Between, Tensor, Tensor, Tensor], Callable[[slice], Tensor]]
 
 
 def max_herding(
@@ -106,8 +106,8 @@ def max_herding(
     def gaussian(between: Between, left: slice, right: slice) -> Tensor:
         return between.gaussian(left, right, bandwidth)
 
-    def sums(between: Between, part: slice, *given: Tensor) -> Tensor:
-        return between.gaussian_sums(part, bandwidth, *given)
+    def sums(between: Between, *given: Tensor) -> Callable[[slice], Tensor]:
+        return between.gaussian_sums(bandwidth, *given)
 
     weights = data.new_ones(len(data)) if weights is None else weights
     with threads_over_parts(data.device):
@@ -192,8 +192,8 @@ def prob_cover(
     def ball(between: Between, left: slice, right: slice) -> Tensor:
         return between(left, right).lt_(radius**2 - between.error)
 
-    def sums(between: Between, part: slice, *given: Tensor) -> Tensor:
-        return clamped_sums(ball(between, part, slice(None)), *given)
+    def sums(between: Between, *given: Tensor) -> Callable[[slice], Tensor]:
+        return lambda part: clamped_sums(ball(between, part, slice(None)), *given)
 
     weights = data.new_ones(len(data))
     with threads_over_parts(data.device):
@@ -315,8 +315,8 @@ def _greedy_coverage(
 
         def of_columns(columns: slice) -> Callable[[slice], Tensor]:
             some_m = rows_M[columns]
-            some, given = between.among(some_m), (low_M[some_m], high_M[some_m])
-            return lambda part: sums(some, part, *given, weights[some_m])
+            given = low_M[some_m], high_M[some_m], weights[some_m]
+            return sums(between.among(some_m), *given)
 
         return sums_over_blocks(len(points), len(rows_M), rows_M.device, of_columns)
 

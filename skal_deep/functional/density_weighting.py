@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from skal_deep._threads import threads_over_parts
@@ -72,14 +71,12 @@ def _density(embeddings: Tensor, data: Tensor, bandwidth: float | None) -> Tenso
     if width == 0:  # all data coincide
         return embeddings.new_ones(len(embeddings))
     between = Between(points, others, width * width)
-    zero_M, one_M = torch.zeros_like(others.norm_N), torch.ones_like(others.norm_N)
 
     def of_columns(columns: slice) -> Callable[[slice], Tensor]:
         some = between.among(columns)
-        if not zero_M.is_cpu:  # where each operation is a way to memory
+        if not data.is_cpu:  # where each operation is a way to memory
             return lambda part: some.gaussian(part, slice(None), width).sum(-1)
-        given = zero_M[columns], one_M[columns], one_M[columns]
-        return lambda part: some.gaussian_sums(part, width, *given)
+        return some.gaussian_sums(width)
 
     total_N = sums_over_blocks(len(points), len(others), embeddings.device, of_columns)
     return total_N.div_(len(others)).clamp_max_(1).to(embeddings)

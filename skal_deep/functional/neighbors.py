@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from skal_deep._compiled import are_compiled
 from skal_deep._threads import threads_over_parts
 from skal_deep.functional._checks import (
     check_counts,
@@ -16,6 +17,8 @@ from skal_deep.functional._distances import (
     Points,
     all_differences,
     amid,
+    differences,
+    is_plain,
     least_sure,
 )
 from skal_deep.functional._nearest import for_each_row_part, nearest_k
@@ -149,16 +152,15 @@ def nearest_centers(embeddings: Tensor, centers: Tensor) -> tuple[Tensor, Tensor
     width = block_shape(len(embeddings), len(centers), embeddings.device)[1]
     n_columns = max(width, centers.shape[1])
     for part in chunks(len(embeddings), n_columns, embeddings.device):
-        rows_BD = embeddings[part]
-        moved_BD = rows_BD - origin_D
-        nearest_B = _nearest_by_products(moved_BD, known, width)
+        some = Points(embeddings[part], origin_D)
+        nearest_B = _nearest_by_products(some.moved_ND, known, width)
         position_N[part] = nearest_B
-        squared_B = (rows_BD - centers[nearest_B]).square_().sum(-1)
+        squared_B = _differences_to(some.rows_ND, centers, nearest_B)
         # a row at the place of its centre has no other that is closer
-        is_close_B = (squared_B < sure * moved_BD.square_().sum(-1)) & (squared_B > 0)
+        is_close_B = (squared_B < sure * some.norm_N) & (squared_B > 0)
         if is_close_B.any():
             close = is_close_B.nonzero()[:, 0]
-            found = nearest_k(Points(rows_BD[close], origin_D), known, 1)
+            found = nearest_k(some.at(close), known, 1)
             squared_B[close], nearest_B[close] = found[0][:, 0], found[1][:, 0]
             position_N[part] = nearest_B
         squared_N[part] = squared_B
@@ -169,14 +171,35 @@ def _nearest_by_products(moved_BD: Tensor, centers: Points, width: int) -> Tenso
     """Return which centre seems nearest, (B,); the lowest position wins a tie."""
     offset_B = moved_BD.new_full((len(moved_BD),), math.inf)
     nearest_B = torch.zeros_like(offset_B, dtype=torch.long)
+    is_quick = is_plain(moved_BD, centers.norm_N) and are_compiled()
     for columns in slices(len(centers), width):
         some = centers.at(columns)
+        if is_quick:
+            from skal_deep.functional import _loops
+
+            product_Bk = moved_BD @ some.moved_ND.T
+            given = product_Bk.numpy(), some.norm_N.numpy()
+            so_far = offset_B.numpy(), nearest_B.numpy()
+            _loops.nearest_of(*given, columns.start, *so_far)
+            continue
         offset_Bk = torch.addmm(some.norm_N, moved_BD, some.moved_ND.T, alpha=-2)
         least_B, place_B = offset_Bk.min(-1)
         is_nearer_B = least_B < offset_B
         offset_B = torch.where(is_nearer_B, least_B, offset_B)
         nearest_B = torch.where(is_nearer_B, place_B + columns.start, nearest_B)
     return nearest_B
+
+
+def _differences_to(rows_BD: Tensor, centers: Tensor, nearest_B: Tensor) -> Tensor:
+    """Return squared distances (B,) of rows to centres, one of them each."""
+    if not (is_plain(rows_BD, centers) and are_compiled()):
+        return differences(rows_BD, centers[nearest_B])
+    from skal_deep.functional import _loops
+
+    squared_B = rows_BD.new_empty(len(rows_BD))
+    given = rows_BD, centers, nearest_B, squared_B
+    _loops.differences_to(*(each.numpy() for each in given))
+    return squared_B
 
 
 def nearest_neighbors(
@@ -301,7 +324,8 @@ def grouped_neighbors(
     seekers = group_N.argsort(stable=True).split(n_seekers_G.tolist())
     _, around_GG = nearest_neighbors(centroids_GD, centroids_GD, len(members))
     origin_D = amid(data)
-    points, others = Points(embeddings, origin_D), Points(data, origin_D)
+    others = Points(data, origin_D)
+    points = others if embeddings is data else Points(embeddings, origin_D)
     squared_Nk = embeddings.new_empty(len(embeddings), n_neighbors)
     position_Nk = torch.empty_like(squared_Nk, dtype=torch.long)
 
@@ -314,9 +338,9 @@ def grouped_neighbors(
             probed = around_G[: max(n_probed, n_enough)].tolist()
             # in the order of the data, which decides between equal distances
             among = torch.cat([members[other] for other in probed]).sort().values
-            found = nearest_k(points.at(rows), others.at(among), n_neighbors)
+            found = nearest_k(points.at(rows), others, n_neighbors, among=among)
             squared_Nk.index_copy_(0, rows, found[0])
-            position_Nk.index_copy_(0, rows, among.take(found[1]))
+            position_Nk.index_copy_(0, rows, found[1])
 
     with threads_over_parts(data.device):
         for_each_row_part(slices(len(seekers), 1), seek, points, others)

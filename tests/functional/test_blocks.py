@@ -21,6 +21,7 @@ def test_the_rule_of_a_processor():
     assert block_shape(10**6, 512, CPU) == (2048, 512)
     assert block_shape(1, 10**7, CPU) == (1, 2**20)
     assert block_shape(0, 0, CPU) == (1, 1)
+    assert block_shape(10**6, 10**6, CPU, 4) == (512, 2048)
     assert [part.stop for part in chunks(10, 2**18, CPU)] == [4, 8, 10]
     assert len(list(chunks(3, 10**9, CPU))) == 3
     assert list(slices(0, 5)) == []

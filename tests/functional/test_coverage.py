@@ -18,6 +18,7 @@ from skal_deep.functional import (
     purity_radius,
     unit_rows,
 )
+from skal_deep.functional._distances import Between, Points
 from skal_deep.functional.neighbors import closest_pair
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "clustering.npz")
@@ -154,6 +155,17 @@ def test_one_reading_is_what_torch_computes(name):
     torch.testing.assert_close(gains, others, atol=2e-6, rtol=2e-5)
     if name not in ("copies", "all alike"):  # whose gains differ by round-off alone
         assert picks.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_sums_without_bounds_are_those_between_0_and_1(name):
+    rows, width = HARD[name]
+    points = Points(rows, rows.mean(0))
+    between = Between(points, points, width**2)
+    zero, one = torch.zeros(len(rows)), torch.ones(len(rows))
+    found = between.gaussian_sums(width)(slice(None))
+    expected = between.gaussian_sums(width, zero, one, one)(slice(None))
+    torch.testing.assert_close(found, expected, atol=0, rtol=1e-6)
 
 
 def test_rows_beyond_all_similarity_gain_nothing():

@@ -264,6 +264,51 @@ def test_neighbors_by_loops_are_those_by_torch(rows, k, monkeypatch):
         assert float((position == other).float().mean()) > 0.95
 
 
+@every_family
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_neighbors_among_some_are_those_of_a_part(rows, dtype, compiled, monkeypatch):
+    if not compiled:
+        monkeypatch.setattr(_nearest, "are_compiled", lambda: False)
+    points = Points(rows.to(dtype), rows.to(dtype).mean(0))
+    among = torch.arange(1, N, 2)
+    squared, position = nearest_k(points, points, 7, among=among)
+    expected, place = nearest_k(points, points.at(among), 7)
+    assert torch.equal(squared, expected)
+    assert torch.equal(position, among[place])
+    with pytest.MonkeyPatch.context() as patch:  # some blocks in place of one
+        patch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 900)
+        squared, _ = nearest_k(points, points, 7, among=among)
+    torch.testing.assert_close(squared, expected, rtol=1e-3, atol=0)
+
+
+@every_family
+@pytest.mark.parametrize("n_centers", [1, 9, 131])
+def test_the_nearest_center_by_loops_is_that_by_torch(rows, n_centers, monkeypatch):
+    monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 20_000)
+    centers = rows[:n_centers]
+    squared, position = functional.nearest_centers(rows, centers)
+    exact = distances(rows, centers) ** 2
+    torch.testing.assert_close(squared.double(), exact.amin(1), rtol=1e-3, atol=0)
+    # rows in another order in memory are no loop's
+    other = functional.nearest_centers(rows.T.contiguous().T, centers.T.contiguous().T)
+    torch.testing.assert_close(squared, other[0], rtol=1e-3, atol=0)
+    monkeypatch.setattr("skal_deep.functional.neighbors.are_compiled", lambda: False)
+    expected, place = functional.nearest_centers(rows, centers)
+    torch.testing.assert_close(squared, expected, rtol=1e-3, atol=0)
+    found, due = (exact.gather(1, each[:, None]) for each in (position, place))
+    torch.testing.assert_close(found, due, rtol=1e-3, atol=0)
+
+
+@every_family
+def test_norms_by_a_loop_are_those_by_torch(rows, monkeypatch):
+    at_once = Points(rows, rows.mean(0))
+    monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 100)
+    torch.testing.assert_close(Points(rows, rows.mean(0)).norm_N, at_once.norm_N)
+    twice = rows.repeat_interleave(2, 0)[::2]  # not side by side in memory
+    torch.testing.assert_close(Points(twice, rows.mean(0)).norm_N, at_once.norm_N)
+
+
 @pytest.mark.parametrize(
     "find", [functional.nearest_neighbors, functional.grouped_neighbors]
 )

@@ -149,6 +149,49 @@ def test_the_smallest_are_those_of_a_stable_sort(name, k, dtype):
         assert (kept == np.take_along_axis(values, expected, 1)).all()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("k", [1, 2, 13, 40])
+@pytest.mark.parametrize("sizes", [[40], [2500], [3, 700, 1, 31, 500], [1500, 1000]])
+def test_the_nearest_are_those_of_a_stable_sort(sizes, k, dtype):
+    source = np.random.default_rng(0)  # of whole numbers, which leave no round-off
+    products = source.integers(-9, 9, size=(5, sum(sizes))).astype(dtype)
+    norms = [source.integers(20, size=n).astype(dtype) for n in products.shape]
+    values = norms[1] - 2 * products + norms[0][:, None]
+    kept, position = np.empty((5, k), dtype), np.empty((5, k), np.int64)
+    start = 0
+    for size in sizes:
+        some = slice(start, start + size)
+        given = products[:, some], norms[0], norms[1][some]
+        _loops.keep_nearest(*given, start, kept, position)
+        start += size
+    expected = values.argsort(1, kind="stable")[:, :k]
+    assert (position == expected).all()
+    assert (kept == np.take_along_axis(values, expected, 1)).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("sizes", [[1], [5], [128], [129], [1000], [3, 200, 129]])
+def test_the_least_is_the_first_of_equal_ones(sizes, dtype):
+    source = np.random.default_rng(0)
+    products = source.integers(-9, 9, size=(50, sum(sizes))).astype(dtype)
+    norms = source.integers(20, size=sum(sizes)).astype(dtype)
+    offset, nearest = np.full(50, np.inf, dtype), np.zeros(50, np.int64)
+    start = 0
+    for size in sizes:
+        some = slice(start, start + size)
+        _loops.nearest_of(products[:, some], norms[some], start, offset, nearest)
+        start += size
+    values = norms - 2 * products
+    assert (nearest == values.argmin(1)).all()
+    assert (offset == values.min(1)).all()
+
+
+def test_powers_have_the_stated_error_between_whole_numbers():
+    x = np.linspace(-3, 3, 20_001).astype(np.float32)
+    found = np.array([_loops._exp2(each) for each in x], np.float64)
+    assert np.abs(found / np.exp2(x.astype(np.float64)) - 1).max() <= 2.5e-7
+
+
 @pytest.fixture
 def not_imported(monkeypatch):
     """Make the loops those of a process that has not imported them."""
