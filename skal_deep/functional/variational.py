@@ -67,6 +67,63 @@ def negative_elbo(
     return squared_error / len(x) + beta * divergence_N.mean()
 
 
+def negative_elbo_slopes(
+    x: Tensor,
+    reconstruction: Tensor,
+    mu: Tensor,
+    logvar: Tensor,
+    beta: float = 1.0,
+    scaling: str = "elbo",
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the derivatives of :func:`negative_elbo`, without autograd.
+
+    In the order of autograd's operations, so that they round as it does: the derivative
+    by ``logvar`` is ``exp(logvar) - 1``, from what :func:`torch.expm1` gives.
+
+    Parameters
+    ----------
+    x, reconstruction : Tensor of shape (N, ...)
+        Inputs, and what the decoder makes of their codes.
+    mu, logvar : Tensor of shape (N, L)
+        Means and log-variances from the encoder.
+    beta, scaling
+        As in :func:`negative_elbo`.
+
+    Returns
+    -------
+    by_reconstruction : Tensor of shape (N, ...)
+        Derivative by the reconstruction.
+    by_mu, by_logvar : Tensor of shape (N, L)
+        Derivatives by means and log-variances.
+    """
+    if scaling == "official":
+        error, divergence = 2 / x.numel(), beta
+    else:
+        error, divergence = 2 / len(x), beta / len(x)
+    by_logvar = logvar.expm1().add_(1).mul_(divergence / 2).sub_(divergence / 2)
+    return (reconstruction - x).mul_(error), mu * divergence, by_logvar
+
+
+def logsigmoid_slopes(logit: Tensor, slope: float) -> Tensor:
+    """Return the derivatives of ``slope * log D``, summed, by the logits of D.
+
+    They are ``slope * (1 - D)``, rounded as by autograd.
+
+    Parameters
+    ----------
+    logit : Tensor of shape (N,)
+        Logits.
+    slope : float
+        Factor of each logarithm in a loss: ``-1/N`` for a mean in
+        :func:`adversarial_loss`.
+    """
+    _, between = torch.ops.aten.log_sigmoid_forward(logit)
+    slopes: Tensor = torch.ops.aten.log_sigmoid_backward(
+        torch.full_like(logit, slope), logit, between
+    )
+    return slopes
+
+
 def adversarial_loss(logit_labeled: Tensor, logit_unlabeled: Tensor) -> Tensor:
     """Return the encoder's loss: that the discriminator finds both pools labelled.
 

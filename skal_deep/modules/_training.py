@@ -177,23 +177,27 @@ class Descent:
             parameter.grad = None
         loss.backward(inputs=self._parameters)
         gradients = [parameter.grad for parameter in self._parameters]
-        with torch.no_grad():
-            adam(  # torch's class looks at its settings anew before each step
-                self._parameters,
-                cast(list[Tensor], gradients),
-                self._means,
-                self._squares,
-                [],
-                self._n_steps,
-                fused=True,
-                amsgrad=False,
-                beta1=0.9,
-                beta2=0.999,
-                lr=self._lr,
-                weight_decay=0,
-                eps=1e-8,
-                maximize=False,
-            )
+        self.follow(cast(list[Tensor], gradients))
+
+    @torch.no_grad()
+    def follow(self, gradients: list[Tensor]) -> None:
+        """Make one step by gradients of the net's parameters, in their order."""
+        adam(  # torch's class looks at its settings anew before each step
+            self._parameters,
+            gradients,
+            self._means,
+            self._squares,
+            [],
+            self._n_steps,
+            fused=True,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=self._lr,
+            weight_decay=0,
+            eps=1e-8,
+            maximize=False,
+        )
 
 
 def train(

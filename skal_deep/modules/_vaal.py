@@ -15,6 +15,7 @@ from skal_deep.modules._discriminator import Discriminator
 from skal_deep.modules._rng import isolated_rng
 from skal_deep.modules._standardizer import Standardizer, row_chunks
 from skal_deep.modules._training import Descent, train, two_pools
+from skal_deep.modules._vaal_slopes import vaal_slopes
 from skal_deep.modules._vae import VAE
 
 
@@ -193,22 +194,36 @@ def train_vaal(
         of_labeled, of_unlabeled = discriminator(code).chunk(2)
         return of_labeled, of_unlabeled
 
-    def step_vae() -> None:
-        x, task = both_pools()
+    # The losses of two pools of one size. Means add up to twice the mean of all rows;
+    # the divergence of "official" is a sum, which adds up to that of all.
+    weight = beta / 2 if loss_scaling == "official" else beta
+
+    def loss_of_vae(x: Tensor, task: Tensor | None) -> Tensor:
         shown = None if task is None else task[:, None].sigmoid()
         reconstruction, mu, logvar = vae(x, generator, shown)
-        # The losses of two pools of one size. Means add up to twice the mean of all
-        # rows; the divergence of "official" is a sum, which adds up to that of all.
-        weight = beta / 2 if loss_scaling == "official" else beta
         losses = 2 * negative_elbo(x, reconstruction, mu, logvar, weight, loss_scaling)
-        fooled = adversarial_loss(*told(mu, task))
-        down_vae.step(losses + adversary_weight * fooled)
+        return losses + adversary_weight * adversarial_loss(*told(mu, task))
+
+    def loss_of_discriminator(x: Tensor, task: Tensor | None) -> Tensor:
+        with torch.no_grad():
+            mu, _ = vae.encode(x)
+        return discriminator_loss(*told(mu, task))
+
+    slopes = vaal_slopes(vae, discriminator, weight, adversary_weight, loss_scaling)
+
+    def step_vae() -> None:
+        x, task = both_pools()
+        if slopes is None:
+            down_vae.step(loss_of_vae(x, task))
+        else:
+            down_vae.follow(slopes.of_vae(x, task, generator))
 
     def step_discriminator() -> None:
         x, task = both_pools()
-        with torch.no_grad():
-            mu, _ = vae.encode(x)
-        down_discriminator.step(discriminator_loss(*told(mu, task)))
+        if slopes is None:
+            down_discriminator.step(loss_of_discriminator(x, task))
+        else:
+            down_discriminator.follow(slopes.of_discriminator(x, task))
 
     def step() -> None:
         for _ in range(n_vae_steps):

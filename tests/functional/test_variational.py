@@ -12,7 +12,9 @@ from skal_deep.functional.variational import (
     adversarial_loss,
     discriminator_loss,
     kl_to_standard_normal,
+    logsigmoid_slopes,
     negative_elbo,
+    negative_elbo_slopes,
 )
 
 GOLDEN = {
@@ -60,3 +62,28 @@ def test_beta_and_scaling():
     torch.testing.assert_close(heavy - plain, 2 * kl_to_standard_normal(*CODE).mean())
     with pytest.raises(ValueError, match="'elbo' or 'official'"):
         negative_elbo(*ARGS, scaling="mean")
+
+
+@pytest.mark.parametrize("scaling", ["elbo", "official"])
+@pytest.mark.parametrize("beta", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("shape", [(64, 5), (3, 2, 4)])
+def test_slopes_of_the_elbo_are_autograds(scaling, beta, shape):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(shape, generator=generator)
+    made = torch.randn(shape, generator=generator).requires_grad_()
+    # log-variances next to 0, far from it, and where exp is infinite
+    mu, logvar = torch.randn(2, shape[0], 3, generator=generator)
+    logvar[0] = torch.tensor([1e-6, -80.0, 100.0])
+    leaves = made, mu.requires_grad_(), logvar.requires_grad_()
+    expected = torch.autograd.grad(negative_elbo(x, *leaves, beta, scaling), leaves)
+    with torch.no_grad():
+        found = negative_elbo_slopes(x, *leaves, beta, scaling)
+    for ours, autograds in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, autograds, rtol=2e-7, atol=0, equal_nan=True)
+
+
+def test_slopes_of_log_sigmoid_are_autograds():
+    logit = torch.tensor([-200.0, -88.0, -1.0, -0.0, 0.0, 1e-8, 17.0, 200.0])
+    logit.requires_grad_()
+    [expected] = torch.autograd.grad(adversarial_loss(logit, torch.zeros(1)), logit)
+    assert torch.equal(logsigmoid_slopes(logit.detach(), -1 / 8), expected)

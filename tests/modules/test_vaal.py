@@ -21,6 +21,7 @@ from skal_deep.modules import (
     Minibatches,
     Standardizer,
     _standardizer,
+    _vaal,
     isolated_rng,
 )
 from skal_deep.modules._vaal import LabeledScorer, train_vaal
@@ -118,6 +119,32 @@ def test_hardly_any_labels(n_labeled, loss_scaling):
     is_labeled = split(len(DIGITS), 0, n_labeled)
     scorer = fit(DIGITS, is_labeled, n_iterations=2, loss_scaling=loss_scaling)
     assert scorer.proba(DIGITS).isfinite().all()
+
+
+SETTINGS = {
+    "defaults": {},
+    "weights": {"beta": 0.3, "adversary_weight": 0.7, "n_vae_steps": 3},
+    "no adversary": {"adversary_weight": 0.0, "latent_dim": 5},
+    "official": {"loss_scaling": "official", "beta": 0.1},
+    "a small mini-batch": {"batch_size": 3},
+    "high rate": {"lr": 0.1},  # codes and logits grow large
+    "tasks": {"tasks": (torch.linspace(-3, 3, 100), torch.linspace(9, -9, 1697))},
+}
+
+
+@pytest.mark.parametrize("params", SETTINGS.values(), ids=SETTINGS)
+@pytest.mark.parametrize("shape", [(64,), (4, 16)])
+def test_gradients_by_hand_are_autograds(params, shape, monkeypatch):
+    X, is_labeled = DIGITS.reshape(-1, *shape), split(len(DIGITS), 0)
+    task = params.get("tasks", (None,))[0]
+    by_hand, by_autograd = [], []
+    for found in (by_hand, by_autograd):
+        scorer = fit(X, is_labeled, n_iterations=4, **params)
+        found += [scorer.proba(X[is_labeled], task), *scorer._vae.parameters()]
+        found += scorer._discriminator.parameters()
+        monkeypatch.setattr(_vaal, "vaal_slopes", lambda *args: None)
+    for ours, autograds in zip(by_hand, by_autograd, strict=True):
+        torch.testing.assert_close(ours, autograds, rtol=1e-5, atol=1e-6)
 
 
 def test_an_empty_pool_is_an_error():

@@ -23,6 +23,7 @@ from skal_deep.classifier.net._dropout_draws import (
     whole_draws,
     whole_prediction,
 )
+from skal_deep.classifier.net._plain_chain import plain_layers
 from skal_deep.exceptions import CapabilityError
 from skal_deep.modules import eval_mode, isolated_rng
 from skal_deep.modules._chain import steps_from_dropout
@@ -80,6 +81,11 @@ def check_dropout(net: NeuralNet, X: Any) -> None:
     X = multi_indexing(X, slice(n_rows))
     with isolated_rng():
         data = list(batches(net, X))
+        if len(data) == 1 and plain_layers(net) is not None:
+            # nothing can be hidden, and no row sees another
+            _require_sites(name, list(dropout_layers(module)))
+            _draws_that_differ(net, X, data)
+            return
         attention, ran_in_training = _look_for_hidden(net, data)
         _require_sites(name, [*dropout_layers(module), *attention])
         proba_SNC = _draws_that_differ(net, X, data)

@@ -21,6 +21,7 @@ from skal_deep.classifier.net._answers import (
 from skal_deep.classifier.net._batches import batches
 from skal_deep.classifier.net._compiled import eager_net
 from skal_deep.classifier.net._output import as_float, check_net_proba, to_proba
+from skal_deep.classifier.net._plain_chain import plain_layers
 from skal_deep.classifier.net._precision import chosen_precision
 from skal_deep.modules import coupled_dropout, eval_mode, isolated_rng
 from skal_deep.modules._dropout import CoupledDropout
@@ -57,9 +58,12 @@ def _draws(
     with isolated_rng(), chosen_precision(net):
         data = batches(net, X)
         first = next(data)
-        attention = attention_parts(net, [first_rows(first, 2)])
+        is_plain = plain_layers(net) is not None
+        attention = [] if is_plain else attention_parts(net, [first_rows(first, 2)])
         with coupled_dropout(net.module_, seed, attention) as masks:
-            run = _draws_of_batch(net, masks, n_samples, first, bool(attention))
+            run = _draws_of_batch(
+                net, masks, n_samples, None if is_plain else first, bool(attention)
+            )
             chunks = [
                 torch.stack([answer(first_output(output)) for output in run(batch)])
                 for batch in chain([first], data)
@@ -148,7 +152,8 @@ def _draws_of_batch(
 
     What a draw shares with others or drops is not computed again, where the module
     can be traced, the net predicts in skorch's own way, and a few rows of the first
-    mini-batch get the same from both ways. ``is_hidden`` says that functions drop.
+    mini-batch get the same from both ways; ``None`` of it are not asked, for a plain
+    chain. ``is_hidden`` says that functions drop.
     """
     step = evaluation_step(net)
 
@@ -170,7 +175,7 @@ def _draws_of_batch(
             return whole(batch, n_draws)
         return passes.draws(x, masks, n_draws)
 
-    for n_rows in (1, _N_COMPARED_ROWS):
+    for n_rows in () if first is None else (1, _N_COMPARED_ROWS):
         rows = first_rows(first, n_rows)
         agree = _agree(list(split(rows, 2)), list(whole(rows, 2)))
         masks.forget()  # their shapes are those of these rows

@@ -28,6 +28,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 from torch.optim import optimizer as optimizers
 
 from skal_deep.classifier.net._array_loader import ArrayLoader, quick_iterator
+from skal_deep.classifier.net._chain_training import ChainTraining, chain_training
 from skal_deep.classifier.net._interrupts import replace_methods
 from skal_deep.classifier.net._origin import is_written_in
 from skal_deep.classifier.net._weight_vector import WeightVector, weight_vectors
@@ -87,8 +88,10 @@ def in_memory(net: NeuralNet) -> Iterator[None]:
     vectors: list[WeightVector] = []
     if _has_ordinary_steps(net):
         vectors = weight_vectors(net.optimizer_) if _leaves_weights(net) else []
+        given = [p for vector in vectors for p in vector.given]
+        chain = chain_training(net, given) if vectors else None
         methods["run_single_epoch"] = partial(
-            _run_epoch, net, net.run_single_epoch, vectors
+            _run_epoch, net, net.run_single_epoch, vectors, chain
         )
     try:
         with ExitStack() as changes:
@@ -200,6 +203,7 @@ def _run_epoch(
     net: NeuralNet,
     run: Callable[..., None],
     vectors: list[WeightVector],
+    chain: ChainTraining | None,
     iterator: Any,
     training: bool,
     prefix: str,
@@ -225,9 +229,14 @@ def _run_epoch(
                 weight.grad = None
             if not parts or False in [part.training for part in parts]:
                 net._set_training(True)
-            y_pred = net.infer(inputs)
-            loss = net.get_loss(y_pred, target, X=inputs, training=True)
-            loss.backward()
+            if chain is not None and chain.takes(inputs):
+                passed = chain.run(inputs)
+                loss = net.get_loss(passed.output, target, X=inputs, training=True)
+                chain.set_gradients(passed, loss)
+            else:
+                y_pred = net.infer(inputs)
+                loss = net.get_loss(y_pred, target, X=inputs, training=True)
+                loss.backward()
             _step(optimizer, vectors)
             batch[f"{prefix}_loss"] = loss.item()
             batch[f"{prefix}_batch_size"] = len(target)

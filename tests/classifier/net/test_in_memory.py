@@ -3,6 +3,7 @@
 import copy
 import functools
 import pickle
+import warnings
 from contextlib import nullcontext
 
 import numpy as np
@@ -23,12 +24,15 @@ from skorch.callbacks import (
 from skorch.dataset import Dataset, ValidSplit
 from skorch.history import History
 from torch import nn
+from torch.nn.modules import module as torch_module
+from torch.nn.utils import prune
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.data import DataLoader
 
 from skal_deep.classifier.net import _adam_update, _fit, _in_memory
 from skal_deep.classifier.net._adam_update import AdamUpdate
+from skal_deep.classifier.net._chain_training import ChainTraining, chain_training
 from skal_deep.classifier.net._fit import fit_net
 from skal_deep.modules import MLP, ConvNet
 
@@ -275,6 +279,107 @@ class Raised(Callback):
                 weight.data.add_(0.001)
 
 
+def chain(*between, n_classes=3, first=None):
+    """Return a chain of two layers, and what stands between them."""
+    first = nn.Linear(7, 12) if first is None else first
+    return nn.Sequential(first, *between, nn.Linear(12, n_classes))
+
+
+def plain_chain(n_classes=3):
+    return chain(nn.ReLU(), nn.Dropout(0.4), n_classes=n_classes)
+
+
+def in_place(n_classes=3):
+    return chain(nn.ReLU(inplace=True), nn.Dropout(0.4), n_classes=n_classes)
+
+
+def dropped_in_place(n_classes=3):
+    return chain(nn.ReLU(), nn.Dropout(0.4, inplace=True), n_classes=n_classes)
+
+
+def with_tanh(n_classes=3):
+    return chain(nn.Tanh(), nn.Dropout(0.4), n_classes=n_classes)
+
+
+def one_layer(n_classes=3):
+    return nn.Sequential(nn.Linear(7, n_classes))
+
+
+def repeated(n_classes=3):
+    layer = nn.Linear(7, 7)
+    return nn.Sequential(layer, nn.ReLU(), layer, nn.ReLU(), nn.Linear(7, n_classes))
+
+
+def dropped_twice(n_classes=3):
+    drop = nn.Dropout(0.4)
+    layers = nn.Linear(7, 9), nn.ReLU(), drop, nn.Linear(9, 8), nn.ReLU(), drop
+    return nn.Sequential(*layers, nn.Linear(8, n_classes))
+
+
+def weight_normed(n_classes=3):
+    first = nn.utils.parametrizations.weight_norm(nn.Linear(7, 12))
+    return chain(nn.ReLU(), n_classes=n_classes, first=first)
+
+
+def pruned(n_classes=3):
+    first = nn.Linear(7, 12)
+    prune.random_unstructured(first, "weight", 0.5)
+    return chain(nn.ReLU(), n_classes=n_classes, first=first)
+
+
+def hooked_chain(kind):
+    """Return a maker of chains with a hook that changes what it sees."""
+
+    def make(n_classes=3):
+        layers = plain_chain(n_classes)
+        if kind == "forward":
+            layers[0].register_forward_hook(lambda layer, x, out: 2 * out)
+        elif kind == "forward pre":
+            layers[2].register_forward_pre_hook(lambda layer, x: (2 * x[0],))
+        elif kind == "backward":
+            layers[1].register_full_backward_hook(lambda layer, x, out: (2 * x[0],))
+        elif kind == "backward pre":
+            layers[3].register_full_backward_pre_hook(lambda layer, out: (2 * out[0],))
+        elif kind == "forward of an instance":
+            layers[0].forward = lambda x: nn.Linear.forward(layers[0], x) * 2
+        elif kind == "gradient":
+            layers[0].weight.register_hook(lambda gradient: 2 * gradient)
+        elif kind == "written gradient":
+            layers[3].weight.register_post_accumulate_grad_hook(halve)
+        elif kind == "frozen":
+            layers[0].bias.requires_grad_(False)
+        return layers
+
+    return make
+
+
+class OwnMLP(MLP):
+    """A module with another pass through the same layers."""
+
+    def forward(self, x):
+        return super().forward(2 * x)
+
+
+class OwnLayers(nn.Sequential):
+    def forward(self, x):
+        return super().forward(2 * x)
+
+
+def own_layers(n_classes=3):
+    return OwnLayers(*plain_chain(n_classes))
+
+
+class Scaled(nn.CrossEntropyLoss):
+    """A loss with a weight of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, out, target):
+        return super().forward(self.scale * out, target)
+
+
 def collate(rows):
     """Return a mini-batch in reverse."""
     return torch.utils.data.default_collate(rows[::-1])
@@ -396,6 +501,44 @@ KINDS = {
         "optimizer__centered": True,
     },
     "Adagrad": {"optimizer": torch.optim.Adagrad},
+    "a chain": {"module": plain_chain},
+    "a chain, in place": {"module": in_place},
+    "a chain with another activation": {"module": with_tanh},
+    "one layer": {"module": one_layer},
+    "a repeated layer": {"module": repeated},
+    "a repeated dropout": {"module": dropped_twice},
+    "normed weights": {"module": weight_normed},
+    "pruned weights": {"module": pruned},
+    "a subclass of MLP": {"module": OwnMLP},
+    "a subclass of Sequential": {"module": own_layers},
+    "nothing dropped": {"module__dropout": 0.0},
+    "all dropped": {"module__dropout": 1.0},
+    "many layers": {"module__n_layers": 4},
+    "no hidden layer": {"module__n_layers": 0},
+    "layers that wait for their size": {"module__n_features": None},
+    "rows of any shape": {},
+    "too high a rate": {"lr": 1e30, "max_epochs": 4},
+    "smoothed labels": {"criterion__label_smoothing": 0.1},
+    "weights of classes": {"criterion__weight": torch.tensor([1.0, 2.0, 0.5])},
+    "a sum of losses": {"criterion__reduction": "sum"},
+    "margins": {
+        "criterion": nn.MultiMarginLoss,
+        "predict_nonlinearity": "softmax",
+    },
+    "a loss with a weight": {"criterion": Scaled},
+    **{
+        f"hook: {kind}": {"module": hooked_chain(kind)}
+        for kind in (
+            "forward",
+            "forward pre",
+            "backward",
+            "backward pre",
+            "forward of an instance",
+            "gradient",
+            "written gradient",
+            "frozen",
+        )
+    },
     "LBFGS": {
         "optimizer": torch.optim.LBFGS,
         "lr": 0.1,
@@ -410,6 +553,8 @@ def rows_of(kind):
         return RNG.random((21, 1, 8, 8), dtype=np.float32), np.arange(21) % 3
     if kind in ("tokens", "sparse gradients"):
         return np.arange(53 * 4).reshape(53, 4) % 19, Y
+    if kind == "rows of any shape":
+        return RNG.random((21, 2, 3, 4), dtype=np.float32), np.arange(21) % 3
     if kind == "several inputs":
         return {"wide": X, "narrow": X[:, :2].copy()}, Y
     if kind == "two classes":
@@ -523,14 +668,82 @@ def test_ordinary_nets_take_the_quick_path(monkeypatch):
     """Else all other tests would compare skorch with itself."""
     seen = []
 
-    def spy(net, run, vectors, iterator, *args, **kwargs):
+    def spy(net, run, vectors, chain, iterator, *args, **kwargs):
         seen.append((type(iterator).__name__, len(vectors)))
-        return run_epoch(net, run, vectors, iterator, *args, **kwargs)
+        return run_epoch(net, run, vectors, chain, iterator, *args, **kwargs)
 
     run_epoch = _in_memory._run_epoch
     monkeypatch.setattr(_in_memory, "_run_epoch", spy)
     train("groups", (X, Y), monkeypatch, True)
     assert set(seen) == {("ArrayLoader", 3), ("NoneType", 3)}
+
+
+@pytest.fixture
+def passes(monkeypatch):
+    """Passes of chains that are made without autograd."""
+    seen, run = [], ChainTraining.run
+    monkeypatch.setattr(
+        ChainTraining, "run", lambda self, x: seen.append(len(x)) or run(self, x)
+    )
+    return seen
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "dropout",
+        "a chain",
+        "all dropped",
+        "one layer",
+        "rows of any shape",
+        "groups",
+        "weights of classes",
+        "validation",
+    ],
+)
+def test_chains_train_without_autograd(kind, passes, monkeypatch):
+    train(kind, rows_of(kind), monkeypatch, True)
+    assert sum(passes) == 2 * (37 if kind == "validation" else len(rows_of(kind)[1]))
+
+
+@pytest.mark.parametrize("context", ["autocast", "anomaly", "a hook on all modules"])
+def test_contexts_that_change_passes_are_left_to_torch(context, passes, monkeypatch):
+    def double(module, x, out):
+        return 2 * out if isinstance(module, nn.Linear) else out
+
+    nets = []
+    for quick in (True, False):
+        if context == "a hook on all modules":
+            around = torch_module.register_module_forward_hook(double)
+        elif context == "anomaly":
+            around = torch.autograd.set_detect_anomaly(True)
+        else:
+            around = torch.autocast("cpu", torch.bfloat16)
+        with around, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            nets.append(train("dropout", (X, Y), monkeypatch, quick))
+    assert_same(*nets)
+    assert passes == []
+
+
+def test_rows_that_a_chain_takes_otherwise_are_left_to_torch():
+    def takes(layers, x):
+        net = NeuralNetClassifier(**DEFAULTS | {"module": layers}).initialize()
+        return chain_training(net, list(net.module_.parameters())).takes(x)
+
+    assert takes(plain_chain, torch.zeros(2, 7))
+    assert takes(MLP(n_features=7), torch.zeros(2, 1, 7))
+    assert not takes(plain_chain, torch.zeros(2, 1, 7))  # layers see the last axis
+    assert not takes(plain_chain, torch.zeros(2, 7, dtype=torch.float64))
+    assert not takes(plain_chain, torch.zeros(2, 7).to_sparse())
+    assert not takes(plain_chain, nn.Parameter(torch.zeros(2, 7)))
+    assert not takes(plain_chain, {"X": torch.zeros(2, 7)})
+
+
+def test_rows_of_another_width_are_torchs_error(monkeypatch):
+    net = NeuralNetClassifier(**DEFAULTS | {"module": plain_chain}).initialize()
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        _fit.train_on(net, X[:, :5], Y)
 
 
 @pytest.mark.parametrize(

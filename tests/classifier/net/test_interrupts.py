@@ -372,7 +372,8 @@ def test_scikit_learns_nets_are_left(partly, monkeypatch):
 
 
 @pytest.mark.parametrize("how", HOWS)
-def test_ctrl_c_leaves_vaals_own_training(partly, monkeypatch, how):
+@pytest.mark.parametrize("is_by_hand", [True, False])
+def test_ctrl_c_leaves_vaals_own_training(partly, monkeypatch, how, is_by_hand):
     steps = []
 
     def interrupt(*_, **__):
@@ -381,10 +382,14 @@ def test_ctrl_c_leaves_vaals_own_training(partly, monkeypatch, how):
             how()
         return original(*_, **__)
 
-    from skal_deep.modules import _vaal
+    from skal_deep.modules import _vaal, _vaal_slopes
 
-    original = _vaal.negative_elbo
-    monkeypatch.setattr(_vaal, "negative_elbo", interrupt)
+    place, name = _vaal_slopes, "negative_elbo_slopes"
+    if not is_by_hand:
+        monkeypatch.setattr(_vaal, "vaal_slopes", lambda *_: None)
+        place, name = _vaal, "negative_elbo"
+    original = getattr(place, name)
+    monkeypatch.setattr(place, name, interrupt)
     with pytest.raises(KeyboardInterrupt):
         VAAL(random_state=0, n_iterations=5).query(*partly)
     assert len(steps) == 3
@@ -495,7 +500,7 @@ def test_gradients_are_on_after_an_interrupt_between_two_draws(
 
     def query():
         seen.clear()
-        return BALD(n_samples=3, random_state=0).query(X, y, clf, fit_clf=False)
+        return BALD(n_samples=5, random_state=0).query(X, y, clf, fit_clf=False)
 
     monkeypatch.setattr(_dropout_draws, "first_output", interrupted_output)
     query()

@@ -1,0 +1,52 @@
+"""Nets that are a chain of torch's own layers, in whose passes nothing else happens."""
+
+import torch
+from skorch import NeuralNet
+from torch import nn
+from torch.nn.modules import module as torch_module
+
+from skal_deep.classifier.net._answers import predicts_by_skorch
+from skal_deep.modules import MLP
+from skal_deep.modules._linear_chain import linear_chain
+
+_HOOKS = (
+    "_forward_pre_hooks",
+    "_forward_hooks",
+    "_backward_pre_hooks",
+    "_backward_hooks",
+)
+
+
+def plain_layers(net: NeuralNet) -> nn.Sequential | None:
+    """Return the layers of a plain chain; ``None`` for any other net.
+
+    They are linear layers, with ReLUs and dropout layers between, on the processor in
+    float32. What is known of the classes holds for the net: a row does not see others,
+    all dropout is in layers, and there is no code of the user's that could differ.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        An initialised net.
+    """
+    module = net.module_
+    layers = module.layers if type(module) is MLP else module
+    is_plain = (
+        linear_chain(layers) is not None
+        and type(layers[-1]) is nn.Linear
+        and predicts_by_skorch(net)
+        and not any(is_watched(part) for part in module.modules())
+        and not any(getattr(torch_module, f"_global{name}") for name in _HOOKS)
+        and all(p.is_cpu and p.dtype == torch.float32 for p in module.parameters())
+        and not torch.is_autocast_enabled("cpu")
+    )
+    return layers if is_plain else None
+
+
+def is_watched(part: nn.Module) -> bool:
+    """Return whether something but its class decides what a module does."""
+    return (
+        any(getattr(part, name) for name in _HOOKS)
+        or "forward" in vars(part)
+        or part._compiled_call_impl is not None
+    )
