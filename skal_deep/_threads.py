@@ -7,7 +7,7 @@ each other at each one, and longest where the machine has other work to do.
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from itertools import chain, islice
 
@@ -47,7 +47,7 @@ def threads_over_parts(device: torch.device) -> Iterator[None]:
         yield
         return
     try:
-        with ThreadPoolExecutor(n_torch) as threads:
+        with _threads(n_torch) as threads:
             _own.kept = threads, n_torch
             torch.set_num_threads(1)
             yield
@@ -64,7 +64,8 @@ def for_each_part(
     """Work on all parts, by ``torch.get_num_threads()`` threads at most.
 
     In a process that torch has one thread in, such as joblib's workers, no other thread
-    is started; neither for work that is not the processor's.
+    is started; neither for work that is not the processor's. Each thread starts the
+    next one when it has got a part: where there is little to do, few are started.
 
     Parameters
     ----------
@@ -80,44 +81,63 @@ def for_each_part(
     n_torch = torch.get_num_threads()
     threads, n_threads = getattr(_own, "kept", None) or (None, n_torch)
     todo = iter(parts)
-    first = list(islice(todo, n_threads if device.type == "cpu" else 1))
+    first = list(islice(todo, 2 if n_threads > 1 and device.type == "cpu" else 1))
     todo, lock = chain(first, todo), threading.Lock()
-
-    def work() -> None:
-        nonlocal todo
-        try:
-            work_on = begin()
-            while (part := next_part()) is not None:
-                work_on(part)
-        except BaseException:
-            todo = iter(())
-            raise
+    # a thread does not take it over from the one that starts it
+    is_inference = torch.is_inference_mode_enabled()
+    started: list[Future[None]] = []
 
     def next_part() -> slice | None:
         with lock:
             return next(todo, None)
 
-    if len(first) < 2:
-        work()
-        return
-    # a thread does not take these over from the one that starts it
-    is_inference = torch.is_inference_mode_enabled()
+    def work(start_another: Callable[[], None]) -> None:
+        nonlocal todo
+        try:
+            part = next_part()
+            if part is None:
+                return
+            start_another()
+            work_on = begin()
+            while part is not None:
+                work_on(part)
+                part = next_part()
+        except BaseException:
+            todo = iter(())
+            raise
 
-    @torch.inference_mode(is_inference)
-    @torch.no_grad()
-    def work_alone() -> None:
-        torch.set_num_threads(1)
-        work()
+    if len(first) < 2:
+        work(lambda: None)
+        return
+
+    def work_beside() -> None:
+        with torch.inference_mode() if is_inference else nullcontext():
+            work(start)
+
+    def start() -> None:
+        if len(started) < n_threads:
+            started.append(some.submit(work_beside))
 
     try:
-        with nullcontext(threads) if threads else ThreadPoolExecutor(n_threads) as some:
-            done = [some.submit(work_alone) for _ in first]
+        with nullcontext(threads) if threads else _threads(n_threads) as some:
+            start()
             try:
-                for each in done:
+                for each in started:  # which grows while they work
                     each.result()
             finally:  # also where Ctrl-C comes while this thread waits
                 todo = iter(())
-                wait(done)
+                while not all(each.done() for each in started):
+                    wait(started)
     finally:
         # A thread sets its own number, and that of threads that are started later.
         torch.set_num_threads(n_torch)
+
+
+def _threads(n_threads: int) -> ThreadPoolExecutor:
+    """Return threads in which torch has one, and notes nothing for gradients."""
+
+    def begin() -> None:
+        torch.set_num_threads(1)
+        torch.set_grad_enabled(False)
+
+    return ThreadPoolExecutor(n_threads, initializer=begin)

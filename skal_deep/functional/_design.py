@@ -19,7 +19,7 @@ from skal_deep.functional._chunks import chunks, memory_budget, slices
 # Largest side of an information matrix: 800 MB in float64, of which a few are held.
 _MAX_N_WEIGHTS = 10_000
 # Numbers of rows that take a thread some tenths of a millisecond.
-_NUMBERS_OF_A_PART = 2**15
+_NUMBERS_OF_A_PART = 2**16
 # Products with matrices of so few weights take threads longer to begin than to run.
 _FEW_WEIGHTS = 1024
 
@@ -85,13 +85,20 @@ class Factored:
         """Return the sum of the information of all rows, of shape (K D, K D)."""
         n_factors, n_dims = self.factor_NRK.shape[2], self.embedding_ND.shape[1]
         total = self.embedding_ND.new_zeros(n_factors, n_dims, n_factors, n_dims)
-        for part in chunks(len(self), n_factors * n_dims, total.device):
-            factor_BRK, embedding_BD = self.factor_NRK[part], self.embedding_ND[part]
-            gram_BKK = factor_BRK.mT @ factor_BRK
-            for k in range(n_factors):  # blocks (k, k) ... (k, K) at once
-                weighted = gram_BKK[:, k, k:, None] * embedding_BD[:, None]
+
+        def add_blocks(part: slice) -> None:
+            k = part.start  # blocks (k, k) ... (k, K) at once
+            for rows in chunks(len(self), n_factors * n_dims, total.device):
+                factor_BRK, embedding_BD = (
+                    self.factor_NRK[rows],
+                    self.embedding_ND[rows],
+                )
+                gram_B1L = factor_BRK[..., k, None].mT @ factor_BRK[..., k:]
+                weighted = gram_B1L.mT * embedding_BD[:, None]
                 blocks = embedding_BD.T @ weighted.flatten(1)
                 total[k, :, k:] += blocks.reshape(n_dims, n_factors - k, n_dims)
+
+        for_each_part(slices(n_factors, 1), lambda: add_blocks, total.device)
         for k in range(1, n_factors):  # each block is symmetric
             total[k, :, :k] = total[:k, :, k].permute(1, 0, 2)
         return total.reshape(n_factors * n_dims, n_factors * n_dims).double()
@@ -105,7 +112,8 @@ class Factored:
         n, n_rows = self.factor_NRK.shape[:2]
         form_NRR = matrix.new_empty(n, n_rows, n_rows)
         matrix = matrix.to(self.embedding_ND.dtype)
-        for part in chunks(n, n_factors * n_dims, matrix.device):
+
+        def work_on(part: slice) -> None:
             factor_BRK, embedding_BD = self.factor_NRK[part], self.embedding_ND[part]
             form_BKK = factor_BRK.new_empty(len(factor_BRK), n_factors, n_factors)
             for k in range(n_factors):
@@ -114,6 +122,10 @@ class Factored:
                 form_BKK[:, k, k:] = (image @ embedding_BD[..., None])[..., 0]
                 form_BKK[:, k + 1 :, k] = form_BKK[:, k, k + 1 :]
             form_NRR[part] = factor_BRK @ form_BKK @ factor_BRK.mT
+
+        for_each_part(
+            chunks(n, n_factors * n_dims, matrix.device), lambda: work_on, matrix.device
+        )
         return form_NRR
 
     def seen_through_both(
@@ -140,6 +152,13 @@ class Factored:
         square_N2 *= self.factor_NRK[:, 0].double().square()
         inner_N, outer_N = square_N2.unbind(1)
         return inner_N[:, None, None].clone(), outer_N[:, None, None].clone()
+
+
+def threads_over_rows(rows: Factored) -> AbstractContextManager[None]:
+    """Return a context for a design: threads work on rows, if there is little else."""
+    if rows.factor_NRK.shape[2] * rows.embedding_ND.shape[1] > _FEW_WEIGHTS:
+        return nullcontext()
+    return threads_over_parts(rows.embedding_ND.device)
 
 
 def design_matrices(
@@ -204,12 +223,6 @@ class Design:
         self._diagonal_1 = self._inner_NRR.new_full((1,), 1 / of_new)
         # what rows would change at their addition, 1, or removal, -1; 0: not known
         self._sign, self._change_N = 0, self._inner_NRR.new_empty(len(rows))
-
-    def threads(self) -> AbstractContextManager[None]:
-        """Return a context for steps: threads work on rows, if there is little else."""
-        if len(self._covariance) > _FEW_WEIGHTS:
-            return nullcontext()
-        return threads_over_parts(self._covariance.device)
 
     @property
     def trace(self) -> float:

@@ -28,7 +28,7 @@ _N_SPARE = 2
 _INSERTED = 4
 # Differences of a part of the rows from centres: fewer take no longer than to wait for
 # a thread.
-_NUMBERS_OF_A_PART = 2**20
+_NUMBERS_OF_A_PART = 2**23
 
 # Says which of some columns of the data count for none of some points, (n, m).
 Hide = Callable[[Tensor, slice], Tensor]

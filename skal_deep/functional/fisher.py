@@ -12,7 +12,12 @@ from skal_deep.functional._checks import (
     check_no_gradient,
     check_rows,
 )
-from skal_deep.functional._design import Design, Factored, check_n_weights
+from skal_deep.functional._design import (
+    Design,
+    Factored,
+    check_n_weights,
+    threads_over_rows,
+)
 from skal_deep.functional._distances import round_off
 from skal_deep.functional._picks import UnreadPicks
 from skal_deep.functional._repeated import Repeated
@@ -332,15 +337,16 @@ def _forward_backward(
             "instance by a StandardScaler, or raise the regularization."
         )
     is_stiff = round_off(embeddings.double()) * condition**2 > _MOST_ROUND_OFF
-    kind = StiffDesign if is_stiff else Design
-    design = kind(*parts, regularization, of_labeled, of_new)
+    setting = regularization, of_labeled, of_new
     n_added = min(2 * batch_size, len(candidates))
     added = UnreadPicks(embeddings, n_added, with_utilities)
-    if isinstance(design, StiffDesign):
-        indices, utilities = _added(design, added, n_added)
-        stays = design.kept(indices, batch_size)
+    if is_stiff:
+        stiff = StiffDesign(*parts, *setting)
+        indices, utilities = _added(stiff, added, n_added)
+        stays = stiff.kept(indices, batch_size)
     else:
-        with design.threads():
+        with threads_over_rows(candidates):
+            design = Design(*parts, *setting)
             indices, utilities = _added(design, added, n_added)
             stays = _not_removed(design, indices, batch_size)
     return indices[stays], utilities[stays]

@@ -16,9 +16,9 @@ from skal_deep.functional._picks import Picks, UnreadPicks, largest_of
 from skal_deep.functional._repeated import Repeated
 from skal_deep.functional.neighbors import nearest_centers
 
-# Numbers of the points of a part, 2 MiB in float32: to look at fewer takes no longer
+# Numbers of the points of a part, 4 MiB in float32: to look at fewer takes no longer
 # than to wait for a thread. So many parts are enough for any number of threads.
-_NUMBERS_OF_A_PART, _MOST_PARTS = 2**19, 64
+_NUMBERS_OF_A_PART, _MOST_PARTS = 2**20, 64
 
 
 def lcmd(

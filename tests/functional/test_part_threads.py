@@ -196,6 +196,21 @@ def test_designs_hang_on_no_parts_and_threads(n_classes, few_weights, monkeypatc
         torch.testing.assert_close(one[1], several[1], rtol=1e-9, atol=0)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("n_classes", [2, 10])
+def test_bait_is_that_of_one_thread_to_the_last_bit(n_classes):
+    """Of float32, in products that BLAS would share among its threads, too."""
+    hidden = torch.randn(2500, 64, generator=torch.Generator().manual_seed(0))
+    given = samples(1, 2500, n_classes)[0]
+
+    def call():
+        return bait(given[500:], hidden[500:], given[:500], hidden[:500], 3)
+
+    one, *others = (in_threads(n, call) for n in (1, 2, 5))
+    for other in others:
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("n_centers", [0, 1, 300])
 @pytest.mark.parametrize("with_utilities", [False, True])
@@ -308,12 +323,17 @@ def test_gains_that_threads_find_ahead_are_left_out():
     assert 10 < (one > -torch.inf).sum() < 100  # of hundreds that seven begin with
 
 
-def seen_by_parts(n_parts=40):
-    """Return who has worked on which part, with how many threads of torch's."""
+def seen_by_parts(n_parts=40, n_together=1):
+    """Return who has worked on which part, with how many threads of torch's.
+
+    So many threads wait for each other: one might be so quick that it does all.
+    """
     seen, begun = {}, []
+    together = threading.Barrier(n_together, timeout=60)
 
     def begin():
         begun.append(threading.get_ident())
+        together.wait()
 
         def work_on(part):
             seen[part.start] = threading.get_ident(), torch.get_num_threads()
@@ -325,7 +345,7 @@ def seen_by_parts(n_parts=40):
 
 
 def test_each_part_is_worked_on_once_with_one_thread_inside():
-    seen, begun = in_threads(2, seen_by_parts)
+    seen, begun = in_threads(2, lambda: seen_by_parts(n_together=2))
     assert sorted(seen) == list(range(40))
     assert len(begun) == 2
     assert threading.get_ident() not in begun
@@ -344,10 +364,10 @@ def test_threads_are_kept_for_parts():
     def call():
         with threads_over_parts(CPU):
             assert torch.get_num_threads() == 1
-            return seen_by_parts()[1]
+            return seen_by_parts(n_together=n_threads)[1]
 
-    assert len(in_threads(3, call)) == 3
-    assert len(in_threads(1, call)) == 1
+    for n_threads in (3, 1):
+        assert len(in_threads(n_threads, call)) == n_threads
 
 
 def test_threads_that_are_kept_are_used_again_and_end():
@@ -368,6 +388,31 @@ def test_threads_that_are_kept_are_used_again_and_end():
     seen = in_threads(3, call)
     assert len(seen) == 3
     assert not any(thread.is_alive() for thread in seen)
+
+
+def test_few_threads_are_started_for_little_work():
+    """Each is started by the one before, which then works: one at a time."""
+    begun = in_threads(40, lambda: seen_by_parts(40))[1]
+    assert len(begun) < 40
+
+
+def test_threads_note_no_gradients_and_know_inference():
+    modes = []
+
+    def begin():
+        return lambda _: modes.append(
+            (torch.is_grad_enabled(), torch.is_inference_mode_enabled())
+        )
+
+    def call():
+        for_each_part(slices(9, 1), begin, CPU)
+
+    in_threads(2, call)
+    assert set(modes) == {(False, False)}
+    modes.clear()
+    with torch.inference_mode():
+        in_threads(2, call)
+    assert set(modes) == {(False, True)}
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])
@@ -404,7 +449,7 @@ def test_an_error_ends_the_work_and_leaves_torch_as_it_was(error):
     in_threads(2, call)
     in_threads(1, call)
     assert len(done) < 19_000
-    assert in_threads(2, lambda: len(seen_by_parts()[1])) == 2
+    assert in_threads(2, lambda: len(seen_by_parts(n_together=2)[1])) == 2
 
 
 @pytest.mark.slow
