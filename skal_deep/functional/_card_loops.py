@@ -345,6 +345,44 @@ def clamped_sums(
 
 
 @triton.jit
+def _differences_and_sums(
+    row_ND,
+    at,
+    among_h,
+    is_there_h,
+    n_dims,
+    row_stride,
+    dim_stride,
+    height: tl.constexpr,
+    width: tl.constexpr,
+):
+    """Return ``|a - b|^2``, ``|a + b|^2`` and their product ``|a|^2 - |b|^2``.
+
+    Of a row a and some others b.
+    """
+    dtype = row_ND.dtype.element_ty
+    difference_hw = tl.zeros([height, width], dtype=dtype)
+    sum_hw = tl.zeros([height, width], dtype=dtype)
+    both_hw = tl.zeros([height, width], dtype=dtype)
+    for first in range(0, n_dims, width):
+        dim_w = first + tl.arange(0, width)
+        is_dim_w = dim_w < n_dims
+        one_w = row_ND + at * row_stride + dim_w * dim_stride
+        others_h = row_ND + among_h * row_stride
+        a_w = tl.load(one_w, mask=is_dim_w, other=0)
+        b_hw = tl.load(
+            others_h[:, None] + dim_w[None] * dim_stride,
+            mask=is_there_h[:, None] & is_dim_w[None],
+            other=0,
+        )
+        d_hw, s_hw = a_w[None] - b_hw, a_w[None] + b_hw
+        difference_hw += d_hw * d_hw
+        sum_hw += s_hw * s_hw
+        both_hw += d_hw * s_hw
+    return tl.sum(difference_hw, 1), tl.sum(sum_hw, 1), tl.sum(both_hw, 1)
+
+
+@triton.jit
 def _of_pairs(
     error_NC,
     embedding_ND,
@@ -365,46 +403,31 @@ def _of_pairs(
 
     ``2 (a (x) h - b (x) k) = (a - b) (x) (h + k) + (a + b) (x) (h - k)``.
     """
-    dtype = error_NC.dtype.element_ty
-    da_hw = tl.zeros([height, class_width], dtype=dtype)
-    sa_hw = tl.zeros([height, class_width], dtype=dtype)
-    both_a_hw = tl.zeros([height, class_width], dtype=dtype)
-    for first in range(0, n_classes, class_width):
-        class_w = first + tl.arange(0, class_width)
-        is_class_w = class_w < n_classes
-        one_w = error_NC + at * row_stride + class_w * class_stride
-        others_h = error_NC + among_h * row_stride
-        a_w = tl.load(one_w, mask=is_class_w, other=0)
-        b_hw = tl.load(
-            others_h[:, None] + class_w[None] * class_stride,
-            mask=is_there_h[:, None] & is_class_w[None],
-            other=0,
-        )
-        d_hw, s_hw = a_w[None] - b_hw, a_w[None] + b_hw
-        da_hw += d_hw * d_hw
-        sa_hw += s_hw * s_hw
-        both_a_hw += d_hw * s_hw
-    dh_hw = tl.zeros([height, width], dtype=dtype)
-    sh_hw = tl.zeros([height, width], dtype=dtype)
-    both_h_hw = tl.zeros([height, width], dtype=dtype)
-    for first in range(0, n_dims, width):
-        dim_w = first + tl.arange(0, width)
-        is_dim_w = dim_w < n_dims
-        one_w = embedding_ND + at * embedding_stride + dim_w * dim_stride
-        others_h = embedding_ND + among_h * embedding_stride
-        h_w = tl.load(one_w, mask=is_dim_w, other=0)
-        k_hw = tl.load(
-            others_h[:, None] + dim_w[None] * dim_stride,
-            mask=is_there_h[:, None] & is_dim_w[None],
-            other=0,
-        )
-        d_hw, s_hw = h_w[None] - k_hw, h_w[None] + k_hw
-        dh_hw += d_hw * d_hw
-        sh_hw += s_hw * s_hw
-        both_h_hw += d_hw * s_hw
-    squared_h = tl.sum(da_hw, 1) * tl.sum(sh_hw, 1)
-    squared_h += tl.sum(sa_hw, 1) * tl.sum(dh_hw, 1)
-    squared_h += 2 * tl.sum(both_a_hw, 1) * tl.sum(both_h_hw, 1)
+    da_h, sa_h, both_a_h = _differences_and_sums(
+        error_NC,
+        at,
+        among_h,
+        is_there_h,
+        n_classes,
+        row_stride,
+        class_stride,
+        height,
+        class_width,
+    )
+    dh_h, sh_h, both_h_h = _differences_and_sums(
+        embedding_ND,
+        at,
+        among_h,
+        is_there_h,
+        n_dims,
+        embedding_stride,
+        dim_stride,
+        height,
+        width,
+    )
+    squared_h = da_h * sh_h
+    squared_h += sa_h * dh_h
+    squared_h += 2 * both_a_h * both_h_h
     return tl.where(squared_h < 0, 0, squared_h / 4)
 
 
