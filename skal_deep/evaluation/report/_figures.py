@@ -128,14 +128,17 @@ def as_svg(make: Callable[[], Any], name: str, alt: str) -> str:
         What it shows, for readers who cannot see it.
     """
     import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     made, ink = io.StringIO(), dict.fromkeys(_INKED, _INK)
     settings: Any = {"svg.hashsalt": name, "svg.fonttype": "none", **ink}
     with mpl.rc_context(settings):
         figure = make()
-        figure.savefig(
-            made, format="svg", metadata={"Date": None}, transparent=True, dpi=110
-        )
+        figure.set_dpi(110)
+        for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
+            patch.set(facecolor="none", edgecolor="none")
+        # `savefig` would draw a figure with a layout twice.
+        FigureCanvasSVG(figure).print_svg(made, metadata={"Date": None})
     svg = replace_unprintable(made.getvalue())
     svg = svg[svg.index("<svg") + len("<svg") :].replace(_INK, "var(--ink)")
     return f'<figure><svg role="img" aria-label="{escape(alt)}"{svg}</figure>'
