@@ -126,14 +126,36 @@ def divergence(
 
 # A row is summed by several sums at once, all rows in the same way.
 @compile_loop(fastmath=_FAST | {"reassoc"})
-def weighted_plogp(proba_FG: Numbers, weight_G: Numbers, total_F: Numbers) -> None:
-    """Write ``sum_g w_g p_fg log p_fg``, also of numbers above 1."""
+def add_plogp(
+    proba_FG: Numbers, weight_G: Numbers, total_F: NDArray[np.float64]
+) -> None:
+    """Add ``sum_g w_g p_fg log p_fg``, also of numbers above 1."""
     n_columns = len(weight_G)
     for f in range(len(total_F)):
         total = np.float32(0)
         for g in range(n_columns):
             total += weight_G[g] * _plogp(proba_FG[f, g])
-        total_F[f] = total
+        total_F[f] += total
+
+
+@compile_loop(fastmath=_FAST)
+def ratios(
+    weight_S: NDArray[np.float64],
+    proba_SF: Numbers,
+    ratio_SF: Numbers,
+    mean_F: NDArray[np.float64],
+) -> None:
+    """Write the mean of draws, and draws over it: 0 where it is 0."""
+    n_draws, n_columns = proba_SF.shape
+    mean_F[:] = 0.0
+    for s in range(n_draws):
+        for f in range(n_columns):
+            mean_F[f] += weight_S[s] * proba_SF[s, f]
+    for s in range(n_draws):
+        for f in range(n_columns):
+            mean = mean_F[f]
+            # of the smallest numbers there are, the inverse may be none
+            ratio_SF[s, f] = proba_SF[s, f] / (mean if mean > 0 else 1.0)
 
 
 # Not inlined before it is compiled: the loop around may reorder sums, this must not.

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -386,18 +386,13 @@ def _teller(
     size: int,
     told_N: Tensor,
 ) -> Callable[[slice], None]:
-    """Return what writes ``I(y; Y)`` for a slice of the rows, of that size at most.
-
-    A part takes a millisecond. Threads would wait for each other in every operation of
-    torch that they do beside, as each gives Python's lock away and asks for it again.
-    """
-    n_draws, n, n_classes = samples_SNC.shape
+    """Return what writes ``I(y; Y)`` for a slice of the rows, of that size at most."""
+    n_draws, _, n_classes = samples_SNC.shape
     n_configurations = len(weight_MS)
-    flat_SF = samples_SNC.view(n_draws, n * n_classes)
 
     def some(part: slice) -> Tensor:
         if rows is None:
-            return flat_SF[:, part.start * n_classes : part.stop * n_classes]
+            return samples_SNC[:, part].view(n_draws, -1)
         return samples_SNC.index_select(1, rows[part]).view(n_draws, -1)
 
     def tell_by_loop_of_card(part: slice) -> None:
@@ -407,22 +402,57 @@ def _teller(
 
     if has_products(samples_SNC):
         return tell_by_loop_of_card
-    scratch = samples_SNC.new_empty(n_configurations * size * n_classes)
     loop = compiled_divergence(samples_SNC)
     if loop is not None:
-        pi, means, told = pi_M.numpy(), scratch.numpy(), told_N.numpy()
+        return _compiled_teller(loop, samples_SNC, rows, pi_M, weight_MS, size, told_N)
+    scratch = samples_SNC.new_empty(n_configurations * size * n_classes)
 
     def tell(part: slice) -> None:
-        some_SF = some(part)
         shape = n_configurations, part.stop - part.start, n_classes
-        n_means = math.prod(shape)
-        mean_MF = scratch[:n_means].view(n_configurations, -1)
-        torch.mm(weight_MS, some_SF, out=mean_MF)
-        if loop is None:
-            told_N[part] = _divergence(pi_M, mean_MF.view(shape))
+        mean_MRC = scratch[: math.prod(shape)].view(shape)
+        torch.mm(weight_MS, some(part), out=mean_MRC.view(n_configurations, -1))
+        told_N[part] = _divergence(pi_M, mean_MRC)
+
+    return tell
+
+
+def _compiled_teller(
+    loop: Callable[..., None],
+    samples_SNC: Tensor,
+    rows: Tensor | None,
+    pi_M: Tensor,
+    weight_MS: Tensor,
+    size: int,
+    told_N: Tensor,
+) -> Callable[[slice], None]:
+    """Return what :func:`_teller` does, by a loop for divergences.
+
+    A part takes a millisecond. Threads would wait for each other in every operation of
+    torch that they do beside, be it a view, as each gives Python's lock away and asks
+    for it again. NumPy's views do not.
+    """
+    n_draws, _, n_classes = samples_SNC.shape
+    draws, pi, told = (each.numpy() for each in (samples_SNC, pi_M, told_N))
+    places = None if rows is None else rows.numpy()
+    lengths = n_draws, len(weight_MS)
+    scratch = [samples_SNC.new_empty(k * size * n_classes) for k in lengths]
+
+    @cache
+    def room_for(n_some: int) -> tuple[Tensor, Tensor, Any, Any]:
+        pairs = zip(scratch, lengths, strict=True)
+        some, mean = (room[: k * n_some * n_classes].view(k, -1) for room, k in pairs)
+        shape = -1, n_some, n_classes
+        return some, mean, some.numpy().reshape(shape), mean.numpy().reshape(shape)
+
+    def tell(part: slice) -> None:
+        some_SF, mean_MF, some, mean = room_for(part.stop - part.start)
+        if places is None:
+            some_SF = torch.from_numpy(draws[:, part].reshape(n_draws, -1))
         else:
-            loop(pi, means[:n_means].reshape(shape), told[part], 0, shape[1])
-            np.maximum(told[part], 0, out=told[part])
+            np.take(draws, places[part], axis=1, out=some, mode="clip")
+        torch.mm(weight_MS, some_SF, out=mean_MF)
+        loop(pi, mean, told[part], 0, mean.shape[1])
+        np.maximum(told[part], 0, out=told[part])
 
     return tell
 

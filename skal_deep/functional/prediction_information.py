@@ -1,6 +1,9 @@
 """EPIG: the information that a label carries about other predictions."""
 
+import math
 from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -109,21 +112,27 @@ def information_about(
             information_F[part] = product_sums(ratio_SG.T, ratio_SF, weight_G)[1]
         return _over_classes(proba_F * information_F, samples)
     height, width = block_shape(len(proba_F), len(weight_G), proba_F.device)
+    columns = slices(len(weight_G), width)
+    blocks = [(ratio_SG[:, some], weight_G[some]) for some in columns]
 
     def begin() -> Callable[[slice], None]:
         scratch = ratio_SG.new_empty(height * width)
 
         def work_on(part: slice) -> None:
             ratio_SF, proba_F[part] = _ratios(proba_SF[:, part], weight_S)
-            ratio_FS = ratio_SF.T
-            for columns in slices(len(weight_G), width):
-                shape = len(ratio_FS), columns.stop - columns.start
-                joint_fg = scratch[: shape[0] * shape[1]].view(shape)
-                torch.mm(ratio_FS, ratio_SG[:, columns], out=joint_fg)
-                information_F[part] += _weighted_plogp(joint_fg, weight_G[columns])
+            for ratio_Sg, weight_g in blocks:
+                shape = part.stop - part.start, len(weight_g)
+                joint_fg = scratch[: math.prod(shape)].view(shape)
+                torch.mm(ratio_SF.T, ratio_Sg, out=joint_fg)
+                logs_fg = plogp(joint_fg, torch.empty_like(joint_fg))
+                information_F[part] += logs_fg @ weight_g
 
         return work_on
 
+    if proba_F.is_cpu and proba_SF.dtype == torch.float32 and are_compiled():
+        begin = _begin_by_loops(
+            proba_SF, weight_S, blocks, proba_F, information_F, (height, width)
+        )
     for_each_part(slices(len(proba_F), height), begin, proba_F.device)
     return _over_classes(proba_F * information_F, samples)
 
@@ -224,15 +233,50 @@ def with_exact(estimates: Tensor, rows: Tensor, exact: Tensor) -> Tensor:
     return (estimates * scale).clamp_max(exact.min()).index_copy(0, rows, exact)
 
 
-def _weighted_plogp(values_FG: Tensor, weight_G: Tensor) -> Tensor:
-    """Return ``sum_g w_g v_fg log v_fg``, (F,)."""
-    if values_FG.is_cpu and values_FG.dtype == torch.float32 and are_compiled():
-        from skal_deep.functional import _loops
+def _begin_by_loops(
+    proba_SF: Tensor,
+    weight_S: Tensor | None,
+    blocks: list[tuple[Tensor, Tensor]],
+    proba_F: Tensor,
+    information_F: Tensor,
+    shape: tuple[int, int],
+) -> Callable[[], Callable[[slice], None]]:
+    """Return what :func:`information_about` begins a thread by, with compiled loops.
 
-        total_F = values_FG.new_empty(len(values_FG))
-        _loops.weighted_plogp(*(a.numpy() for a in (values_FG, weight_G, total_F)))
-        return total_F
-    return plogp(values_FG, torch.empty_like(values_FG)) @ weight_G
+    Threads would wait for each other in every operation of torch, be it a view, as each
+    gives Python's lock away and asks for it again. Of a block a product and a loop do.
+    """
+    from skal_deep.functional import _loops
+
+    n_draws, (height, width) = len(proba_SF), shape
+    if weight_S is None:
+        weight_S = proba_F.new_full((n_draws,), 1 / n_draws)
+    tensors = proba_SF, weight_S.double(), proba_F, information_F
+    draws, draw_weights, means, totals = (tensor.numpy() for tensor in tensors)
+    columns = [(ratio_SG, weight_G.numpy()) for ratio_SG, weight_G in blocks]
+
+    def begin() -> Callable[[slice], None]:
+        room = proba_SF.new_empty(n_draws * height)
+        scratch = proba_SF.new_empty(height * width)
+
+        @cache
+        def room_for(n_rows: int) -> tuple[Tensor, Any, list[tuple[Tensor, Any]]]:
+            ratio_SF = room[: n_draws * n_rows].view(n_draws, n_rows)
+            joints = [scratch[: n_rows * len(w)].view(n_rows, -1) for _, w in columns]
+            return ratio_SF.T, ratio_SF.numpy(), [(q, q.numpy()) for q in joints]
+
+        def work_on(part: slice) -> None:
+            ratio_FS, ratio, joints = room_for(part.stop - part.start)
+            _loops.ratios(draw_weights, draws[:, part], ratio, means[part])
+            for (ratio_SG, weight), (joint_FG, joint) in zip(
+                columns, joints, strict=True
+            ):
+                torch.mm(ratio_FS, ratio_SG, out=joint_FG)
+                _loops.add_plogp(joint, weight, totals[part])
+
+        return work_on
+
+    return begin
 
 
 def _checked(

@@ -16,7 +16,11 @@ from skal_deep.functional import (
     prediction_information,
     second_order_epig,
 )
-from skal_deep.functional.prediction_information import class_weights, with_exact
+from skal_deep.functional.prediction_information import (
+    class_weights,
+    information_about,
+    with_exact,
+)
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "epig.npz")
 
@@ -113,11 +117,20 @@ def test_float32_is_off_by_less_than_a_millionth(scale):
     torch.testing.assert_close(epig(pool, target).double(), exact, atol=1e-6, rtol=0)
 
 
-def test_without_the_compiled_loop_it_is_the_same(monkeypatch):
+@pytest.mark.parametrize("has_weights", [False, True])
+@pytest.mark.parametrize("budget", [40, 2**20])
+def test_without_the_compiled_loops_it_is_the_same(budget, has_weights, monkeypatch):
     pool, target = (golden(name).float() for name in ("D_P_pool", "D_P_target"))
-    expected = epig(pool, target)
+    pool[:, ::3, 0] = 0  # a class that no draw gives
+    pool[0, 1] = torch.finfo(torch.float32).smallest_normal / 4
+    weight_M = torch.full((target.shape[1],), 1 / target.shape[1], dtype=torch.float64)
+    weight_S = torch.arange(len(pool)) / sum(range(len(pool))) if has_weights else None
+    monkeypatch.setattr(_chunks, "_MEMORY_BUDGET", budget)
+    draws = pool, target, weight_M, weight_S
+    expected = information_about(*draws)
     monkeypatch.setattr(prediction_information, "are_compiled", lambda: False)
-    torch.testing.assert_close(epig(pool, target), expected, atol=1e-6, rtol=0)
+    torch.testing.assert_close(information_about(*draws), expected, atol=1e-6, rtol=0)
+    assert expected.max() > 0.01
 
 
 @pytest.mark.slow
