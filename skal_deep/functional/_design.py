@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from skal_deep._compiled import are_compiled
 from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional._card import (
     LARGEST_SIDE,
@@ -217,9 +218,11 @@ class Design:
         self._inner_NRR, self._outer_NRR = rows.seen_through_both(
             self._covariance, self._mean_information
         )
-        side = max(rows.factor_NRK.shape[1:])
+        is_small = max(rows.factor_NRK.shape[1:]) <= LARGEST_SIDE
         #: Whether a row is added by loops on a card, which need not be waited for.
-        self.has_loop = has_loops(rows.embedding_ND) and side <= LARGEST_SIDE
+        self.is_on_card = is_small and has_loops(rows.embedding_ND)
+        is_for_loops = rows.embedding_ND.is_cpu and are_compiled()
+        self._has_loops = is_small and (self.is_on_card or is_for_loops)
         self._diagonal_1 = self._inner_NRR.new_full((1,), 1 / of_new)
         # what rows would change at their addition, 1, or removal, -1; 0: not known
         self._sign, self._change_N = 0, self._inner_NRR.new_empty(len(rows))
@@ -260,7 +263,7 @@ class Design:
 
     def losses(self, rows: list[int]) -> Tensor:
         """Return by how much the trace would grow without each of some added rows."""
-        if self.has_loop:  # a look at all takes no longer
+        if self.is_on_card:  # a look at all takes no longer
             return self._changes(-1)[torch.tensor(rows).to(self._inner_NRR.device)]
         return self.at(rows)._changes(-1)
 
@@ -274,10 +277,11 @@ class Design:
 
     def _changes(self, sign: int) -> Tensor:
         """Return ``tr[(1 / of_new + sign inner)^-1 outer]``, of shape (N,)."""
-        change_N = self._change_N
-        if self.has_loop:
+        change_N, n_columns = self._change_N, 2 * self._inner_NRR[:1].numel()
+        if self._has_loops:
             if self._sign != sign:
-                self._look(slice(None), None, sign)
+                look = self._look(sign)
+                self._for_rows(n_columns, lambda part: look(part, None))
             return change_N
 
         def work_on(part: slice) -> None:
@@ -285,7 +289,7 @@ class Design:
             inverse_BRR = torch.cholesky_inverse(root_BRR)
             change_N[part] = (inverse_BRR * self._outer_NRR[part]).sum((-2, -1))
 
-        self._for_rows(2 * self._inner_NRR[:1].numel(), work_on)
+        self._for_rows(n_columns, work_on)
         return change_N
 
     def _for_rows(self, n_columns: int, work_on: Callable[[slice], None]) -> None:
@@ -303,18 +307,34 @@ class Design:
         root: Tensor = torch.linalg.cholesky(eye_RR / self._of_new + sign * inner)
         return root
 
-    def _look(self, part: slice, form_NQK: Tensor | None, sign: int) -> None:
-        """Bring some rows up to date, and write what they would change, in one loop."""
+    def _look(self, sign: int) -> Callable[[slice, Tensor | None], None]:
+        """Return a loop that brings some rows up to date, if forms are given.
+
+        It writes what they would change. Threads would wait for each other in every
+        operation of torch, be it a view, and in none of NumPy's.
+        """
         self._sign = sign
-        design_step(
-            self._rows.factor_NRK[part],
-            form_NQK,
-            self._inner_NRR[part],
-            self._outer_NRR[part],
-            self._change_N[part],
-            self._diagonal_1,
-            sign,
-        )
+        tensors = self._inner_NRR, self._outer_NRR, self._change_N
+        if self.is_on_card:
+
+            def look_on_card(part: slice, form_NQK: Tensor | None) -> None:
+                inner, outer, change = (each[part] for each in tensors)
+                factor, one = self._rows.factor_NRK[part], self._diagonal_1
+                design_step(factor, form_NQK, inner, outer, change, one, sign)
+
+            return look_on_card
+        from skal_deep.functional import _loops
+
+        factors, diagonal = self._rows.factor_NRK.numpy(), 1 / self._of_new
+        arrays, no_forms = [each.numpy() for each in tensors], factors[:, :0]
+
+        def look(part: slice, form_NQK: Tensor | None) -> None:
+            inner, outer, change = (each[part] for each in arrays)
+            forms = no_forms[part] if form_NQK is None else form_NQK.numpy()
+            factor = factors[part]
+            _loops.design_step(factor, forms, inner, outer, change, diagonal, sign)
+
+        return look
 
     def _gradient(self, at_1: Tensor) -> tuple[Tensor, Tensor]:
         """Return V and ``V M^-1`` of a row, in float64."""
@@ -329,7 +349,7 @@ class Design:
         """Change everything by one row."""
         gradient_RW, image_RW = self._gradient(at_1)
         inner_RR = image_RW @ gradient_RW.T
-        if self.has_loop:
+        if self.is_on_card:
             square_RR = sign * inner_RR
             square_RR.diagonal().add_(1 / self._of_new)
             change_RW = inverse_root(square_RR) @ image_RW
@@ -345,11 +365,13 @@ class Design:
         both = torch.cat([change_RW, image_RW]).to(embedding_ND.dtype)
         both = both.reshape(2 * n_rows * n_factors, embedding_ND.shape[1])
 
+        look = self._look(sign) if self._has_loops else None
+
         def work_on(part: slice) -> None:
             forms = embedding_ND[part] @ both.T
             forms = forms.reshape(len(forms), 2 * n_rows, n_factors)
-            if self.has_loop:
-                self._look(part, forms, sign)
+            if look:
+                look(part, forms)
                 return
             both_BRR = (self._rows.factor_NRK[part] @ forms.mT).double()
             a_BRR, b_BRR = both_BRR[..., :n_rows], both_BRR[..., n_rows:]

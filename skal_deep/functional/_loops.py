@@ -604,3 +604,74 @@ def _sum(
         for f in range(end - start):
             mean[f] += w0 * p0[f]
             plogp[f] += w0 * _plogp(p0[f])
+
+
+@compile_loop(fastmath=_FAST | {"reassoc"})
+def design_step(
+    factor_NRK: NDArray[Any],
+    form_NQK: NDArray[Any],
+    inner_NRR: NDArray[np.float64],
+    outer_NRR: NDArray[np.float64],
+    change_N: NDArray[np.float64],
+    diagonal: float,
+    sign: int,
+) -> None:
+    """Do what :func:`skal_deep.functional._card.design_step` does.
+
+    There may be no forms, Q = 0.
+    """
+    n, n_own, n_factors = factor_NRK.shape
+    a, inverse = np.empty((n_own, n_own)), np.empty((n_own, n_own))
+    b = np.empty_like(a)
+    for i in range(n):
+        inner, outer = inner_NRR[i], outer_NRR[i]
+        if form_NQK.shape[1]:
+            factor, form = factor_NRK[i], form_NQK[i]
+            for r in range(n_own):
+                for q in range(n_own):
+                    first = second = factor_NRK.dtype.type(0)
+                    for k in range(n_factors):
+                        first += factor[r, k] * form[q, k]
+                        second += factor[r, k] * form[n_own + q, k]
+                    a[r, q], b[r, q] = first, second
+            for r in range(n_own):
+                for q in range(n_own):
+                    own = other = 0.0
+                    for k in range(n_own):
+                        own += a[r, k] * a[q, k]
+                        other += a[r, k] * b[q, k]
+                    inner[r, q] -= sign * own
+                    outer[r, q] -= 2 * sign * other
+        change_N[i] = _trace_of_solved(inner, outer, diagonal, sign, inverse)
+
+
+@njit(error_model="numpy", fastmath=_FAST | {"reassoc"})
+def _trace_of_solved(
+    inner: Any, outer: Any, diagonal: Any, sign: Any, inverse: Any
+) -> Any:
+    """Return ``tr[(diagonal 1 + sign inner)^-1 outer]``, NaN if there is no root.
+
+    That is ``sum_r l_r' outer l_r`` with the rows l of the inverse of its root, which
+    are written: each is a unit vector less its shares of those before.
+    """
+    total = 0.0
+    for r in range(len(inner)):
+        left, row = diagonal + sign * inner[r, r], inverse[r]
+        row[:] = 0.0
+        for before in range(r):
+            share = 0.0
+            for k in range(before + 1):
+                share += inner[r, k] * inverse[before, k]
+            share *= sign
+            left -= share * share
+            for k in range(before + 1):
+                row[k] -= share * inverse[before, k]
+        row[r] = 1.0
+        for k in range(r + 1):
+            row[k] /= np.sqrt(left)
+        for k in range(r + 1):
+            image = 0.0
+            for q in range(r + 1):
+                image += outer[k, q] * row[q]
+            total += row[k] * image
+    return total

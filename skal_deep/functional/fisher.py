@@ -360,7 +360,7 @@ def _added(
     def add_one() -> None:
         design.add(added.take(design.gains()))
 
-    if isinstance(design, Design) and design.has_loop:
+    if isinstance(design, Design) and design.is_on_card:
         Repeated(add_one, added.pick_B.device)(n_added - 1)
     else:
         for _ in range(n_added - 1):

@@ -191,6 +191,23 @@ def test_updates_equal_a_fresh_inverse(seed):
     assert design.trace == pytest.approx(float(trace), abs=1e-9)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("n_classes", "n_top"), [(2, None), (3, None), (7, 3), (34, 33), (36, 20)]
+)
+def test_without_the_compiled_loop_it_is_the_same(n_classes, n_top, dtype, monkeypatch):
+    rng = np.random.default_rng(n_classes)
+    proba = torch.as_tensor(rng.standard_normal((60, n_classes))).softmax(-1)
+    embedding = torch.as_tensor(rng.standard_normal((60, 3)))
+    given = [each.to(dtype) for each in (proba, embedding, proba[:5], embedding[:5])]
+    picks, utilities = bait(*given, 6, n_top=n_top)
+    monkeypatch.setattr("skal_deep.functional._design.are_compiled", lambda: False)
+    slow_picks, slow_utilities = bait(*given, 6, n_top=n_top)
+    assert torch.equal(picks, slow_picks)
+    rtol = 1e-4 if dtype == torch.float32 else 1e-9
+    torch.testing.assert_close(utilities, slow_utilities, rtol=rtol, atol=0)
+
+
 def test_factors_are_the_information_by_autograd():
     factors = softmax_factors(P)
     plane = torch.eye(4).double() - 1 / 4
