@@ -16,6 +16,9 @@ from skal_deep.rows._shape import check_no_mask
 
 Source = str | Path | NDArray[Any]
 
+# Rows of a file that are no farther apart than this are read together.
+_BYTES_TOGETHER = 2**27
+
 
 @dataclass(frozen=True)
 class Part:
@@ -132,7 +135,7 @@ class Shards:
         self._kind: tuple[tuple[int, ...], np.dtype[Any]] | None = None
         # a shard without rows is like any other
         firsts = {
-            number: self._row(number, 0)
+            number: np.array(self._rows(number, 0, 1))
             for number, size in enumerate(self.sizes)
             if size
         }
@@ -195,15 +198,13 @@ class Shards:
         """Return all rows in parts of about so many bytes or fewer."""
         size = max(1, part_bytes // self._row_bytes)
         return [
-            self._part(number, start, min(start + size, n), int(offset) + start)
-            for number, (n, offset) in enumerate(
-                zip(self.sizes, self.starts, strict=False)
-            )
+            self._part(number, start, min(start + size, n))
+            for number, n in enumerate(self.sizes)
             for start in range(0, n, size)
         ]
 
-    def _part(self, number: int, start: int, stop: int, offset: int) -> Part:
-        source = self.sources[number]
+    def _part(self, number: int, start: int, stop: int) -> Part:
+        source, offset = self.sources[number], int(self.starts[number]) + start
         if isinstance(source, np.ndarray):
             source = source[start:stop]
         return Part(source, start, stop, offset, self.columns, self._kind)
@@ -216,19 +217,22 @@ class Shards:
     def read(self, rows: ArrayLike) -> NDArray[Any]:
         """Return rows of the pool by their numbers, in that order."""
         rows = as_rows(rows, len(self), "rows")
+        if self._kind is None:  # and so none of them
+            return self._rows(0, 0, 0) if self.sources else np.empty((0, 0))
+        found = np.empty((len(rows), *self._kind[0]), self._kind[1])
         shard, position = self.locate(rows)
-        found = map(self._row, shard.tolist(), position.tolist())
-        if not len(rows):
-            largest = int(np.argmax(self.sizes))
-            part = self._part(largest, 0, min(1, self.sizes[largest]), 0)
-            return np.array(part.read()[:0])
-        return np.concatenate(list(found))
+        # rows of a file one by one would take as many times as long as there are
+        block = position // max(1, _BYTES_TOGETHER // self._row_bytes)
+        for number, some in set(zip(shard.tolist(), block.tolist(), strict=True)):
+            at = np.flatnonzero((shard == number) & (block == some))
+            start, stop = int(position[at].min()), int(position[at].max()) + 1
+            found[at] = self._rows(number, start, stop)[position[at] - start]
+        return found
 
-    def _row(self, number: int, position: int) -> NDArray[Any]:
-        """Return a copy of one row of a shard."""
-        part = self._part(number, position, position + 1, 0)
+    def _rows(self, number: int, start: int, stop: int) -> NDArray[Any]:
+        part = self._part(number, start, stop)
         with told_of(part):
-            return np.array(part.read())
+            return part.read()
 
 
 def read_rows(

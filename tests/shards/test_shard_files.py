@@ -283,6 +283,23 @@ def test_lists_of_another_length_are_found_in_their_part(tmp_path):
         query_shards(CoreSet(), [tmp_path / "e.parquet"], 2, part_bytes=20 * 24)
 
 
+@pytest.mark.parametrize("together", [1, 100, 2**27])
+def test_rows_are_read_together_and_given_in_their_order(shards, together, monkeypatch):
+    monkeypatch.setattr("skal_deep.shards._files._BYTES_TOGETHER", together)
+    rows = np.random.default_rng(0).integers(90, size=200)
+    read, n_read = Shards._rows, []
+
+    def recorded(self, *where):
+        n_read.append(where)
+        return read(self, *where)
+
+    pool = Shards(shards)
+    monkeypatch.setattr(Shards, "_rows", recorded)
+    np.testing.assert_array_equal(pool.read(rows), X[rows])
+    if together > len(X) * 12:
+        assert len(n_read) == 3
+
+
 def test_a_task_is_sent_the_rows_of_its_part_alone():
     large = np.zeros((10_000, 10))
     assert all(len(pickle.dumps(p)) < 10_000 for p in Shards([large]).parts(8_000))
@@ -323,7 +340,7 @@ def test_a_file_may_be_longer_than_what_a_system_promises(tmp_path):
     np.testing.assert_array_equal(
         read_rows([file], [2**36 - 1, 5]), [[8, 9, 10, 11], [0, 0, 0, 0]]
     )
-    part = Shards([file])._part(0, 2**36 - 4, 2**36, 0)
+    part = Shards([file])._part(0, 2**36 - 4, 2**36)
     assert part.read().sum() == 66
 
 
