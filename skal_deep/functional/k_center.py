@@ -1,7 +1,7 @@
 """Core-set: greedy k-centre."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from skal_deep._compiled import are_compiled
+from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional._card import FarthestFirst, has_loops
 from skal_deep.functional._checks import (
     check_batch_size,
@@ -105,7 +106,14 @@ def k_center_greedy(
     """
     check_batch_size(batch_size, len(embeddings))
     check_no_gradient(embeddings=embeddings, centers=centers)
-    check_rows(embeddings=embeddings, centers=centers)
+    with threads_over_parts(embeddings.device):
+        check_rows(embeddings=embeddings, centers=centers)
+        return _k_center_greedy(embeddings, centers, batch_size, with_utilities)
+
+
+def _k_center_greedy(
+    embeddings: Tensor, centers: Tensor, batch_size: int, with_utilities: bool
+) -> tuple[Tensor, Tensor]:
     points = _Pool(embeddings, is_first_central=not len(centers))
     indices, distance_B = _farthest_first(points, centers, batch_size)
     if not with_utilities:
@@ -182,24 +190,34 @@ class _Pool:
         """Return some of the points."""
         return self.around(self.rows_ND[rows])
 
-    def _parts(self) -> Iterator[tuple[slice, Points]]:
-        """Yield all points, some at a time."""
-        n, n_dims = self.rows_ND.shape
-        for part in chunks(n, n_dims, self.rows_ND.device):
-            yield part, self.at(part)
+    def _for_each_part(self, work_on: Callable[[slice, Points], None]) -> None:
+        """Work on all points, some at a time in each thread."""
+        (n, n_dims), device = self.rows_ND.shape, self.rows_ND.device
+
+        def work_on_part(part: slice) -> None:
+            work_on(part, self.at(part))
+
+        for_each_part(chunks(n, n_dims, device), lambda: work_on_part, device)
 
     def norms(self) -> Tensor:
         """Return the squared distance of each point to the origin."""
         norm_N = self.rows_ND.new_empty(len(self))
-        for part, points in self._parts():
+
+        def work_on(part: slice, points: Points) -> None:
             norm_N[part] = points.norm_N
+
+        self._for_each_part(work_on)
         return norm_N
 
     def nearest(self, centers: Points) -> Tensor:
         """Return the squared distance of each point to its nearest centre."""
         nearest_N = self.rows_ND.new_empty(len(self))
-        for part, points in self._parts():
+
+        def work_on(part: slice, points: Points) -> None:
             nearest_N[part] = nearest(points, centers)
+
+        centers.keep_moved()  # once, not in each thread
+        self._for_each_part(work_on)
         return nearest_N
 
     def nearest_by_differences(self, centers: Points) -> Tensor:
@@ -209,8 +227,12 @@ class _Pool:
     def distances(self, centers: Points) -> Tensor:
         """Return the squared distances from centres to all points, (K, N)."""
         squared_KN = centers.rows_ND.new_empty(len(centers), len(self))
-        for part, points in self._parts():
+
+        def work_on(part: slice, points: Points) -> None:
             points.to_each(centers, squared_KN[:, part])
+
+        centers.keep_moved()
+        self._for_each_part(work_on)
         return squared_KN
 
 

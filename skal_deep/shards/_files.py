@@ -1,7 +1,9 @@
 """Shards: files or arrays whose rows together are the pool."""
 
 import platform
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skal_deep.classifier._linear_posterior import flat_rows
+from skal_deep.rows._shape import check_no_mask
 
 Source = str | Path | NDArray[Any]
+
+# Rows of a file that are no farther apart than this are read together.
+_BYTES_TOGETHER = 2**27
 
 
 @dataclass(frozen=True)
@@ -43,8 +49,7 @@ class Part:
         return self.stop - self.start
 
     def __str__(self) -> str:
-        kind = "array" if isinstance(self.source, np.ndarray) else str(self.source)
-        return f"rows {self.start} to {self.stop} of shard {kind}"
+        return f"rows {self.start} to {self.stop} of shard {_name(self.source)}"
 
     @property
     def ids(self) -> NDArray[np.int64]:
@@ -76,6 +81,19 @@ class Part:
             )
         return rows
 
+    def about_numbers(self) -> str:
+        """Return which row is the first that is not finite, to be said in an error."""
+        with suppress(OSError, ValueError):  # which may be that of reading
+            rows = self.read()
+            is_finite_N = np.isfinite(rows.reshape(len(rows), -1)).all(1)
+            at = int(is_finite_N.argmin())
+            if not is_finite_N[at]:
+                return (
+                    f" Row {self.start + at} of the shard, {self.offset + at} of the "
+                    "pool, is the first with NaN or infinite values."
+                )
+        return ""
+
     def _read_file(self) -> NDArray[Any]:
         if _is_parquet(self.source):
             return _read_parquet(self.source, self.start, len(self), self.columns)
@@ -98,34 +116,34 @@ class Shards:
     sources : sequence of str, Path or ndarray
         Files ``.npy`` and ``.parquet``, and arrays.
     columns : sequence of str, optional
-        Columns of Parquet files; ``None`` are all.
+        Columns of Parquet files; ``None`` are all, in the order of the first file.
     """
 
     def __init__(self, sources: Sequence[Source], columns: Sequence[str] | None = None):
-        if isinstance(sources, str | Path | np.ndarray):
-            raise TypeError(
-                f"shards must be a sequence of files or arrays, not one "
-                f"{type(sources).__name__}. Put it into a list."
-            )
+        _check_sequence(sources, "shards", "files or arrays")
+        if columns is not None:
+            _check_sequence(columns, "columns", "names")
         # workers may have another working directory
         self.sources = [
             Path(source).absolute() if isinstance(source, str | Path) else source
             for source in sources
         ]
         self.columns = None if columns is None else tuple(columns)
-        self.sizes = [self._size(source) for source in self.sources]
+        self._has_all_columns = columns is None
+        self.sizes = list(map(self._size, range(len(self.sources))))
         self.starts = np.concatenate([[0], np.cumsum(self.sizes)]).astype(np.int64)
         self._kind: tuple[tuple[int, ...], np.dtype[Any]] | None = None
         # a shard without rows is like any other
         firsts = {
-            number: np.array(self._part(number, 0, 1, 0).read())
+            number: np.array(self._rows(number, 0, 1))
             for number, size in enumerate(self.sizes)
             if size
         }
         for number, row in firsts.items():
             if row.dtype.kind not in "fiub":
                 raise TypeError(
-                    f"Shard {number} holds {row.dtype}: shards must hold numbers."
+                    f"Shard {number} holds {row.dtype}: shards must hold numbers. It "
+                    f"is {_name(self.sources[number])}."
                 )
             known = next(iter(firsts))
             if (row.shape, row.dtype) != (firsts[known].shape, firsts[known].dtype):
@@ -133,7 +151,8 @@ class Shards:
                     f"Shard {number} holds rows of shape {row.shape[1:]} in "
                     f"{row.dtype}, shard {known} rows of shape "
                     f"{firsts[known].shape[1:]} in {firsts[known].dtype}: all must be "
-                    "alike."
+                    f"alike. They are {_name(self.sources[number])} and "
+                    f"{_name(self.sources[known])}."
                 )
         # whole numbers become float64, which takes more
         seen = [max(row.nbytes, flat_rows(row).nbytes) for row in firsts.values()]
@@ -143,29 +162,49 @@ class Shards:
     def __len__(self) -> int:
         return int(self.starts[-1])
 
-    def _size(self, source: Source) -> int:
+    def _size(self, number: int) -> int:
         """Return the number of rows of a shard, from its header alone."""
-        if _is_parquet(source):
-            rows = _frame(source, self.columns).select(_polars().len())
-            return int(rows.collect().item())
-        shape: tuple[int, ...] = _mapped(source).shape
-        if len(shape) < 2:
-            raise ValueError(f"A shard must have rows and columns, not shape {shape}.")
-        return shape[0]
+        source = self.sources[number]
+        with told_of(f"Shard {number}, {_name(source)}"):
+            if _is_parquet(source):
+                size, names = _size_and_columns(source)
+                if size:
+                    self._check_columns(names)
+                return size
+            check_no_mask(source, f"shards[{number}]")
+            shape: tuple[int, ...] = _mapped(source).shape
+            if len(shape) < 2:
+                raise ValueError(
+                    f"A shard must have rows and columns, not shape {shape}."
+                )
+            return shape[0]
+
+    def _check_columns(self, names: list[str]) -> None:
+        """Raise unless a Parquet file has the columns; the first one says which."""
+        if self._has_all_columns and any(map(_is_index_of_pandas, names)):
+            raise ValueError(
+                f"Columns {names} hold an index of pandas. Name those that are meant "
+                "in `columns`."
+            )
+        self.columns = tuple(names) if self.columns is None else self.columns
+        found = [n for n in names if self._has_all_columns or n in self.columns]
+        if Counter(found) != Counter(self.columns):
+            raise ValueError(
+                f"Columns are {names}, not {list(self.columns)}: all files must have "
+                "the same, in any order. Name those that are meant in `columns`."
+            )
 
     def parts(self, part_bytes: int) -> list[Part]:
         """Return all rows in parts of about so many bytes or fewer."""
         size = max(1, part_bytes // self._row_bytes)
         return [
-            self._part(number, start, min(start + size, n), int(offset) + start)
-            for number, (n, offset) in enumerate(
-                zip(self.sizes, self.starts, strict=False)
-            )
+            self._part(number, start, min(start + size, n))
+            for number, n in enumerate(self.sizes)
             for start in range(0, n, size)
         ]
 
-    def _part(self, number: int, start: int, stop: int, offset: int) -> Part:
-        source = self.sources[number]
+    def _part(self, number: int, start: int, stop: int) -> Part:
+        source, offset = self.sources[number], int(self.starts[number]) + start
         if isinstance(source, np.ndarray):
             source = source[start:stop]
         return Part(source, start, stop, offset, self.columns, self._kind)
@@ -178,14 +217,22 @@ class Shards:
     def read(self, rows: ArrayLike) -> NDArray[Any]:
         """Return rows of the pool by their numbers, in that order."""
         rows = as_rows(rows, len(self), "rows")
+        if self._kind is None:  # and so none of them
+            return self._rows(0, 0, 0) if self.sources else np.empty((0, 0))
+        found = np.empty((len(rows), *self._kind[0]), self._kind[1])
         shard, position = self.locate(rows)
-        found = [
-            np.array(self._part(s, p, p + 1, 0).read())
-            for s, p in zip(shard.tolist(), position.tolist(), strict=True)
-        ]
-        if not found:
-            return np.array(self.parts(1)[0].read()[:0])
-        return np.concatenate(found)
+        # rows of a file one by one would take as many times as long as there are
+        block = position // max(1, _BYTES_TOGETHER // self._row_bytes)
+        for number, some in set(zip(shard.tolist(), block.tolist(), strict=True)):
+            at = np.flatnonzero((shard == number) & (block == some))
+            start, stop = int(position[at].min()), int(position[at].max()) + 1
+            found[at] = self._rows(number, start, stop)[position[at] - start]
+        return found
+
+    def _rows(self, number: int, start: int, stop: int) -> NDArray[Any]:
+        part = self._part(number, start, stop)
+        with told_of(part):
+            return part.read()
 
 
 def read_rows(
@@ -236,10 +283,41 @@ def as_rows(rows: ArrayLike, n: int, name: str) -> NDArray[np.int64]:
         )
     if array.min() < 0 or array.max() >= n:
         raise ValueError(
-            f"{name} holds {array.min()} to {array.max()}, and the shards have rows "
-            f"0 to {n - 1}."
+            f"{name} holds {array.min()} to {array.max()}, and the shards have "
+            + (f"rows 0 to {n - 1}." if n else "no rows.")
         )
     return array.astype(np.int64)
+
+
+@contextmanager
+def told_of(where: Part | str) -> Iterator[None]:
+    """Let errors say in which rows something is wrong."""
+    try:
+        yield
+    except ValueError as error:
+        if type(error) is not ValueError:  # such as NotFittedError: of no row
+            raise
+        more = where.about_numbers() if isinstance(where, Part) else ""
+        raise ValueError(f"{where}: {error}{more}") from error
+
+
+def _check_sequence(values: Any, name: str, what: str) -> None:
+    """Raise unless values have an order, and can be read again."""
+    if isinstance(values, str | bytes) or not isinstance(values, Sequence):
+        raise TypeError(
+            f"{name} must be a sequence of {what}, not one {type(values).__name__}. "
+            "Put a single one into a list, and take list(...) of several."
+        )
+
+
+def _name(source: Source) -> str:
+    if isinstance(source, str | Path):
+        return str(source)
+    return "array" if isinstance(source, np.ndarray) else type(source).__name__
+
+
+def _is_index_of_pandas(name: str) -> bool:
+    return name.startswith("__index_level_")
 
 
 def _is_parquet(source: Source) -> bool:
@@ -251,10 +329,8 @@ def _mapped(source: Source) -> NDArray[Any]:
     if isinstance(source, np.ndarray):
         return source
     if not isinstance(source, str | Path) or Path(source).suffix != ".npy":
-        raise ValueError(
-            f"A shard must be a file .npy or .parquet, or an array, not {source!r}."
-        )
-    mapped: NDArray[Any] = np.load(source, mmap_mode="r", allow_pickle=False)
+        raise ValueError("A shard must be a file .npy or .parquet, or an array.")
+    mapped: NDArray[Any] = np.lib.format.open_memmap(source, mode="r")
     return mapped
 
 
@@ -269,32 +345,35 @@ def _polars() -> Any:
     return polars
 
 
-def _frame(source: Any, columns: tuple[str, ...] | None) -> Any:
-    frame = _polars().scan_parquet(source)
-    return frame if columns is None else frame.select(columns)
+@contextmanager
+def _scan(source: Any) -> Iterator[Any]:
+    """Give a file to polars, whose errors are those of a value."""
+    polars = _polars()
+    try:
+        yield polars.scan_parquet(source, glob=False)
+    except polars.exceptions.PolarsError as error:
+        raise ValueError(f"polars does not read it: {error}") from error
+
+
+def _size_and_columns(source: Any) -> tuple[int, list[str]]:
+    with _scan(source) as frame:
+        size = frame.select(_polars().len()).collect().item()
+        return int(size), frame.collect_schema().names()
 
 
 def _read_parquet(
     source: Any, start: int, n: int, columns: tuple[str, ...] | None
 ) -> NDArray[Any]:
-    return _as_array(_frame(source, columns).slice(start, n).collect())
+    with _scan(source) as frame:
+        return _as_array(frame.select(columns).slice(start, n).collect())
 
 
 def _as_array(frame: Any) -> NDArray[Any]:
     """Return the columns side by side; a single one may hold lists of one length."""
     pl = _polars()
     columns = frame.get_columns()
-    if len(columns) == 1 and isinstance(columns[0].dtype, pl.Array):
-        return np.array(columns[0].to_numpy())
-    if len(columns) == 1 and isinstance(columns[0].dtype, pl.List):
-        lengths = columns[0].list.len().unique()
-        if len(lengths) > 1 or lengths.null_count():
-            raise ValueError(
-                f"Column {columns[0].name!r} of a Parquet file holds lists of several "
-                "lengths, or none: rows must be alike."
-            )
-        values = columns[0].explode().to_numpy()
-        return np.array(values).reshape(len(frame), *lengths.to_list())
+    if len(columns) == 1 and isinstance(columns[0].dtype, pl.Array | pl.List):
+        return _rows_of_lists(columns[0])
     for column in columns:
         if not column.dtype.is_numeric() or column.null_count():
             raise ValueError(
@@ -303,3 +382,25 @@ def _as_array(frame: Any) -> NDArray[Any]:
                 "`columns`."
             )
     return np.array(frame.to_numpy())
+
+
+def _rows_of_lists(column: Any) -> NDArray[Any]:
+    """Return lists of one length, or arrays of several axes, as rows."""
+    shape = getattr(column.dtype, "shape", None)
+    if shape is None:
+        lengths = column.list.len().unique()
+        if len(lengths) > 1 or lengths.null_count():
+            raise ValueError(
+                f"Column {column.name!r} of a Parquet file holds lists of several "
+                "lengths, or none: rows must be alike."
+            )
+        shape = tuple(lengths.to_list())
+    values = column
+    for _ in shape:
+        values = values.explode()
+    if values.null_count():
+        raise ValueError(
+            f"Column {column.name!r} of a Parquet file holds lists with "
+            f"{values.null_count()} missing values."
+        )
+    return np.array(values.to_numpy()).reshape(len(column), *shape)

@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skal_deep.functional import max_herding, unit_rows
+from skal_deep.functional import max_herding
 from skal_deep.functional._distances import Between, Points, amid
 from skal_deep.shards._files import Part
-from skal_deep.shards._look import Look
+from skal_deep.shards._look import Look, check_centers
 from skal_deep.shards._noise import uniform
 from skal_deep.shards._tasks import map_parts
 
@@ -41,7 +41,7 @@ def herd_over_shards(
     """
     sample_MD = _sample(parts, look, 2 * _N_COVERED, n_jobs)
     covered_MD, held_out_MD = sample_MD[::2], sample_MD[1::2]
-    centers_LD = sample_MD[:0] if centers_LD is None else _scaled(centers_LD, look)
+    centers_LD = sample_MD[:0] if centers_LD is None else centers_LD
     width = look.strategy.bandwidth
     found = map_parts(
         _best_of_part, parts, n_jobs, look, covered_MD, centers_LD, batch_size, labeled
@@ -78,11 +78,6 @@ def herd_over_shards(
     )
 
 
-def _scaled(embedding_ND: Tensor, look: Look) -> Tensor:
-    is_scaled = look.strategy.normalize
-    return unit_rows(embedding_ND) if is_scaled else embedding_ND
-
-
 def _sample(parts: list[Part], look: Look, n: int, n_jobs: int | None) -> Tensor:
     """Return the embeddings of n rows, drawn uniformly, in a random order."""
     n_all = sum(map(len, parts))
@@ -98,8 +93,9 @@ def _drawn_of_part(
 ) -> tuple[NDArray[np.float64], Tensor]:
     noise_N = uniform(look.seed, _ROWS, part.offset, len(part))
     rows = np.flatnonzero(noise_N < bound)
-    embedding_ND = look.embeddings(part)[torch.as_tensor(rows)]
-    return noise_N[rows], _scaled(embedding_ND, look)
+    embedding_ND = look.scaled(look.embeddings(part)[torch.as_tensor(rows)])
+    check_centers(embedding_ND)
+    return noise_N[rows], embedding_ND
 
 
 def _best_of_part(
@@ -116,7 +112,7 @@ def _best_of_part(
     n_open = int(np.isfinite(noise_N).sum())
     size = min(n_open, max(_N_CANDIDATES, 2 * batch_size))
     rows = np.sort(np.argsort(noise_N, kind="stable")[:size])
-    embedding_KD = _scaled(look.embeddings(part)[torch.as_tensor(rows)], look)
+    embedding_KD = look.scaled(look.embeddings(part)[torch.as_tensor(rows)])
     if not size:
         return part.ids[rows], embedding_KD
     picks, _ = max_herding(
@@ -156,7 +152,8 @@ def _gains_of_part(
     width = look.strategy.bandwidth
     low_M = _coverage(covered_MD, centers_LD, width)
     gain_N = torch.zeros(len(part), dtype=torch.float64)
-    embedding_ND = _scaled(look.embeddings(part), look)
+    embedding_ND = look.scaled(look.embeddings(part))
+    check_centers(embedding_ND)
     for rows, columns, kernel_nm in _kernels(embedding_ND, covered_MD, width):
         kernel_nm.sub_(low_M[columns].to(kernel_nm)).clamp_min_(0)
         gain_N[rows] += kernel_nm.sum(-1)

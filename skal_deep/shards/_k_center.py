@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skal_deep.functional import k_center_greedy, nearest_centers
-from skal_deep.functional._checks import check_rows
 from skal_deep.functional._chunks import chunks, slices
 from skal_deep.functional._distances import TOLERANCE, Points, amid
 from skal_deep.functional._nearest import join_centers, nearest
 from skal_deep.shards._files import Part
-from skal_deep.shards._look import Look
+from skal_deep.shards._look import Look, check_centers
 from skal_deep.shards._tasks import map_parts
 
 # Squared distances that are found nearly are off by less than this, both ways.
@@ -88,8 +87,9 @@ def _sum_of_part(part: Part, look: Look) -> tuple[Tensor, int]:
     sum_D = embedding_ND.new_zeros(n_dims, dtype=torch.float64)
     for some in slices(n, max(1, _NUMBERS_OF_A_SUM // max(1, n_dims))):
         sum_D += embedding_ND[some].sum(0, dtype=torch.float64)
-    if not sum_D.isfinite().all():  # said here, as nobody knows whose the mean is
-        check_rows(embeddings=embedding_ND)
+    largest = float((sum_D / n).abs().max()) if n_dims else 0.0
+    if not largest * largest * 8 * n_dims <= torch.finfo(embedding_ND.dtype).max:
+        check_centers(embedding_ND)  # here, as nobody knows whose the mean is
     return sum_D, len(part)
 
 

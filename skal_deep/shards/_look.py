@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from skal_deep.classifier._linear_posterior import flat_rows
+from skal_deep.functional import unit_rows
+from skal_deep.functional._checks import check_rows
 from skal_deep.pool import Badge, DeepQueryStrategy
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._rows import Rows
@@ -41,6 +43,11 @@ class Look:
         if self.clf is None:
             return flat_rows(part.read())
         return self._ask(part, lambda rows: (rows.embed(),))[0]
+
+    def scaled(self, embedding_ND: Tensor) -> Tensor:
+        """Return embeddings as the strategy compares them, (n, D)."""
+        is_scaled = getattr(self.strategy, "normalize", False)
+        return unit_rows(embedding_ND) if is_scaled else embedding_ND
 
     def predictions_and_embeddings(self, part: Part) -> tuple[Tensor, Tensor]:
         """Return probabilities (n, C) and embeddings (n, D)."""
@@ -112,6 +119,15 @@ class _Alone:
                 "MarginSampling; EPIG does with X_target."
             )
         return getattr(self._rows, name)
+
+
+def check_centers(embedding_LD: Tensor) -> None:
+    """Raise unless rows of any part can be compared with these.
+
+    To be asked where they come from: later nobody knows whose they are.
+    """
+    other_MD = torch.ones_like(embedding_LD[:1])  # beside which they may be tiny
+    check_rows(embeddings=embedding_LD, others=other_MD)
 
 
 def badge_factors(look: Look, strategy: Badge, part: Part) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from skal_deep.classifier._base import as_seed
 from skal_deep.classifier.door._inside import is_regressor
-from skal_deep.functional._checks import check_finite
 from skal_deep.modules._modes import plain_torch
 from skal_deep.pool import EPIG, Badge, CoreSet, MaxHerding, ScoreQueryStrategy, TopK
 from skal_deep.pool._checks import as_batch_size
@@ -23,7 +22,7 @@ from skal_deep.shards._files import Part, Shards, Source, as_rows
 from skal_deep.shards._gradients import seed_over_shards
 from skal_deep.shards._herding import herd_over_shards
 from skal_deep.shards._k_center import farthest_over_shards
-from skal_deep.shards._look import Look
+from skal_deep.shards._look import Look, check_centers
 from skal_deep.shards._scores import best_by_score, check_rule
 from skal_deep.shards._tasks import map_parts
 
@@ -128,7 +127,9 @@ def query_shards(
         Numbers of the rows that have labels. They are not picked; for core-set and
         herding they are centres.
     columns : sequence of str, optional
-        Columns of Parquet files; ``None`` are all. A single column may hold lists.
+        Columns of Parquet files, by name, so that their order in a file does not
+        matter; ``None`` are all, which must be the same ones in each file. A single
+        column may hold lists.
     part_bytes : int, default=2**27
         Size of a part in bytes, 128 MiB. A process takes about three times as much, and
         what the classifier takes for its answers.
@@ -221,7 +222,7 @@ def query_shards(
 def _embeddings_of(
     parts: list[Part], look: Look, rows: NDArray[np.int64], n_jobs: int | None
 ) -> Tensor | None:
-    """Return the embeddings of some rows, ``None`` of none."""
+    """Return the scaled embeddings of some rows, ``None`` of none."""
     if not len(rows):
         return None
     holding = [
@@ -234,5 +235,6 @@ def _embeddings_of(
 
 def _some_of_part(part: Part, look: Look, rows: NDArray[np.int64]) -> Tensor:
     embedding_LD = look.embeddings(part)[torch.as_tensor(np.isin(part.ids, rows))]
-    check_finite(embeddings=embedding_LD)  # here, as nobody knows whose a centre is
+    embedding_LD = look.scaled(embedding_LD)
+    check_centers(embedding_LD)
     return embedding_LD

@@ -12,7 +12,7 @@ from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from skal_deep._calls import results_of
 from skal_deep._threads import one_thread
-from skal_deep.shards._files import Part
+from skal_deep.shards._files import Part, told_of
 
 # So often tasks of processes that died are started again.
 _N_TRIES = 3
@@ -75,13 +75,8 @@ def _numbered(
     is_home = _process() == home
     if not is_home:
         os.environ.setdefault("POLARS_MAX_THREADS", "1")  # polars asks when imported
-    with nullcontext() if is_home else one_thread():
-        try:
-            return number, function(part, *args)
-        except ValueError as error:
-            if type(error) is not ValueError:  # such as NotFittedError: of no row
-                raise
-            raise ValueError(f"{part}: {error}") from error
+    with nullcontext() if is_home else one_thread(), told_of(part):
+        return number, function(part, *args)
 
 
 def _process() -> tuple[str, int]:

@@ -18,6 +18,8 @@ from skal_deep.functional import (
     density,
     epig,
     grouped_neighbors,
+    k_center,
+    k_center_greedy,
     largest_cluster,
     lcmd,
     max_herding,
@@ -26,6 +28,7 @@ from skal_deep.functional import (
 )
 from skal_deep.functional._chunks import slices
 from skal_deep.functional._configurations import Configurations
+from skal_deep.functional._nearest import nearest
 from skal_deep.functional.information import divergence
 from skal_deep.functional.joint_entropy import _Gains
 from skal_deep.functional.neighbors import group_means
@@ -247,6 +250,32 @@ def grouped_rows(dtype):
     rows = torch.randn(1500, 9, generator=source)
     rows += 4 * torch.randn(12, 9, generator=source).repeat(125, 1)
     return torch.cat([rows, rows[:30], 1e4 + rows[:300]]).to(dtype)
+
+
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n_centers", [0, 3, 300])
+@pytest.mark.parametrize("with_utilities", [False, True])
+def test_core_set_is_that_of_one_thread_to_the_last_bit(
+    dtype, n_centers, with_utilities, monkeypatch
+):
+    monkeypatch.setattr(k_center, "_FEW_NUMBERS", 0)
+    rows, n_inside = grouped_rows(dtype), set()
+
+    def counted(*given):
+        n_inside.add(torch.get_num_threads())
+        return nearest(*given)
+
+    def call():
+        given = rows[n_centers:], rows[:n_centers], 20
+        return k_center_greedy(*given, with_utilities=with_utilities)
+
+    one = in_threads(1, call)
+    monkeypatch.setattr(k_center, "nearest", counted)
+    for n_threads in (2, 3, 5):
+        other = in_threads(n_threads, call)
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    assert n_inside == {1}
 
 
 @pytest.mark.usefixtures("_small_parts")

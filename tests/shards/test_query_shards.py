@@ -365,15 +365,59 @@ def test_rows_that_are_no_numbers_are_found_in_their_shard():
 
 @pytest.mark.parametrize(
     ("strategy", "labeled"),
-    [(CoreSet(), []), (CoreSet(), [300]), (MaxHerding(), [300])],
+    [
+        (CoreSet(), []),
+        (CoreSet(), [300]),
+        (MaxHerding(), [300]),
+        (MaxHerding(normalize=False), []),
+        (MaxHerding(normalize=False), [300]),
+    ],
 )
 @pytest.mark.parametrize("value", [np.nan, -np.inf])
 def test_what_is_wrong_is_said_of_the_shard_that_has_it(strategy, labeled, value):
     """Not of the first one that is compared with a mean or a centre of it."""
     broken = X.copy()
     broken[300, 2] = value
-    with pytest.raises(ValueError, match=r"rows 0 to 150 of shard array: embed.*NaN"):
+    wrong = r"rows 0 to 150 of shard array: embed.*NaN.* Row 50 of .*, 300 of the pool,"
+    with pytest.raises(ValueError, match=wrong):
         query_shards(strategy, [X[:250], broken[250:]], 2, labeled=labeled)
+
+
+def test_a_number_that_is_not_drawn_is_looked_at_too():
+    """Of more rows than are covered, and than are candidates."""
+    rows = np.random.default_rng(0).normal(size=(9_000, 1)).astype(np.float32)
+    for at in range(0, 9_000, 1_500):
+        broken = rows.copy()
+        broken[at] = np.nan
+        with pytest.raises(ValueError, match=f" {at} of the pool, is the first with"):
+            query_shards(MaxHerding(normalize=False), [broken], 2)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "labeled"),
+    [
+        (CoreSet(), []),
+        (CoreSet(), [300]),
+        (MaxHerding(normalize=False), []),
+        (MaxHerding(normalize=False), [300]),
+    ],
+)
+def test_what_is_too_large_is_said_of_the_shard_that_has_it(strategy, labeled):
+    large = X.copy()
+    large[300] = 1e30
+    with pytest.raises(ValueError, match=r"rows 0 to 150 of shard array: .*1.0e\+30"):
+        query_shards(strategy, [X[:250], large[250:]], 2, labeled=labeled)
+
+
+def test_a_shard_may_hold_rows_that_are_all_but_zero():
+    small = X.copy()
+    small[300:] = 1e-30
+    shards = [small[:250], small[250:300], small[300:]]
+    for strategy in (CoreSet(), MaxHerding(normalize=False, random_state=0)):
+        one, many = (
+            query_shards(strategy, each, 4, labeled=[0]) for each in ([small], shards)
+        )
+        assert many.certificate == pytest.approx(one.certificate, rel=0.5)
 
 
 def test_a_labelled_row_may_be_all_but_zero():

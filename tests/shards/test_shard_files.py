@@ -86,6 +86,144 @@ def test_columns_are_chosen(tmp_path):
         query_shards(CoreSet(), [tmp_path / "r.parquet"])
 
 
+def test_columns_of_another_order_are_the_same_columns(tmp_path):
+    """The names say which is which, as two programs may write two files."""
+    table = pl.DataFrame(X, schema=["x", "y", "z"])
+    files = [tmp_path / f"{number}.parquet" for number in range(3)]
+    table[:40].write_parquet(files[0])
+    table[40:].select("z", "x", "y").write_parquet(files[1])
+    table[:0].select("z").write_parquet(files[2])  # no rows: of no matter
+    np.testing.assert_array_equal(read_rows(files, np.arange(90)), X)
+    for columns in (["z", "x"], ["x"]):
+        chosen = [["x", "y", "z"].index(name) for name in columns]
+        found = read_rows(files, np.arange(90), columns=columns)
+        np.testing.assert_array_equal(found, X[:, chosen])
+
+
+@pytest.mark.parametrize(
+    ("other", "columns", "message"),
+    [
+        ({"x": [0.0], "b": [0.0]}, None, r"\['x', 'b'\], not \['x', 'y'\]: all files"),
+        ({"x": [0.0]}, None, r"\['x'\], not \['x', 'y'\]"),
+        ({"x": [0.0], "y": [1.0], "b": [0.0]}, None, r"'b'\], not \['x', 'y'\]"),
+        ({"x": [0.0]}, ["y"], r"\['x'\], not \['y'\]"),
+        ({"x": [0.0]}, ["x", "x"], r"1.parquet: Columns .* not \['x', 'x'\]"),
+        ({"x": [0.0]}, [0], r"0.parquet: Columns .* not \[0\]"),
+        ({"x": [0.0]}, ["^.*$"], r"not \['\^\.\*\$'\]"),
+        ({"x": [0.0]}, "x", "columns must be a sequence of names, not one str"),
+        ({"x": [0.0]}, {"x"}, "columns must be a sequence of names, not one set"),
+    ],
+)
+def test_other_columns_are_refused(tmp_path, other, columns, message):
+    files = [tmp_path / f"{number}.parquet" for number in range(2)]
+    pl.DataFrame({"x": [1.0], "y": [2.0]}).write_parquet(files[0])
+    pl.DataFrame(other).write_parquet(files[1])
+    if columns == ["x", "x"]:
+        files = files[1:]
+    with pytest.raises((ValueError, TypeError), match=message):
+        read_rows(files, [0], columns=columns)
+
+
+@pytest.mark.parametrize("missing", [None, [1.0, None, 2.0]])
+@pytest.mark.parametrize("kind", [pl.List(pl.Float32), pl.Array(pl.Float32, 3)])
+def test_lists_have_no_gaps(tmp_path, kind, missing):
+    """As numbers of several columns: a NaN would be one for some classifiers."""
+    lists = pl.Series([*X[:4].tolist(), missing], dtype=kind)
+    pl.DataFrame({"e": lists}).write_parquet(tmp_path / "e.parquet")
+    with pytest.raises(ValueError, match=r"e.parquet: Column 'e' .*(missing|or none)"):
+        read_rows([tmp_path / "e.parquet"], [4])
+
+
+def test_an_index_of_pandas_is_no_feature(tmp_path):
+    frame = pl.DataFrame({"x": [1.0, 2.0], "__index_level_0__": [7, 3]})
+    frame.write_parquet(tmp_path / "t.parquet")
+    with pytest.raises(ValueError, match=r"t.parquet: Columns .* an index of pandas"):
+        read_rows([tmp_path / "t.parquet"], [0])
+    assert read_rows([tmp_path / "t.parquet"], [1], columns=["x"]).tolist() == [[2.0]]
+
+
+def test_names_of_files_are_no_patterns(tmp_path):
+    files = [tmp_path / "[a-b]*.npy", tmp_path / "[a-b]*.parquet"]
+    np.save(files[0], X[:40])
+    pl.DataFrame(X[40:]).write_parquet(files[1])
+    np.testing.assert_array_equal(read_rows(files, np.arange(90)), X)
+
+
+def _cut(file):
+    file.write_bytes(file.read_bytes()[:-5])
+
+
+def _zipped(file):
+    with file.open("wb") as out:
+        np.savez(out, X)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        _cut,
+        _zipped,
+        lambda file: file.write_bytes(b""),
+        lambda file: file.write_bytes(b"x,y,z\n0,1,2\n" * 20),
+        lambda file: file.write_bytes(pickle.dumps(X)),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["npy", "parquet"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path, suffix, spoil):
+    files = [tmp_path / f"{number}.{suffix}" for number in range(3)]
+    for file in files:
+        if suffix == "npy":
+            np.save(file, X)
+        else:
+            pl.DataFrame(X).write_parquet(file)
+    spoil(files[1])
+    with pytest.raises(ValueError, match=f"Shard 1, {files[1]}: "):
+        query_shards(CoreSet(), files, 2)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (X.astype(object), "Shard 1, .*b.npy: .*Python objects"),
+        (X[:, 0], r"Shard 1, .*b.npy: A shard must have rows and columns, not .*90"),
+        (X.astype(complex), r"Shard 1 holds complex128: .* It is .*b.npy"),
+        (X[:, :2], r"Shard 1 holds .* They are .*b.npy and .*a.npy"),
+    ],
+)
+def test_what_a_file_holds_is_said_with_its_name(tmp_path, rows, message):
+    files = [tmp_path / "a.npy", tmp_path / "b.npy"]
+    np.save(files[0], X)
+    np.save(files[1], rows)
+    with pytest.raises((TypeError, ValueError), match=message):
+        query_shards(CoreSet(), files, 2)
+
+
+@pytest.mark.parametrize(
+    ("shards", "error", "message"),
+    [
+        ((X for _ in "ab"), TypeError, "a sequence of files or arrays, not one gen"),
+        ({"a.npy", "b.npy"}, TypeError, "a sequence of files or arrays, not one set"),
+        ([X.tolist()], ValueError, "Shard 0, list: A shard must be a file"),
+        ([X, b"a.npy"], ValueError, "Shard 1, bytes: A shard must be a file"),
+        (
+            [X, np.ma.masked_greater(X, 1)],
+            ValueError,
+            r"Shard 1, array: shards\[1\] is masked",
+        ),
+    ],
+)
+def test_what_is_no_shard_is_said(shards, error, message):
+    """What has no order, or can be read but once, has no numbers of rows."""
+    with pytest.raises(error, match=message):
+        read_rows(shards, [0])
+
+
+def test_shards_without_rows_have_none():
+    assert read_rows([X[:0], X[:0]], []).shape == (0, 3)
+    with pytest.raises(ValueError, match="and the shards have no rows"):
+        read_rows([X[:0]], [0])
+
+
 def test_no_rows_are_rows_too(shards):
     assert read_rows(shards, []).shape == (0, 3)
     with pytest.raises(ValueError, match="rows holds 0 to 90"):
@@ -145,6 +283,23 @@ def test_lists_of_another_length_are_found_in_their_part(tmp_path):
         query_shards(CoreSet(), [tmp_path / "e.parquet"], 2, part_bytes=20 * 24)
 
 
+@pytest.mark.parametrize("together", [1, 100, 2**27])
+def test_rows_are_read_together_and_given_in_their_order(shards, together, monkeypatch):
+    monkeypatch.setattr("skal_deep.shards._files._BYTES_TOGETHER", together)
+    rows = np.random.default_rng(0).integers(90, size=200)
+    read, n_read = Shards._rows, []
+
+    def recorded(self, *where):
+        n_read.append(where)
+        return read(self, *where)
+
+    pool = Shards(shards)
+    monkeypatch.setattr(Shards, "_rows", recorded)
+    np.testing.assert_array_equal(pool.read(rows), X[rows])
+    if together > len(X) * 12:
+        assert len(n_read) == 3
+
+
 def test_a_task_is_sent_the_rows_of_its_part_alone():
     large = np.zeros((10_000, 10))
     assert all(len(pickle.dumps(p)) < 10_000 for p in Shards([large]).parts(8_000))
@@ -185,7 +340,7 @@ def test_a_file_may_be_longer_than_what_a_system_promises(tmp_path):
     np.testing.assert_array_equal(
         read_rows([file], [2**36 - 1, 5]), [[8, 9, 10, 11], [0, 0, 0, 0]]
     )
-    part = Shards([file])._part(0, 2**36 - 4, 2**36, 0)
+    part = Shards([file])._part(0, 2**36 - 4, 2**36)
     assert part.read().sum() == 66
 
 
