@@ -33,8 +33,7 @@ def quick_iterator(
     if not is_plain:
         return loader
     try:
-        columns = _as_tensor(data.X), _as_tensor(data.y)
-        quick = ArrayLoader(loader, columns, positions)
+        quick = ArrayLoader(loader, data, positions)
         ends = [0, len(dataset) - 1]
         is_same = _are_equal(
             quick.take(torch.tensor(ends)),
@@ -75,8 +74,8 @@ class ArrayLoader:
     ----------
     loader : DataLoader
         It decides which rows make a mini-batch.
-    columns : tuple
-        Tensors, or dicts of tensors, of inputs and targets.
+    data : Dataset
+        It has inputs and targets: arrays, or dicts of arrays.
     positions : Tensor or None
         Which of their rows the loader counts; ``None`` are all.
     """
@@ -84,12 +83,16 @@ class ArrayLoader:
     def __init__(
         self,
         loader: "DataLoader[Any]",
-        columns: tuple[Any, Any],
+        data: Dataset,
         positions: Tensor | None,
     ):
-        self._loader, self._columns, self._positions = loader, columns, positions
+        self._loader, self._data, self._positions = loader, data, positions
+        self._given = data.X, data.y
+        self._columns = [_as_tensor(rows) for rows in self._given]
 
     def __iter__(self) -> Iterator[list[Any]]:
+        if self._given[0] is not self._data.X or self._given[1] is not self._data.y:
+            return iter(self._loader)  # a callback has put others there
         # The loader draws a seed for workers before its sampler draws an order.
         torch.empty((), dtype=torch.int64).random_()
         size = self._loader.batch_size or 1
