@@ -38,9 +38,19 @@ def plain_layers(net: NeuralNet) -> nn.Sequential | None:
         and not any(is_watched(part) for part in module.modules())
         and not any(getattr(torch_module, f"_global{name}") for name in _HOOKS)
         and all(p.is_cpu and p.dtype == torch.float32 for p in module.parameters())
-        and not torch.is_autocast_enabled("cpu")
+        and not _is_changed()
     )
     return layers if is_plain else None
+
+
+def _is_changed() -> bool:
+    """Return whether the caller has changed what operations of torch do."""
+    return bool(
+        torch.is_autocast_enabled("cpu")
+        or torch._C._len_torch_function_stack()
+        or torch._C._len_torch_dispatch_stack()
+        or torch._C._autograd._top_saved_tensors_default_hooks(True)
+    )
 
 
 def is_watched(part: nn.Module) -> bool:
