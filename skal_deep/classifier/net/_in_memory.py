@@ -120,6 +120,7 @@ def _has_ordinary_steps(net: NeuralNet) -> bool:
         _are_skorchs(net, *_STEP)
         and net._optimizers == ["optimizer"]
         and type(net.optimizer_) in _OPTIMIZERS
+        and not _is_watched(net.optimizer_)
         and type(net.history) is History
         and not any(_sees_steps(callback) for _, callback in net.callbacks_)
     )
@@ -132,11 +133,25 @@ def _leaves_weights(net: NeuralNet) -> bool:
         _are_skorchs(net, *_OF_WEIGHTS)
         and not any(_may_see_weights(callback) for _, callback in net.callbacks_)
         and not optimizer.state
-        and not optimizer._optimizer_step_pre_hooks
-        and not optimizer._optimizer_step_post_hooks
-        and not optimizers._global_optimizer_pre_hooks
-        and not optimizers._global_optimizer_post_hooks
         and not net.compile
+    )
+
+
+def _is_watched(optimizer: Optimizer) -> bool:
+    """Return whether something but its class decides what an optimiser does.
+
+    Hooks see the gradients of the step before, and may run the loss once more.
+    """
+    own = vars(optimizer)
+    step = own.get("step")
+    return bool(
+        optimizer._optimizer_step_pre_hooks
+        or optimizer._optimizer_step_post_hooks
+        or optimizers._global_optimizer_pre_hooks
+        or optimizers._global_optimizer_post_hooks
+        or "zero_grad" in own
+        # a schedule of torch's only notes that a step was made, as the first one was
+        or not (step is None or hasattr(step, "_wrapped_by_lr_sched"))
     )
 
 
@@ -211,7 +226,8 @@ def _run_epoch(
     **fit_params: Any,
 ) -> None:
     """Run an epoch as ``run_single_epoch`` of skorch does, ordinary steps directly."""
-    if not training or fit_params or not isinstance(iterator, ArrayLoader):
+    is_ordinary = not fit_params and isinstance(iterator, ArrayLoader)
+    if not (training and is_ordinary) or _is_watched(net.optimizer_):
         for vector in vectors if training else ():
             vector.dissolve()
         run(iterator, training, prefix, step_fn, **fit_params)
@@ -263,5 +279,8 @@ def _parts(net: NeuralNet) -> list[nn.Module]:
     names = [*net._modules, *net._criteria]
     owners = [getattr(net, f"{name}_") for name in names]
     parts = [p for o in owners if isinstance(o, nn.Module) for p in o.modules()]
-    is_plain = all(type(part).train is nn.Module.train for part in parts)
+    is_plain = all(
+        type(part).train is nn.Module.train and "train" not in vars(part)
+        for part in parts
+    )
     return parts if is_plain else []

@@ -35,7 +35,9 @@ def weight_vectors(optimizer: Optimizer) -> "list[WeightVector]":
         for p in everything
     )
     is_by_entry = not any(
-        group.get(name) for group in groups for name in ("fused", "foreach")
+        group.get(name)
+        for group in groups
+        for name in ("fused", "foreach", "differentiable")
     )
     if not (are_alike and is_by_entry):
         return []
@@ -63,7 +65,7 @@ class WeightVector:
 
     def __init__(self, optimizer: Optimizer, group: dict[str, Any]):
         self._optimizer, self._group, self.given = optimizer, group, group["params"]
-        self.weights = [p for p in self.given if p.requires_grad and p.numel()]
+        self.weights = [p for p in self.given if p.requires_grad]
         self._are_trained = [p.requires_grad for p in self.given]
         self._parts: list[slice] = []
         start = 0
@@ -99,10 +101,7 @@ class WeightVector:
             return False
         torch._foreach_copy_(self._gradients, gradients)
         self._vector.grad = self._gradient
-        # a schedule of torch's only notes that a step was made, as the first one was
-        step = vars(self._optimizer).get("step")
-        is_own = step is not None and not hasattr(step, "_wrapped_by_lr_sched")
-        return self._update is not None and not is_own
+        return self._update is not None
 
     def step(self) -> None:
         """Make the optimiser's step of this group, where :meth:`collect` allows it."""

@@ -27,7 +27,12 @@ from torch import nn
 from torch.nn.modules import module as torch_module
 from torch.nn.utils import prune
 from torch.optim.lr_scheduler import OneCycleLR
-from torch.optim.optimizer import register_optimizer_step_post_hook
+from torch.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader
 
 from skal_deep.classifier.net import _adam_update, _fit, _in_memory
@@ -128,6 +133,30 @@ class InEval(Net):
         out = super().forward(x)
         self.drop.eval()
         return out
+
+
+class FixedNorm(Net):
+    """Its batch normalisation stays as it is from the fifth step on."""
+
+    def __init__(self, **params):
+        super().__init__(**params)
+        self.n_steps, self.norm.train = 0, self.train_norm
+
+    def train_norm(self, mode=True):
+        self.n_steps += mode
+        return nn.Module.train(self.norm, mode and self.n_steps < 5)
+
+
+class NoNumbers(nn.Module):
+    """A net that has a weight without numbers, as a layer of size 0 has."""
+
+    def __init__(self, n_features=7, n_classes=3):
+        super().__init__()
+        self.nothing = nn.Parameter(torch.empty(0, n_classes))
+        self.last = nn.Linear(n_features, n_classes)
+
+    def forward(self, x):
+        return self.last(x) + self.nothing.sum(0)
 
 
 class Words(nn.Module):
@@ -277,6 +306,52 @@ class Raised(Callback):
             group["lr"] *= 0.5
             for weight in group["params"]:
                 weight.data.add_(0.001)
+
+
+class OtherRows(Callback):
+    """Puts other rows into the data set on the way."""
+
+    def on_epoch_begin(self, net, dataset_train=None, **_):
+        dataset_train.X = dataset_train.X * np.float32(0.5)
+
+
+class HookedLate(Callback):
+    """Registers a hook of the optimiser's steps when the training begins."""
+
+    def on_train_begin(self, net, **_):
+        net.optimizer_.register_step_pre_hook(shrink)
+
+
+def shrink(optimizer, *_):
+    """Change weights before a step, and gradients of the step before, if there are."""
+    for group in optimizer.param_groups:
+        for weight in group["params"]:
+            weight.data.mul_(0.9)
+            if weight.grad is not None:
+                weight.grad.mul_(0.5)
+
+
+def run_closure(optimizer, args, kwargs):
+    """Compute the loss once more, by what skorch gives the step."""
+    args[1]()
+
+
+def adam_with(hook):
+    """Return a maker of optimisers with something of the user's beside their steps."""
+
+    def make(params, lr):
+        optimizer = torch.optim.Adam(params, lr=lr)
+        if hook == "pre":
+            optimizer.register_step_pre_hook(shrink)
+        elif hook == "post":
+            optimizer.register_step_post_hook(run_closure)
+        elif hook == "sums of gradients":
+            optimizer.zero_grad = lambda set_to_none=True: None
+        elif hook == "own step":
+            optimizer.step = lambda closure: torch.optim.Adam.step(optimizer, closure)
+        return optimizer
+
+    return make
 
 
 def chain(*between, n_classes=3, first=None):
@@ -464,6 +539,27 @@ KINDS = {
     "Adam with decay": {"optimizer__weight_decay": 0.1, "optimizer__eps": 1e-3},
     "other betas": {"optimizer__betas": (0.3, 0.6), "max_epochs": 9},
     "upwards": {"optimizer__maximize": True},
+    "decoupled decay": {
+        "optimizer__decoupled_weight_decay": True,
+        "optimizer__weight_decay": 0.1,
+    },
+    "decoupled decay of a group": {
+        "optimizer__param_groups": [
+            ("*weight", {"weight_decay": 0.3, "decoupled_weight_decay": True})
+        ],
+    },
+    "decay of a group of AdamW": {
+        "optimizer": torch.optim.AdamW,
+        "optimizer__param_groups": [("*bias", {"decoupled_weight_decay": False})],
+    },
+    **{
+        f"an optimiser's own: {hook}": {"optimizer": adam_with(hook)}
+        for hook in ("pre", "post", "sums of gradients", "own step")
+    },
+    "an optimiser hooked late": {"callbacks": [HookedLate()]},
+    "normalisation that is fixed on the way": {"module": FixedNorm},
+    "a weight without numbers": {"module": NoNumbers},
+    "other rows on the way": {"callbacks": [OtherRows()]},
     "a rate that is a tensor": {"optimizer__lr": torch.tensor(0.01)},
     "all at once": {"optimizer__foreach": True},
     "amsgrad": {"optimizer__amsgrad": True},
@@ -706,7 +802,41 @@ def test_chains_train_without_autograd(kind, passes, monkeypatch):
     assert sum(passes) == 2 * (37 if kind == "validation" else len(rows_of(kind)[1]))
 
 
-@pytest.mark.parametrize("context", ["autocast", "anomaly", "a hook on all modules"])
+class Doubling(TorchFunctionMode):
+    """What linear layers return is twice as large inside."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        out = function(*args, **(kwargs or {}))
+        return 2 * out if function is nn.functional.linear else out
+
+
+class Halving(TorchDispatchMode):
+    """What ReLUs return is half as large inside."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        out = function(*args, **(kwargs or {}))
+        return out / 2 if function is torch.ops.aten.relu.default else out
+
+
+def kept_in_half_precision():
+    """Return a context in which passes keep little for the way back."""
+
+    def pack(kept):
+        return kept.dtype, kept.bfloat16() if kept.is_floating_point() else kept
+
+    return torch.autograd.graph.saved_tensors_hooks(pack, lambda p: p[1].to(p[0]))
+
+
+CONTEXTS = {
+    "anomaly": lambda: torch.autograd.set_detect_anomaly(True),
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "a function mode": Doubling,
+    "a dispatch mode": Halving,
+    "hooks on what passes keep": kept_in_half_precision,
+}
+
+
+@pytest.mark.parametrize("context", [*CONTEXTS, "a hook on all modules"])
 def test_contexts_that_change_passes_are_left_to_torch(context, passes, monkeypatch):
     def double(module, x, out):
         return 2 * out if isinstance(module, nn.Linear) else out
@@ -715,10 +845,8 @@ def test_contexts_that_change_passes_are_left_to_torch(context, passes, monkeypa
     for quick in (True, False):
         if context == "a hook on all modules":
             around = torch_module.register_module_forward_hook(double)
-        elif context == "anomaly":
-            around = torch.autograd.set_detect_anomaly(True)
         else:
-            around = torch.autocast("cpu", torch.bfloat16)
+            around = CONTEXTS[context]()
         with around, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             nets.append(train("dropout", (X, Y), monkeypatch, quick))
@@ -995,6 +1123,24 @@ def test_hooks_on_all_optimisers_see_the_weights(monkeypatch):
         hook.remove()
     shapes = [weight.shape for weight in net.module_.parameters()]
     assert seen == [shapes] * 14
+
+
+def test_a_hook_before_the_steps_of_all_optimisers_comes_before_the_gradients(
+    monkeypatch,
+):
+    hook = register_optimizer_step_pre_hook(lambda optimizer, *_: shrink(optimizer))
+    try:
+        nets = [train("dropout", (X, Y), monkeypatch, quick) for quick in (True, False)]
+    finally:
+        hook.remove()
+    assert_same(*nets)
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_an_optimiser_that_torch_cannot_run_fails(quick, monkeypatch):
+    monkeypatch.setitem(KINDS, "refused", {"optimizer__differentiable": True})
+    with pytest.raises(RuntimeError, match="leaf Variable"):
+        train("refused", (X, Y), monkeypatch, quick)
 
 
 class Single(Used):
