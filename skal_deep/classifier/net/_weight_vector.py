@@ -39,7 +39,9 @@ def weight_vectors(optimizer: Optimizer) -> "list[WeightVector]":
         for group in groups
         for name in ("fused", "foreach", "differentiable")
     )
-    if not (are_alike and is_by_entry):
+    # torch's loops disagree on the sign of a zero there, at the ends of tensors
+    is_without_mean = any(group.get("betas", (1,))[0] == 0 for group in groups)
+    if not (are_alike and is_by_entry) or is_without_mean:
         return []
     # not if weights are parts of one tensor, or a buffer or an attribute is a view
     if any(_n_holders(p) > _ALONE for p in everything):

@@ -538,6 +538,11 @@ KINDS = {
     "AdamW without": {"optimizer": torch.optim.AdamW, "optimizer__weight_decay": 0},
     "Adam with decay": {"optimizer__weight_decay": 0.1, "optimizer__eps": 1e-3},
     "other betas": {"optimizer__betas": (0.3, 0.6), "max_epochs": 9},
+    "no first beta": {
+        "optimizer__betas": (0.0, 0.9),
+        "batch_size": 1,
+        "module__n_hidden": 13,
+    },
     "upwards": {"optimizer__maximize": True},
     "decoupled decay": {
         "optimizer__decoupled_weight_decay": True,
@@ -610,6 +615,7 @@ KINDS = {
     "nothing dropped": {"module__dropout": 0.0},
     "all dropped": {"module__dropout": 1.0},
     "many layers": {"module__n_layers": 4},
+    "one row and one unit": {"batch_size": 1, "module__n_hidden": 1},
     "no hidden layer": {"module__n_layers": 0},
     "layers that wait for their size": {"module__n_features": None},
     "rows of any shape": {},
