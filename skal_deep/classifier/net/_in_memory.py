@@ -25,12 +25,12 @@ from skorch.callbacks import (
 from skorch.history import History
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
-from torch.optim import optimizer as optimizers
 
 from skal_deep.classifier.net._array_loader import ArrayLoader, quick_iterator
 from skal_deep.classifier.net._chain_training import ChainTraining, chain_training
 from skal_deep.classifier.net._interrupts import replace_methods
 from skal_deep.classifier.net._origin import is_written_in
+from skal_deep.classifier.net._watched import is_watched_optimizer
 from skal_deep.classifier.net._weight_vector import WeightVector, weight_vectors
 
 # What makes a step of skorch the ordinary one.
@@ -120,7 +120,7 @@ def _has_ordinary_steps(net: NeuralNet) -> bool:
         _are_skorchs(net, *_STEP)
         and net._optimizers == ["optimizer"]
         and type(net.optimizer_) in _OPTIMIZERS
-        and not _is_watched(net.optimizer_)
+        and not is_watched_optimizer(net.optimizer_)
         and type(net.history) is History
         and not any(_sees_steps(callback) for _, callback in net.callbacks_)
     )
@@ -134,24 +134,6 @@ def _leaves_weights(net: NeuralNet) -> bool:
         and not any(_may_see_weights(callback) for _, callback in net.callbacks_)
         and not optimizer.state
         and not net.compile
-    )
-
-
-def _is_watched(optimizer: Optimizer) -> bool:
-    """Return whether something but its class decides what an optimiser does.
-
-    Hooks see the gradients of the step before, and may run the loss once more.
-    """
-    own = vars(optimizer)
-    step = own.get("step")
-    return bool(
-        optimizer._optimizer_step_pre_hooks
-        or optimizer._optimizer_step_post_hooks
-        or optimizers._global_optimizer_pre_hooks
-        or optimizers._global_optimizer_post_hooks
-        or "zero_grad" in own
-        # a schedule of torch's only notes that a step was made, as the first one was
-        or not (step is None or hasattr(step, "_wrapped_by_lr_sched"))
     )
 
 
@@ -227,7 +209,7 @@ def _run_epoch(
 ) -> None:
     """Run an epoch as ``run_single_epoch`` of skorch does, ordinary steps directly."""
     is_ordinary = not fit_params and isinstance(iterator, ArrayLoader)
-    if not (training and is_ordinary) or _is_watched(net.optimizer_):
+    if not (training and is_ordinary) or is_watched_optimizer(net.optimizer_):
         for vector in vectors if training else ():
             vector.dissolve()
         run(iterator, training, prefix, step_fn, **fit_params)
