@@ -32,6 +32,7 @@ from skal_deep.classifier.net._interrupts import replace_methods
 from skal_deep.classifier.net._origin import is_written_in
 from skal_deep.classifier.net._watched import is_watched_optimizer
 from skal_deep.classifier.net._weight_vector import WeightVector, weight_vectors
+from skal_deep.modules._rng import put_back
 
 # What makes a step of skorch the ordinary one.
 _STEP = (
@@ -93,18 +94,21 @@ def in_memory(net: NeuralNet) -> Iterator[None]:
         methods["run_single_epoch"] = partial(
             _run_epoch, net, net.run_single_epoch, vectors, chain
         )
-    try:
-        with ExitStack() as changes:
-            changes.enter_context(replace_methods(net, **methods))
-            for _, callback in net.callbacks_:
-                end = _ENDS_OF_EPOCHS.get(type(callback))
-                if end is not None and "on_epoch_end" not in vars(callback):
-                    end = partial(end, callback, callback.on_epoch_end)
-                    changes.enter_context(replace_methods(callback, on_epoch_end=end))
-            yield
-    finally:
+    with put_back(partial(_dissolve, vectors)), ExitStack() as changes:
         for vector in vectors:
-            vector.dissolve()
+            vector.gather()
+        changes.enter_context(replace_methods(net, **methods))
+        for _, callback in net.callbacks_:
+            end = _ENDS_OF_EPOCHS.get(type(callback))
+            if end is not None and "on_epoch_end" not in vars(callback):
+                end = partial(end, callback, callback.on_epoch_end)
+                changes.enter_context(replace_methods(callback, on_epoch_end=end))
+        yield
+
+
+def _dissolve(vectors: list[WeightVector]) -> None:
+    for vector in vectors:
+        vector.dissolve()
 
 
 def _are_skorchs(net: NeuralNet, *names: str) -> bool:
@@ -210,8 +214,8 @@ def _run_epoch(
     """Run an epoch as ``run_single_epoch`` of skorch does, ordinary steps directly."""
     is_ordinary = not fit_params and isinstance(iterator, ArrayLoader)
     if not (training and is_ordinary) or is_watched_optimizer(net.optimizer_):
-        for vector in vectors if training else ():
-            vector.dissolve()
+        if training:
+            _dissolve(vectors)
         run(iterator, training, prefix, step_fn, **fit_params)
         return
     optimizer, n_batches = net.optimizer_, 0

@@ -60,7 +60,8 @@ class WeightVector:
     Parameters
     ----------
     optimizer : Optimizer
-        It is given the vector in the place of the weights, until :meth:`dissolve`.
+        It is given the vector in the place of the weights by :meth:`gather`, until
+        :meth:`dissolve`.
     group : dict
         The group of its parameters.
     """
@@ -80,16 +81,22 @@ class WeightVector:
         self._gradient = torch.zeros_like(self._vector)
         self._gradients: list[Tensor] = []
         for weight, part in zip(self.weights, self._parts, strict=True):
-            self._vector[part] = weight.detach().flatten()
-            weight.data = self._vector[part].view_as(weight)
             self._gradients.append(self._gradient[part].view_as(weight.detach()))
-        self._places = [weight.data_ptr() for weight in self.weights]
+        self._places: list[int] = []
         self._update: AdamUpdate | None = None
-        self._is_whole = True
-        if self.weights:
-            group["params"] = [self._vector]
-        else:
-            self._is_whole = False
+        self._is_whole = False
+
+    @torch.no_grad()
+    def gather(self) -> None:
+        """Give the optimiser the vector, of which the weights are then views."""
+        if not self.weights:
+            return
+        self._is_whole = True  # first: what is cut short is dissolved
+        for weight, part in zip(self.weights, self._parts, strict=True):
+            self._vector[part] = weight.flatten()
+            weight.data = self._vector[part].view_as(weight)
+        self._places = [weight.data_ptr() for weight in self.weights]
+        self._group["params"] = [self._vector]
 
     def collect(self) -> bool:
         """Bring the gradients together; return whether :meth:`step` may follow."""
@@ -129,13 +136,14 @@ class WeightVector:
 
     @torch.no_grad()
     def dissolve(self) -> None:
-        """Give the weights, and what the optimiser knows of them, back as they were."""
+        """Give the weights, and what the optimiser knows of them, back as they were.
+
+        Where it is cut short, it may run again.
+        """
         if not self._is_whole:
             return
-        self._is_whole = False
         self.end_steps()
-        self._group["params"] = self.given
-        states = self._optimizer.state.pop(self._vector, {})
+        states = self._optimizer.state.get(self._vector, {})
         for weight, part in zip(self.weights, self._parts, strict=True):
             weight.data = weight.detach().clone()
             if states:
@@ -143,6 +151,9 @@ class WeightVector:
                     key: self._part(value, part, weight)
                     for key, value in states.items()
                 }
+        self._group["params"] = self.given
+        self._optimizer.state.pop(self._vector, None)
+        self._is_whole = False
 
     def _part(self, value: Any, part: slice, weight: Tensor) -> Any:
         if not isinstance(value, Tensor):

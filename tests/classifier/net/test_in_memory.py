@@ -9,6 +9,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 import torch
+from interrupts import interrupted_at
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 from skorch.callbacks import (
     Callback,
@@ -969,6 +970,26 @@ def test_an_exception_leaves_what_skorch_leaves(error, monkeypatch):
     assert not {"run_single_epoch", "get_iterator"} & set(vars(net))
     assert set(net.optimizer_.state) == set(weights)
     assert len({w.untyped_storage().data_ptr() for w in weights}) == len(weights)
+
+
+@pytest.mark.slow
+def test_interrupts_at_any_line_leave_the_optimiser_its_weights():
+    """Also those that cut short how weights become a vector, or their own again."""
+    settings = DEFAULTS | {"module": one_layer, "max_epochs": 1}
+    n, was_interrupted = 0, True
+    while was_interrupted:
+        n += 1
+        net = NeuralNetClassifier(**settings).initialize()
+        fit = functools.partial(_fit.train_on, net, X[:16], Y[:16])
+        was_interrupted = interrupted_at(fit, n, "_weight_vector")
+        weights = list(net.module_.parameters())
+        [group] = net.optimizer_.param_groups
+        assert all(p is w for p, w in zip(group["params"], weights, strict=True))
+        n_batches = sum(len(epoch["batches"]) for epoch in net.history)
+        has_state = n_batches > 1 or bool(net.optimizer_.state)
+        assert set(net.optimizer_.state) == set(weights if has_state else [])
+        assert len({w.untyped_storage().data_ptr() for w in weights}) == len(weights)
+    assert n > 50
 
 
 def test_a_second_training_goes_on_from_the_first(monkeypatch):
