@@ -47,7 +47,7 @@ _STEP = (
     "train_step",
     "train_step_single",
 )
-# A net of one's own that has these may look at the optimiser's weights.
+# A net or a callback that has these of its own may look at the optimiser's weights.
 _OF_WEIGHTS = (
     "get_loss",
     "infer",
@@ -143,6 +143,8 @@ def _leaves_weights(net: NeuralNet) -> bool:
 
 def _may_see_weights(callback: Any) -> bool:
     """Return whether a callback may look at what the optimiser holds."""
+    if any(name in vars(callback) for name in _OF_WEIGHTS):
+        return True
     if type(callback) is EpochScoring:
         return callable(callback.scoring)
     if type(callback) is LRScheduler:

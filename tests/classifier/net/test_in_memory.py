@@ -34,7 +34,7 @@ from torch.optim.optimizer import (
 )
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 
 from skal_deep.classifier.net import _adam_update, _fit, _in_memory
 from skal_deep.classifier.net._adam_update import AdamUpdate
@@ -316,6 +316,30 @@ class OtherRows(Callback):
         dataset_train.X = dataset_train.X * np.float32(0.5)
 
 
+class OtherPositions(Callback):
+    """Trains on other rows of the data set in each epoch."""
+
+    def on_epoch_begin(self, net, dataset_train=None, **_):
+        dataset_train.indices[:3] = [len(net.history), 4, -1]
+
+
+class Augmented(Callback):
+    """Lets the data set change its rows from the second epoch on."""
+
+    def on_epoch_begin(self, net, dataset_train=None, **_):
+        if len(net.history) > 1:
+            dataset_train.transform = double_rows
+
+
+def double_rows(X, y):
+    return torch.as_tensor(2 * X), torch.as_tensor(y)
+
+
+def some_from_the_end(dataset, y=None, **_):
+    """Return a split whose rows are counted from the end, but for the outer ones."""
+    return Subset(dataset, [0, -3, 5, -7, 8, 2, 9]), Subset(dataset, [1, 3])
+
+
 class HookedLate(Callback):
     """Registers a hook of the optimiser's steps when the training begins."""
 
@@ -566,6 +590,12 @@ KINDS = {
     "normalisation that is fixed on the way": {"module": FixedNorm},
     "a weight without numbers": {"module": NoNumbers},
     "other rows on the way": {"callbacks": [OtherRows()]},
+    "other positions on the way": {
+        "callbacks": [OtherPositions()],
+        "train_split": ValidSplit(0.3, random_state=0),
+    },
+    "rows that change on the way": {"callbacks": [Augmented()]},
+    "rows counted from the end": {"train_split": some_from_the_end},
     "a rate that is a tensor": {"optimizer__lr": torch.tensor(0.01)},
     "all at once": {"optimizer__foreach": True},
     "amsgrad": {"optimizer__amsgrad": True},
@@ -1072,7 +1102,7 @@ class Decay:
     def __init__(self, optimizer, **_):
         self.optimizer = optimizer
 
-    def step(self, *_):
+    def step(self, *_, **__):
         for group in self.optimizer.param_groups:
             group["lr"] /= len(group["params"])
 
@@ -1134,6 +1164,21 @@ class Shrinking(NeuralNetClassifier):
 def test_what_reaches_for_the_weights_gets_them(kind, monkeypatch):
     monkeypatch.setitem(KINDS, "reaching", kind)
     nets = [train("reaching", (X, Y), monkeypatch, quick) for quick in (True, False)]
+    assert_same(*nets)
+
+
+def test_a_callback_with_a_method_of_its_own_sees_the_weights(monkeypatch):
+    nets = []
+    for quick in (True, False):
+        with monkeypatch.context() as patched:
+            if not quick:
+                patched.setattr(_fit, "in_memory", lambda net: nullcontext())
+            torch.manual_seed(0)
+            net = NeuralNetClassifier(**DEFAULTS | {"module": MLP(7, 3)}).initialize()
+            decay = Decay(net.optimizer_)
+            dict(net.callbacks_)["epoch_timer"].on_epoch_end = decay.step
+            _fit.train_on(net, X, Y)
+            nets.append(net)
     assert_same(*nets)
 
 
