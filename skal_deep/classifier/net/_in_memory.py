@@ -214,8 +214,9 @@ def _run_epoch(
     **fit_params: Any,
 ) -> None:
     """Run an epoch as ``run_single_epoch`` of skorch does, ordinary steps directly."""
-    is_ordinary = not fit_params and isinstance(iterator, ArrayLoader)
-    if not (training and is_ordinary) or is_watched_optimizer(net.optimizer_):
+    is_ordinary = training and not fit_params and isinstance(iterator, ArrayLoader)
+    # a callback may have changed how steps are made, if it saw the weights
+    if not (is_ordinary and (vectors or _has_ordinary_steps(net))):
         if training:
             _dissolve(vectors)
         run(iterator, training, prefix, step_fn, **fit_params)

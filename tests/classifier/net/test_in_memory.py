@@ -316,6 +316,22 @@ class OtherRows(Callback):
         dataset_train.X = dataset_train.X * np.float32(0.5)
 
 
+class Clipped(Callback):
+    """Adds a callback of steps in the second epoch."""
+
+    def on_epoch_begin(self, net, **_):
+        if len(net.history) == 2:
+            net.callbacks_.append(("clip", GradientNormClipping(0.001)))
+
+
+class Exchanged(Callback):
+    """Exchanges the optimiser in the second epoch, for one that runs its closure."""
+
+    def on_epoch_begin(self, net, **_):
+        if len(net.history) == 2:
+            net.optimizer_ = torch.optim.LBFGS(net.module_.parameters(), lr=0.1)
+
+
 class OtherPositions(Callback):
     """Trains on other rows of the data set in each epoch."""
 
@@ -589,6 +605,8 @@ KINDS = {
     "an optimiser hooked late": {"callbacks": [HookedLate()]},
     "normalisation that is fixed on the way": {"module": FixedNorm},
     "a weight without numbers": {"module": NoNumbers},
+    "clipped on the way": {"callbacks": [Clipped()]},
+    "another optimiser on the way": {"callbacks": [Exchanged()]},
     "other rows on the way": {"callbacks": [OtherRows()]},
     "other positions on the way": {
         "callbacks": [OtherPositions()],
