@@ -37,9 +37,13 @@ def plain_layers(net: NeuralNet) -> nn.Sequential | None:
 
 def _is_changed() -> bool:
     """Return whether the caller has changed what operations of torch do."""
+    # torch before 2.8 cannot tell
+    hooks_on_kept = getattr(
+        torch._C._autograd, "_top_saved_tensors_default_hooks", lambda _: None
+    )
     return bool(
         torch.is_autocast_enabled("cpu")
         or torch._C._len_torch_function_stack()
         or torch._C._len_torch_dispatch_stack()
-        or torch._C._autograd._top_saved_tensors_default_hooks(True)
+        or hooks_on_kept(True)
     )
