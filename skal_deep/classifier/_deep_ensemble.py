@@ -53,8 +53,8 @@ class DeepEnsembleClassifier(EnsembleClassifier):
         number of threads does, too. The net must be a ``skorch.NeuralNetClassifier``,
         no subclass, without ``train_split`` and callbacks other than skorch's
         default, its optimiser SGD, Adam, AdamW or RMSprop, and its module without
-        dropout and batch normalisation. Where one pass is not possible, a warning
-        says why, and members are trained one after another.
+        dropout, batch normalisation and hooks. Where one pass is not possible, a
+        warning says why, and members are trained one after another.
     n_dropout_draws : int, default=None
         Number of draws of each member by Monte Carlo dropout, which makes it a
         stochastic ensemble [3]_. A prediction averages ``n_estimators *

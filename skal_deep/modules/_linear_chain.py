@@ -63,7 +63,7 @@ class LinearChain:
         slopes = [slope]
         ways = zip(self.parameters[1:], passed.gates, passed.noises, strict=True)
         for (weight, _), gate, noise in reversed(list(ways)):
-            slope = slopes[-1].mm(weight)
+            slope = _by_input(slopes[-1], weight)
             slope = slope if noise is None else slope.mul_(noise)
             # what a ReLU gave is positive where it let a number through
             slopes.append(torch.ops.aten.threshold_backward(slope, gate, 0))
@@ -71,7 +71,7 @@ class LinearChain:
 
     def by_input(self, slopes: list[Tensor]) -> Tensor:
         """Return the derivative by the chain's input, from :meth:`by_output`."""
-        return slopes[0].mm(self.parameters[0][0])
+        return _by_input(slopes[0], self.parameters[0][0])
 
     def by_parameters(self, passed: ChainPass, slopes: list[Tensor]) -> list[Tensor]:
         """Return the derivatives by each layer's weight and bias, in order.
@@ -120,6 +120,13 @@ def linear_chain(layers: nn.Module) -> LinearChain | None:
         else:
             dropouts.append(None)
     return None
+
+
+def _by_input(slope: Tensor, weight: Tensor) -> Tensor:
+    """Return the derivative by what a layer takes, from that by what it gives."""
+    if len(slope) == weight.shape[1] == 1:  # as autograd orders it there
+        return weight.t().mm(slope.t())
+    return slope.mm(weight)
 
 
 def _noise(x: Tensor, dropout: nn.Dropout) -> Tensor | None:

@@ -1,10 +1,10 @@
 """Tracing touches nothing: not torch, not the module, not other threads."""
 
-import sys
 import threading
 
 import pytest
 import torch
+from interrupts import interrupted_at
 from torch import nn
 
 from skal_deep.modules import MLP, ConvNet, coupled_dropout
@@ -100,38 +100,6 @@ def test_threads_that_draw_and_a_bystander():
     assert dict(vars(nn.Module)) == CLASS
 
 
-class Interrupt:
-    """Raises KeyboardInterrupt at the n-th line that the package runs."""
-
-    def __init__(self, n):
-        self.left = n
-
-    def __call__(self, frame, event, argument):
-        name = frame.f_code.co_filename
-        # Between the end of a block and the release of its lock a trace can raise,
-        # which leaves the lock taken for good; a signal cannot come there.
-        if "skal_deep" not in name or name.endswith("_rng.py") or self.left <= 0:
-            return None
-        if event == "line":
-            self.left -= 1
-            if not self.left:
-                raise KeyboardInterrupt
-        return self
-
-
-def interrupted(call, n):
-    """Return whether a call was interrupted at its n-th line."""
-    before = sys.gettrace()
-    sys.settrace(Interrupt(n))
-    try:
-        call()
-    except KeyboardInterrupt:
-        return True
-    finally:
-        sys.settrace(before)
-    return False
-
-
 @pytest.mark.slow
 def test_interrupts_at_any_line_leave_all_as_it_was():
     module, x = small(), torch.rand(3, 4)
@@ -139,7 +107,7 @@ def test_interrupts_at_any_line_leave_all_as_it_was():
     expected = draw(module, x)
     flags = [part.training for part in module.modules()]
     n, n_interrupts = 1, 0
-    while interrupted(lambda: draw(module, x), n):
+    while interrupted_at(lambda: draw(module, x), n):
         assert [part.training for part in module.modules()] == flags
         for part in module.modules():
             assert not part._forward_hooks

@@ -55,7 +55,7 @@ class AdamUpdate:
         self._group, self._vector = group, vector
         self._state = optimizer.state[vector]
         self._n_steps = self._state["step"].item()
-        self._is_decoupled = type(optimizer) is AdamW
+        self._is_decoupled = type(optimizer) is AdamW  # unless the group says otherwise
         self._scratch = torch.empty_like(vector)
 
     def step(self, gradient: Tensor) -> None:
@@ -65,7 +65,7 @@ class AdamUpdate:
         (beta1, beta2), lr = group["betas"], group["lr"]
         self._n_steps += 1
         if decay := group["weight_decay"]:
-            if self._is_decoupled:
+            if group.get("decoupled_weight_decay", self._is_decoupled):
                 vector.mul_(1 - lr * decay)
             else:
                 gradient = gradient.add(vector, alpha=decay)

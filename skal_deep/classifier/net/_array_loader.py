@@ -18,23 +18,20 @@ def quick_iterator(
 ) -> "DataLoader[Any] | ArrayLoader":
     """Return skorch's loader, or one that takes the same mini-batches at once."""
     loader = made(dataset, training=training)
-    data, positions = dataset, None
-    if type(dataset) is Subset:
-        data, positions = dataset.dataset, torch.as_tensor(dataset.indices)
+    data = dataset.dataset if type(dataset) is Subset else dataset
     net = made.__self__  # type: ignore[attr-defined]
     params = net.get_params_for("iterator_train" if training else "iterator_valid")
     is_plain = (
         type(loader) is DataLoader
         and params.keys() <= _ORDERS
-        and type(data) is Dataset
+        and _reads_plainly(data)
         and len(dataset) > 0
         and type(loader.batch_sampler) is BatchSampler
     )
     if not is_plain:
         return loader
     try:
-        columns = _as_tensor(data.X), _as_tensor(data.y)
-        quick = ArrayLoader(loader, columns, positions)
+        quick = ArrayLoader(loader, dataset, data)
         ends = [0, len(dataset) - 1]
         is_same = _are_equal(
             quick.take(torch.tensor(ends)),
@@ -43,6 +40,11 @@ def quick_iterator(
     except (TypeError, ValueError, RuntimeError, IndexError):  # of another kind
         return loader
     return quick if is_same else loader
+
+
+def _reads_plainly(data: Any) -> bool:
+    """Return whether a data set yields the rows that it was given."""
+    return type(data) is Dataset and "transform" not in vars(data)
 
 
 def _as_tensor(rows: Any) -> Any:
@@ -75,21 +77,37 @@ class ArrayLoader:
     ----------
     loader : DataLoader
         It decides which rows make a mini-batch.
-    columns : tuple
-        Tensors, or dicts of tensors, of inputs and targets.
-    positions : Tensor or None
-        Which of their rows the loader counts; ``None`` are all.
+    dataset : Dataset or Subset
+        What it loads.
+    data : Dataset
+        The whole of it, which has inputs and targets: arrays, or dicts of arrays.
     """
 
     def __init__(
         self,
         loader: "DataLoader[Any]",
-        columns: tuple[Any, Any],
-        positions: Tensor | None,
+        dataset: "Dataset | Subset[Any]",
+        data: Dataset,
     ):
-        self._loader, self._columns, self._positions = loader, columns, positions
+        self._loader, self._dataset, self._data = loader, dataset, data
+        self._given = data.X, data.y
+        self._columns = [_as_tensor(rows) for rows in self._given]
+        self._positions = self._read_positions()
+
+    def _read_positions(self) -> Tensor | None:
+        """Return which rows the loader counts; ``None`` are all."""
+        if not isinstance(self._dataset, Subset):
+            return None
+        positions = torch.as_tensor(self._dataset.indices)
+        # as rows of arrays are counted
+        return torch.where(positions < 0, positions + len(self._data), positions)
 
     def __iter__(self) -> Iterator[list[Any]]:
+        # callbacks may put other rows there, or change how they are read
+        given, data = self._given, self._data
+        if not (_reads_plainly(data) and given[0] is data.X and given[1] is data.y):
+            return iter(self._loader)
+        self._positions = self._read_positions()
         # The loader draws a seed for workers before its sampler draws an order.
         torch.empty((), dtype=torch.int64).random_()
         size = self._loader.batch_size or 1

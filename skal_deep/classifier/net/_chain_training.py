@@ -4,7 +4,8 @@ import torch
 from skorch import NeuralNet
 from torch import Tensor, nn
 
-from skal_deep.classifier.net._plain_chain import is_watched, plain_layers
+from skal_deep.classifier.net._plain_chain import plain_layers
+from skal_deep.classifier.net._watched import has_gradient_hooks, is_watched
 from skal_deep.modules._linear_chain import ChainPass, LinearChain, linear_chain
 
 
@@ -32,12 +33,7 @@ def chain_training(
         return None
     weights = [part for pair in chain.parameters for part in pair]
     are_trained = {id(part) for part in weights} == {id(part) for part in trained}
-    are_free = all(
-        part.requires_grad
-        and part._backward_hooks is None
-        and part._post_accumulate_grad_hooks is None
-        for part in weights
-    )
+    are_free = all(p.requires_grad and not has_gradient_hooks(p) for p in weights)
     if not (are_trained and are_free and len(weights) == len(trained)):
         return None
     return ChainTraining(chain, weights, type(layers[0]) is nn.Flatten)

@@ -25,13 +25,14 @@ from skorch.callbacks import (
 from skorch.history import History
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
-from torch.optim import optimizer as optimizers
 
 from skal_deep.classifier.net._array_loader import ArrayLoader, quick_iterator
 from skal_deep.classifier.net._chain_training import ChainTraining, chain_training
 from skal_deep.classifier.net._interrupts import replace_methods
 from skal_deep.classifier.net._origin import is_written_in
+from skal_deep.classifier.net._watched import is_watched_optimizer
 from skal_deep.classifier.net._weight_vector import WeightVector, weight_vectors
+from skal_deep.modules._rng import put_back
 
 # What makes a step of skorch the ordinary one.
 _STEP = (
@@ -46,7 +47,7 @@ _STEP = (
     "train_step",
     "train_step_single",
 )
-# A net of one's own that has these may look at the optimiser's weights.
+# A net or a callback that has these of its own may look at the optimiser's weights.
 _OF_WEIGHTS = (
     "get_loss",
     "infer",
@@ -93,18 +94,21 @@ def in_memory(net: NeuralNet) -> Iterator[None]:
         methods["run_single_epoch"] = partial(
             _run_epoch, net, net.run_single_epoch, vectors, chain
         )
-    try:
-        with ExitStack() as changes:
-            changes.enter_context(replace_methods(net, **methods))
-            for _, callback in net.callbacks_:
-                end = _ENDS_OF_EPOCHS.get(type(callback))
-                if end is not None and "on_epoch_end" not in vars(callback):
-                    end = partial(end, callback, callback.on_epoch_end)
-                    changes.enter_context(replace_methods(callback, on_epoch_end=end))
-            yield
-    finally:
+    with put_back(partial(_dissolve, vectors)), ExitStack() as changes:
         for vector in vectors:
-            vector.dissolve()
+            vector.gather()
+        changes.enter_context(replace_methods(net, **methods))
+        for _, callback in net.callbacks_:
+            end = _ENDS_OF_EPOCHS.get(type(callback))
+            if end is not None and "on_epoch_end" not in vars(callback):
+                end = partial(end, callback, callback.on_epoch_end)
+                changes.enter_context(replace_methods(callback, on_epoch_end=end))
+        yield
+
+
+def _dissolve(vectors: list[WeightVector]) -> None:
+    for vector in vectors:
+        vector.dissolve()
 
 
 def _are_skorchs(net: NeuralNet, *names: str) -> bool:
@@ -120,6 +124,7 @@ def _has_ordinary_steps(net: NeuralNet) -> bool:
         _are_skorchs(net, *_STEP)
         and net._optimizers == ["optimizer"]
         and type(net.optimizer_) in _OPTIMIZERS
+        and not is_watched_optimizer(net.optimizer_)
         and type(net.history) is History
         and not any(_sees_steps(callback) for _, callback in net.callbacks_)
     )
@@ -132,16 +137,14 @@ def _leaves_weights(net: NeuralNet) -> bool:
         _are_skorchs(net, *_OF_WEIGHTS)
         and not any(_may_see_weights(callback) for _, callback in net.callbacks_)
         and not optimizer.state
-        and not optimizer._optimizer_step_pre_hooks
-        and not optimizer._optimizer_step_post_hooks
-        and not optimizers._global_optimizer_pre_hooks
-        and not optimizers._global_optimizer_post_hooks
         and not net.compile
     )
 
 
 def _may_see_weights(callback: Any) -> bool:
     """Return whether a callback may look at what the optimiser holds."""
+    if any(name in vars(callback) for name in _OF_WEIGHTS):
+        return True
     if type(callback) is EpochScoring:
         return callable(callback.scoring)
     if type(callback) is LRScheduler:
@@ -211,9 +214,11 @@ def _run_epoch(
     **fit_params: Any,
 ) -> None:
     """Run an epoch as ``run_single_epoch`` of skorch does, ordinary steps directly."""
-    if not training or fit_params or not isinstance(iterator, ArrayLoader):
-        for vector in vectors if training else ():
-            vector.dissolve()
+    is_ordinary = training and not fit_params and isinstance(iterator, ArrayLoader)
+    # a callback may have changed how steps are made, if it saw the weights
+    if not (is_ordinary and (vectors or _has_ordinary_steps(net))):
+        if training:
+            _dissolve(vectors)
         run(iterator, training, prefix, step_fn, **fit_params)
         return
     optimizer, n_batches = net.optimizer_, 0
@@ -263,5 +268,8 @@ def _parts(net: NeuralNet) -> list[nn.Module]:
     names = [*net._modules, *net._criteria]
     owners = [getattr(net, f"{name}_") for name in names]
     parts = [p for o in owners if isinstance(o, nn.Module) for p in o.modules()]
-    is_plain = all(type(part).train is nn.Module.train for part in parts)
+    is_plain = all(
+        type(part).train is nn.Module.train and "train" not in vars(part)
+        for part in parts
+    )
     return parts if is_plain else []

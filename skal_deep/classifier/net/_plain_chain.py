@@ -3,18 +3,11 @@
 import torch
 from skorch import NeuralNet
 from torch import nn
-from torch.nn.modules import module as torch_module
 
 from skal_deep.classifier.net._answers import predicts_by_skorch
+from skal_deep.classifier.net._watched import has_watched_parts
 from skal_deep.modules import MLP
 from skal_deep.modules._linear_chain import linear_chain
-
-_HOOKS = (
-    "_forward_pre_hooks",
-    "_forward_hooks",
-    "_backward_pre_hooks",
-    "_backward_hooks",
-)
 
 
 def plain_layers(net: NeuralNet) -> nn.Sequential | None:
@@ -35,18 +28,22 @@ def plain_layers(net: NeuralNet) -> nn.Sequential | None:
         linear_chain(layers) is not None
         and type(layers[-1]) is nn.Linear
         and predicts_by_skorch(net)
-        and not any(is_watched(part) for part in module.modules())
-        and not any(getattr(torch_module, f"_global{name}") for name in _HOOKS)
+        and not has_watched_parts(module)
         and all(p.is_cpu and p.dtype == torch.float32 for p in module.parameters())
-        and not torch.is_autocast_enabled("cpu")
+        and not _is_changed()
     )
     return layers if is_plain else None
 
 
-def is_watched(part: nn.Module) -> bool:
-    """Return whether something but its class decides what a module does."""
-    return (
-        any(getattr(part, name) for name in _HOOKS)
-        or "forward" in vars(part)
-        or part._compiled_call_impl is not None
+def _is_changed() -> bool:
+    """Return whether the caller has changed what operations of torch do."""
+    # torch before 2.8 cannot tell
+    hooks_on_kept = getattr(
+        torch._C._autograd, "_top_saved_tensors_default_hooks", lambda _: None
+    )
+    return bool(
+        torch.is_autocast_enabled("cpu")
+        or torch._C._len_torch_function_stack()
+        or torch._C._len_torch_dispatch_stack()
+        or hooks_on_kept(True)
     )

@@ -20,6 +20,11 @@ from torch.utils.data import DataLoader
 from skal_deep.classifier.net._batches import as_input
 from skal_deep.classifier.net._fit import rows_that_count, train_net
 from skal_deep.classifier.net._row_weights import weighted_criterion
+from skal_deep.classifier.net._watched import (
+    has_gradient_hooks,
+    has_watched_parts,
+    is_watched_optimizer,
+)
 from skal_deep.modules import isolated_rng
 from skal_deep.modules._dropout import dropout_layers, unreachable_dropout
 from skal_deep.rows._data import is_numbers
@@ -54,18 +59,34 @@ class StackedTraining:
             if not self._obstacles:
                 self._data = _tensors(net, X, y, weight)
                 self._obstacles = list(_trial(net, self._data))
-            if self._obstacles:
-                warnings.warn(
-                    "batched=True, but the members are trained one after another: "
-                    f"{'; '.join(self._obstacles)}.",
-                    stacklevel=2,
-                )
+            self._warn()
+        elif not self._obstacles and not self._is_like_the_first(net):
+            self._obstacles.append("the module has more than weights and buffers")
+            self._warn()
         if self._obstacles:
             train_net(net, X, y, weight)
             return
         net.check_data(X, y)  # notes the classes
         self._nets.append(net)
         self._orders.append(batch_orders(net, len(y), torch.get_rng_state()))
+
+    def _warn(self) -> None:
+        if self._obstacles:
+            warnings.warn(
+                "batched=True, but the members are trained one after another: "
+                f"{'; '.join(self._obstacles)}.",
+                stacklevel=3,
+            )
+
+    def _is_like_the_first(self, net: NeuralNet) -> bool:
+        """Return whether a net is the first one with weights and buffers of its own."""
+        first, module = (
+            copy.deepcopy(member.module_).train() for member in (self._nets[0], net)
+        )
+        state = dict(module.named_parameters()) | dict(module.named_buffers())
+        x = to_tensor(self._data["x"][:2], device=net.device)
+        with isolated_rng(), torch.no_grad():
+            return _are_equal(functional_call(first, state, (x,)), module(x))
 
     @isolated_rng()
     def train(self) -> None:
@@ -148,6 +169,8 @@ def _obstacles(net: NeuralNet) -> Iterator[str]:
     if type(net.optimizer_) not in _OPTIMIZERS:
         names = ", ".join(optimizer.__name__ for optimizer in _OPTIMIZERS)
         yield f"the optimizer {type(net.optimizer_).__name__} is none of {names}"
+    if is_watched_optimizer(net.optimizer_):
+        yield "there are hooks or methods of one's own to the optimizer"
     if len(net.optimizer_.param_groups) > 1:
         yield "the optimizer has groups of parameters"
     module = net.module_
@@ -155,6 +178,10 @@ def _obstacles(net: NeuralNet) -> Iterator[str]:
         yield "the criterion has parameters"
     if net.compile:
         yield "the module is compiled"
+    elif has_watched_parts(module):
+        yield "hooks or an own forward stand beside the classes of its layers"
+    if any(map(has_gradient_hooks, module.parameters())):
+        yield "its weights have hooks"
     if dropout_layers(module) or unreachable_dropout(module):
         yield "the module has dropout"
     if any(isinstance(part, _BatchNorm) for part in module.modules()):
@@ -170,7 +197,9 @@ def _trial(net: NeuralNet, data: Tensors) -> Iterator[str]:
     try:
         with isolated_rng(), warnings.catch_warnings():
             warnings.filterwarnings("error", "There is a performance drop")
-            module(to_tensor(data["x"][rows], device=net.device))
+            x = to_tensor(data["x"][rows], device=net.device)
+            if not _are_equal(module(x), module(x)):
+                yield "its output changes from pass to pass"
             _, losses = _stack_nets([net, net], data)
             losses(torch.stack([rows, rows])).sum().backward()
     # whatever it is, where it is no matter of stacking, skorch will meet it again
@@ -208,11 +237,18 @@ def _write_back(nets: list[NeuralNet], weights: Tensors, optimizer: Optimizer) -
     """Give each net its weights and its part of the optimiser's state."""
     for member, net in enumerate(nets):
         for name, weight in weights.items():
+            states = optimizer.state.get(weight)
             parameter = net.module_.get_parameter(name)
             parameter.copy_(weight[member])
+            if states is None:  # it has no gradient
+                continue
             net.optimizer_.state[parameter] = {
                 # The number of steps is one for all members; everything else in the
                 # optimiser's state has the axis of members.
                 key: (value if key == "step" else value[member]).clone()
-                for key, value in optimizer.state[weight].items()
+                for key, value in states.items()
             }
+
+
+def _are_equal(output: Any, other: Any) -> bool:
+    return torch.allclose(output, other, rtol=0, atol=0, equal_nan=True)

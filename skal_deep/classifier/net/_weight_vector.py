@@ -35,9 +35,13 @@ def weight_vectors(optimizer: Optimizer) -> "list[WeightVector]":
         for p in everything
     )
     is_by_entry = not any(
-        group.get(name) for group in groups for name in ("fused", "foreach")
+        group.get(name)
+        for group in groups
+        for name in ("fused", "foreach", "differentiable")
     )
-    if not (are_alike and is_by_entry):
+    # torch's loops disagree on the sign of a zero there, at the ends of tensors
+    is_without_mean = any(group.get("betas", (1,))[0] == 0 for group in groups)
+    if not (are_alike and is_by_entry) or is_without_mean:
         return []
     # not if weights are parts of one tensor, or a buffer or an attribute is a view
     if any(_n_holders(p) > _ALONE for p in everything):
@@ -56,14 +60,15 @@ class WeightVector:
     Parameters
     ----------
     optimizer : Optimizer
-        It is given the vector in the place of the weights, until :meth:`dissolve`.
+        It is given the vector in the place of the weights by :meth:`gather`, until
+        :meth:`dissolve`.
     group : dict
         The group of its parameters.
     """
 
     def __init__(self, optimizer: Optimizer, group: dict[str, Any]):
         self._optimizer, self._group, self.given = optimizer, group, group["params"]
-        self.weights = [p for p in self.given if p.requires_grad and p.numel()]
+        self.weights = [p for p in self.given if p.requires_grad]
         self._are_trained = [p.requires_grad for p in self.given]
         self._parts: list[slice] = []
         start = 0
@@ -76,16 +81,22 @@ class WeightVector:
         self._gradient = torch.zeros_like(self._vector)
         self._gradients: list[Tensor] = []
         for weight, part in zip(self.weights, self._parts, strict=True):
-            self._vector[part] = weight.detach().flatten()
-            weight.data = self._vector[part].view_as(weight)
             self._gradients.append(self._gradient[part].view_as(weight.detach()))
-        self._places = [weight.data_ptr() for weight in self.weights]
+        self._places: list[int] = []
         self._update: AdamUpdate | None = None
-        self._is_whole = True
-        if self.weights:
-            group["params"] = [self._vector]
-        else:
-            self._is_whole = False
+        self._is_whole = False
+
+    @torch.no_grad()
+    def gather(self) -> None:
+        """Give the optimiser the vector, of which the weights are then views."""
+        if not self.weights:
+            return
+        self._is_whole = True  # first: what is cut short is dissolved
+        for weight, part in zip(self.weights, self._parts, strict=True):
+            self._vector[part] = weight.flatten()
+            weight.data = self._vector[part].view_as(weight)
+        self._places = [weight.data_ptr() for weight in self.weights]
+        self._group["params"] = [self._vector]
 
     def collect(self) -> bool:
         """Bring the gradients together; return whether :meth:`step` may follow."""
@@ -99,10 +110,7 @@ class WeightVector:
             return False
         torch._foreach_copy_(self._gradients, gradients)
         self._vector.grad = self._gradient
-        # a schedule of torch's only notes that a step was made, as the first one was
-        step = vars(self._optimizer).get("step")
-        is_own = step is not None and not hasattr(step, "_wrapped_by_lr_sched")
-        return self._update is not None and not is_own
+        return self._update is not None
 
     def step(self) -> None:
         """Make the optimiser's step of this group, where :meth:`collect` allows it."""
@@ -128,13 +136,14 @@ class WeightVector:
 
     @torch.no_grad()
     def dissolve(self) -> None:
-        """Give the weights, and what the optimiser knows of them, back as they were."""
+        """Give the weights, and what the optimiser knows of them, back as they were.
+
+        Where it is cut short, it may run again.
+        """
         if not self._is_whole:
             return
-        self._is_whole = False
         self.end_steps()
-        self._group["params"] = self.given
-        states = self._optimizer.state.pop(self._vector, {})
+        states = self._optimizer.state.get(self._vector, {})
         for weight, part in zip(self.weights, self._parts, strict=True):
             weight.data = weight.detach().clone()
             if states:
@@ -142,6 +151,9 @@ class WeightVector:
                     key: self._part(value, part, weight)
                     for key, value in states.items()
                 }
+        self._group["params"] = self.given
+        self._optimizer.state.pop(self._vector, None)
+        self._is_whole = False
 
     def _part(self, value: Any, part: slice, weight: Tensor) -> Any:
         if not isinstance(value, Tensor):

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 import torch
+from interrupts import interrupted_at
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 from skorch.callbacks import (
     Callback,
@@ -27,8 +28,13 @@ from torch import nn
 from torch.nn.modules import module as torch_module
 from torch.nn.utils import prune
 from torch.optim.lr_scheduler import OneCycleLR
-from torch.optim.optimizer import register_optimizer_step_post_hook
-from torch.utils.data import DataLoader
+from torch.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.data import DataLoader, Subset
 
 from skal_deep.classifier.net import _adam_update, _fit, _in_memory
 from skal_deep.classifier.net._adam_update import AdamUpdate
@@ -128,6 +134,30 @@ class InEval(Net):
         out = super().forward(x)
         self.drop.eval()
         return out
+
+
+class FixedNorm(Net):
+    """Its batch normalisation stays as it is from the fifth step on."""
+
+    def __init__(self, **params):
+        super().__init__(**params)
+        self.n_steps, self.norm.train = 0, self.train_norm
+
+    def train_norm(self, mode=True):
+        self.n_steps += mode
+        return nn.Module.train(self.norm, mode and self.n_steps < 5)
+
+
+class NoNumbers(nn.Module):
+    """A net that has a weight without numbers, as a layer of size 0 has."""
+
+    def __init__(self, n_features=7, n_classes=3):
+        super().__init__()
+        self.nothing = nn.Parameter(torch.empty(0, n_classes))
+        self.last = nn.Linear(n_features, n_classes)
+
+    def forward(self, x):
+        return self.last(x) + self.nothing.sum(0)
 
 
 class Words(nn.Module):
@@ -277,6 +307,92 @@ class Raised(Callback):
             group["lr"] *= 0.5
             for weight in group["params"]:
                 weight.data.add_(0.001)
+
+
+class OtherRows(Callback):
+    """Puts other rows into the data set on the way."""
+
+    def on_epoch_begin(self, net, dataset_train=None, **_):
+        dataset_train.X = dataset_train.X * np.float32(0.5)
+
+
+class Clipped(Callback):
+    """Adds a callback of steps in the second epoch."""
+
+    def on_epoch_begin(self, net, **_):
+        if len(net.history) == 2:
+            net.callbacks_.append(("clip", GradientNormClipping(0.001)))
+
+
+class Exchanged(Callback):
+    """Exchanges the optimiser in the second epoch, for one that runs its closure."""
+
+    def on_epoch_begin(self, net, **_):
+        if len(net.history) == 2:
+            net.optimizer_ = torch.optim.LBFGS(net.module_.parameters(), lr=0.1)
+
+
+class OtherPositions(Callback):
+    """Trains on other rows of the data set in each epoch."""
+
+    def on_epoch_begin(self, net, dataset_train=None, **_):
+        dataset_train.indices[:3] = [len(net.history), 4, -1]
+
+
+class Augmented(Callback):
+    """Lets the data set change its rows from the second epoch on."""
+
+    def on_epoch_begin(self, net, dataset_train=None, **_):
+        if len(net.history) > 1:
+            dataset_train.transform = double_rows
+
+
+def double_rows(X, y):
+    return torch.as_tensor(2 * X), torch.as_tensor(y)
+
+
+def some_from_the_end(dataset, y=None, **_):
+    """Return a split whose rows are counted from the end, but for the outer ones."""
+    return Subset(dataset, [0, -3, 5, -7, 8, 2, 9]), Subset(dataset, [1, 3])
+
+
+class HookedLate(Callback):
+    """Registers a hook of the optimiser's steps when the training begins."""
+
+    def on_train_begin(self, net, **_):
+        net.optimizer_.register_step_pre_hook(shrink)
+
+
+def shrink(optimizer, *_):
+    """Change weights before a step, and gradients of the step before, if there are."""
+    for group in optimizer.param_groups:
+        for weight in group["params"]:
+            weight.data.mul_(0.9)
+            if weight.grad is not None:
+                weight.grad.mul_(0.5)
+
+
+def run_closure(optimizer, args, kwargs):
+    """Compute the loss once more, by what skorch gives the step."""
+    args[1]()
+
+
+def adam_with(hook):
+    """Return a maker of optimisers with something of the user's beside their steps."""
+
+    def make(params, lr):
+        optimizer = torch.optim.Adam(params, lr=lr)
+        if hook == "pre":
+            optimizer.register_step_pre_hook(shrink)
+        elif hook == "post":
+            optimizer.register_step_post_hook(run_closure)
+        elif hook == "sums of gradients":
+            optimizer.zero_grad = lambda set_to_none=True: None
+        elif hook == "own step":
+            optimizer.step = lambda closure: torch.optim.Adam.step(optimizer, closure)
+        return optimizer
+
+    return make
 
 
 def chain(*between, n_classes=3, first=None):
@@ -463,7 +579,41 @@ KINDS = {
     "AdamW without": {"optimizer": torch.optim.AdamW, "optimizer__weight_decay": 0},
     "Adam with decay": {"optimizer__weight_decay": 0.1, "optimizer__eps": 1e-3},
     "other betas": {"optimizer__betas": (0.3, 0.6), "max_epochs": 9},
+    "no first beta": {
+        "optimizer__betas": (0.0, 0.9),
+        "batch_size": 1,
+        "module__n_hidden": 13,
+    },
     "upwards": {"optimizer__maximize": True},
+    "decoupled decay": {
+        "optimizer__decoupled_weight_decay": True,
+        "optimizer__weight_decay": 0.1,
+    },
+    "decoupled decay of a group": {
+        "optimizer__param_groups": [
+            ("*weight", {"weight_decay": 0.3, "decoupled_weight_decay": True})
+        ],
+    },
+    "decay of a group of AdamW": {
+        "optimizer": torch.optim.AdamW,
+        "optimizer__param_groups": [("*bias", {"decoupled_weight_decay": False})],
+    },
+    **{
+        f"an optimiser's own: {hook}": {"optimizer": adam_with(hook)}
+        for hook in ("pre", "post", "sums of gradients", "own step")
+    },
+    "an optimiser hooked late": {"callbacks": [HookedLate()]},
+    "normalisation that is fixed on the way": {"module": FixedNorm},
+    "a weight without numbers": {"module": NoNumbers},
+    "clipped on the way": {"callbacks": [Clipped()]},
+    "another optimiser on the way": {"callbacks": [Exchanged()]},
+    "other rows on the way": {"callbacks": [OtherRows()]},
+    "other positions on the way": {
+        "callbacks": [OtherPositions()],
+        "train_split": ValidSplit(0.3, random_state=0),
+    },
+    "rows that change on the way": {"callbacks": [Augmented()]},
+    "rows counted from the end": {"train_split": some_from_the_end},
     "a rate that is a tensor": {"optimizer__lr": torch.tensor(0.01)},
     "all at once": {"optimizer__foreach": True},
     "amsgrad": {"optimizer__amsgrad": True},
@@ -514,6 +664,7 @@ KINDS = {
     "nothing dropped": {"module__dropout": 0.0},
     "all dropped": {"module__dropout": 1.0},
     "many layers": {"module__n_layers": 4},
+    "one row and one unit": {"batch_size": 1, "module__n_hidden": 1},
     "no hidden layer": {"module__n_layers": 0},
     "layers that wait for their size": {"module__n_features": None},
     "rows of any shape": {},
@@ -706,7 +857,41 @@ def test_chains_train_without_autograd(kind, passes, monkeypatch):
     assert sum(passes) == 2 * (37 if kind == "validation" else len(rows_of(kind)[1]))
 
 
-@pytest.mark.parametrize("context", ["autocast", "anomaly", "a hook on all modules"])
+class Doubling(TorchFunctionMode):
+    """What linear layers return is twice as large inside."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        out = function(*args, **(kwargs or {}))
+        return 2 * out if function is nn.functional.linear else out
+
+
+class Halving(TorchDispatchMode):
+    """What ReLUs return is half as large inside."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        out = function(*args, **(kwargs or {}))
+        return out / 2 if function is torch.ops.aten.relu.default else out
+
+
+def kept_in_half_precision():
+    """Return a context in which passes keep little for the way back."""
+
+    def pack(kept):
+        return kept.dtype, kept.bfloat16() if kept.is_floating_point() else kept
+
+    return torch.autograd.graph.saved_tensors_hooks(pack, lambda p: p[1].to(p[0]))
+
+
+CONTEXTS = {
+    "anomaly": lambda: torch.autograd.set_detect_anomaly(True),
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "a function mode": Doubling,
+    "a dispatch mode": Halving,
+    "hooks on what passes keep": kept_in_half_precision,
+}
+
+
+@pytest.mark.parametrize("context", [*CONTEXTS, "a hook on all modules"])
 def test_contexts_that_change_passes_are_left_to_torch(context, passes, monkeypatch):
     def double(module, x, out):
         return 2 * out if isinstance(module, nn.Linear) else out
@@ -715,10 +900,8 @@ def test_contexts_that_change_passes_are_left_to_torch(context, passes, monkeypa
     for quick in (True, False):
         if context == "a hook on all modules":
             around = torch_module.register_module_forward_hook(double)
-        elif context == "anomaly":
-            around = torch.autograd.set_detect_anomaly(True)
         else:
-            around = torch.autocast("cpu", torch.bfloat16)
+            around = CONTEXTS[context]()
         with around, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             nets.append(train("dropout", (X, Y), monkeypatch, quick))
@@ -837,6 +1020,26 @@ def test_an_exception_leaves_what_skorch_leaves(error, monkeypatch):
     assert len({w.untyped_storage().data_ptr() for w in weights}) == len(weights)
 
 
+@pytest.mark.slow
+def test_interrupts_at_any_line_leave_the_optimiser_its_weights():
+    """Also those that cut short how weights become a vector, or their own again."""
+    settings = DEFAULTS | {"module": one_layer, "max_epochs": 1}
+    n, was_interrupted = 0, True
+    while was_interrupted:
+        n += 1
+        net = NeuralNetClassifier(**settings).initialize()
+        fit = functools.partial(_fit.train_on, net, X[:16], Y[:16])
+        was_interrupted = interrupted_at(fit, n, "_weight_vector")
+        weights = list(net.module_.parameters())
+        [group] = net.optimizer_.param_groups
+        assert all(p is w for p, w in zip(group["params"], weights, strict=True))
+        n_batches = sum(len(epoch["batches"]) for epoch in net.history)
+        has_state = n_batches > 1 or bool(net.optimizer_.state)
+        assert set(net.optimizer_.state) == set(weights if has_state else [])
+        assert len({w.untyped_storage().data_ptr() for w in weights}) == len(weights)
+    assert n > 50
+
+
 def test_a_second_training_goes_on_from_the_first(monkeypatch):
     nets = []
     for quick in (True, False):
@@ -917,7 +1120,7 @@ class Decay:
     def __init__(self, optimizer, **_):
         self.optimizer = optimizer
 
-    def step(self, *_):
+    def step(self, *_, **__):
         for group in self.optimizer.param_groups:
             group["lr"] /= len(group["params"])
 
@@ -982,6 +1185,21 @@ def test_what_reaches_for_the_weights_gets_them(kind, monkeypatch):
     assert_same(*nets)
 
 
+def test_a_callback_with_a_method_of_its_own_sees_the_weights(monkeypatch):
+    nets = []
+    for quick in (True, False):
+        with monkeypatch.context() as patched:
+            if not quick:
+                patched.setattr(_fit, "in_memory", lambda net: nullcontext())
+            torch.manual_seed(0)
+            net = NeuralNetClassifier(**DEFAULTS | {"module": MLP(7, 3)}).initialize()
+            decay = Decay(net.optimizer_)
+            dict(net.callbacks_)["epoch_timer"].on_epoch_end = decay.step
+            _fit.train_on(net, X, Y)
+            nets.append(net)
+    assert_same(*nets)
+
+
 def test_hooks_on_all_optimisers_see_the_weights(monkeypatch):
     seen = []
     hook = register_optimizer_step_post_hook(
@@ -995,6 +1213,24 @@ def test_hooks_on_all_optimisers_see_the_weights(monkeypatch):
         hook.remove()
     shapes = [weight.shape for weight in net.module_.parameters()]
     assert seen == [shapes] * 14
+
+
+def test_a_hook_before_the_steps_of_all_optimisers_comes_before_the_gradients(
+    monkeypatch,
+):
+    hook = register_optimizer_step_pre_hook(lambda optimizer, *_: shrink(optimizer))
+    try:
+        nets = [train("dropout", (X, Y), monkeypatch, quick) for quick in (True, False)]
+    finally:
+        hook.remove()
+    assert_same(*nets)
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_an_optimiser_that_torch_cannot_run_fails(quick, monkeypatch):
+    monkeypatch.setitem(KINDS, "refused", {"optimizer__differentiable": True})
+    with pytest.raises(RuntimeError, match="leaf Variable"):
+        train("refused", (X, Y), monkeypatch, quick)
 
 
 class Single(Used):

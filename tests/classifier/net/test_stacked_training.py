@@ -260,6 +260,61 @@ class Branching(Linear):
         return super().forward(x) if x.sum() > 0 else super().forward(2 * x)
 
 
+class Aging(Linear):
+    """Its output is larger each time."""
+
+    n_passes = 0
+
+    def forward(self, x):
+        self.n_passes += 1
+        return super().forward(x) * self.n_passes
+
+
+def watched(kind):
+    """Return a module with something beside its class that decides what it does."""
+
+    class Watched(Linear):
+        def __init__(self, n_features, n_classes):
+            super().__init__(n_features, n_classes)
+            layer, weight = self.layer, self.layer.weight
+            if kind == "forward":
+                layer.forward = lambda x: 2 * nn.Linear.forward(layer, x)
+            elif kind == "hook":
+                layer.register_forward_hook(lambda layer, x, out: 2 * out)
+            elif kind == "gradient":
+                weight.register_hook(torch.sign)
+            elif kind == "written gradient":
+                weight.register_post_accumulate_grad_hook(halve)
+
+    return Watched
+
+
+def halve(weight):
+    weight.grad.div_(2)
+
+
+def hooked_adam(params, lr):
+    optimizer = Adam(params, lr=lr)
+    optimizer.register_step_post_hook(shrink)
+    return optimizer
+
+
+def shrink(optimizer, *_):
+    for weight in optimizer.param_groups[0]["params"]:
+        weight.data.mul_(0.9)
+
+
+class RandomFeatures(Linear):
+    """It keeps random numbers that are neither weights nor buffers."""
+
+    def __init__(self, n_features, n_classes):
+        super().__init__(n_features, n_classes)
+        self.random = torch.randn(n_features, n_features)
+
+    def forward(self, x):
+        return super().forward(torch.sin(x @ self.random))
+
+
 class Unused(Linear):
     def __init__(self, n_features, n_classes):
         super().__init__(n_features, n_classes)
@@ -293,6 +348,12 @@ OBSTACLES = {
     "lazy parameters that no pass has given a size": plain_net(Unused),
     "cannot run its module or loss (vmap: called random": plain_net(FunctionalDropout),
     "cannot run its module or loss (vmap: It looks like": plain_net(Branching),
+    "its output changes from pass to pass": plain_net(Aging),
+    "own to the optimizer": plain_net(Linear, optimizer=hooked_adam),
+    "hooks or an own forward stand": plain_net(watched("forward")),
+    "hooks or an own forward": plain_net(watched("hook")),
+    "weights have hooks": plain_net(watched("gradient")),
+    "its weights have hooks": plain_net(watched("written gradient")),
     "has buffers that training changes": plain_net(Counting),
     "buffers that training changes": plain_net(Replacing),
 }
@@ -309,6 +370,25 @@ def test_what_stands_in_the_way_is_said(words, partly):
     assert len(said) == 1
     assert str(said[0].message).startswith("batched=True, but the members are trained")
     assert_equal_members(together, ensemble(net, False).fit(X, y), atol=0)
+
+
+def test_members_that_keep_more_than_weights_and_buffers(partly):
+    net = plain_net(RandomFeatures)
+    with pytest.warns(UserWarning, match="more than weights and buffers") as said:
+        together = ensemble(net).fit(*partly)
+    assert len(said) == 1
+    assert_equal_members(together, ensemble(net, False).fit(*partly), atol=1e-5)
+
+
+def test_weights_without_gradients_have_no_state(partly, one_pass):
+    class Frozen(Linear):
+        def __init__(self, n_features, n_classes):
+            super().__init__(n_features, n_classes)
+            self.layer.bias.requires_grad_(False)
+
+    net = plain_net(Frozen, optimizer=Adam)
+    for member in one_pass(ensemble(net), *partly).nets_:
+        assert list(member.optimizer_.state) == [member.module_.layer.weight]
 
 
 @pytest.mark.parametrize("callbacks", ["disable", None])
