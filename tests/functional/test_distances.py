@@ -304,6 +304,7 @@ def test_the_nearest_center_by_loops_is_that_by_torch(rows, n_centers, monkeypat
 @every_family
 def test_norms_by_a_loop_are_those_by_torch(rows, monkeypatch):
     at_once = Points(rows, rows.mean(0))
+    monkeypatch.setattr("skal_deep.functional._distances._FEW_NUMBERS", 0)
     monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 100)
     torch.testing.assert_close(Points(rows, rows.mean(0)).norm_N, at_once.norm_N)
     twice = rows.repeat_interleave(2, 0)[::2]  # not side by side in memory
@@ -364,6 +365,27 @@ def test_of_neighbors_at_equal_distances_the_first_are_kept(k):
     rows = FAMILIES["normal"][torch.arange(N) % 4]
     _, position = functional.nearest_neighbors(rows, rows, k)
     assert torch.equal(position, torch.arange(N)[:, None] % 4 + 4 * torch.arange(k))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("highest", [1, 5], ids=["of 0 and 1", "of more"])
+def test_of_whole_numbers_at_equal_distances_the_first_wins(
+    highest, dtype, monkeypatch
+):
+    monkeypatch.setattr("skal_deep.functional.k_center._FEW_NUMBERS", 0)
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randint(highest + 1, (700, 63), generator=generator).to(dtype)
+    centers, points = rows[:40], rows[40:]
+    squared = distances(points, centers).square().round()
+    assert functional.nearest_centers(points, centers)[1].equal(squared.argmin(1))
+    neighbors = functional.nearest_neighbors(points, centers, 3)[1]
+    assert neighbors.equal(squared.sort(stable=True).indices[:, :3])
+    nearest, expected = squared.amin(1), []
+    for _ in range(20):
+        expected.append(int(nearest.argmax()))
+        to_pick = distances(points, points[expected[-1], None])[:, 0]
+        nearest = nearest.minimum(to_pick.square().round())
+    assert functional.k_center_greedy(points, centers, 20)[0].tolist() == expected
 
 
 def test_float64_that_products_cannot_resolve():
