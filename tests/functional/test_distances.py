@@ -360,8 +360,15 @@ def test_rows_of_integers_are_told():
         functional.nearest_neighbors(rows, rows, 2)
 
 
-@pytest.mark.parametrize("k", [3, 45])
-def test_of_neighbors_at_equal_distances_the_first_are_kept(k):
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("k", [1, 3, 45, 60])
+@pytest.mark.parametrize("budget", [3_000, 2**20])
+def test_of_neighbors_at_equal_distances_the_first_are_kept(
+    budget, k, compiled, monkeypatch
+):
+    monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", budget)
+    if not compiled:
+        monkeypatch.setattr(_nearest, "are_compiled", lambda: False)
     rows = FAMILIES["normal"][torch.arange(N) % 4]
     _, position = functional.nearest_neighbors(rows, rows, k)
     assert torch.equal(position, torch.arange(N)[:, None] % 4 + 4 * torch.arange(k))
@@ -386,6 +393,17 @@ def test_of_whole_numbers_at_equal_distances_the_first_wins(
         to_pick = distances(points, points[expected[-1], None])[:, 0]
         nearest = nearest.minimum(to_pick.square().round())
     assert functional.k_center_greedy(points, centers, 20)[0].tolist() == expected
+
+
+@pytest.mark.parametrize("n_centers", [20, 2100])
+def test_of_centers_that_are_copies_the_first_wins(n_centers):
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(1300, 200, generator=generator, dtype=torch.float64)
+    centers = torch.randn(n_centers, 200, generator=generator, dtype=torch.float64)
+    twice = torch.cat([centers, centers])
+    # side by side in memory, or its transposed
+    for some in (twice, twice.T.contiguous().T):
+        assert (functional.nearest_centers(rows, some)[1] < n_centers).all()
 
 
 def test_float64_that_products_cannot_resolve():
