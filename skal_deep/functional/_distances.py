@@ -31,8 +31,11 @@ SHARE_OF_SCALE = 1e-2
 _SMALL_SQUARE = 1e-30
 # Columns for each row of a block whose rows are summed: products are quickest so.
 _ASPECT_OF_SUMS = 4
-# Rows by which a place amid the rows is found, about.
-_N_SEEN = 4096
+# Lengths of rows of so few numbers take no longer without a loop.
+_FEW_NUMBERS = 2**16
+# Rows by which a place amid the rows is found, about, and how finely: in steps of their
+# spread over this number or less. The mean is so close that squared norms grow by 2 %.
+_N_SEEN, _N_STEPS = 4096, 4
 
 
 def round_off(rows: Tensor) -> float:
@@ -53,8 +56,17 @@ def least_sure(rows: Tensor) -> float:
 
 
 def amid(rows_ND: Tensor) -> Tensor:
-    """Return a place (D,) amid rows: the mean of some of them."""
-    return rows_ND[:: max(1, len(rows_ND) // _N_SEEN)].mean(0)
+    """Return a place (D,) amid rows: about the mean of some of them.
+
+    Its numbers have few digits. Rows of whole numbers stay short numbers when they are
+    moved there, so that products are exact, and distances that are equal stay so.
+    """
+    seen_ND = rows_ND.detach()[:: max(1, len(rows_ND) // _N_SEEN)]
+    mean_D = seen_ND.mean(0)
+    spread_D = (seen_ND - mean_D).abs().mean(0)
+    # a sum with it has no digits below about the spread over _N_STEPS
+    coarse_D = spread_D / (_N_STEPS * torch.finfo(rows_ND.dtype).eps)
+    return (mean_D + coarse_D) - coarse_D
 
 
 def is_plain(*tensors: Tensor) -> bool:
@@ -89,17 +101,18 @@ class Points:
     def __init__(self, rows_ND: Tensor, origin_D: Tensor):
         self.rows_ND, self.origin_D = rows_ND, origin_D
         self.norm_N: Tensor = rows_ND.new_empty(len(rows_ND))
-        parts = list(chunks(len(rows_ND), rows_ND.shape[1], rows_ND.device))
-        if len(parts) > 1 and is_plain(rows_ND, origin_D) and are_compiled():
+        are_many = rows_ND.numel() > _FEW_NUMBERS
+        if are_many and is_plain(rows_ND, origin_D) and are_compiled():
             from skal_deep.functional import _loops
 
             given = rows_ND, origin_D, self.norm_N
             _loops.squared_lengths(*(each.numpy() for each in given))
             return
-        for part in parts:
+        for part in chunks(len(rows_ND), rows_ND.shape[1], rows_ND.device):
             moved = rows_ND[part] - origin_D
-            self.norm_N[part] = torch.linalg.vector_norm(moved, dim=-1).square()
-            if len(parts) == 1:
+            # a sum: the square of a root would not be exact
+            self.norm_N[part] = moved.square().sum(-1)
+            if len(moved) == len(rows_ND):
                 self.moved_ND = moved
 
     def __len__(self) -> int:

@@ -316,14 +316,13 @@ class _Smallest:
         self, squared_bk: Tensor, position_bk: Tensor, squared_bm: Tensor, start: int
     ) -> tuple[Tensor, Tensor]:
         """Return the smallest of what was kept and of a block."""
-        k = min(self._k, squared_bm.shape[1])
-        squared, place = squared_bm.topk(k, largest=False, sorted=False)
+        columns = torch.arange(squared_bm.shape[1], device=squared_bm.device) + start
+        squared, position = _smallest(
+            squared_bm, columns.expand_as(squared_bm), self._k
+        )
         squared = torch.cat([squared_bk, squared], 1)
-        position = torch.cat([position_bk, place + start], 1)
-        if squared.shape[1] > self._k:
-            squared, place = squared.topk(self._k, largest=False, sorted=False)
-            position = position.gather(1, place)
-        return squared, position
+        position = torch.cat([position_bk, position], 1)
+        return _smallest(squared, position, self._k)
 
     def largest(self) -> Tensor:
         """Return the largest value of each row that is kept, (B,)."""
@@ -359,6 +358,25 @@ class _Smallest:
         position_Bk, order_Bk = self._position_Bk.sort()
         squared_Bk, again_Bk = self._squared_Bk.gather(1, order_Bk).sort(stable=True)
         return squared_Bk, position_Bk.gather(1, again_Bk)
+
+
+def _smallest(value_bm: Tensor, position_bm: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Return the k smallest of each row, or all, and their positions.
+
+    In any order. Of equal values those at the lowest positions are taken.
+    """
+    if value_bm.shape[1] <= k:
+        return value_bm, position_bm
+    value_bk, place_bk = value_bm.topk(k, largest=False, sorted=False)
+    # rows in which there are more of the largest than are taken
+    n_within_b = (value_bm <= value_bk.amax(-1, keepdim=True)).sum(-1)
+    rows = (n_within_b > k).nonzero()[:, 0]
+    if len(rows):
+        by_position = position_bm[rows].argsort()
+        by_value = value_bm[rows].gather(1, by_position).argsort(stable=True)
+        place_bk[rows] = by_position.gather(1, by_value[:, :k])
+        value_bk[rows] = value_bm[rows].gather(1, place_bk[rows])
+    return value_bk, position_bm.gather(1, place_bk)
 
 
 def _numbers(points: Points, part: slice) -> Tensor:

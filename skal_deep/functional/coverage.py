@@ -226,7 +226,7 @@ def purity_radius(
     labels : Tensor of shape (M,)
         Labels, or clusters in their place.
     purity : float, default=0.95
-        Smallest share of pure balls.
+        Smallest share of pure balls, above 0.
     rows : Tensor of shape (n,), optional
         Rows around which there are balls; ``None`` are all. The data must stay whole:
         among fewer rows another label is farther.
@@ -253,6 +253,8 @@ def purity_radius(
     >>> purity_radius(embeddings, torch.tensor([0, 0, 1]))
     4.0
     """
+    if not 0 < purity <= 1:
+        raise ValueError(f"purity={purity} must be above 0, and at most 1.")
     check_no_gradient(data=data)
     check_rows(data=data)
     points = Points(data, amid(data))
@@ -262,7 +264,9 @@ def purity_radius(
     nearest_n = nearest(
         points.at(rows), points, lambda some, m: own_n[some, None] == labels[m]
     )
-    n_impure = len(rows) - math.ceil(purity * len(rows))
+    n_pure = math.ceil(purity * len(rows))
+    n_pure -= (n_pure - 1) / len(rows) >= purity  # where the product was rounded up
+    n_impure = len(rows) - n_pure
     return float(nearest_n.sort().values[n_impure].sqrt())
 
 

@@ -22,6 +22,7 @@ from skal_deep.functional._distances import round_off
 from skal_deep.functional._picks import UnreadPicks
 from skal_deep.functional._repeated import Repeated
 from skal_deep.functional._stiff_design import StiffDesign
+from skal_deep.functional.gradients import errors_of_likeliest
 
 # Share of the information that round-off may be.
 _MOST_ROUND_OFF = 1e-2
@@ -282,8 +283,8 @@ def bait_regression(
 
 def _binary_factors(probas: Tensor) -> Tensor:
     """Return ``sqrt(p (1 - p))`` of the largest probability, of shape (N, 1, 1)."""
-    top_N = probas.amax(-1)
-    return (top_N * (1 - top_N)).clamp_min(0).sqrt()[:, None, None]
+    others_N = errors_of_likeliest(probas).abs().amax(-1)  # 1 - p, with its digits
+    return (probas.amax(-1) * others_N).sqrt()[:, None, None]
 
 
 def _forward_backward(

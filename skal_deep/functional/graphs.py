@@ -119,7 +119,7 @@ def random_walk(
     Returns
     -------
     csr_array of shape (N, N)
-        Rows sum to 1, those of isolated rows to 0. Proportional to
+        Rows sum to 1, a row that is alone to 0. Proportional to
         ``exp(-d_ij^2 / (s_i s_j))`` where i is among the k neighbours of j or j among
         those of i, with s_i the distance of i to its k-th neighbour.
 
@@ -150,9 +150,14 @@ def random_walk(
     width_N = distance_Nk[:, -1]
     exponent_Nk = distance_Nk.square() / (width_N[:, None] * width_N[neighbor_Nk])
     # copies have d = 0, and s = 0 where they are many: their weight is 1
-    weights = _as_graph(torch.exp(-exponent_Nk.nan_to_num(0.0)), neighbor_Nk)
-    weights = weights.maximum(weights.T)
-    return csr_array(diags_array(_inverse(weights.sum(axis=1))) @ weights)
+    exponent_Nk = exponent_Nk.nan_to_num(0.0).double()
+    # with 1 added, an exponent of 0 is told from an edge that is not there
+    walk = _as_graph(1 + exponent_Nk, neighbor_Nk)
+    walk = walk.maximum(walk.T)
+    # relative to the largest weight of a row: those of outliers would all be 0
+    least_N = np.minimum.reduceat(walk.data, walk.indptr[:-1])
+    walk.data = np.exp(least_N.repeat(np.diff(walk.indptr)) - walk.data)
+    return csr_array(diags_array(1 / walk.sum(axis=1)) @ walk)
 
 
 def diffuse(graph: csr_array, signs: Tensor, n_steps: int | None = None) -> Tensor:

@@ -147,12 +147,16 @@ def nearest_centers(embeddings: Tensor, centers: Tensor) -> tuple[Tensor, Tensor
     """
     check_rows(embeddings=embeddings, centers=centers)
     origin_D = amid(embeddings)  # not the centres: one may be far from all rows
+    # of copies the first wins if all are rounded alike: in one order in memory, and in
+    # blocks of one width, about
+    centers = centers.contiguous()
     known = Points(centers, origin_D)
     sure = least_sure(embeddings)
     squared_N = embeddings.new_empty(len(embeddings))
     position_N = squared_N.new_empty(len(embeddings), dtype=torch.long)
     # temporary arrays are distances, and rows that are moved
     width = block_shape(len(embeddings), len(centers), embeddings.device)[1]
+    width = -(-len(centers) // -(-len(centers) // width))
     n_columns = max(width, centers.shape[1])
 
     def work_on(part: slice) -> None:

@@ -238,6 +238,19 @@ def test_purity_radius_is_the_largest_that_is_pure_enough():
     assert purity_radius(data, torch.zeros(80)) == math.inf
 
 
+def test_a_share_of_pure_balls_is_not_rounded_up():
+    data = torch.tensor([[0.0]] * 93 + [[1.0 + row] for row in range(7)])
+    labels = torch.arange(100)
+    assert 0.07 * 100 > 7
+    assert purity_radius(data, labels, 0.07) == 1.0
+
+
+@pytest.mark.parametrize("purity", [0.0, 1.5, math.nan])
+def test_a_purity_that_is_no_share_is_refused(purity):
+    with pytest.raises(ValueError, match="purity="):
+        purity_radius(torch.eye(3), torch.arange(3), purity)
+
+
 def test_the_closest_pair_is_found_in_chunks(monkeypatch):
     data = normal(30, 3)
     closest = float(torch.pdist(data).min())

@@ -304,6 +304,7 @@ def test_the_nearest_center_by_loops_is_that_by_torch(rows, n_centers, monkeypat
 @every_family
 def test_norms_by_a_loop_are_those_by_torch(rows, monkeypatch):
     at_once = Points(rows, rows.mean(0))
+    monkeypatch.setattr("skal_deep.functional._distances._FEW_NUMBERS", 0)
     monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 100)
     torch.testing.assert_close(Points(rows, rows.mean(0)).norm_N, at_once.norm_N)
     twice = rows.repeat_interleave(2, 0)[::2]  # not side by side in memory
@@ -359,11 +360,50 @@ def test_rows_of_integers_are_told():
         functional.nearest_neighbors(rows, rows, 2)
 
 
-@pytest.mark.parametrize("k", [3, 45])
-def test_of_neighbors_at_equal_distances_the_first_are_kept(k):
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("k", [1, 3, 45, 60])
+@pytest.mark.parametrize("budget", [3_000, 2**20])
+def test_of_neighbors_at_equal_distances_the_first_are_kept(
+    budget, k, compiled, monkeypatch
+):
+    monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", budget)
+    if not compiled:
+        monkeypatch.setattr(_nearest, "are_compiled", lambda: False)
     rows = FAMILIES["normal"][torch.arange(N) % 4]
     _, position = functional.nearest_neighbors(rows, rows, k)
     assert torch.equal(position, torch.arange(N)[:, None] % 4 + 4 * torch.arange(k))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("highest", [1, 5], ids=["of 0 and 1", "of more"])
+def test_of_whole_numbers_at_equal_distances_the_first_wins(
+    highest, dtype, monkeypatch
+):
+    monkeypatch.setattr("skal_deep.functional.k_center._FEW_NUMBERS", 0)
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randint(highest + 1, (700, 63), generator=generator).to(dtype)
+    centers, points = rows[:40], rows[40:]
+    squared = distances(points, centers).square().round()
+    assert functional.nearest_centers(points, centers)[1].equal(squared.argmin(1))
+    neighbors = functional.nearest_neighbors(points, centers, 3)[1]
+    assert neighbors.equal(squared.sort(stable=True).indices[:, :3])
+    nearest, expected = squared.amin(1), []
+    for _ in range(20):
+        expected.append(int(nearest.argmax()))
+        to_pick = distances(points, points[expected[-1], None])[:, 0]
+        nearest = nearest.minimum(to_pick.square().round())
+    assert functional.k_center_greedy(points, centers, 20)[0].tolist() == expected
+
+
+@pytest.mark.parametrize("n_centers", [20, 2100])
+def test_of_centers_that_are_copies_the_first_wins(n_centers):
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(1300, 200, generator=generator, dtype=torch.float64)
+    centers = torch.randn(n_centers, 200, generator=generator, dtype=torch.float64)
+    twice = torch.cat([centers, centers])
+    # side by side in memory, or its transposed
+    for some in (twice, twice.T.contiguous().T):
+        assert (functional.nearest_centers(rows, some)[1] < n_centers).all()
 
 
 def test_float64_that_products_cannot_resolve():

@@ -342,6 +342,17 @@ def test_certain_rows_carry_no_information():
     assert _binary_factors(certain).eq(0).all()
 
 
+def test_predictions_that_are_almost_certain_tell_them_apart():
+    rest = torch.tensor([1e-9, 4e-9, 2e-9], dtype=torch.float64)
+    proba = torch.stack([1 - rest, rest / 4, 3 * rest / 4], 1)
+    assert proba.float()[:, 0].eq(1).all()
+    factors = _binary_factors(proba.float())[:, 0, 0]
+    torch.testing.assert_close(factors, (rest * (1 - rest)).sqrt().float())
+    rows = proba.float(), torch.full((3, 1), 1e3)
+    picks, _ = bait(*rows, rows[0][:0], rows[1][:0], 1, binary=True)
+    assert picks.tolist() == [1]
+
+
 def test_bad_input(monkeypatch):
     rows = P[UNLABELED], H[UNLABELED], P[LABELED], H[LABELED]
     with pytest.raises(ValueError, match="batch_size=55"):

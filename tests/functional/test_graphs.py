@@ -165,6 +165,28 @@ def test_neighbors_are_others_even_among_copies():
     assert cosine_graph(copies[:1], 3).toarray().tolist() == [[0.0]]
 
 
+@pytest.mark.parametrize("distance", [1e4, 1e8])
+def test_an_outlier_walks_to_its_neighbors(distance):
+    """Its weights are below all numbers; their shares are not."""
+    rows = torch.cat(
+        [
+            torch.randn(20, 2, generator=torch.Generator().manual_seed(0)),
+            torch.zeros(1, 2),
+        ]
+    )
+    rows[20] = distance
+    walk = random_walk(rows, 3).toarray()
+    np.testing.assert_allclose(walk.sum(1), 1)
+    assert (walk[:20, 20] == 0).all()
+
+
+def test_rows_whose_neighbors_are_many_copies_walk_to_them():
+    rows = torch.cat([torch.zeros(6, 2), torch.ones(1, 2)])
+    walk = random_walk(rows, 3).toarray()
+    np.testing.assert_allclose(walk.sum(1), 1)
+    assert (walk[:6, 6] == 0).all()
+
+
 def test_rows_of_zeros_are_nobodys_neighbors():
     rows = torch.randn(30, 3, generator=torch.Generator().manual_seed(0))
     with_zeros = torch.cat([rows[:10], torch.zeros(5, 3), rows[10:]])
