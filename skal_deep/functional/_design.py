@@ -232,6 +232,14 @@ class Design:
         """``tr(M^-1 F)``."""
         return float((self._covariance * self._mean_information).sum())
 
+    def most_change(self) -> float:
+        """Return what a row would change the trace by, were it not for its own share.
+
+        The most of all rows, of which round-off in what changes later is a share.
+        """
+        most_N = self._outer_NRR.diagonal(dim1=-2, dim2=-1).sum(-1)
+        return self._of_new * float(most_N.max())
+
     def at(self, rows: Any) -> "Design":
         """Return the same design, looking at some of the rows only."""
         part = object.__new__(Design)

@@ -26,6 +26,9 @@ from skal_deep.functional.gradients import errors_of_likeliest
 
 # Share of the information that round-off may be.
 _MOST_ROUND_OFF = 1e-2
+# A pick that changes the trace by less than round-off of so many times what a row would
+# change it by at first is found in double precision: its gain is off by about 1e-4.
+_MOST_LOST = 1e3
 
 Weighting = Literal["official", "paper", "consistent"]
 
@@ -329,8 +332,7 @@ def _forward_backward(
             "instance by a StandardScaler, or lower the regularization."
         )
     if round_off(embeddings) * condition > _MOST_ROUND_OFF:
-        rows = candidates.double()
-        parts = (rows, labeled.double(), rows if is_same else everything.double())
+        parts = _in_double(*parts)
     if round_off(parts[0].embedding_ND) * condition > _MOST_ROUND_OFF:
         raise ValueError(
             f"A row tells {condition:.0e} times as much as the regularization="
@@ -345,12 +347,27 @@ def _forward_backward(
         stiff = StiffDesign(*parts, *setting)
         indices, utilities = _added(stiff, added, n_added)
         stays = stiff.kept(indices, batch_size)
-    else:
-        with threads_over_rows(candidates):
-            design = Design(*parts, *setting)
+        return indices[stays], utilities[stays]
+    with threads_over_rows(candidates):
+        design = Design(*parts, *setting)
+        most = design.most_change()
+        indices, utilities = _added(design, added, n_added)
+        lost = most * _MOST_LOST * torch.finfo(parts[0].embedding_ND.dtype).eps
+        if parts[0] is candidates and float(added.utility_B.min()) < lost:
+            design = Design(*_in_double(*parts), *setting)
+            added = UnreadPicks(embeddings, n_added, with_utilities)
             indices, utilities = _added(design, added, n_added)
-            stays = _not_removed(design, indices, batch_size)
+        stays = _not_removed(design, indices, batch_size)
     return indices[stays], utilities[stays]
+
+
+def _in_double(
+    candidates: Factored, labeled: Factored, everything: Factored
+) -> tuple[Factored, Factored, Factored]:
+    """Return the same rows in double precision; what is one object stays one."""
+    rows = candidates.double()
+    is_same = everything is candidates
+    return rows, labeled.double(), rows if is_same else everything.double()
 
 
 def _added(

@@ -453,3 +453,15 @@ def test_the_basis_of_logits_is_fixed(n):
     basis = _helmert(n)
     torch.testing.assert_close(basis.T @ basis, torch.eye(n - 1).double())
     torch.testing.assert_close(basis.sum(0), torch.zeros(n - 1).double())
+
+
+@pytest.mark.parametrize("seed", [0, 1, 3, 4, 10])
+def test_what_is_left_after_much_is_told_keeps_its_digits(seed):
+    """The first picks of few dimensions leave a thousandth and less to the last."""
+    rows = torch.randn(64, 5, generator=torch.Generator().manual_seed(seed))
+    setting = {"regularization": 0.01, "weighting": "paper"}
+    picks, utilities = bait_regression(rows[4:], rows[:4], 5, **setting)
+    rows = rows.double()
+    expected, exact = bait_regression(rows[4:], rows[:4], 5, **setting)
+    assert torch.equal(picks, expected)
+    torch.testing.assert_close(utilities, exact.float(), rtol=1e-3, atol=1e-6)
