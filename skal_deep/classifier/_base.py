@@ -33,6 +33,7 @@ from skal_deep.classifier.net._logits import differentiable_logits
 from skal_deep.classifier.net._reading import check_reading
 from skal_deep.classifier.net._rows import net_rows
 from skal_deep.classifier.net._weight_gradients import net_weight_gradients
+from skal_deep.modules._modes import weights_cast_anew
 from skal_deep.rows._data import is_numbers, row_shape
 from skal_deep.rows._shape import check_is_rows
 
@@ -163,6 +164,7 @@ class NetClassifier(RowClassifier, ABC):
             return self._fit_anew(X, y, sample_weight, start_from)
 
     @leaves_on_interrupt
+    @weights_cast_anew()
     def _fit_anew(self, X, y, sample_weight, start_from):
         X, y, labeled, sample_weight = self._rows_to_learn(X, y, sample_weight)
         if start_from is not None:

@@ -24,6 +24,7 @@ from skal_deep.classifier.net._output import (
 from skal_deep.exceptions import CapabilityError
 from skal_deep.functional.laplace import evidence_precision, ggn, laplace_weights
 from skal_deep.modules._hooks import as_before
+from skal_deep.modules._modes import plain_torch
 from skal_deep.modules._rng import draw_generator, one_thread_at_a_time
 from skal_deep.rows._row_weights import of_mean_one
 
@@ -174,6 +175,12 @@ class LaplaceClassifier(SingleNetPosterior):
             shown=shown,
             prepare=self._check_criterion,
         )
+        with plain_torch():
+            self._fit_posterior(net, X, y, sample_weight, shown)
+        return [net]
+
+    def _fit_posterior(self, net, X, y, sample_weight, shown):
+        """Compute the curvature at the trained weights, and the prior's precision."""
         self._head = last_linear(net, shown)
         self._check_head(net, shown)
         X, y, sample_weight = rows_that_count(X, y, sample_weight)
@@ -192,7 +199,6 @@ class LaplaceClassifier(SingleNetPosterior):
             self.prior_precision_ = _INITIAL_PRECISION * layer.in_features
         if self.prior_precision == "evidence" and len(y):
             self.prior_precision_ = evidence_precision(weights_CD, self.curvature_)
-        return [net]
 
     def _check_criterion(self, net):
         """Refuse a criterion other than the cross-entropy: its curvature is unknown."""
@@ -253,6 +259,7 @@ class LaplaceClassifier(SingleNetPosterior):
         """Describe what differs from draw to draw."""
         return [f"weights of the last linear layer {self._head!r}"]
 
+    @plain_torch()
     def _draw(self, X, n_samples, seed):
         """Return coupled draws of the class probabilities as a tensor (S, N, C)."""
         [net] = self.nets_

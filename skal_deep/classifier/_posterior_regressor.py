@@ -21,6 +21,7 @@ from torch.distributions import Normal
 from skal_deep.classifier._base import as_seed, check_number_of_draws, derived_seed
 from skal_deep.classifier.net._interrupts import restore_unless_done
 from skal_deep.exceptions import CapabilityError
+from skal_deep.modules._modes import weights_cast_anew
 from skal_deep.rows._as_data import as_data
 from skal_deep.rows._data import is_numbers, n_columns, row_shape
 from skal_deep.rows._label_array import label_array
@@ -44,6 +45,7 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
         "random_state": ["random_state"]
     }
 
+    @weights_cast_anew()
     def fit(self, X, y, sample_weight=None):
         """Fit to the labelled rows.
 

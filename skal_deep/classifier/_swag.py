@@ -15,6 +15,7 @@ from skal_deep.classifier._collected import CollectsWeights
 from skal_deep.classifier._posterior import SingleNetPosterior
 from skal_deep.classifier.net._answers import net_proba, refresh_statistics
 from skal_deep.functional.swag import SWAGMoments, swag_moments, swag_weights
+from skal_deep.modules._modes import weights_cast_anew
 from skal_deep.modules._rng import draw_generator
 from skal_deep.modules._weights import (
     batch_norms,
@@ -178,6 +179,7 @@ class SWAGClassifier(CollectsWeights, SingleNetPosterior):
         )
 
 
+@weights_cast_anew()
 def swag_answers(
     net: NeuralNet,
     moments: SWAGMoments,

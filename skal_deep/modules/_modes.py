@@ -1,4 +1,4 @@
-"""Modes of torch that a query does not take over from whoever asks."""
+"""Modes of torch that are not taken over as they are from whoever asks."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -28,9 +28,32 @@ def plain_torch() -> Iterator[None]:
     torch.float32
     """
     with ExitStack() as left:
-        for device in filter(torch.amp.is_autocast_available, _DEVICES):
+        for device in _autocast_devices():
             if torch.is_autocast_enabled(device):
                 left.enter_context(torch.autocast(device, enabled=False))
         if torch.is_inference_mode_enabled():
             left.enter_context(torch.inference_mode(False))
         yield
+
+
+@contextmanager
+def weights_cast_anew() -> Iterator[None]:
+    """Have ``torch.autocast`` of the caller cast weights at each pass for a while.
+
+    It keeps what it has cast until it ends. Steps of a training inside it would change
+    weights that no pass looks at.
+    """
+    keeps = torch.is_autocast_cache_enabled()
+    if not any(map(torch.is_autocast_enabled, _autocast_devices())):
+        yield
+        return
+    try:
+        torch.set_autocast_cache_enabled(False)
+        yield
+    finally:
+        torch.set_autocast_cache_enabled(keeps)
+
+
+def _autocast_devices() -> list[str]:
+    """Return the kinds of devices that autocast knows here."""
+    return list(filter(torch.amp.is_autocast_available, _DEVICES))

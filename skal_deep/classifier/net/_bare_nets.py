@@ -23,10 +23,12 @@ from skal_deep.classifier.net._row_weights import weighted_rows
 from skal_deep.classifier.net._rows import net_rows
 from skal_deep.classifier.net._rows_beside import warn_of_rows_beside
 from skal_deep.modules import isolated_rng
+from skal_deep.modules._modes import weights_cast_anew
 from skal_deep.rows._as_data import as_data
 from skal_deep.rows._numbers import numbers
 
 
+@weights_cast_anew()
 def fit_bare_net(
     net: NeuralNet, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None
 ) -> NeuralNet:

@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 from skorch import NeuralNetBinaryClassifier
 from skorch.callbacks import EarlyStopping
 from skorch.dataset import ValidSplit
-from support import Normed, make_net
+from support import POSTERIORS, Normed, make_net
 from torch import nn
 
 from skal_deep.classifier import CapabilityError
@@ -200,3 +200,18 @@ def test_diverged_training_is_an_error(make, blobs):
     net = make_net(lr=1e30, optimizer=torch.optim.SGD)
     with pytest.raises(ValueError, match="diverged"):
         make(net).fit(*blobs).predict_proba(blobs[0])
+
+
+def test_a_training_inside_autocast_sees_the_weights_that_it_changes(make, blobs):
+    """Torch keeps the weights that it has cast until the outermost autocast ends."""
+    X, y = blobs
+    clf = make().fit(X, y)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = make().fit(X, y)
+        assert inside.score(X, y) >= clf.score(X, y) - 0.05
+        if make.kind in POSTERIORS:
+            spread = inside.sample_proba(X).std(0).mean()
+            np.testing.assert_allclose(
+                spread, clf.sample_proba(X).std(0).mean(), rtol=1
+            )
+        assert torch.is_autocast_cache_enabled()
