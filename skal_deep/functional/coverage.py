@@ -47,9 +47,11 @@ def max_herding(
     all data x, with the kernel ``k(x, s) = exp(-|x - s|^2 / bandwidth^2)``. It is
     submodular, so greedy picks reach at least 1 - 1/e of the best coverage gain.
 
-    All gains are exact at every pick. They are not computed anew: a pick changes the
-    coverage of those rows only that are closer to it than to any centre, about M/t of
-    them at pick t, and only their contributions are taken back. So b picks cost
+    All gains are up to date at every pick; a similarity may be off by 1 % where the
+    bandwidth is far below the distances of the rows. They are not computed anew: a pick
+    changes the coverage of those rows only that are closer to it than to any centre,
+    about M/t of them at pick t, and only their contributions are taken back. So b picks
+    cost
     ``O(N M D (1 + log b))`` operations, and memory stays linear in N + M: neither a
     queue of stale gains nor an N x M matrix.
 
