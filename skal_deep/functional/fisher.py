@@ -352,8 +352,9 @@ def _forward_backward(
         design = Design(*parts, *setting)
         most = design.most_change()
         indices, utilities = _added(design, added, n_added)
-        lost = most * _MOST_LOST * torch.finfo(parts[0].embedding_ND.dtype).eps
-        if parts[0] is candidates and float(added.utility_B.min()) < lost:
+        precision = parts[0].embedding_ND.dtype
+        lost = most * _MOST_LOST * torch.finfo(precision).eps
+        if precision != torch.float64 and float(added.utility_B.min()) < lost:
             design = Design(*_in_double(*parts), *setting)
             added = UnreadPicks(embeddings, n_added, with_utilities)
             indices, utilities = _added(design, added, n_added)

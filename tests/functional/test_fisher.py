@@ -465,3 +465,14 @@ def test_what_is_left_after_much_is_told_keeps_its_digits(seed):
     expected, exact = bait_regression(rows[4:], rows[:4], 5, **setting)
     assert torch.equal(picks, expected)
     torch.testing.assert_close(utilities, exact.float(), rtol=1e-3, atol=1e-6)
+
+
+def test_double_precision_is_not_sought_twice(monkeypatch):
+    """Rows that tell nothing are picked last, with a gain of 0 in any precision."""
+    rows = torch.eye(4, dtype=torch.float64)[[0, 1, 2, 3, 0, 1]]
+    rows[2:4] = 0
+    expected = bait_regression(rows, rows[:0], 3)
+    monkeypatch.setattr("skal_deep.functional.fisher._in_double", None)
+    assert torch.equal(bait_regression(rows, rows[:0], 3)[0], expected[0])
+    with pytest.raises(TypeError):
+        bait_regression(rows.float(), rows[:0].float(), 3)
