@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from skal_deep._compiled import are_compiled
-from skal_deep._threads import for_each_part
+from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional._chunks import block_shape, chunks, slices
 from skal_deep.functional._distances import (
     TOLERANCE,
     Points,
     all_differences,
-    blocks,
     differences,
     is_plain,
     least_sure,
@@ -37,6 +36,8 @@ Hide = Callable[[Tensor, slice], Tensor]
 def nearest(points: Points, data: Points, hide: Hide | None = None) -> Tensor:
     """Return the squared distance of each point to the nearest of the data, (N,).
 
+    Threads of a processor share the points.
+
     Parameters
     ----------
     points, data : Points
@@ -47,14 +48,21 @@ def nearest(points: Points, data: Points, hide: Hide | None = None) -> Tensor:
     """
     squared_N: Tensor = points.norm_N.new_full((len(points),), math.inf)
     data.keep_moved()
-    for part, columns in blocks(points, data):
-        some, others = points.at(part), data.at(columns)
-        offset_bm = torch.addmm(
-            others.norm_N, some.moved_ND, others.moved_ND.T, alpha=-2
-        )
-        if hide is not None:
-            offset_bm[hide(_numbers(points, part), columns)] = math.inf
-        torch.minimum(squared_N[part], offset_bm.amin(-1), out=squared_N[part])
+    height, width = block_shape(len(points), len(data), squared_N.device)
+
+    def work_on(part: slice) -> None:
+        some, squared_b = points.at(part), squared_N[part]
+        for columns in slices(len(data), width):
+            others = data.at(columns)
+            offset_bm = torch.addmm(
+                others.norm_N, some.moved_ND, others.moved_ND.T, alpha=-2
+            )
+            if hide is not None:
+                offset_bm[hide(_numbers(points, part), columns)] = math.inf
+            torch.minimum(squared_b, offset_bm.amin(-1), out=squared_b)
+
+    with threads_over_parts(squared_N.device):
+        for_each_part(slices(len(points), height), lambda: work_on, squared_N.device)
     squared_N += points.norm_N
     is_close_N = squared_N < least_sure(points.rows_ND) * points.norm_N
     if is_close_N.any():

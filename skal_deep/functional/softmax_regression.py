@@ -9,6 +9,7 @@ from scipy.sparse.linalg import LinearOperator, cg
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from skal_deep._threads import one_blas_thread
 from skal_deep.functional.laplace import Curvature, ggn, hessian
 
 # L-BFGS stops at this part of the gradient in scaled coordinates, where a gradient of 1
@@ -59,6 +60,7 @@ class SoftmaxRegression:
         self._spanned = slice(len(values_D) - n_spanned, None)
         self._turned_NR = self._features_ND @ basis_DD[:, self._spanned]
 
+    @one_blas_thread()
     def weights(
         self,
         precision: float,

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from skal_deep._threads import threads_given_back
 from skal_deep.functional._chunks import slices
 
 # At most so many numbers at a time: 32 MiB in double precision, and some 100 MiB of
@@ -87,6 +88,7 @@ class Standardizer:
         return torch.cat([self(chunk) for chunk in row_chunks(X)])
 
 
+@threads_given_back()
 @torch.no_grad()
 def by_chunks(
     net: Callable[[Tensor], Tensor],

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim.adam import adam
 from tqdm import trange
 
+from skal_deep._threads import threads_given_back
 from skal_deep.modules._standardizer import Standardizer, row_chunks
 
 
@@ -200,6 +201,7 @@ class Descent:
         )
 
 
+@threads_given_back()
 def train(
     modules: Sequence[nn.Module],
     step: Callable[[], bool | None],

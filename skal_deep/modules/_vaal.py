@@ -6,6 +6,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from skal_deep._threads import threads_given_back
 from skal_deep.functional.variational import (
     adversarial_loss,
     discriminator_loss,
@@ -63,6 +64,7 @@ class LabeledScorer:
         self._vae, self._discriminator = vae, discriminator
         self._scale, self._device = scale, device
 
+    @threads_given_back()
     @torch.no_grad()
     def proba(self, X: NDArray[Any], task: Tensor | None = None) -> Tensor:
         """Return the probability D of each row to be a labelled one, of shape (N,).

@@ -1,6 +1,7 @@
 """The two abstract strategies: everything about a query but the method itself."""
 
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from skactiveml.utils import is_labeled
 from sklearn.utils._param_validation import validate_parameter_constraints
 from torch import Tensor
 
+from skal_deep._threads import threads_over_parts
 from skal_deep.classifier._base import as_seed
 from skal_deep.classifier.door._fitting import (
     knowing_its_rows,
@@ -30,6 +32,7 @@ from skal_deep.classifier.door._model_checks import (
     given_model,
     was_trained,
 )
+from skal_deep.classifier.net._origin import is_written_in
 from skal_deep.modules import isolated_rng
 from skal_deep.modules._modes import plain_torch
 from skal_deep.modules._rng import one_thread_at_a_time
@@ -285,23 +288,23 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
                 # inputs of a last step are measured, whatever that step has learned
                 if is_untrained and clf is not None and not asked._does_without_labels:
                     warn_untrained(name, asked._works_on_inputs)
-            pool, rows = make_pool(
-                X,
-                y,
-                has_label,
-                candidates,
-                clf,
-                seed,
-                # what a Pipeline makes equal, such as texts, need not be equal
-                given=(X, candidates) if is_numbers(given[0]) else given,
-                is_foreign=is_foreign,
-                missing_label=missing_label,
-                sample_weight=sample_weight,
-                with_utilities=return_utilities,
-                cost=cost,
-                history=history,
-            )
-            with torch.no_grad():
+            with torch.no_grad(), self._threads():
+                pool, rows = make_pool(
+                    X,
+                    y,
+                    has_label,
+                    candidates,
+                    clf,
+                    seed,
+                    # what a Pipeline makes equal, such as texts, need not be equal
+                    given=(X, candidates) if is_numbers(given[0]) else given,
+                    is_foreign=is_foreign,
+                    missing_label=missing_label,
+                    sample_weight=sample_weight,
+                    with_utilities=return_utilities,
+                    cost=cost,
+                    history=history,
+                )
                 picks, utilities = self._select(pool, batch_size)
         picked = check_picks(name, picks, batch_size, len(pool))
         if budget is not None:
@@ -318,6 +321,15 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
     def _asked(self, has_labels: bool) -> "DeepQueryStrategy":  # noqa: ARG002
         """Return the strategy whose needs a query has: itself, or one inside."""
         return self
+
+    def _threads(self) -> AbstractContextManager[None]:
+        """Keep threads for the parts of large arrays, which our kernels share out.
+
+        The code of a strategy from elsewhere has all of torch's, as it would expect.
+        """
+        names = [name for name in ("_select", "_score") if hasattr(self, name)]
+        is_own = all(is_written_in("skal_deep.", type(self), name) for name in names)
+        return threads_over_parts(torch.device("cpu")) if is_own else nullcontext()
 
     def _validate_rows(
         self,

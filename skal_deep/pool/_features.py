@@ -3,7 +3,6 @@
 import math
 import warnings
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,10 +10,9 @@ import torch
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
-from skal_deep._threads import threads_over_parts
+from skal_deep._threads import libraries, threads_over_parts
 from skal_deep.functional import (
     average_linkage,
     nearest_centers,
@@ -181,17 +179,11 @@ def _lloyd(
     else:
         clusterer = MiniBatchKMeans(n_clusters, batch_size=_MINI_BATCH, **options)
     # several threads would sum in an order of their own, and wait for each other
-    with _openmp().limit(limits={"openmp": 1}), warnings.catch_warnings():
+    with libraries().limit(limits={"openmp": 1}), warnings.catch_warnings():
         # fewer distinct rows than clusters: no harm
         warnings.simplefilter("ignore", ConvergenceWarning)
         clusterer.fit(centered_ND, sample_weight=weights)
     return torch.as_tensor(clusterer.cluster_centers_).to(points_ND) + origin_D
-
-
-@cache
-def _openmp() -> ThreadpoolController:
-    """Return what sets the threads of libraries, which takes a while to find them."""
-    return ThreadpoolController()
 
 
 def _best_seeds(

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
+from skal_deep._threads import threads_given_back
 from skal_deep.classifier import (
     CapabilityError,
     Embeds,
@@ -423,7 +424,8 @@ class Rows:
             The scores.
         """
         chunks = self._by_chunk("differentiable_logits")
-        return torch.cat([kernel(logits, x) for x, logits in chunks])
+        with threads_given_back():
+            return torch.cat([kernel(logits, x) for x, logits in chunks])
 
     def score_samples(
         self, kernel: Callable[[Tensor], Tensor], n_samples: int | None
@@ -513,7 +515,9 @@ class Rows:
         size = fit_in_memory if size is None else min(size, fit_in_memory)
         for start in range(0, len(self), size):
             rows = take(self._data, self._positions[start : start + size])
-            yield method(rows, *args, **params)
+            with threads_given_back():
+                answer = method(rows, *args, **params)
+            yield answer
 
 
 def _joined(parts: Iterable[Tensor], dim: int) -> Tensor:

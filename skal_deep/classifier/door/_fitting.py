@@ -15,6 +15,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from skorch import NeuralNet
 
+from skal_deep._threads import threads_given_back
 from skal_deep.classifier.door._as_model import Inputs, as_model
 from skal_deep.classifier.door._inside import (
     innermost,
@@ -64,6 +65,7 @@ def labeled_rows(y: NDArray[Any], missing_label: Any) -> NDArray[np.bool_]:
 
 
 @leaves_on_interrupt
+@threads_given_back()
 def fit_on_labeled(
     clf: Any,
     X: Any,
@@ -252,6 +254,7 @@ def _route_weight_to_last(pipeline: Pipeline) -> None:
                 step.set_fit_request(sample_weight=step is pipeline[-1])
 
 
+@threads_given_back()
 def model_to_ask(
     clf: Any,
     fit: bool,
