@@ -33,6 +33,7 @@ NAMES = (
     "repeated",
     "scaling",
     "ssl",
+    "threads",
     "trust",
     "whole-queries",
 )

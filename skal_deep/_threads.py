@@ -90,17 +90,13 @@ def threads_over_parts(device: torch.device) -> Iterator[None]:
     if device.type != "cpu" or n_torch < 2:
         yield
         return
-    before = getattr(_own, "kept", None)
     try:
-        with (
-            nullcontext(before[0]) if before else _threads(n_torch) as threads,
-            one_blas_thread(),
-        ):
+        with _threads(n_torch) as threads, one_blas_thread():
             _own.kept = threads, n_torch
             torch.set_num_threads(1)
             yield
     finally:
-        _own.kept = before
+        _own.kept = None
         torch.set_num_threads(n_torch)
 
 
@@ -111,14 +107,15 @@ def threads_given_back() -> Iterator[None]:
     if not kept:
         yield
         return
-    n_torch = torch.get_num_threads()
+    _own.kept = None
     _blas.hold(-1)
     torch.set_num_threads(kept[1])
     try:
         yield
     finally:
-        torch.set_num_threads(n_torch)
+        torch.set_num_threads(1)
         _blas.hold(1)
+        _own.kept = kept
 
 
 def for_each_part(

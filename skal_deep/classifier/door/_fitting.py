@@ -254,7 +254,6 @@ def _route_weight_to_last(pipeline: Pipeline) -> None:
                 step.set_fit_request(sample_weight=step is pipeline[-1])
 
 
-@threads_given_back()
 def model_to_ask(
     clf: Any,
     fit: bool,

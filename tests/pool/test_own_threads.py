@@ -1,0 +1,206 @@
+"""Whose threads are where in a query: a model has them all, our kernels one each."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from skal_deep._threads import (
+    one_blas_thread,
+    threads_given_back,
+    threads_over_parts,
+)
+from skal_deep.classifier import BayesianLinearClassifier
+from skal_deep.functional import softmax_regression
+from skal_deep.modules import train
+from skal_deep.pool import (
+    VAAL,
+    DeepQueryStrategy,
+    MarginSampling,
+    SelectionRule,
+    SelectionViaProxy,
+    SwitchStrategy,
+)
+from tests.strategies import STRATEGIES, maker
+
+N_THREADS = 3
+CPU = torch.device("cpu")
+X = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32)
+Y = np.where(np.arange(60) < 20, np.arange(60) % 3, -1)
+
+
+def numbers():
+    """Return how many threads torch has, and how many numpy and scipy at most."""
+    info = threadpool_info()
+    blas = [each["num_threads"] for each in info if each["user_api"] == "blas"]
+    return torch.get_num_threads(), max(blas)
+
+
+@pytest.fixture(autouse=True)
+def all_of_them():
+    """Give torch and numpy some threads: a query must leave what it finds."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(N_THREADS)
+    with threadpool_limits(2, "blas"):
+        yield N_THREADS, 2
+        assert numbers() == (N_THREADS, 2)
+    torch.set_num_threads(before)
+
+
+SEEN = {}
+
+
+class Watching(ClassifierMixin, BaseEstimator):
+    """A classifier that writes down how many threads it has."""
+
+    def fit(self, X, y):
+        SEEN["fit"] = numbers()
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X):
+        SEEN["predict_proba"] = numbers()
+        sums = np.abs(np.asarray(X)[:, :3]) + 1
+        return sums / sums.sum(1, keepdims=True)
+
+
+class WatchingRule(SelectionRule):
+    """A rule that writes down how many threads a strategy has."""
+
+    def _select(self, scores, batch_size, pool):
+        SEEN["rule"] = numbers()
+        return scores.argsort(descending=True)[:batch_size], scores
+
+
+def watched(strategy, **params):
+    SEEN.clear()
+    strategy.query(X, Y, Watching(), batch_size=2, **params)
+    return SEEN
+
+
+def test_a_model_has_all_threads_and_a_strategy_one(all_of_them):
+    assert watched(MarginSampling(selection=WatchingRule())) == {
+        "fit": all_of_them,
+        "predict_proba": all_of_them,
+        "rule": (1, 1),
+    }
+
+
+@pytest.mark.parametrize("wrap", [SwitchStrategy, SelectionViaProxy])
+def test_so_has_the_model_of_a_strategy_inside_another(wrap, all_of_them):
+    inner = MarginSampling(selection=WatchingRule())
+    other = MarginSampling() if wrap is SwitchStrategy else Watching()
+    seen = watched(wrap(inner, other))
+    assert seen["fit"] == seen["predict_proba"] == all_of_them
+    assert seen["rule"] == (1, 1)
+
+
+def test_a_strategy_from_elsewhere_has_all_threads(all_of_them):
+    class OwnScore(MarginSampling):
+        def _score(self, pool):
+            SEEN["own"] = numbers()
+            return super()._score(pool)
+
+    class OwnSelect(DeepQueryStrategy):
+        def _select(self, pool, batch_size):
+            SEEN["own"] = numbers()
+            return torch.arange(batch_size), torch.zeros(len(pool))
+
+    for strategy in (OwnScore(), OwnSelect()):
+        assert watched(strategy)["own"] == all_of_them
+
+
+def test_a_query_that_fails_gives_the_threads_back():
+    class Fails(SelectionRule):
+        def _select(self, scores, batch_size, pool):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        watched(MarginSampling(selection=Fails()))
+
+
+def test_nets_of_a_strategy_are_trained_and_asked_by_all_threads(
+    monkeypatch, all_of_them
+):
+    layer, seen = torch.nn.Linear(1, 1), []
+    with threads_over_parts(CPU):
+        train([layer], lambda: seen.append(numbers()) or True, 5, name="fit")
+        assert numbers() == (1, 1)
+    forward = torch.nn.Linear.forward
+
+    def watch(self, x):
+        seen.append(numbers())
+        return forward(self, x)
+
+    monkeypatch.setattr(torch.nn.Linear, "forward", watch)
+    VAAL(n_iterations=1).query(X, Y)
+    assert len(seen) > 1
+    assert set(seen) == {all_of_them}
+
+
+def test_one_may_be_in_the_other(all_of_them):
+    with threads_given_back():  # nothing to undo
+        assert numbers() == all_of_them
+    with threads_over_parts(CPU), threads_given_back(), threads_over_parts(CPU):
+        assert numbers() == (1, 1)
+        with threads_given_back():
+            assert numbers() == all_of_them
+        assert numbers() == (1, 1)
+
+
+def test_whoever_is_last_gives_numpy_its_threads_back(all_of_them):
+    first, second = one_blas_thread(), one_blas_thread()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert numbers()[1] == 1
+    second.__exit__(None, None, None)
+    assert numbers() == all_of_them
+
+
+@pytest.mark.slow
+def test_queries_in_several_threads_leave_what_they_found():
+    def work():
+        torch.set_num_threads(N_THREADS)
+        for _ in range(20):
+            watched(MarginSampling(selection=WatchingRule()))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_a_search_of_scipy_and_torch_is_by_one_thread_of_scipy(monkeypatch):
+    seen, search = [], softmax_regression.minimize
+
+    def watch(*args, **params):
+        seen.append(numbers())
+        return search(*args, **params)
+
+    monkeypatch.setattr(softmax_regression, "minimize", watch)
+    BayesianLinearClassifier(classes=[0, 1, 2]).fit(X[:20], Y[:20])
+    assert set(seen) == {(N_THREADS, 1)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_picks_do_not_hang_on_the_number_of_threads(name):
+    strategy = STRATEGIES[name]
+    clf = maker(strategy)(0).fit(X[:20], Y[:20]) if strategy._needs else None
+    rounds = [] if name == "AdaptiveStrategy" else None
+
+    def query(n_threads):
+        torch.set_num_threads(n_threads)
+        found = strategy.set_params(random_state=0).query(
+            X, Y, clf, fit_clf=False, batch_size=3, return_utilities=True, rounds=rounds
+        )
+        torch.set_num_threads(N_THREADS)
+        return found
+
+    for one, several in zip(query(1), query(N_THREADS), strict=True):
+        np.testing.assert_array_equal(one, several)
