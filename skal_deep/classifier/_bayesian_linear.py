@@ -7,6 +7,7 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch.nn.functional import pad
 
+from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.classifier._array_classifier import ArrayClassifier
 from skal_deep.classifier._linear_posterior import (
     LinearPosterior,
@@ -154,6 +155,7 @@ class BayesianLinearClassifier(MeanOfDraws, ArrayClassifier):
         self.structure = structure
         self.prior_precision = prior_precision
 
+    @threads_over_parts(torch.device("cpu"))
     def _fit_rows(self, X, labeled, y, sample_weight):
         features_ND = _with_ones(X[labeled])
         if not features_ND.square().sum().isfinite():
@@ -276,27 +278,37 @@ def _by_folds(features_ND, y_N, weight_N, n_classes, generator):
         # in range
         scale = float(features_ND.square().mean().sqrt())
         features_ND = (features_ND / scale).float()
-    known = [
-        SoftmaxRegression(features_ND[~out], y_N[~out], weight_N[~out], n_classes)
-        for out in held_out
-    ]
+    known: list[SoftmaxRegression | None] = [None] * n_folds
     starts: list[torch.Tensor | None] = [None] * n_folds
+    told = [0.0] * n_folds
+
+    def prepare(fold):
+        known_N = ~held_out[fold.start]
+        known[fold.start] = SoftmaxRegression(
+            features_ND[known_N], y_N[known_N], weight_N[known_N], n_classes
+        )
 
     def log_likelihood(precision):
-        total, precision = 0.0, precision / scale**2
-        for at, (out, regression) in enumerate(zip(held_out, known, strict=True)):
+        precision /= scale**2
+
+        def tell(fold):
+            at, out = fold.start, held_out[fold.start]
             # the score moves by far less than it differs between two precisions
-            starts[at] = weights_CD = regression.weights(
+            starts[at] = weights_CD = known[at].weights(
                 precision, starts[at], is_exact=False
             )
             rows_MD = features_ND[out]
-            proba_MC = regression.predictive(
+            proba_MC = known[at].predictive(
                 weights_CD, precision, rows_MD, noise_SMC[:, : len(rows_MD)]
             )
             of_label_M = proba_MC.gather(1, y_N[out][:, None])[:, 0]
-            total += float(torch.special.xlogy(weight_N[out], of_label_M).sum())
-        return total
+            told[at] = float(torch.special.xlogy(weight_N[out], of_label_M).sum())
 
+        for_each_part(folds, lambda: tell, features_ND.device)
+        return sum(told)
+
+    folds = [slice(at, at + 1) for at in range(n_folds)]  # a fold is a thread's
+    for_each_part(folds, lambda: prepare, features_ND.device)
     return _first_best(precisions, log_likelihood)
 
 

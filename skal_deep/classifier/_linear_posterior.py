@@ -1,6 +1,6 @@
 """Answers of a linear softmax classifier with a Gaussian posterior of its weights."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear, pad
 
+from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.classifier._posterior import mean_of_draws
 from skal_deep.classifier.net._output import as_float
 from skal_deep.exceptions import CapabilityError
@@ -94,34 +95,49 @@ class LinearPosterior:
         """Return coupled draws of the class probabilities, of shape (S, N, C)."""
         n_classes = self.weights_RD.shape[0] + self._n_zeros
         proba_SNC = rows_ND.new_empty(n_samples, len(rows_ND), n_classes)
-        for part, proba_SnC in self._proba_by_part(rows_ND, n_samples, seed):
+
+        def keep(part: slice, proba_SnC: Tensor) -> None:
             proba_SNC[:, part] = proba_SnC
+
+        self._draw_by_parts(rows_ND, n_samples, seed, keep)
         return proba_SNC
 
     def mean_proba(self, rows_ND: Tensor, n_samples: int, seed: int) -> Tensor:
         """Return the mean (N, C) of the draws, which never exist all at once."""
         n_classes = self.weights_RD.shape[0] + self._n_zeros
         proba_NC = rows_ND.new_empty(len(rows_ND), n_classes)
-        for part, proba_SnC in self._proba_by_part(rows_ND, n_samples, seed):
+
+        def keep(part: slice, proba_SnC: Tensor) -> None:
             proba_NC[part] = mean_of_draws(proba_SnC)
+
+        self._draw_by_parts(rows_ND, n_samples, seed, keep)
         return proba_NC
 
-    def _proba_by_part(
-        self, rows_ND: Tensor, n_samples: int, seed: int
-    ) -> Iterator[tuple[slice, Tensor]]:
-        """Yield some rows, and their draws (S, n, C), until there were all."""
+    def _draw_by_parts(
+        self,
+        rows_ND: Tensor,
+        n_samples: int,
+        seed: int,
+        keep: Callable[[slice, Tensor], None],
+    ) -> None:
+        """Make the draws (S, n, C) of some rows at a time; threads share the rows."""
         weights_SRD = self.weights(n_samples, seed).to(rows_ND)
         n_draws, n_logits, _ = weights_SRD.shape
         # one product for all draws: one each takes a third longer
         weight_DM = weights_SRD[..., :-1].flatten(0, 1).T.contiguous()
         bias_M = weights_SRD[..., -1].flatten()
         n_numbers = n_draws * (n_logits + self._n_zeros)
-        for part in chunks(len(rows_ND), n_numbers, rows_ND.device):
+
+        def work_on(part: slice) -> None:
             logit_NM = torch.addmm(bias_M, rows_ND[part], weight_DM)
             logit_NSR = logit_NM.unflatten(1, (n_draws, n_logits))
             if self._n_zeros:
                 logit_NSR = pad(logit_NSR, (self._n_zeros, 0))
-            yield part, logit_NSR.softmax(-1).transpose(0, 1)
+            keep(part, logit_NSR.softmax(-1).transpose(0, 1))
+
+        with threads_over_parts(rows_ND.device):
+            parts = chunks(len(rows_ND), n_numbers, rows_ND.device)
+            for_each_part(parts, lambda: work_on, rows_ND.device)
 
 
 Head = Callable[[Any], tuple[Tensor, Tensor]]
