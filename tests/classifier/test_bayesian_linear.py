@@ -256,6 +256,25 @@ def test_chunks_of_a_pool_have_the_same_draws():
     np.testing.assert_allclose(clf.sample_proba(X, 3, 3), whole[:3], atol=1e-12)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("n_threads", [2, 3])
+def test_fits_and_answers_do_not_hang_on_the_number_of_threads(n_threads):
+    """Threads share folds, and rows in several parts."""
+    rows, before = np.tile(X, (400, 1)), torch.get_num_threads()
+
+    def answers(n):
+        torch.set_num_threads(n)
+        try:
+            clf = make(prior_precision="cv").fit(X, Y)
+            return clf.coef_, clf.predict_proba(rows), clf.sample_proba(rows, 20, 0)
+        finally:
+            assert torch.get_num_threads() == n
+            torch.set_num_threads(before)
+
+    for one, several in zip(answers(1), answers(n_threads), strict=True):
+        np.testing.assert_array_equal(one, several)
+
+
 # scikit-learn's, at the door
 
 
