@@ -175,7 +175,8 @@ def test_queries_in_several_threads_leave_what_they_found():
         thread.join()
 
 
-def test_a_search_of_scipy_and_torch_is_by_one_thread_of_scipy(monkeypatch):
+@pytest.mark.parametrize("n_threads", [1, N_THREADS])
+def test_a_search_of_scipy_and_torch_is_by_one_thread_each(n_threads, monkeypatch):
     seen, search = [], softmax_regression.minimize
 
     def watch(*args, **params):
@@ -183,8 +184,10 @@ def test_a_search_of_scipy_and_torch_is_by_one_thread_of_scipy(monkeypatch):
         return search(*args, **params)
 
     monkeypatch.setattr(softmax_regression, "minimize", watch)
+    torch.set_num_threads(n_threads)
     BayesianLinearClassifier(classes=[0, 1, 2]).fit(X[:20], Y[:20])
-    assert set(seen) == {(N_THREADS, 1)}
+    torch.set_num_threads(N_THREADS)
+    assert set(seen) == {(1, 1)}
 
 
 @pytest.mark.slow
