@@ -1,14 +1,14 @@
 """What each row adds to the Fisher information of a growing design."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from skal_deep._compiled import are_compiled
-from skal_deep._threads import for_each_part, threads_over_parts
+from skal_deep._threads import for_each_part, threads_given_back, threads_over_parts
 from skal_deep.functional._card import (
     LARGEST_SIDE,
     design_step,
@@ -156,9 +156,12 @@ class Factored:
 
 
 def threads_over_rows(rows: Factored) -> AbstractContextManager[None]:
-    """Return a context for a design: threads work on rows, if there is little else."""
+    """Return a context for a design: threads work on rows, if there is little else.
+
+    Products of large matrices are torch's to share among them.
+    """
     if rows.factor_NRK.shape[2] * rows.embedding_ND.shape[1] > _FEW_WEIGHTS:
-        return nullcontext()
+        return threads_given_back()
     return threads_over_parts(rows.embedding_ND.device)
 
 

@@ -31,6 +31,8 @@ SHARE_OF_SCALE = 1e-2
 _SMALL_SQUARE = 1e-30
 # Columns for each row of a block whose rows are summed: products are quickest so.
 _ASPECT_OF_SUMS = 4
+# Rows that threads share, each with its columns: they are read from memory.
+_ROWS_OF_A_PART = 2**13
 # Lengths of rows of so few numbers take no longer without a loop.
 _FEW_NUMBERS = 2**16
 # Rows by which a place amid the rows is found, about, and how finely: in steps of their
@@ -237,6 +239,8 @@ def sums_over_blocks(
     # sums of few numbers lose no digits, sums of these many would
     total_N = torch.zeros(n, dtype=torch.float64, device=device)
     height, width = block_shape(n, m, device, _ASPECT_OF_SUMS)
+    if device.type == "cpu":
+        height = min(height, _ROWS_OF_A_PART)  # of few columns, one block has all rows
     with threads_over_parts(device):
         for columns in slices(m, width):
             sums = of_columns(columns)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from skal_deep._threads import threads_over_parts
+from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional import _card
 from skal_deep.functional._checks import (
     check_bandwidth,
@@ -14,7 +14,7 @@ from skal_deep.functional._checks import (
     check_no_gradient,
     check_rows,
 )
-from skal_deep.functional._chunks import memory_budget
+from skal_deep.functional._chunks import chunks, memory_budget
 from skal_deep.functional._distances import (
     Between,
     Points,
@@ -326,13 +326,24 @@ def _greedy_coverage(
 
         return sums_over_blocks(len(points), len(rows_M), rows_M.device, of_columns)
 
-    rows_M = torch.arange(len(data), device=data.device)
+    def covered_by(pick: int) -> Tensor:
+        """Return how much a pick covers the rows, (M,)."""
+        by_pick_M = torch.empty_like(covered_M)
+        at_pick = slice(pick, pick + 1)
+
+        def work_on(part: slice) -> None:
+            by_pick_M[part] = similarity(between, at_pick, part)[0].to(by_pick_M)
+
+        parts = chunks(len(data), data.shape[1], device)
+        for_each_part(parts, lambda: work_on, device)
+        return by_pick_M
+
+    rows_M = torch.arange(len(data), device=device)
     gain_N = contributions(rows_M, covered_M, torch.ones_like(covered_M))
     for step in range(batch_size):
         pick = picks.take(gain_N.clamp_min(0))  # rounding can go below
         if step + 1 < batch_size:
-            by_pick_M = similarity(between, slice(pick, pick + 1), slice(None))[0]
-            new_M = torch.maximum(covered_M, by_pick_M.to(covered_M))
+            new_M = torch.maximum(covered_M, covered_by(pick))
             changed = (new_M > covered_M).nonzero()[:, 0]
             gain_N -= contributions(changed, covered_M, new_M)
             covered_M = new_M
