@@ -13,7 +13,7 @@ from skactiveml.utils import is_labeled
 from sklearn.utils._param_validation import validate_parameter_constraints
 from torch import Tensor
 
-from skal_deep._threads import threads_over_parts
+from skal_deep._threads import threads_given_back, threads_over_parts
 from skal_deep.classifier._base import as_seed
 from skal_deep.classifier.door._fitting import (
     knowing_its_rows,
@@ -279,7 +279,8 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         if clf is None and asked._needs and not is_direct:
             X, candidates = measured_rows(name, X, candidates, is_foreign)
         given = X, candidates
-        with isolated_rng(seed), plain_torch():
+        # one that is asked by another strategy has the threads of any other
+        with isolated_rng(seed), plain_torch(), threads_given_back():
             if clf is not None:
                 known = y if targets is None else targets
                 clf = model_to_ask(clf, fit_clf, X, known, missing_label, sample_weight)

@@ -5,7 +5,8 @@ import threading
 import numpy as np
 import pytest
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skal_deep._threads import (
@@ -18,6 +19,7 @@ from skal_deep.functional import softmax_regression
 from skal_deep.modules import train
 from skal_deep.pool import (
     VAAL,
+    CoreSet,
     DeepQueryStrategy,
     MarginSampling,
     SelectionRule,
@@ -96,6 +98,24 @@ def test_so_has_the_model_of_a_strategy_inside_another(wrap, all_of_them):
     seen = watched(wrap(inner, other))
     assert seen["fit"] == seen["predict_proba"] == all_of_them
     assert seen["rule"] == (1, 1)
+
+
+class WatchingStep(TransformerMixin, BaseEstimator):
+    """A step of a Pipeline that writes down how many threads it has."""
+
+    def fit(self, X, y=None):
+        SEEN["fit of a step"] = numbers()
+        return self
+
+    def transform(self, X):
+        SEEN["transform"] = numbers()
+        return X
+
+
+def test_so_have_the_steps_before_a_model_inside(all_of_them):
+    proxy = make_pipeline(WatchingStep(), Watching())
+    seen = watched(SelectionViaProxy(CoreSet(), proxy))
+    assert seen == {"fit of a step": all_of_them, "transform": all_of_them}
 
 
 def test_a_strategy_from_elsewhere_has_all_threads(all_of_them):
