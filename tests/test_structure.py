@@ -21,6 +21,7 @@ SOURCES = sorted((ROOT / "skal_deep").rglob("*.py"))
 LAYERS = {
     "_calls.py": 0,
     "_compiled.py": 0,
+    "_modes.py": 0,
     "_threads.py": 0,
     "_workers.py": 0,
     "exceptions.py": 0,

@@ -18,6 +18,7 @@ from skorch import NeuralNet
 from skorch.dataset import Dataset
 from torch import Tensor
 
+from skal_deep._modes import weights_cast_anew
 from skal_deep.classifier._row_classifier import RowClassifier
 from skal_deep.classifier.net._batches import N_SHOWN_ROWS
 from skal_deep.classifier.net._fit import fit_net, train_net
@@ -33,7 +34,6 @@ from skal_deep.classifier.net._logits import differentiable_logits
 from skal_deep.classifier.net._reading import check_reading
 from skal_deep.classifier.net._rows import net_rows
 from skal_deep.classifier.net._weight_gradients import net_weight_gradients
-from skal_deep.modules._modes import weights_cast_anew
 from skal_deep.rows._data import is_numbers, row_shape
 from skal_deep.rows._shape import check_is_rows
 

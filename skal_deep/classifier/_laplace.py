@@ -7,6 +7,7 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
+from skal_deep._modes import plain_torch
 from skal_deep.classifier._posterior import SingleNetPosterior
 from skal_deep.classifier.net._answers import (
     last_linear,
@@ -24,7 +25,6 @@ from skal_deep.classifier.net._output import (
 from skal_deep.exceptions import CapabilityError
 from skal_deep.functional.laplace import evidence_precision, ggn, laplace_weights
 from skal_deep.modules._hooks import as_before
-from skal_deep.modules._modes import plain_torch
 from skal_deep.modules._rng import draw_generator, one_thread_at_a_time
 from skal_deep.rows._row_weights import of_mean_one
 

@@ -18,10 +18,10 @@ from sklearn.utils.validation import _check_feature_names, check_is_fitted
 from torch import Tensor
 from torch.distributions import Normal
 
+from skal_deep._modes import weights_cast_anew
 from skal_deep.classifier._base import as_seed, check_number_of_draws, derived_seed
 from skal_deep.classifier.net._interrupts import restore_unless_done
 from skal_deep.exceptions import CapabilityError
-from skal_deep.modules._modes import weights_cast_anew
 from skal_deep.rows._as_data import as_data
 from skal_deep.rows._data import is_numbers, n_columns, row_shape
 from skal_deep.rows._label_array import label_array

@@ -10,12 +10,12 @@ from sklearn.utils._param_validation import Interval
 from skorch import NeuralNet
 from torch import Tensor
 
+from skal_deep._modes import weights_cast_anew
 from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier._collected import CollectsWeights
 from skal_deep.classifier._posterior import SingleNetPosterior
 from skal_deep.classifier.net._answers import net_proba, refresh_statistics
 from skal_deep.functional.swag import SWAGMoments, swag_moments, swag_weights
-from skal_deep.modules._modes import weights_cast_anew
 from skal_deep.modules._rng import draw_generator
 from skal_deep.modules._weights import (
     batch_norms,

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import check_counts
 from skal_deep.functional._chunks import memory_budget
 
@@ -16,6 +17,7 @@ Logits = Callable[[Tensor], Tensor]
 _MEMORY_BUDGET = 2**24
 
 
+@plain_torch()
 def deepfool(
     logits: Logits,
     x: Tensor,
@@ -92,6 +94,7 @@ def deepfool(
     return torch.cat(distances), torch.cat(twins)
 
 
+@plain_torch()
 def iterated_sign_attack(
     logits: Logits, x: Tensor, step_size: float = 0.05, n_steps: int = 100
 ) -> tuple[Tensor, Tensor]:

@@ -5,11 +5,13 @@ import math
 import torch
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import check_finite, check_rows
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional.neighbors import squared_distances
 
 
+@plain_torch()
 def flipping_mix(
     embeddings: Tensor, anchors: Tensor, weight: Tensor, bias: Tensor
 ) -> Tensor:
@@ -88,6 +90,7 @@ def flipping_mix(
     return epsilon_N
 
 
+@plain_torch()
 def disagreements(
     embeddings: Tensor, weight: Tensor, bias: Tensor, kept: Tensor, rate: float
 ) -> Tensor:

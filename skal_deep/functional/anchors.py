@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import (
     check_counts,
     check_finite,
@@ -13,6 +14,7 @@ from skal_deep.functional._checks import (
 _CHUNK = 2**24  # similarities at a time
 
 
+@plain_torch()
 def class_anchors(
     embeddings: Tensor,
     codes: Tensor,
@@ -79,6 +81,7 @@ def class_anchors(
     return positions.to(embeddings.device)
 
 
+@plain_torch()
 def near_anchors(
     embeddings: Tensor, anchors: Tensor, n_neighbors: int, n_rows: int
 ) -> Tensor:

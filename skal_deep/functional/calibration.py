@@ -3,12 +3,14 @@
 import torch
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import check_counts, check_finite
 
 # More of them than predictions are as exact as there is one for each.
 _MOST_BINS = 10**6
 
 
+@plain_torch()
 def expected_calibration_error(
     confidence: Tensor, is_right: Tensor, n_bins: int = 15
 ) -> Tensor:

@@ -2,9 +2,11 @@
 
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import check_finite
 
 
+@plain_torch()
 def inconsistency(samples: Tensor) -> Tensor:
     """Return the variance of the predictions for views of a row.
 

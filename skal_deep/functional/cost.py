@@ -2,9 +2,11 @@
 
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import check_finite
 
 
+@plain_torch()
 def per_cost(scores: Tensor, cost: Tensor) -> Tensor:
     """Return scores over costs, ``(s_n - min(0, min s)) / c_n``, of shape (N,).
 

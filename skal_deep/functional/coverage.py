@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional import _card
 from skal_deep.functional._checks import (
@@ -31,6 +32,7 @@ Similarity = Callable[[Between, slice, slice], Tensor]
 Sums = Callable[[Between, Tensor, Tensor, Tensor], Callable[[slice], Tensor]]
 
 
+@plain_torch()
 def max_herding(
     embeddings: Tensor,
     data: Tensor,
@@ -127,6 +129,7 @@ def max_herding(
     return indices, gains / len(data)
 
 
+@plain_torch()
 def prob_cover(
     embeddings: Tensor,
     data: Tensor,
@@ -212,6 +215,7 @@ def prob_cover(
         )
 
 
+@plain_torch()
 def purity_radius(
     data: Tensor, labels: Tensor, purity: float = 0.95, rows: Tensor | None = None
 ) -> float:

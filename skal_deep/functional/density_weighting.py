@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep._threads import threads_over_parts
 from skal_deep.functional._checks import (
     check_bandwidth,
@@ -22,6 +23,7 @@ from skal_deep.functional._picks import Picks
 from skal_deep.functional.neighbors import nearest_centers
 
 
+@plain_torch()
 def density(embeddings: Tensor, data: Tensor, bandwidth: float | None = None) -> Tensor:
     """Return the mean similarity of each row to all data.
 
@@ -82,6 +84,7 @@ def _density(embeddings: Tensor, data: Tensor, bandwidth: float | None) -> Tenso
     return total_N.div_(len(others)).clamp_max_(1).to(embeddings)
 
 
+@plain_torch()
 def density_k_center(
     embeddings: Tensor,
     centers: Tensor,

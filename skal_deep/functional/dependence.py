@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import check_counts, check_finite
 from skal_deep.functional._chunks import slices
 from skal_deep.functional._picks import Picks
@@ -24,6 +25,7 @@ _N_AT_ONCE = 16
 _FLOOR = 1e-8
 
 
+@plain_torch()
 def ical(
     samples: Tensor,
     others: Callable[[int], Tensor],

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import check_no_gradient, check_rows
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import round_off
@@ -43,6 +44,7 @@ def noise_variance(share: float, features: Tensor, labeled_features: Tensor) -> 
     return share * (scale or 1.0)
 
 
+@plain_torch()
 def max_det(
     features: Tensor,
     labeled_features: Tensor,

@@ -3,11 +3,13 @@
 import torch
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import check_finite
 from skal_deep.functional.information import bald, entropy
 from skal_deep.functional.uncertainty import vote_shares
 
 
+@plain_torch()
 def vote_entropy(samples: Tensor) -> Tensor:
     """Return the entropy of the votes.
 
@@ -43,6 +45,7 @@ def vote_entropy(samples: Tensor) -> Tensor:
     return entropy(vote_shares(samples))
 
 
+@plain_torch()
 def consensus_kl(samples: Tensor, kind: str = "mean") -> Tensor:
     """Return how far the members are from their consensus, in Kullback-Leibler terms.
 

@@ -5,10 +5,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import check_counts
 from skal_deep.functional._picks import Picks
 
 
+@plain_torch()
 def discriminative_batches(
     discriminate: Callable[[Tensor], Tensor],
     batch_size: int,

@@ -3,10 +3,12 @@
 import torch
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import check_finite
 from skal_deep.functional.information import entropy
 
 
+@plain_torch()
 def dirichlet_mean(evidence: Tensor) -> Tensor:
     """Return the expected class probabilities ``alpha / sum alpha``.
 
@@ -38,6 +40,7 @@ def dirichlet_mean(evidence: Tensor) -> Tensor:
     return alpha_NC / alpha_NC.sum(-1, keepdim=True)
 
 
+@plain_torch()
 def vacuity(evidence: Tensor) -> Tensor:
     """Return how little evidence there is, ``C / sum alpha``.
 
@@ -72,6 +75,7 @@ def vacuity(evidence: Tensor) -> Tensor:
     return evidence.shape[-1] / (evidence + 1).sum(-1)
 
 
+@plain_torch()
 def dirichlet_information(evidence: Tensor) -> Tensor:
     """Return the mutual information between label and class probabilities.
 

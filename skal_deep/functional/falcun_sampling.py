@@ -5,11 +5,13 @@ import math
 import torch
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import check_finite, own_generator
 from skal_deep.functional._picks import Picks
 from skal_deep.functional.uncertainty import margin
 
 
+@plain_torch()
 def falcun(
     probas: Tensor,
     batch_size: int,

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import (
     check_counts,
     check_finite,
@@ -14,6 +15,7 @@ from skal_deep.functional._checks import (
 from skal_deep.functional.gradients import errors_of_likeliest
 
 
+@plain_torch()
 def last_layer_features(
     probas: Tensor | None,
     embeddings: Tensor,

@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import (
     check_batch_size,
     check_counts,
@@ -86,6 +87,7 @@ def _helmert(n: int) -> Tensor:
     return columns / (k * (k + 1)).sqrt()
 
 
+@plain_torch()
 def bait(
     probas: Tensor,
     embeddings: Tensor,
@@ -206,6 +208,7 @@ def bait(
     )
 
 
+@plain_torch()
 def bait_regression(
     embeddings: Tensor,
     labeled_embeddings: Tensor,

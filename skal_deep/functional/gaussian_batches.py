@@ -3,11 +3,13 @@
 import torch
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import check_finite
 from skal_deep.functional._picks import Picks
 from skal_deep.functional.gaussian_regression import gaussian_bald, gaussian_epig
 
 
+@plain_torch()
 def gaussian_batch_bald(
     features: Tensor, noise: Tensor, batch_size: int, *, with_utilities: bool = True
 ) -> tuple[Tensor, Tensor]:
@@ -60,6 +62,7 @@ def gaussian_batch_bald(
     return picks.answer()
 
 
+@plain_torch()
 def gaussian_batch_epig(
     features: Tensor,
     noise: Tensor,

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import check_finite
 from skal_deep.functional._chunks import chunks
 
@@ -19,6 +20,7 @@ _LEAST_NOISE = 1e-6
 _LEAST_DOUBT = 1e-12
 
 
+@plain_torch()
 def gaussian_bald(variance: Tensor, noise: Tensor) -> Tensor:
     """Return the mutual information of a label and the weights, in nats.
 
@@ -53,6 +55,7 @@ def gaussian_bald(variance: Tensor, noise: Tensor) -> Tensor:
     return _summed((variance / noise).log1p() / 2)
 
 
+@plain_torch()
 def gaussian_epig(
     covariance: Tensor, total_variance: Tensor, target_variance: Tensor
 ) -> Tensor:
@@ -109,6 +112,7 @@ def _summed(score: Tensor) -> Tensor:
     return score if score.ndim == 1 else score.sum(-1)
 
 
+@plain_torch()
 def gaussian_crps(mean: Tensor, std: Tensor, y: Tensor) -> Tensor:
     """Return the continuous ranked probability score of Gaussian predictions.
 

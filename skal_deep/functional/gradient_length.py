@@ -3,10 +3,12 @@
 import torch
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import check_finite, check_rows
 from skal_deep.functional.gradients import errors_of_likeliest
 
 
+@plain_torch()
 def last_layer_gradient_lengths(
     probas: Tensor, embeddings: Tensor, has_bias: bool = True
 ) -> Tensor:
@@ -53,6 +55,7 @@ def last_layer_gradient_lengths(
     return squared_NC.sqrt() * input_N1.sqrt()
 
 
+@plain_torch()
 def expected_gradient_length(probas: Tensor, lengths: Tensor) -> Tensor:
     """Return the gradient length that is to be expected before the label is known.
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._card import (
     gradient_differences,
     gradient_distances,
@@ -48,6 +49,7 @@ def errors_of_likeliest(probas: Tensor) -> Tensor:
     return errors.scatter(1, likeliest_N1, -errors.sum(-1, keepdim=True))
 
 
+@plain_torch()
 def badge(
     probas: Tensor,
     embeddings: Tensor,

@@ -11,6 +11,7 @@ from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import LinearOperator, cg
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import check_counts
 from skal_deep.functional._picks import Picks
 from skal_deep.functional.neighbors import (
@@ -29,6 +30,7 @@ _COARSE_TOLERANCE = 1e-4
 _N_RESIDUALS = 10
 
 
+@plain_torch()
 def cosine_graph(
     embeddings: Tensor, n_neighbors: int, *, max_exact: int = 30_000
 ) -> csr_array:
@@ -101,6 +103,7 @@ def _cubed_cosines(
     return (1 - distance_Nk.square() / 2).clamp_min(0) ** 3, neighbor_Nk
 
 
+@plain_torch()
 def random_walk(
     embeddings: Tensor, n_neighbors: int, *, max_exact: int = 30_000
 ) -> csr_array:
@@ -207,6 +210,7 @@ def _diffuse_and_reach(
     return torch.as_tensor(signal_NC).to(signs), is_reached
 
 
+@plain_torch()
 def diffusion_scores(
     graph: csr_array, signs: Tensor, n_steps: int | None = None
 ) -> Tensor:
@@ -250,6 +254,7 @@ def diffusion_scores(
     return torch.where(reached, -signals.amax(-1), 1.0)
 
 
+@plain_torch()
 def propagate_labels(
     graph: csr_array,
     labeled: Tensor,

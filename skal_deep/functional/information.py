@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from skal_deep._compiled import are_compiled
+from skal_deep._modes import plain_torch
 from skal_deep._threads import for_each_part
 from skal_deep.functional._card import divergences, has_loops
 from skal_deep.functional._checks import check_finite, check_no_gradient
@@ -32,6 +33,7 @@ def chunk_elements(device: torch.device) -> int:
     return _IN_CACHE if device.type == "cpu" else memory_budget(device)
 
 
+@plain_torch()
 def entropy(probas: Tensor) -> Tensor:
     """Return the Shannon entropy of the last axis in nats, exact at 0.
 
@@ -183,6 +185,7 @@ def _average(weight_R: Tensor | None, values_Rf: Tensor) -> Tensor:
     return values_Rf.mean(0) if weight_R is None else weight_R @ values_Rf
 
 
+@plain_torch()
 def predictive_entropy(samples: Tensor) -> Tensor:
     """Return the entropy of the mean prediction.
 
@@ -213,6 +216,7 @@ def predictive_entropy(samples: Tensor) -> Tensor:
     return entropy(samples.mean(0))
 
 
+@plain_torch()
 def bald(samples: Tensor) -> Tensor:
     """Return the mutual information between label and weights (BALD).
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional._card import has_products, product_sums
 from skal_deep.functional._checks import (
@@ -51,6 +52,7 @@ _FEW = 16
 _QUICK_PRODUCTS = 2**38
 
 
+@plain_torch()
 def batch_bald(
     samples: Tensor,
     batch_size: int,

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from skal_deep._compiled import are_compiled
+from skal_deep._modes import plain_torch
 from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional._card import FarthestFirst, has_loops
 from skal_deep.functional._checks import (
@@ -41,6 +42,7 @@ _NUMBERS_OF_A_LOOK = 8
 _PICKS_A_READ = 64
 
 
+@plain_torch()
 def k_center_greedy(
     embeddings: Tensor,
     centers: Tensor,

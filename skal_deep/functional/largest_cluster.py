@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from skal_deep._modes import plain_torch
 from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional._card import cluster_sizes, has_loops, join_center
 from skal_deep.functional._checks import check_batch_size, check_rows
@@ -21,6 +22,7 @@ from skal_deep.functional.neighbors import nearest_centers
 _NUMBERS_OF_A_PART, _MOST_PARTS = 2**20, 64
 
 
+@plain_torch()
 def lcmd(
     features: Tensor,
     centers: Tensor,

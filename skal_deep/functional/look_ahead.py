@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep._threads import threads_over_parts
 from skal_deep.functional._checks import (
     check_counts,
@@ -23,6 +24,7 @@ from skal_deep.functional.prediction_information import information_about, with_
 _NEGLIGIBLE = 1e-3
 
 
+@plain_torch()
 def core_mse(samples: Tensor, target_samples: Tensor) -> Tensor:
     """Return the expected squared change of the predictions for the targets.
 
@@ -87,6 +89,7 @@ def core_mse(samples: Tensor, target_samples: Tensor) -> Tensor:
     return score_N.clamp_min(0).to(samples.dtype)
 
 
+@plain_torch()
 def batch_epig(
     samples: Tensor,
     target_samples: Tensor,

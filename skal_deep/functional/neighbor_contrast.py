@@ -3,11 +3,13 @@
 import torch
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import check_counts, check_finite
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional.neighbors import nearest_neighbors
 
 
+@plain_torch()
 def contrast(
     probas: Tensor,
     embeddings: Tensor,

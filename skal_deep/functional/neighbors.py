@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from skal_deep._compiled import are_compiled
+from skal_deep._modes import plain_torch
 from skal_deep._threads import threads_over_parts
 from skal_deep.functional._checks import (
     check_counts,
@@ -31,6 +32,7 @@ _N_LLOYD, _N_OF_GROUP = 2, 64
 _N_SHARES = 32
 
 
+@plain_torch()
 def unit_rows(embeddings: Tensor) -> Tensor:
     """Return rows scaled to length 1; rows of zeros stay as they are.
 
@@ -66,6 +68,7 @@ def unit_rows(embeddings: Tensor) -> Tensor:
     return embeddings / torch.where(norm_N1 > 0, norm_N1, 1)
 
 
+@plain_torch()
 def squared_distances(left: Tensor, right: Tensor) -> Tensor:
     """Return squared Euclidean distances.
 
@@ -111,6 +114,7 @@ def squared_distances(left: Tensor, right: Tensor) -> Tensor:
     return squared_NM.clamp_min_(0)
 
 
+@plain_torch()
 def nearest_centers(embeddings: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
     """Return the squared distance to the nearest centre, and which one it is.
 
@@ -221,6 +225,7 @@ def _differences_to(rows_BD: Tensor, centers: Tensor, nearest_B: Tensor) -> Tens
     return squared_B
 
 
+@plain_torch()
 def nearest_neighbors(
     embeddings: Tensor, data: Tensor, n_neighbors: int
 ) -> tuple[Tensor, Tensor]:
@@ -279,6 +284,7 @@ def _check_n_neighbors(n_neighbors: int, data: Tensor) -> None:
         )
 
 
+@plain_torch()
 def grouped_neighbors(
     embeddings: Tensor,
     data: Tensor,

@@ -5,10 +5,12 @@ import math
 import torch
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import check_finite
 from skal_deep.functional.information import entropy
 
 
+@plain_torch()
 def uncertainty_indicator(proba: Tensor) -> Tensor:
     """Return the online uncertainty indicator of SRAAL.
 
@@ -58,6 +60,7 @@ def uncertainty_indicator(proba: Tensor) -> Tensor:
     return (1 - top_N * ratio_N.clamp_max(1)).clamp(0, 1)
 
 
+@plain_torch()
 def novelty_and_entropy(novelty: Tensor, proba: Tensor, rule: str) -> Tensor:
     """Return how new a row looks times how uncertain the classifier is of it.
 
@@ -103,6 +106,7 @@ def novelty_and_entropy(novelty: Tensor, proba: Tensor, rule: str) -> Tensor:
     raise ValueError(f"rule must be 'product' or 'odds', not {rule!r}.")
 
 
+@plain_torch()
 def uncertain_among_new(novelty: Tensor, proba: Tensor) -> Tensor:
     """Return the entropy of rows that look unlabelled, and all others below them.
 
@@ -142,6 +146,7 @@ def uncertain_among_new(novelty: Tensor, proba: Tensor) -> Tensor:
     return torch.where(novelty > 0, 1 + share_N, novelty.sigmoid().to(share_N))
 
 
+@plain_torch()
 def wasserstein_score(
     proba: Tensor, novelty: Tensor, novelty_weight: float = 10.0
 ) -> Tensor:

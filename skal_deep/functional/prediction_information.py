@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from skal_deep._compiled import are_compiled
+from skal_deep._modes import plain_torch
 from skal_deep._threads import for_each_part
 from skal_deep.functional._card import has_products, product_sums
 from skal_deep.functional._checks import check_finite, check_no_gradient
@@ -16,6 +17,7 @@ from skal_deep.functional._chunks import block_shape, chunks, slices
 from skal_deep.functional.information import plogp
 
 
+@plain_torch()
 def epig(
     samples: Tensor, target_samples: Tensor, target_weights: Tensor | None = None
 ) -> Tensor:
@@ -137,6 +139,7 @@ def information_about(
     return _over_classes(proba_F * information_F, samples)
 
 
+@plain_torch()
 def second_order_epig(
     samples: Tensor, target_samples: Tensor, target_weights: Tensor | None = None
 ) -> Tensor:

@@ -8,6 +8,7 @@ from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import cg
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import check_counts, check_finite
 from skal_deep.functional.information import entropy
 
@@ -17,6 +18,7 @@ _MOST_CLASSES = 10**6
 _TOLERANCE = 1e-6
 
 
+@plain_torch()
 def confident_labels(proba: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
     """Return the rows whose prediction is certain enough, and their labels.
 
@@ -56,6 +58,7 @@ def confident_labels(proba: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
     return rows, proba[rows].argmax(1)
 
 
+@plain_torch()
 def spread_labels(
     graph: csr_array, rows: Tensor, labels: Tensor, n_classes: int, alpha: float = 0.99
 ) -> Tensor:
@@ -114,6 +117,7 @@ def spread_labels(
     return signals_NC.clamp_min(0).to(labels.device)
 
 
+@plain_torch()
 def propagated_labels(
     signals: Tensor, largest_entropy: float = 1.0
 ) -> tuple[Tensor, Tensor]:
@@ -159,6 +163,7 @@ def propagated_labels(
     return signals.argmax(1), weight_N / top if top > 0 else weight_N
 
 
+@plain_torch()
 def sharpen(proba: Tensor, temperature: float) -> Tensor:
     """Return probabilities to the power ``1 / temperature``, scaled to sum to 1.
 

@@ -3,12 +3,14 @@
 import torch
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import check_finite
 from skal_deep.functional._chunks import block_shape, slices
 from skal_deep.functional._picks import Picks
 from skal_deep.functional.neighbors import unit_rows
 
 
+@plain_torch()
 def suggestive_annotation(
     embeddings: Tensor,
     data: Tensor,

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import check_finite, check_rows
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import TOLERANCE, Points, amid
@@ -31,6 +32,7 @@ def largest_distance(rows: Tensor) -> float:
     return 2 * float(torch.linalg.vector_norm(offset_ND, dim=-1).max())
 
 
+@plain_torch()
 def nearest_distinct(
     embeddings: Tensor,
     centroids: Tensor,

@@ -9,6 +9,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, hstack, identity
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import (
     check_batch_size,
     check_counts,
@@ -22,6 +23,7 @@ from skal_deep.functional.largest_cluster import Clusters
 _INFEASIBLE = 2
 
 
+@plain_torch()
 def robust_k_center(
     embeddings: Tensor,
     centers: Tensor,

@@ -7,6 +7,7 @@ import torch
 from scipy.cluster.hierarchy import fcluster, linkage
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import (
     check_batch_size,
     check_counts,
@@ -27,6 +28,7 @@ _LEAST = 1e-15
 _N_DIRECTIONS = 64
 
 
+@plain_torch()
 def average_linkage(embeddings: Tensor, n_clusters: int) -> Tensor:
     """Return clusters by agglomeration: the two closest on average merge, repeatedly.
 
@@ -152,6 +154,7 @@ def _in_few_directions(embeddings: Tensor) -> Tensor:
     return embeddings @ direction_DP.to(embeddings)
 
 
+@plain_torch()
 def cluster_rounds(
     scores: Tensor,
     clusters: Tensor,

@@ -5,11 +5,13 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import check_batch_size, check_finite
 from skal_deep.functional._picks import without_earlier
 from skal_deep.functional._plackett_luce import plackett_luce
 
 
+@plain_torch()
 def top_k(
     scores: Tensor, batch_size: int, *, with_utilities: bool = True
 ) -> tuple[Tensor, Tensor]:
@@ -53,6 +55,7 @@ def top_k(
     return indices, without_earlier(scores.repeat(batch_size, 1), indices)
 
 
+@plain_torch()
 def power_sample(
     scores: Tensor,
     batch_size: int,
@@ -126,6 +129,7 @@ def power_sample(
     )
 
 
+@plain_torch()
 def softmax_sample(
     scores: Tensor,
     batch_size: int,
@@ -197,6 +201,7 @@ def softmax_sample(
     )
 
 
+@plain_torch()
 def softrank_sample(
     scores: Tensor,
     batch_size: int,

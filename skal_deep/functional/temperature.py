@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import check_finite, check_no_gradient
 
 # Temperatures lie between 1 / 10 and 10: past that, predictions are one-hot or uniform.
@@ -14,6 +15,7 @@ _LARGEST_TEMPERATURE = 10.0
 _N_HALVINGS = 22
 
 
+@plain_torch()
 def apply_temperature(probas: Tensor, temperature: float) -> Tensor:
     """Return ``softmax(z / T)`` for logits z, from probabilities ``p = softmax(z)``.
 
@@ -56,6 +58,7 @@ def apply_temperature(probas: Tensor, temperature: float) -> Tensor:
     return (probas.log() / temperature).softmax(-1)
 
 
+@plain_torch()
 def fit_temperature(probas: Tensor, labels: Tensor) -> float:
     """Return the temperature that makes labels most probable.
 

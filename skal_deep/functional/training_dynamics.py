@@ -6,7 +6,10 @@ import math
 import torch
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 
+
+@plain_torch()
 def label_dispersion(votes: Tensor) -> Tensor:
     """Return how much the predicted class of a row changed during training.
 
@@ -49,6 +52,7 @@ def label_dispersion(votes: Tensor) -> Tensor:
     return 1 - longest_N / len(votes)
 
 
+@plain_torch()
 def forgetting_events(correct: Tensor) -> Tensor:
     """Return how often a labelled row was forgotten during training.
 
@@ -85,6 +89,7 @@ def forgetting_events(correct: Tensor) -> Tensor:
     return torch.where(correct.any(0), count_N, math.inf)
 
 
+@plain_torch()
 def prediction_switches(votes: Tensor) -> Tensor:
     """Return how often the predicted class of a row changed from step to step.
 

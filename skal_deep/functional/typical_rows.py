@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import check_counts, check_rows
 from skal_deep.functional._picks import Picks
 from skal_deep.functional.neighbors import (
@@ -17,6 +18,7 @@ from skal_deep.functional.neighbors import (
 _SMALL_CLUSTER = 5
 
 
+@plain_torch()
 def typicality(
     embeddings: Tensor, data: Tensor, n_neighbors: int, *, max_exact: int = 30_000
 ) -> Tensor:
@@ -70,6 +72,7 @@ def typicality(
     return distance_Nk[:, 1:].mean(-1).reciprocal().clamp_max(largest)
 
 
+@plain_torch()
 def typi_clust(
     embeddings: Tensor,
     data: Tensor,

@@ -2,10 +2,12 @@
 
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import check_finite
 from skal_deep.functional._chunks import chunks
 
 
+@plain_torch()
 def least_confidence(samples: Tensor) -> Tensor:
     """Return one minus the largest mean probability.
 
@@ -36,6 +38,7 @@ def least_confidence(samples: Tensor) -> Tensor:
     return (1 - samples.mean(0).amax(-1)).clamp_min(0)
 
 
+@plain_torch()
 def margin(samples: Tensor) -> Tensor:
     """Return one minus the gap between the two largest mean probabilities.
 
@@ -69,6 +72,7 @@ def margin(samples: Tensor) -> Tensor:
     return 1 - (first_two_N2[:, 0] - first_two_N2[:, 1])
 
 
+@plain_torch()
 def variation_ratio(samples: Tensor, kind: str = "proba") -> Tensor:
     """Return how little the draws agree on one class.
 
@@ -131,6 +135,7 @@ def vote_shares(samples: Tensor) -> Tensor:
     return count_NC / len(samples)
 
 
+@plain_torch()
 def mean_std(samples: Tensor) -> Tensor:
     """Return the standard deviation over draws, averaged over classes.
 

@@ -13,6 +13,7 @@ from skactiveml.utils import is_labeled
 from sklearn.utils._param_validation import validate_parameter_constraints
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep._threads import threads_given_back, threads_over_parts
 from skal_deep.classifier._base import as_seed
 from skal_deep.classifier.door._fitting import (
@@ -34,7 +35,6 @@ from skal_deep.classifier.door._model_checks import (
 )
 from skal_deep.classifier.net._origin import is_written_in
 from skal_deep.modules import isolated_rng
-from skal_deep.modules._modes import plain_torch
 from skal_deep.modules._rng import one_thread_at_a_time
 from skal_deep.pool._checks import (
     as_batch_size,

@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import validate_parameter_constraints
 from torch import Tensor
 
+from skal_deep._modes import plain_torch
 from skal_deep.classifier._base import as_seed
 from skal_deep.classifier.door._inside import is_regressor
-from skal_deep.modules._modes import plain_torch
 from skal_deep.pool import EPIG, Badge, CoreSet, MaxHerding, ScoreQueryStrategy, TopK
 from skal_deep.pool._checks import as_batch_size
 from skal_deep.shards._files import Part, Shards, Source, as_rows

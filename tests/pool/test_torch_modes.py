@@ -9,9 +9,9 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 from skal_deep import pool
+from skal_deep._modes import plain_torch
 from skal_deep.classifier import MCDropoutClassifier, inference_precision
 from skal_deep.modules import MLP
-from skal_deep.modules._modes import plain_torch
 from skal_deep.shards import query_shards
 from tests.strategies import STRATEGIES as ALL
 from tests.strategies import maker

@@ -13,6 +13,7 @@ from skactiveml.utils import is_labeled
 from sklearn.base import RegressorMixin, clone
 from skorch import NeuralNet, NeuralNetBinaryClassifier
 
+from skal_deep._modes import weights_cast_anew
 from skal_deep.classifier.net._answers import module_output
 from skal_deep.classifier.net._batches import as_input
 from skal_deep.classifier.net._fit import rows_that_count, train_on
@@ -23,7 +24,6 @@ from skal_deep.classifier.net._row_weights import weighted_rows
 from skal_deep.classifier.net._rows import net_rows
 from skal_deep.classifier.net._rows_beside import warn_of_rows_beside
 from skal_deep.modules import isolated_rng
-from skal_deep.modules._modes import weights_cast_anew
 from skal_deep.rows._as_data import as_data
 from skal_deep.rows._numbers import numbers
 

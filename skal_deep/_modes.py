@@ -9,8 +9,24 @@ _DEVICES = "cpu", "cuda", "mps", "xpu"
 
 
 @contextmanager
+def cpu_by_default() -> Iterator[None]:
+    """Leave ``torch.set_default_device`` of the caller for a while.
+
+    Random numbers and counters of ours are made on the processor, beside the rows, and
+    nets lie where ``net.device`` says. So a module in which a tensor is made without a
+    device, such as ``torch.arange(n)``, finds it on the processor, too: it should say
+    ``device=x.device``.
+    """
+    if torch.get_default_device().type == "cpu":
+        yield
+        return
+    with torch.device("cpu"):
+        yield
+
+
+@contextmanager
 def plain_torch() -> Iterator[None]:
-    """Leave ``torch.autocast`` and ``torch.inference_mode`` of the caller for a while.
+    """Leave autocast, inference mode and default device of the caller for a while.
 
     Distances and scores in half precision would choose other rows, and nets that a
     strategy trains need gradients.
@@ -22,12 +38,13 @@ def plain_torch() -> Iterator[None]:
     Examples
     --------
     >>> import torch
-    >>> from skal_deep.modules._modes import plain_torch
+    >>> from skal_deep._modes import plain_torch
     >>> with torch.autocast("cpu", dtype=torch.bfloat16), plain_torch():
     ...     (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
     torch.float32
     """
     with ExitStack() as left:
+        left.enter_context(cpu_by_default())
         for device in _autocast_devices():
             if torch.is_autocast_enabled(device):
                 left.enter_context(torch.autocast(device, enabled=False))
