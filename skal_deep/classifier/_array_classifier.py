@@ -11,6 +11,7 @@ from skactiveml.utils import check_n_features
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
+from skal_deep._modes import cpu_by_default
 from skal_deep.classifier._base import as_seed
 from skal_deep.classifier._row_classifier import RowClassifier
 from skal_deep.classifier.net._interrupts import restore_unless_done
@@ -44,7 +45,7 @@ class ArrayClassifier(RowClassifier, ABC):
         object
             The fitted classifier.
         """
-        with restore_unless_done(self):
+        with restore_unless_done(self), cpu_by_default():
             X, y, labeled, weight = self._rows_to_learn(X, y, sample_weight)
             self.seed_ = as_seed(self.random_state)
             self.random_state_ = np.random.RandomState(self.seed_ % 2**32)

@@ -18,7 +18,7 @@ from skorch import NeuralNet
 from skorch.dataset import Dataset
 from torch import Tensor
 
-from skal_deep._modes import weights_cast_anew
+from skal_deep._modes import cpu_by_default, weights_cast_anew
 from skal_deep.classifier._row_classifier import RowClassifier
 from skal_deep.classifier.net._batches import N_SHOWN_ROWS
 from skal_deep.classifier.net._fit import fit_net, train_net
@@ -160,7 +160,7 @@ class NetClassifier(RowClassifier, ABC):
 
     def _fit(self, X, y, sample_weight, start_from):
         """Fit from scratch or from the nets of a fitted classifier."""
-        with restore_unless_done(self):
+        with restore_unless_done(self), cpu_by_default():
             return self._fit_anew(X, y, sample_weight, start_from)
 
     @leaves_on_interrupt
@@ -292,6 +292,7 @@ class NetClassifier(RowClassifier, ABC):
         share = max(1, n_features // len(self.nets_))
         return torch.cat([features(net, X, share, seed) for net in self.nets_], dim=1)
 
+    @cpu_by_default()
     def predict_proba(self, X, return_embeddings=False):
         """Return class probabilities.
 

@@ -7,6 +7,7 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch.nn.functional import pad
 
+from skal_deep._modes import cpu_by_default
 from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.classifier._array_classifier import ArrayClassifier
 from skal_deep.classifier._linear_posterior import (
@@ -221,6 +222,7 @@ class BayesianLinearClassifier(MeanOfDraws, ArrayClassifier):
         weights_CD = self.posterior_.weights_RD.to(flat_rows(X[:1]))
         return weights_CD[:, :-1], weights_CD[:, -1]
 
+    @cpu_by_default()
     def predict_proba(self, X, return_embeddings=False):
         """Return class probabilities, the mean over draws.
 

@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval
 from skorch.callbacks import Callback
 from torch import Tensor
 
+from skal_deep._modes import cpu_by_default
 from skal_deep.classifier._single_net import SingleNetClassifier
 from skal_deep.classifier.net._answers import net_proba
 from skal_deep.classifier.net._compiled import with_attributes
@@ -118,6 +119,7 @@ class CheckpointClassifier(SingleNetClassifier):
         self.checkpoints_ = keep.states or [copy.deepcopy(net.module_.state_dict())]
         return [net]
 
+    @cpu_by_default()
     def predict_votes(self, X):
         """Return the class that each checkpoint predicts.
 

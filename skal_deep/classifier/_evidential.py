@@ -7,6 +7,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import Tensor
 
+from skal_deep._modes import cpu_by_default
 from skal_deep.classifier._base import NetClassifier
 from skal_deep.classifier.net._answers import module_output, net_answer
 from skal_deep.classifier.net._criterion import (
@@ -156,6 +157,7 @@ class EvidentialClassifier(NetClassifier):
         net.callbacks_.remove(annealing)
         return [net]
 
+    @cpu_by_default()
     def predict_evidence(self, X):
         """Return the evidence for each class.
 

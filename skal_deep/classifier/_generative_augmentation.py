@@ -11,6 +11,7 @@ from skorch import NeuralNet
 from skorch.dataset import Dataset
 from torch import Tensor
 
+from skal_deep._modes import cpu_by_default
 from skal_deep.classifier._base import as_seed, derived_seed
 from skal_deep.classifier._dropout_posterior import DropoutPosterior
 from skal_deep.classifier.net._batches import as_input
@@ -209,6 +210,7 @@ class GenerativeAugmentationClassifier(DropoutPosterior):
             total = total + sum(map(loss_of, parts))
         return total / self.n_generated
 
+    @cpu_by_default()
     def generate(self, X, y, random_state=None):
         """Return a row that the generator makes of each row, for the same class.
 

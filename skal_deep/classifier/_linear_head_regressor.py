@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
+from skal_deep._modes import cpu_by_default
 from skal_deep.classifier._linear_posterior import linear_regression_draws
 from skal_deep.classifier._posterior_regressor import PosteriorRegressor
 
@@ -37,6 +38,7 @@ class LinearHeadRegressor(PosteriorRegressor, ABC):
         weights_STD = linear_regression_draws(self._posterior, n_samples, seed)
         return self._features(X) @ weights_STD.mT
 
+    @cpu_by_default()
     def joint_covariance(self, X, X_other=None):
         """Return covariances of the function at rows.
 

@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import Interval
 from skorch import NeuralNet
 from torch import Tensor
 
+from skal_deep._modes import cpu_by_default
 from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier._single_net import SingleNetClassifier
 from skal_deep.classifier.net._fit import train_net
@@ -166,6 +167,7 @@ class LossPredictionClassifier(SingleNetClassifier):
             predicted_N, row_losses(net, output, y_true)
         )
 
+    @cpu_by_default()
     def predict_loss(self, X):
         """Return predicted losses, which rank rows and have no unit.
 

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skorch import NeuralNet
 from torch import Tensor
 
+from skal_deep._modes import cpu_by_default
 from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier._posterior_regressor import PosteriorRegressor
 from skal_deep.classifier.net._answers import module_output, with_embeddings
@@ -86,6 +87,7 @@ class NetRegressor(PosteriorRegressor, ABC):
         """Return standardised predictions of a net, of shape (N, T)."""
         return module_output(net, X).reshape(len(X), -1).double().cpu()
 
+    @cpu_by_default()
     def embed(self, X):
         """Return embeddings: the input of the last linear layer.
 

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 from torch import Tensor
 
+from skal_deep._modes import cpu_by_default
 from skal_deep.classifier._base import (
     NetClassifier,
     as_seed,
@@ -52,6 +53,7 @@ class MeanOfDraws(ABC):
         """Return draws by the protocol's own arguments."""
         return self._draw(X, n_samples, random_state)
 
+    @cpu_by_default()
     def sample_proba(self, X, n_samples=None, random_state=None):
         """Return class probabilities under draws from the posterior.
 

@@ -18,7 +18,7 @@ from sklearn.utils.validation import _check_feature_names, check_is_fitted
 from torch import Tensor
 from torch.distributions import Normal
 
-from skal_deep._modes import weights_cast_anew
+from skal_deep._modes import cpu_by_default, weights_cast_anew
 from skal_deep.classifier._base import as_seed, check_number_of_draws, derived_seed
 from skal_deep.classifier.net._interrupts import restore_unless_done
 from skal_deep.exceptions import CapabilityError
@@ -63,7 +63,7 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
         object
             The fitted regressor.
         """
-        with restore_unless_done(self):
+        with restore_unless_done(self), cpu_by_default():
             validate_parameter_constraints(
                 self._parameter_constraints,
                 self.get_params(deep=False),
@@ -167,6 +167,7 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
         return self._noise()
 
     @property
+    @cpu_by_default()
     def noise_variance_(self):
         """Variance of the noise of each target, in the square of the unit of y."""
         check_is_fitted(self)
@@ -212,6 +213,7 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
         noise_NT = (noise * square_T).expand_as(mean_NT).clone()
         return self._in_unit(mean_NT), square_T * epistemic_NT, noise_NT
 
+    @cpu_by_default()
     def predict(self, X, return_std=False, return_entropy=False):
         """Return the mean of the predictive distribution.
 
@@ -245,6 +247,7 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
             found.append(norm.entropy(scale=self._shaped(std_NT)))
         return tuple(found)
 
+    @cpu_by_default()
     def predict_variance(self, X):
         """Return the epistemic variance and that of the noise.
 
@@ -263,6 +266,7 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
         _, epistemic_NT, noise_NT = self._moments(X)
         return self._shaped(epistemic_NT), self._shaped(noise_NT)
 
+    @cpu_by_default()
     def sample_predictions(self, X, n_samples=None, random_state=None):
         """Return predictions under draws of the weights, without noise.
 
@@ -310,6 +314,7 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
         self._check_one_output("sample_members")
         return self.sample_predictions(X, n_samples, random_state).T
 
+    @cpu_by_default()
     def sample_y(self, X, n_samples=1, random_state=None):
         """Return draws of labels: of the function, and noise around it.
 
@@ -334,6 +339,7 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
         draws = draws + std * rng.normal(size=draws.shape)
         return np.moveaxis(draws, 0, -1)
 
+    @cpu_by_default()
     def predict_target_distribution(self, X):
         """Return the distribution of labels, of one target.
 
@@ -352,6 +358,7 @@ class PosteriorRegressor(ProbabilisticRegressor, ABC):
         # scikit-activeml reshapes arrays that are given by keyword, in place
         return norm(loc=mean_N, scale=std_N)
 
+    @cpu_by_default()
     def log_predictive_density(self, X, y):
         """Return the log density of labels, in nats, in the unit of y.
 

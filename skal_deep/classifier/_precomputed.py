@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 from sklearn.utils.metaestimators import available_if
 
+from skal_deep._modes import cpu_by_default
 from skal_deep.classifier._array_classifier import ArrayClassifier
 from skal_deep.classifier.net._output import as_float, as_proba, check_proba
 
@@ -222,6 +223,7 @@ class PrecomputedClassifier(ArrayClassifier):
         return check_proba(proba, source, advice, n_axes)
 
     @available_if(_has_proba)
+    @cpu_by_default()
     def predict_proba(self, X):
         """Return class probabilities.
 
@@ -238,6 +240,7 @@ class PrecomputedClassifier(ArrayClassifier):
         return self._proba(self._check_rows(X)).numpy()
 
     @available_if(_has_samples)
+    @cpu_by_default()
     def sample_proba(self, X, n_samples=None, random_state=None):  # noqa: ARG002
         """Return class probabilities under the draws.
 
@@ -256,6 +259,7 @@ class PrecomputedClassifier(ArrayClassifier):
         return self._draws(self._check_rows(X)).numpy()
 
     @available_if(_has_embeddings)
+    @cpu_by_default()
     def embed(self, X):
         """Return embeddings.
 

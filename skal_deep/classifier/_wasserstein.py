@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval
 from skorch import NeuralNet
 from torch import Tensor, nn
 
+from skal_deep._modes import cpu_by_default
 from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier._joint import JointClassifier
 from skal_deep.classifier.net._answers import net_answer
@@ -168,6 +169,7 @@ class WassersteinClassifier(JointClassifier):
         distance = critic(unlabeled_ND).mean() - share * critic(labeled_ND).mean()
         return self.critic_weight * distance
 
+    @cpu_by_default()
     def predict_novelty(self, X):
         """Return how unlike the labelled rows the critic finds rows.
 

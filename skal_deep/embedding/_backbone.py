@@ -144,7 +144,7 @@ def as_vectors(output: Any, batch: Any, n_rows: int) -> NDArray[np.float32]:
     elif isinstance(output, tuple | list) and output and isinstance(output[0], Tensor):
         output = output[0]
     if not isinstance(output, Tensor):
-        output = torch.as_tensor(np.asarray(output))
+        output = torch.from_numpy(np.asarray(output))
     output = output.float()
     if output.ndim == 4:
         output = output.mean((2, 3))

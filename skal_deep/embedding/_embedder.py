@@ -123,5 +123,5 @@ def _stacked(rows: Sequence[Any]) -> torch.Tensor:
             f"Rows of one batch have different shapes, {sorted(shapes)[:3]}: give "
             "`preprocess`, which makes one tensor of a list of rows."
         )
-    stacked = torch.as_tensor(np.stack([np.asarray(row) for row in rows]))
+    stacked = torch.from_numpy(np.stack([np.asarray(row) for row in rows]))
     return stacked.float() if stacked.is_floating_point() else stacked

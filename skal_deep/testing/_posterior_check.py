@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from skorch.utils import multi_indexing
 
+from skal_deep._modes import cpu_by_default
 from skal_deep.classifier import CapabilityError, SamplesProba
 from skal_deep.classifier._base import as_seed
 from skal_deep.classifier.door._model_checks import check_feature_names, check_fitted
@@ -84,6 +85,7 @@ class PosteriorReport:
         return "\n".join(lines)
 
 
+@cpu_by_default()
 def check_posterior(
     clf: Any,
     X: ArrayLike | Mapping[str, Any],

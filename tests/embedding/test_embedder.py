@@ -82,6 +82,33 @@ def test_embeddings_are_the_backbones(backbone, X, tmp_path, is_cached):
     ]
 
 
+class Places(nn.Module):
+    """A backbone that makes a tensor where torch does by default."""
+
+    def forward(self, x):
+        self.found = torch.zeros(1).device.type
+        return x.flatten(1)
+
+
+@pytest.mark.parametrize("of_images", [False, True])
+def test_the_default_device_is_left_to_the_backbone(of_images, X, tmp_path):
+    places = Places()
+    embedder = Embedder(places)
+    if of_images:
+        embedder, X = ImageEmbedder(places, image_size=4), _images(tmp_path, 2)
+    expected = embedder.fit_transform(X)
+    assert places.found == "cpu"
+    with torch.device("meta"):
+        np.testing.assert_array_equal(embedder.fit_transform(X), expected)
+    assert places.found == "meta"
+
+
+def test_what_a_function_returns_stays_on_the_processor(X):
+    with torch.device("meta"):
+        vectors = Embedder(np.asarray, dtype="float32").fit_transform(X)
+    np.testing.assert_array_equal(vectors, X)
+
+
 def test_each_row_is_computed_once(backbone, X, tmp_path):
     first = Embedder(backbone, cache_dir=tmp_path).transform(X)
     assert backbone.n_rows == 50

@@ -21,6 +21,7 @@ X = np.random.default_rng(0).normal(size=(120, 6)).astype(np.float32)
 Y = np.where(np.arange(120) < 30, np.arange(120) % 3, -1)
 MODES = {
     "autocast": partial(torch.autocast, "cpu", dtype=torch.bfloat16),
+    "device": partial(torch.device, "meta"),
     "inference": torch.inference_mode,
     "no gradients": torch.no_grad,
 }

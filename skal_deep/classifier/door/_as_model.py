@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline
 from skorch import NeuralNet
 from torch import Tensor
 
+from skal_deep._modes import cpu_by_default
 from skal_deep.classifier._array_classifier import ArrayClassifier
 from skal_deep.classifier._base import NetClassifier
 from skal_deep.classifier._linear_posterior import flat_rows
@@ -75,8 +76,10 @@ class Model:
     """
 
     def __init__(self, **methods: Callable[..., Any]):
-        vars(self).update(methods)
+        own = cpu_by_default()
+        vars(self).update({name: own(method) for name, method in methods.items()})
 
+    @cpu_by_default()
     def inputs(self, X: NDArray[Any]) -> Tensor:
         """Return rows as vectors, as the classifier sees them.
 

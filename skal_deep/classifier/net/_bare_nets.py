@@ -13,7 +13,7 @@ from skactiveml.utils import is_labeled
 from sklearn.base import RegressorMixin, clone
 from skorch import NeuralNet, NeuralNetBinaryClassifier
 
-from skal_deep._modes import weights_cast_anew
+from skal_deep._modes import cpu_by_default, weights_cast_anew
 from skal_deep.classifier.net._answers import module_output
 from skal_deep.classifier.net._batches import as_input
 from skal_deep.classifier.net._fit import rows_that_count, train_on
@@ -28,6 +28,7 @@ from skal_deep.rows._as_data import as_data
 from skal_deep.rows._numbers import numbers
 
 
+@cpu_by_default()
 @weights_cast_anew()
 def fit_bare_net(
     net: NeuralNet, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None
@@ -61,6 +62,7 @@ def fit_bare_net(
     return net
 
 
+@cpu_by_default()
 def fit_wrapped_net(
     clf: Any, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None
 ) -> Any:
