@@ -51,8 +51,8 @@ def neg_ece(estimator: Any, X: Any, y: Any) -> float:
     """
     proba_NC = np.asarray(estimator.predict_proba(X))
     is_right = np.asarray(estimator.classes_)[proba_NC.argmax(1)] == np.asarray(y)
-    confidence = torch.as_tensor(proba_NC.max(1)).double()
-    return -float(expected_calibration_error(confidence, torch.as_tensor(is_right)))
+    confidence = torch.from_numpy(proba_NC.max(1)).double()
+    return -float(expected_calibration_error(confidence, torch.from_numpy(is_right)))
 
 
 def neg_log_loss(estimator: Any, X: Any, y: Any) -> float:

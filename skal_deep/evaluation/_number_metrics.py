@@ -74,7 +74,7 @@ def neg_crps(estimator: Any, X: Any, y: Any) -> float:
         Labels.
     """
     mean_NT, std_NT, y_NT = _predicted(estimator, X, y)
-    arrays = (torch.as_tensor(array) for array in (mean_NT, std_NT, y_NT))
+    arrays = map(torch.from_numpy, (mean_NT, std_NT, y_NT))
     score_T = gaussian_crps(*arrays).mean(0).numpy()
     return -float(np.mean(score_T / _units(y_NT)))
 

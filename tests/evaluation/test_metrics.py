@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, make_scorer
@@ -109,3 +110,10 @@ def test_a_score_that_is_no_number_is_named(score):
 @pytest.mark.parametrize("score", [np.float32(0.5), np.array(0.5), True])
 def test_numbers_of_all_kinds_are_scores(score):
     assert scores_of({"mine": lambda *_: score}, FITTED, X, y, -1) == {"mine": score}
+
+
+def test_a_default_device_changes_no_calibration_error():
+    scorers = named_scorers(["neg_ece"])
+    expected = scores_of(scorers, FITTED, X, y, -1)
+    with torch.device("meta"):
+        assert scores_of(scorers, FITTED, X, y, -1) == expected

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import norm
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.gaussian_process import GaussianProcessRegressor
@@ -51,6 +52,13 @@ def test_each_metric_is_its_definition(reg):
     assert score("neg_interval_width", reg) == pytest.approx(-width)
     error = root_mean_squared_error(y, mean) / y.std()
     assert score("neg_standardized_rmse", reg) == pytest.approx(-error)
+
+
+@pytest.mark.parametrize("name", METRICS_OF_NUMBERS)
+def test_a_default_device_changes_no_metric(name, reg):
+    expected = score(name, reg)
+    with torch.device("meta"):
+        assert score(name, reg) == expected
 
 
 def test_targets_in_other_units_count_alike():
