@@ -1,7 +1,8 @@
 """Modes of torch that are not taken over as they are from whoever asks."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
+from functools import cache
 
 import torch
 
@@ -17,10 +18,7 @@ def cpu_by_default() -> Iterator[None]:
     device, such as ``torch.arange(n)``, finds it on the processor, too: it should say
     ``device=x.device``.
     """
-    if torch.get_default_device().type == "cpu":
-        yield
-        return
-    with torch.device("cpu"):
+    with nullcontext() if torch.empty(0).is_cpu else torch.device("cpu"):
         yield
 
 
@@ -43,12 +41,16 @@ def plain_torch() -> Iterator[None]:
     ...     (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
     torch.float32
     """
+    cast = list(filter(torch.is_autocast_enabled, _autocast_devices()))
+    is_inference = torch.is_inference_mode_enabled()
+    if torch.empty(0).is_cpu and not cast and not is_inference:
+        yield  # as nearly always: a kernel may take no longer than to look further
+        return
     with ExitStack() as left:
-        left.enter_context(cpu_by_default())
-        for device in _autocast_devices():
-            if torch.is_autocast_enabled(device):
-                left.enter_context(torch.autocast(device, enabled=False))
-        if torch.is_inference_mode_enabled():
+        left.enter_context(torch.device("cpu"))
+        for device in cast:
+            left.enter_context(torch.autocast(device, enabled=False))
+        if is_inference:
             left.enter_context(torch.inference_mode(False))
         yield
 
@@ -71,6 +73,7 @@ def weights_cast_anew() -> Iterator[None]:
         torch.set_autocast_cache_enabled(keeps)
 
 
+@cache
 def _autocast_devices() -> list[str]:
     """Return the kinds of devices that autocast knows here."""
     return list(filter(torch.amp.is_autocast_available, _DEVICES))
