@@ -9,52 +9,15 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
-from functools import cache
 from itertools import chain, islice
 
 import torch
-from threadpoolctl import ThreadpoolController, threadpool_limits
+from threadpoolctl import ThreadpoolController
+
+from skal_deep._blas import BLAS
+from skal_deep._put_back import put_back
 
 _own = threading.local()
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Keep torch, BLAS and OpenMP to one thread for a while."""
-    n_threads = torch.get_num_threads()
-    try:
-        torch.set_num_threads(1)
-        with threadpool_limits(1):
-            yield
-    finally:
-        torch.set_num_threads(n_threads)
-
-
-@cache
-def libraries() -> ThreadpoolController:
-    """Return what sets the threads of libraries, which takes a while to find them."""
-    return ThreadpoolController()
-
-
-class _Blas:
-    """The threads of numpy and scipy, whose number is that of the whole process.
-
-    So it is counted who wants one thread: the first changes it, the last puts it back.
-    """
-
-    def __init__(self) -> None:
-        self._lock, self._n_holders = threading.Lock(), 0
-
-    def hold(self, n_more: int) -> None:
-        with self._lock:
-            before, self._n_holders = self._n_holders, self._n_holders + n_more
-            if not before:
-                self._limits = libraries().limit(limits={"blas": 1})
-            elif not self._n_holders:
-                self._limits.restore_original_limits()
-
-
-_blas = _Blas()
 
 
 @contextmanager
@@ -65,11 +28,24 @@ def one_blas_thread() -> Iterator[None]:
     a loop for more work, on processors that those of the other need. A fit to 200 rows
     took ten times as long.
     """
-    _blas.hold(1)
-    try:
+    holder = object()
+    with put_back(lambda: BLAS.release(holder)):
+        BLAS.hold(holder)
         yield
-    finally:
-        _blas.hold(-1)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep torch, BLAS and OpenMP to one thread for a while."""
+    n_threads = torch.get_num_threads()
+    openmp = ThreadpoolController().select(user_api="openmp")
+    with (
+        put_back(lambda: torch.set_num_threads(n_threads)),
+        one_blas_thread(),
+        openmp.limit(limits=1),
+    ):
+        torch.set_num_threads(1)
+        yield
 
 
 @contextmanager
@@ -86,18 +62,26 @@ def threads_over_parts(device: torch.device) -> Iterator[None]:
     device : torch.device
         Where the work is done; nothing changes where it is not the processor.
     """
-    n_torch = torch.get_num_threads()
-    if device.type != "cpu" or n_torch < 2:
+    if device.type != "cpu" or getattr(_own, "kept", None):
         yield
         return
-    try:
-        with _threads(n_torch) as threads, one_blas_thread():
-            _own.kept = threads, n_torch
-            torch.set_num_threads(1)
-            yield
-    finally:
-        _own.kept = None
-        torch.set_num_threads(n_torch)
+    n_threads = torch.get_num_threads()
+    threads = _threads(n_threads)
+
+    def restore() -> None:
+        try:
+            threads.shutdown()
+        finally:
+            # A thread sets its own number, and that of threads that are started later.
+            torch.set_num_threads(n_threads)
+            BLAS.release(threads)
+            _own.kept = None
+
+    with put_back(restore):
+        _own.kept = threads, n_threads
+        BLAS.hold(threads)
+        torch.set_num_threads(1)
+        yield
 
 
 @contextmanager
@@ -107,15 +91,18 @@ def threads_given_back() -> Iterator[None]:
     if not kept:
         yield
         return
-    _own.kept = None
-    _blas.hold(-1)
-    torch.set_num_threads(kept[1])
-    try:
-        yield
-    finally:
+    threads, n_threads = kept
+
+    def take_again() -> None:
         torch.set_num_threads(1)
-        _blas.hold(1)
+        BLAS.hold(threads)
         _own.kept = kept
+
+    with put_back(take_again):
+        _own.kept = None
+        BLAS.release(threads)
+        torch.set_num_threads(n_threads)
+        yield
 
 
 def for_each_part(
@@ -140,8 +127,7 @@ def for_each_part(
     device : torch.device
         Where the work is done.
     """
-    n_torch = torch.get_num_threads()
-    threads, n_threads = getattr(_own, "kept", None) or (None, n_torch)
+    threads, n_threads = getattr(_own, "kept", None) or (None, torch.get_num_threads())
     todo = iter(parts)
     first = list(islice(todo, 2 if n_threads > 1 and device.type == "cpu" else 1))
     todo, lock = chain(first, todo), threading.Lock()
@@ -171,6 +157,10 @@ def for_each_part(
     if len(first) < 2:
         work(lambda: None)
         return
+    if threads is None:
+        with threads_over_parts(device):
+            for_each_part(todo, begin, device)
+        return
 
     def work_beside() -> None:
         with torch.inference_mode() if is_inference else nullcontext():
@@ -178,21 +168,18 @@ def for_each_part(
 
     def start() -> None:
         if len(started) < n_threads:
-            started.append(some.submit(work_beside))
+            started.append(threads.submit(work_beside))
 
-    try:
-        with nullcontext(threads) if threads else _threads(n_threads) as some:
-            start()
-            try:
-                for each in started:  # which grows while they work
-                    each.result()
-            finally:  # also where Ctrl-C comes while this thread waits
-                todo = iter(())
-                while not all(each.done() for each in started):
-                    wait(started)
-    finally:
-        # A thread sets its own number, and that of threads that are started later.
-        torch.set_num_threads(n_torch)
+    def end() -> None:  # also where Ctrl-C comes while this thread waits
+        nonlocal todo
+        todo = iter(())
+        while not all(each.done() for each in started):
+            wait(started)
+
+    with put_back(end):
+        start()
+        for each in started:  # which grows while they work
+            each.result()
 
 
 def _threads(n_threads: int) -> ThreadPoolExecutor:

@@ -19,9 +19,11 @@ from skal_deep.pool._base import DeepQueryStrategy
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "skal_deep").rglob("*.py"))
 LAYERS = {
+    "_blas.py": 0,
     "_calls.py": 0,
     "_compiled.py": 0,
     "_modes.py": 0,
+    "_put_back.py": 0,
     "_threads.py": 0,
     "_workers.py": 0,
     "exceptions.py": 0,

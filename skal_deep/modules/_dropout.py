@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
+from skal_deep._put_back import put_back
 from skal_deep.modules._attention import AttentionDropout, hook_attention
 from skal_deep.modules._hooks import as_before
-from skal_deep.modules._rng import draw_generator, one_thread_at_a_time, put_back
+from skal_deep.modules._rng import draw_generator, one_thread_at_a_time
 
 _PER_CHANNEL = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.FeatureAlphaDropout)
 _ALPHA = (nn.AlphaDropout, nn.FeatureAlphaDropout)

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from skal_deep._put_back import put_back
 from skal_deep.functional import gaussian_divergence
-from skal_deep.modules._rng import one_thread_at_a_time, put_back
+from skal_deep.modules._rng import one_thread_at_a_time
 
 _SUFFIX = "_spread"
 

@@ -15,6 +15,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 from torch.overrides import TorchFunctionMode
 
+from skal_deep._put_back import put_back
 from skal_deep.modules._attention import dropped_share
 from skal_deep.modules._dropout import (
     dropout_layers,
@@ -22,7 +23,7 @@ from skal_deep.modules._dropout import (
     in_train_mode,
 )
 from skal_deep.modules._hooks import as_before
-from skal_deep.modules._rng import one_thread_at_a_time, put_back
+from skal_deep.modules._rng import one_thread_at_a_time
 
 # Torch's own layers whose train mode changes more than dropout, or what hooks reach.
 _LEFT_IN_EVAL = (_NormBase, nn.RNNBase, nn.MultiheadAttention, nn.RReLU)

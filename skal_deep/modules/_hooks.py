@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 from torch.nn.modules import module as torch_module
 
-from skal_deep.modules._rng import put_back
+from skal_deep._put_back import put_back
 
 # Hooks from here drop, or set weights: they see nothing that a user waits for.
 _OWN_HOOKS = ("skal_deep.modules._dropout", "skal_deep.modules._attention", "torch.nn.")

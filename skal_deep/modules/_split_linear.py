@@ -9,7 +9,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skal_deep.modules._rng import one_thread_at_a_time, put_back
+from skal_deep._put_back import put_back
+from skal_deep.modules._rng import one_thread_at_a_time
 
 
 class SplitLinear(nn.Linear):

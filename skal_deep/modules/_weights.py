@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from skal_deep.modules._rng import one_thread_at_a_time, put_back
+from skal_deep._put_back import put_back
+from skal_deep.modules._rng import one_thread_at_a_time
 
 
 def trained_weights(module: nn.Module) -> Tensor:

@@ -12,7 +12,8 @@ from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from skal_deep._threads import libraries, threads_over_parts
+from skal_deep._blas import libraries
+from skal_deep._threads import threads_over_parts
 from skal_deep.functional import (
     average_linkage,
     nearest_centers,
@@ -179,7 +180,7 @@ def _lloyd(
     else:
         clusterer = MiniBatchKMeans(n_clusters, batch_size=_MINI_BATCH, **options)
     # several threads would sum in an order of their own, and wait for each other
-    with libraries().limit(limits={"openmp": 1}), warnings.catch_warnings():
+    with libraries("openmp").limit(limits=1), warnings.catch_warnings():
         # fewer distinct rows than clusters: no harm
         warnings.simplefilter("ignore", ConvergenceWarning)
         clusterer.fit(centered_ND, sample_weight=weights)

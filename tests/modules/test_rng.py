@@ -14,9 +14,9 @@ from joblib import parallel_config
 from joblib.parallel import ThreadingBackend, get_active_backend
 from torch.overrides import TorchFunctionMode
 
+from skal_deep._put_back import put_back
 from skal_deep.classifier.net._interrupts import replace_methods
 from skal_deep.modules import coupled_dropout, eval_mode, isolated_rng
-from skal_deep.modules._rng import put_back
 from skal_deep.modules._split_linear import heads_apart, split_linear
 from skal_deep.modules._taps import tapped_features
 from skal_deep.modules._weights import restored_state

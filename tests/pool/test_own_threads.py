@@ -1,21 +1,26 @@
 """Whose threads are where in a query: a model has them all, our kernels one each."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.cluster import KMeans
 from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skal_deep._threads import (
+    for_each_part,
     one_blas_thread,
+    one_thread,
     threads_given_back,
     threads_over_parts,
 )
 from skal_deep.classifier import BayesianLinearClassifier
 from skal_deep.functional import softmax_regression
+from skal_deep.functional._chunks import slices
 from skal_deep.modules import train
 from skal_deep.pool import (
     VAAL,
@@ -25,7 +30,10 @@ from skal_deep.pool import (
     SelectionRule,
     SelectionViaProxy,
     SwitchStrategy,
+    TypiClust,
 )
+from tests.forked import Forked
+from tests.interrupts import interrupted_at
 from tests.strategies import STRATEGIES, maker
 
 N_THREADS = 3
@@ -133,6 +141,31 @@ def test_a_strategy_from_elsewhere_has_all_threads(all_of_them):
         assert watched(strategy)["own"] == all_of_them
 
 
+def test_numpy_has_one_where_torch_has_one(all_of_them):
+    torch.set_num_threads(1)
+    seen = watched(MarginSampling(selection=WatchingRule()))
+    torch.set_num_threads(N_THREADS)
+    assert seen == {"fit": (1, 2), "predict_proba": (1, 2), "rule": (1, 1)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["query", "parts"])
+def test_an_interrupt_at_any_line_gives_the_threads_back(name, all_of_them):
+    model = Watching().fit(X[:20], Y[:20])
+    call = {
+        "query": lambda: MarginSampling().query(X, Y, model, fit_clf=False),
+        "parts": lambda: for_each_part(slices(9, 1), lambda: lambda part: None, CPU),
+    }[name]
+    n, before = 0, threading.enumerate()
+    while interrupted_at(call, n := n + 1, "_threads"):
+        assert numbers() == all_of_them
+        assert threading.enumerate() == before
+        with ThreadPoolExecutor(1) as later:
+            assert later.submit(torch.get_num_threads).result() == N_THREADS
+        assert watched(MarginSampling(selection=WatchingRule()))["rule"] == (1, 1)
+    assert n > 40
+
+
 def test_a_query_that_fails_gives_the_threads_back():
     class Fails(SelectionRule):
         def _select(self, scores, batch_size, pool):
@@ -171,14 +204,84 @@ def test_one_may_be_in_the_other(all_of_them):
         assert numbers() == (1, 1)
 
 
+class Elsewhere:
+    """Enters a block in a thread of its own, which stays there until it is let go."""
+
+    def __init__(self, block, n_threads=N_THREADS):
+        self.entered, self.let_go = threading.Event(), threading.Event()
+        self.thread = threading.Thread(target=self.stay, args=(block, n_threads))
+        self.thread.start()
+        self.entered.wait()
+
+    def stay(self, block, n_threads):
+        torch.set_num_threads(n_threads)
+        with block:
+            self.entered.set()
+            self.let_go.wait()
+
+    def leave(self):
+        self.let_go.set()
+        self.thread.join()
+
+
 def test_whoever_is_last_gives_numpy_its_threads_back(all_of_them):
-    first, second = one_blas_thread(), one_blas_thread()
-    first.__enter__()
-    second.__enter__()
-    first.__exit__(None, None, None)
-    assert numbers()[1] == 1
-    second.__exit__(None, None, None)
+    other = Elsewhere(one_blas_thread())
+    with one_blas_thread():
+        other.leave()
+        assert numbers()[1] == 1
     assert numbers() == all_of_them
+    with one_blas_thread():
+        other = Elsewhere(one_blas_thread())
+    assert numbers()[1] == 1
+    other.leave()
+    assert numbers() == all_of_them
+
+
+def test_and_leaves_the_number_of_torch_that_another_thread_has(all_of_them):
+    other = Elsewhere(one_blas_thread(), n_threads=1)
+    torch.set_num_threads(N_THREADS)
+    with one_blas_thread():
+        other.leave()
+    assert numbers() == all_of_them
+
+
+def test_jobs_and_clusters_give_numpy_the_threads_that_there_were_before(
+    monkeypatch, all_of_them
+):
+    other = Elsewhere(one_blas_thread())
+    with one_thread():
+        assert numbers() == (1, 1)
+        other.leave()
+        assert numbers() == (1, 1)
+    assert numbers() == all_of_them
+    other, fit = Elsewhere(one_blas_thread()), KMeans.fit
+
+    def fit_alone(*args, **params):
+        other.leave()
+        return fit(*args, **params)
+
+    monkeypatch.setattr(KMeans, "fit", fit_alone)
+    torch.set_num_threads(1)
+    TypiClust().query(X, Y)
+    torch.set_num_threads(N_THREADS)
+    assert numbers() == all_of_them
+
+
+@pytest.mark.parametrize("n_threads", [1, N_THREADS])
+def test_a_forked_process_has_all_threads(n_threads):
+    def see():
+        assert numbers()[1] == 2
+        with threads_over_parts(CPU):
+            assert numbers() == (1, 1)
+        assert numbers() == (N_THREADS, 2)
+
+    other = Elsewhere(threads_over_parts(CPU), n_threads)
+    torch.set_num_threads(N_THREADS)
+    code = Forked(see).wait()
+    with threads_over_parts(CPU), threads_given_back():
+        code_inside = Forked(see).wait()
+    other.leave()
+    assert (code, code_inside) == (0, 0)
 
 
 @pytest.mark.slow

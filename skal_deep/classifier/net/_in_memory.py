@@ -26,13 +26,13 @@ from skorch.history import History
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
+from skal_deep._put_back import put_back
 from skal_deep.classifier.net._array_loader import ArrayLoader, quick_iterator
 from skal_deep.classifier.net._chain_training import ChainTraining, chain_training
 from skal_deep.classifier.net._interrupts import replace_methods
 from skal_deep.classifier.net._origin import is_written_in
 from skal_deep.classifier.net._watched import is_watched_optimizer
 from skal_deep.classifier.net._weight_vector import WeightVector, weight_vectors
-from skal_deep.modules._rng import put_back
 
 # What makes a step of skorch the ordinary one.
 _STEP = (

@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 from skorch import NeuralNet
 from torch import nn
 
-from skal_deep.modules._rng import put_back
+from skal_deep._put_back import put_back
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from skal_deep.modules._rng import put_back
+from skal_deep._put_back import put_back
 
 
 @contextmanager
