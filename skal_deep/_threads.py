@@ -50,19 +50,28 @@ def one_thread() -> Iterator[None]:
 
 @contextmanager
 def threads_over_parts(device: torch.device) -> Iterator[None]:
+    """Do as :func:`keep_threads`, if the work is a processor's and there are several.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the work is done.
+    """
+    is_alone = device.type != "cpu" or torch.get_num_threads() < 2
+    with nullcontext() if is_alone else keep_threads():
+        yield
+
+
+@contextmanager
+def keep_threads() -> Iterator[None]:
     """Keep torch's threads for :func:`for_each_part`, for a while.
 
     Use it around code whose operations are small, but for those on parts: where the
     machine is busy, threads inside small operations cost several times what they save.
     Threads that are started inside are kept until its end. numpy and scipy are kept to
-    one thread, too.
-
-    Parameters
-    ----------
-    device : torch.device
-        Where the work is done; nothing changes where it is not the processor.
+    one thread, too, also where torch has no more.
     """
-    if device.type != "cpu" or getattr(_own, "kept", None):
+    if getattr(_own, "kept", None):
         yield
         return
     n_threads = torch.get_num_threads()
@@ -86,7 +95,7 @@ def threads_over_parts(device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def threads_given_back() -> Iterator[None]:
-    """Undo :func:`threads_over_parts` for a while, around a model's or a net's work."""
+    """Undo :func:`keep_threads` for a while, around a model's or a net's work."""
     kept = getattr(_own, "kept", None)
     if not kept:
         yield

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import validate_parameter_constraints
 from torch import Tensor
 
 from skal_deep._modes import plain_torch
-from skal_deep._threads import threads_given_back, threads_over_parts
+from skal_deep._threads import keep_threads, threads_given_back
 from skal_deep.classifier._base import as_seed
 from skal_deep.classifier.door._fitting import (
     knowing_its_rows,
@@ -330,7 +330,7 @@ class DeepQueryStrategy(SingleAnnotatorPoolQueryStrategy, ABC):
         """
         names = [name for name in ("_select", "_score") if hasattr(self, name)]
         is_own = all(is_written_in("skal_deep.", type(self), name) for name in names)
-        return threads_over_parts(torch.device("cpu")) if is_own else nullcontext()
+        return keep_threads() if is_own else nullcontext()
 
     def _validate_rows(
         self,
