@@ -57,6 +57,8 @@ class Blas:
 def _set(numbers: list[int]) -> None:
     blas = libraries("blas").lib_controllers
     for library, n_threads in zip(blas, numbers, strict=True):
+        if library.num_threads == n_threads:
+            continue  # as in workers, which have one
         # threadpoolctl 3.8 ignores all threads but the one that has been the first
         renounce = getattr(library, "clear_controlling_thread", lambda **_: None)
         renounce(force=True)
