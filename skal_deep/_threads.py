@@ -26,7 +26,7 @@ def one_blas_thread() -> Iterator[None]:
 
     Use it where their operations and torch's take turns: the threads of either wait in
     a loop for more work, on processors that those of the other need. A fit to 200 rows
-    took ten times as long.
+    took five times as long.
     """
     holder = object()
     with put_back(lambda: BLAS.release(holder)):

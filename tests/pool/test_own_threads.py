@@ -313,7 +313,7 @@ def test_a_search_of_scipy_and_torch_is_by_one_thread_each(n_threads, monkeypatc
     assert set(seen) == {(1, 1)}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_picks_do_not_hang_on_the_number_of_threads(name):
     strategy = STRATEGIES[name]
