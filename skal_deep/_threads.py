@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from itertools import chain, islice
+from typing import TypeVar
 
 import torch
 from threadpoolctl import ThreadpoolController
 
 from skal_deep._blas import BLAS
 from skal_deep._put_back import put_back
+
+Part = TypeVar("Part")
 
 _own = threading.local()
 
@@ -25,8 +28,7 @@ def one_blas_thread() -> Iterator[None]:
     """Keep numpy and scipy to one thread for a while, but not torch.
 
     Use it where their operations and torch's take turns: the threads of either wait in
-    a loop for more work, on processors that those of the other need. A fit to 200 rows
-    took five times as long.
+    a loop for more work, on processors that those of the other need.
     """
     holder = object()
     with put_back(lambda: BLAS.release(holder)):
@@ -115,8 +117,8 @@ def threads_given_back() -> Iterator[None]:
 
 
 def for_each_part(
-    parts: Iterable[slice],
-    begin: Callable[[], Callable[[slice], None]],
+    parts: Iterable[Part],
+    begin: Callable[[], Callable[[Part], None]],
     device: torch.device,
 ) -> None:
     """Work on all parts, by ``torch.get_num_threads()`` threads at most.
@@ -127,9 +129,9 @@ def for_each_part(
 
     Parameters
     ----------
-    parts : iterable of slice
-        Parts that may be worked on at the same time. The next one is asked for when a
-        thread is free, so that what was found so far may end them.
+    parts : iterable
+        Parts, mostly slices, that may be worked on at the same time. The next one is
+        asked for when a thread is free, so that what was found so far may end them.
     begin : callable
         Called once by each thread, for scratch memory of its own; returns what works on
         a part. It must be code that leaves Python's lock, or threads gain nothing.
@@ -144,7 +146,7 @@ def for_each_part(
     is_inference = torch.is_inference_mode_enabled()
     started: list[Future[None]] = []
 
-    def next_part() -> slice | None:
+    def next_part() -> Part | None:
         with lock:
             return next(todo, None)
 

@@ -280,37 +280,33 @@ def _by_folds(features_ND, y_N, weight_N, n_classes, generator):
         # in range
         scale = float(features_ND.square().mean().sqrt())
         features_ND = (features_ND / scale).float()
-    known: list[SoftmaxRegression | None] = [None] * n_folds
+    known: dict[int, SoftmaxRegression] = {}
     starts: list[torch.Tensor | None] = [None] * n_folds
     told = [0.0] * n_folds
-
-    def prepare(fold):
-        known_N = ~held_out[fold.start]
-        known[fold.start] = SoftmaxRegression(
-            features_ND[known_N], y_N[known_N], weight_N[known_N], n_classes
-        )
 
     def log_likelihood(precision):
         precision /= scale**2
 
         def tell(fold):
-            at, out = fold.start, held_out[fold.start]
+            out = held_out[fold]
+            if fold not in known:
+                known[fold] = SoftmaxRegression(
+                    features_ND[~out], y_N[~out], weight_N[~out], n_classes
+                )
             # the score moves by far less than it differs between two precisions
-            starts[at] = weights_CD = known[at].weights(
-                precision, starts[at], is_exact=False
+            starts[fold] = weights_CD = known[fold].weights(
+                precision, starts[fold], is_exact=False
             )
             rows_MD = features_ND[out]
-            proba_MC = known[at].predictive(
+            proba_MC = known[fold].predictive(
                 weights_CD, precision, rows_MD, noise_SMC[:, : len(rows_MD)]
             )
             of_label_M = proba_MC.gather(1, y_N[out][:, None])[:, 0]
-            told[at] = float(torch.special.xlogy(weight_N[out], of_label_M).sum())
+            told[fold] = float(torch.special.xlogy(weight_N[out], of_label_M).sum())
 
-        for_each_part(folds, lambda: tell, features_ND.device)
+        for_each_part(range(n_folds), lambda: tell, features_ND.device)
         return sum(told)
 
-    folds = [slice(at, at + 1) for at in range(n_folds)]  # a fold is a thread's
-    for_each_part(folds, lambda: prepare, features_ND.device)
     return _first_best(precisions, log_likelihood)
 
 

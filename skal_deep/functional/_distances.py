@@ -31,7 +31,8 @@ SHARE_OF_SCALE = 1e-2
 _SMALL_SQUARE = 1e-30
 # Columns for each row of a block whose rows are summed: products are quickest so.
 _ASPECT_OF_SUMS = 4
-# Rows that threads share, each with its columns: they are read from memory.
+# Most rows of a block on a processor: of few columns, one would have all the rows, and
+# threads nothing to share.
 _ROWS_OF_A_PART = 2**13
 # Lengths of rows of so few numbers take no longer without a loop.
 _FEW_NUMBERS = 2**16
@@ -240,7 +241,7 @@ def sums_over_blocks(
     total_N = torch.zeros(n, dtype=torch.float64, device=device)
     height, width = block_shape(n, m, device, _ASPECT_OF_SUMS)
     if device.type == "cpu":
-        height = min(height, _ROWS_OF_A_PART)  # of few columns, one block has all rows
+        height = min(height, _ROWS_OF_A_PART)
     with threads_over_parts(device):
         for columns in slices(m, width):
             sums = of_columns(columns)
