@@ -73,7 +73,7 @@ def test_numbers_of_rows_are_whole(trust):
         assert all(cell.isdigit() for cell in line.strip("| ").split(" | ")[1:])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_model_that_is_proved_better_is_seldom_worse(trust):
     rules = {rule: cells for rule, *cells in trust.returns.table(2)}
     assert rules["always all"][1] > 0.5  # some pool defeats some strategy
@@ -90,7 +90,7 @@ def test_noise_seldom_misleads_the_advice_on_stopping(trust):
             assert stop == (points == 0)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_intervals_hold_where_students_does_not(trust):
     lines = trust.risk.coverage(4)
     held, student = (np.mean([line[column] for line in lines]) for column in (2, 3))

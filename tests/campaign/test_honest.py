@@ -237,7 +237,7 @@ def test_advice_goes_no_further_than_a_curve_can_be_continued(digits):
     assert "projected gain" in str(played.campaign.status())
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_intervals_cover_in_simulated_campaigns():
     X, y = load_digits(return_X_y=True)
     covered = []

@@ -16,6 +16,9 @@ INHERITED = {
     "check_supervised_y_no_nan": "inf in y is a label like any other",
 }
 BATCHED = {"batched": lambda net, **kw: MAKERS["ensemble"](net, batched=True, **kw)}
+# Members trained at once are those trained one after another; weights that are
+# collected are a trained net's.
+NIGHTLY = {"ensemble", "snapshots", "swag"}
 EQUIVALENCE = (
     "check_sample_weight_equivalence_on_dense_data",
     "check_sample_weight_equivalence_on_sparse_data",
@@ -40,9 +43,9 @@ class DoubleMLP(MLP):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @pytest.mark.filterwarnings("ignore:All labels are")  # of one class: it is fitted
 @pytest.mark.parametrize(
-    "kind",  # members trained at once are those trained one after another, nightly
+    "kind",
     [
-        pytest.param(kind, marks=pytest.mark.nightly if kind == "ensemble" else ())
+        pytest.param(kind, marks=pytest.mark.nightly if kind in NIGHTLY else ())
         for kind in MAKERS | BATCHED
     ],
 )

@@ -128,7 +128,7 @@ def test_the_loss_of_generated_rows_has_the_weights_of_their_sources(partly):
     np.testing.assert_allclose(plain, ones, atol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_generator_knows_rows_and_classes(blobs):
     X, y = blobs
     X = np.concatenate([X, X[:, ::-1] * 0.5], axis=1).astype(np.float32)

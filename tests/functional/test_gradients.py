@@ -130,7 +130,7 @@ def test_law_of_the_second_pick():
     assert counts[picks[0]] == 0
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("ahead", [1, 2, 64])
 def test_law_of_ordered_picks_does_not_depend_on_the_block(monkeypatch, ahead):
     monkeypatch.setattr("skal_deep.functional.gradients._DRAWS_AHEAD", ahead)

@@ -150,7 +150,7 @@ def test_no_generator_means_a_fresh_one(sample):
     assert torch.equal(state, torch.get_rng_state())
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_mixture_with_uniform_draws(name):
     """Rows are the mixture given the picks before, and batches follow their law."""

@@ -67,7 +67,7 @@ def test_unseen_classes_of_images_look_unlabeled():
     assert roc_auc_score(UNSEEN[~is_labeled], utilities) > 0.7
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_nothing_is_found_where_there_is_nothing():
     aucs = [
         auc_of_unseen_classes(len(DIGITS), seed, n_iterations=100) for seed in range(3)

@@ -252,7 +252,7 @@ def test_an_arm_that_is_seldom_asked_has_its_gains_scaled_up(monkeypatch):
     assert not gains[n_asked == 0].any()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_real_gains_tell_clear_labels_from_wrong_ones():
     ends = []
     for seed in range(6):

@@ -105,7 +105,7 @@ def test_utilities_in_parallel_parts(strategy):
 
 # To start processes takes longer than all strategies in threads. What a process of its
 # own may change is the model, and those who ask the same of it are alike.
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_utilities_in_parallel_processes():
     for name in sorted(one_of_each()):
         strategy = clone(STRATEGIES[name])

@@ -37,6 +37,7 @@ def shards(tmp_path):
     return write_shards(tmp_path)
 
 
+@pytest.mark.nightly
 def test_processes_and_dask_find_the_same(shards):
     expected = ask(shards)
     assert ask(shards, n_jobs=2) == expected
@@ -75,7 +76,7 @@ def test_a_worker_has_one_thread_of_every_kind(shards):
         torch.set_num_threads(1)
 
 
-@pytest.mark.parametrize("told", [None, "3"])
+@pytest.mark.parametrize("told", [None, pytest.param("3", marks=pytest.mark.nightly)])
 def test_polars_has_one_thread_in_a_task_or_as_many_as_told(shards, told, monkeypatch):
     pytest.importorskip("polars")
     parts = Shards(shards).parts(2**27)
@@ -125,7 +126,7 @@ def test_a_killed_dask_worker_loses_nothing(shards, tmp_path, n_workers):
     assert found == [float(part.read().sum() + np.sum(shared)) for part in parts]
 
 
-@pytest.mark.parametrize("labeled", [[], [0]])
+@pytest.mark.parametrize("labeled", [[], pytest.param([0], marks=pytest.mark.nightly)])
 def test_a_process_holds_little_more_than_its_part(tmp_path, labeled):
     """Of 120 MB no more than a few parts of 4 MB each are held at once."""
     files = [tmp_path / f"{number}.npy" for number in range(4)]

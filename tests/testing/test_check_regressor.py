@@ -124,7 +124,6 @@ SELECTED = [
     (BatchNorm, "laplace"),
     (BatchNorm, "swag"),
     (InDouble, "laplace"),
-    (InDouble, "swag"),
     (WritesIntoItsInput, "ensemble"),
     (DropoutByFunction, "laplace"),
 ]

@@ -74,7 +74,7 @@ def test_a_few_kills(tmp_path, wholes):
     kill(tmp_path, wholes, "command", 1, 1, rng, signals("SIGINT"))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="looks at processes by /proc")
 def test_workers_end_with_the_process_that_waits_for_them(tmp_path, wholes):
     whole, _ = wholes["api"]

@@ -265,7 +265,7 @@ class OtherRandom(RandomSampling):
         return other.query(X, y, candidates=candidates, batch_size=batch_size)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("test_is_given", [False, True])
 def test_whole_studies_under_the_null(test_is_given):
     """Random sampling beside random sampling, with trainings and all."""
