@@ -7,6 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from skal_deep._threads import for_each_part
+from skal_deep.functional._chunks import chunks
+
+# Numbers whose extremes take longer to find than to wait for a thread.
+_MANY = 2**22
+
 
 def check_finite(**arrays: Tensor) -> dict[str, float]:
     """Raise ``ValueError`` naming the argument that is NaN or infinite.
@@ -47,7 +53,7 @@ def _largest(arrays: dict[str, Tensor]) -> dict[str, float]:
     """Return the largest absolute values, 0 of none; they must be finite."""
     filled = {name: values for name, values in arrays.items() if values.numel()}
     # both extremes propagate NaN, and no mask as large as the array is made
-    extremes = [torch.stack(some.detach().aminmax()) for some in filled.values()]
+    extremes = [_extremes(some.detach()) for some in filled.values()]
     largest = dict.fromkeys(arrays, 0.0)
     kinds = {(some.device, some.dtype) for some in extremes}
     if len(kinds) == 1 < len(extremes):
@@ -59,6 +65,20 @@ def _largest(arrays: dict[str, Tensor]) -> dict[str, float]:
         if not math.isfinite(largest[name]):
             raise ValueError(f"{name} holds NaN or infinite values.")
     return largest
+
+
+def _extremes(values: Tensor) -> Tensor:
+    """Return the smallest and the largest number (2,), NaN if any number is."""
+    if not values.is_cpu or values.numel() < _MANY:
+        return torch.stack(values.aminmax())
+    parts = list(chunks(len(values), values.numel() // len(values), values.device))
+    extreme_P2 = values.new_empty(len(parts), 2)
+
+    def work_on(number: int) -> None:
+        torch.stack(values[parts[number]].aminmax(), out=extreme_P2[number])
+
+    for_each_part(range(len(parts)), lambda: work_on, values.device)
+    return torch.stack(extreme_P2.aminmax())
 
 
 def check_bandwidth(bandwidth: float, rows: Tensor) -> None:

@@ -109,7 +109,13 @@ class Points:
             from skal_deep.functional import _loops
 
             given = rows_ND, origin_D, self.norm_N
-            _loops.squared_lengths(*(each.numpy() for each in given))
+            rows, origin, norm = (each.numpy() for each in given)
+
+            def work_on(part: slice) -> None:
+                _loops.squared_lengths(rows[part], origin, norm[part])
+
+            parts = chunks(len(rows), len(origin), rows_ND.device)
+            for_each_part(parts, lambda: work_on, rows_ND.device)
             return
         for part in chunks(len(rows_ND), rows_ND.shape[1], rows_ND.device):
             moved = rows_ND[part] - origin_D
@@ -129,7 +135,17 @@ class Points:
     @cached_property
     def moved_ND(self) -> Tensor:
         """The rows, moved: kept once somebody asks for those of all points."""
-        return self.rows_ND - self.origin_D
+        rows_ND, origin_D = self.rows_ND, self.origin_D
+        if not is_plain(rows_ND, origin_D):
+            return rows_ND - origin_D
+        moved_ND = torch.empty_like(rows_ND)
+
+        def work_on(part: slice) -> None:
+            torch.sub(rows_ND[part], origin_D, out=moved_ND[part])
+
+        parts = chunks(len(rows_ND), len(origin_D), rows_ND.device)
+        for_each_part(parts, lambda: work_on, rows_ND.device)
+        return moved_ND
 
     def at(self, rows: Tensor | slice | list[int]) -> "Points":
         """Return some of the points."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from skal_deep._modes import plain_torch
+from skal_deep._threads import for_each_part
 from skal_deep.functional._checks import check_finite, check_rows
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional.neighbors import squared_distances
@@ -71,7 +72,8 @@ def flipping_mix(
     check_finite(weight=weight, bias=bias)
     gram_CC = weight @ weight.T
     epsilon_N = embeddings.new_empty(len(embeddings))
-    for part in chunks(len(embeddings), max(weight.shape), embeddings.device):
+
+    def work_on(part: slice) -> None:
         rows = embeddings[part]
         logits = rows @ weight.T + bias
         predicted = logits.argmax(-1, keepdim=True)
@@ -87,6 +89,9 @@ def flipping_mix(
         steps.scatter_(1, predicted, math.inf)
         epsilon = steps.amin(-1) * length / reach
         epsilon_N[part] = epsilon.nan_to_num(math.inf, math.inf)
+
+    parts = chunks(len(embeddings), max(weight.shape), embeddings.device)
+    for_each_part(parts, lambda: work_on, embeddings.device)
     return epsilon_N
 
 
@@ -134,15 +139,22 @@ def disagreements(
     tensor([1])
     """
     check_finite(embeddings=embeddings, weight=weight, bias=bias)
-    predicted = _likeliest(embeddings, weight, bias)
-    counts = torch.zeros_like(predicted)
-    for mask in kept:
-        factor = mask.to(embeddings.dtype) / (1 - rate)
-        if len(factor) == 1:  # of all rows: weights are fewer numbers to multiply by it
-            counts += _likeliest(embeddings, weight * factor, bias) != predicted
-        else:
-            counts += _likeliest(embeddings * factor, weight, bias) != predicted
-    return counts
+    counts_N = torch.zeros(len(embeddings), dtype=torch.long, device=embeddings.device)
+
+    def work_on(part: slice) -> None:
+        rows, counts = embeddings[part], counts_N[part]
+        predicted = _likeliest(rows, weight, bias)
+        for mask in kept:
+            is_of_all = len(mask) == 1  # weights are fewer numbers to multiply by it
+            factor = (mask if is_of_all else mask[part]).to(rows.dtype) / (1 - rate)
+            if is_of_all:
+                counts += _likeliest(rows, weight * factor, bias) != predicted
+            else:
+                counts += _likeliest(rows * factor, weight, bias) != predicted
+
+    parts = chunks(len(embeddings), max(weight.shape), embeddings.device)
+    for_each_part(parts, lambda: work_on, embeddings.device)
+    return counts_N
 
 
 def _likeliest(embeddings: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

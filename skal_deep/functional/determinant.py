@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from skal_deep._modes import plain_torch
+from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional._checks import check_no_gradient, check_rows
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import round_off
@@ -118,22 +119,31 @@ def max_det(
     check_rows(features=features, labeled_features=labeled_features)
     if not torch.finfo(torch.float64).tiny <= noise < math.inf:
         raise ValueError(f"noise={noise} must be above 0, and finite.")
-    covariance_DD, variance_N = _given(labeled_features, features, noise)
-    length_N = torch.linalg.vector_norm(features, dim=-1).double()
-    toward_BD = variance_N.new_empty(batch_size, features.shape[1])
+    (n, n_dims), device = features.shape, features.device
+    with threads_over_parts(device):
+        covariance_DD, variance_N = _given(labeled_features, features, noise)
+        length_N = torch.linalg.vector_norm(features, dim=-1).double()
+        toward_BD = variance_N.new_empty(batch_size, n_dims)
 
-    def take_one() -> None:
-        step_1 = picks.step_1.clone()
-        at_1 = picks.take(variance_N)
-        feature_D = features.index_select(0, at_1)[0].double()
-        toward_D = covariance_DD @ feature_D
-        toward_BD.index_copy_(0, step_1, toward_D[None])
-        scale = 1 / (noise + feature_D @ toward_D)
-        shared_N = (features @ toward_D.to(features.dtype)).double()
-        variance_N.addcmul_(shared_N, scale * shared_N, value=-1).clamp_min_(0)
-        covariance_DD.addr_(toward_D, scale * toward_D, alpha=-1)
+        def take_one() -> None:
+            step_1 = picks.step_1.clone()
+            at_1 = picks.take(variance_N)
+            feature_D = features.index_select(0, at_1)[0].double()
+            toward_D = covariance_DD @ feature_D
+            toward_BD.index_copy_(0, step_1, toward_D[None])
+            scale = 1 / (noise + feature_D @ toward_D)
+            own_D = toward_D.to(features.dtype)
 
-    Repeated(take_one, features.device)(batch_size)
+            def work_on(part: slice) -> None:
+                shared_n = (features[part] @ own_D).double()
+                variance_N[part].addcmul_(
+                    shared_n, scale * shared_n, value=-1
+                ).clamp_min_(0)
+
+            for_each_part(chunks(n, n_dims, device), lambda: work_on, device)
+            covariance_DD.addr_(toward_D, scale * toward_D, alpha=-1)
+
+        Repeated(take_one, device)(batch_size)
     told_B = toward_BD.square().sum(-1)
     # No row has a larger variance than the pick: scale * shared is at most 1, and
     # round-off of shared counts twice. It is independent from pick to pick.
@@ -181,9 +191,13 @@ def _given(
     factor_DD = torch.linalg.cholesky(labeled_MD.T @ labeled_MD + noise * identity_DD)
     # a sum of squares: exact where the difference of prior and explained would not be
     variance_N = identity_DD.new_empty(len(features_ND))
-    for part in chunks(len(features_ND), n_dims, features_ND.device):
+
+    def work_on(part: slice) -> None:
         root_DB = torch.linalg.solve_triangular(
             factor_DD, features_ND[part].double().T, upper=False
         )
         variance_N[part] = root_DB.square_().sum(0)
+
+    parts = chunks(len(features_ND), n_dims, features_ND.device)
+    for_each_part(parts, lambda: work_on, features_ND.device)
     return noise * torch.cholesky_inverse(factor_DD), noise * variance_N

@@ -1,12 +1,14 @@
 """Badge: k-means++ seeding on the gradients of the last layer."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from skal_deep._modes import plain_torch
+from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional._card import (
     gradient_differences,
     gradient_distances,
@@ -136,34 +138,37 @@ def badge(
         largest = max(largest, seen["errors"])
     generator = own_generator(generator)
     scale = _scale_to_one(largest, error_NC.dtype)
-    gradients = _Gradients(error_NC * scale, embeddings)
-    norm_N = gradients.norm_N
-    picks = Picks(norm_N, batch_size, with_utilities)
-    first_N = _shares(norm_N, picks.left_N)
-    if population and others is not None:
-        of_others_U = _Gradients(others * scale, population[1]).norm_N
-        first_N = _shares_among(norm_N, of_others_U)
-    picks.add(int(norm_N.argmax()), first_N)
-    budget = _MEMORY_BUDGET if norm_N.is_cpu else memory_budget(norm_N.device)
-    most_ahead = max(1, min(batch_size - 1, budget // n, _DRAWS_AHEAD))
-    # distances to the nearest pick before a block, and after each pick of it
-    nearest_LN = norm_N.new_empty(most_ahead + 1, n)
-    nearest_LN[0] = math.inf
-    gradients.add_up(nearest_LN, gradients.places(picks.rows))
-    n_new = 1
-    while len(picks.rows) < batch_size:
-        nearest_LN[0] = nearest_LN[n_new]
-        n_ahead = min(batch_size - len(picks.rows), most_ahead)
-        block = _draw_ahead(gradients, nearest_LN[0], picks.left_N, n_ahead, generator)
-        block_K, n_new = gradients.places(block), len(block)
-        gradients.add_up(nearest_LN, block_K)
-        if with_utilities:
-            for pick, before_N in zip(block, nearest_LN, strict=False):
-                picks.add(pick, _shares(before_N, picks.left_N))
-        else:
-            n_left = n - len(picks.rows)
-            shares_K = _shares_of(block_K, nearest_LN[:n_new], n_left)
-            picks.add_all(block, block_K, shares_K)
+    with threads_over_parts(probas.device):
+        gradients = _Gradients(error_NC * scale, embeddings)
+        norm_N = gradients.norm_N
+        picks = Picks(norm_N, batch_size, with_utilities)
+        first_N = _shares(norm_N, picks.left_N)
+        if population and others is not None:
+            of_others_U = _Gradients(others * scale, population[1]).norm_N
+            first_N = _shares_among(norm_N, of_others_U)
+        picks.add(int(norm_N.argmax()), first_N)
+        budget = _MEMORY_BUDGET if norm_N.is_cpu else memory_budget(norm_N.device)
+        most_ahead = max(1, min(batch_size - 1, budget // n, _DRAWS_AHEAD))
+        # distances to the nearest pick before a block, and after each pick of it
+        nearest_LN = norm_N.new_empty(most_ahead + 1, n)
+        nearest_LN[0] = math.inf
+        gradients.add_up(nearest_LN, gradients.places(picks.rows))
+        n_new = 1
+        while len(picks.rows) < batch_size:
+            nearest_LN[0] = nearest_LN[n_new]
+            n_ahead = min(batch_size - len(picks.rows), most_ahead)
+            block = _draw_ahead(
+                gradients, nearest_LN[0], picks.left_N, n_ahead, generator
+            )
+            block_K, n_new = gradients.places(block), len(block)
+            gradients.add_up(nearest_LN, block_K)
+            if with_utilities:
+                for pick, before_N in zip(block, nearest_LN, strict=False):
+                    picks.add(pick, _shares(before_N, picks.left_N))
+            else:
+                n_left = n - len(picks.rows)
+                shares_K = _shares_of(block_K, nearest_LN[:n_new], n_left)
+                picks.add_all(block, block_K, shares_K)
     return picks.answer()
 
 
@@ -186,7 +191,21 @@ class _Gradients:
         dtype = torch.promote_types(error_NC.dtype, embedding_ND.dtype)
         error_NC, embedding_ND = error_NC.to(dtype), embedding_ND.to(dtype)
         self._error_NC, self._embedding_ND = error_NC, embedding_ND
-        self.norm_N = error_NC.square().sum(-1) * embedding_ND.square().sum(-1)
+        self.norm_N = error_NC.new_empty(len(error_NC))
+
+        def work_on(part: slice) -> None:
+            length_n = embedding_ND[part].square().sum(-1)
+            self.norm_N[part] = error_NC[part].square().sum(-1).mul_(length_n)
+
+        self._for_each_part(work_on)
+
+    def _for_each_part(
+        self, work_on: Callable[[slice], None], n_columns: int = 1
+    ) -> None:
+        """Work on parts of the rows, for so many columns of a result each."""
+        n_factors = self._error_NC.shape[1] + self._embedding_ND.shape[1]
+        parts = chunks(len(self.norm_N), max(n_factors, n_columns), self.norm_N.device)
+        for_each_part(parts, lambda: work_on, self.norm_N.device)
 
     def places(self, rows: list[int]) -> Tensor:
         """Return rows as a tensor where the gradients are."""
@@ -205,11 +224,8 @@ class _Gradients:
 
         Squared distances: row 0 is given, row k + 1 is written of pick k.
         """
-        nearest_N, after_KN = nearest_LN[0], nearest_LN[1 : len(at_K) + 1]
-        self._write_distances(at_K, after_KN, nearest_N)
-        if not has_loops(nearest_N):
-            for after_N in after_KN:
-                nearest_N = torch.minimum(nearest_N, after_N, out=after_N)
+        after_KN = nearest_LN[1 : len(at_K) + 1]
+        self._write_distances(at_K, after_KN, nearest_LN[0])
 
     def between(self, at_K: Tensor, among_M: Tensor) -> Tensor:
         """Return squared distances of some rows to some others, (K, M)."""
@@ -238,15 +254,33 @@ class _Gradients:
                 squared_KN, inner, self.norm_N, at_K, factors, self._sure, nearest_N
             )
             return
-        everything = self._error_NC, self._embedding_ND, self.norm_N
-        self._products(at_K, *everything, out=squared_KN)
-        squared_KN.scatter_(1, at_K[:, None], math.inf)  # nothing to be sure of
-        is_close = squared_KN < self._sure * self.norm_N
-        if is_close.any():
-            row_L, other_L = is_close.nonzero().T
-            squared_KN[row_L, other_L] = self._by_differences(at_K[row_L], other_L)
-        squared_KN.scatter_(1, at_K[:, None], 0)
-        squared_KN.clamp_min_(0)
+        at = at_K.tolist()
+
+        def work_on(part: slice) -> None:
+            some_Kn, norm_n = squared_KN[:, part], self.norm_N[part]
+            factors = self._error_NC[part], self._embedding_ND[part]
+            self._products(at_K, *factors, norm_n, out=some_Kn)
+            own = [
+                (k, row) for k, row in enumerate(at) if part.start <= row < part.stop
+            ]
+            for k, row in own:  # nothing to be sure of
+                squared_KN[k, row] = math.inf
+            is_close = some_Kn < self._sure * norm_n
+            if is_close.any():
+                row_L, other_L = is_close.nonzero().T
+                some_Kn[row_L, other_L] = self._by_differences(
+                    at_K[row_L], part.start + other_L
+                )
+            for k, row in own:
+                squared_KN[k, row] = 0
+            some_Kn.clamp_min_(0)
+            if nearest_N is None:
+                return
+            before_n = nearest_N[part]
+            for after_n in some_Kn:
+                before_n = torch.minimum(before_n, after_n, out=after_n)
+
+        self._for_each_part(work_on, len(at))
 
     @property
     def _sure(self) -> float:

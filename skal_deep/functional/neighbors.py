@@ -8,7 +8,7 @@ from torch import Tensor
 
 from skal_deep._compiled import are_compiled
 from skal_deep._modes import plain_torch
-from skal_deep._threads import threads_over_parts
+from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional._checks import (
     check_counts,
     check_finite,
@@ -61,11 +61,24 @@ def unit_rows(embeddings: Tensor) -> Tensor:
     if not embeddings.numel():
         return embeddings
     check_finite(embeddings=embeddings)
-    # of any length: squares may overflow, or vanish
-    largest_N1 = embeddings.abs().amax(-1, keepdim=True)
-    embeddings = embeddings / torch.where(largest_N1 > 0, largest_N1, 1)
-    norm_N1 = torch.linalg.vector_norm(embeddings, dim=-1, keepdim=True)
-    return embeddings / torch.where(norm_N1 > 0, norm_N1, 1)
+    if not embeddings.is_cpu or embeddings.requires_grad:
+        return _scaled(embeddings)
+    unit_ND = torch.empty_like(embeddings)
+
+    def work_on(part: slice) -> None:
+        unit_ND[part] = _scaled(embeddings[part])
+
+    parts = chunks(len(embeddings), embeddings.shape[1], embeddings.device)
+    for_each_part(parts, lambda: work_on, embeddings.device)
+    return unit_ND
+
+
+def _scaled(rows_ND: Tensor) -> Tensor:
+    """Return rows of length 1, of any length: squares may overflow, or vanish."""
+    largest_N1 = rows_ND.abs().amax(-1, keepdim=True)
+    rows_ND = rows_ND / torch.where(largest_N1 > 0, largest_N1, 1)
+    norm_N1 = torch.linalg.vector_norm(rows_ND, dim=-1, keepdim=True)
+    return rows_ND / torch.where(norm_N1 > 0, norm_N1, 1)
 
 
 @plain_torch()
