@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from skal_deep._modes import plain_torch
+from skal_deep._threads import for_each_part
 from skal_deep.functional._checks import check_finite, check_rows
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional._distances import TOLERANCE, Points, amid
@@ -94,8 +95,7 @@ def nearest_distinct(
     points, centers = Points(embeddings, origin_D), Points(centroids, origin_D)
     for steps in chunks(batch_size, len(embeddings), embeddings.device):
         at = [step % len(centroids) for step in range(steps.start, steps.stop)]
-        squared_KN = embeddings.new_empty(len(at), len(embeddings))
-        points.to_each(centers.at(at), squared_KN)
+        squared_KN = _squared(points, centers.at(at))
         for center_D, squared_N in zip(centroids[at], squared_KN, strict=True):
             rows = _may_be_nearest(squared_N, handicaps, picks.left_N)
             handicap_n = None if handicaps is None else handicaps[rows]
@@ -103,6 +103,21 @@ def nearest_distinct(
             utility_N[rows] = _utility(embeddings[rows], center_D, handicap_n)
             picks.take(utility_N)
     return picks.answer()
+
+
+def _squared(points: Points, centers: Points) -> Tensor:
+    """Return squared distances (K, N) of centres to points, which threads share."""
+    squared_KN = points.norm_N.new_empty(len(centers), len(points))
+    points.keep_moved()
+    centers.keep_moved()
+
+    def work_on(part: slice) -> None:
+        points.at(part).to_each(centers, squared_KN[:, part])
+
+    n_columns = max(len(centers), len(points.origin_D))
+    parts = chunks(len(points), n_columns, squared_KN.device)
+    for_each_part(parts, lambda: work_on, squared_KN.device)
+    return squared_KN
 
 
 def _utility(embeddings: Tensor, center_D: Tensor, handicap_N: Tensor | None) -> Tensor:

@@ -11,6 +11,7 @@ from skal_deep.functional import (
     disagreements,
     flipping_mix,
     max_det,
+    nearest_distinct,
     squared_distances,
     unit_rows,
 )
@@ -85,6 +86,9 @@ KERNELS = {
     "disagreements of masks of each": lambda rows: [
         disagreements(rows, *head(rows.dtype), masks(6, len(rows), 9), 0.3)
     ],
+    "nearest_distinct": lambda rows: nearest_distinct(
+        rows, rows[::100], 25, handicaps=rows[:, 0].abs(), with_utilities=False
+    ),
     "unit_rows": lambda rows: [unit_rows(rows)],
     "squared_distances": lambda rows: [squared_distances(rows, rows[:9])],
     "moved rows": lambda rows: [Points(rows, rows[3]).moved_ND],
