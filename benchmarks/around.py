@@ -33,14 +33,25 @@ from benchmarks._net import make_net
 from benchmarks._report import write_section
 from benchmarks.large import clusters
 from skal_deep._threads import for_each_part
-from skal_deep.classifier import DeepClassifier
+from skal_deep.classifier import DeepClassifier, MCDropoutClassifier
 from skal_deep.classifier.net._fit import fit_net
 from skal_deep.evaluation import SimulatedActiveLearner
-from skal_deep.functional import bait, bald, batch_bald, epig, k_center_greedy, lcmd
+from skal_deep.functional import (
+    badge,
+    bait,
+    bald,
+    batch_bald,
+    epig,
+    k_center_greedy,
+    lcmd,
+    max_det,
+    max_herding,
+    prob_cover,
+)
 from skal_deep.functional._checks import check_rows
 from skal_deep.functional._chunks import slices
 from skal_deep.modules import MLP, ConvNet
-from skal_deep.pool import CoreSet, MarginSampling
+from skal_deep.pool import BALD, CoreSet, MarginSampling
 from skal_deep.pool._features import k_means
 
 QUERIES = [(20_000, 256), (200_000, 64), (1_000_000, 64), (60_000, 1, 28, 28)]
@@ -262,18 +273,57 @@ def kernels_in_parts():
         clusters(200_000, generator),
         torch.randn(100, 64, generator=generator),
     )
+    alone = {"with_utilities": False}
     calls["LCMD 100,000 x 64, 100 centres, b=100"] = partial(
-        lcmd, many[:100_000], centers, 100, with_utilities=False
+        lcmd, many[:100_000], centers, 100, **alone
+    )
+    calls["MaxDet 100,000 x 64, 100 labels, b=100"] = partial(
+        max_det, many[:100_000], centers, 100, noise=0.1, **alone
+    )
+    some = many[:20_000]
+    calls["MaxHerding 20,000 x 64, b=20"] = partial(
+        max_herding, some, some, centers, 20, bandwidth=8.0, **alone
+    )
+    calls["ProbCover 20,000 x 64, b=20"] = partial(
+        prob_cover, some, some, centers, 20, radius=8.0, **alone
+    )
+    wide = torch.randn(201_000, 512, generator=generator)
+    calls["core-set 200,000 x 512, 1,000 labels, b=200"] = partial(
+        k_center_greedy, wide[1_000:], wide[:1_000], 200, **alone
+    )
+    proba = torch.randn(100_000, 10, generator=generator).softmax(-1)
+    calls["Badge 100,000 x 512, 10 classes, b=200"] = partial(
+        draw_seeds, proba, wide[:100_000], 200
     )
     for n, n_clusters in ((20_000, 50), (200_000, 100)):
         name = f"k-means {n:,} x 64, {n_clusters} clusters"
         calls[name] = partial(group, many[:n], n_clusters)
+    calls["query of 20,000 images, BALD, 20 draws"] = query_of_images()
     yield from calls.items()
+
+
+def query_of_images():
+    """Return a query for BALD among images by a small net, 1,000 of them labelled."""
+    source = np.random.default_rng(0)
+    classes = source.integers(10, size=20_000)
+    X = source.normal(size=(20_000, 1, 28, 28)).astype(np.float32)
+    y = np.where(np.arange(20_000) < 1_000, classes, -1)
+    net = make_net(ConvNet, lr=1e-3, batch_size=64, max_epochs=1)
+    clf = MCDropoutClassifier(net, 20, classes=range(10), random_state=0).fit(X, y)
+    strategy = BALD(random_state=0)
+    query = partial(strategy.query, X, y, clf, fit_clf=False, batch_size=100)
+    return lambda: torch.from_numpy(query())
 
 
 def group(rows, n_clusters):
     """Return centroids of k-means, by one seed."""
     return k_means(rows, n_clusters, torch.Generator().manual_seed(0))
+
+
+def draw_seeds(proba, rows, n_picks):
+    """Return a batch of Badge, by one seed."""
+    generator = torch.Generator().manual_seed(0)
+    return badge(proba, rows, n_picks, generator=generator, with_utilities=False)
 
 
 def independent_draws(n, generator):
@@ -289,15 +339,6 @@ def linear_draws(n, generator):
     return (0.5 * rows @ weights).softmax(-1)
 
 
-WITH_PARTS = [
-    "information",
-    "joint_entropy",
-    "_configurations",
-    "prediction_information",
-    "_design",
-    "largest_cluster",
-    "_nearest",
-]
 DRAWS = {"independent": independent_draws, "linear": linear_draws}
 BATCHES = [
     ("independent", 1_000, 4, 8_000, False),
@@ -342,11 +383,20 @@ def seconds_of_parts(call):
     call()  # warm
     started = time.process_time()
     with ExitStack() as patches:
-        for module in WITH_PARTS:
-            name = f"skal_deep.functional.{module}.for_each_part"
-            patches.enter_context(patch(name, timed))
+        for name in those_with_parts():
+            patches.enter_context(patch(f"{name}.for_each_part", timed))
         call()
     return time.process_time() - started, calls
+
+
+def those_with_parts():
+    """Return the names of modules that share parts."""
+    return [
+        name
+        for name, module in sys.modules.items()
+        if name.startswith("skal_deep.") and hasattr(module, "for_each_part")
+        if name != "skal_deep._threads"
+    ]
 
 
 def least_seconds(seconds, calls, n_threads):

@@ -1,5 +1,6 @@
 """Dropout as a posterior: one mask for all rows of a draw."""
 
+import copy
 import inspect
 import math
 from collections import Counter
@@ -122,6 +123,12 @@ class CoupledDropout:
         self._draw = draw
         self.start_pass()
         self._calls.update(calls or {})
+
+    def of(self, draw: int) -> "CoupledDropout":
+        """Return the masks of a new pass of a draw, which other passes do not move."""
+        masks = copy.copy(self)
+        masks._draw, masks._calls = draw, Counter()
+        return masks
 
     def name(self, layer: nn.Module) -> str:
         """Return the name of a layer."""

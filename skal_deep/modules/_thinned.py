@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
+from skal_deep._threads import for_each_part
 from skal_deep.functional._chunks import memory_budget, slices
 from skal_deep.modules._chain import (
     FLATTEN,
@@ -26,6 +27,9 @@ _MEMORY_BUDGET = 2**24
 # Nets with fewer weights after the first dropout are left whole: there is nothing to
 # gain, and products of odd sizes round a row by its place among the others.
 _MIN_WEIGHTS = 2**10
+# Rows times weights times draws of a mini-batch, some milliseconds of work: less takes
+# no longer than to wait for threads.
+_MUCH = 2**25
 
 
 class ThinnedDraws:
@@ -63,7 +67,8 @@ class ThinnedDraws:
         if steps[-1].kind not in WEIGHTED:
             raise ValueError(f"{name} ends in no layer with weights.")
         weights = (s.layer.weight.numel() for s in steps if s.kind in WEIGHTED)
-        if sum(weights) < _MIN_WEIGHTS:
+        self._n_weights = sum(weights)
+        if self._n_weights < _MIN_WEIGHTS:
             raise ValueError(f"{name} is too small to be worth it.")
         self._steps = late_dropout(steps)
         at = next(at for at, step in enumerate(self._steps) if step.drops)
@@ -98,9 +103,23 @@ class ThinnedDraws:
         if _folds(source):
             yield from self._folded(source, masks, n_draws)
             return
-        for draw in range(n_draws):
-            masks.use(draw)
-            yield self._thin_pass(source, masks)
+        yield from self._passes(source, masks, n_draws)
+
+    def _passes(
+        self, source: Tensor, masks: CoupledDropout, n_draws: int
+    ) -> Iterator[Tensor]:
+        """Yield the outputs of thin passes, which threads share if they are long."""
+        if len(source) * self._n_weights * n_draws < _MUCH or _casts(source.device):
+            for draw in range(n_draws):
+                yield self._thin_pass(source, masks.of(draw))
+            return
+        outputs: dict[int, Tensor] = {}
+
+        def work_on(draw: int) -> None:
+            outputs[draw] = self._thin_pass(source, masks.of(draw))
+
+        for_each_part(range(n_draws), lambda: work_on, source.device)
+        yield from (outputs[draw] for draw in range(n_draws))
 
     def _folded(
         self, source: Tensor, masks: CoupledDropout, n_draws: int
@@ -233,6 +252,11 @@ def draw_passes(module: nn.Module) -> ThinnedDraws | SharedPrefix:
         return ThinnedDraws(module, shared)
     except ValueError:
         return shared
+
+
+def _casts(device: torch.device) -> bool:
+    """Return whether this thread computes in another precision, which others do not."""
+    return torch.is_autocast_enabled(device.type)
 
 
 def _folds(source: Tensor) -> bool:

@@ -1,5 +1,7 @@
 """Thinner nets give what whole passes with masks give."""
 
+import threading
+
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -95,6 +97,49 @@ def test_equals_whole_passes(name):
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).double()
     module(x)  # lazy layers
     torch.testing.assert_close(thinned(module, x, 9), plain(module, x, 9))
+
+
+@pytest.mark.parametrize("n_threads", [2, 3, 5])
+@pytest.mark.parametrize("name", VECTORS | IMAGES)
+def test_threads_share_draws_that_are_those_of_one(name, n_threads, monkeypatch):
+    torch.manual_seed(0)  # the nets' weights
+    module, n_before = (VECTORS | IMAGES)[name](), torch.get_num_threads()
+    shape = (50, 6) if name in VECTORS else (50, 1, 8, 8)
+    x, threads = torch.randn(shape), set()
+    module(x)  # lazy layers
+    one = thinned(module, x, 9)
+    monkeypatch.setattr("skal_deep.modules._thinned._MUCH", 0)
+    thin_pass = ThinnedDraws._thin_pass
+
+    def told(*given):
+        threads.add(threading.get_ident())
+        assert torch.get_num_threads() == 1
+        return thin_pass(*given)
+
+    monkeypatch.setattr(ThinnedDraws, "_thin_pass", told)
+    torch.set_num_threads(n_threads)
+    try:
+        several = thinned(module, x, 9)
+        assert torch.get_num_threads() == n_threads
+    finally:
+        torch.set_num_threads(n_before)
+    assert torch.equal(one, several)
+    # draws of a head alone are one product
+    assert threading.get_ident() not in threads
+
+
+def test_draws_of_another_precision_stay_in_their_thread(monkeypatch):
+    monkeypatch.setattr("skal_deep.modules._thinned._MUCH", 0)
+    module, x = LeNet(), torch.rand(7, 1, 8, 8)
+    n_before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with torch.autocast("cpu", torch.bfloat16):
+            outputs, whole = thinned(module, x, 5), plain(module, x, 5)
+    finally:
+        torch.set_num_threads(n_before)
+    assert outputs.dtype == whole.dtype == torch.bfloat16
+    torch.testing.assert_close(outputs, whole, rtol=0.1, atol=0.05)
 
 
 @pytest.mark.slow

@@ -65,10 +65,16 @@ def _draws(
                 net, masks, n_samples, None if is_plain else first, bool(attention)
             )
             chunks = [
-                torch.stack([answer(first_output(output)) for output in run(batch)])
+                _answers([first_output(output) for output in run(batch)], answer)
                 for batch in chain([first], data)
             ]
     return torch.cat(chunks, dim=1)
+
+
+def _answers(outputs: list[Tensor], answer: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return answers to the rows of all draws at once, of shape (S, N, ...)."""
+    shape = len(outputs), len(outputs[0])
+    return answer(torch.stack(outputs).flatten(0, 1)).unflatten(0, shape)
 
 
 def first_rows(batch: Any, n: int) -> Any:
