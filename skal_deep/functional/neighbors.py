@@ -63,7 +63,7 @@ def unit_rows(embeddings: Tensor) -> Tensor:
     check_finite(embeddings=embeddings)
     if not embeddings.is_cpu or embeddings.requires_grad:
         return _scaled(embeddings)
-    unit_ND = torch.empty_like(embeddings)
+    unit_ND = torch.empty_like(embeddings, dtype=_scaled(embeddings[:1]).dtype)
 
     def work_on(part: slice) -> None:
         unit_ND[part] = _scaled(embeddings[part])

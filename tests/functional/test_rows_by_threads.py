@@ -137,6 +137,11 @@ def test_what_is_no_number_is_found_in_any_part(place, value, n_threads, small_p
         check_finite(rows=rows)
 
 
+def test_whole_numbers_are_scaled_to_one_length():
+    rows = torch.tensor([[3, 4], [0, 0], [-6, 8]])
+    assert torch.equal(unit_rows(rows), unit_rows(rows.float()))
+
+
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_gradients_go_through_rows_of_one_length(n_threads, small_parts):
     small_parts()
