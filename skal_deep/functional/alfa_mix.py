@@ -7,7 +7,11 @@ from torch import Tensor
 
 from skal_deep._modes import plain_torch
 from skal_deep._threads import for_each_part
-from skal_deep.functional._checks import check_finite, check_rows
+from skal_deep.functional._checks import (
+    check_finite,
+    check_no_gradient,
+    check_rows,
+)
 from skal_deep.functional._chunks import chunks
 from skal_deep.functional.neighbors import squared_distances
 
@@ -68,8 +72,10 @@ def flipping_mix(
     >>> flipping_mix(embeddings, anchors, torch.eye(2), torch.zeros(2))
     tensor([0.5000, 0.0704])
     """
-    check_rows(embeddings=embeddings, anchors=anchors)
-    check_finite(weight=weight, bias=bias)
+    given = {"embeddings": embeddings, "anchors": anchors}
+    of_head = {"weight": weight, "bias": bias}
+    check_no_gradient(**given, **of_head)
+    check_rows(of_head, **given)
     gram_CC = weight @ weight.T
     epsilon_N = embeddings.new_empty(len(embeddings))
 

@@ -363,6 +363,7 @@ WITHOUT_GRADIENTS = {
     "density",
     "epig",
     "fit_temperature",
+    "flipping_mix",
     "k_center_greedy",
     "max_det",
     "max_herding",
