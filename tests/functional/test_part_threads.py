@@ -180,6 +180,24 @@ def test_batch_epig_is_that_of_one_thread_to_the_last_bit(dtype):
         assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n_draws", [6, 12])
+@pytest.mark.parametrize(
+    "choose", [batch_bald, lambda p, *a, **k: batch_epig(p, p[:, :20], *a, **k)]
+)
+def test_batches_by_the_second_order_are_those_of_one_thread(choose, n_draws, dtype):
+    given = samples(n_draws, 703, 9, dtype)
+
+    def call():
+        generator = torch.Generator().manual_seed(0)
+        return choose(given, 4, n_configurations=80, n_exact=20, generator=generator)
+
+    one, *others = (in_threads(n, call) for n in (1, 2, 3, 5))
+    for other in others:
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
 @pytest.mark.parametrize("n_classes", [2, 4])
 @pytest.mark.parametrize("few_weights", [0, 1024])
 def test_designs_hang_on_no_parts_and_threads(n_classes, few_weights, monkeypatch):
