@@ -363,6 +363,7 @@ WITHOUT_GRADIENTS = {
     "density",
     "epig",
     "fit_temperature",
+    "ical",
     "k_center_greedy",
     "max_det",
     "max_herding",

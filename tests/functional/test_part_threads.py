@@ -16,8 +16,10 @@ from skal_deep.functional import (
     batch_bald,
     batch_epig,
     density,
+    dependence,
     epig,
     grouped_neighbors,
+    ical,
     k_center,
     k_center_greedy,
     largest_cluster,
@@ -192,6 +194,26 @@ def test_batches_by_the_second_order_are_those_of_one_thread(choose, n_draws, dt
     def call():
         generator = torch.Generator().manual_seed(0)
         return choose(given, 4, n_configurations=80, n_exact=20, generator=generator)
+
+    one, *others = (in_threads(n, call) for n in (1, 2, 3, 5))
+    for other in others:
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n_probes", [None, 5])
+def test_ical_is_that_of_one_thread_to_the_last_bit(n_probes, dtype, monkeypatch):
+    given = samples(12, 703, 5, dtype)
+    monkeypatch.setattr(dependence, "chunk_elements", lambda device: 6000)
+
+    def call():
+        rows = torch.Generator().manual_seed(0)
+        return ical(
+            given,
+            lambda n: given[:, torch.randint(703, (n,), generator=rows)],
+            18,
+            n_probes=n_probes,
+        )
 
     one, *others = (in_threads(n, call) for n in (1, 2, 3, 5))
     for other in others:
