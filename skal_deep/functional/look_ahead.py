@@ -72,21 +72,35 @@ def core_mse(samples: Tensor, target_samples: Tensor) -> Tensor:
     >>> core_mse(samples, samples)
     tensor([0.1024, 0.0000])
     """
+    check_no_gradient(samples=samples, target_samples=target_samples)
     _check_draws(samples, target_samples)
-    n_draws, n_targets = len(samples), target_samples.shape[1]
-    target_SF = target_samples.double().flatten(1)
-    target_SF = target_SF - target_SF.mean(0)
-    gram_SS = (target_SF @ target_SF.T) / (n_targets * n_draws**2)
-    score_N = gram_SS.new_empty(samples.shape[1])
-    for part in chunks(samples.shape[1], samples.shape[2] * n_draws, samples.device):
-        proba_SF = samples[:, part].double().flatten(1)
-        mean_F = proba_SF.mean(0)
-        # The Gram matrix is that of centred rows: the mean adds nothing but round-off.
-        proba_SF = proba_SF - mean_F
-        change_F = (proba_SF * (gram_SS @ proba_SF)).sum(0)
-        # A label that no draw thinks possible changes nothing.
-        change_F = torch.where(mean_F > 0, change_F / mean_F, 0)
-        score_N[part] = change_F.reshape(-1, samples.shape[2]).sum(-1)
+    n_draws, n, n_classes = samples.shape
+    with threads_over_parts(samples.device):
+        target_SF = target_samples.double().flatten(1)
+        target_SF = target_SF - target_SF.mean(0)
+        gram_SS = (target_SF @ target_SF.T) / (target_samples.shape[1] * n_draws**2)
+        score_N = gram_SS.new_empty(n)
+        parts = list(chunks(n, n_classes * n_draws, samples.device))
+
+        def begin() -> Callable[[slice], None]:
+            rooms = gram_SS.new_empty(2 * n_draws * parts[0].stop * n_classes)
+
+            def work_on(part: slice) -> None:
+                proba_SF = samples[:, part].double().flatten(1)
+                mean_F = proba_SF.mean(0)
+                shape = 2, *proba_SF.shape
+                offset_SF, change_SF = rooms[: math.prod(shape)].view(shape)
+                # The Gram matrix is that of centred rows: the mean adds nothing but
+                # round-off.
+                torch.sub(proba_SF, mean_F, out=offset_SF)
+                torch.mm(gram_SS, offset_SF, out=change_SF).mul_(offset_SF)
+                # A label that no draw thinks possible changes nothing.
+                change_F = torch.where(mean_F > 0, change_SF.sum(0) / mean_F, 0)
+                torch.sum(change_F.view(-1, n_classes), -1, out=score_N[part])
+
+            return work_on
+
+        for_each_part(parts, begin, samples.device)
     return score_N.clamp_min(0).to(samples.dtype)
 
 

@@ -15,6 +15,7 @@ from skal_deep.functional import (
     bald,
     batch_bald,
     batch_epig,
+    core_mse,
     density,
     dependence,
     epig,
@@ -25,8 +26,10 @@ from skal_deep.functional import (
     largest_cluster,
     lcmd,
     max_herding,
+    mean_std,
     nearest_centers,
     nearest_neighbors,
+    vote_entropy,
 )
 from skal_deep.functional._chunks import slices
 from skal_deep.functional._configurations import Configurations
@@ -218,6 +221,20 @@ def test_ical_is_that_of_one_thread_to_the_last_bit(n_probes, dtype, monkeypatch
     one, *others = (in_threads(n, call) for n in (1, 2, 3, 5))
     for other in others:
         assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("rows_first", [False, True])
+@pytest.mark.parametrize("score", [lambda p: core_mse(p, p), mean_std, vote_entropy])
+def test_scores_hang_on_no_parts_and_threads(score, rows_first, dtype, monkeypatch):
+    given = samples(12, 20_003, 5, dtype)
+    if rows_first:
+        given = given.transpose(0, 1).contiguous().transpose(0, 1)
+    whole = in_threads(1, lambda: score(given))
+    monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 20_000)
+    one, *others = (in_threads(n, lambda: score(given)) for n in (1, 2, 3, 5))
+    assert all(torch.equal(one, other) for other in others)
+    torch.testing.assert_close(one, whole)
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])
