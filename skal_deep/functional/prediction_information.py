@@ -198,10 +198,14 @@ def second_order_epig(
     kernel_SS /= 2 * n_draws**2
     proba_SF = samples.reshape(n_draws, n * n_classes)
     score_F = proba_SF.new_empty(n * n_classes, dtype=torch.float64)
-    for part in chunks(len(score_F), n_draws, score_F.device):
+
+    def work_on(part: slice) -> None:
         ratio_Sf, proba_f = _ratios(proba_SF[:, part])
         ratio_Sf -= 1
         score_F[part] = proba_f * (kernel_SS @ ratio_Sf).mul_(ratio_Sf).sum(0)
+
+    parts = chunks(len(score_F), n_draws, score_F.device)
+    for_each_part(parts, lambda: work_on, score_F.device)
     return _over_classes(score_F, samples)
 
 

@@ -15,6 +15,7 @@ from skal_deep.functional import (
     bald,
     batch_bald,
     batch_epig,
+    consensus_kl,
     core_mse,
     density,
     dependence,
@@ -29,6 +30,7 @@ from skal_deep.functional import (
     mean_std,
     nearest_centers,
     nearest_neighbors,
+    second_order_epig,
     vote_entropy,
 )
 from skal_deep.functional._chunks import slices
@@ -225,7 +227,16 @@ def test_ical_is_that_of_one_thread_to_the_last_bit(n_probes, dtype, monkeypatch
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("rows_first", [False, True])
-@pytest.mark.parametrize("score", [lambda p: core_mse(p, p), mean_std, vote_entropy])
+@pytest.mark.parametrize(
+    "score",
+    [
+        lambda p: core_mse(p, p),
+        lambda p: second_order_epig(p, p[:, :50]),
+        mean_std,
+        vote_entropy,
+        partial(consensus_kl, kind="max"),
+    ],
+)
 def test_scores_hang_on_no_parts_and_threads(score, rows_first, dtype, monkeypatch):
     given = samples(12, 20_003, 5, dtype)
     if rows_first:
