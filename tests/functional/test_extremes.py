@@ -372,6 +372,7 @@ WITHOUT_GRADIENTS = {
     "prob_cover",
     "purity_radius",
     "robust_k_center",
+    "second_order_epig",
 }
 
 
@@ -399,7 +400,7 @@ def test_gradients_are_refused_in_words_where_there_are_none(name, warns_always)
 
 def _asks(name, position):
     """Return whether a tensor is not a weight, of which no number is made."""
-    of_weights = {"epig": 2, "max_herding": 3}
+    of_weights = {"epig": 2, "max_herding": 3, "second_order_epig": 2}
     return of_weights.get(name) != position
 
 
