@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from skal_deep._modes import plain_torch
-from skal_deep.functional._checks import check_counts, check_finite
+from skal_deep._threads import for_each_part, threads_over_parts
+from skal_deep.functional._checks import check_counts, check_finite, check_no_gradient
 from skal_deep.functional._chunks import slices
 from skal_deep.functional._picks import Picks
 from skal_deep.functional.information import chunk_elements
@@ -101,24 +102,28 @@ def ical(
     """
     picks = Picks(samples[0], batch_size, with_utilities)
     check_counts(n_condense=n_condense, n_probes=1 if n_probes is None else n_probes)
+    check_no_gradient(samples=samples)
     check_finite(samples=samples)
     n_draws = len(samples)
     picked_SS = samples.new_zeros(n_draws, n_draws, dtype=torch.float64)
-    for steps in slices(batch_size, _N_AT_ONCE):
-        condense, probes = [], []
-        for step in range(steps.start, steps.stop):
-            condense.append(_mean_kernel(others(n_condense)))
-            if n_probes is not None and step > 0:
-                probes.append(others(n_probes))
-        own_KN = dependence(samples, torch.stack(condense))
-        for step in range(steps.start, steps.stop):
-            at = step - steps.start
-            together = (picked_SS * condense[at]).sum() * step
-            score_N = (together + own_KN[at]) / (step + 1)
-            if n_probes is not None and step > 0:
-                score_N = score_N * _relevance(samples, picked_SS, step, probes.pop(0))
-            own_SS = _mean_kernel(samples[:, picks.take(score_N), None])
-            picked_SS = (step * picked_SS + own_SS) / (step + 1)
+    with threads_over_parts(samples.device):
+        for steps in slices(batch_size, _N_AT_ONCE):
+            condense, probes = [], []
+            for step in range(steps.start, steps.stop):
+                condense.append(_mean_kernel(others(n_condense)))
+                if n_probes is not None and step > 0:
+                    probes.append(others(n_probes))
+            own_KN = dependence(samples, torch.stack(condense))
+            for step in range(steps.start, steps.stop):
+                at = step - steps.start
+                together = (picked_SS * condense[at]).sum() * step
+                score_N = (together + own_KN[at]) / (step + 1)
+                if n_probes is not None and step > 0:
+                    score_N = score_N * _relevance(
+                        samples, picked_SS, step, probes.pop(0)
+                    )
+                own_SS = _mean_kernel(samples[:, picks.take(score_N), None])
+                picked_SS = (step * picked_SS + own_SS) / (step + 1)
     return picks.answer()
 
 
@@ -126,7 +131,7 @@ def _center(samples: Tensor) -> Tensor:
     """Return draws (S, F) minus their means, so scaled that products are HSICs."""
     proba_SF = samples.reshape(len(samples), -1).double()
     scale = math.sqrt((1 - _DIFFERENT) / len(samples))
-    return scale * (proba_SF - proba_SF.mean(0))
+    return (proba_SF - proba_SF.mean(0)).mul_(scale)
 
 
 def _mean_kernel(samples: Tensor) -> Tensor:
@@ -155,11 +160,20 @@ def dependence(samples: Tensor, kernels: Tensor) -> Tensor:
     hsic_KN = kernel_KP.new_empty(len(kernels), n)
     widest = max(n_draws, n_classes)
     size = max(1, chunk_elements(samples.device) // (n_draws * widest))
-    for part in slices(n, size):
-        some_SnC = _center(samples[:, part]).unflatten(1, (-1, n_classes))
-        some_BSC = some_SnC.transpose(0, 1).contiguous()
-        kernel_BP = (some_BSC @ some_BSC.mT).flatten(1)
-        hsic_KN[:, part] = kernel_KP @ kernel_BP.T
+
+    def begin() -> Callable[[slice], None]:
+        room_BSS = kernels.new_empty(min(n, size), n_draws, n_draws)
+
+        def work_on(part: slice) -> None:
+            some_SBC = _center(samples[:, part]).unflatten(1, (-1, n_classes))
+            some_BSC = some_SBC.transpose(0, 1).contiguous()
+            kernel_BSS = room_BSS[: len(some_BSC)]
+            torch.bmm(some_BSC, some_BSC.mT, out=kernel_BSS)
+            hsic_KN[:, part] = kernel_KP @ kernel_BSS.flatten(1).T
+
+        return work_on
+
+    for_each_part(slices(n, size), begin, samples.device)
     return hsic_KN.clamp_min_(0)
 
 
@@ -173,10 +187,20 @@ def _relevance(
     single_ND = probe_SG.new_empty(n, n_probes)
     longest = max(n_draws, probe_SG.shape[1])
     size = max(1, chunk_elements(samples.device) // (n_classes * longest))
-    for start in range(0, n, size):
-        cross_FG = _center(samples[:, start : start + size]).T @ probe_SG
-        cross_NCDC = cross_FG.square_().reshape(-1, n_classes, n_probes, n_classes)
-        single_ND[start : start + size] = cross_NCDC.sum((1, 3))
+
+    def begin() -> Callable[[slice], None]:
+        room_FG = probe_SG.new_empty(min(n, size) * n_classes, probe_SG.shape[1])
+
+        def work_on(part: slice) -> None:
+            some_SF = _center(samples[:, part])
+            cross_FG = room_FG[: some_SF.shape[1]]
+            torch.mm(some_SF.T, probe_SG, out=cross_FG).square_()
+            cross_BCDC = cross_FG.view(-1, n_classes, n_probes, n_classes)
+            torch.sum(cross_BCDC, (1, 3), out=single_ND[part])
+
+        return work_on
+
+    for_each_part(slices(n, size), begin, samples.device)
     before_D = dependence(probes, picked_SS[None])[0]
     after_ND = (n_picked * before_D + single_ND) / (n_picked + 1)
     shift = torch.maximum(after_ND.min(), before_D.min()) + _FLOOR

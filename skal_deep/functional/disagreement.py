@@ -4,7 +4,9 @@ import torch
 from torch import Tensor
 
 from skal_deep._modes import plain_torch
-from skal_deep.functional._checks import check_finite
+from skal_deep._threads import for_each_part
+from skal_deep.functional._checks import check_finite, check_no_gradient
+from skal_deep.functional._chunks import chunks
 from skal_deep.functional.information import bald, entropy
 from skal_deep.functional.uncertainty import vote_shares
 
@@ -85,8 +87,18 @@ def consensus_kl(samples: Tensor, kind: str = "mean") -> Tensor:
         return bald(samples)
     if kind != "max":
         raise ValueError(f"kind must be 'mean' or 'max', not {kind!r}.")
+    check_no_gradient(samples=samples)
     check_finite(samples=samples)
-    # where the consensus is 0, so is every member, and so is 0 log 0
-    cross_SN = -torch.special.xlogy(samples, samples.mean(0)).sum(-1)
-    divergence_SN: Tensor = cross_SN - entropy(samples)
-    return divergence_SN.amax(0).clamp_min(0)
+    n_members, n, n_classes = samples.shape
+    divergence_N = samples.new_empty(n)
+
+    def work_on(part: slice) -> None:
+        sample_SBC = samples[:, part]
+        # where the consensus is 0, so is every member, and so is 0 log 0
+        cross_SB = -torch.special.xlogy(sample_SBC, sample_SBC.mean(0)).sum(-1)
+        divergence_SB = cross_SB - torch.special.entr(sample_SBC).sum(-1)
+        torch.amax(divergence_SB, 0, out=divergence_N[part])
+
+    parts = chunks(n, n_members * n_classes, samples.device)
+    for_each_part(parts, lambda: work_on, samples.device)
+    return divergence_N.clamp_min_(0)

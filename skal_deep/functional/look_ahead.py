@@ -1,12 +1,13 @@
 """How predictions for other inputs are expected to change with labels of a batch."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from skal_deep._modes import plain_torch
-from skal_deep._threads import threads_over_parts
+from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional._checks import (
     check_counts,
     check_finite,
@@ -71,21 +72,35 @@ def core_mse(samples: Tensor, target_samples: Tensor) -> Tensor:
     >>> core_mse(samples, samples)
     tensor([0.1024, 0.0000])
     """
+    check_no_gradient(samples=samples, target_samples=target_samples)
     _check_draws(samples, target_samples)
-    n_draws, n_targets = len(samples), target_samples.shape[1]
-    target_SF = target_samples.double().flatten(1)
-    target_SF = target_SF - target_SF.mean(0)
-    gram_SS = (target_SF @ target_SF.T) / (n_targets * n_draws**2)
-    score_N = gram_SS.new_empty(samples.shape[1])
-    for part in chunks(samples.shape[1], samples.shape[2] * n_draws, samples.device):
-        proba_SF = samples[:, part].double().flatten(1)
-        mean_F = proba_SF.mean(0)
-        # The Gram matrix is that of centred rows: the mean adds nothing but round-off.
-        proba_SF = proba_SF - mean_F
-        change_F = (proba_SF * (gram_SS @ proba_SF)).sum(0)
-        # A label that no draw thinks possible changes nothing.
-        change_F = torch.where(mean_F > 0, change_F / mean_F, 0)
-        score_N[part] = change_F.reshape(-1, samples.shape[2]).sum(-1)
+    n_draws, n, n_classes = samples.shape
+    with threads_over_parts(samples.device):
+        target_SF = target_samples.double().flatten(1)
+        target_SF = target_SF - target_SF.mean(0)
+        gram_SS = (target_SF @ target_SF.T) / (target_samples.shape[1] * n_draws**2)
+        score_N = gram_SS.new_empty(n)
+        parts = list(chunks(n, n_classes * n_draws, samples.device))
+
+        def begin() -> Callable[[slice], None]:
+            rooms = gram_SS.new_empty(2 * n_draws * parts[0].stop * n_classes)
+
+            def work_on(part: slice) -> None:
+                proba_SF = samples[:, part].double().flatten(1)
+                mean_F = proba_SF.mean(0)
+                shape = 2, *proba_SF.shape
+                offset_SF, change_SF = rooms[: math.prod(shape)].view(shape)
+                # The Gram matrix is that of centred rows: the mean adds nothing but
+                # round-off.
+                torch.sub(proba_SF, mean_F, out=offset_SF)
+                torch.mm(gram_SS, offset_SF, out=change_SF).mul_(offset_SF)
+                # A label that no draw thinks possible changes nothing.
+                change_F = torch.where(mean_F > 0, change_SF.sum(0) / mean_F, 0)
+                torch.sum(change_F.view(-1, n_classes), -1, out=score_N[part])
+
+            return work_on
+
+        for_each_part(parts, begin, samples.device)
     return score_N.clamp_min(0).to(samples.dtype)
 
 
@@ -164,17 +179,18 @@ def batch_epig(
     check_no_gradient(samples=samples, target_samples=target_samples)
     _check_draws(samples, target_samples)
     generator = own_generator(generator)
-    picks = Picks(samples[0], batch_size, with_utilities)
-    known = Configurations(samples[:, :1].double(), n_configurations)
-    gains = _Gains(samples, target_samples, n_exact)
-    total = 0.0
-    for step in range(batch_size):
-        utility_N = gains.after(known, picks.left_N, total).clamp_min(0) + total
-        pick = picks.take(utility_N)
-        total = float(utility_N[pick])
-        if step + 1 < batch_size:
-            known.learn(samples[:, pick].double(), generator)
-    return picks.answer()
+    with threads_over_parts(samples.device):
+        picks = Picks(samples[0], batch_size, with_utilities)
+        known = Configurations(samples[:, :1].double(), n_configurations)
+        gains = _Gains(samples, target_samples, n_exact)
+        total = 0.0
+        for step in range(batch_size):
+            utility_N = gains.after(known, picks.left_N, total).clamp_min(0) + total
+            pick = picks.take(utility_N)
+            total = float(utility_N[pick])
+            if step + 1 < batch_size:
+                known.learn(samples[:, pick].double(), generator)
+        return picks.answer()
 
 
 class _Gains:
@@ -217,41 +233,61 @@ class _Gains:
             (known.pi_M[part], known.weight_MS[part])
             for part in (order_M[:n_small], order_M[n_small:])
         )
-        rest_N = self._estimate(*small)
-        estimate_N = rest_N + self._estimate(*large)
+        small_SS, large_SS = self._form(*small), self._form(*large)
+        estimate_N = self._second_order.form(small_SS + large_SS).clamp_min_(0)
+        estimate_N *= self._scale_N
         n_exact = min(self._n_exact, int(left_N.sum()))
         rows = torch.where(left_N, estimate_N, -math.inf).topk(n_exact).indices
-        exact_b = rest_N[rows] + self._exact(self._samples_SNC[:, rows], *large)
+        some_SRC = self._samples_SNC[:, rows]
+        rest_b = SecondOrder(some_SRC).form(small_SS).clamp_min_(0)
+        rest_b *= self._scale_N[rows]
+        exact_b = rest_b + self._exact(some_SRC, *large)
         return with_exact(estimate_N, rows, exact_b)
 
     def _exact(self, samples_SNC: Tensor, pi_M: Tensor, weight_MS: Tensor) -> Tensor:
         gain_N = samples_SNC.new_zeros(samples_SNC.shape[1])
-        with threads_over_parts(samples_SNC.device):
-            for pi, weight_S in zip(pi_M.tolist(), weight_MS, strict=True):
-                if pi > 0:
-                    gain_N += pi * information_about(
-                        samples_SNC, self._target_SMC, self._weight_M, weight_S
-                    )
+        for pi, weight_S in zip(pi_M.tolist(), weight_MS, strict=True):
+            if pi > 0:
+                gain_N += pi * information_about(
+                    samples_SNC, self._target_SMC, self._weight_M, weight_S
+                )
         return gain_N
 
-    def _estimate(self, pi_M: Tensor, weight_MS: Tensor) -> Tensor:
-        """Return gains to second order, scaled, (N,).
+    def _form(self, pi_M: Tensor, weight_MS: Tensor) -> Tensor:
+        """Return the matrix of the form that is the mean gain to second order, (S, S).
 
-        Under weights w of the draws the matrix of their form is ``w_s w_t K_st / 2``,
-        with the mean K_st of ``sum_c p_s p_t / p - 1`` for the draws of the targets.
+        Under weights w of the draws it is ``w_s w_t K_st / 2``, with the mean K_st of
+        ``sum_c p_s p_t / p - 1`` for the draws of the targets.
         """
         target_SF = self._target_SMC.flatten(1)
-        form_SS = target_SF.new_zeros(len(target_SF), len(target_SF))
+        n_draws, n_columns = target_SF.shape
         # products with weights that do not count would be slow, below the normal range
-        counts_MS = weight_MS > torch.finfo(target_SF.dtype).eps / len(target_SF)
+        counts_MS = weight_MS > torch.finfo(target_SF.dtype).eps / n_draws
         weight_MS = torch.where(counts_MS, weight_MS, 0).to(target_SF)
-        for pi, weight_S in zip(pi_M, weight_MS, strict=True):
-            mean_F = weight_S @ target_SF
-            scaled_SF = weight_S[:, None] * target_SF
-            scaled_SF /= torch.where(mean_F > 0, mean_F, 1).sqrt()
-            ratio_SS = (scaled_SF @ scaled_SF.T) / len(self._weight_M)
-            form_SS += pi / 2 * (ratio_SS - torch.outer(weight_S, weight_S))
-        return self._second_order.form(form_SS).clamp_min_(0) * self._scale_N
+        root_M1 = pi_M.sqrt().to(target_SF)[:, None]
+        parts = list(chunks(len(pi_M), n_draws * n_columns, target_SF.device))
+        product_PSS = target_SF.new_empty(len(parts), n_draws, n_draws)
+
+        def begin() -> Callable[[tuple[int, slice]], None]:
+            room = target_SF.new_empty(n_draws * parts[0].stop * n_columns)
+
+            def work_on(given: tuple[int, slice]) -> None:
+                at, part = given
+                weight_BS = weight_MS[part]
+                mean_BF = weight_BS @ target_SF
+                root_BF = root_M1[part] / torch.where(mean_BF > 0, mean_BF, 1).sqrt_()
+                scaled_SG = room[: n_draws * mean_BF.numel()].view(n_draws, -1)
+                scaled_SBF = scaled_SG.unflatten(1, mean_BF.shape)
+                torch.mul(target_SF[:, None], root_BF, out=scaled_SBF)
+                scaled_SBF.mul_(weight_BS.T[:, :, None])
+                torch.mm(scaled_SG, scaled_SG.T, out=product_PSS[at])
+
+            return work_on
+
+        for_each_part(enumerate(parts), begin, target_SF.device)
+        weighted_MS = root_M1 * weight_MS
+        product_SS = product_PSS.sum(0) / len(self._weight_M)
+        return (product_SS - weighted_MS.T @ weighted_MS) / 2
 
 
 def _check_draws(samples: Tensor, target_samples: Tensor) -> None:

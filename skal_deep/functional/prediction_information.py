@@ -10,7 +10,7 @@ from torch import Tensor
 
 from skal_deep._compiled import are_compiled
 from skal_deep._modes import plain_torch
-from skal_deep._threads import for_each_part
+from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional._card import has_products, product_sums
 from skal_deep.functional._checks import check_finite, check_no_gradient
 from skal_deep.functional._chunks import block_shape, chunks, slices
@@ -187,21 +187,27 @@ def second_order_epig(
     >>> second_order_epig(samples, samples)
     tensor([0.1024, 0.0000])
     """
+    check_no_gradient(samples=samples, target_samples=target_samples)
     weight_M = _checked(samples, target_samples, target_weights)
     n_draws, n, n_classes = samples.shape
-    ratio_SG, target_G = _ratios(target_samples)
-    weight_G = weight_M.repeat_interleave(n_classes).mul_(target_G)
-    kernel_SS = ratio_SG.new_zeros(n_draws, n_draws)
-    for part in chunks(len(weight_G), n_draws, weight_G.device):
-        offset_Sg = ratio_SG[:, part] - 1
-        kernel_SS += (offset_Sg * weight_G[part].to(offset_Sg)) @ offset_Sg.T
-    kernel_SS /= 2 * n_draws**2
-    proba_SF = samples.reshape(n_draws, n * n_classes)
-    score_F = proba_SF.new_empty(n * n_classes, dtype=torch.float64)
-    for part in chunks(len(score_F), n_draws, score_F.device):
-        ratio_Sf, proba_f = _ratios(proba_SF[:, part])
-        ratio_Sf -= 1
-        score_F[part] = proba_f * (kernel_SS @ ratio_Sf).mul_(ratio_Sf).sum(0)
+    with threads_over_parts(samples.device):
+        ratio_SG, target_G = _ratios(target_samples)
+        weight_G = weight_M.repeat_interleave(n_classes).mul_(target_G)
+        kernel_SS = ratio_SG.new_zeros(n_draws, n_draws)
+        for part in chunks(len(weight_G), n_draws, weight_G.device):
+            offset_Sg = ratio_SG[:, part] - 1
+            kernel_SS += (offset_Sg * weight_G[part].to(offset_Sg)) @ offset_Sg.T
+        kernel_SS /= 2 * n_draws**2
+        proba_SF = samples.reshape(n_draws, n * n_classes)
+        score_F = proba_SF.new_empty(n * n_classes, dtype=torch.float64)
+
+        def work_on(part: slice) -> None:
+            ratio_Sf, proba_f = _ratios(proba_SF[:, part])
+            ratio_Sf -= 1
+            score_F[part] = proba_f * (kernel_SS @ ratio_Sf).mul_(ratio_Sf).sum(0)
+
+        parts = chunks(len(score_F), n_draws, score_F.device)
+        for_each_part(parts, lambda: work_on, score_F.device)
     return _over_classes(score_F, samples)
 
 

@@ -1,9 +1,13 @@
 """Uncertainty scores other than entropy."""
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor
 
 from skal_deep._modes import plain_torch
-from skal_deep.functional._checks import check_finite
+from skal_deep._threads import for_each_part
+from skal_deep.functional._checks import check_finite, check_no_gradient
 from skal_deep.functional._chunks import chunks
 
 
@@ -129,10 +133,16 @@ def vote_shares(samples: Tensor) -> Tensor:
         Rows sum to 1.
     """
     check_finite(samples=samples)
-    vote_NS = samples.argmax(-1).T
-    count_NC = samples.new_zeros(samples.shape[1:])
-    count_NC.scatter_add_(1, vote_NS, samples.new_ones(vote_NS.shape))
-    return count_NC / len(samples)
+    n_draws, n, n_classes = samples.shape
+    count_NC = samples.new_zeros(n, n_classes)
+
+    def work_on(part: slice) -> None:
+        vote_BS = samples[:, part].argmax(-1).T
+        count_NC[part].scatter_add_(1, vote_BS, samples.new_ones(vote_BS.shape))
+
+    parts = chunks(n, n_draws * n_classes, samples.device)
+    for_each_part(parts, lambda: work_on, samples.device)
+    return count_NC / n_draws
 
 
 @plain_torch()
@@ -162,12 +172,23 @@ def mean_std(samples: Tensor) -> Tensor:
     >>> mean_std(samples)
     tensor([0.4000, 0.0000])
     """
+    check_no_gradient(samples=samples)
     check_finite(samples=samples)
     n_draws, n, n_classes = samples.shape
     score_N = samples.new_empty(n)
-    for part in chunks(n, n_draws * n_classes, samples.device):
-        # equal draws differ by 0, also where their mean is rounded
-        offset_SBC = samples[:, part] - samples[:1, part]
-        offset_SBC -= offset_SBC.mean(0)
-        score_N[part] = offset_SBC.square_().mean(0).sqrt_().mean(-1)
+    parts = list(chunks(n, n_draws * n_classes, samples.device))
+
+    def begin() -> Callable[[slice], None]:
+        room_SBC = torch.empty_like(samples[:, parts[0]])
+
+        def work_on(part: slice) -> None:
+            offset_SBC = room_SBC[:, : part.stop - part.start]
+            # equal draws differ by 0, also where their mean is rounded
+            torch.sub(samples[:, part], samples[:1, part], out=offset_SBC)
+            offset_SBC -= offset_SBC.mean(0)
+            score_N[part] = offset_SBC.square_().mean(0).sqrt_().mean(-1)
+
+        return work_on
+
+    for_each_part(parts, begin, samples.device)
     return score_N

@@ -360,16 +360,20 @@ WITHOUT_GRADIENTS = {
     "batch_bald",
     "batch_epig",
     "consensus_kl",
+    "core_mse",
     "density",
     "epig",
     "fit_temperature",
     "flipping_mix",
+    "ical",
     "k_center_greedy",
     "max_det",
     "max_herding",
+    "mean_std",
     "prob_cover",
     "purity_radius",
     "robust_k_center",
+    "second_order_epig",
 }
 
 
@@ -397,7 +401,7 @@ def test_gradients_are_refused_in_words_where_there_are_none(name, warns_always)
 
 def _asks(name, position):
     """Return whether a tensor is not a weight, of which no number is made."""
-    of_weights = {"epig": 2, "max_herding": 3, "consensus_kl, largest": 0}
+    of_weights = {"epig": 2, "max_herding": 3, "second_order_epig": 2}
     return of_weights.get(name) != position
 
 

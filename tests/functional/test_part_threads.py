@@ -15,16 +15,23 @@ from skal_deep.functional import (
     bald,
     batch_bald,
     batch_epig,
+    consensus_kl,
+    core_mse,
     density,
+    dependence,
     epig,
     grouped_neighbors,
+    ical,
     k_center,
     k_center_greedy,
     largest_cluster,
     lcmd,
     max_herding,
+    mean_std,
     nearest_centers,
     nearest_neighbors,
+    second_order_epig,
+    vote_entropy,
 )
 from skal_deep.functional._chunks import slices
 from skal_deep.functional._configurations import Configurations
@@ -178,6 +185,67 @@ def test_batch_epig_is_that_of_one_thread_to_the_last_bit(dtype):
     one, *others = (in_threads(n, call) for n in (1, 2, 5))
     for other in others:
         assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n_draws", [6, 12])
+@pytest.mark.parametrize(
+    "choose", [batch_bald, lambda p, *a, **k: batch_epig(p, p[:, :20], *a, **k)]
+)
+def test_batches_by_the_second_order_are_those_of_one_thread(choose, n_draws, dtype):
+    given = samples(n_draws, 703, 9, dtype)
+
+    def call():
+        generator = torch.Generator().manual_seed(0)
+        return choose(given, 4, n_configurations=80, n_exact=20, generator=generator)
+
+    one, *others = (in_threads(n, call) for n in (1, 2, 3, 5))
+    for other in others:
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n_probes", [None, 5])
+def test_ical_is_that_of_one_thread_to_the_last_bit(n_probes, dtype, monkeypatch):
+    given = samples(12, 703, 5, dtype)
+    monkeypatch.setattr(dependence, "chunk_elements", lambda device: 6000)
+
+    def call():
+        rows = torch.Generator().manual_seed(0)
+        return ical(
+            given,
+            lambda n: given[:, torch.randint(703, (n,), generator=rows)],
+            18,
+            n_probes=n_probes,
+        )
+
+    one, *others = (in_threads(n, call) for n in (1, 2, 3, 5))
+    for other in others:
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("rows_first", [False, True])
+@pytest.mark.parametrize(
+    "score",
+    [
+        lambda p: core_mse(p, p),
+        lambda p: second_order_epig(p, p),
+        mean_std,
+        vote_entropy,
+        partial(consensus_kl, kind="max"),
+    ],
+)
+def test_scores_hang_on_no_parts_and_threads(score, rows_first, dtype, monkeypatch):
+    given = samples(12, 20_003, 5, dtype)
+    if rows_first:
+        given = given.transpose(0, 1).contiguous().transpose(0, 1)
+    whole = in_threads(1, lambda: score(given))
+    monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 20_000)
+    one, *others = (in_threads(n, lambda: score(given)) for n in (1, 2, 3, 5))
+    assert all(torch.equal(one, other) for other in others)
+    torch.testing.assert_close(one, whole)
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])

@@ -6,6 +6,7 @@ from torch.nn.functional import one_hot
 
 from skal_deep.functional import batch_bald, batch_epig
 from skal_deep.functional._second_order import SecondOrder
+from skal_deep.functional.look_ahead import _Gains
 
 
 def normal(*shape, seed=0):
@@ -57,6 +58,30 @@ def test_a_class_that_no_draw_thinks_possible():
     samples = torch.tensor([[[1.0, 0.0, 0.0]], [[0.5, 0.5, 0.0]]])
     value = SecondOrder(samples).form(torch.eye(2))
     assert float(value) == pytest.approx(2 * 0.25**2 * (1 / 0.75 + 1 / 0.25))
+
+
+@pytest.mark.parametrize("shape", [(6, 90, 9), (9, 90, 4)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_forms_of_parts_of_the_rows_are_those_of_all(shape, dtype, monkeypatch):
+    samples = normal(*shape).to(dtype).softmax(-1)
+    form_SS = normal(shape[0], shape[0])
+    whole = SecondOrder(samples).form(form_SS)
+    monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 700)
+    torch.testing.assert_close(SecondOrder(samples).form(form_SS), whole)
+
+
+@pytest.mark.parametrize("budget", [2**20, 400])
+def test_the_form_of_gains_by_its_definition(budget, monkeypatch):
+    monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", budget)
+    samples, targets = normal(2, 6, 9, 4).double().softmax(-1)
+    pi_M = normal(11).double().softmax(0)
+    weight_MS = (3 * normal(11, 6, seed=2)).double().softmax(-1)
+    mean_MNC = torch.einsum("ms,snc->mnc", weight_MS, targets)
+    ratio_MST = torch.einsum("snc,tnc,mnc->mst", targets, targets, 1 / mean_MNC) / 9 - 1
+    weights = pi_M, weight_MS, weight_MS
+    expected = torch.einsum("m,ms,mt,mst->st", *weights, ratio_MST) / 2
+    form_SS = _Gains(samples, targets, 1)._form(pi_M, weight_MS)
+    torch.testing.assert_close(form_SS, expected)
 
 
 @pytest.mark.parametrize("kind", KINDS)
