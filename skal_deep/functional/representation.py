@@ -4,10 +4,15 @@ import torch
 from torch import Tensor
 
 from skal_deep._modes import plain_torch
-from skal_deep.functional._checks import check_finite
-from skal_deep.functional._chunks import block_shape, slices
+from skal_deep._threads import for_each_part, threads_over_parts
+from skal_deep.functional._checks import check_finite, check_no_gradient
+from skal_deep.functional._chunks import block_shape, chunks, slices
 from skal_deep.functional._picks import Picks
 from skal_deep.functional.neighbors import unit_rows
+
+# Most rows of a block on a processor: with few candidates a block would have so many
+# that threads have little to share, and a cache does not hold them.
+_ROWS_OF_A_PART = 2**11
 
 
 @plain_torch()
@@ -24,7 +29,9 @@ def suggestive_annotation(
     The objective is ``F(S) = sum_m max(0, max_{s in S} cos(x_m, s))``. It is
     submodular, so greedy picks reach at least 1 - 1/e of the best value. A row that
     resembles no pick counts 0: starting from -1 in place of 0, as some code does,
-    gives other picks. A pick costs ``O(N M D)`` operations, and memory is linear.
+    gives other picks. A pick costs ``O(N M D)`` operations, and memory is linear. Where
+    there are no more candidates than features, it costs ``O(N M)``: their cosines are
+    kept, which are no more numbers than the data.
 
     Parameters
     ----------
@@ -68,6 +75,7 @@ def suggestive_annotation(
     tensor([2])
     """
     picks = Picks(embeddings, batch_size, with_utilities)
+    check_no_gradient(embeddings=embeddings, data=data)
     check_finite(embeddings=embeddings, data=data)
     if handicaps is not None:
         check_finite(handicaps=handicaps)
@@ -82,22 +90,97 @@ def suggestive_annotation(
                 with_utilities=False,
             )
             return worth[rows], utilities
-    points_ND, data_MD = unit_rows(embeddings), unit_rows(data)
-    similar_M = data_MD.new_zeros(len(data))
-    height, width = block_shape(len(data_MD), len(points_ND), data.device)
-    for step in range(batch_size):
-        gain_N = torch.zeros(len(points_ND), dtype=torch.float64, device=data.device)
-        for part in slices(len(data_MD), height):
-            for columns in slices(len(points_ND), width):
-                cosine_mn = data_MD[part] @ points_ND[columns].T
-                cosine_mn.sub_(similar_M[part, None]).clamp_min_(0)
-                gain_N[columns] += cosine_mn.sum(0, dtype=torch.float64)
-        if handicaps is not None:
-            gain_N -= handicaps
-        pick = picks.take(gain_N.to(points_ND.dtype))
-        if step + 1 < batch_size:
-            similar_M = torch.maximum(similar_M, data_MD @ points_ND[pick])
+    with threads_over_parts(data.device):
+        objective = _Objective(unit_rows(embeddings), unit_rows(data))
+        for step in range(batch_size):
+            gain_N = objective.gains()
+            if handicaps is not None:
+                gain_N -= handicaps
+            pick = picks.take(gain_N.to(embeddings.dtype))
+            if step + 1 < batch_size:
+                objective.add(pick)
     return picks.answer()
+
+
+class _Objective:
+    """How well picks represent rows of the data.
+
+    Parameters
+    ----------
+    points_ND : Tensor of shape (N, D)
+        Candidates, of length 1.
+    data_MD : Tensor of shape (M, D)
+        The rows to represent, of length 1.
+    """
+
+    def __init__(self, points_ND: Tensor, data_MD: Tensor):
+        self._points_ND, self._data_MD = points_ND, data_MD
+        self._similar_M = data_MD.new_zeros(len(data_MD))
+        self._device = data_MD.device
+        height, self._width = block_shape(len(data_MD), len(points_ND), self._device)
+        if self._device.type == "cpu":
+            height = min(height, _ROWS_OF_A_PART)
+        self._parts = list(slices(len(data_MD), height))
+        self._cosine_MN: Tensor | None = None
+        if len(points_ND) <= points_ND.shape[1]:
+            self._cosine_MN = self._all_cosines()
+
+    def _all_cosines(self) -> Tensor:
+        """Return the cosines of all rows (M, N) with all candidates."""
+        cosine_MN = self._data_MD.new_empty(len(self._data_MD), len(self._points_ND))
+
+        def work_on(part: slice) -> None:
+            torch.mm(self._data_MD[part], self._points_ND.T, out=cosine_MN[part])
+
+        for_each_part(self._parts, lambda: work_on, self._device)
+        return cosine_MN
+
+    def gains(self) -> Tensor:
+        """Return what each candidate would add, (N,), in float64."""
+        n = len(self._points_ND)
+        gain_N = self._data_MD.new_zeros(n, dtype=torch.float64)
+        for columns in slices(n, self._width):
+            for gain_n in self._gains_by_part(columns):
+                gain_N[columns] += gain_n
+        return gain_N
+
+    def _gains_by_part(self, columns: slice) -> Tensor:
+        """Return what some candidates would add in each part of the rows, (P, n)."""
+        shape = len(self._parts), columns.stop - columns.start
+        gain_Pn = self._data_MD.new_empty(shape, dtype=torch.float64)
+
+        def work_on(p: int) -> None:
+            more_mn = self._more_similar(self._parts[p], columns)
+            torch.sum(more_mn, 0, dtype=torch.float64, out=gain_Pn[p])
+
+        for_each_part(range(len(self._parts)), lambda: work_on, self._device)
+        return gain_Pn
+
+    def _more_similar(self, part: slice, columns: slice) -> Tensor:
+        """Return by how much more some candidates resemble some rows, (m, n)."""
+        similar_m1 = self._similar_M[part, None]
+        if self._cosine_MN is not None:
+            more_mn = self._cosine_MN[part, columns] - similar_m1
+        else:
+            more_mn = self._data_MD[part] @ self._points_ND[columns].T
+            more_mn.sub_(similar_m1)
+        return more_mn.clamp_min_(0)
+
+    def add(self, pick: int) -> None:
+        """Take a candidate among the picks."""
+        if self._cosine_MN is not None:
+            torch.maximum(
+                self._similar_M, self._cosine_MN[:, pick], out=self._similar_M
+            )
+            return
+        point_D = self._points_ND[pick]
+
+        def work_on(part: slice) -> None:
+            cosine_m = self._data_MD[part] @ point_D
+            self._similar_M[part] = torch.maximum(self._similar_M[part], cosine_m)
+
+        parts = chunks(len(self._data_MD), len(point_D), self._device)
+        for_each_part(parts, lambda: work_on, self._device)
 
 
 def _may_win(handicaps: Tensor, n_data: int, batch_size: int) -> Tensor:

@@ -374,6 +374,7 @@ WITHOUT_GRADIENTS = {
     "purity_radius",
     "robust_k_center",
     "second_order_epig",
+    "suggestive_annotation",
 }
 
 
@@ -401,7 +402,12 @@ def test_gradients_are_refused_in_words_where_there_are_none(name, warns_always)
 
 def _asks(name, position):
     """Return whether a tensor is not a weight, of which no number is made."""
-    of_weights = {"epig": 2, "max_herding": 3, "second_order_epig": 2}
+    of_weights = {
+        "epig": 2,
+        "max_herding": 3,
+        "second_order_epig": 2,
+        "suggestive_annotation": 2,
+    }
     return of_weights.get(name) != position
 
 

@@ -32,6 +32,7 @@ from skal_deep.functional import (
     nearest_neighbors,
     second_order_epig,
     vote_entropy,
+    suggestive_annotation,
 )
 from skal_deep.functional._chunks import slices
 from skal_deep.functional._configurations import Configurations
@@ -344,6 +345,26 @@ def test_core_set_is_that_of_one_thread_to_the_last_bit(
         other = in_threads(n_threads, call)
         assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
     assert n_inside == {1}
+
+
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n_candidates", [9, 300])  # as many as features, and more
+@pytest.mark.parametrize("with_utilities", [False, True])
+def test_representation_is_that_of_one_thread_to_the_last_bit(
+    dtype, n_candidates, with_utilities
+):
+    rows = grouped_rows(dtype)
+    points, handicaps = rows[:n_candidates] + 1, torch.zeros(n_candidates)
+
+    def call():
+        return suggestive_annotation(
+            points, rows, 5, handicaps=handicaps, with_utilities=with_utilities
+        )
+
+    one, *others = (in_threads(n, call) for n in (1, 2, 3, 5))
+    for other in others:
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 @pytest.mark.usefixtures("_small_parts")

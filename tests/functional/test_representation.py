@@ -28,13 +28,14 @@ def test_golden():
 
 
 @pytest.mark.slow
-def test_gains_add_up_to_the_objective():
+@pytest.mark.parametrize("n_candidates", [4, 20])  # as many as features, and more
+def test_gains_add_up_to_the_objective(n_candidates):
     generator = torch.Generator().manual_seed(0)
     data = torch.randn(60, 4, generator=generator).double()
-    picks, utilities = suggestive_annotation(data[:20], data, 5)
+    picks, utilities = suggestive_annotation(data[:n_candidates], data, 4)
     total = 0.0
     for step, pick in enumerate(picks):
-        for row in set(range(20)) - set(picks[:step].tolist()):
+        for row in set(range(n_candidates)) - set(picks[:step].tolist()):
             chosen = data[[*picks[:step].tolist(), row]]
             gain = objective(data, chosen) - total
             assert float(utilities[step, row]) == pytest.approx(gain, abs=1e-9)
