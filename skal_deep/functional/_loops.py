@@ -522,6 +522,30 @@ def add_to_groups(
             total[d] += row[d] * weight
 
 
+# Nothing is fused: these are the sums of scipy's product.
+@compile_loop()
+def flow_out(
+    weight_E: NDArray[Any],
+    column_E: NDArray[Any],
+    start_N: NDArray[Any],
+    x_N: NDArray[Any],
+    alpha: Any,
+    begin: int,
+    stop: int,
+    product_N: NDArray[Any],
+) -> None:
+    """Write ``x - alpha S x`` of the rows from begin to stop of a graph S.
+
+    Its edges are in order of the rows. Places that cannot be below 0 need not be looked
+    at for that, which takes half of the time.
+    """
+    for i in range(begin, stop):
+        total = x_N.dtype.type(0)
+        for e in range(np.uint64(start_N[i]), np.uint64(start_N[i + 1])):
+            total += weight_E[e] * x_N[np.uint64(column_E[e])]
+        product_N[i] = x_N[i] - alpha * total
+
+
 @compile_loop(fastmath=_FAST | {"reassoc"})
 def join_cluster(
     rows_ND: NDArray[Any],

@@ -11,8 +11,11 @@ from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import LinearOperator, cg
 from torch import Tensor
 
+from skal_deep._compiled import are_compiled
 from skal_deep._modes import plain_torch
+from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional._checks import check_counts
+from skal_deep.functional._chunks import slices
 from skal_deep.functional._picks import Picks
 from skal_deep.functional.neighbors import (
     grouped_neighbors,
@@ -28,6 +31,10 @@ _TOLERANCE = 1e-8
 _COARSE_TOLERANCE = 1e-4
 # What reaches a row is told from nothing if it is so many times the residual.
 _N_RESIDUALS = 10
+# Edges of a part of the rows: with fewer, threads would wait for each other.
+_EDGES_OF_A_PART = 2**19
+# Where scipy's matrices are.
+_PROCESSOR = torch.device("cpu")
 
 
 @plain_torch()
@@ -322,6 +329,21 @@ def propagate_labels(
     tensor([2])
     """
     check_counts(least=0, max_exact=max_exact)
+    with threads_over_parts(_PROCESSOR):
+        return _propagate_labels(
+            graph, labeled, candidates, batch_size, alpha, max_exact, with_utilities
+        )
+
+
+def _propagate_labels(
+    graph: csr_array,
+    labeled: Tensor,
+    candidates: Tensor,
+    batch_size: int,
+    alpha: float,
+    max_exact: int,
+    with_utilities: bool,
+) -> tuple[Tensor, Tensor]:
     picks = Picks(candidates.double(), batch_size, with_utilities)
     n = graph.shape[0]
     system = _System(graph, alpha)
@@ -359,9 +381,29 @@ class _System(LinearOperator):
         self._alpha = self.dtype.type(alpha)
         edges = graph.data.astype(dtype, copy=False), graph.indices, graph.indptr
         self._graph = csr_array(edges, shape=graph.shape)
+        n = graph.shape[0]
+        self._parts = list(slices(n, max(1, _EDGES_OF_A_PART * n // max(1, graph.nnz))))
 
     def _matvec(self, x: NDArray[Any]) -> NDArray[Any]:
-        product: NDArray[Any] = x - self._alpha * (self._graph @ x)
+        graph, product = self._graph, np.empty_like(x)
+        if not are_compiled():
+            np.subtract(x, self._alpha * (graph @ x), out=product)
+            return product
+        from skal_deep.functional import _loops
+
+        def work_on(part: slice) -> None:
+            _loops.flow_out(
+                graph.data,
+                graph.indices,
+                graph.indptr,
+                x,
+                self._alpha,
+                part.start,
+                part.stop,
+                product,
+            )
+
+        for_each_part(self._parts, lambda: work_on, _PROCESSOR)
         return product
 
 

@@ -17,9 +17,11 @@ from skal_deep.functional import (
     batch_epig,
     consensus_kl,
     core_mse,
+    cosine_graph,
     density,
     dependence,
     epig,
+    graphs,
     grouped_neighbors,
     ical,
     k_center,
@@ -30,9 +32,10 @@ from skal_deep.functional import (
     mean_std,
     nearest_centers,
     nearest_neighbors,
+    propagate_labels,
     second_order_epig,
-    vote_entropy,
     suggestive_annotation,
+    vote_entropy,
 )
 from skal_deep.functional._chunks import slices
 from skal_deep.functional._configurations import Configurations
@@ -365,6 +368,27 @@ def test_representation_is_that_of_one_thread_to_the_last_bit(
     one, *others = (in_threads(n, call) for n in (1, 2, 3, 5))
     for other in others:
         assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("n_labels", [0, 5])
+@pytest.mark.parametrize("max_exact", [600, 599])
+def test_what_flows_along_edges_is_that_of_one_thread_to_the_last_bit(
+    n_labels, max_exact, monkeypatch
+):
+    """And that of scipy's product."""
+    rows = torch.randn(600, 3, generator=torch.Generator().manual_seed(0))
+    graph, candidates = cosine_graph(rows + 2, 10), torch.arange(600)
+    monkeypatch.setattr(graphs, "_EDGES_OF_A_PART", 500)
+
+    def call():
+        labeled = candidates[:n_labels]
+        return propagate_labels(graph, labeled, candidates, 3, max_exact=max_exact)
+
+    several = [in_threads(n, call) for n in (1, 2, 3, 5)]
+    monkeypatch.setattr(graphs, "are_compiled", lambda: False)
+    plain = in_threads(1, call)
+    for each in several:
+        assert all(torch.equal(a, b) for a, b in zip(plain, each, strict=True))
 
 
 @pytest.mark.usefixtures("_small_parts")
