@@ -699,3 +699,104 @@ def _trace_of_solved(
                 image += outer[k, q] * row[q]
             total += row[k] * image
     return total
+
+
+# Nothing is fused: these are the merges of scipy's linkage.
+@compile_loop()
+def merge_nearest(
+    squared_NN: NDArray[Any], pair_M2: NDArray[np.int64], height_M: NDArray[np.float64]
+) -> None:
+    """Write which clusters merge, M = N - 1 times, and their mean distance then.
+
+    A chain leads from a cluster to its nearest one, and on from there until two are
+    nearest to each other: these merge. So merges are not in order of their distances.
+
+    Parameters
+    ----------
+    squared_NN : ndarray of shape (N, N)
+        Squared distances of rows, finite; those above the diagonal are looked at, and
+        negative ones are 0.
+    pair_M2 : ndarray of shape (M, 2)
+        Rows of the clusters that merge, one of each. The second one stands for both in
+        later merges.
+    height_M : ndarray of shape (M,)
+        Mean distances of the rows of either.
+    """
+    n = len(squared_NN)
+    distance_NN = np.empty((n, n))
+    for i in range(n):
+        distance_NN[i, i] = np.inf
+        for j in range(i + 1, n):
+            distance = np.sqrt(max(squared_NN[i, j], squared_NN.dtype.type(0)))
+            distance_NN[i, j] = distance_NN[j, i] = distance
+    size_N, handicap_N = np.ones(n), np.zeros(n)  # infinite of rows that are merged
+    chain_N, length, first = np.empty(n, dtype=np.int64), 0, 0
+    for k in range(n - 1):
+        if length == 0:
+            while size_N[first] == 0:
+                first += 1
+            chain_N[0], length = first, 1
+        while True:
+            x = chain_N[length - 1]
+            y = chain_N[length - 2] if length > 1 else x
+            known = distance_NN[x, y]
+            y, closest = _nearest_to(distance_NN[x], handicap_N, y, known)
+            if length > 1 and closest == known:
+                break
+            chain_N[length] = y
+            length += 1
+        length -= 2
+        x, y = min(x, y), max(x, y)
+        pair_M2[k, 0], pair_M2[k, 1], height_M[k] = x, y, closest
+        n_x, n_y = size_N[x], size_N[y]
+        size_N[x], size_N[y], handicap_N[x] = 0, n_x + n_y, np.inf
+        from_x, from_y = distance_NN[x], distance_NN[y]
+        for i in range(n):
+            from_y[i] = (n_x * from_x[i] + n_y * from_y[i]) / (n_x + n_y)
+        from_y[y] = np.inf
+        for i in range(n):
+            if size_N[i] > 0:
+                distance_NN[i, y] = from_y[i]
+
+
+@njit(nogil=True, error_model="numpy")
+def _nearest_to(distance_N: Any, handicap_N: Any, y: int, closest: Any) -> Any:
+    """Return which row is closer than all before it and than y, and how far it is."""
+    for begin in range(0, len(distance_N), _N_COMPARED):
+        some = distance_N[begin : begin + _N_COMPARED]
+        handicaps, is_any_closer = handicap_N[begin : begin + _N_COMPARED], False
+        for i in range(len(some)):
+            is_any_closer |= some[i] + handicaps[i] < closest
+        if not is_any_closer:
+            continue
+        for i in range(len(some)):
+            if some[i] + handicaps[i] < closest:
+                y, closest = begin + i, some[i] + handicaps[i]
+    return y, closest
+
+
+@compile_loop()
+def name_merged(
+    pair_M2: NDArray[np.int64], height_M: NDArray[np.float64], tree_M4: NDArray[Any]
+) -> None:
+    """Write merges, which are in order of their distances, as scipy's linkage does.
+
+    Clusters are named by numbers from N on in the order in which they arise. A merge
+    is the names of both, the lower one first, their distance and how many rows they
+    have.
+    """
+    n_merges = len(pair_M2)
+    n = n_merges + 1
+    parent, size = np.arange(n + n_merges), np.ones(n + n_merges)
+    for k in range(n_merges):
+        x, y = pair_M2[k, 0], pair_M2[k, 1]
+        while parent[x] != x:
+            parent[x] = parent[parent[x]]
+            x = parent[x]
+        while parent[y] != y:
+            parent[y] = parent[parent[y]]
+            y = parent[y]
+        parent[x] = parent[y] = n + k
+        size[n + k] = size[x] + size[y]
+        tree_M4[k, 0], tree_M4[k, 1] = min(x, y), max(x, y)
+        tree_M4[k, 2], tree_M4[k, 3] = height_M[k], size[n + k]

@@ -1,12 +1,15 @@
 """Cluster-Margin: rounds through clusters, the small ones first."""
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from torch import Tensor
 
+from skal_deep._compiled import are_compiled
 from skal_deep._modes import plain_torch
 from skal_deep.functional._checks import (
     check_batch_size,
@@ -17,6 +20,7 @@ from skal_deep.functional._distances import (
     Points,
     all_differences,
     amid,
+    is_plain,
     least_sure,
 )
 from skal_deep.functional._picks import without_earlier
@@ -62,7 +66,8 @@ def average_linkage(embeddings: Tensor, n_clusters: int) -> Tensor:
     check_counts(n_clusters=n_clusters)
     if len(embeddings) < 2:
         return torch.zeros(len(embeddings), dtype=torch.long, device=embeddings.device)
-    return _cut(embeddings.double(), n_clusters)
+    tree = _linked(embeddings.double().numpy(force=True))
+    return _cut(tree, n_clusters).to(embeddings.device)
 
 
 def linkage_of_part(embeddings: Tensor, n_clusters: int) -> Tensor:
@@ -89,15 +94,39 @@ def linkage_of_part(embeddings: Tensor, n_clusters: int) -> Tensor:
     is_close_N = (squared_NN < sure_N1).any(1)
     if is_close_N.any():
         squared_NN[is_close_N] = all_differences(embeddings[is_close_N], embeddings)
-    above = torch.triu_indices(len(points), len(points), 1, device=embeddings.device)
-    return _cut(squared_NN[above[0], above[1]].clamp_min_(0).sqrt_(), n_clusters)
+    tree = _tree(squared_NN.fill_diagonal_(0))
+    return _cut(tree, n_clusters).to(embeddings.device)
 
 
-def _cut(rows_or_distances: Tensor, n_clusters: int) -> Tensor:
-    """Return the clusters (N,) of a tree by average linkage."""
-    tree = linkage(rows_or_distances.numpy(force=True), method="average")
+def _tree(squared_NN: Tensor) -> NDArray[np.float64]:
+    """Return scipy's tree by average linkage, from squared distances."""
+    check_finite(distances=squared_NN)
+    if not (is_plain(squared_NN) and are_compiled()):
+        n = len(squared_NN)
+        above = torch.triu_indices(n, n, 1, device=squared_NN.device)
+        squared = squared_NN[above[0], above[1]].clamp_min_(0)
+        return _linked(np.sqrt(squared.numpy(force=True)))
+    from skal_deep.functional import _loops
+
+    n_merges = len(squared_NN) - 1
+    pair_M2, height_M = np.empty((n_merges, 2), dtype=np.int64), np.empty(n_merges)
+    _loops.merge_nearest(squared_NN.numpy(), pair_M2, height_M)
+    order = height_M.argsort(kind="stable")
+    tree_M4 = np.empty((n_merges, 4))
+    _loops.name_merged(pair_M2[order], height_M[order], tree_M4)
+    return tree_M4
+
+
+def _linked(rows_or_distances: NDArray[Any]) -> NDArray[np.float64]:
+    """Return a tree by average linkage."""
+    tree: NDArray[np.float64] = linkage(rows_or_distances, method="average")
+    return tree
+
+
+def _cut(tree: NDArray[np.float64], n_clusters: int) -> Tensor:
+    """Return the clusters (N,) of a tree."""
     labels = fcluster(tree, min(n_clusters, len(tree) + 1), criterion="maxclust") - 1
-    return torch.as_tensor(labels, dtype=torch.long, device=rows_or_distances.device)
+    return torch.as_tensor(labels, dtype=torch.long)
 
 
 def halve(embeddings: Tensor, most: int, wanted: Tensor | None = None) -> list[Tensor]:

@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from skal_deep._blas import libraries
-from skal_deep._threads import threads_over_parts
+from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional import (
     average_linkage,
     nearest_centers,
@@ -239,13 +239,18 @@ def linkage_clusters(pool: Pool, cluster_size: int, wanted_M: Tensor) -> Tensor:
     if not is_small:
         most, link = _MOST_IN_PART, linkage_of_part
     cluster_M, n_clusters = torch.zeros(len(data_MD), dtype=torch.long), 0
-    for part in halve(data_MD, most, None if is_small else wanted_M):
-        cluster_P = torch.zeros(len(part), dtype=torch.long)
+    parts = halve(data_MD, most, None if is_small else wanted_M)
+
+    def work_on(part: Tensor) -> None:
         n_wanted = max(1, len(part) // cluster_size)
         if is_small or (wanted_M[part].any() and len(part) > 1):
-            cluster_P = link(data_MD[part], n_wanted).cpu()
-        cluster_M[part.cpu()] = cluster_P + n_clusters
-        n_clusters += int(cluster_P.max()) + 1
+            cluster_M[part.cpu()] = link(data_MD[part], n_wanted).cpu()
+
+    for_each_part(parts, lambda: work_on, data_MD.device)
+    for part in parts:
+        rows = part.cpu()
+        cluster_M[rows] += n_clusters
+        n_clusters = int(cluster_M[rows].max()) + 1
     return cluster_M.to(data_MD.device)
 
 

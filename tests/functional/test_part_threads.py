@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -43,8 +44,9 @@ from skal_deep.functional._nearest import nearest
 from skal_deep.functional.information import divergence
 from skal_deep.functional.joint_entropy import _Gains
 from skal_deep.functional.neighbors import group_means
+from skal_deep.functional.rounds import halve, linkage_of_part
 from skal_deep.pool import _features
-from skal_deep.pool._features import k_means
+from skal_deep.pool._features import k_means, linkage_clusters
 
 CPU = torch.device("cpu")
 
@@ -384,7 +386,7 @@ def test_what_flows_along_edges_is_that_of_one_thread_to_the_last_bit(
         labeled = candidates[:n_labels]
         return propagate_labels(graph, labeled, candidates, 3, max_exact=max_exact)
 
-    several = [in_threads(n, call) for n in (1, 2, 3, 5)]
+    several = [in_threads(n, call) for n in (1, 3)]
     monkeypatch.setattr(graphs, "are_compiled", lambda: False)
     plain = in_threads(1, call)
     for each in several:
@@ -423,6 +425,29 @@ def test_k_means_is_that_of_one_thread_to_the_last_bit(
 
     one, *others = (in_threads(n, call) for n in (1, 2, 3, 5))
     assert all(torch.equal(one, other) for other in others)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_clusters_of_parts_are_those_of_one_thread(dtype, monkeypatch):
+    monkeypatch.setattr(_features, "_MOST_LINKED", 500)
+    monkeypatch.setattr(_features, "_MOST_IN_PART", 100)
+    rows = grouped_rows(dtype)
+    pool = SimpleNamespace(embed_data=lambda: rows)
+    is_wanted = torch.arange(1830) > 900
+
+    def call():
+        return linkage_clusters(pool, 7, is_wanted)
+
+    one, *others = (in_threads(n, call) for n in (1, 2, 3, 5))
+    assert all(torch.equal(one, other) for other in others)
+    n_clusters = 0
+    for part in halve(rows, 100, is_wanted):
+        cluster_P = torch.zeros(len(part), dtype=torch.long)
+        if is_wanted[part].any():
+            cluster_P = linkage_of_part(rows[part], len(part) // 7)
+        assert torch.equal(one[part], cluster_P + n_clusters)
+        n_clusters += 1 + int(cluster_P.max())
+    assert n_clusters == 1 + one.max()
 
 
 K_MEANS = """

@@ -8,7 +8,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skal_deep.functional import average_linkage, cluster_rounds, margin, top_k
+from skal_deep.functional import (
+    average_linkage,
+    cluster_rounds,
+    margin,
+    rounds,
+    top_k,
+)
 from skal_deep.functional.rounds import halve, linkage_of_part
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "clustering.npz")
@@ -114,6 +120,31 @@ def test_linkage_by_products_is_that_by_differences(make, dtype):
             )
             pairs = set(zip(ours.tolist(), theirs.tolist(), strict=True))
             assert len(pairs) == len(theirs.unique()) == len(ours.unique())
+
+
+def on_a_grid(n, n_dims, generator):
+    return blobs(n, n_dims, generator)[:, :2].round()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n", [2, 3, 32, 33, 161])
+@pytest.mark.parametrize("make", [blobs, copies, within_groups, all_alike, on_a_grid])
+def test_the_tree_is_that_of_scipy_to_the_last_bit(make, n, dtype, monkeypatch):
+    for seed in range(5):
+        rows = make(n, 40, torch.Generator().manual_seed(seed)).to(dtype)
+        squared = (rows[:, None] - rows).square().sum(-1)
+        squared[0, 1] = -1e-9  # as round-off may leave it
+        by_loops = rounds._tree(squared)
+        with monkeypatch.context() as without:
+            without.setattr(rounds, "are_compiled", lambda: False)
+            np.testing.assert_array_equal(by_loops, rounds._tree(squared))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_distances_that_are_no_numbers_are_refused(dtype):
+    rows = torch.finfo(dtype).max ** 0.6 * torch.randn(9, 3, dtype=dtype)
+    with pytest.raises(ValueError, match="distances holds NaN or infinite"):
+        linkage_of_part(rows, 3)
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1, 1e30])
