@@ -6,7 +6,13 @@ import torch
 from torch import Tensor
 
 from skal_deep._modes import plain_torch
-from skal_deep.functional._checks import check_finite, own_generator
+from skal_deep._threads import for_each_part, threads_over_parts
+from skal_deep.functional._checks import (
+    check_finite,
+    check_no_gradient,
+    own_generator,
+)
+from skal_deep.functional._chunks import chunks
 from skal_deep.functional._picks import Picks
 from skal_deep.functional.uncertainty import margin
 
@@ -68,28 +74,54 @@ def falcun(
     2
     """
     picks = Picks(probas, batch_size, with_utilities)
+    check_no_gradient(probas=probas)
     check_finite(probas=probas)
-    generator = own_generator(generator)
-    proba_NC = probas.double()
-    uncertainty_N = margin(proba_NC[None])
-    distance_N = uncertainty_N
-    left_N = picks.left_N
-    for _ in range(batch_size):
-        log_N = log_relevance(distance_N, uncertainty_N, distance_N[left_N], gamma)
-        if torch.isneginf(log_N[left_N]).all():  # nothing is uncertain: uniform
-            log_N = torch.zeros_like(log_N)
-        proba_N = torch.where(left_N, log_N, -math.inf).softmax(0)
-        pick = _draw(proba_N, generator)
-        picks.add(pick, proba_N)
-        to_pick_N = (proba_NC - proba_NC[pick]).abs().sum(-1)
-        distance_N = torch.minimum(distance_N, to_pick_N)
+    with threads_over_parts(probas.device):
+        _draw_all(picks, probas.double(), batch_size, gamma, own_generator(generator))
     return picks.answer()
 
 
+def _draw_all(
+    picks: Picks,
+    proba_NC: Tensor,
+    batch_size: int,
+    gamma: float,
+    generator: torch.Generator,
+) -> None:
+    """Draw the picks one after another."""
+    uncertainty_N = margin(proba_NC[None])
+    distance_N = uncertainty_N.clone()
+    left_N = picks.left_N
+    for step in range(batch_size):
+        low = torch.where(left_N, distance_N, math.inf).min()
+        high = torch.where(left_N, distance_N, -math.inf).max()
+        log_N = log_relevance(distance_N, uncertainty_N, low, high, gamma)
+        log_N = torch.where(left_N, log_N, -math.inf)
+        if torch.isneginf(log_N.max()):  # nothing is uncertain: uniform
+            log_N = torch.where(left_N, 0.0, log_N)
+        proba_N = log_N.softmax(0)
+        pick = _draw(proba_N, generator)
+        picks.add(pick, proba_N)
+        if step + 1 < batch_size:
+            _join(distance_N, proba_NC, pick)
+
+
+def _join(distance_N: Tensor, proba_NC: Tensor, pick: int) -> None:
+    """Bring distances to the nearest pick up to date with one more."""
+    pick_BC = proba_NC[pick : pick + 1]
+
+    def work_on(part: slice) -> None:
+        to_pick_n = torch.cdist(proba_NC[part], pick_BC, p=1)[:, 0]
+        torch.minimum(distance_N[part], to_pick_n, out=distance_N[part])
+
+    parts = chunks(len(proba_NC), proba_NC.shape[1], proba_NC.device)
+    for_each_part(parts, lambda: work_on, proba_NC.device)
+
+
 def log_relevance(
-    distances: Tensor, uncertainties: Tensor, reference: Tensor, gamma: float
+    distances: Tensor, uncertainties: Tensor, low: Tensor, high: Tensor, gamma: float
 ) -> Tensor:
-    """Return ``gamma log(d' + u)``, with d' scaled to 0 ... 1 as the reference is.
+    """Return ``gamma log(d' + u)``, with d' scaled to 0 ... 1.
 
     Parameters
     ----------
@@ -97,9 +129,8 @@ def log_relevance(
         Distances d.
     uncertainties : Tensor of shape (N,)
         Uncertainties u.
-    reference : Tensor of shape (M,)
-        Distances whose least becomes 0 and whose largest becomes 1; all become 0
-        where these are equal.
+    low, high : Tensor of shape ()
+        Distances that become 0 and 1; all become 0 where these are equal.
     gamma : float
         Exponent of the relevance ``d' + u``.
 
@@ -108,11 +139,12 @@ def log_relevance(
     log_weights : Tensor of shape (N,)
         Logarithms of weights of the draw; -inf where the relevance is 0.
     """
-    low, spread = reference.min(), reference.max() - reference.min()
+    if gamma == 0:  # also where the relevance is 0
+        return torch.zeros_like(distances)
+    spread = high - low
     scaled = (distances - low) / spread if spread > 0 else torch.zeros_like(distances)
-    relevance = (scaled + uncertainties).clamp_min(0)  # rounding can go below
-    log_weights: Tensor = torch.xlogy(gamma, relevance)
-    return log_weights
+    relevance = (scaled + uncertainties).clamp_min_(0)  # rounding can go below
+    return relevance.log_().mul_(gamma)
 
 
 def _draw(proba_N: Tensor, generator: torch.Generator) -> int:

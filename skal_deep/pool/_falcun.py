@@ -88,7 +88,10 @@ class Falcun(DeepQueryStrategy):
                 margin(rows.predict_proba().double()[None])
                 for rows in (pool, pool.unlabeled)
             )
-            log_N, log_U = (log_relevance(u, u, u_U, self.gamma) for u in (u_N, u_U))
+            log_N, log_U = (
+                log_relevance(u, u, u_U.min(), u_U.max(), self.gamma)
+                for u in (u_N, u_U)
+            )
             if log_U.isfinite().any():
                 utilities[0] = (log_N - log_U.logsumexp(0)).exp()
         return picks, utilities

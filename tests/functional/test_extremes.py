@@ -363,6 +363,7 @@ WITHOUT_GRADIENTS = {
     "core_mse",
     "density",
     "epig",
+    "falcun",
     "fit_temperature",
     "flipping_mix",
     "ical",

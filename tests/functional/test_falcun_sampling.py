@@ -63,5 +63,7 @@ def test_certain_or_equal_predictions_are_drawn_once_each():
         picks, utilities = falcun(proba, 5)
         assert sorted(picks.tolist()) == list(range(5))
         torch.testing.assert_close(utilities.sum(1), torch.ones(5))
-    ones = torch.ones(2)
-    assert log_relevance(ones, ones, ones, 2.0).tolist() == [0, 0]
+    ones, one = torch.ones(2), torch.tensor(1.0)
+    assert log_relevance(ones, ones, one, one, 2.0).tolist() == [0, 0]
+    nothing = 0 * ones
+    assert log_relevance(nothing, nothing, 0 * one, one, 0.0).tolist() == [0, 0]

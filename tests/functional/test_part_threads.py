@@ -22,6 +22,7 @@ from skal_deep.functional import (
     density,
     dependence,
     epig,
+    falcun,
     graphs,
     grouped_neighbors,
     ical,
@@ -29,6 +30,7 @@ from skal_deep.functional import (
     k_center_greedy,
     largest_cluster,
     lcmd,
+    margin,
     max_herding,
     mean_std,
     nearest_centers,
@@ -370,6 +372,28 @@ def test_representation_is_that_of_one_thread_to_the_last_bit(
     one, *others = (in_threads(n, call) for n in (1, 2, 3, 5))
     for other in others:
         assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_falcun_is_that_of_one_thread_to_the_last_bit(dtype):
+    given = samples(1, 3001, 9, dtype)[0]
+
+    def call():
+        return falcun(given, 6, generator=torch.Generator().manual_seed(0))
+
+    one, *others = (in_threads(n, call) for n in (1, 2, 3, 5))
+    for other in others:
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    picks, utilities = one
+    u, d = margin(given[None].double()), margin(given[None].double())
+    for step, pick in enumerate(picks.tolist()):
+        left = torch.ones(3001, dtype=torch.bool).index_fill(0, picks[:step], False)
+        low, high = d[left].min(), d[left].max()
+        weight = left * ((d - low) / (high - low) + u) ** 10
+        expected = (weight / weight.sum()).to(dtype)
+        torch.testing.assert_close(utilities[step], expected, rtol=1e-6, atol=1e-12)
+        d = d.minimum((given.double() - given[pick].double()).abs().sum(-1))
 
 
 @pytest.mark.parametrize("n_labels", [0, 5])
