@@ -247,7 +247,8 @@ def _by_differences(
     position_Nk = squared_Nk.new_empty(len(points), k, dtype=torch.long)
     n_data = len(data)
     height, width = block_shape(len(points), n_data, points.norm_N.device)
-    for part in slices(len(points), height):
+
+    def work_on(part: slice) -> None:
         rows, kept = _numbers(points, part), _Smallest(points.at(part), data, k, n_data)
         for columns in slices(n_data, width):
             squared_Bm = all_differences(points.rows_ND[part], data.rows_ND[columns])
@@ -255,6 +256,9 @@ def _by_differences(
                 squared_Bm[hide(rows, columns)] = math.inf
             kept.add(squared_Bm, columns.start)
         squared_Nk[part], position_Nk[part] = kept.ascending()
+
+    arrays = points.norm_N, data.norm_N
+    for_each_row_part(slices(len(points), height), work_on, *arrays)
     return squared_Nk, position_Nk
 
 
