@@ -1,6 +1,7 @@
 """Cluster-Margin: rounds through clusters, the small ones first."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from skal_deep._compiled import are_compiled
 from skal_deep._modes import plain_torch
+from skal_deep._threads import for_each_part
 from skal_deep.functional._checks import (
     check_batch_size,
     check_counts,
@@ -154,22 +156,45 @@ def halve(embeddings: Tensor, most: int, wanted: Tensor | None = None) -> list[T
     """
     if not len(embeddings):
         return []
-    parts, whole = [], [torch.arange(len(embeddings), device=embeddings.device)]
+
+    def sized(part: Tensor) -> tuple[Tensor, bool]:
+        is_large = len(part) > most and (wanted is None or bool(wanted[part].any()))
+        return part, is_large
+
+    parts = [sized(torch.arange(len(embeddings), device=embeddings.device))]
     embeddings = _in_few_directions(embeddings)
-    while whole:
-        part = whole.pop()
-        if len(part) <= most or not (wanted is None or wanted[part].any()):
-            parts.append(part)
-            continue
-        rows = embeddings[part]
-        rows -= rows.mean(0)
-        norm = torch.linalg.vector_norm(rows, dim=-1).square_()
-        one = rows[norm.argmax()]
-        other = rows[torch.addmv(norm, rows, one, alpha=-2).argmax()]
-        order = (rows @ (other - one)).sort(stable=True).indices
-        middle = len(part) // 2
-        whole += [part[order[:middle]], part[order[middle:]]]
-    return parts
+    while any(is_large for _, is_large in parts):
+        parts = _with_halves(embeddings, parts, sized)
+    return [part for part, _ in parts]
+
+
+def _with_halves(
+    embeddings: Tensor,
+    parts: list[tuple[Tensor, bool]],
+    sized: Callable[[Tensor], tuple[Tensor, bool]],
+) -> list[tuple[Tensor, bool]]:
+    """Return halves in the place of large parts, which threads share."""
+    halves = [[part] for part in parts]
+
+    def work_on(number: int) -> None:
+        whole, _ = parts[number]
+        halves[number] = [sized(half) for half in _halves(embeddings, whole)]
+
+    large = [number for number, (_, is_large) in enumerate(parts) if is_large]
+    for_each_part(large, lambda: work_on, embeddings.device)
+    return [half for of_part in halves for half in of_part]
+
+
+def _halves(embeddings: Tensor, part: Tensor) -> tuple[Tensor, Tensor]:
+    """Return two parts of rows that lie together."""
+    rows = embeddings[part]
+    rows -= rows.mean(0)
+    norm = torch.linalg.vector_norm(rows, dim=-1).square_()
+    one = rows[norm.argmax()]
+    other = rows[torch.addmv(norm, rows, one, alpha=-2).argmax()]
+    order = (rows @ (other - one)).sort(stable=True).indices
+    middle = len(part) // 2
+    return part[order[middle:]], part[order[:middle]]
 
 
 def _in_few_directions(embeddings: Tensor) -> Tensor:

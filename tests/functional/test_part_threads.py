@@ -486,6 +486,17 @@ def test_k_means_is_that_of_one_thread_to_the_last_bit(
     assert all(torch.equal(one, other) for other in others)
 
 
+@pytest.mark.parametrize("n_wanted", [100, 1830])
+def test_halves_are_those_of_one_thread(n_wanted):
+    rows, is_wanted = grouped_rows(torch.float32), torch.arange(1830) < n_wanted
+    one, *others = (
+        in_threads(n, lambda: halve(rows, 20, is_wanted)) for n in (1, 2, 3, 5)
+    )
+    for other in others:
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    assert torch.cat(one).sort().values.equal(torch.arange(1830))
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_clusters_of_parts_are_those_of_one_thread(dtype, monkeypatch):
     monkeypatch.setattr(_features, "_MOST_LINKED", 500)
