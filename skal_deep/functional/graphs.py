@@ -96,10 +96,26 @@ def cosine_graph(
     if len(with_direction) < n:
         weights = _spread(weights, with_direction, n)
     weights.sort_indices()  # sums along edges are taken in that order
-    scale_N = _inverse(np.sqrt(weights.sum(axis=1)))
-    weights.data *= scale_N.repeat(np.diff(weights.indptr))
-    weights.data *= scale_N[weights.indices]
+    _scale(weights, _inverse(np.sqrt(weights.sum(axis=1))))
     return weights
+
+
+def _scale(graph: csr_array, scale_N: NDArray[np.float64]) -> None:
+    """Multiply each edge by the numbers of both its ends."""
+
+    def work_on(part: slice) -> None:
+        start_n = graph.indptr[part.start : part.stop + 1]
+        weight_E = graph.data[start_n[0] : start_n[-1]]
+        weight_E *= scale_N[part].repeat(np.diff(start_n))
+        weight_E *= scale_N[graph.indices[start_n[0] : start_n[-1]]]
+
+    for_each_part(_row_parts(graph), lambda: work_on, _PROCESSOR)
+
+
+def _row_parts(graph: csr_array) -> list[slice]:
+    """Return slices of rows with about as many edges each."""
+    n = graph.shape[0]
+    return list(slices(n, max(1, _EDGES_OF_A_PART * n // max(1, graph.nnz))))
 
 
 def _cubed_cosines(
@@ -381,8 +397,7 @@ class _System(LinearOperator):
         self._alpha = self.dtype.type(alpha)
         edges = graph.data.astype(dtype, copy=False), graph.indices, graph.indptr
         self._graph = csr_array(edges, shape=graph.shape)
-        n = graph.shape[0]
-        self._parts = list(slices(n, max(1, _EDGES_OF_A_PART * n // max(1, graph.nnz))))
+        self._parts = _row_parts(graph)
 
     def _matvec(self, x: NDArray[Any]) -> NDArray[Any]:
         graph, product = self._graph, np.empty_like(x)
@@ -428,9 +443,14 @@ def _others(
     if n > max_exact:
         find = partial(grouped_neighbors, n_probed=_N_PROBED)
     distance, position = find(embeddings, embeddings, k + 1)
-    is_dropped = position == torch.arange(n, device=position.device)[:, None]
-    is_dropped[~is_dropped.any(1), -1] = True  # copies may come before the row itself
-    return distance[~is_dropped].reshape(n, k), position[~is_dropped].reshape(n, k)
+    is_own_NK = position == torch.arange(n, device=position.device)[:, None]
+    # the last is left out where copies came before the row itself, and it is nowhere
+    is_behind_Nk = is_own_NK.cumsum(1)[:, :-1] > 0
+    distance_Nk, position_Nk = (
+        torch.where(is_behind_Nk, found[:, 1:], found[:, :-1])
+        for found in (distance, position)
+    )
+    return distance_Nk, position_Nk
 
 
 def _as_graph(weight_Nk: Tensor, neighbor_Nk: Tensor) -> csr_array:

@@ -6,6 +6,7 @@ import threading
 from functools import partial
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from joblib import Parallel, delayed
@@ -446,6 +447,8 @@ def test_what_flows_along_edges_is_that_of_one_thread_to_the_last_bit(
         return propagate_labels(graph, labeled, candidates, 3, max_exact=max_exact)
 
     several = [in_threads(n, call) for n in (1, 3)]
+    again = in_threads(3, lambda: cosine_graph(rows + 2, 10))
+    assert np.array_equal(again.toarray(), graph.toarray())
     monkeypatch.setattr(graphs, "are_compiled", lambda: False)
     plain = in_threads(1, call)
     for each in several:
