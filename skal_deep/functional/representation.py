@@ -91,12 +91,13 @@ def suggestive_annotation(
             )
             return worth[rows], utilities
     with threads_over_parts(data.device):
-        objective = _Objective(unit_rows(embeddings), unit_rows(data))
+        points_ND = unit_rows(embeddings)
+        objective = _Objective(points_ND, unit_rows(data))
         for step in range(batch_size):
             gain_N = objective.gains()
             if handicaps is not None:
                 gain_N -= handicaps
-            pick = picks.take(gain_N.to(embeddings.dtype))
+            pick = picks.take(gain_N.to(points_ND.dtype))
             if step + 1 < batch_size:
                 objective.add(pick)
     return picks.answer()
@@ -168,16 +169,15 @@ class _Objective:
 
     def add(self, pick: int) -> None:
         """Take a candidate among the picks."""
-        if self._cosine_MN is not None:
-            torch.maximum(
-                self._similar_M, self._cosine_MN[:, pick], out=self._similar_M
-            )
-            return
         point_D = self._points_ND[pick]
 
         def work_on(part: slice) -> None:
-            cosine_m = self._data_MD[part] @ point_D
-            self._similar_M[part] = torch.maximum(self._similar_M[part], cosine_m)
+            similar_m = self._similar_M[part]
+            if self._cosine_MN is not None:
+                cosine_m = self._cosine_MN[part, pick]
+            else:
+                cosine_m = self._data_MD[part] @ point_D
+            torch.maximum(similar_m, cosine_m, out=similar_m)
 
         parts = chunks(len(self._data_MD), len(point_D), self._device)
         for_each_part(parts, lambda: work_on, self._device)

@@ -96,13 +96,14 @@ def linkage_of_part(embeddings: Tensor, n_clusters: int) -> Tensor:
     is_close_N = (squared_NN < sure_N1).any(1)
     if is_close_N.any():
         squared_NN[is_close_N] = all_differences(embeddings[is_close_N], embeddings)
-    tree = _tree(squared_NN.fill_diagonal_(0))
-    return _cut(tree, n_clusters).to(embeddings.device)
+    return _cut(_tree(squared_NN), n_clusters).to(embeddings.device)
 
 
 def _tree(squared_NN: Tensor) -> NDArray[np.float64]:
-    """Return scipy's tree by average linkage, from squared distances."""
-    check_finite(distances=squared_NN)
+    """Return scipy's tree by average linkage, from squared distances.
+
+    Those of rows from themselves are changed.
+    """
     if not (is_plain(squared_NN) and are_compiled()):
         n = len(squared_NN)
         above = torch.triu_indices(n, n, 1, device=squared_NN.device)
@@ -110,6 +111,7 @@ def _tree(squared_NN: Tensor) -> NDArray[np.float64]:
         return _linked(np.sqrt(squared.numpy(force=True)))
     from skal_deep.functional import _loops
 
+    check_finite(distances=squared_NN.fill_diagonal_(0))
     n_merges = len(squared_NN) - 1
     pair_M2, height_M = np.empty((n_merges, 2), dtype=np.int64), np.empty(n_merges)
     _loops.merge_nearest(squared_NN.numpy(), pair_M2, height_M)

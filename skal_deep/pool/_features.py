@@ -238,19 +238,20 @@ def linkage_clusters(pool: Pool, cluster_size: int, wanted_M: Tensor) -> Tensor:
     most, link = len(data_MD), average_linkage
     if not is_small:
         most, link = _MOST_IN_PART, linkage_of_part
-    cluster_M, n_clusters = torch.zeros(len(data_MD), dtype=torch.long), 0
     parts = halve(data_MD, most, None if is_small else wanted_M)
+    clusters = [torch.zeros(len(part), dtype=torch.long) for part in parts]
 
-    def work_on(part: Tensor) -> None:
+    def work_on(number: int) -> None:
+        part = parts[number]
         n_wanted = max(1, len(part) // cluster_size)
         if is_small or (wanted_M[part].any() and len(part) > 1):
-            cluster_M[part.cpu()] = link(data_MD[part], n_wanted).cpu()
+            clusters[number] = link(data_MD[part], n_wanted).cpu()
 
-    for_each_part(parts, lambda: work_on, data_MD.device)
-    for part in parts:
-        rows = part.cpu()
-        cluster_M[rows] += n_clusters
-        n_clusters = int(cluster_M[rows].max()) + 1
+    for_each_part(range(len(parts)), lambda: work_on, data_MD.device)
+    cluster_M, n_clusters = torch.zeros(len(data_MD), dtype=torch.long), 0
+    for part, cluster_P in zip(parts, clusters, strict=True):
+        cluster_M[part.cpu()] = cluster_P + n_clusters
+        n_clusters += int(cluster_P.max()) + 1
     return cluster_M.to(data_MD.device)
 
 

@@ -67,6 +67,13 @@ def test_scale_does_not_matter_and_zero_rows_are_like_nothing():
     assert float(gains[0, 0]) == 0
 
 
+def test_rows_of_whole_numbers_are_compared_as_numbers():
+    rows = torch.tensor([[3, 1], [1, 1], [1, 3], [-2, 1]])
+    picks, _ = suggestive_annotation(rows, rows, 2, with_utilities=False)
+    expected, _ = suggestive_annotation(rows.float(), rows.float(), 2)
+    assert picks.tolist() == expected.tolist() == [1, 3]
+
+
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
 def test_handicaps_must_be_finite(value):
     handicaps = torch.tensor([0.0, value, 1.0])
