@@ -180,30 +180,13 @@ class Points:
 
     def to(self, at: int) -> Tensor:
         """Return squared distances (N,) to one of the points."""
-        self.keep_moved()
-        if is_plain(self.rows_ND, self.norm_N):
-            squared_N = torch.empty_like(self.norm_N)
-
-            def work_on(part: slice) -> None:
-                squared_N[part] = self._to(part, at)
-
-            device = self.norm_N.device
-            parts = chunks(len(self), self.rows_ND.shape[1], device)
-            for_each_part(parts, lambda: work_on, device)
-        else:
-            squared_N = self._to(slice(0, len(self)), at)
+        center_D = self.moved_ND[at]
+        squared_N = torch.addmv(self.norm_N, self.moved_ND, center_D, alpha=-2)
+        squared_N += self.norm_N[at]
+        squared_N[at] = math.inf  # nothing to be sure of
+        self._sure(squared_N, self.rows_ND[at])
         squared_N[at] = 0
         return squared_N
-
-    def _to(self, part: slice, at: int) -> Tensor:
-        """Return squared distances (n,) of some points to one."""
-        some = self.at(part)
-        squared_n = torch.addmv(some.norm_N, some.moved_ND, self.moved_ND[at], alpha=-2)
-        squared_n += self.norm_N[at]
-        if part.start <= at < part.stop:
-            squared_n[at - part.start] = math.inf  # nothing to be sure of
-        some._sure(squared_n, self.rows_ND[at])
-        return squared_n
 
     def to_each(self, centers: "Points", squared_KN: Tensor) -> None:
         """Write squared distances (K, N) to some points."""

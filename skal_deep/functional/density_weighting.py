@@ -138,17 +138,16 @@ def density_k_center(
     tensor([1])
     """
     picks = Picks(embeddings, batch_size, with_utilities)
-    with threads_over_parts(embeddings.device):
-        check_rows(embeddings=embeddings, centers=centers)
-        check_finite(densities=densities)
-        points = Points(embeddings, amid(embeddings))
-        weight_N = densities**beta
-        nearest_N = None
-        if len(centers):
-            nearest_N, _ = nearest_centers(embeddings, centers)
-        for _ in range(batch_size):
-            score_N = densities if nearest_N is None else weight_N * nearest_N.sqrt()
-            pick = picks.take(score_N)
-            to_pick_N = points.to(pick)
-            nearest_N = to_pick_N if nearest_N is None else nearest_N.minimum(to_pick_N)
+    check_rows(embeddings=embeddings, centers=centers)
+    check_finite(densities=densities)
+    points = Points(embeddings, amid(embeddings))
+    weight_N = densities**beta
+    nearest_N = None
+    if len(centers):
+        nearest_N, _ = nearest_centers(embeddings, centers)
+    for _ in range(batch_size):
+        score_N = densities if nearest_N is None else weight_N * nearest_N.sqrt()
+        pick = picks.take(score_N)
+        to_pick_N = points.to(pick)
+        nearest_N = to_pick_N if nearest_N is None else nearest_N.minimum(to_pick_N)
     return picks.answer()

@@ -21,7 +21,6 @@ from skal_deep.functional import (
     core_mse,
     cosine_graph,
     density,
-    density_k_center,
     dependence,
     epig,
     falcun,
@@ -354,26 +353,6 @@ def test_core_set_is_that_of_one_thread_to_the_last_bit(
         other = in_threads(n_threads, call)
         assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
     assert n_inside == {1}
-
-
-@pytest.mark.usefixtures("_small_parts")
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("n_centers", [0, 3])
-def test_weighted_k_center_is_that_of_one_thread_to_the_last_bit(dtype, n_centers):
-    rows = grouped_rows(dtype)
-    points, densities = rows[n_centers:], 1 / (1 + torch.arange(1830 - n_centers))
-
-    def call():
-        return density_k_center(points, rows[:n_centers], densities.to(dtype), 4)
-
-    one, *others = (in_threads(n, call) for n in (1, 3))
-    for other in others:
-        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
-    picks, utilities = one
-    known = torch.cat([rows[:n_centers], points[picks[:-1]]])
-    nearest_N = torch.cdist(points.double(), known.double()).amin(1)
-    expected = (densities * nearest_N).index_fill(0, picks[:-1], 0).to(dtype)
-    torch.testing.assert_close(utilities[-1], expected, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.usefixtures("_small_parts")
