@@ -40,7 +40,7 @@ def falcun(
     batch_size : int
         Number of picks b.
     gamma : float, default=10.0
-        0 is uniform, infinity the largest; the authors' 10.
+        0 is uniform, a large one prefers the largest; the authors' 10.
     generator : torch.Generator, optional
         Source of randomness; ``None`` is a fresh one.
     with_utilities : bool, default=True
