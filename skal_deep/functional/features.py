@@ -119,7 +119,8 @@ def sketched_outer(
     ]
     n_products = sum(left.shape[-1] * right.shape[-1] for left, right in pairs)
     if n_products <= n_features:
-        return torch.cat([(left.mT @ right).flatten(1) for left, right in pairs], 1)
+        products = [_outer(left, right).flatten(1) for left, right in pairs]
+        return products[0] if len(products) == 1 else torch.cat(products, 1)
     generator = own_generator(generator)
     features_NP = pairs[0][0].new_zeros(len(pairs[0][0]), n_features)
     for left_NTA, right_NTD in pairs:
@@ -127,6 +128,12 @@ def sketched_outer(
         sketch_NTP *= right_NTD @ _signs(right_NTD, n_features, generator)
         features_NP += sketch_NTP.sum(1)
     return features_NP.mul_(n_features**-0.5)
+
+
+def _outer(left_NTA: Tensor, right_NTD: Tensor) -> Tensor:
+    """Return outer products of rows, (N, A, D), summed over the axis between."""
+    is_single = left_NTA.shape[1] == 1
+    return left_NTA.mT * right_NTD if is_single else left_NTA.mT @ right_NTD
 
 
 def _signs(rows: Tensor, n_features: int, generator: torch.Generator) -> Tensor:
