@@ -8,13 +8,15 @@ from torch import Tensor
 from skal_deep._modes import plain_torch
 from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional._checks import check_no_gradient, check_rows
-from skal_deep.functional._chunks import chunks
+from skal_deep.functional._chunks import chunks, slices
 from skal_deep.functional._distances import round_off
 from skal_deep.functional._picks import UnreadPicks
 from skal_deep.functional._repeated import Repeated
 
 # Share of the largest variance, and of the noise, that round-off may be.
 _DOUBT = 1e-2
+# Features that a pick looks at sooner than it waits for threads.
+_FEW_NUMBERS = 2**22
 _TOO_CERTAIN = (
     "The rows tell so much that the noise={noise:.0e} is lost in the round-off of "
     "float64. Raise the noise, scale the inputs, for instance by a StandardScaler, or "
@@ -120,6 +122,8 @@ def max_det(
     if not torch.finfo(torch.float64).tiny <= noise < math.inf:
         raise ValueError(f"noise={noise} must be above 0, and finite.")
     (n, n_dims), device = features.shape, features.device
+    are_few = device.type == "cpu" and features.numel() < _FEW_NUMBERS
+    parts = list(slices(n, n) if are_few else chunks(n, n_dims, device))
     with threads_over_parts(device):
         covariance_DD, variance_N = _given(labeled_features, features, noise)
         length_N = torch.linalg.vector_norm(features, dim=-1).double()
@@ -140,7 +144,7 @@ def max_det(
                     shared_n, scale * shared_n, value=-1
                 ).clamp_min_(0)
 
-            for_each_part(chunks(n, n_dims, device), lambda: work_on, device)
+            for_each_part(parts, lambda: work_on, device)
             covariance_DD.addr_(toward_D, scale * toward_D, alpha=-1)
 
         Repeated(take_one, device)(batch_size)

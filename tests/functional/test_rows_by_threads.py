@@ -33,6 +33,7 @@ def small_parts(monkeypatch):
     def cut():
         monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 4000)
         monkeypatch.setattr("skal_deep.functional._checks._MANY", 100)
+        monkeypatch.setattr("skal_deep.functional.determinant._FEW_NUMBERS", 0)
 
     return cut
 
