@@ -416,6 +416,23 @@ def squared_lengths(
         squared_N[i] = total
 
 
+@compile_loop(fastmath=_FAST | {"reassoc"})
+def explain(
+    rows_ND: NDArray[Any],
+    toward_D: NDArray[Any],
+    scale: float,
+    variance_N: NDArray[np.float64],
+) -> None:
+    """Take scaled squares of products with a vector from variances, but not below 0."""
+    for i in range(len(rows_ND)):
+        row, total = rows_ND[i], rows_ND.dtype.type(0)
+        for d in range(len(toward_D)):
+            total += row[d] * toward_D[d]
+        shared = np.float64(total)
+        left = variance_N[i] - scale * shared * shared
+        variance_N[i] = 0.0 if left < 0 else left  # NaN stays
+
+
 @njit(inline="always", fastmath=_FAST | {"reassoc"})
 def _squared(row_D: Any, other_D: Any) -> Any:
     """Return the squared distance of two rows, from differences."""

@@ -5,11 +5,12 @@ import math
 import torch
 from torch import Tensor
 
+from skal_deep._compiled import are_compiled
 from skal_deep._modes import plain_torch
 from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional._checks import check_no_gradient, check_rows
 from skal_deep.functional._chunks import chunks, slices
-from skal_deep.functional._distances import round_off
+from skal_deep.functional._distances import is_plain, round_off
 from skal_deep.functional._picks import UnreadPicks
 from skal_deep.functional._repeated import Repeated
 
@@ -136,15 +137,7 @@ def max_det(
             toward_D = covariance_DD @ feature_D
             toward_BD.index_copy_(0, step_1, toward_D[None])
             scale = 1 / (noise + feature_D @ toward_D)
-            own_D = toward_D.to(features.dtype)
-
-            def work_on(part: slice) -> None:
-                shared_n = (features[part] @ own_D).double()
-                variance_N[part].addcmul_(
-                    shared_n, scale * shared_n, value=-1
-                ).clamp_min_(0)
-
-            for_each_part(parts, lambda: work_on, device)
+            _explain(features, toward_D.to(features.dtype), scale, variance_N, parts)
             covariance_DD.addr_(toward_D, scale * toward_D, alpha=-1)
 
         Repeated(take_one, device)(batch_size)
@@ -166,6 +159,34 @@ def max_det(
         with_utilities=with_utilities,
     )
     return indices, utilities.to(features.dtype)
+
+
+def _explain(
+    features: Tensor,
+    toward_D: Tensor,
+    scale: Tensor,
+    variance_N: Tensor,
+    parts: list[slice],
+) -> None:
+    """Take from each variance what a pick tells of it, which threads share."""
+
+    def work_on(part: slice) -> None:
+        shared_n = (features[part] @ toward_D).double()
+        explained_n = scale * shared_n
+        variance_N[part].addcmul_(shared_n, explained_n, value=-1).clamp_min_(0)
+
+    if len(parts) > 1 and is_plain(features) and are_compiled():
+        from skal_deep.functional import _loops
+
+        rows, toward, variance = (
+            each.numpy() for each in (features, toward_D, variance_N)
+        )
+        share = float(scale)
+
+        def work_on(part: slice) -> None:
+            _loops.explain(rows[part], toward, share, variance[part])
+
+    for_each_part(parts, lambda: work_on, features.device)
 
 
 def _longest_left(length_N: Tensor, picks: list[int]) -> Tensor:
