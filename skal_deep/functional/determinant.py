@@ -175,6 +175,7 @@ def _explain(
         explained_n = scale * shared_n
         variance_N[part].addcmul_(shared_n, explained_n, value=-1).clamp_min_(0)
 
+    # of one part no thread waits for the lock in each operation
     if len(parts) > 1 and is_plain(features) and are_compiled():
         from skal_deep.functional import _loops
 

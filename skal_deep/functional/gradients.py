@@ -224,8 +224,7 @@ class _Gradients:
 
         Squared distances: row 0 is given, row k + 1 is written of pick k.
         """
-        after_KN = nearest_LN[1 : len(at_K) + 1]
-        self._write_distances(at_K, after_KN, nearest_LN[0])
+        self._write_distances(at_K, nearest_LN[1 : len(at_K) + 1], nearest_LN[0])
 
     def between(self, at_K: Tensor, among_M: Tensor) -> Tensor:
         """Return squared distances of some rows to some others, (K, M)."""
@@ -245,7 +244,11 @@ class _Gradients:
     def _write_distances(
         self, at_K: Tensor, squared_KN: Tensor, nearest_N: Tensor | None = None
     ) -> None:
-        """Write squared distances of some rows to all; a card adds them up, too."""
+        """Write squared distances of some rows to all.
+
+        With distances to the nearest of earlier rows (N,), those to the nearest of
+        these and of each row with all before it.
+        """
         if has_loops(self.norm_N):
             torch.mm(self._error_NC[at_K], self._error_NC.T, out=squared_KN)
             inner = self._embedding_ND[at_K] @ self._embedding_ND.T

@@ -109,7 +109,9 @@ class ThinnedDraws:
         self, source: Tensor, masks: CoupledDropout, n_draws: int
     ) -> Iterator[Tensor]:
         """Yield the outputs of thin passes, which threads share if they are long."""
-        if len(source) * self._n_weights * n_draws < _MUCH or _casts(source.device):
+        is_short = len(source) * self._n_weights * n_draws < _MUCH
+        # autocast is this thread's alone
+        if is_short or torch.is_autocast_enabled(source.device.type):
             for draw in range(n_draws):
                 yield self._thin_pass(source, masks.of(draw))
             return
@@ -252,11 +254,6 @@ def draw_passes(module: nn.Module) -> ThinnedDraws | SharedPrefix:
         return ThinnedDraws(module, shared)
     except ValueError:
         return shared
-
-
-def _casts(device: torch.device) -> bool:
-    """Return whether this thread computes in another precision, which others do not."""
-    return torch.is_autocast_enabled(device.type)
 
 
 def _folds(source: Tensor) -> bool:
