@@ -19,6 +19,13 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 mpl.use("Agg")
 torch.set_num_threads(1)  # tiny nets: a second thread costs more than it gives
 
+# In place of a card. The first process compiles it before it starts others.
+if os.environ.get("SKAL_DEEP_TEST_DEVICE") == "second":
+    sys.path.insert(0, os.path.join(os.path.dirname(__file__), "device"))
+    import second_device
+
+    second_device.register()
+
 # A shell that starts the tests in the background lets them ignore Ctrl-C.
 if threading.current_thread() is threading.main_thread() and (
     signal.getsignal(signal.SIGINT) is signal.SIG_IGN

@@ -1,11 +1,13 @@
 """On a GPU everything gives what it gives on the processor, up to round-off.
 
-``SKAL_DEEP_TEST_DEVICE=cpu pytest tests/test_gpu.py`` runs the file without a GPU: the
-processor stands in for it, which finds mistakes in the tests themselves.
+``SKAL_DEEP_TEST_DEVICE=second pytest tests/test_gpu.py`` runs the file without a GPU,
+by the device of ``device/second_device.py``: tensors of two devices must not meet
+there, either. With ``cpu`` the processor stands in, for mistakes in the tests.
 """
 
 import copy
 import inspect
+import io
 import os
 import pickle
 import warnings
@@ -17,15 +19,22 @@ import pytest
 import torch
 from PIL import Image
 from scipy.sparse import issparse
+from skactiveml.classifier import SklearnClassifier, SkorchClassifier
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_blobs
+from sklearn.ensemble import BaggingClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from skorch import NeuralNet, NeuralNetRegressor
+from sklearn.preprocessing import StandardScaler
+from skorch import NeuralNet, NeuralNetClassifier, NeuralNetRegressor
 from strategies import STRATEGIES, VARIANTS, maker
 from support import ALL_MAKERS, Normed, make_net
 from torch import nn
 
 from skal_deep import functional
+from skal_deep.campaign.models._save_model import save_model
 from skal_deep.classifier import (
     BayesianLinearClassifier,
     BayesianLinearRegressor,
@@ -40,11 +49,14 @@ from skal_deep.classifier import (
     inference_precision,
 )
 from skal_deep.embedding import Embedder, ImageEmbedder
+from skal_deep.evaluation import active_testing
+from skal_deep.exceptions import CapabilityError
 from skal_deep.functional import _card, _chunks, joint_entropy
 from skal_deep.functional._repeated import Repeated
 from skal_deep.modules import MLP, ConvNet
 from skal_deep.pool import BALD, EPIG, BatchBALD, CoreSet, MarginSampling
 from skal_deep.testing._strategy_case import Case
+from skal_deep.visualization import plot_uncertainty
 
 DEVICE = os.environ.get("SKAL_DEEP_TEST_DEVICE", "cuda")
 
@@ -989,3 +1001,164 @@ def test_texts_by_a_language_model(tmp_path):
     model = make_pipeline(embedder, LogisticRegression())
     picks = MarginSampling(random_state=0).query(texts, [0, 1, 0, -1, -1], model)
     assert picks[0] in (3, 4)
+
+
+class OwnProba(NeuralNetClassifier):
+    """Rewrites what would come from the card."""
+
+    def predict_proba(self, X):
+        return super().predict_proba(X)
+
+
+class MixedAnswers(ClassifierMixin, BaseEstimator):
+    """Answers by arrays, but for embeddings."""
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        self.net_ = classifier_net().fit(X, y.astype(np.int64))
+        return self
+
+    def predict(self, X):
+        return self.predict_proba(X).argmax(1)
+
+    def predict_proba(self, X):
+        return self.net_.predict_proba(X)
+
+    def embed(self, X):
+        return torch.as_tensor(X).to(DEVICE).tanh()
+
+
+class MixedWithoutEmbedding(MixedAnswers):
+    embed = None
+
+    def predict_proba(self, X):
+        return torch.as_tensor(super().predict_proba(X)).to(DEVICE)
+
+
+def classifier_net(kind=NeuralNetClassifier):
+    torch.manual_seed(0)
+    return kind(
+        MLP,
+        module__n_hidden=16,
+        module__n_classes=3,
+        criterion=nn.CrossEntropyLoss,
+        max_epochs=2,
+        train_split=None,
+        verbose=0,
+        device=DEVICE,
+    )
+
+
+def wrapped_net():
+    return SkorchClassifier(
+        module=MLP,
+        criterion=nn.CrossEntropyLoss(),
+        forward_outputs={"proba": (0, nn.Softmax(dim=-1))},
+        neural_net_param_dict={
+            "module__n_hidden": 16,
+            "module__n_classes": 3,
+            "max_epochs": 2,
+            "train_split": None,
+            "verbose": 0,
+            "device": DEVICE,
+        },
+        classes=[0, 1, 2],
+        missing_label=-1,
+    )
+
+
+# What stands around a net answers by arrays, and the net itself on the card.
+AROUND_A_NET = {
+    "its own predict_proba": lambda: classifier_net(OwnProba),
+    "arrays and embeddings": MixedAnswers,
+    "probabilities alone": MixedWithoutEmbedding,
+    "scikit-activeml": wrapped_net,
+    "scikit-activeml in a pipeline": lambda: make_pipeline(
+        StandardScaler(), wrapped_net()
+    ),
+    "SklearnClassifier": lambda: SklearnClassifier(
+        classifier_net(), classes=range(3), missing_label=-1
+    ),
+    "calibration": lambda: CalibratedClassifierCV(
+        classifier_net(), cv=2, ensemble=False
+    ),
+    "search": lambda: GridSearchCV(classifier_net(), {"lr": [0.1]}, cv=2),
+    "bagging": lambda: BaggingClassifier(classifier_net(), n_estimators=2),
+}
+
+
+@pytest.mark.parametrize("candidates", [None, "positions", "inputs"])
+@pytest.mark.parametrize("around", AROUND_A_NET)
+def test_what_stands_around_a_net_there(around, candidates):
+    """Each strategy that can ask such a model gets all its answers from one device."""
+    y = np.where(np.arange(80) % 3 == 0, TRUE, -1)
+    given = {None: None, "positions": np.arange(1, 60, 3), "inputs": X[1:60:3] + 0.01}
+    n_asked = 0
+    for strategy in (STRATEGIES | VARIANTS).values():
+        case = Case(strategy, False, maker(strategy))
+        case.X, case.y = X, y
+        more = (
+            {"cost": None}
+            if "cost" in inspect.signature(strategy.query).parameters
+            else {}
+        )
+        try:
+            picks = case.query(
+                clf=AROUND_A_NET[around](),
+                candidates=given[candidates],
+                batch_size=3,
+                **more,
+            )
+        except CapabilityError:
+            continue
+        n_asked += 1
+        assert len(picks) == 3
+    assert n_asked > 20
+
+
+def test_active_testing_with_a_surrogate_elsewhere():
+    surrogate, net = LogisticRegression().fit(X, TRUE), classifier_net().fit(X, TRUE)
+    found = [
+        active_testing(moved(net, device), X, 9, surrogate, random_state=0)
+        for device in ("cpu", DEVICE)
+    ]
+    assert found[0][0].tolist() == found[1][0].tolist()
+
+
+def test_pictures_of_uncertainty():
+    rows = X[:, :2]
+    clf = ALL_MAKERS["dropout"](make_net(device=DEVICE)).fit(rows, TRUE)
+    for part in ("total", "epistemic", "aleatoric"):
+        assert plot_uncertainty(clf, rows, part).collections
+
+
+@pytest.mark.parametrize("kind", ALL_MAKERS)
+def test_fitted_classifiers_travel_to_machines_without_a_card(kind, monkeypatch):
+    """skorch reads nets to where there is room; what we keep beside them goes along."""
+    clf = quiet(ALL_MAKERS[kind](make_net(device=DEVICE)).fit, X, Y)
+    expected = quiet(clf.predict_proba, X)
+    copied, stored, places = copy.deepcopy(clf), pickle.dumps(clf), []
+
+    def look(storage):  # where torch would read a tensor to, unless it is told
+        where = lambda storage, place: places.append(place) or storage  # noqa: E731
+        return torch.load(io.BytesIO(storage), map_location=where, weights_only=False)
+
+    monkeypatch.setattr("torch.storage._load_from_bytes", look)
+    for each in (copied, pickle.loads(stored)):
+        answer = quiet(each.predict_proba, X)
+        np.testing.assert_allclose(answer, expected, rtol=1e-4, atol=1e-5)
+    assert set(places) <= {"cpu"}
+
+
+def test_weights_of_a_campaign_are_read_without_a_card(tmp_path):
+    clf = quiet(ALL_MAKERS["deep"](make_net(device=DEVICE)).fit, X, Y)
+    about = {"classes": ["a", "b", "c"]}
+    save_model(clf, tmp_path, about, allow_pickle=False)
+    seen = []
+    (weights,) = torch.load(
+        tmp_path / "weights.pt",
+        map_location=lambda storage, place: seen.append(place) or storage,
+        weights_only=True,
+    )
+    assert set(seen) == {"cpu"}
+    assert weights.keys() == clf.nets_[0].module_.state_dict().keys()

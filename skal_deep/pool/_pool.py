@@ -311,10 +311,10 @@ class Pool(Rows):
         Returns
         -------
         Tensor of shape (N,)
-            Positions among the rows of the data.
+            Positions among the rows of the data, on the processor.
         """
         if self.is_foreign:
-            return nearest_neighbors(self.embed(), self.embed_data(), 1)[1][:, 0]
+            return nearest_neighbors(self.embed(), self.embed_data(), 1)[1][:, 0].cpu()
         order = np.concatenate([self.labeled._positions, self.unlabeled._positions])
         at = np.empty_like(order)
         at[order] = np.arange(len(order))

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
+from skal_deep._modes import has_card
 from skal_deep._threads import threads_given_back
 from skal_deep.classifier import (
     CapabilityError,
@@ -228,9 +229,11 @@ class Rows:
         Tensor of shape (N, D)
             The embeddings.
         """
-        if not isinstance(self._model, Embeds):
-            return self._answer("inputs")
-        return self._answer("embed")
+        if isinstance(self._model, Embeds):
+            return self._answer("embed")
+        if ("embed",) not in self._answers:
+            self._answers[("embed",)] = self._placed(self._answer("inputs"))
+        return self._answers[("embed",)]
 
     def features_with_bias(self) -> Tensor:
         """Return ``[h, 1]``, (N, D + 1): embeddings, and a one for the bias.
@@ -517,7 +520,24 @@ class Rows:
             rows = take(self._data, self._positions[start : start + size])
             with threads_given_back():
                 answer = method(rows, *args, **params)
-            yield answer
+            if name == "predict_and_embed":
+                yield tuple(map(self._placed, answer))
+            elif isinstance(answer, Tensor) and name != "inputs":
+                yield self._placed(answer)
+            else:
+                yield answer
+
+    def _placed(self, answer: Tensor) -> Tensor:
+        """Return an answer on the card that others of the model come from, if any do.
+
+        What stands around a net, such as a search or a calibration, answers by arrays,
+        while the net inside embeds rows where it is.
+        """
+        if not answer.is_cpu or not has_card():
+            return answer
+        with threads_given_back():
+            rows = take(self._data, self._positions[:1])
+            return answer.to(self._model.place(rows))
 
 
 def _joined(parts: Iterable[Tensor], dim: int) -> Tensor:

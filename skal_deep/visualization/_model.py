@@ -141,6 +141,6 @@ def plot_uncertainty(
         )
     ax = _axes(ax)
     highest = np.log(max(n_classes, 2))
-    paint(ax, points, values.numpy(), cmap="viridis", vmin=0, vmax=highest)
+    paint(ax, points, values.numpy(force=True), cmap="viridis", vmin=0, vmax=highest)
     ax.set_title(f"{part} uncertainty", fontsize=10)
     return frame(ax, points)

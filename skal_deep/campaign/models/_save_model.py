@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from torch import nn
 
 from skal_deep.classifier import BayesianLinearClassifier, BayesianLinearRegressor
 from skal_deep.classifier.door._inside import last_step
@@ -61,7 +62,7 @@ def save_model(
         about = {**about, "kind": "linear", "load": load + _ending(about)}
     elif nets := _nets(model):
         path = folder / "weights.pt"
-        torch.save([net.module_.state_dict() for net in nets], path)
+        torch.save([_weights(net.module_) for net in nets], path)
         line = (
             "weights = torch.load('model/weights.pt', weights_only=True)  # one a net\n"
             "module.load_state_dict(weights[0])\n"
@@ -82,6 +83,14 @@ def save_model(
     page = folder / "model.json"
     page.write_text(json.dumps(about, indent=1), encoding="utf-8")
     return [path, page]
+
+
+def _weights(module: nn.Module) -> dict[str, Any]:
+    """Return what a module has learned, to be read where there is no card, too."""
+    return {
+        name: value.cpu() if isinstance(value, torch.Tensor) else value
+        for name, value in module.state_dict().items()
+    }
 
 
 def _nets(model: Any) -> list[Any]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import torch
 from numpy.typing import NDArray
 from skactiveml.classifier import SkorchClassifier
 from sklearn.ensemble import BaggingClassifier, StackingClassifier
@@ -75,6 +76,8 @@ class Model:
     (True, False)
     """
 
+    _place: torch.device | None = None
+
     def __init__(self, **methods: Callable[..., Any]):
         own = cpu_by_default()
         vars(self).update({name: own(method) for name, method in methods.items()})
@@ -95,6 +98,37 @@ class Model:
         """
         return flat_rows(X)
 
+    def place(self, X: Any) -> torch.device:
+        """Return the device that embeddings or probabilities come from.
+
+        Parameters
+        ----------
+        X : object
+            A row to ask for, the first time.
+
+        Returns
+        -------
+        torch.device
+            A card if one of the two comes from there, else the processor.
+        """
+        if self._place is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # who wants the answer will be warned
+                asked = (self._card_of(name, X) for name in ("embed", "predict_proba"))
+                self._place = next(filter(None, asked), torch.device("cpu"))
+        return self._place
+
+    def _card_of(self, name: str, X: Any) -> torch.device | None:
+        """Return the card that an answer comes from, if it can be given and does.
+
+        Metal is none: it has no float64, in which others may answer.
+        """
+        try:
+            device: torch.device = getattr(self, name)(X).device
+        except Exception:  # who wants the answer will be told
+            return None
+        return None if device.type in ("cpu", "mps") else device
+
     def after(self, transform: Callable[[Any], Any]) -> "Model":
         """Return the model that sees transformed rows.
 
@@ -109,6 +143,7 @@ class Model:
             It transforms rows before it answers.
         """
         methods = {"inputs": self.inputs, **vars(self)}
+        methods.pop("_place", None)
         return Model(
             **{
                 name: partial(_ask_transformed, method, transform)

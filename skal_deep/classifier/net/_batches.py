@@ -64,14 +64,14 @@ def _as_floats(net: NeuralNet, X: Any) -> Any:
     return X.astype(dtype, copy=not X.flags.writeable)  # torch wants to own its arrays
 
 
-def _device(net: NeuralNet) -> torch.device:
+def device_of(net: NeuralNet) -> torch.device:
     """Return where the module is."""
     return next((p.device for p in net.module_.parameters()), torch.device("cpu"))
 
 
 def _input_bytes(net: NeuralNet) -> int:
     """Return how many bytes the inputs of a mini-batch of prediction may have."""
-    device = _device(net)
+    device = device_of(net)
     if device.type == "cpu":
         return _INPUT_BYTES
     return max(_INPUT_BYTES, int(_SHARE_OF_ARRAY * 4 * memory_budget(device)))
@@ -111,7 +111,7 @@ def batches(net: NeuralNet, X: Any) -> Iterator[Any]:
             # What the loader would do, without its start, which takes longest; it draws
             # a seed for workers, and what is drawn later must not hang on the path.
             torch.empty((), dtype=torch.int64).random_()
-            is_on_card = _device(net).type == "cuda"
+            is_on_card = device_of(net).type == "cuda"
             for part in slices(len(X), params["batch_size"]):
                 # A slice: of a list of rows scikit-learn looks at each. It gives the
                 # caller's memory, which a forward in place would change.

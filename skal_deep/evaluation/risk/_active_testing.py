@@ -177,7 +177,7 @@ def _proba(name: str, clf: Any, X: Any) -> Tensor:
     check_feature_names(clf, False, X, None)
     with isolated_rng(), torch.no_grad():
         proba_NC: Tensor = model.predict_proba(X)
-    return proba_NC.double()
+    return proba_NC.cpu().double()  # the surrogate may be elsewhere
 
 
 def _classes(clf: Any, proba_NC: Tensor) -> list[Any]:
