@@ -74,14 +74,6 @@ def weights_cast_anew() -> Iterator[None]:
 
 
 @cache
-def has_card() -> bool:
-    """Return whether tensors may lie on another device than the processor."""
-    if hasattr(torch, "accelerator"):  # since torch 2.6
-        return torch.accelerator.is_available()
-    return torch.cuda.is_available() or torch.backends.mps.is_available()
-
-
-@cache
 def _autocast_devices() -> list[str]:
     """Return the kinds of devices that autocast knows here."""
     return list(filter(torch.amp.is_autocast_available, _DEVICES))

@@ -34,6 +34,7 @@ from support import ALL_MAKERS, Normed, make_net
 from torch import nn
 
 from skal_deep import functional
+from skal_deep._devices import has_float64
 from skal_deep.campaign.models._save_model import save_model
 from skal_deep.classifier import (
     BayesianLinearClassifier,
@@ -60,6 +61,11 @@ from skal_deep.visualization import plot_uncertainty
 
 DEVICE = os.environ.get("SKAL_DEEP_TEST_DEVICE", "cuda")
 
+# Kernels on their own compute where their arguments lie; strategies see to it that
+# these lie where float64 is known.
+in_float64 = pytest.mark.skipif(
+    "SKAL_DEEP_TEST_WITHOUT_FLOAT64" in os.environ, reason="no float64 there"
+)
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(
@@ -330,6 +336,7 @@ def assert_same(result, expected):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
+@in_float64
 @pytest.mark.parametrize("name", KERNELS)
 def test_kernels(name):
     assert_same(KERNELS[name](on(DEVICE)), KERNELS[name](on("cpu")))
@@ -347,6 +354,7 @@ LOOPED = [
 ]  # fmt: skip
 
 
+@in_float64
 @pytest.mark.parametrize("name", LOOPED)
 def test_kernels_without_compiled_loops(name, monkeypatch):
     """Triton may be missing, or find no compiler."""
@@ -361,6 +369,7 @@ def test_loops_are_compiled_there():
     assert not _card.has_loops(torch.ones(1, device=DEVICE).half())
 
 
+@in_float64
 @pytest.mark.skipif(find_spec("triton") is None, reason="no Triton")
 @pytest.mark.skipif(DEVICE == "cpu", reason="a processor has none of these loops")
 @pytest.mark.parametrize("scale", [1, 1e-20, 1e15])
@@ -383,6 +392,7 @@ def test_sums_of_products(shape, scale, monkeypatch):
         )
 
 
+@in_float64
 @pytest.mark.parametrize("with_utilities", [True, False])
 def test_batch_bald_by_bounds(with_utilities, monkeypatch):
     """Where the products of all rows would take a card long, bounds leave few."""
@@ -437,6 +447,7 @@ LARGE = {
 }
 
 
+@in_float64
 @pytest.mark.parametrize("name", LARGE)
 def test_large_pools(name):
     answers = [
@@ -446,6 +457,7 @@ def test_large_pools(name):
     assert_same(*answers)
 
 
+@in_float64
 @pytest.mark.parametrize("name", LARGE)
 def test_large_pools_in_single_precision(name):
     """Picks may differ where two are alike: what they were chosen for does not."""
@@ -504,6 +516,7 @@ def test_an_interrupt_in_a_step_leaves_the_card_usable(at):
     test_a_step_is_repeated_as_often_as_asked()
 
 
+@in_float64
 def test_threads_record_their_own_steps():
     x = [MANY.float().to(DEVICE) + shift for shift in range(4)]
     alone = [functional.lcmd(some, some[:9], 30)[0].tolist() for some in x]
@@ -514,6 +527,7 @@ def test_threads_record_their_own_steps():
         assert list(together) == alone * 3
 
 
+@in_float64
 @pytest.mark.skipif(DEVICE == "cpu", reason="of a card")
 def test_recorded_steps_leave_no_memory_behind():
     x = MANY.float().to(DEVICE)
@@ -529,6 +543,7 @@ def test_recorded_steps_leave_no_memory_behind():
     assert last == first
 
 
+@in_float64
 @pytest.mark.parametrize("name", KERNELS)
 def test_kernels_by_small_chunks(name, monkeypatch):
     """The memory of a card holds all of these at once, that of a larger pool not."""
@@ -545,6 +560,7 @@ PICKING = [
 ]
 
 
+@in_float64
 @pytest.mark.parametrize("name", PICKING)
 def test_the_cheap_form_picks_the_same(name, monkeypatch):
     indices, utilities = KERNELS[name](on(DEVICE))
@@ -570,6 +586,7 @@ def clustered(offset):
     return (rows + offset).float(), (rows[:50] + offset).float()
 
 
+@in_float64
 @pytest.mark.parametrize("offset", [0.0, 30.0])
 def test_distances_near_0(offset):
     """Round-off of the norms must not decide, nor show."""
@@ -592,6 +609,7 @@ def test_distances_near_0(offset):
     assert picks.tolist() == exact.tolist()
 
 
+@in_float64
 @pytest.mark.parametrize("offset", [0.0, 30.0])
 @pytest.mark.parametrize("k", [1, 4])
 def test_neighbours_near_0(offset, k):
@@ -611,7 +629,9 @@ def moved(thing, device):
 
 def _move(thing, device):
     if isinstance(thing, torch.Tensor | nn.Module):
-        return thing.to(device)
+        # what a device cannot hold is on the processor after a fit there, too
+        is_known = isinstance(thing, nn.Module) or has_float64(device)
+        return thing.to(device) if is_known else thing
     if isinstance(thing, list):
         return [_move(part, device) for part in thing]
     if isinstance(thing, tuple):

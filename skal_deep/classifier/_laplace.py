@@ -7,6 +7,7 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
+from skal_deep._devices import computable
 from skal_deep._modes import plain_torch
 from skal_deep.classifier._posterior import SingleNetPosterior
 from skal_deep.classifier.net._answers import (
@@ -214,9 +215,9 @@ class LaplaceClassifier(SingleNetPosterior):
         """Return the weights of the last layer, its bias as the last column."""
         layer = net.module_.get_submodule(self._head)
         if layer.bias is None:
-            return as_float(layer.weight.detach())
+            return computable(as_float(layer.weight.detach()))
         both = torch.cat([layer.weight, layer.bias[:, None]], dim=1)
-        return as_float(both.detach())
+        return computable(as_float(both.detach()))
 
     def _features(self, net, X):
         """Return the inputs of the last layer, with a one for its bias."""
@@ -321,7 +322,7 @@ def weights_of_rows(criterion, y, sample_weight=None):
     weight_N = weight_N * (y != criterion.ignore_index)
     if criterion.weight is None:
         return weight_N
-    weight_C = criterion.weight.double().numpy(force=True)
+    weight_C = criterion.weight.cpu().double().numpy(force=True)
     smoothing = getattr(criterion, "label_smoothing", 0.0)
     smoothed_N = (1 - smoothing) * weight_C[y] + smoothing * weight_C.mean()
     if sample_weight is None and criterion.reduction == "mean" and weight_N.any():

@@ -8,6 +8,7 @@ from skorch import NeuralNet
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from skal_deep._devices import computable
 from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier._posterior import SingleNetPosterior
 from skal_deep.classifier.net._fit import train_net
@@ -190,7 +191,7 @@ class MultiViewClassifier(SingleNetPosterior):
             return own_NC[None]
         with torch.no_grad():
             views = [
-                head(part).softmax(1)
+                computable(head(part)).softmax(1)
                 for head, part in zip(self.heads_, features, strict=True)
             ]
         return torch.stack([*views, own_NC.float()])

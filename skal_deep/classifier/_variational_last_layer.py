@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import Interval
 from skorch import NeuralNet
 from torch import Tensor, nn
 
+from skal_deep._devices import computable
 from skal_deep.classifier._posterior import SingleNetPosterior
 from skal_deep.classifier.net._answers import (
     last_linear,
@@ -205,8 +206,10 @@ class VariationalLastLayerClassifier(SingleNetPosterior):
             for draw in range(n_samples or self.n_samples)
         ]
         with torch.no_grad():
-            logits_NC = nn.functional.linear(
-                features_ND.to(weight.mean), weight.mean, layer.bias
+            logits_NC = computable(
+                nn.functional.linear(
+                    features_ND.to(weight.mean), weight.mean, layer.bias
+                )
             )
             tolerance = head_tolerance(as_float(logits_NC), output_NC.dtype)
             if not torch.allclose(
@@ -214,7 +217,8 @@ class VariationalLastLayerClassifier(SingleNetPosterior):
             ):
                 # a hook on the net, of the caller's, changes what the layer returns
                 return torch.stack([self._whole(net, X, weight, n) for n in noise])
-            spread_SCD = as_float(weight.scale * torch.stack(noise).to(weight.mean))
+            spread_SCD = weight.scale * torch.stack(noise).to(weight.mean)
+            spread_SCD = computable(as_float(spread_SCD))
             logits_SNC = as_float(logits_NC) + features_ND @ spread_SCD.mT
         return check_net_proba(net, logits_SNC.softmax(-1), n_axes=3)
 

@@ -15,6 +15,7 @@ from skal_deep._modes import cpu_by_default
 from skal_deep.classifier._base import derived_seed
 from skal_deep.classifier._joint import JointClassifier
 from skal_deep.classifier.net._answers import net_answer
+from skal_deep.classifier.net._batches import device_of
 from skal_deep.functional.variational import gradient_penalty
 from skal_deep.modules import isolated_rng
 from skal_deep.modules._taps import tapped_features
@@ -192,8 +193,7 @@ class WassersteinClassifier(JointClassifier):
             return torch.zeros(len(X))
         embedding_ND = _embeddings(self.nets_[0], X)
         with torch.no_grad():
-            novelty_N: Tensor = self.critic_(embedding_ND)
-        return novelty_N
+            return self.critic_(embedding_ND.to(device_of(self.nets_[0])))
 
     def _answers(self):
         """Return what strategies may ask, as tensors, by the protocols' names."""

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from skal_deep._devices import computable
+
 
 def evidential_loss(evidence_NC: Tensor, y_N: Tensor, kind: str) -> Tensor:
     """Return the loss of each row, without the divergence.
@@ -82,9 +84,9 @@ def kl_to_uniform(alpha_NC: Tensor) -> Tensor:
     Terms as large as ``alpha log alpha`` cancel: they are computed in float64, which
     holds a thousandth of a nat for concentrations up to 1e11.
     """
-    dtype, alpha_NC = alpha_NC.dtype, alpha_NC.double()
+    given, alpha_NC = alpha_NC[..., 0], computable(alpha_NC).double()
     sum_N = alpha_NC.sum(-1)
     n_classes = torch.full_like(sum_N, alpha_NC.shape[-1])
     spread_NC = (alpha_NC - 1) * (alpha_NC.digamma() - sum_N.digamma()[..., None])
     constant_N = sum_N.lgamma() - n_classes.lgamma() - alpha_NC.lgamma().sum(-1)
-    return (constant_N + spread_NC.sum(-1)).clamp_min(0).to(dtype)
+    return (constant_N + spread_NC.sum(-1)).clamp_min(0).to(given)

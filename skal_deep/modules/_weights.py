@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from skal_deep._devices import computable
 from skal_deep._put_back import put_back
 from skal_deep.modules._rng import one_thread_at_a_time
 
@@ -14,12 +15,13 @@ from skal_deep.modules._rng import one_thread_at_a_time
 def trained_weights(module: nn.Module) -> Tensor:
     """Return a copy of all parameters that are trained, of shape (P,).
 
-    Those of half precision are returned in float32, in which moments can be taken.
+    Those of half precision are returned in float32, in which moments can be taken, and
+    on the processor where their device knows no float64.
     """
     with torch.no_grad():
         weights_P = torch.cat([p.flatten() for p in _trained_parameters(module)])
     is_half = weights_P.dtype in (torch.float16, torch.bfloat16)
-    return weights_P.float() if is_half else weights_P
+    return computable(weights_P.float() if is_half else weights_P)
 
 
 def set_trained_weights(module: nn.Module, weights_P: Tensor) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
-from skal_deep._modes import has_card
+from skal_deep._devices import computable, has_card
 from skal_deep._threads import threads_given_back
 from skal_deep.classifier import (
     CapabilityError,
@@ -533,6 +533,7 @@ class Rows:
         What stands around a net, such as a search or a calibration, answers by arrays,
         while the net inside embeds rows where it is.
         """
+        answer = computable(answer)
         if not answer.is_cpu or not has_card():
             return answer
         with threads_given_back():

@@ -14,6 +14,7 @@
 #include <c10/core/impl/alloc_cpu.h>
 #include <torch/library.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <set>
 #include <string>
@@ -87,7 +88,15 @@ const bool are_registered = (at::RegisterPrivateUse1HooksInterface(&hooks), true
 
 void forget(void* kept) { delete static_cast<Tensor*>(kept); }
 
+// Metal has no float64.
+bool has_float64() {
+  static const bool has = std::getenv("SKAL_DEEP_TEST_WITHOUT_FLOAT64") == nullptr;
+  return has;
+}
+
 Tensor named(const Tensor& t, c10::Device device, c10::DispatchKey key) {
+  TORCH_CHECK_TYPE(device.is_cpu() || has_float64() || t.scalar_type() != at::kDouble,
+      "Cannot convert a tensor to float64: the second device has none.");
   auto* kept = new Tensor(t);
   at::DataPtr data(const_cast<void*>(t.storage().data()), kept, &forget, device);
   auto* owner = device.is_cpu() ? c10::GetAllocator(c10::kCPU) : &memory;

@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 from skorch import NeuralNet
 from torch import Tensor
 
+from skal_deep._devices import for_scores
 from skal_deep._modes import cpu_by_default
 from skal_deep.classifier._array_classifier import ArrayClassifier
 from skal_deep.classifier._base import NetClassifier
@@ -119,15 +120,12 @@ class Model:
         return self._place
 
     def _card_of(self, name: str, X: Any) -> torch.device | None:
-        """Return the card that an answer comes from, if it can be given and does.
-
-        Metal is none: it has no float64, in which others may answer.
-        """
+        """Return the card that an answer comes from, if it can be given and does."""
         try:
             device: torch.device = getattr(self, name)(X).device
         except Exception:  # who wants the answer will be told
             return None
-        return None if device.type in ("cpu", "mps") else device
+        return None if for_scores(device).type == "cpu" else device
 
     def after(self, transform: Callable[[Any], Any]) -> "Model":
         """Return the model that sees transformed rows.

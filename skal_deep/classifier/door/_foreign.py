@@ -12,6 +12,7 @@ from skactiveml.classifier import SkorchClassifier
 from skorch import NeuralNet
 from torch import Tensor
 
+from skal_deep._devices import computable
 from skal_deep.classifier.net._output import as_float, as_proba, check_proba
 from skal_deep.modules import isolated_rng
 from skal_deep.rows._as_data import as_data
@@ -86,7 +87,7 @@ def _check_rows(source: str, answer: Tensor, X: Any, axis: int = 0) -> None:
 
 def _as_tensor(answer: Any) -> Tensor:
     if isinstance(answer, Tensor):
-        return as_float(answer.detach())
+        return computable(as_float(answer.detach()))
     return as_float(_copied(answer))
 
 
@@ -99,7 +100,8 @@ def _check_answer(
 ) -> Tensor:
     """Return probabilities, one column a class, or say that they are none."""
     is_tensor = isinstance(answer, Tensor)  # else a copy: arrays may be read-only
-    proba = as_proba(answer.detach().clone() if is_tensor else _copied(answer))
+    proba = answer.detach().clone() if is_tensor else _copied(answer)
+    proba = as_proba(computable(proba))
     source = f"{type(clf).__name__}.{method}"
     advice = "Its rows must be the probabilities of the classes."
     if isinstance(clf, SkorchClassifier):

@@ -10,6 +10,7 @@ from skorch import NeuralNet
 from skorch.dataset import unpack_data
 from torch import Tensor, nn
 
+from skal_deep._devices import computable
 from skal_deep.classifier.net._batches import as_input, batches
 from skal_deep.classifier.net._output import as_float, check_net_proba, to_proba
 from skal_deep.classifier.net._precision import chosen_precision
@@ -55,7 +56,8 @@ def own_output(net: NeuralNet, X: NDArray[Any]) -> Tensor:
     # torch's global generator each time.
     step = evaluation_step(net)
     with isolated_rng(), eval_mode(net.module_), chosen_precision(net):
-        return torch.cat([first_output(step(batch)) for batch in batches(net, X)])
+        parts = [first_output(step(batch)) for batch in batches(net, X)]
+        return computable(torch.cat(parts))
 
 
 def evaluation_step(net: NeuralNet) -> Callable[[Any], Any]:
@@ -139,7 +141,7 @@ def recorded_inputs(module: nn.Module, layer: str | None) -> Iterator[list[Tenso
                 f"No linear layer ran in {type(module).__name__}. Name the layer whose "
                 "input is the embedding: embedding_layer='...'."
             )
-        recorded.append(as_float(last[0]).flatten(1))
+        recorded.append(computable(as_float(last[0])).flatten(1))
 
     with one_thread_at_a_time(), as_before(module):
         module.register_forward_pre_hook(start)

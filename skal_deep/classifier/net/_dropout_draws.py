@@ -13,6 +13,7 @@ from skorch.utils import to_tensor
 from torch import Tensor
 from torch.utils._pytree import tree_map, tree_map_only
 
+from skal_deep._devices import computable
 from skal_deep.classifier.net._answers import (
     evaluation_step,
     first_output,
@@ -74,7 +75,8 @@ def _draws(
 def _answers(outputs: list[Tensor], answer: Callable[[Tensor], Tensor]) -> Tensor:
     """Return answers to the rows of all draws at once, of shape (S, N, ...)."""
     shape = len(outputs), len(outputs[0])
-    return answer(torch.stack(outputs).flatten(0, 1)).unflatten(0, shape)
+    rows = computable(torch.stack(outputs).flatten(0, 1))
+    return answer(rows).unflatten(0, shape)
 
 
 def first_rows(batch: Any, n: int) -> Any:

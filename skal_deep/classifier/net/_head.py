@@ -9,6 +9,7 @@ from scipy.sparse import issparse
 from skorch import NeuralNet
 from torch import Tensor
 
+from skal_deep._devices import computable
 from skal_deep.classifier.net._answers import last_linear, own_output, with_embeddings
 from skal_deep.classifier.net._compiled import with_attributes
 from skal_deep.classifier.net._output import (
@@ -39,10 +40,10 @@ def net_head(
         lambda: own_output(net, X), net.module_, embedding_layer
     )
     proba_NC = check_net_proba(net, to_proba(net)(output_NC))
-    weight_CD = as_float(layer.weight.detach().clone())
+    weight_CD = computable(as_float(layer.weight.detach().clone()))
     bias_C = weight_CD.new_zeros(len(weight_CD))
     if layer.bias is not None:
-        bias_C = as_float(layer.bias.detach().clone())
+        bias_C = computable(as_float(layer.bias.detach().clone()))
     # What the module does after this layer is unknown code. So results decide: only a
     # layer whose softmax is the prediction is returned.
     if embedding_ND.shape[1] == weight_CD.shape[1]:

@@ -9,8 +9,9 @@ from skorch import NeuralNet
 from skorch.dataset import unpack_data
 from torch import Tensor, nn
 
+from skal_deep._devices import for_scores
 from skal_deep.classifier.net._answers import embedding_layers
-from skal_deep.classifier.net._batches import batches
+from skal_deep.classifier.net._batches import batches, device_of
 from skal_deep.exceptions import CapabilityError
 from skal_deep.functional.features import sketched_outer
 from skal_deep.modules import isolated_rng
@@ -49,7 +50,8 @@ def net_jacobian(
     with isolated_rng(), torch.enable_grad():
         # A copy, because double() would change the user's module in place; made in here
         # because another thread's draws may be in the module outside.
-        module = copy.deepcopy(net.module_).double().eval().requires_grad_(False)
+        place, module = for_scores(device_of(net)), copy.deepcopy(net.module_).eval()
+        module = module.to(place).double().requires_grad_(False)
         outputs = _keep_last_output(module, layer)
         for batch in batches(net, X):
             x = unpack_data(batch)[0]
@@ -58,7 +60,7 @@ def net_jacobian(
                     "The slopes of a net need inputs of one floating-point tensor; "
                     f"the data set of {type(net).__name__} gives others."
                 )
-            x = x.to(net.device).double().requires_grad_()
+            x = x.to(place).double().requires_grad_()
             module(x)
             parts.append(_features(outputs.pop().flatten(1), x, n_features, seed))
     return torch.cat(parts).float()

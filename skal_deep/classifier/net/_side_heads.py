@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from skorch import NeuralNet
 from torch import Tensor, nn
 
+from skal_deep._devices import computable
 from skal_deep.classifier.net._answers import evaluation_step, first_output
 from skal_deep.classifier.net._batches import batches
 from skal_deep.classifier.net._precision import chosen_precision
@@ -59,4 +60,4 @@ def output_and_features(
             outputs.append(first_output(step(batch)))
             parts.append([part.detach().float() for part in features.latest])
     by_tap = [torch.cat(part) for part in zip(*parts, strict=True)]
-    return torch.cat(outputs), by_tap
+    return computable(torch.cat(outputs)), by_tap

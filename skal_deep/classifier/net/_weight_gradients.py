@@ -12,6 +12,7 @@ from skorch.dataset import unpack_data
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pad
 
+from skal_deep._devices import computable
 from skal_deep.classifier.net._answers import first_output
 from skal_deep.classifier.net._batches import batches
 from skal_deep.classifier.net._logits import as_logits
@@ -91,7 +92,7 @@ def _factors(
         )
     outputs = [output for output, _ in calls]
     return [
-        (as_float(back), as_float(entered))
+        (computable(as_float(back)), computable(as_float(entered)))
         for quantity_N in differentiated_NQ.T
         for back, (_, entered) in zip(
             # Rows do not depend on one another, so one backward pass of the sum gives
