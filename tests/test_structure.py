@@ -22,6 +22,7 @@ LAYERS = {
     "_blas.py": 0,
     "_calls.py": 0,
     "_compiled.py": 0,
+    "_devices.py": 0,
     "_modes.py": 0,
     "_put_back.py": 0,
     "_threads.py": 0,
