@@ -25,6 +25,10 @@ if os.environ.get("SKAL_DEEP_TEST_DEVICE") == "second":
     import second_device
 
     second_device.register()
+    if os.environ.get("TRITON_INTERPRET") == "1":
+        import card_paths
+
+        card_paths.take()
 
 # A shell that starts the tests in the background lets them ignore Ctrl-C.
 if threading.current_thread() is threading.main_thread() and (

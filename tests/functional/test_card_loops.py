@@ -18,7 +18,7 @@ IS_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(
-        not (IS_INTERPRETED if DEVICE == "cpu" else torch.cuda.is_available()),
+        not (torch.cuda.is_available() if DEVICE == "cuda" else IS_INTERPRETED),
         reason="no GPU",
     ),
 ]
