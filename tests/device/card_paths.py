@@ -5,7 +5,6 @@ a card would record are done one by one, where whatever would wait for it is ref
 """
 
 import warnings
-from contextlib import nullcontext
 
 import torch
 from second_device import NAME
@@ -32,15 +31,68 @@ def is_there(tensor):
 
 
 class Recording(TorchDispatchMode):
-    """Refuses what a card refuses while it records: to wait, and to copy to or fro."""
+    """Refuses what a card refuses while it records: to wait, and to copy to or fro.
 
-    loops = 0
+    Parameters
+    ----------
+    before : list of tuple
+        What an earlier step did. A card would do it again as it was: the same
+        operations, with the same numbers, on the same memory.
+    """
+
+    now = None  # who records
+
+    def __init__(self, before):
+        super().__init__()
+        self._before, self.done, self._made, self._in_loop = before, [], {}, False
+
+    def __enter__(self):
+        Recording.now = self
+        return super().__enter__()
+
+    def __exit__(self, *error):
+        Recording.now = None
+        return super().__exit__(*error)
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        name = operation._schema.name.split("::")[1]
-        if not self.loops and self._waits(name, args, kwargs or {}):
+        kwargs, name = kwargs or {}, operation._schema.name.split("::")[1]
+        if self._in_loop:
+            return operation(*args, **kwargs)
+        if self._waits(name, args, kwargs):
             raise RuntimeError(f"not permitted when a stream is capturing: {name}")
-        return operation(*args, **(kwargs or {}))
+        self.note(name, args, kwargs)
+        out = operation(*args, **kwargs)
+        for number, tensor in enumerate(tree_leaves(out)):
+            self._made[id(tensor)] = tensor, (len(self.done), number)
+        return out
+
+    def loop(self, run, name, args, options):
+        """Run a compiled loop, whose interpreter copies to the processor and back."""
+        self.note(name, args, options)
+        self._in_loop = True
+        try:
+            return run()
+        finally:
+            self._in_loop = False
+
+    def note(self, name, args, kwargs):
+        """Note what is done, and raise if a card would do something else."""
+        given = [self._known(each) for each in tree_leaves((args, kwargs))]
+        at = len(self.done)
+        self.done.append((name, *given))
+        if self._before and self._before[at : at + 1] != self.done[-1:]:
+            raise RuntimeError(
+                f"a step is repeated as it was recorded, but now it does "
+                f"{self.done[-1]} where it did {self._before[at : at + 1]}"
+            )
+
+    def _known(self, given):
+        """Return what tells an argument: made in this step, before it, or a number."""
+        if not isinstance(given, torch.Tensor):
+            return repr(given)
+        if id(given) in self._made:
+            return self._made[id(given)][1]
+        return given.data_ptr(), tuple(given.shape), given.stride()
 
     def _waits(self, name, args, kwargs):
         given = [t for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)]
@@ -74,25 +126,34 @@ def is_there_device(device):
 
 
 def _by_interpreter(run):
-    """Return what runs a loop, which the interpreter may copy to the processor."""
+    """Return what runs a loop by its name."""
 
-    def interpreted(*args, **options):
-        Recording.loops += 1
-        try:
+    def interpreted(loop, grid, *args, **options):
+        def quietly():
             with warnings.catch_warnings():  # of lanes that are masked
                 warnings.simplefilter("ignore")
-                return run(*args, **options)
-        finally:
-            Recording.loops -= 1
+                return run(loop, grid, *args, **options)
+
+        if Recording.now is None:
+            return quietly()
+        return Recording.now.loop(quietly, loop, (grid, *args), options)
 
     return interpreted
 
 
 def _one_by_one(self, n_times):
-    """Do a step so many times, from the second on as a card records it."""
+    """Do a step so many times, from the second on as a card does what it recorded."""
     is_recorded = (
         is_there_device(self._device) and n_times >= _repeated._WORTH_RECORDING
     )
-    for number in range(n_times):
-        with Recording() if is_recorded and number else nullcontext():
+    if not is_recorded:
+        for _ in range(n_times):
             self._step()
+        return
+    if not hasattr(self, "_before"):  # a graph is kept from call to call
+        self._step()
+        n_times, self._before = n_times - 1, []
+    for _ in range(n_times):
+        with Recording(self._before) as recording:
+            self._step()
+        self._before = recording.done
