@@ -1,7 +1,7 @@
 """On a GPU everything gives what it gives on the processor, up to round-off.
 
-``SKAL_DEEP_TEST_DEVICE=second pytest tests/test_gpu.py`` runs the file without a GPU,
-by the device of ``device/second_device.py``: tensors of two devices must not meet
+``SKAL_DEEP_TEST_DEVICE=second:1 pytest tests/test_gpu.py`` runs the file without a GPU,
+by the devices of ``device/second_device.py``: tensors of two devices must not meet
 there, either. With ``cpu`` the processor stands in, for mistakes in the tests.
 """
 

@@ -1,8 +1,8 @@
-// A second device on every machine: memory of the processor that torch is told is not.
+// Two devices on every machine: memory of the processor that torch is told is not.
 //
 // Operations run on the processor, on the same memory. What they are given must lie on
-// the device, as a card wants it: a tensor of the processor beside one of the device is
-// refused, but for numbers (0 axes) and the rows that `index` takes.
+// one device, as a card wants it: a tensor of the processor, or of the other device,
+// beside it is refused, but for numbers (0 axes) and the rows that `index` takes.
 #include <ATen/ATen.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/detail/PrivateUse1HooksInterface.h>
@@ -29,7 +29,7 @@ using SymInts = at::SymIntArrayRef;
 
 const auto TYPE = c10::DeviceType::PrivateUse1;
 const auto KEY = c10::DispatchKey::PrivateUse1;
-const c10::Device DEVICE(TYPE, 0);
+thread_local c10::DeviceIndex current = 0;  // of two, where nothing says which
 const c10::Device CPU(c10::kCPU);
 
 // Memory, streams and events: what there is no need to wait for.
@@ -37,7 +37,7 @@ const c10::Device CPU(c10::kCPU);
 struct Memory final : at::Allocator {
   at::DataPtr allocate(size_t n_bytes) override {
     void* data = c10::alloc_cpu(n_bytes);
-    return {data, data, &c10::free_cpu, DEVICE};
+    return {data, data, &c10::free_cpu, c10::Device(TYPE, current)};
   }
   at::DeleterFnPtr raw_deleter() const override { return &c10::free_cpu; }
   void copy_data(void* to, const void* from, std::size_t n) const final {
@@ -48,12 +48,19 @@ Memory memory;
 REGISTER_ALLOCATOR(TYPE, &memory);
 
 struct Guard final : c10::impl::NoOpDeviceGuardImpl<TYPE> {
-  static c10::Stream stream() { return c10::Stream(c10::Stream::DEFAULT, DEVICE); }
-  c10::DeviceIndex deviceCount() const noexcept override { return 1; }
-  c10::Device getDevice() const override { return DEVICE; }
-  c10::Stream getStream(c10::Device) const noexcept override { return stream(); }
-  c10::Stream getDefaultStream(c10::Device) const override { return stream(); }
-  c10::Stream exchangeStream(c10::Stream) const noexcept override { return stream(); }
+  static c10::Stream stream(c10::Device d) { return c10::Stream(c10::Stream::DEFAULT, d); }
+  c10::DeviceIndex deviceCount() const noexcept override { return 2; }
+  c10::Device getDevice() const override { return c10::Device(TYPE, current); }
+  void setDevice(c10::Device d) const override { current = d.index(); }
+  void uncheckedSetDevice(c10::Device d) const noexcept override { current = d.index(); }
+  c10::Device exchangeDevice(c10::Device d) const override {
+    const auto before = getDevice();
+    current = d.index();
+    return before;
+  }
+  c10::Stream getStream(c10::Device d) const noexcept override { return stream(d); }
+  c10::Stream getDefaultStream(c10::Device d) const override { return stream(d); }
+  c10::Stream exchangeStream(c10::Stream s) const noexcept override { return stream(s.device()); }
   void record(void**, const c10::Stream&, const c10::DeviceIndex, const c10::EventFlag) const override {}
   void block(void*, const c10::Stream&) const override {}
   bool queryEvent(void*) const override { return true; }
@@ -114,7 +121,9 @@ Tensor named(const Tensor& t, c10::Device device, c10::DispatchKey key) {
 }
 
 bool is_here(const Tensor& t) { return t.defined() && t.device().type() == TYPE; }
-Tensor here(const Tensor& t) { return t.defined() ? named(t, DEVICE, KEY) : t; }
+Tensor here(const Tensor& t, c10::Device device) {
+  return t.defined() ? named(t, device, KEY) : t;
+}
 Tensor on_cpu(const Tensor& t) {
   return is_here(t) ? named(t, CPU, c10::DispatchKey::CPU) : t;
 }
@@ -135,17 +144,23 @@ struct Operands {
       is_mixed_ |= t.dim() > 0 && !(takes_rows_ && at == 1);
       return t;
     }
+    is_mixed_ |= any_here_ && device_ != t.device();
     any_here_ = true;
+    device_ = t.device();
     for (const auto& [given, known] : pairs_)
       if (given.is_same(t)) return known;
     pairs_.emplace_back(t, on_cpu(t));
     return pairs_.back().second;
   }
 
+  void make_on(c10::Device device) {
+    if (device.type() == TYPE && device.has_index()) device_ = device;
+  }
+
   void check() const {
     TORCH_CHECK(!(any_here_ && is_mixed_),
-        "Expected all tensors to be on the same device, but found one of the processor "
-        "and one of the device in ", name_);
+        "Expected all tensors to be on the same device, but found one elsewhere than "
+        "another in ", name_);
   }
 
   // What was written to another memory, or has another shape now.
@@ -153,7 +168,7 @@ struct Operands {
     for (const auto& [given, known] : pairs_) {
       auto* to = given.unsafeGetTensorImpl();
       if (known.storage().data() != given.storage().data())
-        to->set_storage_keep_dtype(here(known).storage());
+        to->set_storage_keep_dtype(here(known, given.device()).storage());
       to->set_storage_offset(known.storage_offset());
       to->set_sizes_and_strides(known.sizes(), known.strides());
     }
@@ -162,12 +177,13 @@ struct Operands {
   Tensor back(const Tensor& t) const {
     for (const auto& [given, known] : pairs_)
       if (known.is_same(t)) return given;
-    return t.defined() && t.device().is_cpu() ? here(t) : t;
+    return t.defined() && t.device().is_cpu() ? here(t, device_) : t;
   }
 
  private:
   std::string name_;
   bool takes_rows_, any_here_ = false, is_mixed_ = false;
+  c10::Device device_ = Guard().getDevice();
   std::vector<std::pair<Tensor, Tensor>> pairs_;
 };
 
@@ -197,9 +213,10 @@ void run_on_cpu(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   const auto first = stack->size() - n_given;
   for (size_t at = 0; at < n_given; ++at) {
     auto& value = (*stack)[first + at];
-    if (value.isDevice())
+    if (value.isDevice()) {
+      operands.make_on(value.toDevice());
       value = CPU;
-    else
+    } else
       value = changed(value, [&](const Tensor& t) { return operands.to_cpu(t, at); });
   }
   operands.check();
@@ -212,14 +229,21 @@ void run_on_cpu(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
 
 // Operations that make, copy and view memory.
 
+c10::Device which(std::optional<at::Device> device) {
+  return device && device->has_index() ? *device : Guard().getDevice();
+}
+
 Tensor empty(Ints size, std::optional<at::ScalarType> dtype, std::optional<at::Layout>,
-    std::optional<at::Device>, std::optional<bool>, std::optional<at::MemoryFormat> format) {
-  return here(at::empty(size, at::TensorOptions().dtype(dtype).device(CPU), format));
+    std::optional<at::Device> device, std::optional<bool>,
+    std::optional<at::MemoryFormat> format) {
+  const auto options = at::TensorOptions().dtype(dtype).device(CPU);
+  return here(at::empty(size, options, format), which(device));
 }
 
 Tensor empty_strided(Ints size, Ints stride, std::optional<at::ScalarType> dtype,
-    std::optional<at::Layout>, std::optional<at::Device>, std::optional<bool>) {
-  return here(at::empty_strided(size, stride, at::TensorOptions().dtype(dtype).device(CPU)));
+    std::optional<at::Layout>, std::optional<at::Device> device, std::optional<bool>) {
+  const auto options = at::TensorOptions().dtype(dtype).device(CPU);
+  return here(at::empty_strided(size, stride, options), which(device));
 }
 
 Tensor copy_from(const Tensor& from, const Tensor& to, bool) {
@@ -268,7 +292,7 @@ Tensor& set_whole_storage(Tensor& self, at::Storage source) {
 
 void check_are_here(std::initializer_list<Tensor> given, const char* name) {
   for (const Tensor& t : given)
-    TORCH_CHECK(!t.defined() || is_here(t),
+    TORCH_CHECK(!t.defined() || t.device() == given.begin()->device(),
         "Expected all tensors to be on the same device, but not all are in ", name);
 }
 
@@ -280,7 +304,7 @@ Tensor convolution(const Tensor& x, const Tensor& weight, const std::optional<Te
   at::NoGradGuard plain;
   return here(at::convolution_symint(on_cpu(x), on_cpu(weight),
       b.defined() ? std::optional<Tensor>(on_cpu(b)) : std::nullopt, stride, padding,
-      dilation, is_transposed, more, groups));
+      dilation, is_transposed, more, groups), x.device());
 }
 
 std::tuple<Tensor, Tensor, Tensor> convolution_backward(const Tensor& gradient,
@@ -293,13 +317,13 @@ std::tuple<Tensor, Tensor, Tensor> convolution_backward(const Tensor& gradient,
   auto [dx, dweight, dbias] = at::convolution_backward_symint(on_cpu(gradient), on_cpu(x),
       on_cpu(weight), at::OptionalSymIntArrayRef(bias), stride, padding, dilation,
       is_transposed, more, groups, wanted);
-  return {here(dx), here(dweight), here(dbias)};
+  return {here(dx, x.device()), here(dweight, x.device()), here(dbias, x.device())};
 }
 
 Tensor mse_loss(const Tensor& x, const Tensor& y, int64_t reduction) {
   check_are_here({x, y}, "mse_loss");
   at::NoGradGuard plain;
-  return here(at::mse_loss(on_cpu(x), on_cpu(y), reduction));
+  return here(at::mse_loss(on_cpu(x), on_cpu(y), reduction), x.device());
 }
 
 }  // namespace

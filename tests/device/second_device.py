@@ -1,8 +1,8 @@
 """A second device for every machine, so that what needs a card is tried without one.
 
-Tensors of the device ``second`` are the processor's own under another name, and torch
-refuses to mix the two, as it does with a card. Faults of that kind, also of the library
-below ours, are the same as there; speed, memory and compiled loops of cards are not.
+Tensors of the devices ``second:0`` and ``second:1`` are the processor's own under other
+names, and torch refuses to mix them, as it does with cards. Faults of that kind are the
+same as there; speed, memory and compiled loops of cards are not.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ import os
 import subprocess
 import tempfile
 import types
-from contextlib import nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -49,25 +49,37 @@ def _built():
 
 
 def _module():
-    """Return what torch asks of ``torch.second``: there is one, and it is idle."""
+    """Return what torch asks of ``torch.second``: there are two, and they are idle."""
     module = types.ModuleType(NAME)
     cpu = torch.default_generator
     answers = {
         "is_available": True,
         "is_initialized": True,
         "_is_in_bad_fork": False,
-        "device_count": 1,
-        "current_device": 0,
+        "device_count": 2,
         "synchronize": None,
         "set_rng_state": None,
         "get_amp_supported_dtype": [torch.float16, torch.bfloat16],
     }
     for name, answer in answers.items():
         setattr(module, name, lambda *_, answer=answer: answer)
+    module.current_device = torch.accelerator.current_device_index
     module.get_rng_state = lambda *_: cpu.get_state()
     module.manual_seed = module.manual_seed_all = cpu.manual_seed
-    module.device = module._device = lambda *_: nullcontext()
+    module.device = module._device = _as_current
     return module
+
+
+@contextmanager
+def _as_current(device):
+    """Make one of the two devices the current one for a while."""
+    before = torch.accelerator.current_device_index()
+    index = device if isinstance(device, int) else torch.device(device).index
+    torch.accelerator.set_device_index(before if index in (None, -1) else index)
+    try:
+        yield
+    finally:
+        torch.accelerator.set_device_index(before)
 
 
 def _keeps_lazy(apply):
