@@ -117,6 +117,7 @@ class DCoM(DeepQueryStrategy):
         self.max_data = max_data
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
+        pool.look_at_data()
         points_ND, data_MD = features(pool, True)
         n_labeled, max_data = len(pool.labeled), self.max_data
         is_part = max_data is None and len(data_MD) > _MOST_ROWS

@@ -74,7 +74,7 @@ class DiverseMiniBatch(DeepQueryStrategy):
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         chosen_N, (chosen_U, score_U) = most_uncertain(
             pool,
-            lambda rows: margin(rows.predict_proba()[None]),
+            lambda rows: margin(rows.predict_and_embed()[0][None]),
             round(self.oversampling * batch_size),
         )
         rows_ND, rows_UD = pool.embed(), pool.population.embed()

@@ -131,6 +131,15 @@ class Pool(Rows):
         parts = (self.labeled, self.unlabeled)
         return torch.cat([rows.embed() for rows in parts if len(rows)])
 
+    def look_at_data(self) -> None:
+        """Predict and embed all rows of the data, in one pass where the model can.
+
+        Ask for it before anything else if you will ask for both.
+        """
+        for rows in (self.labeled, self.unlabeled):
+            if len(rows):
+                rows.predict_and_embed()
+
     def predict_data(self, some: Tensor) -> Tensor:
         """Return class probabilities of some rows of :meth:`embed_data`.
 
@@ -149,7 +158,10 @@ class Pool(Rows):
             (self.labeled, some[some < n_labeled]),
             (self.unlabeled, some[some >= n_labeled] - n_labeled),
         )
-        return torch.cat([rows.at(i).predict_proba() for rows, i in parts if len(i)])
+        asked = [
+            rows if len(i) == len(rows) else rows.at(i) for rows, i in parts if len(i)
+        ]
+        return torch.cat([rows.predict_proba() for rows in asked])
 
     def features_beside_labeled(
         self, weights: str, n_features: int

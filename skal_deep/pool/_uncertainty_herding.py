@@ -101,10 +101,13 @@ class UncertaintyHerding(DeepQueryStrategy):
         self.max_data = max_data
 
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
-        points_ND, data_MD = features(pool, self.normalize)
         n_labeled = len(pool.labeled)
+        n_rows = n_labeled + len(pool.unlabeled)
         temperature = calibrated_temperature(pool) if n_labeled else 1.0
-        covered = sample_rows(len(data_MD), self.max_data, pool.generator)
+        covered = sample_rows(n_rows, self.max_data, pool.generator)
+        if n_labeled and len(covered) == n_rows:
+            pool.look_at_data()
+        points_ND, data_MD = features(pool, self.normalize)
         weights = torch.ones(len(covered))
         if n_labeled:
             proba_MC = pool.predict_data(covered)

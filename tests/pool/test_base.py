@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
-from strategies import STRATEGIES, VARIANTS, maker, remembered
+from strategies import STRATEGIES, VARIANTS, deep, maker, remembered
 
 from skal_deep import pool as package
 from skal_deep.classifier import CapabilityError, Embeds, PredictsProba
@@ -117,6 +117,19 @@ def test_answers_are_computed_once(case, monkeypatch):
     monkeypatch.setattr(type(clf), "_answer", counted)
     OnePass().query(case.X, case.y, clf, fit_clf=False, batch_size=2)
     assert len(calls) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["DCoM", "DiverseMiniBatch", "UncertaintyHerding"])
+def test_predictions_and_embeddings_of_a_net_take_one_pass(name):
+    case, n_seen = Case(STRATEGIES[name], False, deep), []
+    clf = case.fitted()
+    clf.nets_[0].module_.register_forward_pre_hook(
+        lambda _, rows: n_seen.append(len(rows[0]))
+    )
+    picks = case.query(clf=clf, fit_clf=False, batch_size=4)
+    assert len(set(picks.tolist())) == 4
+    assert sum(n_seen) <= len(case.X) + 1  # of one row DCoM asks for its classes
 
 
 def test_large_rows_are_handed_over_in_chunks(case, monkeypatch):
