@@ -15,6 +15,8 @@ def has_float64(device: torch.device) -> bool:
     device : torch.device
         The device.
     """
+    if device.type == "cuda":  # without a word to the card, which takes a second
+        return True
     try:
         torch.zeros(1, dtype=torch.float64, device=device)
     except (TypeError, RuntimeError):
@@ -35,14 +37,25 @@ def for_scores(device: torch.device) -> torch.device:
 
 
 @cache
+def has_accelerator() -> bool:
+    """Return whether another device than the processor may hold tensors."""
+    if (
+        torch.cuda.device_count()
+    ):  # which leaves CUDA to processes that are forked later
+        return True
+    accelerator = getattr(torch, "accelerator", None)  # torch before 2.6 has none
+    return accelerator is None or accelerator.is_available()
+
+
+@cache
 def has_card() -> bool:
     """Return whether scores may be computed elsewhere than on the processor."""
-    if not hasattr(torch, "accelerator"):  # since torch 2.6
-        return torch.cuda.is_available()
-    device = torch.accelerator.current_accelerator()
-    if device is None or not torch.accelerator.is_available():
+    if not has_accelerator():
         return False
-    return for_scores(device).type != "cpu"
+    if not hasattr(torch, "accelerator"):
+        return True
+    device = torch.accelerator.current_accelerator()
+    return device is not None and for_scores(device).type != "cpu"
 
 
 def computable(answer: Tensor) -> Tensor:

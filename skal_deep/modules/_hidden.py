@@ -238,7 +238,7 @@ def _torch_states() -> tuple[Any, ...]:
     """Return where the global generators of torch stand."""
     with torch._C.DisableTorchFunction():
         own = bytes(torch.default_generator.get_state().numpy())
-        used = torch.cuda.is_available() and torch.cuda.is_initialized()
+        used = torch.cuda.is_initialized()
         cards = (
             [bytes(s.numpy()) for s in torch.cuda.get_rng_state_all()] if used else []
         )

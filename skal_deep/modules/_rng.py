@@ -10,6 +10,7 @@ import torch
 from joblib import parallel_config
 from joblib.parallel import SequentialBackend, get_active_backend
 
+from skal_deep._devices import has_accelerator
 from skal_deep._put_back import put_back
 from skal_deep.modules._turns import Turns
 
@@ -71,7 +72,9 @@ def isolated_rng(seed: int | None = None) -> Iterator[None]:
         python_state = random.getstate()
         numpy_state = np.random.get_state()  # noqa: NPY002
         torch_state = torch.get_rng_state()
-        cuda_states = torch.cuda.get_rng_state_all() if _cuda_is_used() else []
+        cuda_states = (
+            torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+        )
 
         def restore() -> None:
             random.setstate(python_state)
@@ -122,20 +125,10 @@ def seed_all(seed: int) -> None:
     """
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002
-    if _has_accelerator():
+    if has_accelerator():
         torch.manual_seed(seed)
     else:  # for each kind of device that is not there it would print a call stack
         torch.default_generator.manual_seed(seed)
-
-
-def _has_accelerator() -> bool:
-    """Return whether another device than the processor may have a generator."""
-    accelerator = getattr(torch, "accelerator", None)  # torch before 2.6 has none
-    return accelerator is None or accelerator.is_available()
-
-
-def _cuda_is_used() -> bool:
-    return torch.cuda.is_available() and torch.cuda.is_initialized()
 
 
 def draw_generator(seed: int, *key: int) -> torch.Generator:
