@@ -148,9 +148,10 @@ def round_trip(server, campaign, labels, tmp_path):
     number, task_of = server.project(tmp_path / "out")
     assert task_of.keys() == labels.keys()
     skipped, corrected, *rest = labels
+    wrong = next(label for label in labels.values() if label != labels[corrected])
     for name in (corrected, *rest):
-        other = labels[rest[0]] if name == corrected else labels[name]
-        made = {"result": answer_of(campaign, other), "lead_time": 2.5}
+        label = wrong if name == corrected else labels[name]
+        made = {"result": answer_of(campaign, label), "lead_time": 2.5}
         path = f"/api/tasks/{task_of[name]}/annotations/"
         annotation = server.ask("POST", path, made)
     made = {"result": [], "was_cancelled": True}
