@@ -1055,6 +1055,14 @@ class MixedWithoutEmbedding(MixedAnswers):
         return torch.as_tensor(super().predict_proba(X)).to(DEVICE)
 
 
+class MixedDraws(MixedAnswers):
+    embed = None
+
+    def sample_proba(self, X, n_samples=None, random_state=0):
+        proba = torch.as_tensor(super().predict_proba(X)).to(DEVICE)
+        return proba.expand(n_samples or 5, *proba.shape)
+
+
 def classifier_net(kind=NeuralNetClassifier):
     torch.manual_seed(0)
     return kind(
@@ -1092,6 +1100,7 @@ AROUND_A_NET = {
     "its own predict_proba": lambda: classifier_net(OwnProba),
     "arrays and embeddings": MixedAnswers,
     "probabilities alone": MixedWithoutEmbedding,
+    "draws alone": MixedDraws,
     "scikit-activeml": wrapped_net,
     "scikit-activeml in a pipeline": lambda: make_pipeline(
         StandardScaler(), wrapped_net()

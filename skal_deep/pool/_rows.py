@@ -232,7 +232,7 @@ class Rows:
         if isinstance(self._model, Embeds):
             return self._answer("embed")
         if ("embed",) not in self._answers:
-            self._answers[("embed",)] = self._placed(self._answer("inputs"))
+            self._answers[("embed",)] = self._placed("embed", self._answer("inputs"))
         return self._answers[("embed",)]
 
     def features_with_bias(self) -> Tensor:
@@ -521,24 +521,28 @@ class Rows:
             with threads_given_back():
                 answer = method(rows, *args, **params)
             if name == "predict_and_embed":
-                yield tuple(map(self._placed, answer))
+                proba_NC, embedding_ND = answer
+                yield (
+                    self._placed("predict_proba", proba_NC),
+                    self._placed("embed", embedding_ND),
+                )
             elif isinstance(answer, Tensor) and name != "inputs":
-                yield self._placed(answer)
+                yield self._placed(name, answer)
             else:
                 yield answer
 
-    def _placed(self, answer: Tensor) -> Tensor:
-        """Return an answer on the card that others of the model come from, if any do.
+    def _placed(self, name: str, answer: Tensor) -> Tensor:
+        """Return an answer of a method on the card that others come from, if any do.
 
         What stands around a net, such as a search or a calibration, answers by arrays,
         while the net inside embeds rows where it is.
         """
         answer = computable(answer)
-        if not answer.is_cpu or not has_card():
+        if answer.is_cpu and not has_card():
             return answer
         with threads_given_back():
             rows = take(self._data, self._positions[:1])
-            return answer.to(self._model.place(rows))
+            return answer.to(self._model.place(rows, name, answer.device))
 
 
 def _joined(parts: Iterable[Tensor], dim: int) -> Tensor:

@@ -1,6 +1,8 @@
 """Answers of one model lie in one place, shown by the device that holds nothing."""
 
+import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -78,7 +80,7 @@ def test_a_model_is_asked_for_one_row_once():
     model = Model(predict_proba=proba, embed=embed)
     for rows in (Rows(X, np.arange(6), model, seed=0) for _ in range(3)):
         assert rows.predict_proba().is_cpu
-    assert (proba.seen, embed.seen) == (3 * 6 + 1, 1)
+    assert (proba.seen, embed.seen) == (3 * 6, 1)
 
 
 @pytest.mark.usefixtures("card")
@@ -92,6 +94,44 @@ def test_who_asks_for_less_is_not_told_of_more():
     assert rows.predict_proba().is_cpu
     with pytest.raises(ValueError, match="no layer"), pytest.warns(match="no layer"):
         rows.embed()
+
+
+@pytest.mark.usefixtures("card")
+def test_what_comes_first_decides():
+    """Draws come from the card, and neither embeddings nor probabilities do."""
+    proba, embed = answer(1, 2), answer(1, 3)
+    draws = answer(3, 1, 2, on="meta")
+    model = Model(predict_proba=proba, embed=embed, sample_proba=draws)
+    rows = Rows(X, np.arange(6), model, seed=0)
+    answers = rows.sample_proba(3), rows.predict_proba(), rows.embed()
+    assert [each.is_meta for each in answers] == [True] * 3
+    assert (proba.seen, embed.seen) == (6, 6)
+
+
+@pytest.mark.usefixtures("card")
+def test_threads_leave_filters_of_warnings_alone():
+    """Filters are of the process: who puts them back puts back those of another."""
+    events = [threading.Event() for _ in range(3)]
+    first_is_in, second_is_in, first_is_out = events
+
+    def ask(is_in, goes_on):
+        def embed(X):
+            is_in.set()
+            assert goes_on.wait(timeout=60)
+            return torch.ones(len(X), 3)
+
+        model = Model(predict_proba=answer(1, 2), embed=embed)
+        Rows(X, np.arange(6), model, seed=0).predict_proba()
+
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(ask, first_is_in, second_is_in)
+        assert first_is_in.wait(timeout=60)
+        second = threads.submit(ask, second_is_in, first_is_out)
+        first.result()
+        first_is_out.set()
+        second.result()
+    assert warnings.filters == before
 
 
 def test_nothing_is_asked_without_a_card(monkeypatch):

@@ -99,24 +99,32 @@ class Model:
         """
         return flat_rows(X)
 
-    def place(self, X: Any) -> torch.device:
-        """Return the device that embeddings or probabilities come from.
+    def place(self, X: Any, name: str, device: torch.device) -> torch.device:
+        """Return the device that all answers are brought to.
+
+        It is where the first comes from if that is a card, else that of embeddings or
+        probabilities. Warnings of an answer that is asked for here are told, as any
+        others are: to silence them would silence those of all threads.
 
         Parameters
         ----------
         X : object
             A row to ask for, the first time.
+        name : str
+            The method that has answered.
+        device : torch.device
+            Where its answer lies.
 
         Returns
         -------
         torch.device
-            A card if one of the two comes from there, else the processor.
+            A card, or the processor.
         """
         if self._place is None:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # who wants the answer will be warned
-                asked = (self._card_of(name, X) for name in ("embed", "predict_proba"))
-                self._place = next(filter(None, asked), torch.device("cpu"))
+            others = (each for each in ("embed", "predict_proba") if each != name)
+            cards = filter(None, (self._card_of(each, X) for each in others))
+            is_card = device.type != "cpu"
+            self._place = device if is_card else next(cards, torch.device("cpu"))
         return self._place
 
     def _card_of(self, name: str, X: Any) -> torch.device | None:
