@@ -49,6 +49,7 @@ from skal_deep.classifier import (
     as_model,
     inference_precision,
 )
+from skal_deep.classifier.net._travel import _tensors
 from skal_deep.embedding import Embedder, ImageEmbedder
 from skal_deep.evaluation import active_testing
 from skal_deep.exceptions import CapabilityError
@@ -807,11 +808,8 @@ REGRESSORS = {
 }
 
 
-@pytest.mark.parametrize("kind", REGRESSORS)
-@pytest.mark.parametrize("strategy", [BALD, EPIG, BatchBALD, CoreSet])
-@pytest.mark.filterwarnings("ignore:EPIG measures")
-def test_regressors(kind, strategy):
-    net = NeuralNetRegressor(
+def number_net(**params):
+    return NeuralNetRegressor(
         MLP,
         module__n_features=4,
         module__n_classes=1,
@@ -819,7 +817,15 @@ def test_regressors(kind, strategy):
         max_epochs=5,
         train_split=None,
         verbose=0,
+        **params,
     )
+
+
+@pytest.mark.parametrize("kind", REGRESSORS)
+@pytest.mark.parametrize("strategy", [BALD, EPIG, BatchBALD, CoreSet])
+@pytest.mark.filterwarnings("ignore:EPIG measures")
+def test_regressors(kind, strategy):
+    net = number_net()
     y = np.where(Y >= 0, X[:, 0], np.nan)
     reg = quiet(REGRESSORS[kind](net).fit, X, y)
     there = moved(reg, DEVICE)
@@ -1161,22 +1167,39 @@ def test_pictures_of_uncertainty():
         assert plot_uncertainty(clf, rows, part).collections
 
 
-@pytest.mark.parametrize("kind", ALL_MAKERS)
-def test_fitted_classifiers_travel_to_machines_without_a_card(kind, monkeypatch):
+def where(model):
+    """Return the devices of all tensors that a model keeps beside its nets."""
+    return {name: [t.device for t in _tensors(v)] for name, v in vars(model).items()}
+
+
+def check_travels(model, ask, monkeypatch):
     """skorch reads nets to where there is room; what we keep beside them goes along."""
-    clf = quiet(ALL_MAKERS[kind](make_net(device=DEVICE)).fit, X, Y)
-    expected = quiet(clf.predict_proba, X)
-    copied, stored, places = copy.deepcopy(clf), pickle.dumps(clf), []
+    expected = quiet(ask, model)
+    copied, stored, places = copy.deepcopy(model), pickle.dumps(model), []
+    for each in (copied, pickle.loads(stored)):
+        assert where(each) == where(model)
 
     def look(storage):  # where torch would read a tensor to, unless it is told
-        where = lambda storage, place: places.append(place) or storage  # noqa: E731
-        return torch.load(io.BytesIO(storage), map_location=where, weights_only=False)
+        note = lambda storage, place: places.append(place) or storage  # noqa: E731
+        return torch.load(io.BytesIO(storage), map_location=note, weights_only=False)
 
     monkeypatch.setattr("torch.storage._load_from_bytes", look)
     for each in (copied, pickle.loads(stored)):
-        answer = quiet(each.predict_proba, X)
-        np.testing.assert_allclose(answer, expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(quiet(ask, each), expected, rtol=1e-4, atol=1e-5)
     assert set(places) <= {"cpu"}
+
+
+@pytest.mark.parametrize("kind", ALL_MAKERS)
+def test_fitted_classifiers_travel_to_machines_without_a_card(kind, monkeypatch):
+    clf = quiet(ALL_MAKERS[kind](make_net(device=DEVICE)).fit, X, Y)
+    check_travels(clf, lambda clf: clf.predict_proba(X), monkeypatch)
+
+
+@pytest.mark.parametrize("kind", REGRESSORS)
+def test_fitted_regressors_travel_to_machines_without_a_card(kind, monkeypatch):
+    y = np.where(Y >= 0, X[:, 0], np.nan)
+    reg = quiet(REGRESSORS[kind](number_net(device=DEVICE)).fit, X, y)
+    check_travels(reg, lambda reg: reg.predict(X), monkeypatch)
 
 
 def test_weights_of_a_campaign_are_read_without_a_card(tmp_path):

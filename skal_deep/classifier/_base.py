@@ -33,7 +33,7 @@ from skal_deep.classifier.net._joint_training import augmented
 from skal_deep.classifier.net._logits import differentiable_logits
 from skal_deep.classifier.net._reading import check_reading
 from skal_deep.classifier.net._rows import net_rows
-from skal_deep.classifier.net._travel import beside_nets, without_card
+from skal_deep.classifier.net._travel import with_card, without_card
 from skal_deep.classifier.net._weight_gradients import net_weight_gradients
 from skal_deep.rows._data import is_numbers, row_shape
 from skal_deep.rows._shape import check_is_rows
@@ -108,7 +108,7 @@ class NetClassifier(RowClassifier, ABC):
         return without_card(super().__getstate__())
 
     def __setstate__(self, state):
-        super().__setstate__(beside_nets(state))
+        super().__setstate__(with_card(state))
 
     def fit(self, X, y, sample_weight=None):
         """Fit the net to the labelled rows.

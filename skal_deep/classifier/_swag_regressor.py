@@ -137,6 +137,9 @@ class SWAGRegressor(DrawingRegressor):
         walk = self._walk(net, X, target, weight, seed)
         # beside the weights, so that nets of folds bring their own
         net.moments_ = swag_moments(walk, self.max_rank)
+        if not net.moments_.mean.is_cpu:  # pickled as weights are, to be read anywhere
+            of_card = [*net.cuda_dependent_attributes_, "moments_"]
+            net.cuda_dependent_attributes_ = of_card
         set_trained_weights(net.module_, net.moments_.mean)
         refresh_statistics(net, X)
         net.labeled_rows_ = X if batch_norms(net.module_) else X[:0]
