@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 from scipy.sparse import issparse
 from skactiveml.classifier import SklearnClassifier, SkorchClassifier
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_blobs
 from sklearn.ensemble import BaggingClassifier
@@ -45,6 +45,7 @@ from skal_deep.classifier import (
     MCDropoutClassifier,
     MCDropoutRegressor,
     PBPRegressor,
+    PredictsProba,
     SWAGRegressor,
     as_model,
     inference_precision,
@@ -56,7 +57,20 @@ from skal_deep.exceptions import CapabilityError
 from skal_deep.functional import _card, _chunks, joint_entropy
 from skal_deep.functional._repeated import Repeated
 from skal_deep.modules import MLP, ConvNet
-from skal_deep.pool import BALD, EPIG, BatchBALD, CoreSet, MarginSampling
+from skal_deep.pool import (
+    BALD,
+    EPIG,
+    BatchBALD,
+    ClusterRounds,
+    CoreSet,
+    MarginSampling,
+    MeanStd,
+    Power,
+    ScoreQueryStrategy,
+    Softmax,
+    SoftRank,
+    TopK,
+)
 from skal_deep.testing._strategy_case import Case
 from skal_deep.visualization import plot_uncertainty
 
@@ -1149,6 +1163,60 @@ def test_what_stands_around_a_net_there(around, candidates):
         n_asked += 1
         assert len(picks) == 3
     assert n_asked > 20
+
+
+class OfOneself(ScoreQueryStrategy):
+    """Scores rows on the processor, whoever embeds them."""
+
+    _needs = (PredictsProba,)
+    selection = None
+
+    def _score(self, pool):
+        return torch.rand(len(pool), generator=pool.generator)
+
+
+@pytest.mark.parametrize("candidates", [None, X[1:60:3] + 0.01])
+@pytest.mark.parametrize("rule", [TopK, Power, Softmax, SoftRank, ClusterRounds])
+def test_own_scores_on_the_processor(rule, candidates):
+    y = np.where(np.arange(80) % 3 == 0, TRUE, -1)
+    strategy = OfOneself(random_state=0)
+    strategy.selection = rule()
+    clf = ALL_MAKERS["deep"](make_net(device=DEVICE))
+    picks, utilities = strategy.query(
+        X, y, clf, candidates=candidates, batch_size=3, return_utilities=True
+    )
+    assert len(set(picks.tolist())) == len(utilities) == 3
+
+
+class OwnVariance(RegressorMixin, BaseEstimator):
+    """A regressor from elsewhere that answers by tensors of the card."""
+
+    def fit(self, X, y):
+        self.is_fitted_ = True
+        return self
+
+    def predict(self, X):
+        return X[:, 0]
+
+    def sample_predictions(self, X, n_samples=None, random_state=0):
+        noise = torch.randn(n_samples, 1, generator=source())
+        return (torch.as_tensor(X[:, 0]) * noise).to(DEVICE)
+
+    def predict_variance(self, X):
+        variance = torch.as_tensor(X[:, 0]).square().to(DEVICE)
+        return variance, torch.ones_like(variance)
+
+    def joint_covariance(self, X, X_other):
+        some, others = (torch.as_tensor(x[:, 0]).to(DEVICE) for x in (X, X_other))
+        return some[:, None] * others
+
+
+@pytest.mark.parametrize("strategy", [BALD, EPIG, BatchBALD, CoreSet, MeanStd])
+@pytest.mark.filterwarnings("ignore:EPIG measures")
+def test_regressors_from_elsewhere(strategy):
+    y = np.where(Y >= 0, X[:, 0], np.nan)
+    query = strategy(missing_label=np.nan, random_state=0).query
+    assert len(query(X, y, reg=OwnVariance(), batch_size=3)) == 3
 
 
 def test_active_testing_with_a_surrogate_elsewhere():

@@ -75,11 +75,12 @@ class ClusterRounds(SelectionRule):
 
     def _select(self, scores, batch_size, pool):
         n_considered = round(self.oversampling * batch_size)
+        scores = scores.to(pool.embed_data().device)  # where clusters are
         row_N = pool.rows_of_data().to(scores.device)
         asked = [row_N[_highest(scores, max(n_considered, batch_size))]]
         if pool.score_whole is not None:
-            score_U, row_U = pool.score_whole(), pool.whole().rows_of_data()
-            row_U = row_U.to(scores.device)
+            score_U = pool.score_whole().to(scores.device)
+            row_U = pool.whole().rows_of_data().to(scores.device)
             asked.append(row_U[_highest(score_U, max(n_considered, 1))])
         n_rows = len(pool.labeled) + len(pool.unlabeled)
         wanted_M = torch.zeros(n_rows, dtype=torch.bool, device=scores.device)

@@ -73,7 +73,7 @@ def _answers_side_by_side(reg: MultiOutputRegressor) -> Answers:
 
 def _checked(reg: Any, name: str, values: Any, n_rows: int) -> Tensor:
     """Return draws (S, N, T), or the two variances (2, N, T), as a tensor."""
-    values = torch.as_tensor(np.asarray(values, dtype=float))
+    values = torch.as_tensor(_numbers(values))
     if values.ndim == 2:
         values = values[..., None]
     if values.ndim != 3 or values.shape[1] != n_rows:
@@ -85,6 +85,13 @@ def _checked(reg: Any, name: str, values: Any, n_rows: int) -> Tensor:
     if not torch.isfinite(values).all():
         raise ValueError(f"{type(reg).__name__}.{name} returned NaN or infinity.")
     return values
+
+
+def _numbers(values: Any) -> NDArray[np.float64]:
+    """Return an answer, which may lie on a card, in float64."""
+    if isinstance(values, Tensor):
+        return values.detach().cpu().double().numpy()
+    return np.asarray(values, dtype=float)
 
 
 def _own_draws(
@@ -102,7 +109,8 @@ def _own_draws(
 def _own_variance(reg: Any, X: Any) -> Tensor:
     with isolated_rng():
         epistemic, noise = reg.predict_variance(with_names(reg, lent(X)))
-    both = _checked(reg, "predict_variance", [epistemic, noise], np.shape(X)[0])
+    both_told = [_numbers(epistemic), _numbers(noise)]
+    both = _checked(reg, "predict_variance", both_told, np.shape(X)[0])
     if (both[0] < 0).any() or (both[1] <= 0).any():
         raise ValueError(
             f"{type(reg).__name__}.predict_variance must return epistemic variances "
@@ -116,7 +124,7 @@ def _own_covariance(reg: Any, X: Any, X_other: Any) -> Tensor:
         found = reg.joint_covariance(
             with_names(reg, lent(X)), with_names(reg, lent(X_other))
         )
-    found = torch.as_tensor(np.asarray(found, dtype=float))
+    found = torch.as_tensor(_numbers(found))
     found = found[None] if found.ndim == 2 else found
     wanted = (np.shape(X)[0], np.shape(X_other)[0])
     if found.ndim != 3 or tuple(found.shape[1:]) != wanted:
