@@ -420,5 +420,18 @@ class ScoreQueryStrategy(DeepQueryStrategy, ABC):
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         rule = TopK() if self.selection is None else self.selection
         if pool.is_foreign and pool.with_utilities and pool.unlabeled_beside:
-            pool.score_whole = partial(self._score, pool.whole())
-        return rule.select(self._score(pool), batch_size, pool)
+            pool.score_whole = partial(self._checked_score, pool.whole())
+        return rule.select(self._checked_score(pool), batch_size, pool)
+
+    def _checked_score(self, pool: Pool) -> Tensor:
+        """Return scores as a tensor, also of a subclass that returns an array."""
+        found: Any = self._score(pool)
+        is_array = isinstance(found, Tensor | np.ndarray | list)
+        scores = torch.as_tensor(found).detach() if is_array else None
+        if scores is None or scores.shape != (len(pool),):
+            given = type(found).__name__ if scores is None else tuple(scores.shape)
+            raise ValueError(
+                f"{type(self).__name__}._score must return one score for each of "
+                f"{len(pool)} candidates, of shape ({len(pool)},), not {given}."
+            )
+        return scores

@@ -156,6 +156,48 @@ def test_pools_mapped_from_a_file(case, tmp_path):
     )
 
 
+class Given(ScoreQueryStrategy):
+    """Scores as it is told."""
+
+    _needs = ()
+    selection = None
+
+    def __init__(self, score, missing_label=-1, random_state=None):
+        super().__init__(missing_label=missing_label, random_state=random_state)
+        self.score = score
+
+    def _score(self, pool):
+        return self.score(len(pool))
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        lambda n: np.arange(n),
+        lambda n: list(range(n)),
+        lambda n: torch.arange(n),
+        lambda n: torch.arange(n, dtype=torch.float32, requires_grad=True),
+    ],
+)
+def test_own_scores_may_be_arrays(score):
+    picks, expected = (
+        Given(each, random_state=0).query(*NUMBERS, batch_size=2)
+        for each in (score, lambda n: torch.arange(float(n)))
+    )
+    assert picks.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    "score", [lambda n: None, lambda n: np.ones((n, 1)), lambda n: torch.ones(n - 1)]
+)
+def test_scores_of_another_shape_are_named(score):
+    with pytest.raises(ValueError, match=r"Given._score must return one .* 15 "):
+        Given(score).query(*NUMBERS)
+
+
+NUMBERS = np.arange(40.0).reshape(20, 2), np.r_[[0] * 5, [-1] * 15]
+
+
 class Broken(DeepQueryStrategy):
     def __init__(self, picks=None, utilities=None, missing_label=-1, random_state=None):
         super().__init__(missing_label=missing_label, random_state=random_state)
