@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -420,12 +419,12 @@ class ScoreQueryStrategy(DeepQueryStrategy, ABC):
     def _select(self, pool: Pool, batch_size: int) -> tuple[Tensor, Tensor]:
         rule = TopK() if self.selection is None else self.selection
         if pool.is_foreign and pool.with_utilities and pool.unlabeled_beside:
-            pool.score_whole = partial(self._checked_score, pool.whole())
-        return rule.select(self._checked_score(pool), batch_size, pool)
+            whole = pool.whole()
+            pool.score_whole = lambda: self._as_scores(self._score(whole), whole)
+        return rule.select(self._as_scores(self._score(pool), pool), batch_size, pool)
 
-    def _checked_score(self, pool: Pool) -> Tensor:
+    def _as_scores(self, found: Any, pool: Pool) -> Tensor:
         """Return scores as a tensor, also of a subclass that returns an array."""
-        found: Any = self._score(pool)
         is_array = isinstance(found, Tensor | np.ndarray | list)
         scores = torch.as_tensor(found).detach() if is_array else None
         if scores is None or scores.shape != (len(pool),):

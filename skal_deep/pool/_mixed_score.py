@@ -160,7 +160,8 @@ class MixedScore(ScoreQueryStrategy):
 
 def _on_one_scale(strategy: ScoreQueryStrategy, pool: Pool, whole: Pool) -> Tensor:
     """Return scores of shape (N,) on a scale from 0 to 1 over a whole pool."""
-    scores = strategy._checked_score(pool).double().cpu()
+    scores = strategy._as_scores(strategy._score(pool), pool).double().cpu()
     if whole is pool:
         return rescale(scores, scores)
-    return rescale(scores, strategy._checked_score(whole).double().cpu())
+    of_whole = strategy._as_scores(strategy._score(whole), whole)
+    return rescale(scores, of_whole.double().cpu())
