@@ -7,41 +7,30 @@ from torch import Tensor
 
 
 @cache
-def has_float64(device: torch.device) -> bool:
-    """Return whether a device knows float64, which Apple's and some of Intel's do not.
+def for_scores(device: torch.device) -> torch.device:
+    """Return where scores of what lies on a device are computed.
+
+    That is the device, or the processor if it knows no float64, as Apple's do not.
 
     Parameters
     ----------
     device : torch.device
         The device.
     """
-    if device.type == "cuda":  # without a word to the card, which takes a second
-        return True
+    if device.type in ("cpu", "cuda"):  # to start a card would take a second
+        return device
     try:
         torch.zeros(1, dtype=torch.float64, device=device)
     except (TypeError, RuntimeError):
-        return False
-    return True
-
-
-def for_scores(device: torch.device) -> torch.device:
-    """Return where scores of what lies on a device are computed.
-
-    Parameters
-    ----------
-    device : torch.device
-        The device, or the processor in place of it if it knows no float64.
-    """
-    is_known = device.type == "cpu" or has_float64(device)
-    return device if is_known else torch.device("cpu")
+        return torch.device("cpu")
+    return device
 
 
 @cache
 def has_accelerator() -> bool:
     """Return whether another device than the processor may hold tensors."""
-    if (
-        torch.cuda.device_count()
-    ):  # which leaves CUDA to processes that are forked later
+    # counted first, for that leaves CUDA to processes that are forked later
+    if torch.cuda.device_count():
         return True
     accelerator = getattr(torch, "accelerator", None)  # torch before 2.6 has none
     return accelerator is None or accelerator.is_available()

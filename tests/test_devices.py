@@ -2,8 +2,9 @@
 
 import torch
 
-from skal_deep._devices import has_float64
+from skal_deep._devices import for_scores
 
 
 def test_a_card_is_not_started_to_know_what_it_knows():
-    assert has_float64(torch.device("cuda"))
+    card = torch.device("cuda:1")
+    assert for_scores(card) == card

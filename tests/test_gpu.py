@@ -34,7 +34,7 @@ from support import ALL_MAKERS, Normed, make_net
 from torch import nn
 
 from skal_deep import functional
-from skal_deep._devices import has_float64
+from skal_deep._devices import for_scores
 from skal_deep.campaign.models._save_model import save_model
 from skal_deep.classifier import (
     BayesianLinearClassifier,
@@ -531,6 +531,58 @@ def test_an_interrupt_in_a_step_leaves_the_card_usable(at):
     test_a_step_is_repeated_as_often_as_asked()
 
 
+MIXED = {
+    "sum": lambda here, there: here + there,
+    "product": lambda here, there: there @ here.T,
+    "stack": lambda here, there: torch.cat([here, there]),
+    "rows": lambda here, there: here[there[:, 0].long()],
+    "columns": lambda here, there: there.gather(1, here.long()),
+    "net": lambda here, there: nn.Linear(3, 2)(there),
+    "picture": lambda here, there: nn.Conv1d(3, 2, 1)(there.T),
+    "loss": lambda here, there: nn.functional.mse_loss(here, there),
+    "array": lambda _, there: there.numpy(),
+}
+
+
+@pytest.mark.skipif(DEVICE == "cpu", reason="of a card")
+@pytest.mark.parametrize("how", MIXED)
+def test_what_would_mix_devices_is_refused(how):
+    """Else no test here could find it."""
+    here = torch.zeros(3, 3)
+    with pytest.raises((RuntimeError, TypeError)):
+        MIXED[how](here, here.to(DEVICE))
+    if DEVICE == "second:1" and how != "array":
+        with pytest.raises(RuntimeError):
+            MIXED[how](here.to("second:0"), here.to(DEVICE))
+
+
+WAITING = {
+    "number": lambda x, _: x.sum().item(),
+    "mask": lambda x, _: x[x > 0],
+    "to the processor": lambda x, _: x.cpu(),
+    "from the processor": lambda x, _: x + torch.ones(3).to(DEVICE),
+    "another number": lambda x, seen: x.mul_(len(seen)),
+    "another operation": lambda x, seen: x.add_(1) if len(seen) % 2 else x.mul_(1),
+    "other memory": lambda _, seen: seen[len(seen) // 2].add_(1),
+}
+
+
+@pytest.mark.skipif(
+    not (DEVICE.startswith("second") and "TRITON_INTERPRET" in os.environ),
+    reason="a card may not work on after it",
+)
+@pytest.mark.parametrize("how", WAITING)
+def test_what_cannot_be_recorded_is_refused(how):
+    x, seen = torch.ones(3, device=DEVICE), []
+
+    def step():
+        seen.append(torch.ones(3, device=DEVICE))
+        WAITING[how](x, seen)
+
+    with pytest.raises(RuntimeError, match=r"capturing|as it was recorded"):
+        Repeated(step, x.device)(20)
+
+
 @in_float64
 def test_threads_record_their_own_steps():
     x = [MANY.float().to(DEVICE) + shift for shift in range(4)]
@@ -645,7 +697,7 @@ def moved(thing, device):
 def _move(thing, device):
     if isinstance(thing, torch.Tensor | nn.Module):
         # what a device cannot hold is on the processor after a fit there, too
-        is_known = isinstance(thing, nn.Module) or has_float64(device)
+        is_known = isinstance(thing, nn.Module) or for_scores(device) == device
         return thing.to(device) if is_known else thing
     if isinstance(thing, list):
         return [_move(part, device) for part in thing]

@@ -75,7 +75,7 @@ class ClusterRounds(SelectionRule):
 
     def _select(self, scores, batch_size, pool):
         n_considered = round(self.oversampling * batch_size)
-        scores = scores.to(pool.embed_data().device)  # where clusters are
+        scores = scores.to(pool.population.embed().device)  # where clusters are
         row_N = pool.rows_of_data().to(scores.device)
         asked = [row_N[_highest(scores, max(n_considered, batch_size))]]
         if pool.score_whole is not None:

@@ -96,14 +96,14 @@ class Recording(TorchDispatchMode):
 
     def _waits(self, name, args, kwargs):
         given = [t for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)]
+        to = kwargs.get("device")
+        if given and to is not None and is_there(given[0]) != is_there_device(to):
+            return True
         if not any(map(is_there, given)):
-            return kwargs.get("device") == torch.device(NAME) and bool(given)
+            return False
         if name in _BY_ROWS:
             rows = [t for t in tree_leaves(args[1]) if t is not None]
             return any(t.dtype == torch.bool or not is_there(t) for t in rows)
-        to = kwargs.get("device")
-        if name == "_to_copy" and to is not None:
-            return to.type != NAME
         if name == "copy_":
             return not all(map(is_there, args[:2]))
         return name in _WAIT

@@ -8,7 +8,6 @@ same as there; speed, memory and compiled loops of cards are not.
 import hashlib
 import os
 import subprocess
-import tempfile
 import types
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,9 +34,10 @@ def _built():
     """Return the file of the compiled device, compiled where it is not."""
     known = f"{torch.__version__} {SOURCE.read_text(encoding='utf-8')}"
     key = hashlib.sha256(known.encode()).hexdigest()[:16]
-    path = Path(tempfile.gettempdir()) / f"skal_deep_second_device_{key}.so"
+    path = SOURCE.parent / "build" / f"{key}.so"
     if path.exists():
         return path
+    path.parent.mkdir(exist_ok=True)
     library = Path(torch.__file__).parent / "lib"
     made = path.with_suffix(f".{os.getpid()}")
     command = ["c++", "-std=c++20", "-O1", "-fPIC", "-shared", str(SOURCE)]

@@ -109,8 +109,8 @@ def _own_draws(
 def _own_variance(reg: Any, X: Any) -> Tensor:
     with isolated_rng():
         epistemic, noise = reg.predict_variance(with_names(reg, lent(X)))
-    both_told = [_numbers(epistemic), _numbers(noise)]
-    both = _checked(reg, "predict_variance", both_told, np.shape(X)[0])
+    told = [_numbers(epistemic), _numbers(noise)]
+    both = _checked(reg, "predict_variance", told, np.shape(X)[0])
     if (both[0] < 0).any() or (both[1] <= 0).any():
         raise ValueError(
             f"{type(reg).__name__}.predict_variance must return epistemic variances "
