@@ -7,8 +7,8 @@ runs each. A query is measured against its kernel on the same rows, a training a
 skorch's own loop by the same seed (and whether weights and losses are equal), one of
 convolutions against the same net in ``channels_last``, several threads against one (and
 whether scores are equal, and which share of a kernel they have), core-set among few
-rows against a numpy loop, and a study of fits and margin queries against the same by
-skorch and numpy.
+rows against a numpy loop, k-means against scikit-learn's, and a study of fits and
+margin queries against the same by skorch and numpy.
 Processor time, but for threads.
 """
 
@@ -25,6 +25,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 from sklearn.base import clone
+from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.datasets import load_digits
 from torch import nn
 
@@ -32,7 +33,7 @@ from benchmarks._measure import provenance
 from benchmarks._net import make_net
 from benchmarks._report import write_section
 from benchmarks.large import clusters
-from skal_deep._threads import for_each_part
+from skal_deep._threads import for_each_part, one_thread
 from skal_deep.classifier import DeepClassifier, MCDropoutClassifier
 from skal_deep.classifier.net._fit import fit_net
 from skal_deep.evaluation import SimulatedActiveLearner
@@ -46,18 +47,30 @@ from skal_deep.functional import (
     lcmd,
     max_det,
     max_herding,
+    nearest_centers,
     prob_cover,
 )
 from skal_deep.functional._checks import check_rows
 from skal_deep.functional._chunks import slices
+from skal_deep.functional._k_means import best_seeds, k_means, lloyd
 from skal_deep.modules import MLP, ConvNet
 from skal_deep.pool import BALD, CoreSet, MarginSampling
-from skal_deep.pool._features import k_means
 
 QUERIES = [(20_000, 256), (200_000, 64), (1_000_000, 64), (60_000, 1, 28, 28)]
 TRAININGS = [(MLP, 100, 16), (MLP, 100, 128), (MLP, 1000, 16), (ConvNet, 100, 16)]
 BALDS = [(20, 1_000_000, 10), (100, 50_000, 10), (20, 20_000, 100)]
 FEW = [200, 500, 1000, 1500]
+GROUPINGS = [
+    ("clustered", 20_000, 64, 50),
+    ("clustered", 10_000, 64, 20),
+    ("clustered", 10_000, 64, 100),
+    ("clustered", 10_000, 64, 500),
+    ("normal", 10_000, 128, 50),
+    ("normal", 10_000, 128, 200),
+    ("normal", 2_000, 512, 20),
+    ("normal", 300, 16, 10),
+    ("normal", 20_000, 512, 1_000),
+]
 
 
 def in_turns(one, other, n_runs, clock=time.process_time):
@@ -461,6 +474,42 @@ def by_numpy(rows, centers, n_picks):
     return picks
 
 
+def grouping():
+    """Return lines on k-means: scikit-learn's and ours, from the same seeds.
+
+    Of more than 50 clusters scikit-learn's is by mini-batches, as in TypiClust's code.
+    """
+    yield (
+        "| rows, clusters | ms by scikit-learn | ours | ratio | inertia, ours / "
+        "scikit-learn's |"
+    )
+    yield "|---|---|---|---|---|"
+    generator = torch.Generator().manual_seed(0)
+    for kind, n, n_dims, n_clusters in GROUPINGS:
+        rows = torch.randn(n, n_dims, generator=generator)
+        if kind == "clustered":
+            rows = clusters(n, generator)
+        rows -= rows.mean(0)
+        weights = rows.new_ones(n)
+        seeds = best_seeds(rows, n_clusters, weights, 0)
+        options = {"init": seeds.numpy(), "n_init": 1, "random_state": 0}
+        theirs = KMeans(n_clusters, **options)
+        if n_clusters > 50:
+            theirs = MiniBatchKMeans(n_clusters, batch_size=5_000, **options)
+
+        def by_scikit_learn(theirs=theirs, rows=rows):
+            with one_thread():
+                return torch.from_numpy(theirs.fit(rows.numpy()).cluster_centers_)
+
+        ours = partial(lloyd, rows, seeds, weights)
+        (their_ms, own_ms), centers = in_turns(by_scikit_learn, ours, 3)
+        inertia = [float(nearest_centers(rows, c)[0].double().sum()) for c in centers]
+        yield (
+            f"| {kind}, {n:,} x {n_dims}, {n_clusters:,} | {their_ms:.1f} | "
+            f"{own_ms:.1f} | {their_ms / own_ms:.2f} | {inertia[1] / inertia[0]:.4f} |"
+        )
+
+
 def study():
     """Return lines on a study: ours, and the same by skorch and numpy."""
     yield "| fits and queries by the margin, digits, 15 rounds of 10 | s | ratio |"
@@ -501,7 +550,8 @@ def by_skorch(net, X, y):
             known = np.concatenate([known, left[np.argsort(margin)[:10]]])
 
 
-PARTS = {f.__name__: f for f in (query, train, layout, threads, shares, few, study)}
+PARTS = (query, train, layout, threads, shares, few, grouping, study)
+PARTS = {part.__name__: part for part in PARTS}
 
 
 def main():

@@ -531,12 +531,78 @@ def add_to_groups(
     group_M: NDArray[np.int64],
     weight_M: NDArray[np.float64],
     sum_GD: NDArray[np.float64],
+    begin: int,
+    stop: int,
 ) -> None:
-    """Add weighted rows to the sums of their groups."""
+    """Add weighted rows to the sums of their groups.
+
+    Of the columns D from begin to stop.
+    """
     for m in range(len(data_MD)):
-        row, total, weight = data_MD[m], sum_GD[group_M[m]], weight_M[m]
+        row, weight = data_MD[m, begin:stop], weight_M[m]
+        total = sum_GD[group_M[m], begin:stop]
         for d in range(len(row)):
             total[d] += row[d] * weight
+
+
+@compile_loop(fastmath=_FAST | {"reassoc"})
+def move_bounds(
+    rows_ND: NDArray[Any],
+    center_KD: NDArray[Any],
+    move_K: NDArray[Any],
+    largest_T: NDArray[Any],
+    cluster_N: NDArray[np.int64],
+    upper_N: NDArray[Any],
+    lower_N: NDArray[Any],
+    is_open_N: NDArray[np.bool_],
+) -> None:
+    """Bring bounds of distances up to date with how far centres have moved.
+
+    Where those to the own centre and to the next one overlap, the first is computed;
+    where they still do, a row is open.
+    """
+    for i in range(len(rows_ND)):
+        own = cluster_N[i]
+        is_first = move_K[own] == largest_T[0]
+        lower_N[i] -= largest_T[-1] if is_first else largest_T[0]
+        upper_N[i] += move_K[own]
+        is_open_N[i] = False
+        if upper_N[i] > lower_N[i]:
+            upper_N[i] = np.sqrt(_squared(rows_ND[i], center_KD[own]))
+            is_open_N[i] = upper_N[i] > lower_N[i]
+
+
+@compile_loop(fastmath=_FAST)
+def two_nearest(
+    product_KL: NDArray[Any],
+    norm_K: NDArray[Any],
+    row_L: NDArray[np.int64],
+    norm_N: NDArray[Any],
+    squared_TL: NDArray[Any],
+    place_L: NDArray[np.int32],
+    cluster_N: NDArray[np.int64],
+    upper_N: NDArray[Any],
+    lower_N: NDArray[Any],
+) -> None:
+    """Write the nearest centre of some rows, and the distances to it and to the next.
+
+    The first centre wins a tie. Room is given for two squared distances and a place.
+    """
+    n, two = len(row_L), product_KL.dtype.type(2)
+    first, second, place = squared_TL[0, :n], squared_TL[1, :n], place_L[:n]
+    first[:], second[:], place[:] = np.inf, np.inf, 0
+    for k in range(len(product_KL)):
+        product, norm, at = product_KL[k], norm_K[k], np.int32(k)
+        for j in range(n):  # which a processor does for several j at once
+            offset, least, before = norm - two * product[j], first[j], place[j]
+            second[j] = min(second[j], max(least, offset))
+            first[j] = min(least, offset)
+            place[j] = at if offset < least else before
+    for j in range(n):
+        i = row_L[j]
+        cluster_N[i] = place[j]
+        upper_N[i] = np.sqrt(max(first[j] + norm_N[i], 0))
+        lower_N[i] = np.sqrt(max(second[j] + norm_N[i], 0))
 
 
 # Nothing is fused: these are the sums of scipy's product.

@@ -30,6 +30,8 @@ from skal_deep.functional._nearest import are_for_loops, for_each_row_part, near
 _N_LLOYD, _N_OF_GROUP = 2, 64
 # So many parts of many rows are enough for any number of threads.
 _N_SHARES = 32
+# Sums of a part of the columns: fewer take no longer than to wait for a thread.
+_LEAST_COLUMNS, _NUMBERS_OF_A_PART = 32, 2**18
 
 
 @plain_torch()
@@ -433,7 +435,16 @@ def group_means(
         rows, places, weight = (
             each.detach().contiguous().numpy() for each in (data, group, weight_M)
         )
-        _loops.add_to_groups(rows, places, weight, sum_GD.numpy())
+
+        def work_on(part: slice) -> None:
+            _loops.add_to_groups(
+                rows, places, weight, sum_GD.numpy(), part.start, part.stop
+            )
+
+        # columns: each sum keeps the order of the rows
+        n_columns = max(_LEAST_COLUMNS, _NUMBERS_OF_A_PART // max(1, len(data)))
+        parts = slices(data.shape[1], n_columns)
+        for_each_part(parts, lambda: work_on, data.device)
     else:
         for part in chunks(len(data), data.shape[1], data.device):
             weighted_BD = data[part].double() * weight_M[part, None]

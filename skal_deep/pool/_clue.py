@@ -9,8 +9,8 @@ from torch import Tensor
 
 from skal_deep.classifier import PredictsProba
 from skal_deep.functional import apply_temperature, entropy, nearest_distinct
+from skal_deep.functional._k_means import k_means
 from skal_deep.pool._base import DeepQueryStrategy
-from skal_deep.pool._features import k_means
 from skal_deep.pool._pool import Pool
 
 

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from skal_deep.classifier import PredictsProba
 from skal_deep.functional import margin, nearest_distinct
+from skal_deep.functional._k_means import k_means
 from skal_deep.functional.representatives import largest_distance
 from skal_deep.pool._base import DeepQueryStrategy
-from skal_deep.pool._features import k_means, most_uncertain
+from skal_deep.pool._features import most_uncertain
 from skal_deep.pool._pool import Pool
 
 

@@ -1,19 +1,12 @@
 """Embeddings and their clusters, as several strategies use them."""
 
-import math
 import warnings
 from collections.abc import Callable
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from sklearn.cluster import KMeans, MiniBatchKMeans
-from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from skal_deep._blas import libraries
-from skal_deep._threads import for_each_part, threads_over_parts
+from skal_deep._threads import for_each_part
 from skal_deep.functional import (
     average_linkage,
     nearest_centers,
@@ -21,25 +14,11 @@ from skal_deep.functional import (
     purity_radius,
     unit_rows,
 )
-from skal_deep.functional._distances import least_sure
-from skal_deep.functional._nearest import draw_rows, join_centers
-from skal_deep.functional.neighbors import group_means
+from skal_deep.functional._k_means import k_means
 from skal_deep.functional.rounds import halve, linkage_of_part
 from skal_deep.pool._pool import Pool
 from skal_deep.pool._rows import Rows
 
-# Up to that many clusters are found by k-means proper, more by mini-batches of that
-# many rows, as in TypiClust's code.
-_MOST_CLUSTERS = 50
-_MINI_BATCH = 5_000
-# From one draw of seeds in five k-means splits a cluster and joins two others, even
-# where clusters are far apart; from the best of so many draws in none of a hundred.
-_N_SEEDINGS = 4
-# Clusters of more than twice as many rows are sought among that many of them, or among
-# so many for each cluster, and brought to the means of all rows.
-_FEW_ROWS, _FEW_OF_EACH = 10_000, 10
-# Share of the rows whose nearest centroid round-off may decide.
-_MOST_UNSURE = 0.01
 # Of up to so many rows each is compared with each; of more, as many with each as make
 # so many pairs, but no fewer than that.
 _MOST_ROWS, _MOST_PAIRS, _LEAST_ROWS = 20_000, 200_000_000, 2_000
@@ -92,128 +71,6 @@ def sample_rows(n: int, max_rows: int | None, generator: torch.Generator) -> Ten
     if n <= max_rows:
         return torch.arange(n)
     return torch.randperm(n, generator=generator)[:max_rows].sort().values
-
-
-def k_means(
-    points_ND: Tensor,
-    n_clusters: int,
-    generator: torch.Generator,
-    weights_N: Tensor | None = None,
-) -> Tensor:
-    """Return centroids of shape (K, D), by k-means++ and Lloyd's iterations.
-
-    Of more than 20,000 rows, or 20 for each of more than 1,000 clusters, it searches
-    among half as many, drawn by their weights, and makes one more iteration on all.
-    Ten clusters among 40,000 rows of 768 numbers then left 0.07 % more inertia, and a
-    hundred 0.8 %, where other seeds of all rows differed by 0.02 and 1.2 %.
-
-    Parameters
-    ----------
-    points_ND : Tensor of shape (N, D)
-        Rows; with fewer than ``n_clusters``, each is a cluster.
-    n_clusters : int
-        Number of clusters K.
-    generator : torch.Generator
-        Source of the seed, and of the rows that are drawn.
-    weights_N : Tensor of shape (N,), optional
-        Weights of the rows.
-    """
-    with threads_over_parts(torch.device("cpu")):
-        return _k_means(points_ND, n_clusters, generator, weights_N)
-
-
-def _k_means(
-    points_ND: Tensor,
-    n_clusters: int,
-    generator: torch.Generator,
-    weights_N: Tensor | None,
-) -> Tensor:
-    n_clusters = min(n_clusters, len(points_ND))
-    n_drawn = max(_FEW_ROWS, _FEW_OF_EACH * n_clusters)
-    if len(points_ND) > 2 * n_drawn:
-        if weights_N is None:
-            weights_N = points_ND.new_ones(len(points_ND))
-        drawn = _draw_by_weight(weights_N, n_drawn, generator)
-        centroids_KD = _k_means(points_ND[drawn], n_clusters, generator, None)
-        cluster_N = nearest_centers(points_ND, centroids_KD)[1]
-        mean_KD, total_K = group_means(points_ND, cluster_N, n_clusters, weights_N)
-        return torch.where(total_K[:, None] > 0, mean_KD, centroids_KD)
-    seed = int(torch.randint(2**31 - 1, (), generator=generator))
-    centroids_KD = _lloyd(points_ND, n_clusters, seed, weights_N)
-    if points_ND.dtype != torch.float64 and _is_too_tight(points_ND, centroids_KD):
-        centroids_KD = _lloyd(points_ND.double(), n_clusters, seed, weights_N)
-    return centroids_KD.to(points_ND)
-
-
-def _draw_by_weight(
-    weight_N: Tensor, n_drawn: int, generator: torch.Generator
-) -> Tensor:
-    """Return rows (n,) in order, drawn with replacement."""
-    total_N = weight_N.cpu().double().cumsum(0)
-    place_n = torch.rand(n_drawn, dtype=torch.float64, generator=generator)
-    drawn = torch.searchsorted(total_N, place_n.mul_(total_N[-1]), right=True)
-    return drawn.clamp_max_(len(weight_N) - 1).sort().values.to(weight_N.device)
-
-
-def _is_too_tight(points_ND: Tensor, centroids_KD: Tensor) -> bool:
-    """Return whether round-off of products could have decided about many rows.
-
-    scikit-learn finds the nearest centroid by products.
-    """
-    squared_N = nearest_centers(points_ND, centroids_KD)[0]
-    norm_N = (points_ND - points_ND.mean(0)).square_().sum(-1)
-    is_close_N = (squared_N < least_sure(points_ND) * norm_N) & (squared_N > 0)
-    return float(is_close_N.float().mean()) > _MOST_UNSURE
-
-
-def _lloyd(
-    points_ND: Tensor, n_clusters: int, seed: int, weights_N: Tensor | None
-) -> Tensor:
-    """Return the centroids that scikit-learn finds."""
-    origin_D = points_ND.mean(0)  # distances stay, digits are saved
-    centered_ND = (points_ND - origin_D).numpy(force=True)
-    weights = None if weights_N is None else weights_N.numpy(force=True)
-    seeds_KD = _best_seeds(centered_ND, n_clusters, weights, seed)
-    options = {"init": seeds_KD, "n_init": 1, "random_state": 0}
-    if n_clusters <= _MOST_CLUSTERS:
-        clusterer = KMeans(n_clusters, **options)
-    else:
-        clusterer = MiniBatchKMeans(n_clusters, batch_size=_MINI_BATCH, **options)
-    # several threads would sum in an order of their own, and wait for each other
-    with libraries("openmp").limit(limits=1), warnings.catch_warnings():
-        # fewer distinct rows than clusters: no harm
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        clusterer.fit(centered_ND, sample_weight=weights)
-    return torch.as_tensor(clusterer.cluster_centers_).to(points_ND) + origin_D
-
-
-def _best_seeds(
-    rows_ND: NDArray[Any], n_clusters: int, weights: Any, seed: int
-) -> NDArray[Any]:
-    """Return the seeds of k-means++ that are nearest to the rows, of some draws.
-
-    One trial a centre: the best of several is often a tie that rounding breaks. The
-    draws are those of scikit-learn's ``kmeans_plusplus``, which computes distances of
-    float32 in float64, one centre of one draw at a time.
-    """
-    rows = torch.from_numpy(rows_ND)
-    weight_N = np.ones(len(rows_ND)) if weights is None else weights
-    weight_N = weight_N.astype(rows_ND.dtype)
-    place_RK = np.random.RandomState(seed).random_sample((_N_SEEDINGS, n_clusters))
-    first_N = (weight_N / weight_N.sum()).astype(float).cumsum()
-    seed_RK = torch.empty(place_RK.shape, dtype=torch.int64)
-    seed_RK[:, 0] = torch.from_numpy(
-        (first_N / first_N[-1]).searchsorted(place_RK[:, 0], side="right")
-    )
-    weights_N, share_RK = torch.from_numpy(weight_N), torch.from_numpy(place_RK)
-    nearest_RN = rows.new_full((_N_SEEDINGS, len(rows)), math.inf)
-    join_centers(rows, rows[seed_RK[:, 0]], nearest_RN)
-    for k in range(1, n_clusters):
-        seed_RK[:, k] = draw_rows(nearest_RN, weights_N, share_RK[:, k])
-        join_centers(rows, rows[seed_RK[:, k]], nearest_RN)
-    total_R = nearest_RN.double() @ weights_N.double()
-    best: NDArray[Any] = rows_ND[seed_RK[total_R.argmin()].numpy()]
-    return best
 
 
 def linkage_clusters(pool: Pool, cluster_size: int, wanted_M: Tensor) -> Tensor:

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from skal_deep.classifier import Embeds
 from skal_deep.functional import typi_clust
+from skal_deep.functional._k_means import k_means
 from skal_deep.pool._base import DeepQueryStrategy
-from skal_deep.pool._features import features, k_means
+from skal_deep.pool._features import features
 from skal_deep.pool._pool import Pool
 
 # The paper's largest number of clusters.
@@ -33,6 +34,9 @@ class TypiClust(DeepQueryStrategy):
     self-supervised net do. Compute them first and pass them as ``X``, with
     ``clf=None``. Without a classifier, or with one that has no embeddings, the inputs
     themselves are used.
+
+    Clusters are those of k-means proper. The authors' code takes mini-batches for more
+    than 50, which are quicker by scikit-learn, but group less well.
 
     The utilities are typicalities, one over mean distances, for the cluster that the
     pick is taken from, and 0 elsewhere. Clusters depend on the batch size, so the first

@@ -1,7 +1,5 @@
 """Work on parts by several threads is that of one, and leaves torch as it was."""
 
-import subprocess
-import sys
 import threading
 from functools import partial
 from types import SimpleNamespace
@@ -13,6 +11,7 @@ from joblib import Parallel, delayed
 
 from skal_deep._threads import for_each_part, threads_over_parts
 from skal_deep.functional import (
+    _k_means,
     bait,
     bald,
     batch_bald,
@@ -43,13 +42,14 @@ from skal_deep.functional import (
 )
 from skal_deep.functional._chunks import slices
 from skal_deep.functional._configurations import Configurations
+from skal_deep.functional._k_means import k_means
 from skal_deep.functional._nearest import nearest
 from skal_deep.functional.information import divergence
 from skal_deep.functional.joint_entropy import _Gains
 from skal_deep.functional.neighbors import group_means
 from skal_deep.functional.rounds import halve, linkage_of_part
 from skal_deep.pool import _features
-from skal_deep.pool._features import k_means, linkage_clusters
+from skal_deep.pool._features import linkage_clusters
 
 CPU = torch.device("cpu")
 
@@ -319,6 +319,10 @@ def test_lcmd_is_that_of_one_thread_to_the_last_bit(
 def _small_parts(monkeypatch):
     monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 4000)
     monkeypatch.setattr("skal_deep.functional._nearest._NUMBERS_OF_A_PART", 2000)
+    monkeypatch.setattr("skal_deep.functional.neighbors._NUMBERS_OF_A_PART", 2000)
+    monkeypatch.setattr("skal_deep.functional.neighbors._LEAST_COLUMNS", 2)
+    monkeypatch.setattr("skal_deep.functional._k_means._NUMBERS_OF_A_PART", 2000)
+    monkeypatch.setattr("skal_deep.functional._k_means._LEAST_ROWS", 50)
 
 
 def grouped_rows(dtype):
@@ -457,7 +461,7 @@ def test_groups_are_those_of_one_thread_to_the_last_bit(dtype):
 def test_k_means_is_that_of_one_thread_to_the_last_bit(
     dtype, n_clusters, few_rows, monkeypatch
 ):
-    monkeypatch.setattr(_features, "_FEW_ROWS", few_rows)
+    monkeypatch.setattr(_k_means, "_FEW_ROWS", few_rows)
     rows, weights = grouped_rows(dtype), torch.arange(1830).to(dtype)
 
     def call():
@@ -500,30 +504,6 @@ def test_clusters_of_parts_are_those_of_one_thread(dtype, monkeypatch):
         assert torch.equal(one[part], cluster_P + n_clusters)
         n_clusters += 1 + int(cluster_P.max())
     assert n_clusters == 1 + one.max()
-
-
-K_MEANS = """
-import sklearn.cluster  # first: its threads are then no longer those of torch
-import torch
-from threadpoolctl import threadpool_limits
-from skal_deep.pool._features import k_means
-
-rows = torch.randn(4000, 9, generator=torch.Generator().manual_seed(0))
-found = []
-for n_threads in (1, 3):
-    with threadpool_limits(n_threads):
-        torch.set_num_threads(1)
-        found.append(k_means(rows, 20, torch.Generator().manual_seed(0)))
-print(torch.equal(*found))
-"""
-
-
-@pytest.mark.slow
-def test_k_means_does_not_hang_on_threads_of_scikit_learn():
-    answer = subprocess.run(
-        [sys.executable, "-c", K_MEANS], capture_output=True, text=True, check=True
-    )
-    assert answer.stdout.split() == ["True"]
 
 
 def test_gains_that_threads_find_ahead_are_left_out():

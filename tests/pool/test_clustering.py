@@ -10,6 +10,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from skal_deep import functional
+from skal_deep.functional import _k_means
+from skal_deep.functional._k_means import k_means
 from skal_deep.pool import (
     BALD,
     Clue,
@@ -22,7 +24,6 @@ from skal_deep.pool import (
     MarginSampling,
     _features,
 )
-from skal_deep.pool._features import k_means
 
 X, Y = make_blobs(200, n_features=4, centers=4, cluster_std=2.0, random_state=0)
 X = X.astype(np.float32)
@@ -80,7 +81,12 @@ def test_seeds_of_k_means_are_those_of_scikit_learns_draws(dtype, has_weights):
         ]
         squared = [cdist(rows, seeds).min(1) ** 2 for seeds in draws]
         best = np.argmin([np.average(each, weights=weights) for each in squared])
-        seeds = _features._best_seeds(rows, 7, weights, seed)
+        seeds = _k_means.best_seeds(
+            torch.from_numpy(rows),
+            7,
+            torch.from_numpy(np.ones(n, dtype) if weights is None else weights),
+            seed,
+        )
         np.testing.assert_array_equal(seeds, draws[best])
 
 
@@ -98,7 +104,7 @@ def test_k_means_of_many_rows_searches_among_some(has_weights, monkeypatch):
         weights = torch.where(is_heavy, 1.0, 0.0)
         points, weights = points.double(), weights.double()
     full = k_means(points, 3, torch.Generator().manual_seed(1), weights)
-    monkeypatch.setattr(_features, "_FEW_ROWS", 100)
+    monkeypatch.setattr(_k_means, "_FEW_ROWS", 100)
     some = k_means(points, 3, torch.Generator().manual_seed(1), weights)
     assert some.dtype == points.dtype
     # one iteration on all rows brings far clusters to their very means

@@ -9,6 +9,7 @@ from sklearn.datasets import make_blobs
 from sklearn.linear_model import LogisticRegression
 
 from skal_deep import functional
+from skal_deep.functional._k_means import k_means
 from skal_deep.functional.neighbors import closest_pair
 from skal_deep.pool import (
     DensityWeightedDiversity,
@@ -19,7 +20,7 @@ from skal_deep.pool import (
     TypiClust,
     UncertaintyHerding,
 )
-from skal_deep.pool._features import k_means, sample_rows
+from skal_deep.pool._features import sample_rows
 from skal_deep.testing._strategy_case import Case, small_classifier
 
 X, Y = make_blobs(300, n_features=8, centers=6, cluster_std=0.7, random_state=0)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
-from sklearn.cluster import KMeans
 from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -19,7 +18,7 @@ from skal_deep._threads import (
     threads_over_parts,
 )
 from skal_deep.classifier import BayesianLinearClassifier, CapabilityError
-from skal_deep.functional import softmax_regression
+from skal_deep.functional import _k_means, softmax_regression
 from skal_deep.functional._chunks import slices
 from skal_deep.modules import train
 from skal_deep.pool import (
@@ -245,7 +244,7 @@ def test_and_leaves_the_number_of_torch_that_another_thread_has(all_of_them):
     assert numbers() == all_of_them
 
 
-def test_jobs_and_clusters_give_numpy_the_threads_that_there_were_before(
+def test_jobs_and_queries_give_numpy_the_threads_that_there_were_before(
     monkeypatch, all_of_them
 ):
     other = Elsewhere(one_blas_thread())
@@ -254,13 +253,13 @@ def test_jobs_and_clusters_give_numpy_the_threads_that_there_were_before(
         other.leave()
         assert numbers() == (1, 1)
     assert numbers() == all_of_them
-    other, fit = Elsewhere(one_blas_thread()), KMeans.fit
+    other, lloyd = Elsewhere(one_blas_thread()), _k_means.lloyd
 
-    def fit_alone(*args, **params):
+    def lloyd_alone(*args):
         other.leave()
-        return fit(*args, **params)
+        return lloyd(*args)
 
-    monkeypatch.setattr(KMeans, "fit", fit_alone)
+    monkeypatch.setattr(_k_means, "lloyd", lloyd_alone)
     torch.set_num_threads(1)
     TypiClust().query(X, Y)
     torch.set_num_threads(N_THREADS)
