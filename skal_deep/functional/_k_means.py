@@ -238,8 +238,8 @@ class _Bounded:
             def work_on(part: slice) -> None:
                 row_l = open_L[part]
                 product_Kl = room[: len(center_KD) * len(row_l)].view(-1, len(row_l))
-                some_lD = rows_ND[part] if are_all else rows_ND.index_select(0, row_l)
-                torch.mm(center_KD, some_lD.T, out=product_Kl)
+                some_LD = rows_ND[part] if are_all else rows_ND.index_select(0, row_l)
+                torch.mm(center_KD, some_LD.T, out=product_Kl)
                 _loops.two_nearest(
                     product_Kl.numpy(),
                     center_norm_K,
