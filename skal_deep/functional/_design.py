@@ -1,14 +1,14 @@
 """What each row adds to the Fisher information of a growing design."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from skal_deep._compiled import are_compiled
-from skal_deep._threads import for_each_part, threads_given_back, threads_over_parts
+from skal_deep._threads import for_each_part, threads_given_back
 from skal_deep.functional._card import (
     LARGEST_SIDE,
     design_step,
@@ -21,7 +21,10 @@ from skal_deep.functional._chunks import chunks, memory_budget, slices
 _MAX_N_WEIGHTS = 10_000
 # Numbers of rows that take a thread some tenths of a millisecond.
 _NUMBERS_OF_A_PART = 2**16
-# Products with matrices of so few weights take threads longer to begin than to run.
+# Parts of a product are of so many columns at least, and so many at most: of few
+# columns each takes longer than its share of all.
+_LEAST_COLUMNS, _MOST_PARTS = 128, 8
+# Roots of matrices of so few weights take threads longer to begin than to run.
 _FEW_WEIGHTS = 1024
 
 
@@ -38,6 +41,26 @@ def check_n_weights(n_weights: int) -> None:
             f"{n_weights} x {n_weights} numbers is too large (limit: "
             f"{_MAX_N_WEIGHTS}). Use the binary form, or reduce the embeddings."
         )
+
+
+def product(left_RW: Tensor, right_WW: Tensor) -> Tensor:
+    """Return a product of matrices, whose columns the threads of a processor share."""
+    if not left_RW.is_cpu:
+        return left_RW @ right_WW
+    result_RW = left_RW.new_empty(len(left_RW), right_WW.shape[1])
+
+    def work_on(part: slice) -> None:
+        torch.mm(left_RW, right_WW[:, part], out=result_RW[:, part])
+
+    for_each_part(_parts_of(right_WW), lambda: work_on, left_RW.device)
+    return result_RW
+
+
+def _parts_of(matrix_WW: Tensor) -> Iterator[slice]:
+    """Yield rows of a matrix for threads, or as many columns; on a card all at once."""
+    n_weights = len(matrix_WW)
+    size = max(_LEAST_COLUMNS, -(-n_weights // _MOST_PARTS))
+    return slices(n_weights, size if matrix_WW.is_cpu else n_weights)
 
 
 class Factored:
@@ -138,31 +161,31 @@ class Factored:
         with ``C = T T'`` and ``T' F T`` diagonal they are weighted squares of ``h' T``.
         """
         if self.factor_NRK.shape[1:] != (1, 1):
-            outer = covariance @ information @ covariance
+            outer = product(covariance, product(information, covariance))
             return self.seen_through(covariance), self.seen_through(outer)
-        root = torch.linalg.cholesky(covariance)
-        value_D, turn_DD = torch.linalg.eigh(root.T @ information @ root)
+        with _threads_of_roots(covariance):
+            root = torch.linalg.cholesky(covariance)
+            value_D, turn_DD = torch.linalg.eigh(root.T @ information @ root)
         weight_D2 = torch.stack([torch.ones_like(value_D), value_D.clamp_min(0)], 1)
         root_DD, weight_D2 = (
             part.to(self.embedding_ND) for part in (root @ turn_DD, weight_D2)
         )
         square_N2 = covariance.new_empty(len(self), 2)
-        for part in chunks(len(self), len(root_DD), covariance.device):
+
+        def work_on(part: slice) -> None:
             turned_BD = self.embedding_ND[part] @ root_DD
             square_N2[part] = (turned_BD.square_() @ weight_D2).to(square_N2)
+
+        parts = chunks(len(self), len(root_DD), covariance.device)
+        for_each_part(parts, lambda: work_on, covariance.device)
         square_N2 *= self.factor_NRK[:, 0].double().square()
         inner_N, outer_N = square_N2.unbind(1)
         return inner_N[:, None, None].clone(), outer_N[:, None, None].clone()
 
 
-def threads_over_rows(rows: Factored) -> AbstractContextManager[None]:
-    """Return a context for a design: threads work on rows, if there is little else.
-
-    Products of large matrices are torch's to share among them.
-    """
-    if rows.factor_NRK.shape[2] * rows.embedding_ND.shape[1] > _FEW_WEIGHTS:
-        return threads_given_back()
-    return threads_over_parts(rows.embedding_ND.device)
+def _threads_of_roots(matrix: Tensor) -> AbstractContextManager[None]:
+    """Return a context for roots of a matrix: torch's threads share those of many."""
+    return threads_given_back() if len(matrix) > _FEW_WEIGHTS else nullcontext()
 
 
 def design_matrices(
@@ -217,7 +240,9 @@ class Design:
         self._mean_information, precision = design_matrices(
             labeled, everything, regularization, of_labeled
         )
-        self._covariance = torch.cholesky_inverse(torch.linalg.cholesky(precision))
+        with _threads_of_roots(precision):
+            root = torch.linalg.cholesky(precision)
+            self._covariance = torch.cholesky_inverse(root)
         self._inner_NRR, self._outer_NRR = rows.seen_through_both(
             self._covariance, self._mean_information
         )
@@ -261,11 +286,16 @@ class Design:
         part._rows = Factored(
             part._rows.factor_NRK.double(), part._rows.embedding_ND.double()
         )
-        places = torch.arange(len(part._rows), device=rows.device)
-        for row, at_1 in enumerate(places.split(1)):
-            gradient_RW, image_RW = part._gradient(at_1)
-            part._inner_NRR[row] = image_RW @ gradient_RW.T
-            part._outer_NRR[row] = image_RW @ self._mean_information @ image_RW.T
+        n_numbers = part._rows.at(slice(1)).gradients().numel()
+        for rows_B in chunks(len(part._rows), n_numbers, rows.device):
+            gradient_BRW = part._rows.at(rows_B).gradients()
+            image_BRW = product(gradient_BRW.flatten(0, 1), self._covariance)
+            seen_BRW = product(image_BRW, self._mean_information)
+            image_BRW, seen_BRW = (
+                each.view_as(gradient_BRW) for each in (image_BRW, seen_BRW)
+            )
+            part._inner_NRR[rows_B] = image_BRW @ gradient_BRW.mT
+            part._outer_NRR[rows_B] = seen_BRW @ image_BRW.mT
         return part
 
     def gains(self) -> Tensor:
@@ -354,7 +384,7 @@ class Design:
             self._rows.factor_NRK.index_select(0, at_1)[0].double(),
             self._rows.embedding_ND.index_select(0, at_1)[0].double(),
         ).flatten(1)
-        return gradient_RW, gradient_RW @ self._covariance
+        return gradient_RW, product(gradient_RW, self._covariance)
 
     def _update(self, at_1: Tensor, sign: int) -> None:
         """Change everything by one row."""
@@ -367,10 +397,15 @@ class Design:
         else:
             root_RR = self._root(inner_RR, sign)
             change_RW = torch.linalg.solve_triangular(root_RR, image_RW, upper=False)
-        seen_RW = change_RW @ self._mean_information
-        image_RW = seen_RW @ self._covariance
+        seen_RW = product(change_RW, self._mean_information)
+        image_RW = product(seen_RW, self._covariance)
         image_RW -= sign / 2 * (seen_RW @ change_RW.T) @ change_RW
-        self._covariance.addmm_(change_RW.T, change_RW, alpha=-sign)
+
+        def take_from(rows: slice) -> None:
+            self._covariance[rows].addmm_(change_RW[:, rows].T, change_RW, alpha=-sign)
+
+        covariance = self._covariance
+        for_each_part(_parts_of(covariance), lambda: take_from, covariance.device)
         n_rows, n_factors = self._rows.factor_NRK.shape[1:]
         embedding_ND = self._rows.embedding_ND
         both = torch.cat([change_RW, image_RW]).to(embedding_ND.dtype)

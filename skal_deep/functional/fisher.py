@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from skal_deep._modes import plain_torch
+from skal_deep._threads import threads_over_parts
 from skal_deep.functional._checks import (
     check_batch_size,
     check_counts,
@@ -17,7 +18,6 @@ from skal_deep.functional._design import (
     Design,
     Factored,
     check_n_weights,
-    threads_over_rows,
 )
 from skal_deep.functional._distances import round_off
 from skal_deep.functional._picks import UnreadPicks
@@ -351,7 +351,7 @@ def _forward_backward(
         indices, utilities = _added(stiff, added, n_added)
         stays = stiff.kept(indices, batch_size)
         return indices[stays], utilities[stays]
-    with threads_over_rows(candidates):
+    with threads_over_parts(embeddings.device):
         design = Design(*parts, *setting)
         most = design.most_change()
         indices, utilities = _added(design, added, n_added)
