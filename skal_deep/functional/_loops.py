@@ -416,6 +416,15 @@ def squared_lengths(
         squared_N[i] = total
 
 
+# Not inlined before it is compiled: the loop around would take the square of what is
+# shared first, which may be 0 or infinite.
+@njit(fastmath=_FAST)
+def _left(variance: Any, scale: Any, shared: Any) -> Any:
+    """Return a variance without what is explained, but not below 0."""
+    left = variance - scale * shared * shared
+    return 0.0 if left < 0 else left  # NaN stays
+
+
 @compile_loop(fastmath=_FAST | {"reassoc"})
 def explain(
     rows_ND: NDArray[Any],
@@ -428,9 +437,7 @@ def explain(
         row, total = rows_ND[i], rows_ND.dtype.type(0)
         for d in range(len(toward_D)):
             total += row[d] * toward_D[d]
-        shared = np.float64(total)
-        left = variance_N[i] - scale * shared * shared
-        variance_N[i] = 0.0 if left < 0 else left  # NaN stays
+        variance_N[i] = _left(variance_N[i], scale, np.float64(total))
 
 
 @njit(inline="always", fastmath=_FAST | {"reassoc"})

@@ -142,6 +142,27 @@ def test_picks_do_not_depend_on_the_scale(scale, labeled):
     assert picks[0] == picks[1]
 
 
+@pytest.fixture
+def _small_parts(monkeypatch):
+    monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 100)
+    monkeypatch.setattr("skal_deep.functional.determinant._FEW_NUMBERS", 0)
+
+
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize("exponent", [-500, -300, 260, 490])
+@pytest.mark.parametrize("with_utilities", [False, True])
+def test_squares_of_what_rows_share_are_no_numbers_but_picks_are(
+    exponent, with_utilities
+):
+    scale = 2.0**exponent  # of which no digit is lost
+    one, other = (
+        max_det(rows, rows[:2], 8, noise=noise, with_utilities=with_utilities)
+        for rows, noise in ((H, 0.01), (scale * H, 0.01 * scale**2))
+    )
+    assert torch.equal(one[0], other[0])
+    assert torch.equal(one[1], other[1] / scale**2)
+
+
 def test_bad_input():
     for noise in (0, -1.0, 1e-320, math.inf, math.nan):
         with pytest.raises(ValueError, match="noise="):
