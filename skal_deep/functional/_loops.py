@@ -428,16 +428,51 @@ def _left(variance: Any, scale: Any, shared: Any) -> Any:
 @compile_loop(fastmath=_FAST | {"reassoc"})
 def explain(
     rows_ND: NDArray[Any],
-    toward_D: NDArray[Any],
-    scale: float,
+    toward_KD: NDArray[Any],
+    scale_K: NDArray[np.float64],
+    seen_N: NDArray[np.int64],
     variance_N: NDArray[np.float64],
+    are_all: bool,
+    largest_1: NDArray[np.float64],
+    at_1: NDArray[np.int64],
 ) -> None:
-    """Take scaled squares of products with a vector from variances, but not below 0."""
+    """Take scaled squares of products with vectors from variances, but not below 0.
+
+    Of all rows, or of those whose variance could be the largest after that.
+
+    Parameters
+    ----------
+    rows_ND : ndarray of shape (N, D)
+        Rows.
+    toward_KD, scale_K : ndarray of shapes (K, D) and (K,)
+        Vectors, and what the square of a product with each is multiplied by.
+    seen_N : ndarray of shape (N,)
+        The number of vectors that a variance was brought up to date with, the first
+        ones. Brought up to date.
+    variance_N : ndarray of shape (N,)
+        Variances, -inf of rows that do not count. Brought up to date.
+    are_all : bool
+        Whether to bring all rows up to date. Others are left as they are only if scales
+        are not negative, and not infinite: a variance that has not seen all is no
+        smaller than one that has.
+    largest_1, at_1 : ndarray of shape (1,)
+        The largest variance is written, and where the first one is.
+    """
+    n_vectors, n_dims = toward_KD.shape
+    largest, at = -np.inf, 0
     for i in range(len(rows_ND)):
-        row, total = rows_ND[i], rows_ND.dtype.type(0)
-        for d in range(len(toward_D)):
-            total += row[d] * toward_D[d]
-        variance_N[i] = _left(variance_N[i], scale, np.float64(total))
+        if variance_N[i] <= largest and not are_all:
+            continue
+        row, variance = rows_ND[i], variance_N[i]
+        for k in range(seen_N[i], n_vectors):
+            toward, total = toward_KD[k], rows_ND.dtype.type(0)
+            for d in range(n_dims):
+                total += row[d] * toward[d]
+            variance = _left(variance, scale_K[k], np.float64(total))
+        variance_N[i], seen_N[i] = variance, n_vectors
+        if variance > largest:
+            largest, at = variance, i
+    largest_1[0], at_1[0] = largest, at
 
 
 @njit(inline="always", fastmath=_FAST | {"reassoc"})

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -126,18 +127,25 @@ def max_det(
     are_few = device.type == "cpu" and features.numel() < _FEW_NUMBERS
     parts = list(slices(n, n) if are_few else chunks(n, n_dims, device))
     with threads_over_parts(device):
-        covariance_DD, variance_N = _given(labeled_features, features, noise)
-        length_N = torch.linalg.vector_norm(features, dim=-1).double()
+        covariance_DD, variance_N, length_N = _given(labeled_features, features, noise)
         toward_BD = variance_N.new_empty(batch_size, n_dims)
+        variances: _Variances | _VariancesInLoops
+        # of one part no thread waits for the lock in each operation
+        if len(parts) > 1 and is_plain(features) and are_compiled():
+            variances = _VariancesInLoops(
+                features, variance_N, parts, batch_size, with_utilities
+            )
+        else:
+            variances = _Variances(features, variance_N, parts)
 
         def take_one() -> None:
             step_1 = picks.step_1.clone()
-            at_1 = picks.take(variance_N)
+            at_1 = variances.take(picks)
             feature_D = features.index_select(0, at_1)[0].double()
             toward_D = covariance_DD @ feature_D
             toward_BD.index_copy_(0, step_1, toward_D[None])
             scale = 1 / (noise + feature_D @ toward_D)
-            _explain(features, toward_D.to(features.dtype), scale, variance_N, parts)
+            variances.explain(toward_D.to(features.dtype), scale)
             covariance_DD.addr_(toward_D, scale * toward_D, alpha=-1)
 
         Repeated(take_one, device)(batch_size)
@@ -161,33 +169,106 @@ def max_det(
     return indices, utilities.to(features.dtype)
 
 
-def _explain(
-    features: Tensor,
-    toward_D: Tensor,
-    scale: Tensor,
-    variance_N: Tensor,
-    parts: list[slice],
-) -> None:
-    """Take from each variance what a pick tells of it, which threads share."""
+class _Variances:
+    """The variance of each row, given the picks so far.
 
-    def work_on(part: slice) -> None:
-        shared_n = (features[part] @ toward_D).double()
-        explained_n = scale * shared_n
-        variance_N[part].addcmul_(shared_n, explained_n, value=-1).clamp_min_(0)
+    Parameters
+    ----------
+    features : Tensor of shape (N, D)
+        Rows.
+    variance_N : Tensor of shape (N,)
+        Their variances before the picks, which are overwritten.
+    parts : list of slice
+        Parts of the rows, which threads share.
+    """
 
-    # of one part no thread waits for the lock in each operation
-    if len(parts) > 1 and is_plain(features) and are_compiled():
-        from skal_deep.functional import _loops
+    def __init__(self, features: Tensor, variance_N: Tensor, parts: list[slice]):
+        self._features, self._variance_N, self._parts = features, variance_N, parts
 
-        rows, toward, variance = (
-            each.numpy() for each in (features, toward_D, variance_N)
-        )
-        share = float(scale)
+    def take(self, picks: UnreadPicks) -> Tensor:
+        """Pick the largest variance, (1,)."""
+        return picks.take(self._variance_N)
+
+    def explain(self, toward_D: Tensor, scale: Tensor) -> None:
+        """Take from each variance what the pick tells of it."""
 
         def work_on(part: slice) -> None:
-            _loops.explain(rows[part], toward, share, variance[part])
+            shared_n = (self._features[part] @ toward_D).double()
+            explained_n = scale * shared_n
+            variance_n = self._variance_N[part]
+            variance_n.addcmul_(shared_n, explained_n, value=-1).clamp_min_(0)
 
-    for_each_part(parts, lambda: work_on, features.device)
+        for_each_part(self._parts, lambda: work_on, toward_D.device)
+
+
+class _VariancesInLoops:
+    """The same in compiled loops, which bring few rows up to date for picks alone.
+
+    A variance only shrinks. One that has not seen all picks is an upper bound, and its
+    row waits until that could be the largest.
+
+    Parameters
+    ----------
+    features, variance_N, parts
+        As of :class:`_Variances`.
+    n_picks : int
+        Number of picks to come.
+    are_all : bool
+        Whether all rows are brought up to date for each pick.
+    """
+
+    def __init__(
+        self,
+        features: Tensor,
+        variance_N: Tensor,
+        parts: list[slice],
+        n_picks: int,
+        are_all: bool,
+    ):
+        self._variance_N, self._parts, self._are_all = variance_N, parts, are_all
+        self._rows, self._variance = features.numpy(), variance_N.numpy()
+        self._seen = np.zeros(len(features), dtype=np.int64)
+        self._toward_BD = np.empty((n_picks, features.shape[1]), self._rows.dtype)
+        self._scale_B, self._n_told = np.empty(n_picks), 0
+        self._largest_P, self._at_P = np.empty(len(parts)), np.empty(len(parts), int)
+
+    def take(self, picks: UnreadPicks) -> Tensor:
+        """Pick the largest variance, (1,)."""
+        from skal_deep.functional import _loops
+
+        toward_KD = self._toward_BD[: self._n_told]
+        scale_K = self._scale_B[: self._n_told]
+
+        def work_on(number: int) -> None:
+            part, own = self._parts[number], slice(number, number + 1)
+            _loops.explain(
+                self._rows[part],
+                toward_KD,
+                scale_K,
+                self._seen[part],
+                self._variance[part],
+                self._are_all,
+                self._largest_P[own],
+                self._at_P[own],
+            )
+
+        for_each_part(range(len(self._parts)), lambda: work_on, picks.pick_B.device)
+        if self._are_all:
+            return picks.take(self._variance_N)
+        # of equal ones the first part has the lowest row
+        number = int(self._largest_P.argmax())
+        at_1 = torch.tensor([self._parts[number].start + int(self._at_P[number])])
+        picks.add(at_1, self._variance_N)
+        self._variance_N[at_1] = -math.inf
+        return at_1
+
+    def explain(self, toward_D: Tensor, scale: Tensor) -> None:
+        """Take from each variance what the pick tells of it, once that matters."""
+        self._toward_BD[self._n_told] = toward_D.numpy()
+        self._scale_B[self._n_told] = float(scale)
+        self._n_told += 1
+        # where round-off has made a scale that is none, variances may grow
+        self._are_all |= not 0 < scale < math.inf
 
 
 def _longest_left(length_N: Tensor, picks: list[int]) -> Tensor:
@@ -204,26 +285,34 @@ def _longest_left(length_N: Tensor, picks: list[int]) -> Tensor:
 
 def _given(
     labeled_MD: Tensor, features_ND: Tensor, noise: float
-) -> tuple[Tensor, Tensor]:
-    """Return the covariance of the weights and the variance of each row, in float64."""
-    n_dims = features_ND.shape[1]
-    identity_DD = torch.eye(n_dims, dtype=torch.float64, device=features_ND.device)
-    if not len(labeled_MD):
-        return identity_DD, features_ND.double().square().sum(-1)
-    labeled_MD = labeled_MD.double()
-    told = torch.finfo(torch.float64).eps * float(labeled_MD.square().sum())
-    if told > _DOUBT * noise:  # the sum below might not be positive definite
-        raise ValueError(_TOO_CERTAIN.format(noise=noise))
-    factor_DD = torch.linalg.cholesky(labeled_MD.T @ labeled_MD + noise * identity_DD)
-    # a sum of squares: exact where the difference of prior and explained would not be
-    variance_N = identity_DD.new_empty(len(features_ND))
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the covariance of the weights, and variances and lengths of the rows.
+
+    All are in float64.
+    """
+    (n, n_dims), device = features_ND.shape, features_ND.device
+    covariance_DD = torch.eye(n_dims, dtype=torch.float64, device=device)
+    factor_DD, variance_N = None, covariance_DD.new_empty(n)
+    length_N = torch.empty_like(variance_N)
+    if len(labeled_MD):
+        labeled_MD = labeled_MD.double()
+        told = torch.finfo(torch.float64).eps * float(labeled_MD.square().sum())
+        if told > _DOUBT * noise:  # the sum below might not be positive definite
+            raise ValueError(_TOO_CERTAIN.format(noise=noise))
+        precision_DD = labeled_MD.T @ labeled_MD + noise * covariance_DD
+        factor_DD = torch.linalg.cholesky(precision_DD)
+        covariance_DD = noise * torch.cholesky_inverse(factor_DD)
 
     def work_on(part: slice) -> None:
-        root_DB = torch.linalg.solve_triangular(
-            factor_DD, features_ND[part].double().T, upper=False
-        )
-        variance_N[part] = root_DB.square_().sum(0)
+        length_N[part] = torch.linalg.vector_norm(features_ND[part], dim=-1)
+        root_PD = features_ND[part].to(torch.float64, copy=True)
+        if factor_DD is not None:
+            # a sum of squares: exact where the difference of prior and explained would
+            # not be
+            root_PD = torch.linalg.solve_triangular(factor_DD, root_PD.T, upper=False).T
+        variance_N[part] = root_PD.square_().sum(-1)
 
-    parts = chunks(len(features_ND), n_dims, features_ND.device)
-    for_each_part(parts, lambda: work_on, features_ND.device)
-    return noise * torch.cholesky_inverse(factor_DD), noise * variance_N
+    for_each_part(chunks(n, n_dims, device), lambda: work_on, device)
+    if factor_DD is not None:
+        variance_N *= noise
+    return covariance_DD, variance_N, length_N
