@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit, types
 from numpy.typing import NDArray
 
-from skal_deep._compiled import cast, compile_loop
+from skal_deep._compiled import cast, compile_loop, prefetch
 
 Numbers = NDArray[np.float32]
 
@@ -71,6 +71,12 @@ _N_COMPARED = 32
 _N_SUMMED = 512
 
 
+# Numbers of rows here and there that are asked for at once; a processor waits for one
+# after another. They come by lines of a cache, of so many bytes.
+_N_FETCHED, _LINE = 2**13, 64
+
+
+_prefetch = prefetch()
 _as_int = cast(types.float32, types.int32)
 _as_float = cast(types.int32, types.float32)
 
@@ -416,6 +422,14 @@ def squared_lengths(
         squared_N[i] = total
 
 
+@njit(inline="always")
+def _fetch_row(rows_ND: Any, i: int) -> None:
+    """Ask for the numbers of a row."""
+    n_dims = rows_ND.shape[1]
+    for at in range(i * n_dims, (i + 1) * n_dims, _LINE // rows_ND.itemsize):
+        _prefetch(rows_ND, at)
+
+
 # Not inlined before it is compiled: the loop around would take the square of what is
 # shared first, which may be 0 or infinite.
 @njit(fastmath=_FAST)
@@ -425,8 +439,29 @@ def _left(variance: Any, scale: Any, shared: Any) -> Any:
     return 0.0 if left < 0 else left  # NaN stays
 
 
+@njit(inline="always", fastmath=_FAST | {"reassoc"})
+def _explained(variance: Any, row_D: Any, toward_D: Any, scale: Any) -> Any:
+    """Return a variance without the scaled square of a product with a vector."""
+    total = row_D.dtype.type(0)
+    for d in range(len(toward_D)):
+        total += row_D[d] * toward_D[d]
+    return _left(variance, scale, np.float64(total))
+
+
 @compile_loop(fastmath=_FAST | {"reassoc"})
 def explain(
+    rows_ND: NDArray[Any],
+    toward_D: NDArray[Any],
+    scale: float,
+    variance_N: NDArray[np.float64],
+) -> None:
+    """Take scaled squares of products with a vector from variances, but not below 0."""
+    for i in range(len(rows_ND)):
+        variance_N[i] = _explained(variance_N[i], rows_ND[i], toward_D, scale)
+
+
+@compile_loop(fastmath=_FAST | {"reassoc"})
+def explain_largest(
     rows_ND: NDArray[Any],
     toward_KD: NDArray[Any],
     scale_K: NDArray[np.float64],
@@ -436,42 +471,47 @@ def explain(
     largest_1: NDArray[np.float64],
     at_1: NDArray[np.int64],
 ) -> None:
-    """Take scaled squares of products with vectors from variances, but not below 0.
+    """Do what :func:`explain` does, with several vectors, to find the largest variance.
 
-    Of all rows, or of those whose variance could be the largest after that.
+    Rows whose variance is not the largest even without that are left as they are.
 
     Parameters
     ----------
     rows_ND : ndarray of shape (N, D)
         Rows.
     toward_KD, scale_K : ndarray of shapes (K, D) and (K,)
-        Vectors, and what the square of a product with each is multiplied by.
+        Vectors, and their scales: if some are negative or infinite, all rows must be
+        brought up to date.
     seen_N : ndarray of shape (N,)
-        The number of vectors that a variance was brought up to date with, the first
-        ones. Brought up to date.
+        With how many of the vectors, the first ones, a row is up to date. Written.
     variance_N : ndarray of shape (N,)
-        Variances, -inf of rows that do not count. Brought up to date.
+        Variances, -inf of rows that do not count. Written.
     are_all : bool
-        Whether to bring all rows up to date. Others are left as they are only if scales
-        are not negative, and not infinite: a variance that has not seen all is no
-        smaller than one that has.
+        Whether to bring all rows up to date.
     largest_1, at_1 : ndarray of shape (1,)
-        The largest variance is written, and where the first one is.
+        The largest variance is written, and the first place where it is.
     """
     n_vectors, n_dims = toward_KD.shape
     largest, at = -np.inf, 0
-    for i in range(len(rows_ND)):
-        if variance_N[i] <= largest and not are_all:
-            continue
-        row, variance = rows_ND[i], variance_N[i]
-        for k in range(seen_N[i], n_vectors):
-            toward, total = toward_KD[k], rows_ND.dtype.type(0)
-            for d in range(n_dims):
-                total += row[d] * toward[d]
-            variance = _left(variance, scale_K[k], np.float64(total))
-        variance_N[i], seen_N[i] = variance, n_vectors
-        if variance > largest:
-            largest, at = variance, i
+    n_together = max(1, _N_FETCHED // n_dims)
+    due = np.empty(n_together, dtype=np.int64)
+    for begin in range(0, len(rows_ND), n_together):
+        n_due = 0
+        for i in range(begin, min(begin + n_together, len(rows_ND))):
+            due[n_due] = i
+            n_due += are_all or variance_N[i] > largest
+        if 2 * n_due < n_together:  # many in a row a processor foresees by itself
+            for i in due[:n_due]:
+                _fetch_row(rows_ND, i)
+        for i in due[:n_due]:
+            variance = variance_N[i]
+            if variance <= largest and not are_all:
+                continue
+            for k in range(seen_N[i], n_vectors):
+                variance = _explained(variance, rows_ND[i], toward_KD[k], scale_K[k])
+            variance_N[i], seen_N[i] = variance, n_vectors
+            if variance > largest:
+                largest, at = variance, i
     largest_1[0], at_1[0] = largest, at
 
 

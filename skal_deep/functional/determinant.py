@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -83,7 +82,8 @@ def max_det(
     noise : float
         Variance s of the noise, above 0; see :func:`noise_variance`.
     with_utilities : bool, default=True
-        ``False`` keeps the utilities of the picks alone, (b,) numbers.
+        ``False`` keeps the utilities of the picks alone, (b,) numbers, and computes few
+        others where there are many rows on a processor.
 
     Returns
     -------
@@ -129,14 +129,13 @@ def max_det(
     with threads_over_parts(device):
         covariance_DD, variance_N, length_N = _given(labeled_features, features, noise)
         toward_BD = variance_N.new_empty(batch_size, n_dims)
-        variances: _Variances | _VariancesInLoops
         # of one part no thread waits for the lock in each operation
-        if len(parts) > 1 and is_plain(features) and are_compiled():
-            variances = _VariancesInLoops(
-                features, variance_N, parts, batch_size, with_utilities
-            )
+        in_loops = len(parts) > 1 and is_plain(features) and are_compiled()
+        variances: _Variances | _WaitingVariances
+        if in_loops and not with_utilities:
+            variances = _WaitingVariances(features, variance_N, parts, batch_size)
         else:
-            variances = _Variances(features, variance_N, parts)
+            variances = _Variances(features, variance_N, parts, in_loops)
 
         def take_one() -> None:
             step_1 = picks.step_1.clone()
@@ -180,41 +179,8 @@ class _Variances:
         Their variances before the picks, which are overwritten.
     parts : list of slice
         Parts of the rows, which threads share.
-    """
-
-    def __init__(self, features: Tensor, variance_N: Tensor, parts: list[slice]):
-        self._features, self._variance_N, self._parts = features, variance_N, parts
-
-    def take(self, picks: UnreadPicks) -> Tensor:
-        """Pick the largest variance, (1,)."""
-        return picks.take(self._variance_N)
-
-    def explain(self, toward_D: Tensor, scale: Tensor) -> None:
-        """Take from each variance what the pick tells of it."""
-
-        def work_on(part: slice) -> None:
-            shared_n = (self._features[part] @ toward_D).double()
-            explained_n = scale * shared_n
-            variance_n = self._variance_N[part]
-            variance_n.addcmul_(shared_n, explained_n, value=-1).clamp_min_(0)
-
-        for_each_part(self._parts, lambda: work_on, toward_D.device)
-
-
-class _VariancesInLoops:
-    """The same in compiled loops, which bring few rows up to date for picks alone.
-
-    A variance only shrinks. One that has not seen all picks is an upper bound, and its
-    row waits until that could be the largest.
-
-    Parameters
-    ----------
-    features, variance_N, parts
-        As of :class:`_Variances`.
-    n_picks : int
-        Number of picks to come.
-    are_all : bool
-        Whether all rows are brought up to date for each pick.
+    in_loops : bool
+        Whether by compiled loops.
     """
 
     def __init__(
@@ -222,50 +188,100 @@ class _VariancesInLoops:
         features: Tensor,
         variance_N: Tensor,
         parts: list[slice],
-        n_picks: int,
-        are_all: bool,
+        in_loops: bool,
     ):
-        self._variance_N, self._parts, self._are_all = variance_N, parts, are_all
-        self._rows, self._variance = features.numpy(), variance_N.numpy()
-        self._seen = np.zeros(len(features), dtype=np.int64)
-        self._toward_BD = np.empty((n_picks, features.shape[1]), self._rows.dtype)
-        self._scale_B, self._n_told = np.empty(n_picks), 0
-        self._largest_P, self._at_P = np.empty(len(parts)), np.empty(len(parts), int)
+        self._features, self._variance_N = features, variance_N
+        self._parts, self._in_loops = parts, in_loops
+
+    def take(self, picks: UnreadPicks) -> Tensor:
+        """Pick the largest variance, (1,)."""
+        return picks.take(self._variance_N)
+
+    def explain(self, toward_D: Tensor, scale: Tensor) -> None:
+        """Take from each variance what the pick tells of it."""
+        features, variance_N = self._features, self._variance_N
+
+        def work_on(part: slice) -> None:
+            shared_n = (features[part] @ toward_D).double()
+            explained_n = scale * shared_n
+            variance_N[part].addcmul_(shared_n, explained_n, value=-1).clamp_min_(0)
+
+        if self._in_loops:
+            from skal_deep.functional import _loops
+
+            rows, toward, variance = (
+                each.numpy() for each in (features, toward_D, variance_N)
+            )
+            share = float(scale)
+
+            def work_on(part: slice) -> None:
+                _loops.explain(rows[part], toward, share, variance[part])
+
+        for_each_part(self._parts, lambda: work_on, features.device)
+
+
+class _WaitingVariances:
+    """The same for picks alone, in compiled loops that bring few rows up to date.
+
+    A variance only shrinks, so that one which has not seen all picks is an upper bound:
+    its row waits until that could be the largest.
+
+    Parameters
+    ----------
+    features, variance_N, parts
+        As of :class:`_Variances`.
+    n_picks : int
+        Number of picks to come.
+    """
+
+    def __init__(
+        self, features: Tensor, variance_N: Tensor, parts: list[slice], n_picks: int
+    ):
+        self._variance_N, self._parts = variance_N, parts
+        self._toward_BD = features.new_empty(n_picks, features.shape[1])
+        self._scale_B = variance_N.new_empty(n_picks)
+        self._n_told, self._are_all = 0, False
+        seen_N = torch.zeros(len(features), dtype=torch.int64)
+        self._rows, self._variance, self._seen = (
+            each.numpy() for each in (features, variance_N, seen_N)
+        )
+        self._largest_P = variance_N.new_empty(len(parts))
+        self._at_P = seen_N.new_empty(len(parts))
 
     def take(self, picks: UnreadPicks) -> Tensor:
         """Pick the largest variance, (1,)."""
         from skal_deep.functional import _loops
 
-        toward_KD = self._toward_BD[: self._n_told]
-        scale_K = self._scale_B[: self._n_told]
+        told = slice(self._n_told)
+        toward, scale = self._toward_BD[told].numpy(), self._scale_B[told].numpy()
+        largest, at = self._largest_P.numpy(), self._at_P.numpy()
 
         def work_on(number: int) -> None:
             part, own = self._parts[number], slice(number, number + 1)
-            _loops.explain(
+            _loops.explain_largest(
                 self._rows[part],
-                toward_KD,
-                scale_K,
+                toward,
+                scale,
                 self._seen[part],
                 self._variance[part],
                 self._are_all,
-                self._largest_P[own],
-                self._at_P[own],
+                largest[own],
+                at[own],
             )
 
-        for_each_part(range(len(self._parts)), lambda: work_on, picks.pick_B.device)
+        numbers = range(len(self._parts))
+        for_each_part(numbers, lambda: work_on, self._variance_N.device)
         if self._are_all:
             return picks.take(self._variance_N)
-        # of equal ones the first part has the lowest row
-        number = int(self._largest_P.argmax())
-        at_1 = torch.tensor([self._parts[number].start + int(self._at_P[number])])
+        first = int(self._largest_P.argmax())  # of equal ones that of the lowest row
+        at_1 = self._at_P[first].add(self._parts[first].start)[None]
         picks.add(at_1, self._variance_N)
         self._variance_N[at_1] = -math.inf
         return at_1
 
     def explain(self, toward_D: Tensor, scale: Tensor) -> None:
-        """Take from each variance what the pick tells of it, once that matters."""
-        self._toward_BD[self._n_told] = toward_D.numpy()
-        self._scale_B[self._n_told] = float(scale)
+        """Keep what the pick tells, until it is taken from a variance that matters."""
+        self._toward_BD[self._n_told], self._scale_B[self._n_told] = toward_D, scale
         self._n_told += 1
         # where round-off has made a scale that is none, variances may grow
         self._are_all |= not 0 < scale < math.inf
@@ -305,12 +321,12 @@ def _given(
 
     def work_on(part: slice) -> None:
         length_N[part] = torch.linalg.vector_norm(features_ND[part], dim=-1)
-        root_PD = features_ND[part].to(torch.float64, copy=True)
+        root_DP = features_ND[part].T.to(torch.float64, copy=True)
         if factor_DD is not None:
             # a sum of squares: exact where the difference of prior and explained would
             # not be
-            root_PD = torch.linalg.solve_triangular(factor_DD, root_PD.T, upper=False).T
-        variance_N[part] = root_PD.square_().sum(-1)
+            root_DP = torch.linalg.solve_triangular(factor_DD, root_DP, upper=False)
+        variance_N[part] = root_DP.square_().sum(0)
 
     for_each_part(chunks(n, n_dims, device), lambda: work_on, device)
     if factor_DD is not None:

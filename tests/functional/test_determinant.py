@@ -144,8 +144,94 @@ def test_picks_do_not_depend_on_the_scale(scale, labeled):
 
 @pytest.fixture
 def _small_parts(monkeypatch):
+    n_threads = torch.get_num_threads()
     monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 100)
     monkeypatch.setattr("skal_deep.functional.determinant._FEW_NUMBERS", 0)
+    yield
+    torch.set_num_threads(n_threads)
+
+
+def clustered(n):
+    """Return rows (n, 9) of clusters, of which a pick tells much about all others."""
+    source = torch.Generator().manual_seed(0)
+    centers = 3 * torch.randn(6, 9, generator=source)
+    return centers.repeat(n // 6, 1) + torch.randn(n, 9, generator=source)
+
+
+ROWS = clustered(96)
+HARD_ROWS = {
+    "clusters": ROWS,
+    "copies": ROWS[torch.arange(96) ** 2 % 17],
+    "all equal": ROWS[:1].repeat(96, 1),
+    "of one length": ROWS.sign(),
+    "zeros": 0 * ROWS,
+    "some zeros": torch.cat([0 * ROWS[:40], ROWS, 0 * ROWS[:40]]),
+    "one is huge": torch.cat([ROWS, 1e4 * ROWS[:1], ROWS[:9]]),
+    "of any length": ROWS * 10 ** torch.linspace(-3, 3, 96)[:, None],
+}
+
+
+def answer(rows, labeled, n_picks, noise, with_utilities):
+    """Return picks and their utilities, or what is said against the noise."""
+    try:
+        picks, utilities = max_det(
+            rows, labeled, n_picks, noise=noise, with_utilities=with_utilities
+        )
+    except ValueError as error:
+        return str(error)
+    own = utilities[range(n_picks), picks] if with_utilities else utilities
+    return picks.tolist(), own.tolist()
+
+
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n_labeled", [0, 30])
+@pytest.mark.parametrize("noise", [1e-6, 0.1, 1e4])
+@pytest.mark.parametrize("kind", HARD_ROWS)
+def test_rows_that_wait_are_brought_up_to_date(
+    kind, noise, n_labeled, dtype, n_threads
+):
+    rows = HARD_ROWS[kind].to(dtype)
+    given = rows, rows[::3][:n_labeled], len(rows), noise
+    torch.set_num_threads(n_threads)
+    assert answer(*given, with_utilities=False) == answer(*given, with_utilities=True)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_many_rows_of_a_part_wait(dtype, n_threads, monkeypatch):
+    monkeypatch.setattr("skal_deep.functional._chunks._MEMORY_BUDGET", 20_000)
+    rows = clustered(6000).to(dtype)
+    given = torch.cat([rows, rows]), rows[:0], 60, 0.1
+    torch.set_num_threads(n_threads)
+    assert answer(*given, with_utilities=False) == answer(*given, with_utilities=True)
+
+
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize("seed", [13, 78, 112, 163])
+@pytest.mark.parametrize("noise", [1e-6, 1e-9, 1e-11])
+def test_no_row_waits_where_round_off_lets_variances_grow(seed, noise):
+    """The covariance of the weights loses what copies of far rows would leave of it."""
+    source = torch.Generator().manual_seed(seed)
+    labeled = torch.randn(3, 5, generator=source, dtype=torch.float64)
+    far, near = (
+        torch.randn(n, 3, generator=source, dtype=torch.float64) @ labeled
+        for n in (2, 20)
+    )
+    rows = torch.cat([0.1 * near, 1e6 * far.repeat(3, 1)])
+    given = rows, labeled, len(rows), noise
+    assert answer(*given, with_utilities=False) == answer(*given, with_utilities=True)
+
+
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize("with_utilities", [False, True])
+def test_variances_that_are_no_numbers_are_found(with_utilities):
+    huge = 1e150 * H
+    with pytest.raises(ValueError, match="utilities holds NaN or infinite"):
+        max_det(huge, 0 * H[:2], 1, noise=1e-307, with_utilities=with_utilities)
 
 
 @pytest.mark.usefixtures("_small_parts")

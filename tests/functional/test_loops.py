@@ -186,6 +186,34 @@ def test_the_least_is_the_first_of_equal_ones(sizes, dtype):
     assert (offset == values.min(1)).all()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(7000, 3), (300, 500), (9, 9000)])
+def test_rows_that_wait_leave_the_largest_variance(shape, dtype):
+    """Of almost copies of five rows, each of which is the farthest in turn."""
+    rng = np.random.default_rng(0)
+    length_N1 = 1 + 1e-7 * rng.standard_normal((shape[0], 1))
+    some_GD = rng.standard_normal((5, shape[1]))
+    some_GD /= np.linalg.norm(some_GD, axis=1, keepdims=True)
+    rows = (length_N1 * some_GD[np.arange(shape[0]) % 5]).astype(dtype)
+    toward = some_GD[np.arange(12) % 5].astype(dtype)
+    scale = np.where(np.arange(12) < 11, 0.3, 100)  # nothing is left in the end
+    found = []
+    for are_all in (True, False):
+        variance_N = (rows.astype(float) ** 2).sum(-1)
+        seen_N, largest, at = np.zeros(len(rows), int), np.empty(13), np.empty(13, int)
+        for k in range(13):
+            given = rows, toward[:k], scale[:k], seen_N, variance_N, are_all
+            _loops.explain_largest(*given, largest[k : k + 1], at[k : k + 1])
+            if are_all:
+                assert variance_N.argmax() == at[k]
+                assert variance_N.max() == largest[k]
+                assert (seen_N == k).all()
+        found.append((largest.tolist(), at.tolist()))
+    assert found[0] == found[1]
+    assert largest[-1] >= 0
+    assert len(set(at)) > 2
+
+
 def test_powers_have_the_stated_error_between_whole_numbers():
     x = np.linspace(-3, 3, 20_001).astype(np.float32)
     found = np.array([_loops._exp2(each) for each in x], np.float64)
