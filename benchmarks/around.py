@@ -33,7 +33,7 @@ from benchmarks._measure import provenance
 from benchmarks._net import make_net
 from benchmarks._report import write_section
 from benchmarks.large import clusters
-from skal_deep._threads import for_each_part, one_thread
+from skal_deep._threads import for_each_part, keep_threads, one_thread
 from skal_deep.classifier import DeepClassifier, MCDropoutClassifier
 from skal_deep.classifier.net._fit import fit_net
 from skal_deep.evaluation import SimulatedActiveLearner
@@ -234,23 +234,34 @@ def what_threads_can_do():
     }
     for name, call in calls.items():
         yield name, partial(share, call)
+    yield "the machine, 1,000 times two parts that are nothing", share_nothing
+
+
+def share_nothing():
+    """Share two parts a thousand times: what threads take to wake each other."""
+    with keep_threads():
+        for _ in range(1_000):
+            for_each_part(range(2), lambda: lambda _: None, torch.device("cpu"))
+    return torch.zeros(1)
 
 
 def shares():
     """Return lines on how much of kernels threads share, by one thread's seconds.
 
-    The serial share is what one thread does between parts. At most as many times as
-    fast as the table says is what T threads can be with that, and with the seconds that
-    one thread takes for each part, if they never wait for each other or for memory.
+    The serial share is what one thread does between parts, and so many times threads
+    are woken for some. At most as many times as fast as the table says is what T
+    threads can be with that share, and with the seconds that one thread takes for each
+    part, if they never wait for each other or for memory.
     """
-    yield "| kernel | ms, 1 thread | serial | at most by 2 | 4 | 16 threads |"
-    yield "|---|---|---|---|---|---|"
+    yield "| kernel | ms, 1 thread | serial | times | at most by 2 | 4 | 16 threads |"
+    yield "|---|---|---|---|---|---|---|"
     for name, call in kernels_in_parts():
         seconds, parts = min(seconds_of_parts(call) for _ in range(3))
         share = 1 - sum(map(sum, parts)) / seconds
         most = [seconds / least_seconds(seconds, parts, n) for n in (2, 4, 16)]
         numbers = " | ".join(f"{times:.1f}" for times in most)
-        yield f"| {name} | {1e3 * seconds:.1f} | {share:.0%} | {numbers} |"
+        n_times = sum(len(each) > 1 for each in parts)
+        yield f"| {name} | {1e3 * seconds:.1f} | {share:.0%} | {n_times} | {numbers} |"
 
 
 def kernels_in_parts():

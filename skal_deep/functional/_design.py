@@ -21,9 +21,9 @@ from skal_deep.functional._chunks import chunks, memory_budget, slices
 _MAX_N_WEIGHTS = 10_000
 # Numbers of rows that take a thread some tenths of a millisecond.
 _NUMBERS_OF_A_PART = 2**16
-# Parts of a product are of so many columns at least, and so many at most: of few
-# columns each takes longer than its share of all.
-_LEAST_COLUMNS, _MOST_PARTS = 128, 8
+# Parts of a product have so many columns and products of two numbers at least, and
+# there are so many at most: of few columns each takes longer than its share of all.
+_LEAST_COLUMNS, _LEAST_PRODUCTS, _MOST_PARTS = 128, 2**23, 8
 # Roots of matrices of so few weights take threads longer to begin than to run.
 _FEW_WEIGHTS = 1024
 
@@ -52,15 +52,22 @@ def product(left_RW: Tensor, right_WW: Tensor) -> Tensor:
     def work_on(part: slice) -> None:
         torch.mm(left_RW, right_WW[:, part], out=result_RW[:, part])
 
-    for_each_part(_parts_of(right_WW), lambda: work_on, left_RW.device)
+    for_each_part(_parts_of(right_WW, len(left_RW)), lambda: work_on, left_RW.device)
     return result_RW
 
 
-def _parts_of(matrix_WW: Tensor) -> Iterator[slice]:
-    """Yield rows of a matrix for threads, or as many columns; on a card all at once."""
+def _parts_of(matrix_WW: Tensor, n_rows: int) -> Iterator[slice]:
+    """Yield columns, or rows, of a matrix that so many rows are multiplied with.
+
+    On a card, or where a product takes no longer than to wait for a thread, these are
+    all.
+    """
     n_weights = len(matrix_WW)
-    size = max(_LEAST_COLUMNS, -(-n_weights // _MOST_PARTS))
-    return slices(n_weights, size if matrix_WW.is_cpu else n_weights)
+    size = max(1, n_weights)
+    if matrix_WW.is_cpu:
+        least = max(_LEAST_COLUMNS, _LEAST_PRODUCTS // max(1, n_rows * n_weights))
+        size = max(least, -(-n_weights // _MOST_PARTS))
+    return slices(n_weights, size)
 
 
 class Factored:
@@ -163,13 +170,12 @@ class Factored:
         if self.factor_NRK.shape[1:] != (1, 1):
             outer = product(covariance, product(information, covariance))
             return self.seen_through(covariance), self.seen_through(outer)
-        with _threads_of_roots(covariance):
+        with _threads_of_many(len(covariance)):
             root = torch.linalg.cholesky(covariance)
             value_D, turn_DD = torch.linalg.eigh(root.T @ information @ root)
+            root_DD = (root @ turn_DD).to(self.embedding_ND)
         weight_D2 = torch.stack([torch.ones_like(value_D), value_D.clamp_min(0)], 1)
-        root_DD, weight_D2 = (
-            part.to(self.embedding_ND) for part in (root @ turn_DD, weight_D2)
-        )
+        weight_D2 = weight_D2.to(self.embedding_ND)
         square_N2 = covariance.new_empty(len(self), 2)
 
         def work_on(part: slice) -> None:
@@ -183,9 +189,12 @@ class Factored:
         return inner_N[:, None, None].clone(), outer_N[:, None, None].clone()
 
 
-def _threads_of_roots(matrix: Tensor) -> AbstractContextManager[None]:
-    """Return a context for roots of a matrix: torch's threads share those of many."""
-    return threads_given_back() if len(matrix) > _FEW_WEIGHTS else nullcontext()
+def _threads_of_many(n_weights: int) -> AbstractContextManager[None]:
+    """Return a context for roots, and the like, of matrices of so many weights.
+
+    Those of many are shared by torch's threads.
+    """
+    return threads_given_back() if n_weights > _FEW_WEIGHTS else nullcontext()
 
 
 def design_matrices(
@@ -237,10 +246,11 @@ class Design:
     ):
         self._rows = rows
         self._of_new = of_new
-        self._mean_information, precision = design_matrices(
-            labeled, everything, regularization, of_labeled
-        )
-        with _threads_of_roots(precision):
+        n_weights = rows.factor_NRK.shape[2] * rows.embedding_ND.shape[1]
+        with _threads_of_many(n_weights):
+            self._mean_information, precision = design_matrices(
+                labeled, everything, regularization, of_labeled
+            )
             root = torch.linalg.cholesky(precision)
             self._covariance = torch.cholesky_inverse(root)
         self._inner_NRR, self._outer_NRR = rows.seen_through_both(
@@ -405,7 +415,9 @@ class Design:
             self._covariance[rows].addmm_(change_RW[:, rows].T, change_RW, alpha=-sign)
 
         covariance = self._covariance
-        for_each_part(_parts_of(covariance), lambda: take_from, covariance.device)
+        for_each_part(
+            _parts_of(covariance, len(change_RW)), lambda: take_from, covariance.device
+        )
         n_rows, n_factors = self._rows.factor_NRK.shape[1:]
         embedding_ND = self._rows.embedding_ND
         both = torch.cat([change_RW, image_RW]).to(embedding_ND.dtype)

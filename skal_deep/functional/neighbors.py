@@ -31,7 +31,7 @@ _N_LLOYD, _N_OF_GROUP = 2, 64
 # So many parts of many rows are enough for any number of threads.
 _N_SHARES = 32
 # Sums of a part of the columns: fewer take no longer than to wait for a thread.
-_LEAST_COLUMNS, _NUMBERS_OF_A_PART = 32, 2**18
+_LEAST_COLUMNS, _NUMBERS_OF_A_PART = 32, 2**21
 
 
 @plain_torch()
