@@ -146,7 +146,8 @@ def lloyd(rows_ND: Tensor, seeds_KD: Tensor, weight_N: Tensor) -> Tensor:
     Each row belongs to its nearest centre and each centre moves to the mean of its
     rows, again and again. A row is compared with all centres only where bounds of its
     distances to its own and to the next one do not tell that it stays. A centre
-    without rows moves to the row that is farthest from its own.
+    without rows moves to the row that is farthest from its own. It ends when fewer than
+    one row in a thousand changes.
 
     Nearest centres are found by products. So rows should lie around the origin, and
     clusters not be so tight that round-off of squared norms decides.
