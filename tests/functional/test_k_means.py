@@ -150,3 +150,37 @@ def test_many_rows_are_as_those_of_scikit_learn(recwarn):
     assert inertia < 1.01 * theirs
     k_means(rows[:4].repeat(9, 1), 7, torch.Generator().manual_seed(0))
     assert not [w for w in recwarn if issubclass(w.category, ConvergenceWarning)]
+
+
+@pytest.mark.parametrize("seed", [18, 23, 32])
+def test_few_changes_that_count_do_not_end_it(seed, monkeypatch):
+    """A few rows of a long tail have most of the inertia."""
+    source = torch.Generator().manual_seed(seed)
+    rows = torch.exp(2 * torch.randn(4000, 6, generator=source))
+    rows -= rows.mean(0)
+    weights = torch.ones(len(rows))
+    seeds = _k_means.best_seeds(rows, 3, weights, seed)
+    found = lloyd(rows, seeds, weights)
+    monkeypatch.setattr(_k_means, "_LEAST_CHANGED", 0)
+    inertia, least = (
+        float(nearest_centers(rows, each)[0].double().sum())
+        for each in (found, lloyd(rows, seeds, weights))
+    )
+    assert inertia < 1.01 * least
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-44, 1e30, 1e200])
+def test_the_scale_of_weights_does_not_count(scale):
+    """Entropies of a classifier that is sure of all rows are below float32's range."""
+    rows, source = rows_of("clusters", torch.float32), torch.Generator().manual_seed(4)
+    weights = torch.rand(len(rows), generator=source, dtype=torch.float64)
+    expected = k_means(rows, 9, torch.Generator().manual_seed(0), weights)
+    found = k_means(rows, 9, torch.Generator().manual_seed(0), scale * weights)
+    torch.testing.assert_close(found, expected)
+
+
+def test_gradients_of_weights_are_let_go():
+    rows = rows_of("clusters", torch.float32)
+    weights = torch.ones(len(rows), requires_grad=True)
+    found = k_means(rows, 9, torch.Generator().manual_seed(0), weights)
+    assert not found.requires_grad
