@@ -80,7 +80,7 @@ def _k_means(
         return torch.where(total_K[:, None] > 0, mean_KD, centroids_KD)
     seed = int(torch.randint(2**31 - 1, (), generator=generator))
     centroids_KD = _from_seeds(points_ND, n_clusters, seed, weights_N)
-    if points_ND.dtype != torch.float64 and _is_too_tight(points_ND, centroids_KD):
+    if centroids_KD.dtype != torch.float64 and _is_too_tight(points_ND, centroids_KD):
         centroids_KD = _from_seeds(points_ND.double(), n_clusters, seed, weights_N)
     return centroids_KD.to(points_ND)
 
@@ -118,6 +118,9 @@ def _from_seeds(
     # sums, and products with squares, stay in the range of float32
     weights_N = (weights_N / weights_N.max()).to(centered_ND)
     seeds_KD = best_seeds(centered_ND, n_clusters, weights_N, seed)
+    if centered_ND.dtype != torch.float64 and _is_too_tight(centered_ND, seeds_KD):
+        # round-off would go on and on to change rows
+        return _from_seeds(points_ND.double(), n_clusters, seed, weights_N)
     return lloyd(centered_ND, seeds_KD, weights_N).to(points_ND) + origin_D
 
 

@@ -184,3 +184,21 @@ def test_gradients_of_weights_are_let_go():
     weights = torch.ones(len(rows), requires_grad=True)
     found = k_means(rows, 9, torch.Generator().manual_seed(0), weights)
     assert not found.requires_grad
+
+
+def test_round_off_of_tight_clusters_does_not_go_on(monkeypatch):
+    """In float32 it changed rows in each of 300 iterations, all of them for nothing."""
+    source = torch.Generator().manual_seed(0)
+    group = torch.randint(30, (3000,), generator=source)
+    rows = 1e-4 * torch.randn(3000, 3, generator=source)
+    rows += 10 * torch.randn(30, 3, generator=source)[group]
+    types = []
+
+    def note(rows: Tensor, *given: Tensor) -> Tensor:
+        types.append(rows.dtype)
+        return lloyd(rows, *given)
+
+    monkeypatch.setattr(_k_means, "lloyd", note)
+    found = k_means(rows, 300, torch.Generator().manual_seed(0))
+    assert types == [torch.float64]
+    assert found.dtype == torch.float32
