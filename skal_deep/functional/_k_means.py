@@ -23,7 +23,7 @@ _FEW_ROWS, _FEW_OF_EACH = 10_000, 10
 # Share of the rows whose nearest centroid round-off may decide.
 _MOST_UNSURE = 0.01
 # Most iterations, and the share of the inertia less than which the last one takes off.
-_MOST_ITERATIONS, _LEAST_LESS = 300, 3e-5
+_MOST_ITERATIONS, _LEAST_LESS = 300, 1e-5
 # Distances that are looked at together, 1 MiB in float32, which a core's cache holds,
 # unless that is fewer rows than make products quick.
 _NUMBERS_OF_A_PART, _LEAST_ROWS = 2**18, 512
@@ -151,7 +151,7 @@ def lloyd(rows_ND: Tensor, seeds_KD: Tensor, weight_N: Tensor) -> Tensor:
     rows, again and again. A row is compared with all centres only where bounds of its
     distances to its own and to the next one do not tell that it stays. A centre
     without rows moves to the row that is farthest from its own. It ends when no row
-    changes, or when that takes off less than 3e-5 of the inertia.
+    changes, or when that takes off less than 1e-5 of the inertia.
 
     Nearest centres are found by products. So rows should lie around the origin, and
     clusters not be so tight that round-off of squared norms decides.
