@@ -27,7 +27,6 @@ _MOST_ITERATIONS, _LEAST_LESS = 300, 1e-5
 # Distances that are looked at together, 1 MiB in float32, which a core's cache holds,
 # unless that is fewer rows than make products quick.
 _NUMBERS_OF_A_PART, _LEAST_ROWS = 2**18, 512
-
 # If more of the rows than that must be looked at, all are: they need not be copied.
 _MOST_OPEN = 0.8
 
@@ -52,7 +51,7 @@ def k_means(
     generator : torch.Generator
         Source of the seed, and of the rows that are drawn.
     weights_N : Tensor of shape (N,), optional
-        Weights of the rows.
+        Weights of the rows, not all 0.
     """
     with threads_over_parts(torch.device("cpu")):
         return _k_means(points_ND, n_clusters, generator, weights_N)
@@ -184,7 +183,7 @@ def lloyd(rows_ND: Tensor, seeds_KD: Tensor, weight_N: Tensor) -> Tensor:
         less = total_K @ _squared_norms(mean_KD - center_KD)
         inertia = whole - total_K @ _squared_norms(mean_KD)
         center_KD = mean_KD
-        if less < _LEAST_LESS * inertia:
+        if total_K.all() and less < _LEAST_LESS * inertia:
             break
     return center_KD
 

@@ -97,6 +97,22 @@ def test_bounds_hold_and_no_center_is_left_without_rows(is_quick, monkeypatch):
     assert centers.isfinite().all()
 
 
+@pytest.mark.parametrize("is_quick", [False, True])
+def test_it_does_not_end_before_a_center_that_was_placed_has_rows(
+    is_quick, monkeypatch
+):
+    """All others are where they stay, so that they take off nothing."""
+    if not is_quick:
+        monkeypatch.setattr(_k_means, "are_for_loops", lambda *_: False)
+    rows = rows_of("gaussian", torch.float32)
+    weights, one = torch.ones(len(rows)), rows.mean(0, keepdim=True)
+    centers = lloyd(rows, one.repeat(2, 1), weights)
+    inertia, alone = (
+        float(nearest_centers(rows, each)[0].mean()) for each in (centers, one)
+    )
+    assert inertia < 0.9 * alone
+
+
 def test_bounds_are_bounds():
     rows, source = rows_of("gaussian", torch.float32), torch.Generator().manual_seed(3)
     centers = rows[:12].clone()
